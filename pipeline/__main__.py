@@ -1,0 +1,5 @@
+"""`python -m pipeline` is the command `stylize`."""
+
+from pipeline.cli import main
+
+main()

@@ -1,0 +1,144 @@
+"""What the verbs answer on stdout, as text."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pipeline.batch.estimate import START_SECONDS, Estimator
+from pipeline.batch.plan import Plan
+from pipeline.batch.records import State
+from pipeline.errors import UsageError
+from pipeline.job import Job, Manifest
+from pipeline.report.printable import printable
+from pipeline.report.quantities import duration
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 pair`, `3 pairs`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+# -------------------------------------------------------------------------------------------------------------------- plan
+
+
+def plan_rows(plan: Plan, manifest: Manifest) -> list[dict[str, Any]]:
+    """One row per pair: what `run` would do with it and why, with seconds and bytes where it would be painted."""
+    estimator = Estimator(step.record.outcome for step in plan.steps if step.record)
+    rows = []
+    for step in plan.steps:
+        estimate = estimator.estimate(step.job) if step.action == "paint" else None
+        rows.append(
+            {
+                "output": step.job.output,
+                "action": step.action,
+                "reason": step.reason,
+                "key": step.key,
+                "priority": step.job.priority,
+                "seconds": round(estimate.seconds, 1) if estimate else None,
+                "memory_bytes": estimate.memory if estimate else None,
+            }
+        )
+    return rows
+
+
+def plan_text(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The rows as a table with a total."""
+    words = {"paint": "paint", "keep": "keep", "fail": "FAIL"}
+    width = max((len(printable(row["output"])) for row in rows), default=0)
+    lines = []
+    for row in rows:
+        line = f"{words[row['action']]:<6}{printable(row['output']):<{width}}"
+        if row["seconds"] is not None:
+            line += f"  {duration(row['seconds']):>9}  {row['memory_bytes'] / 2**30:4.1f} GiB"
+        if row["action"] != "keep":
+            line += f"  {printable(row['reason'])}"
+        lines.append(line.rstrip())
+    to_paint = [row for row in rows if row["action"] == "paint"]
+    seconds = sum(row["seconds"] or 0.0 for row in to_paint) + (START_SECONDS if to_paint else 0.0)
+    total = f"{len(to_paint)} to paint" + (f" in about {duration(seconds)}" if to_paint else "")
+    kept = sum(row["action"] == "keep" for row in rows)
+    failing = sum(row["action"] == "fail" for row in rows)
+    return "\n".join([*lines, f"{total}, {kept} up to date" + (f", {failing} cannot be started" if failing else "")])
+
+
+def explanation(job: Job) -> str:
+    """Each option of a pair, its value and where that came from."""
+    options = job.options.as_dict()
+    values = {name: _value(value) for name, value in options.items()}
+    name_width = max(map(len, values))
+    value_width = min(max(map(len, values.values())), 44)  # layer lists are longer; they push their origin to the right
+    return "\n".join(
+        f"{name:<{name_width}}  {value:<{value_width}}  {job.origins.get(name, 'built in')}" for name, value in values.items()
+    )
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {weight:g}" for key, weight in value.items()) + "}"
+    return "none" if value is None else printable(str(value))
+
+
+# ----------------------------------------------------------------------------------------------------------------- reports
+
+
+def last_report_file(output: Path, suffix: str) -> str:
+    """The text of OUTPUT/report.txt or report.json. Raises UsageError where no run has left one."""
+    path = output / f"report.{suffix}"
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"no report at {path}: {error.strerror}; 'stylize run' writes it") from error
+
+
+def status_text(output: Path) -> str:
+    """Whether somebody holds the output folder's lock, and the first line of the last report."""
+    lines = []
+    lock = State(output).folder / "lock"
+    try:
+        descriptor = os.open(lock, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        lines.append(f"no run has used {output} yet")
+    else:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            lines.append("no run is going on")
+        except BlockingIOError:
+            lines.append(f"a run is going on: {os.pread(descriptor, 4096, 0).decode(errors='replace')}")
+        finally:
+            os.close(descriptor)
+    report = output / "report.txt"
+    if report.is_file():
+        lines.append(f"last run: {report.read_text(encoding='utf-8').splitlines()[0]}")
+    return "\n".join(lines)
+
+
+# ----------------------------------------------------------------------------------------------------------------- presets
+
+
+def preset_list() -> str:
+    """One line per built-in preset."""
+    from pipeline.manifest import builtin_presets
+
+    presets = builtin_presets()
+    width = max(map(len, presets))
+    return "\n".join(f"{name:<{width}}  {preset.summary}" for name, preset in presets.items())
+
+
+def preset_text(name: str) -> str:
+    """What a preset is, its source, what cannot be matched, and the options it sets."""
+    import difflib
+
+    from pipeline.manifest import builtin_presets
+
+    presets = builtin_presets()
+    if name not in presets:
+        near = difflib.get_close_matches(name, presets, n=1)
+        raise UsageError(f"no preset '{name}'" + (f"; did you mean '{near[0]}'?" if near else f"; there are {', '.join(presets)}"))
+    preset = presets[name]
+    options = "\n".join(f"  {option}: {_value(value)}" for option, value in preset.options.items())
+    parts = [f"{name}: {preset.summary}", f"source: {preset.source}", preset.notes, f"sets:\n{options}" if options else ""]
+    return "\n".join(part for part in parts if part)

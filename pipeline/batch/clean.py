@@ -1,0 +1,48 @@
+"""Removing what earlier runs wrote and no pair wants any more; a stranger's file is never touched."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from pipeline.batch.files import remove_parts
+from pipeline.batch.lock import run_lock
+from pipeline.batch.records import State, pair_id
+from pipeline.job import Manifest
+
+
+def clean_output(manifest: Manifest, *, dry_run: bool) -> list[Path]:
+    """Delete, or with `dry_run` only list, pictures whose record names no pair of the manifest, with their records.
+
+    A picture that was changed since it was written is somebody's work and stays. Raises Locked while a run is going on.
+    """
+    state = State(manifest.output)
+    if dry_run:
+        return list(_unwanted(manifest, state))
+    if not state.folder.is_dir():
+        return []
+    with run_lock(state.folder, "clean"):
+        remove_parts(manifest.output)
+        unwanted = list(_unwanted(manifest, state))
+        for path in unwanted:
+            path.unlink(missing_ok=True)
+            with suppress(OSError):  # a folder that is not empty, or is the output folder itself, stays
+                if path.parent not in (manifest.output, state.records):
+                    path.parent.rmdir()
+    return unwanted
+
+
+def _unwanted(manifest: Manifest, state: State) -> Iterator[Path]:
+    wanted = {pair_id(job.output) for job in manifest.jobs}
+    for path in sorted(state.records.glob("*.json")):
+        if path.stem in wanted or path == state.records / "hashes.json":
+            continue
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            output = str(json.loads(path.read_bytes())["outcome"]["output"])
+            record = state.record(output)
+            picture = manifest.output / output
+            if record is not None and record.matches(picture):
+                yield picture
+        yield from sorted(state.records.glob(f"{path.stem}.*"))

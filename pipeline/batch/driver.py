@@ -1,0 +1,380 @@
+"""One run: take the lock, plan, have every pair painted that needs it, record, report.
+
+The driver never imports TensorFlow. It decides and keeps the books; workers paint.
+"""
+
+from __future__ import annotations
+
+import datetime
+import importlib.metadata
+import os
+import platform
+import secrets
+import signal
+import socket
+import time
+from collections import deque
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, fields
+from pathlib import Path
+from types import FrameType
+from typing import Any, Protocol
+
+from pipeline.batch.clock import next_deadline
+from pipeline.batch.estimate import START_SECONDS, Estimator
+from pipeline.batch.files import remove_parts, write_whole
+from pipeline.batch.hooks import run_hook
+from pipeline.batch.lock import run_lock
+from pipeline.batch.plan import Plan, Step, make_plan
+from pipeline.batch.records import State
+from pipeline.batch.supervisor import Event, Supervisor
+from pipeline.errors import ExitCode, OutputError, weightiest
+from pipeline.job import Job, Manifest, Outcome, RunSettings, shown_name
+from pipeline.report.data import RunFacts, build_report
+from pipeline.report.files import write_reports
+from pipeline.report.history import append_history, read_history
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """Which pairs of a manifest a run takes up, and how it behaves towards others (flags of `run`)."""
+
+    only: str | None = None
+    limit: int | None = None
+    force: bool = False
+    wait_seconds: float = 0.0
+    command: tuple[str, ...] = ()
+
+
+class Observer(Protocol):
+    """Whoever wants to hear how the run goes: a terminal, a log, nobody."""
+
+    def planned(self, plan: Plan) -> None: ...
+
+    def started(self, job: Job, steps: int) -> None: ...
+
+    def reading(self, job: Job, reading: Mapping[str, Any]) -> None: ...
+
+    def finished(self, outcome: Outcome) -> None: ...
+
+    def warned(self, text: str) -> None: ...
+
+
+def run(manifest: Manifest, selection: Selection, observer: Observer) -> dict[str, Any]:
+    """Bring every selected pair up to date; returns the report, whose `run.exit_code` is the run's.
+
+    Raises, before anything was started: Locked, OutputError, WeightsError.
+    """
+    began = time.time()
+    run_id = f"{datetime.datetime.now(datetime.UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+    state = State(manifest.output)
+    with run_lock(state.folder, run_id, selection.wait_seconds), _signals() as stopped:
+        remove_parts(manifest.output)
+        plan = make_plan(manifest, state, only=selection.only, limit=selection.limit, force=selection.force)
+        observer.planned(plan)
+        for warning in manifest.warnings:
+            observer.warned(warning)
+        night = _Night(manifest, state, plan, observer, stopped, run_id, began)
+        if manifest.run.on_start:
+            night.hook(manifest.run.on_start, None)
+        night.work()
+        return night.close(selection.command)
+
+
+class _Night:
+    """The books of one run."""
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        state: State,
+        plan: Plan,
+        observer: Observer,
+        stopped: _Stop,
+        run_id: str,
+        began: float,
+    ) -> None:
+        self.manifest, self.state, self.plan, self.observer = manifest, state, plan, observer
+        self.settings: RunSettings = manifest.run
+        self.stopped = stopped
+        self.run_id, self.began = run_id, began
+        self.outcomes: dict[str, Outcome] = {}
+        self.codes: list[ExitCode] = []
+        self.machine: dict[str, Any] = {}
+        self.warnings: list[str] = list(manifest.warnings)
+        self.estimator = Estimator(step.record.outcome for step in plan.steps if step.record)
+        self.until = _until(self.settings, began)
+        self.log = state.history / f"{run_id}.log"
+        self._waiting = deque(step for step in plan.steps if step.action == "paint")
+        self._tries: dict[str, int] = {}
+        self._closing = False  # no new pair is started any more
+
+    def work(self) -> None:
+        """Settle what needs no painting, then have the rest painted."""
+        for step in self.plan.steps:
+            if step.action == "keep":
+                self._settle(self._kept(step))
+            elif step.action == "fail":
+                self._settle(self._outcome(step, "failed", reason=step.reason, reason_class="bad_image", attempts=1))
+        if self._waiting:
+            self._paint()
+        for step in self.plan.steps:
+            if step.job.output not in self.outcomes:
+                self._settle(self._not_started(step))
+
+    def _paint(self) -> None:
+        supervisor = Supervisor[Step](
+            self._command,
+            log=self.log,
+            threads=self.settings.threads or len(os.sched_getaffinity(0)),
+            slots=self.settings.jobs,
+            pair_timeout=self.settings.pair_timeout,
+            max_memory=self.settings.max_memory,
+        )
+        for event in supervisor.run(self._next, lambda: self.stopped.by is not None):
+            self._hear(event)
+            self.machine = supervisor.machine
+
+    def _next(self) -> Step | None:
+        """The next pair that can be finished in time, or None when there is none to start (now or ever)."""
+        if self._closing or not self._waiting:
+            return None
+        if self.until is not None:
+            estimate = self.estimator.estimate(self._waiting[0].job)
+            start_seconds = 0.0 if self.machine else START_SECONDS
+            if time.time() + start_seconds + (estimate.seconds if estimate else 0.0) > self.until:
+                self._closing = True
+                self.codes.append(ExitCode.DEADLINE)
+                return None
+        return self._waiting.popleft()
+
+    def _hear(self, event: Event[Step]) -> None:
+        step, message = event.task, event.message
+        match message["type"]:
+            case "started":
+                self._tries[step.job.output] = self._tries.get(step.job.output, 0) + 1
+                self.observer.started(step.job, step.job.options.steps)
+            case "reading":
+                self.observer.reading(step.job, message)
+            case "done":
+                self._done(step, message)
+            case "failed":
+                self._failed(step, message)
+            case "interrupted":
+                self._settle(self._outcome(step, "interrupted", reason="stopped before it was finished"))
+
+    def _done(self, step: Step, message: Mapping[str, Any]) -> None:
+        known = {field.name for field in fields(Outcome)}
+        details = {name: value for name, value in message.items() if name in known}
+        outcome = self._outcome(step, "done", attempts=self._tries[step.job.output], **details)
+        try:
+            self.state.keep(outcome)
+        except OutputError as error:
+            self.observer.warned(str(error))
+            self.codes.append(ExitCode.ENVIRONMENT)
+        self.estimator.learn(message)
+        self._settle(outcome)
+
+    def _failed(self, step: Step, message: Mapping[str, Any]) -> None:
+        tries = self._tries[step.job.output]
+        if message["retry"] and tries <= self.settings.retries and self.stopped.by is None:
+            self.observer.warned(f"{step.job.output}: {message['reason']}; trying once more ({tries + 1})")
+            self._waiting.appendleft(step)
+            return
+        if message["traceback"]:
+            self._write_log(f"{step.job.output}\n{message['traceback']}")
+        code = ExitCode(message["exit_code"])
+        self._settle(
+            self._outcome(step, "failed", reason=message["reason"], reason_class=message["class"], attempts=tries), code
+        )
+        if code is ExitCode.ENVIRONMENT or self.settings.on_error == "stop":
+            self._closing = True
+
+    # -------------------------------------------------------------------------------------------------------- outcomes
+
+    def _settle(self, outcome: Outcome, code: ExitCode = ExitCode.SOME_FAILED) -> None:
+        self.outcomes[outcome.output] = outcome
+        if outcome.status in ("failed", "quarantined"):
+            self.codes.append(code)
+        self.observer.finished(outcome)
+
+    def _outcome(self, step: Step, status: str, **details: Any) -> Outcome:
+        job = step.job
+        names = self._names(job)
+        base = {
+            "output": job.output,
+            "content": names["content"],
+            "style": names["style"],
+            "status": status,
+            "seed": job.options.seed,
+            "key": step.key,
+            "options": job.options.as_dict(),
+            "priority": job.priority,
+            "meta": dict(job.meta),
+            "attempts": self._tries.get(job.output, 0),
+        }
+        return Outcome(**(base | details))
+
+    def _kept(self, step: Step) -> Outcome:
+        """What is known of a picture that is right: from its record, or from its own metadata, which becomes a record."""
+        known = {field.name for field in fields(Outcome)}
+        fresh = {"output", "content", "style", "status", "key", "options", "priority", "meta", "attempts", "seed"}
+        source = step.record.outcome if step.record else step.adopted or {}
+        details = {name: value for name, value in source.items() if name in known - fresh}
+        outcome = self._outcome(step, "up_to_date", **details)
+        if step.record is None:
+            self.state.keep(outcome)
+        return outcome
+
+    def _not_started(self, step: Step) -> Outcome:
+        if ExitCode.DEADLINE in self.codes:
+            return self._outcome(step, "not_started", reason="no time left before the deadline", reason_class="deadline")
+        reason = "the run was stopped" if self.stopped.by else "the run ended early, after a failure"
+        return self._outcome(step, "not_started", reason=reason, reason_class="stopped")
+
+    def _names(self, job: Job) -> dict[str, Any]:
+        names: dict[str, Any] = {
+            "content": shown_name(job.content, self.manifest.input),
+            "style": [shown_name(style.image, self.manifest.input) for style in job.styles],
+        }
+        if job.options.starts_from_file:
+            names["init"] = shown_name(Path(job.options.init), self.manifest.input)
+        return names
+
+    def _command(self, step: Step) -> dict[str, Any]:
+        weights = step.weights
+        assert weights is not None  # a step that paints has its network
+        return {
+            "job": step.job.to_json(),
+            "names": self._names(step.job),
+            "folder": str(self.manifest.output),
+            "weights": {
+                "name": weights.name,
+                "path": None if weights.path is None else str(weights.path),
+                "sha256": weights.sha256,
+            },
+            "made_by": {"pipeline": _version("stylize-pipeline")},
+        }
+
+    # ----------------------------------------------------------------------------------------------------------- close
+
+    def close(self, command: tuple[str, ...]) -> dict[str, Any]:
+        """Save what was learnt, write the report and the history, call the hook; whatever fails, the report is returned."""
+        if self.stopped.by is not None:
+            self.codes.append(ExitCode.SIGINT if self.stopped.by == signal.SIGINT else ExitCode.SIGTERM)
+        with suppress(OutputError):  # only saves time next night
+            self.state.hashes.save()
+        report = self._report(command)
+        try:
+            write_reports(
+                self.manifest.output,
+                report,
+                thumbnails=self.state.thumbnails,
+                write=write_whole,
+                history=read_history(self.state.history_file, last=30),
+            )
+            append_history(self.state.history_file, report)
+        except OutputError as error:
+            self.observer.warned(str(error))
+            report["run"]["exit_code"] = int(weightiest([*self.codes, ExitCode.ENVIRONMENT]))
+        code = report["run"]["exit_code"]
+        hook = self.settings.on_success if code == 0 else self.settings.on_failure
+        if hook:
+            self.hook(hook, code)
+        return report
+
+    def _report(self, command: tuple[str, ...]) -> dict[str, Any]:
+        finished = time.time()
+        used = next((step.weights for step in self.plan.steps if step.weights), None)
+        facts = RunFacts(
+            id=self.run_id,
+            started=_iso(self.began),
+            finished=_iso(finished),
+            seconds=finished - self.began,
+            exit_code=int(weightiest(self.codes)),
+            manifest=str(self.manifest.file),
+            weights={"name": used.name, "sha256": used.sha256} if used else {},
+            device=self.machine.get("device", ""),
+            threads=self.machine.get("threads"),
+            versions={
+                "pipeline": _version("stylize-pipeline"),
+                "tensorflow": _version("tensorflow", "tensorflow-cpu"),
+                "keras": _version("keras"),
+                "pillow": _version("pillow"),
+                "python": platform.python_version(),
+            },
+            command=command,
+            host=socket.gethostname(),
+            deadline=self.settings.deadline,
+            warnings=self.warnings,
+            input=os.path.relpath(self.manifest.input, self.manifest.output),
+        )
+        return build_report(facts, [self.outcomes[step.job.output] for step in self.plan.steps])
+
+    def hook(self, command: tuple[str, ...], code: int | None) -> None:
+        """Run one of the manifest's hooks; that it fails is worth a warning and changes nothing."""
+        trouble = run_hook(
+            command,
+            folder=self.manifest.file.parent,
+            run_id=self.run_id,
+            report=self.manifest.output / "report.json",
+            exit_code=code,
+        )
+        if trouble:
+            self.warnings.append(trouble)
+            self.observer.warned(trouble)
+
+    def _write_log(self, text: str) -> None:
+        with suppress(OSError):
+            self.log.parent.mkdir(parents=True, exist_ok=True)
+            with self.log.open("a", encoding="utf-8", errors="backslashreplace") as log:
+                log.write(text + "\n")
+
+
+# ------------------------------------------------------------------------------------------------------------- the machine
+
+
+class _Stop:
+    """Set by SIGINT or SIGTERM; a second signal ends the process at once."""
+
+    by: int | None = None
+
+    def __call__(self, number: int, _frame: FrameType | None) -> None:
+        if self.by is not None:
+            os._exit(128 + number)
+        self.by = number
+
+
+@contextmanager
+def _signals() -> Iterator[_Stop]:
+    stop = _Stop()
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _until(settings: RunSettings, began: float) -> float | None:
+    """Seconds since the epoch by which everything must be finished, or None."""
+    ends = []
+    if settings.deadline is not None:
+        ends.append(next_deadline(settings.deadline, began))
+    if settings.max_duration is not None:
+        ends.append(began + settings.max_duration)
+    return min(ends, default=None)
+
+
+def _version(*packages: str) -> str:
+    for package in packages:
+        with suppress(importlib.metadata.PackageNotFoundError):
+            return importlib.metadata.version(package)
+    return ""
+
+
+def _iso(seconds: float) -> str:
+    return datetime.datetime.fromtimestamp(seconds).astimezone().isoformat(timespec="seconds")
+
+

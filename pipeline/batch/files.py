@@ -1,0 +1,67 @@
+"""How anything is written below the output folder: whole or not at all.
+
+Temporary file in the same folder, fsync, rename, fsync of the folder: after a crash or a power cut at any instant, a final
+name holds either the old bytes or the new ones.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import tempfile
+from pathlib import Path
+
+from pipeline.errors import OutputError
+
+PART_PREFIX = ".pipeline-"
+PART_SUFFIX = ".part"
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Put `data` under `path`, making folders as needed; mode 0666 less the umask, as other programs write files.
+
+    Raises OutputError, naming the file, when it cannot be written (permissions, disk full).
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _write_whole(path, data)
+    except OSError as error:
+        what = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else error.strerror
+        raise OutputError(f"cannot write {path}: {what}; nothing was left behind") from error
+
+
+def _write_whole(path: Path, data: bytes) -> None:
+    descriptor, part = tempfile.mkstemp(prefix=PART_PREFIX, suffix=PART_SUFFIX, dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fchmod(file.fileno(), 0o666 & ~_umask())
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(part)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _umask() -> int:
+    mask = os.umask(0)  # there is no way to read it without setting it
+    os.umask(mask)
+    return mask
+
+
+def remove_parts(output: Path) -> None:
+    """Delete what writers left behind that were killed. Only under the run lock: another run's are still being written."""
+    for folder, folders, names in os.walk(output):
+        folders[:] = [name for name in folders if not os.path.islink(os.path.join(folder, name))]
+        for name in names:
+            if name.startswith(PART_PREFIX) and name.endswith(PART_SUFFIX):
+                with contextlib.suppress(OSError):
+                    os.unlink(os.path.join(folder, name))

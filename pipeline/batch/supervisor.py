@@ -1,0 +1,260 @@
+"""Child processes that may die: starts workers, hands them tasks, and turns whatever happens to them into an answer.
+
+No pair can take the run with it: a worker that is killed, hangs, or eats memory costs its own pair and nothing else. Workers
+are fresh processes (never forked after TensorFlow), in process groups of their own, with their stderr in a log file.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any, Generic, TypeVar
+
+import psutil
+
+from pipeline.errors import OutOfMemory, PairError, TimedOut, WorkerDied
+
+Task = TypeVar("Task")
+
+_LOOK_SECONDS = 0.5  # how often memory, time and the stop flag are looked at; short beside one evaluation's importance
+_GRACE_SECONDS = 5.0  # between SIGTERM and SIGKILL; the worker has nothing to save, only to go
+# A worker is replaced between pairs when it has grown to this multiple of what it held after its first pair: TensorFlow
+# keeps one arena per traced shape, and a night has many shapes.
+_GROWN = 3.0
+_MESSAGE_BYTES = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class Event(Generic[Task]):
+    """Something a worker said about a task. `message["type"]` is started, reading, done, failed or interrupted."""
+
+    task: Task
+    message: Mapping[str, Any]
+
+
+class Supervisor(Generic[Task]):
+    """Runs tasks on `slots` workers. `command` turns a task into the worker's command (batch/worker)."""
+
+    def __init__(
+        self,
+        command: Callable[[Task], Mapping[str, Any]],
+        *,
+        log: Path,
+        threads: int,
+        slots: int = 1,
+        pair_timeout: float | None = None,
+        max_memory: int | None = None,
+    ) -> None:
+        self._command = command
+        self._pair_timeout = pair_timeout
+        self._max_memory = max_memory
+        self._slots = [_Slot[Task](log=log, threads=threads, device=device) for device in _devices(slots)]
+        self.machine: dict[str, Any] = {}
+        """What the workers said of the machine: device, threads, versions. Empty until the first is ready."""
+
+    def run(self, next_task: Callable[[], Task | None], stop: Callable[[], bool]) -> Iterator[Event[Task]]:
+        """Work until `next_task` has no more to give; yield events as they come. Ends early, with `interrupted` events for
+        the tasks in hand, when `stop()` says so. A task that is asked for again by the caller is a new task here."""
+        try:
+            while True:
+                if stop():
+                    yield from self._interrupt()
+                    return
+                for slot in self._slots:
+                    if slot.task is None and (task := next_task()) is not None:
+                        slot.give(task, self._command(task))
+                        yield Event(task, {"type": "started"})
+                busy = [slot for slot in self._slots if slot.task is not None]
+                if not busy:
+                    return
+                yield from self._wait(busy)
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """End all workers, whatever they do."""
+        for slot in self._slots:
+            slot.end()
+
+    def _wait(self, busy: list[_Slot[Task]]) -> Iterator[Event[Task]]:
+        with selectors.DefaultSelector() as selector:
+            for slot in busy:
+                selector.register(slot.pipe, selectors.EVENT_READ, slot)
+            ready = {key.data for key, _ in selector.select(_LOOK_SECONDS)}
+        for slot in busy:
+            if slot in ready:
+                yield from self._listen(slot)
+            if slot.task is not None and (error := self._overstepped(slot)):
+                yield self._lost(slot, error)
+
+    def _listen(self, slot: _Slot[Task]) -> Iterator[Event[Task]]:
+        for message in slot.read():
+            if message["type"] == "ready":
+                self.machine = {name: value for name, value in message.items() if name != "type"}
+                slot.clock = time.monotonic()
+                continue
+            task = slot.task
+            assert task is not None  # a worker speaks only of the task it has
+            if message["type"] in ("done", "failed"):
+                slot.finished()
+            yield Event(task, message)
+        if slot.closed and slot.task is not None:
+            yield self._lost(slot, _death(slot.wait()))
+
+    def _overstepped(self, slot: _Slot[Task]) -> PairError | None:
+        if self._pair_timeout is not None and time.monotonic() - slot.clock > self._pair_timeout:
+            return TimedOut(f"not finished after {self._pair_timeout:g} s; raise pair_timeout, or lower size or steps")
+        if self._max_memory is not None and (held := slot.memory()) > self._max_memory:
+            return OutOfMemory(
+                f"needs more memory than max_memory allows ({held / 2**30:.1f} GiB > {self._max_memory / 2**30:.1f} GiB); "
+                "lower size, or raise max_memory"
+            )
+        return None
+
+    def _lost(self, slot: _Slot[Task], error: PairError) -> Event[Task]:
+        task = slot.task
+        assert task is not None
+        slot.end()
+        return Event(
+            task,
+            {
+                "type": "failed",
+                "reason": str(error),
+                "class": error.reason_class,
+                "retry": error.retry,
+                "exit_code": int(error.exit_code),
+                "traceback": None,
+            },
+        )
+
+    def _interrupt(self) -> Iterator[Event[Task]]:
+        for slot in self._slots:
+            task = slot.task
+            slot.end()
+            if task is not None:
+                yield Event(task, {"type": "interrupted"})
+
+
+@dataclass(eq=False)
+class _Slot(Generic[Task]):
+    """One place for a worker, which is started when there is a task and kept for the next."""
+
+    log: Path
+    threads: int
+    device: str | None
+    task: Task | None = None
+    clock: float = 0.0  # monotonic time at which the task was begun
+    closed: bool = False  # the worker closed its end of the pipe
+    _process: subprocess.Popen[bytes] | None = None
+    _commands: IO[bytes] | None = None
+    _messages: int = -1
+    _rest: bytes = b""
+    _first_size: int = field(default=0)
+
+    @property
+    def pipe(self) -> int:
+        return self._messages
+
+    def give(self, task: Task, command: Mapping[str, Any]) -> None:
+        if self._process is None:
+            self._start()
+        assert self._commands is not None
+        self.task = task
+        self.clock = time.monotonic()
+        with suppress(BrokenPipeError):  # it died while idle: its closed pipe will say so
+            self._commands.write(json.dumps(command).encode() + b"\n")
+            self._commands.flush()
+
+    def read(self) -> list[dict[str, Any]]:
+        """The whole messages that have arrived."""
+        data = os.read(self._messages, _MESSAGE_BYTES)
+        self.closed = not data
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        return [json.loads(line) for line in lines]
+
+    def memory(self) -> int:
+        """Resident bytes of the worker; 0 when it is gone."""
+        assert self._process is not None
+        with suppress(psutil.Error):
+            return int(psutil.Process(self._process.pid).memory_info().rss)
+        return 0
+
+    def finished(self) -> None:
+        """The task is answered. A worker that has grown far beyond its first size is replaced."""
+        self.task = None
+        held = self.memory()
+        self._first_size = self._first_size or held
+        if held > _GROWN * self._first_size:
+            self.end()
+
+    def wait(self) -> int:
+        assert self._process is not None
+        return self._process.wait()
+
+    def end(self) -> None:
+        """SIGTERM, and SIGKILL where that does not help; the slot is empty afterwards."""
+        process, self._process, self.task = self._process, None, None
+        if process is None:
+            return
+        for sign in (signal.SIGTERM, signal.SIGKILL):
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, sign)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(_GRACE_SECONDS)
+                break
+        if self._commands is not None:
+            with suppress(BrokenPipeError):
+                self._commands.close()
+        os.close(self._messages)
+        self._rest, self._first_size, self.closed = b"", 0, False
+
+    def _start(self) -> None:
+        commands_read, commands_write = os.pipe()
+        messages_read, messages_write = os.pipe()
+        environment = os.environ | {
+            "STYLIZE_WORKER_THREADS": str(self.threads),
+            "TF_NUM_INTRAOP_THREADS": str(self.threads),
+            "OMP_NUM_THREADS": str(self.threads),
+            "TF_CPP_MIN_LOG_LEVEL": "2",  # errors only; the log is for what went wrong
+            "PYTHONUNBUFFERED": "1",
+        }
+        if self.device is not None:
+            environment["CUDA_VISIBLE_DEVICES"] = self.device
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "pipeline.batch.worker", str(commands_read), str(messages_write)],
+                pass_fds=(commands_read, messages_write),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=environment,
+                start_new_session=True,  # a terminal's Ctrl-C reaches the driver alone, which then decides
+            )
+        os.close(commands_read)
+        os.close(messages_write)
+        self._commands = os.fdopen(commands_write, "wb")
+        self._messages = messages_read
+
+
+def _devices(slots: int) -> list[str | None]:
+    """One GPU per worker where there are several workers and GPUs; TensorFlow must find it set before it is imported."""
+    gpus = sorted(Path("/proc/driver/nvidia/gpus").glob("*")) if slots > 1 else []
+    return [str(slot % len(gpus)) if gpus else None for slot in range(slots)]
+
+
+def _death(code: int) -> WorkerDied:
+    if code == -signal.SIGKILL:
+        return WorkerDied("its process was killed (signal 9), most likely because memory ran out; use a smaller size")
+    if code < 0:
+        return WorkerDied(f"its process was ended by {signal.Signals(-code).name}; see the worker's log")
+    return WorkerDied(f"its process ended by itself with code {code}; see the worker's log")

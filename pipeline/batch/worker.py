@@ -1,0 +1,221 @@
+"""The process that paints: loads the network once, then takes pairs from a pipe until it is closed.
+
+Started by the supervisor as `python -m pipeline.batch.worker COMMANDS MESSAGES`, two inherited pipes with one JSON object a
+line. It alone has a key to both wings: it opens images, paints, and writes pictures and thumbnails. It may die at any
+moment; what it has not said is not lost but painted again.
+
+Commands:  {"weights": {...}, "job": {...}, "folder": OUTPUT, "names": {"content": ..., "style": [...]}}
+Messages:  {"type": "ready", facts of the machine}, then per pair {"type": "reading", ...} and at last
+           {"type": "done", fields of the outcome} or {"type": "failed", "reason", "class", "retry", "exit_code", "traceback"}
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import resource
+import sys
+import threading
+import traceback
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import IO, Any
+
+from pipeline.batch.files import write_whole
+from pipeline.batch.records import State, pair_key
+from pipeline.errors import BadImage, Diverged, ExitCode, OutOfMemory, PairError, StylizeError
+from pipeline.job import Job, Reading
+from pipeline.studio.weights import Weights
+
+# For the kernel's OOM killer, -1000 to 1000: when memory runs out, it takes this process and not the driver.
+_OOM_SCORE = "800"
+
+
+def main(arguments: list[str]) -> None:
+    """Serve pairs until the supervisor closes the command pipe or dies."""
+    commands, messages = (int(argument) for argument in arguments)
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text(_OOM_SCORE)
+    out = os.fdopen(messages, "w", encoding="utf-8")
+    inbox: queue.Queue[dict[str, Any]] = queue.Queue()
+    threading.Thread(target=_listen, args=(os.fdopen(commands, encoding="utf-8"), inbox), daemon=True).start()
+    _say(out, {"type": "ready", **_start_tensorflow()})
+    painter = _Painter(out)
+    while True:
+        _say(out, painter.answer(inbox.get()))
+
+
+def _listen(commands: IO[str], inbox: queue.Queue[dict[str, Any]]) -> None:
+    """Pass commands on; when the pipe closes, the supervisor is gone or done with us, and so are we, at once."""
+    for line in commands:
+        inbox.put(json.loads(line))
+    os._exit(0)
+
+
+def _say(out: IO[str], message: Mapping[str, Any]) -> None:
+    try:
+        out.write(json.dumps(message) + "\n")
+        out.flush()
+    except BrokenPipeError:
+        os._exit(0)
+
+
+def _start_tensorflow() -> dict[str, Any]:
+    """Import and set up TensorFlow; the facts of the machine for the report."""
+    threads = int(os.environ["STYLIZE_WORKER_THREADS"])
+    import keras
+    import numpy as np
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_inter_op_parallelism_threads(1)  # one pair, one graph: the threads serve its kernels
+    devices = tf.config.list_physical_devices("GPU")
+    for device in devices:
+        tf.config.experimental.set_memory_growth(device, True)
+    return {
+        "device": f"GPU {len(devices)}" if devices else "CPU",
+        "threads": threads,
+        "versions": {"tensorflow": tf.__version__, "keras": keras.__version__, "numpy": np.__version__},
+    }
+
+
+class _Painter:
+    """Answers commands. Holds the workshop of the weights used last."""
+
+    def __init__(self, out: IO[str]) -> None:
+        from pipeline.studio.workshop import Workshop
+
+        self._out = out
+        self._make_workshop = Workshop
+        self._workshop: Workshop | None = None
+
+    def answer(self, command: Mapping[str, Any]) -> dict[str, Any]:
+        """The final message of one pair. Nothing but a bug in this line can raise."""
+        import tensorflow as tf
+
+        try:
+            return self._paint(command)
+        except StylizeError as error:
+            return _failed(error)
+        except (MemoryError, tf.errors.ResourceExhaustedError):
+            return _failed(OutOfMemory("the pair needs more memory than there is; use a smaller size"))
+        except tf.errors.InvalidArgumentError as error:
+            if "Tensor had" not in str(error):  # tf.debugging.check_numerics says "Tensor had NaN values"
+                return _bug(error)
+            return _failed(Diverged("the loss is not finite; use smaller weights or a smaller learning_rate"))
+        except Exception as error:
+            return _bug(error)
+
+    def _paint(self, command: Mapping[str, Any]) -> dict[str, Any]:
+        from pipeline.images.door import open_picture
+        from pipeline.images.encode import encode_picture, thumbnail
+        from pipeline.images.scale import resize
+        from pipeline.stylize import paint
+
+        weights = Weights(command["weights"]["name"], Path(command["weights"]["path"] or ""), command["weights"]["sha256"])
+        if command["weights"]["path"] is None:
+            weights = Weights(weights.name, None, weights.sha256)
+        job = Job.from_json(command["job"])
+        folder = Path(command["folder"])
+        if self._workshop is None or self._workshop.weights != weights:
+            self._workshop = None  # before the next is loaded: both at once need not fit
+            self._workshop = self._make_workshop(weights)
+        _reset_peak_memory()
+
+        content = open_picture(job.content)
+        styles = [(open_picture(style.image), style.weight) for style in job.styles]
+        start = open_picture(Path(job.options.init)) if job.options.starts_from_file else None
+        result = paint(content, styles, job.options, self._workshop, start=start, on_reading=self._read_out)
+
+        pictures = [content, *(style for style, _share in styles), *([start] if start else [])]
+        hashes = {path: picture.sha256 for path, picture in zip(job.inputs, pictures, strict=True)}
+        key = pair_key(job, hashes.__getitem__, weights.sha256)
+        height, width = result.pixels.shape[:2]
+        losses = {"first": asdict(result.first), "last": asdict(result.last)}
+        settings = {
+            "key": key,
+            "output": job.output,
+            "content": command["names"]["content"],
+            "style": [
+                {"image": name, "weight": style.weight}
+                for name, style in zip(command["names"]["style"], job.styles, strict=True)
+            ],
+            "options": job.options.as_dict() | {"init": command["names"].get("init", job.options.init)},
+            "weights": {"name": weights.name, "sha256": weights.sha256},
+            "sha256": {"content": content.sha256, "style": [style.sha256 for style, _share in styles]},
+            "size": [width, height],
+            "steps": len(result.trace),
+            "losses": losses,
+            "meta": dict(job.meta),
+            **command["made_by"],
+        }
+        data = encode_picture(
+            result.pixels.astype("float32"), result.alpha, Path(job.output).suffix, job.options.quality, settings
+        )
+        write_whole(folder / job.output, data)
+
+        state = State(folder)
+        painting = styles[0][0].pixels
+        for which, pixels in (("content", content.pixels), ("style", painting), ("result", result.pixels)):
+            write_whole(state.thumbnail_path(job.output, which), thumbnail(pixels.astype("float32")))
+        descent_seconds = result.trace[-1].seconds
+        return {
+            "type": "done",
+            "key": key,
+            "size": [width, height],
+            "steps": len(result.trace),
+            "seconds": result.seconds,
+            "seconds_per_step": descent_seconds / len(result.trace),
+            "setup_seconds": result.setup_seconds,
+            "peak_memory_bytes": _peak_memory(),
+            "precision": "float32",
+            "losses": losses,
+            "trace": [asdict(reading) for reading in result.trace],
+            "notes": list(result.notes),
+        }
+
+    def _read_out(self, reading: Reading) -> None:
+        _say(self._out, {"type": "reading", **asdict(reading)})
+
+
+def _failed(error: StylizeError) -> dict[str, Any]:
+    pair = isinstance(error, PairError)
+    return {
+        "type": "failed",
+        "reason": str(error),
+        "class": error.reason_class if isinstance(error, PairError) else "environment",
+        "retry": pair and error.retry and not isinstance(error, BadImage),  # type: ignore[attr-defined]
+        "exit_code": int(error.exit_code),
+        "traceback": None,
+    }
+
+
+def _bug(error: Exception) -> dict[str, Any]:
+    return {
+        "type": "failed",
+        "reason": f"unexpected {type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no message'}",
+        "class": "bug",
+        "retry": False,
+        "exit_code": int(ExitCode.BUG),
+        "traceback": traceback.format_exc(),
+    }
+
+
+def _reset_peak_memory() -> None:
+    with suppress(OSError):  # Linux: proc(5), clear_refs: 5 resets the peak to the present size
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def _peak_memory() -> int:
+    """Peak resident memory in bytes since `_reset_peak_memory`; where the kernel cannot tell, since the start."""
+    with suppress(OSError, StopIteration):
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # kilobytes on Linux
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,155 @@
+"""The failures a user can cause or meet, one small tree, and the exit codes they lead to.
+
+Everything the project raises on purpose is a `StylizeError`; anything else that escapes is a bug (exit code 1, with its
+traceback in the log). A message is one sentence: where, what is wrong, what was got, what to do now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What a scheduler sees. The numbers are promised; see README, "Exit codes"."""
+
+    OK = 0  # everything wanted is up to date
+    BUG = 1  # an unexpected exception; the report is still written
+    USAGE = 2  # command line or manifest; nothing was started
+    SOME_FAILED = 3  # finished, but at least one pair failed or is quarantined
+    ENVIRONMENT = 4  # weights, disk, memory, output not writable, cluster unreachable
+    DEADLINE = 10  # time was up with pairs left
+    LOCKED = 11  # another run holds this output
+    SIGINT = 130  # stopped by Ctrl-C, state saved
+    SIGTERM = 143  # stopped by SIGTERM, state saved
+
+
+_PRECEDENCE = (
+    ExitCode.BUG,
+    ExitCode.ENVIRONMENT,
+    ExitCode.SIGINT,
+    ExitCode.SIGTERM,
+    ExitCode.SOME_FAILED,
+    ExitCode.DEADLINE,
+    ExitCode.OK,
+)
+
+
+def weightiest(codes: Iterable[ExitCode]) -> ExitCode:
+    """The one code to exit with when several apply: 1 > 4 > 130/143 > 3 > 10 > 0."""
+    return min(codes, key=_PRECEDENCE.index, default=ExitCode.OK)
+
+
+class StylizeError(Exception):
+    """Root of every failure that has a name. `exit_code` is what a whole run ends with when this ends it."""
+
+    exit_code: ExitCode = ExitCode.BUG
+
+
+class UsageError(StylizeError):
+    """The command line, a Python call or the environment's STYLIZE_ variables ask for something that cannot be."""
+
+    exit_code = ExitCode.USAGE
+
+
+class OptionError(UsageError, ValueError):
+    """An option of section "Options" has a value it cannot have. Also a ValueError, for callers of `pipeline.stylize`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong in a manifest, with its place. `line` and `column` count from 1; 0 means the file as a whole.
+
+    `caret` is the column of the caret under `source_line`, from 1, where that line was cut; 0 means under `column`.
+    """
+
+    file: str
+    line: int
+    column: int
+    message: str
+    source_line: str = ""
+    caret: int = 0
+
+    def __str__(self) -> str:
+        if not self.line:
+            return f"{self.file}: error: {self.message}"
+        head = f"{self.file}:{self.line}:{self.column}: error: {self.message}"
+        if not self.source_line:
+            return head
+        return f"{head}\n{self.line:>5} | {self.source_line}\n      | {' ' * ((self.caret or self.column) - 1)}^"
+
+
+class ManifestError(StylizeError):
+    """A manifest that cannot be started: every problem at once, in file order."""
+
+    exit_code = ExitCode.USAGE
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class PairError(StylizeError):
+    """One pair cannot be painted. The others go on; the run ends with 3.
+
+    `reason_class` is a short stable word for grouping (report, quarantine); `retry` says whether trying again can help.
+    """
+
+    exit_code = ExitCode.SOME_FAILED
+    reason_class = "error"
+    retry = False
+
+
+class BadImage(PairError):
+    """An input picture that cannot be opened, or that must not be."""
+
+    reason_class = "bad_image"
+
+
+class Diverged(PairError):
+    """The descent met a loss or gradient that is not finite."""
+
+    reason_class = "diverged"
+    retry = True
+
+
+class WorkerDied(PairError):
+    """The process that painted the pair ended before it could say how the pair went."""
+
+    reason_class = "worker_died"
+    retry = True
+
+
+class OutOfMemory(PairError):
+    """The pair needed more memory than it may have."""
+
+    reason_class = "memory"
+    retry = True
+
+
+class TimedOut(PairError):
+    """The pair took longer than `pair_timeout`."""
+
+    reason_class = "timeout"
+    retry = True
+
+
+class EnvironmentProblem(StylizeError):
+    """The machine, not the manifest, stands in the way."""
+
+    exit_code = ExitCode.ENVIRONMENT
+
+
+class WeightsError(EnvironmentProblem):
+    """The network's weights are missing, not the file they should be, or not VGG19's."""
+
+
+class OutputError(EnvironmentProblem):
+    """The output folder cannot be written, or its disk is full."""
+
+
+class Locked(StylizeError):
+    """Another run holds this output folder."""
+
+    exit_code = ExitCode.LOCKED

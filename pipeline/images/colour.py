@@ -1,0 +1,98 @@
+"""Colours of one picture brought into another.
+
+Source: L. A. Gatys, M. Bethge, A. Hertzmann, E. Shechtman, "Preserving Color in Neural Artistic Style Transfer", 2016,
+arXiv 1606.05897. It describes two ways: luminance-only transfer keeps the content's colours after painting; colour
+matching gives the style picture the content's colours before painting. All pixels here are float32 RGB (height, width,
+3), 0..255.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.images.scale import Floats
+
+# Luminance Y of YIQ: Rec. ITU-R BT.601, 2.5.1.
+_LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)
+
+# Variance, in grey levels squared, below which a colour direction counts as empty. Rounding to 8 bits alone gives 1/12
+# per channel; a direction with a thousandth of that holds no colour, only the noise of arithmetic.
+_NO_VARIANCE = 1e-4
+
+
+def transfer_luminance(result: Floats, content: Floats) -> Floats:
+    """The luminance Y of `result` with the chroma I, Q of `content`; both (H, W, 3). Cut off at 0 and 255.
+
+    In the inverse of YIQ each of R, G, B is Y plus a sum of I and Q alone, so to exchange Y is to add the difference of
+    the two luminances to each channel. The paper may also match the style's luminance to the content's before painting;
+    that is a step of its own and no part of this function.
+    """
+    difference = (result - content) @ _LUMINANCE
+    return np.clip(content + difference[..., np.newaxis], 0.0, 255.0)
+
+
+def match_histogram(style: Floats, content: Floats) -> Floats:
+    """`style` with each channel's grey levels distributed as in `content`; the two may differ in size.
+
+    A level goes to the content's level of the same rank, ranks being taken in the middle of equal levels: a channel of
+    one level goes to the content's median. Channel by channel, so the relations between channels are not matched; for
+    those see `match_covariance`.
+    """
+    matched = np.empty_like(style)
+    for channel in range(3):
+        _, where, counts = np.unique(style[..., channel], return_inverse=True, return_counts=True)
+        goal_levels, goal_counts = np.unique(content[..., channel], return_counts=True)
+        moved = np.interp(_ranks(counts), _ranks(goal_counts), goal_levels)
+        matched[..., channel] = moved[where].reshape(style.shape[:2])
+    return matched
+
+
+def match_covariance(style: Floats, content: Floats) -> Floats:
+    """`style` moved linearly in RGB so that mean and covariance are those of `content`. Cut off at 0 and 255.
+
+    x ↦ A (x - μ_style) + μ_content with A = Σ_content^½ Σ_style^-½, both roots symmetric: of the paper's solutions of
+    A Σ_style Aᵀ = Σ_content the one taken from "Image Analogies", which does not depend on the order of the channels.
+    Directions in which the style does not vary (two of three of a grey picture) stay without variance: nothing is
+    divided by zero.
+    """
+    style_mean, style_covariance = _moments(style)
+    content_mean, content_covariance = _moments(content)
+    matrix = _root(content_covariance) @ _inverse_root(style_covariance)
+    moved = (style - style_mean) @ matrix.T + content_mean
+    return np.clip(moved, 0.0, 255.0).astype(np.float32)
+
+
+def blend(content: Floats, result: Floats, strength: float) -> Floats:
+    """(1 - strength) · content + strength · result; exactly `content` at 0 and exactly `result` at 1."""
+    weight = np.float32(strength)
+    return (1 - weight) * content + weight * result
+
+
+def _ranks(counts: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Share of all pixels below the middle of each level, 0..1, rising."""
+    ranks: NDArray[np.float64] = (np.cumsum(counts) - counts / 2) / counts.sum()
+    return ranks
+
+
+def _moments(pixels: Floats) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean (3,) and covariance (3, 3) over all pixels. In float64: sums over millions of squares need the digits."""
+    colours = pixels.reshape(-1, 3).astype(np.float64)
+    mean = colours.mean(axis=0)
+    centred = colours - mean
+    return mean, centred.T @ centred / len(colours)
+
+
+def _root(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
+    variances, directions = np.linalg.eigh(covariance)
+    root: NDArray[np.float64] = (directions * np.sqrt(np.maximum(variances, 0.0))) @ directions.T
+    return root
+
+
+def _inverse_root(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Inverse of the symmetric root on the directions that have variance, zero on the others."""
+    variances, directions = np.linalg.eigh(covariance)
+    present = variances > _NO_VARIANCE
+    scales = np.where(present, 1 / np.sqrt(np.where(present, variances, 1.0)), 0.0)
+    inverse: NDArray[np.float64] = (directions * scales) @ directions.T
+    return inverse

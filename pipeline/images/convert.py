@@ -1,0 +1,199 @@
+"""Pillow images of every mode to a few: grey or RGB of 8 bits, with or without alpha, or grey as floats.
+
+Pixels of 16 bits per colour are read as their upper 8 bits, which is what Pillow gives; grey ones keep all 16.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from io import BytesIO
+
+from PIL import ExifTags, Image, ImageCms
+
+from pipeline.errors import BadImage
+
+# EXIF 2.32, tag 0x0112: how the stored picture has to be turned to stand upright. 1 is upright already.
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+TURNED_ASIDE = (5, 6, 7, 8)
+"""Orientations that exchange width and height."""
+
+_GREY_16_BIT = ("I;16", "I;16L", "I;16B", "I;16N")
+_GREY_8_BIT = ("1", "L", "LA", "La")
+_STEPS_16_TO_8 = 257  # 65535 / 255, so white stays white
+
+# Date and time in the header of a profile (ICC.1:2022, 7.2.8), where LittleCMS puts the present moment.
+_PROFILE_DATE = slice(24, 36)
+
+
+def to_canonical(image: Image.Image, shown: str, notes: list[str]) -> Image.Image:
+    """A loaded image as L, RGB, LA, RGBA (only if a pixel is not opaque) or F (grey, 0..255), upright, in sRGB.
+
+    `shown` is the file's name for messages; things worth knowing are added to `notes`. Raises BadImage for numbers that
+    are no grey levels.
+    """
+    image = _upright(image, notes)
+    if image.mode in (*_GREY_16_BIT, "I", "F"):
+        grey = _grey_levels(image, shown, notes)
+        if not _needs_conversion(image):
+            return grey
+        image = _rounded(grey, image)
+    alpha = _alpha(image, notes)
+    colour = _to_srgb(image, notes)
+    if alpha is not None:
+        colour.putalpha(alpha)
+    return colour
+
+
+def orientation(image: Image.Image) -> int | None:
+    """EXIF orientation, 1 to 8; 1 if there is none, None if the EXIF block cannot be read."""
+    try:
+        # The method of the base class: PNG's own decodes the whole picture to look for a block behind the pixels.
+        value = Image.Image.getexif(image).get(ExifTags.Base.Orientation, 1)
+    except Exception:  # EXIF is whatever the camera, or somebody after it, wrote
+        return None
+    return value if value in _TURNS else 1
+
+
+@cache
+def srgb_profile() -> bytes:
+    """The ICC profile of sRGB, about 600 bytes, the same ones at every call and on every day."""
+    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    profile[_PROFILE_DATE] = b"\x07\xd0\x00\x01\x00\x01" + bytes(6)  # 2000-01-01 00:00:00
+    return bytes(profile)
+
+
+def _upright(image: Image.Image, notes: list[str]) -> Image.Image:
+    found = orientation(image)
+    if found is None:
+        notes.append("its EXIF block cannot be read; the picture was taken as upright")
+    if found not in _TURNS:
+        return image
+    upright = image.transpose(_TURNS[found])
+    upright.info.pop("exif", None)
+    return upright
+
+
+# --------------------------------------------------------------------------------------------- grey of more than 8 bits
+
+
+def _grey_levels(image: Image.Image, shown: str, notes: list[str]) -> Image.Image:
+    """Grey of 16 or 32 bits as float32 in 0..255. Raises BadImage for values outside what the file's kind can mean."""
+    if "transparency" in image.info:
+        notes.append("its transparent grey level was ignored")
+    if image.mode == "F":
+        return _float_levels(image, shown, notes)
+    low, high = _range(image)
+    if low < 0 or high > 65535:
+        raise BadImage(
+            f"{shown} has 32-bit grey values from {low:.0f} to {high:.0f}; 0 to 65535 can be read,"
+            " so save it with 16 bits"
+        )
+    return image.convert("F").point(lambda value: value * (1 / _STEPS_16_TO_8))
+
+
+def _float_levels(image: Image.Image, shown: str, notes: list[str]) -> Image.Image:
+    # The mean of all pixels is finite only if each of them is; minimum and maximum pass over NaN.
+    mean = image.resize((1, 1), Image.Resampling.BOX).getpixel((0, 0))
+    if not isinstance(mean, float) or mean - mean != 0:
+        raise BadImage(f"{shown} has pixels that are not finite numbers (NaN or infinity); export it again")
+    low, high = _range(image)
+    if low < 0 or high > 255:
+        raise BadImage(
+            f"{shown} has grey values from {low:g} to {high:g}; 0 to 1 or 0 to 255 can be read, so scale them"
+        )
+    if high <= 1:
+        notes.append("its grey values are floats and were read as 0 (black) to 1 (white)")
+        return image.point(lambda value: value * 255.0)
+    notes.append("its grey values are floats and were read as 0 (black) to 255 (white)")
+    return image
+
+
+def _range(image: Image.Image) -> tuple[float, float]:
+    low, high = image.getextrema()
+    assert isinstance(low, int | float)
+    assert isinstance(high, int | float)  # pairs of pairs come only from images of several channels
+    return low, high
+
+
+def _rounded(grey: Image.Image, original: Image.Image) -> Image.Image:
+    """8-bit grey for LittleCMS, with the profile that came with the original."""
+    rounded = grey.point(lambda value: value * 1.0 + 0.5).convert("L")  # Pillow's conversion cuts off, hence the half
+    rounded.info["icc_profile"] = original.info["icc_profile"]
+    return rounded
+
+
+# ----------------------------------------------------------------------------------------------------- alpha and colour
+
+
+def _alpha(image: Image.Image, notes: list[str]) -> Image.Image | None:
+    """Opacity as an L image, None if every pixel is opaque."""
+    if not image.has_transparency_data:
+        return None
+    alpha = image.convert("LA" if image.mode == "La" else "RGBA").getchannel("A")
+    extremes = alpha.getextrema()
+    if extremes == (255, 255):
+        return None
+    if extremes == (0, 0):
+        notes.append("is completely transparent, so its colours cannot be seen and were not used")
+    return alpha
+
+
+def _needs_conversion(image: Image.Image) -> bool:
+    return image.info.get("icc_profile") not in (None, b"", srgb_profile())
+
+
+def _to_srgb(image: Image.Image, notes: list[str]) -> Image.Image:
+    """Colours without alpha, as L or RGB. A profile that cannot be used is told in a note, and sRGB assumed."""
+    if not _needs_conversion(image):
+        if image.mode == "CMYK":
+            notes.append("is CMYK without a colour profile; its colours were converted by a simple formula")
+        return _opaque(image)
+    try:
+        profile = ImageCms.ImageCmsProfile(BytesIO(image.info["icc_profile"]))
+        space = profile.profile.xcolor_space.strip()
+        stored = _in_space(image, space)
+        if stored is None:
+            notes.append(f"its colour profile is for {space}, its pixels are {image.mode}; the profile was ignored")
+            return _opaque(image)
+        # Relative colorimetric with black point compensation: what picture viewers do with photographs.
+        converted = ImageCms.profileToProfile(
+            stored,
+            profile,
+            ImageCms.createProfile("sRGB"),
+            renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
+            outputMode="RGB",
+            flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
+        )
+    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
+        notes.append("its colour profile is damaged and was ignored; colours were taken as sRGB")
+        return _opaque(image)
+    assert converted is not None  # only inPlace=True gives None
+    return converted
+
+
+def _in_space(image: Image.Image, space: str) -> Image.Image | None:
+    """The image in the mode its profile speaks of: L, RGB or CMYK; None where the two do not belong together."""
+    if space == "GRAY" and image.mode in _GREY_8_BIT:
+        return _opaque(image)
+    if space == "CMYK" and image.mode == "CMYK":
+        return image
+    if space == "RGB" and image.mode not in ("CMYK", "LAB"):
+        return _opaque(image).convert("RGB")
+    return None
+
+
+def _opaque(image: Image.Image) -> Image.Image:
+    """L or RGB with the stored colours, also of pixels that cannot be seen."""
+    if image.mode in _GREY_8_BIT:
+        return image.convert("LA").getchannel("L")
+    if image.has_transparency_data:
+        image = image.convert("RGBA")  # on the way to RGB alone, a transparent palette would lose colours
+    return image.convert("RGB")

@@ -1,0 +1,127 @@
+"""From pixels to the bytes of a picture file. The only place where pixels become integers.
+
+The same pixels and settings give the same bytes: no dates, no names of machines, one encoding thread. Nothing of an
+input file's own metadata can get in, as only pixels come this far.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, features
+from PIL.PngImagePlugin import PngInfo
+
+from pipeline.errors import Diverged, PairError
+from pipeline.images.convert import srgb_profile
+from pipeline.images.scale import Floats, resize
+from pipeline.images.settings import PNG_KEY, settings_json, xmp_packet
+from pipeline.images.sizes import fit_longer_side
+
+# Endings of outputs -> Pillow's name of the format.
+FORMAT_OF_SUFFIX = {
+    ".png": "PNG",
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".webp": "WEBP",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+    ".avif": "AVIF",
+}
+
+# Pixels of a side that fit: JPEG 65,535 (ITU-T T.81, B.2.2; libjpeg takes 65,500), WebP 14 bits (RFC 9649), AVIF 65,536
+# (libavif's default limit). The others take more than a painting can have.
+_LONGEST_SIDE = {"JPEG": 65_500, "WEBP": 16_383, "AVIF": 65_536}
+
+# Above this quality colour is kept at full resolution (4:4:4); below, halved both ways (4:2:0), as cameras do.
+_FULL_COLOUR_ABOVE = 90
+
+_XMP_TAG = 700  # TIFF; XMP specification part 3, 3.3.3
+_WHITE = 255.0  # the ground of pages and viewers, where a JPEG has to lose its transparency
+
+_THUMBNAIL_QUALITY = 80  # WebP; chosen by eye, about 10 kB at 256 pixels
+
+
+def to_uint8(pixels: Floats) -> NDArray[np.uint8]:
+    """Cut off at 0 and 255, rounded to the nearest integer, halves to even. Raises Diverged for NaN and infinity."""
+    if not np.isfinite(pixels).all():
+        raise Diverged("the picture has values that are not finite, so nothing was written; lower the learning rate")
+    return np.rint(np.clip(pixels, 0.0, 255.0)).astype(np.uint8)
+
+
+def encode_picture(
+    pixels: Floats, alpha: Floats | None, suffix: str, quality: int, settings: Mapping[str, Any]
+) -> bytes:
+    """A complete picture file with an sRGB profile and the settings in its metadata.
+
+    `pixels` (H, W, 3), 0..255; `alpha` (H, W), 0..1, or None; `suffix` one of FORMAT_OF_SUFFIX; `quality` 1..100 for
+    JPEG, WebP and AVIF; `settings` plain JSON values. JPEG has no transparency: there the picture is laid over white.
+    Raises PairError for what the format cannot hold, Diverged for pixels that are not finite.
+    """
+    kind = _format(suffix, max(pixels.shape[:2]))
+    text = settings_json(settings)
+    parameters = _parameters(kind, quality, text, xmp_packet(text))
+    return _save(_image(pixels, alpha, kind), kind, icc_profile=srgb_profile(), **parameters)
+
+
+def thumbnail(pixels: Floats, longer_side: int = 256) -> bytes:
+    """A small WebP of (H, W, 3) pixels, its longer side at most `longer_side`, without metadata or profile."""
+    height, width = pixels.shape[:2]
+    small = resize(pixels, *fit_longer_side(width, height, min(longer_side, max(width, height))))
+    return _save(to_pillow(to_uint8(small), None), "WEBP", quality=_THUMBNAIL_QUALITY)
+
+
+def to_pillow(pixels: NDArray[np.uint8], alpha: Floats | None) -> Image.Image:
+    """A Pillow image: RGB of pixels (H, W, 3), or RGBA with `alpha` (H, W), 0..1, as its fourth channel."""
+    image = Image.fromarray(pixels)
+    if alpha is not None:
+        image.putalpha(Image.fromarray(to_uint8(alpha * np.float32(255))))
+    return image
+
+
+def _format(suffix: str, longer_side: int) -> str:
+    kind = FORMAT_OF_SUFFIX.get(suffix.lower())
+    if kind is None:
+        raise PairError(f"no format for outputs that end in {suffix!r}; use one of {', '.join(FORMAT_OF_SUFFIX)}")
+    if kind == "AVIF" and not features.check("avif"):
+        raise PairError("this Pillow was built without AVIF; use .png, .webp or .jpg for the output")
+    limit = _LONGEST_SIDE.get(kind, longer_side)
+    if longer_side > limit:
+        raise PairError(
+            f"a {suffix} file is at most {limit} pixels wide or high, the picture has {longer_side}; use .png or .tif"
+        )
+    return kind
+
+
+def _image(pixels: Floats, alpha: Floats | None, kind: str) -> Image.Image:
+    if alpha is None or kind != "JPEG":
+        return to_pillow(to_uint8(pixels), alpha)
+    opacity = alpha[..., np.newaxis]
+    return to_pillow(to_uint8(opacity * pixels + (1 - opacity) * np.float32(_WHITE)), None)
+
+
+def _parameters(kind: str, quality: int, text: str, packet: bytes) -> dict[str, Any]:
+    """What Pillow's writers are told, format by format."""
+    full_colour = quality > _FULL_COLOUR_ABOVE
+    if kind == "PNG":
+        entries = PngInfo()
+        entries.add_text(PNG_KEY, text)
+        entries.add_itxt("XML:com.adobe.xmp", packet.decode("utf-8"))
+        return {"pnginfo": entries}
+    if kind == "JPEG":
+        return {"quality": quality, "subsampling": "4:4:4" if full_colour else "4:2:0", "xmp": packet}
+    if kind == "WEBP":
+        return {"quality": quality, "xmp": packet}
+    if kind == "AVIF":
+        subsampling = "4:4:4" if full_colour else "4:2:0"
+        return {"quality": quality, "subsampling": subsampling, "max_threads": 1, "xmp": packet}
+    return {"compression": "tiff_adobe_deflate", "tiffinfo": {_XMP_TAG: packet}}
+
+
+def _save(image: Image.Image, kind: str, **parameters: Any) -> bytes:
+    file = BytesIO()
+    image.save(file, kind, **parameters)
+    return file.getvalue()

@@ -1,0 +1,148 @@
+"""The bytes of a picture file, read once and safely, with their SHA-256.
+
+Everything later (hash, header, pixels) is taken from the same bytes, so no one can swap the file in between.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from pipeline.errors import BadImage
+
+# An uncompressed 8-bit RGBA file at the limit of pixels (decode.MAX_PIXELS, 110 million) is 440 MB.
+MAX_BYTES = 512 * 2**20
+
+_HASH_BLOCK = 2**20  # bytes per read; large enough that the hash, not the call, takes the time
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A picture file as it was at one moment. `shown` is its path made safe to print, `name` its last part as it is."""
+
+    path: Path
+    data: bytes
+    sha256: str
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    @property
+    def shown(self) -> str:
+        return printable(self.path)
+
+
+def read_source(path: str | os.PathLike[str]) -> Source:
+    """Read a file whole. A file that moves while it is read is read once more, then refused.
+
+    Raises BadImage for what is not a regular, readable, non-empty file of at most MAX_BYTES.
+    """
+    try:
+        data = _read_steadily(path)
+    except _ChangedWhileReading:
+        data = _read_steadily(path)
+    return Source(Path(path), data, hashlib.sha256(data).hexdigest())
+
+
+def hash_file(path: str | os.PathLike[str]) -> str:
+    """SHA-256 of a file's bytes in hexadecimal, under the same conditions as `read_source`, in constant memory."""
+    digest = hashlib.sha256()
+    with open_regular(path) as (file, status):
+        while block := file.read(_HASH_BLOCK):
+            digest.update(block)
+        _check_unchanged(path, file, status)
+    return digest.hexdigest()
+
+
+@contextmanager
+def open_regular(path: str | os.PathLike[str]) -> Iterator[tuple[BinaryIO, os.stat_result]]:
+    """An open regular file and its status, or BadImage. Never waits, not even for a pipe without a writer."""
+    try:
+        # O_NONBLOCK: opening a FIFO returns at once instead of waiting for a writer that may never come.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except (OSError, ValueError) as error:  # ValueError: a null byte in the path
+        raise BadImage(f"{printable(path)} {_why_not_open(path, error)}") from error
+    try:
+        status = os.fstat(descriptor)
+        _check_kind_and_size(printable(path), status)
+    except BadImage:
+        os.close(descriptor)
+        raise
+    with os.fdopen(descriptor, "rb") as file:
+        try:
+            yield file, status
+        except OSError as error:  # a disk or network folder that fails while being read
+            raise BadImage(f"{printable(path)} cannot be read: {error.strerror or error}; check the disk") from error
+
+
+def printable(path: str | os.PathLike[str]) -> str:
+    """A path for messages: one line; control, direction and undecodable characters are shown as escapes."""
+    text = os.fspath(path)
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode("ascii") for c in text)
+
+
+class _ChangedWhileReading(BadImage):
+    """Somebody wrote to the file between its opening and its last byte."""
+
+
+def _read_steadily(path: str | os.PathLike[str]) -> bytes:
+    with open_regular(path) as (file, status):
+        data = file.read(status.st_size + 1)  # one byte more than promised shows that the file grew
+        _check_unchanged(path, file, status)
+        if len(data) != status.st_size:
+            raise _ChangedWhileReading(_changed(path))
+        return data
+
+
+def _check_unchanged(path: str | os.PathLike[str], file: BinaryIO, before: os.stat_result) -> None:
+    after = os.fstat(file.fileno())
+    if (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
+        raise _ChangedWhileReading(_changed(path))
+
+
+def _check_kind_and_size(shown: str, status: os.stat_result) -> None:
+    if stat.S_ISDIR(status.st_mode):
+        raise BadImage(f"{shown} is a folder; name a picture in it")
+    if not stat.S_ISREG(status.st_mode):
+        raise BadImage(f"{shown} is not a regular file but {_kind(status.st_mode)}; name a picture file")
+    if status.st_size == 0:
+        raise BadImage(f"{shown} is an empty file; copy the picture again")
+    if status.st_size > MAX_BYTES:
+        raise BadImage(
+            f"{shown} is {status.st_size / 2**20:.0f} MiB; a picture file may be at most {MAX_BYTES // 2**20} MiB,"
+            " so save it smaller or compressed"
+        )
+
+
+def _changed(path: str | os.PathLike[str]) -> str:
+    return f"{printable(path)} changed while it was being read; start again when nothing writes to it"
+
+
+def _why_not_open(path: str | os.PathLike[str], error: OSError | ValueError) -> str:
+    if isinstance(error, ValueError):
+        return "is not a possible file name; remove its null byte"
+    if error.errno == errno.ENOENT and os.path.islink(path):
+        return f"is a link to {printable(os.readlink(path))}, which does not exist; mend or remove the link"
+    return {
+        errno.ENOENT: "does not exist; check the name",
+        errno.ENOTDIR: "does not exist: part of its path is a file, not a folder; check the name",
+        errno.ELOOP: "is a link that leads back to itself; mend or remove the link",
+        errno.EACCES: "may not be read by this user; change its permissions (chmod)",
+        errno.EPERM: "may not be read by this user; change its permissions (chmod)",
+        errno.ENAMETOOLONG: "has a name too long for this file system; shorten it",
+        errno.ENXIO: "is not a regular file but a socket or device; name a picture file",
+    }.get(error.errno or 0, f"cannot be opened: {error.strerror or error}; check the disk")
+
+
+def _kind(mode: int) -> str:
+    if stat.S_ISFIFO(mode):
+        return "a pipe (FIFO)"
+    return "a device" if stat.S_ISCHR(mode) or stat.S_ISBLK(mode) else "a socket"

@@ -1,0 +1,304 @@
+"""The nouns every room shares. Standard library only: no files are read here, nothing is computed.
+
+A manifest becomes `Job`s; a `Job` becomes an `Outcome`; an `Outcome` holds `Reading`s. `Options` is the only home of the
+defaults, of what each option may be and of its one-line description: the manifest's validation, its JSON Schema, the
+README's table and `pipeline.stylize` all read them from its fields.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+# ---------------------------------------------------------------------------------------------------------------- layers
+
+# Simonyan & Zisserman, arXiv 1409.1556, table 1, column E: convolutions per block of VGG19. Names as in keras.applications.
+CONVOLUTIONS_PER_BLOCK = (2, 2, 4, 4, 4)
+
+LAYERS: tuple[str, ...] = tuple(
+    f"block{block}_{part}"
+    for block, convolutions in enumerate(CONVOLUTIONS_PER_BLOCK, start=1)
+    for part in (*(f"conv{i}" for i in range(1, convolutions + 1)), "pool")
+)
+"""Every activation that can be asked for, in the network's order. Convolutions are taken after their ReLU, as in Keras."""
+
+_PAPER_NAME = re.compile(r"(?:conv|relu)([1-5])_([1-4])|pool([1-5])")
+
+
+def canonical_layer(name: str) -> str | None:
+    """Keras' name of a layer given by Keras' or the paper's: `conv4_2` and `relu4_2` are `block4_conv2`. None if unknown."""
+    if name in LAYERS:
+        return name
+    if match := _PAPER_NAME.fullmatch(name):
+        block, convolution, pool = match.groups()
+        keras_name = f"block{pool}_pool" if pool else f"block{block}_conv{convolution}"
+        return keras_name if keras_name in LAYERS else None
+    return None
+
+
+# --------------------------------------------------------------------------------------------------------------- options
+
+LayerWeights = Mapping[str, float]
+
+
+def _option(default: Any, meaning: str, **rules: Any) -> Any:
+    """A field of `Options`.
+
+    Rules (all optional): `ge`, `gt`, `le`: bounds; `choices`: the words allowed; `words`: the words that are not paths, of
+    an option that may be a path, and `suffixes`: how such a path must end (left out: as a picture does); `later`,
+    `later_above`, `later_integers`: values that belong to the option but not to this version; `examples`: for hover help
+    in editors and the README.
+    """
+    if isinstance(default, dict):
+        return field(default_factory=lambda: dict(default), metadata={"meaning": meaning, **rules})
+    return field(default=default, metadata={"meaning": meaning, **rules})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """Everything that decides how one pair is painted, with its defaults, which are the `balanced` preset.
+
+    Values here are final: layer names are Keras' own, lists of layers have become weights, numbers are in range. Numeric
+    defaults without another source were chosen by eye, by the study in docs/architecture.md, "How the defaults were chosen".
+    """
+
+    preset: str = _option("balanced", "named set of options to start from", examples=["draft", "fine"])
+    size: int | Literal["original"] = _option(
+        512, "longer side of the result in pixels, or `original`; content is only ever made smaller", ge=32, examples=[768]
+    )
+    style_scale: float = _option(
+        1.0, "longer side of the style image as a factor of `size`; its aspect ratio is kept", gt=0, examples=[0.5]
+    )
+    steps: int = _option(200, "evaluations of loss and gradient at full size", ge=1, examples=[500])
+    scales: int = _option(
+        1, "sizes of a coarse-to-fine pyramid, the last being `size`; 1 turns it off", ge=1, later_above=1, examples=[1]
+    )
+    optimizer: str = _option("lbfgs", "descent on the picture", choices=("lbfgs", "adam", "gd"))
+    learning_rate: float | None = _option(
+        None,
+        "step of adam (grey levels of 255) and factor of gd; left out: 10 for adam, and for gd the factor whose first step"
+        " moves no pixel by more than 10 grey levels",
+        gt=0,
+        examples=[5.0],
+    )
+    losses: str = _option(
+        "normalized",
+        "unit of the distances: `normalized` means the same at every size and layer, `paper` is Eq. 1 to 5 of Gatys et al.,"
+        " `sums` are plain sums of squares",
+        choices=("normalized", "paper", "sums"),
+    )
+    content_weight: float = _option(1.0, "weight of the content distance, in the unit of `losses`", ge=0, examples=[2.0])
+    style_weight: float = _option(1.0, "weight of the style distance, in the unit of `losses`", ge=0, examples=[3e-2])
+    tv_weight: float = _option(0.0, "weight of total variation, in the unit of `losses`: smooths", ge=0, examples=[10.0])
+    content_layers: LayerWeights = _option(
+        {"block4_conv2": 1.0},
+        "layers whose features are kept: a list (equal weights that sum to 1) or layer: weight",
+        examples=[["conv4_2"], {"relu4_2": 0.7, "relu5_2": 0.3}],
+    )
+    style_layers: LayerWeights = _option(
+        {f"block{block}_conv1": 0.2 for block in (1, 2, 3, 4, 5)},
+        "layers whose Gram matrices are matched: a list (equal weights that sum to 1) or layer: weight",
+        examples=[["conv1_1", "conv2_1", "conv3_1"], {"relu1_1": 1.0, "relu4_1": 0.25}],
+    )
+    pooling: str = _option("max", "how the network is made smaller from block to block", choices=("max", "avg"))
+    border: str = _option(
+        "mirror",
+        "what the network sees outside the picture: its mirror image, or `zero` as it was trained (leaves a rim)",
+        choices=("mirror", "zero"),
+    )
+    init: str = _option(
+        "content",
+        "picture to start from: `content`, `noise`, `style`, or the path of an image",
+        words=("content", "noise", "style"),
+        examples=["noise", "sketch.png"],
+    )
+    seed: int = _option(0, "seed of this pair alone (noise)", ge=0, le=2**32 - 1, examples=[7])
+    preserve_color: str = _option(
+        "none",
+        "keep the content's colours",
+        choices=("none", "luminance", "histogram", "covariance"),
+        later=("histogram", "covariance"),
+    )
+    strength: float = _option(1.0, "blend of content (0) and result (1)", ge=0, le=1, examples=[0.8])
+    precision: str = _option(
+        "auto", "arithmetic of the network", choices=("auto", "float32", "bfloat16"), later=("bfloat16",)
+    )
+    tile: int | Literal["auto", "off"] = _option(
+        "auto", "compute the network in tiles of this many pixels", ge=256, later_integers=True, examples=["off"]
+    )
+    weights: str = _option(
+        "auto",
+        "the network: `imagenet`, `imagenet-8bit`, `random`, `auto`, or the path of an .h5 file",
+        words=("auto", "imagenet", "imagenet-8bit", "random"),
+        suffixes=(".h5",),
+        examples=["imagenet"],
+    )
+    quality: int = _option(95, "of jpg, webp and avif outputs", ge=1, le=100, examples=[90])
+
+    @property
+    def starts_from_file(self) -> bool:
+        """Is `init` the path of an image, and not one of its words?"""
+        return self.init not in ("content", "noise", "style")
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON values, in the order of the fields."""
+        return dataclasses.asdict(self)
+
+
+OPTION_NAMES: tuple[str, ...] = tuple(f.name for f in dataclasses.fields(Options))
+
+
+# ------------------------------------------------------------------------------------------------------------ the manifest
+
+
+@dataclass(frozen=True, slots=True)
+class StyleImage:
+    """One style picture and its share in the blend; shares of a job need not sum to 1."""
+
+    image: Path
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One pair, completely resolved: it can be started as it is.
+
+    `content`, `styles` and a path in `options.init` or `options.weights` are absolute. `output` is the name below the
+    output folder, with forward slashes. `where` is the pair's `file:line:column`; `origins` says for each option where its
+    value came from (`built in`, `configs/night.yaml:18:47 (preset poster)`, `--set`, `STYLIZE_SET`).
+    """
+
+    output: str
+    content: Path
+    styles: tuple[StyleImage, ...]
+    options: Options
+    priority: int = 0
+    meta: Mapping[str, Any] = field(default_factory=dict)
+    where: str = ""
+    origins: Mapping[str, str] = field(default_factory=dict)
+
+
+    @property
+    def inputs(self) -> tuple[Path, ...]:
+        """Every file the pair reads: content, styles, and the picture of `init` where it is a path."""
+        start = (Path(self.options.init),) if self.options.starts_from_file else ()
+        return (self.content, *(style.image for style in self.styles), *start)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values, for the worker's pipe; `from_json` gives an equal job back."""
+        return dataclasses.asdict(self) | {
+            "content": str(self.content),
+            "styles": [[str(style.image), style.weight] for style in self.styles],
+        }
+
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any]) -> Job:
+        """The job that `to_json` described."""
+        return cls(
+            **{
+                **fields,
+                "content": Path(fields["content"]),
+                "styles": tuple(StyleImage(Path(image), weight) for image, weight in fields["styles"]),
+                "options": Options(**fields["options"]),
+            }
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSettings:
+    """How to run. Nothing here ever changes a pixel. Durations are in seconds, sizes in bytes."""
+
+    deadline: str | None = None  # local wall clock, "HH:MM"
+    max_duration: float | None = None
+    pair_timeout: float | None = None
+    retries: int = 1
+    max_memory: int | None = None
+    jobs: int = 1
+    threads: int | None = None  # None: as many as the process may use
+    on_error: Literal["continue", "stop"] = "continue"
+    on_start: tuple[str, ...] = ()
+    on_success: tuple[str, ...] = ()
+    on_failure: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """A manifest that can be started: every job resolved, every glob expanded, every name checked."""
+
+    file: Path
+    name: str
+    input: Path
+    output: Path
+    run: RunSettings
+    jobs: tuple[Job, ...]
+    warnings: tuple[str, ...] = ()
+
+
+def shown_name(path: Path, folder: Path) -> str:
+    """A path as reports and pictures name it: relative to `folder` where it lies below it, else the file's name alone."""
+    return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.name
+
+
+# -------------------------------------------------------------------------------------------------------------- the record
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Losses:
+    """One evaluation of the objective. Parts are already multiplied by their weights, so they sum to `total` (Eq. 7)."""
+
+    total: float
+    content: float
+    style: float
+    tv: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """The losses of one step. `step` counts evaluations from 1; `seconds` count from the first evaluation."""
+
+    step: int
+    seconds: float
+    total: float
+    content: float
+    style: float
+    tv: float
+
+
+Status = Literal["done", "up_to_date", "failed", "interrupted", "not_started", "quarantined"]
+STATUSES: tuple[Status, ...] = ("done", "up_to_date", "failed", "interrupted", "not_started", "quarantined")
+
+
+@dataclass(slots=True, kw_only=True)
+class Outcome:
+    """How one pair went. The fields are the keys of a row in report.json (README, "report.json").
+
+    `content` and `style` are names relative to the input folder where they lie below it. `size` is (width, height) of the
+    picture in pixels. `notes` are things worth knowing that are not failures ("first of 12 frames used").
+    """
+
+    output: str
+    content: str
+    style: list[str]
+    status: Status
+    reason: str | None = None
+    reason_class: str | None = None
+    attempts: int = 0
+    size: list[int] | None = None
+    steps: int = 0
+    seconds: float = 0.0
+    seconds_per_step: float | None = None
+    setup_seconds: float = 0.0
+    peak_memory_bytes: int | None = None
+    precision: str | None = None
+    seed: int = 0
+    key: str = ""
+    options: dict[str, Any] = field(default_factory=dict)
+    losses: dict[str, dict[str, float]] = field(default_factory=dict)
+    trace: list[dict[str, float]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    priority: int = 0
+    meta: dict[str, Any] = field(default_factory=dict)

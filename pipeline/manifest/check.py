@@ -1,0 +1,209 @@
+"""A section's node against its model: the model's values, or each fault in our own words at its own place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeVar, get_args
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from pipeline.job import RunSettings
+from pipeline.manifest.problems import Place, Problems, did_you_mean, shorten
+from pipeline.manifest.rules import RULES
+from pipeline.manifest.sections import AxesSection, MatrixSection, PairSection, PresetSection, Section, TopSection
+from pipeline.manifest.tree import ListNode, MapNode, Node, ScalarNode, describe, plain
+
+S = TypeVar("S", bound=Section)
+_RUN_KEYS = frozenset(RunSettings.__dataclass_fields__)
+_PAIR_KEYS = frozenset((*PairSection.model_fields, *MatrixSection.model_fields)) - RULES.keys()
+
+
+class SectionFault(NamedTuple):
+    """A fault, its place, and the first key of the section that it lies under ("" for the section itself)."""
+
+    key: str
+    place: Place
+    message: str
+
+
+def check(model: type[S], node: Node, problems: Problems, name: str) -> S | None:
+    """The section as `model`, or None with every fault noted in `problems`. `name` says what the section is."""
+    values, faults = find_faults(model, node, name)
+    for fault in faults:
+        problems.add(fault.place, fault.message)
+    return values
+
+
+def find_faults(model: type[S], node: Node, name: str) -> tuple[S | None, list[SectionFault]]:
+    """The values of a section, or None and its faults."""
+    if not isinstance(node, MapNode):
+        return None, [SectionFault("", node.place, f"{name} must be a map of 'key: value'; got {describe(node)}")]
+    try:
+        return model.model_validate(plain(node)), []
+    except ValidationError as error:
+        details = error.errors(include_url=False)
+    unknown = [detail for detail in details if detail["type"] == "extra_forbidden"]
+    misspelt = {_meant(_locate(model, node, detail["loc"]).section, str(detail["loc"][-1])) for detail in unknown}
+    faults = [fault for detail in details for fault in _faults(model, node, detail, misspelt)]
+    return None, list(dict.fromkeys(faults))
+
+
+class _Where(NamedTuple):
+    """Where a path of pydantic's ends in the tree: the section, the node, its key, and whether it is an item of a list."""
+
+    section: type[Section]
+    node: Node
+    key: str
+    is_item: bool
+
+
+def _locate(section: type[Section], node: Node, loc: Iterable[str | int]) -> _Where:
+    """Follow the path as far as the tree goes; names of union branches and unknown keys are passed over."""
+    key, is_item = "", False
+    for step in loc:
+        if isinstance(step, str) and isinstance(node, MapNode) and step in node.entries and step in section.model_fields:
+            key, is_item = step, False
+            node = node.entries[step].node
+            section = _section_in(section.model_fields[step].annotation) or section
+        elif isinstance(step, int) and isinstance(node, ListNode):
+            node, is_item = node.items[step], True
+    return _Where(section, node, key, is_item)
+
+
+def _section_in(annotation: Any) -> type[Section] | None:
+    """The section's class that a field's annotation speaks of, however wrapped."""
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        return annotation
+    return next((found for part in get_args(annotation) if (found := _section_in(part))), None)
+
+
+def _faults(
+    model: type[Section], node: MapNode, detail: ErrorDetails, misspelt: set[str | None]
+) -> Iterator[SectionFault]:
+    loc = detail["loc"]
+    where = _locate(model, node, loc)
+    first = str(loc[0]) if loc else ""
+    if detail["type"] == "missing":
+        key = str(loc[-1])
+        # A misspelt key is one fault, not also the lack of the key that was meant.
+        if key not in misspelt and not ("matrix" in misspelt and model is PairSection):
+            yield SectionFault(first, where.node.place, _missing_key(model, key))
+    elif detail["type"] == "extra_forbidden":
+        key = str(loc[-1])
+        assert isinstance(where.node, MapNode)
+        yield SectionFault(first, where.node.entries[key].place, _unknown_key(where.section, key))
+    elif detail["type"] == "faults":
+        for path, message in detail["ctx"]["faults"]:
+            yield SectionFault(first, _place_inside(where.node, path), message or _wrong_value(where, detail))
+    else:
+        yield SectionFault(first, where.node.place, _wrong_value(where, detail))
+
+
+def _place_inside(node: Node, path: tuple[str | int, ...]) -> Place:
+    for step in path:
+        if isinstance(node, MapNode) and isinstance(step, str):
+            return node.entries[step].place
+        if isinstance(node, ListNode) and isinstance(step, int):
+            return node.items[step].place
+    return node.place
+
+
+# ----------------------------------------------------------------------------------------------------------------- keys
+
+
+def _missing_key(model: type[Section], key: str) -> str:
+    if model is TopSection:
+        return f"'{key}' is missing; list what to paint, like 'pairs: [{{content: photo.jpg, style: art.jpg}}]'"
+    return f"'{key}' is missing"
+
+
+def _meant(section: type[Section], key: str) -> str | None:
+    known = [*section.model_fields, *(["matrix"] if section is PairSection else [])]
+    return None if _home(section, key) else did_you_mean(key, known)
+
+
+def _unknown_key(section: type[Section], key: str) -> str:
+    if home := _home(section, key):
+        return f"unknown key '{key}' here; {home}"
+    what = "option" if "size" in section.model_fields and section is not AxesSection else "key"
+    meant = _meant(section, key)
+    return f"unknown {what} '{shorten(key)}'" + (f"; did you mean '{meant}'?" if meant else _known(section))
+
+
+def _known(section: type[Section]) -> str:
+    names = list(section.model_fields)
+    return f"; known are {', '.join(names)}" if len(names) <= 12 else ""  # what fits the line beside the message
+
+
+def _home(section: type[Section], key: str) -> str:
+    """Where a key belongs that is known, but not in this section."""
+    if key == "preset" and issubclass(section, PresetSection):
+        return "a preset starts from another one by 'extends'"
+    if key in RULES:
+        return "it is an option: put it under 'options'" if "options" in section.model_fields else (
+            "it is an option: put it under 'defaults'" if "size" not in section.model_fields else ""
+        )
+    if key in _RUN_KEYS:
+        return "put it under 'run' at the top of the manifest"
+    if key in _PAIR_KEYS and "size" in section.model_fields and key not in section.model_fields:
+        return "it belongs to the pair, beside 'options'"
+    return ""
+
+
+# --------------------------------------------------------------------------------------------------------------- values
+
+_RULES_BY_TYPE = {
+    "string_type": "must be text",
+    "string_too_short": "must not be empty",
+    "int_type": "must be a whole number",
+    "float_type": "must be a number",
+    "finite_number": "must be a finite number",
+    "list_type": "must be a list",
+    "too_short": "must have at least one item",
+    "greater_than_equal": "must be {ge} or more",
+    "greater_than": "must be above {gt}",
+    "less_than_equal": "must be at most {le}",
+    "literal_error": "must be one of {expected}",
+}
+_MAP = "must be a map of 'key: value'"
+
+
+def _wrong_value(where: _Where, detail: ErrorDetails) -> str:
+    key, got = where.key, describe(where.node)
+    value = where.node.value if isinstance(where.node, ScalarNode) else None
+    if key in RULES:
+        if where.section is AxesSection and not where.is_item:
+            example = ", ".join(str(value) for value in RULES[key].examples[:2])
+            return f"'{key}' is an axis here and must be a list of values, like [{example}]; got {got}"
+        return RULES[key].refusal(value, got)
+    if special := _special(where, detail["type"], got):
+        return special
+    context = detail.get("ctx", {})
+    if detail["type"] == "unit":
+        return f"'{key}' {context['rule']}; got {got}"
+    subject = f"an item of '{key}'" if where.is_item else f"'{key}'"
+    rule = _RULES_BY_TYPE.get(detail["type"], _MAP).format(**context)
+    quote = "; quote it" if detail["type"] == "string_type" and value is not None else ""
+    return f"{subject} {rule}; got {got}{quote}"
+
+
+def _special(where: _Where, kind: str, got: str) -> str:
+    """Sentences for the mistakes that a general rule would not help to mend."""
+    if where.section is TopSection and where.key == "version":
+        return f"'version' must be 1, the only one there is; got {got}"
+    if where.section is TopSection and where.key == "pairs":
+        return "no pairs: list what to paint below 'pairs', like '- {content: photo.jpg, style: art.jpg}'"
+    if where.key == "style" and kind == "string_type" and value_is_container(where.node):
+        return f"'style' must be a picture, or a list of '{{image: ..., weight: ...}}' to blend; got {got}"
+    if where.key == "style" and where.is_item and kind == "model_type":
+        return (
+            f"a style of a blend is '{{image: ..., weight: ...}}'; got {got}; for one picture of each style use 'matrix'"
+        )
+    return ""
+
+
+def value_is_container(node: Node) -> bool:
+    """Whether the node is a list or a map."""
+    return not isinstance(node, ScalarNode)

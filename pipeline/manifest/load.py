@@ -1,0 +1,135 @@
+"""A manifest's file to jobs that can be started, or every reason why not."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import ManifestError
+from pipeline.job import Manifest, RunSettings
+from pipeline.manifest.check import check, find_faults
+from pipeline.manifest.expand import Expansion
+from pipeline.manifest.overrides import Override, read_overrides
+from pipeline.manifest.paths import warn_of_path
+from pipeline.manifest.presets import Preset, all_presets
+from pipeline.manifest.problems import WHOLE_FILE, Problems
+from pipeline.manifest.sections import MatrixSection, OptionsSection, PairSection, RunSection, TopSection
+from pipeline.manifest.settings import NOTHING, Folders, Layer, LayerReader, Layers
+from pipeline.manifest.source import read_source
+from pipeline.manifest.tree import ListNode, MapNode, Node, ScalarNode, compose, describe
+
+
+def load_manifest(path: str | os.PathLike[str], *, overrides: Sequence[Override] = ()) -> Manifest:
+    """The manifest at `path` with `overrides` laid over every pair.
+
+    No picture is opened: a plain name whose file is missing fails its own pair later; a pattern must find something now.
+    Raises ManifestError with every problem, in the order of the file, those of overrides first.
+    """
+    file = Path(path)
+    text, problems = read_source(file, os.fspath(path))
+    top = _top_node(compose(text, problems), problems)
+    sections = _sound_sections(top, problems)
+
+    folders = _folders(file, sections, problems)
+    own_presets = _map(sections.get("presets"))
+    presets = all_presets(own_presets, problems, folders)
+    reader = LayerReader(folders, problems, presets, faulty=own_presets.entries if own_presets else ())
+    defaults = _defaults(sections.get("defaults"), reader, presets, problems)
+    set_over, wrongly_set = read_overrides(overrides, folders, presets)
+    run = _run_settings(sections.get("run"), problems)
+
+    layers = Layers({name: preset.layer for name, preset in presets.items()}, defaults, set_over)
+    expansion = Expansion(folders, reader, layers, problems)
+    for node in _items(sections.get("pairs")):
+        if isinstance(node, MapNode) and "matrix" in node.entries:
+            if (matrix := check(MatrixSection, node, problems, "an entry of 'pairs'")) is not None:
+                expansion.add_matrix(matrix, node)
+        elif (pair := check(PairSection, node, problems, "an entry of 'pairs'")) is not None:
+            assert isinstance(node, MapNode)
+            expansion.add_pair(pair, node)
+    expansion.finish()
+
+    if wrongly_set or problems.found:
+        raise ManifestError((*wrongly_set, *problems.found))
+    return Manifest(
+        file=file.absolute(),
+        name=_text(sections.get("name")) or file.stem,
+        input=folders.input,
+        output=folders.output,
+        run=run,
+        jobs=tuple(expansion.jobs),
+        warnings=problems.warnings,
+    )
+
+
+def _top_node(tree: Node | None, problems: Problems) -> MapNode:
+    if isinstance(tree, MapNode):
+        return tree
+    if tree is not None and not (isinstance(tree, ScalarNode) and tree.value is None):
+        problems.add(tree.place, f"a manifest is a map of 'version', 'pairs' and more; got {describe(tree)}")
+    elif not problems.found:
+        problems.add(WHOLE_FILE, "is empty; a manifest starts with 'version: 1' and lists what to paint under 'pairs'")
+    raise ManifestError(problems.found)
+
+
+def _sound_sections(top: MapNode, problems: Problems) -> dict[str, Node]:
+    """The nodes of the sections that are at least of the right kind. Another version ends the reading: its rules differ."""
+    _, faults = find_faults(TopSection, top, "a manifest")
+    for fault in faults:
+        problems.add(fault.place, fault.message)
+    faulty = {fault.key for fault in faults}
+    if "version" in faulty:
+        raise ManifestError(problems.found)
+    return {key: entry.node for key, entry in top.entries.items() if key not in faulty}
+
+
+def _folders(file: Path, sections: Mapping[str, Node], problems: Problems) -> Folders:
+    """Given folders start at the manifest's own; left out, they are `input` and `output` of the working directory."""
+    beside = file.parent
+
+    def folder(name: str) -> Path:
+        if (node := sections.get(name)) is None:
+            return Path(os.path.realpath(name))
+        warn_of_path(node, problems)
+        return Path(os.path.realpath(beside / _text(node)))
+
+    return Folders(input=folder("input"), output=folder("output"), weights=beside.absolute())
+
+
+def _defaults(node: Node | None, reader: LayerReader, presets: Mapping[str, Preset], problems: Problems) -> Layer:
+    """The layer of `defaults`. What its own preset overrules earns a warning, as nobody writes it for that."""
+    section: Any = None if node is None else check(OptionsSection, node, problems, "'defaults'")
+    if node is None or section is None:
+        return NOTHING
+    layer = reader.layer(section.given, node, lambda place: f"{problems.at(place)} (defaults)") or NOTHING
+    if "preset" in layer:
+        preset = presets[layer["preset"].value]
+        for name in layer.keys() & preset.layer.keys():
+            assert isinstance(node, MapNode)
+            problems.warn(
+                node.entries[name].place,
+                f"'{name}' has no effect here, as preset '{preset.name}' sets it and wins over defaults;"
+                f" set it in a preset of your own that extends '{preset.name}'",
+            )
+    return layer
+
+
+def _run_settings(node: Node | None, problems: Problems) -> RunSettings:
+    section = None if node is None else check(RunSection, node, problems, "'run'")
+    if section is None:
+        return RunSettings()
+    return RunSettings(**{key: tuple(value) if isinstance(value, list) else value for key, value in section.given.items()})
+
+
+def _items(node: Node | None) -> Sequence[Node]:
+    return node.items if isinstance(node, ListNode) else ()
+
+
+def _map(node: Node | None) -> MapNode | None:
+    return node if isinstance(node, MapNode) else None
+
+
+def _text(node: Node | None) -> str:
+    return node.text if isinstance(node, ScalarNode) else ""

@@ -1,0 +1,167 @@
+"""What each option may be, read from the fields of `Options`: for validation, messages, the JSON Schema and the README."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+import types
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from pipeline.job import CONVOLUTIONS_PER_BLOCK, LAYERS, LayerWeights, Options, canonical_layer
+from pipeline.manifest.problems import suggestion
+
+# What the picture door can be asked to open; HEIC and AVIF need Pillow's or an extra's support, which `check` tells.
+PICTURE_SUFFIXES = (
+    ".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".heic", ".heif", ".avif",
+)  # fmt: skip
+
+_PAPER_NAMES = tuple(
+    f"{kind}{block}_{number}"
+    for block, convolutions in enumerate(CONVOLUTIONS_PER_BLOCK, start=1)
+    for number in range(1, convolutions + 1)
+    for kind in ("conv", "relu")
+)
+_MAX_WEIGHT = sys.float_info.max  # the comparison with it also turns NaN and infinity away
+
+Fault = tuple[tuple[str | int, ...], str]  # where inside the value, and what is wrong there
+
+
+@dataclass(frozen=True, slots=True)
+class OptionRule:
+    """One option: its kind and bounds. `number` is int, float or None; `words` are the words allowed in this version."""
+
+    name: str
+    meaning: str
+    default: Any
+    number: type[int] | type[float] | None
+    words: tuple[str, ...]
+    is_layers: bool
+    is_path: bool
+    nullable: bool
+    suffixes: tuple[str, ...]
+    ge: float | None
+    gt: float | None
+    le: float | None
+    later: tuple[Any, ...]
+    later_above: int | None
+    later_integers: bool
+    examples: tuple[Any, ...]
+
+    @property
+    def expects(self) -> str:
+        """What the option must be, as the rest of a sentence."""
+        if self.is_layers:
+            return "a list of layers, or a map 'layer: weight'"
+        if self.name == "preset":
+            return "the name of a preset"
+        ways = []
+        if self.number:
+            noun = "a whole number" if self.number is int else "a number"
+            ways.append(f"{noun}{self._bounds()}")
+        if self.words:
+            ways.append(f"'{self.words[0]}'" if len(self.words) == 1 else f"one of {', '.join(self.words)}")
+        if self.is_path:
+            ways.append(f"the path of a {'picture' if self.suffixes == PICTURE_SUFFIXES else ' or '.join(self.suffixes) + ' file'}")
+        return ", or ".join(ways)
+
+    def refusal(self, value: Any, shown: str) -> str:
+        """The sentence for a value it cannot have; `shown` is the value as the user sees it."""
+        if self._is_later(value):
+            return f"'{self.name}' cannot be {shown} in this version; use {self._available()}"
+        hint = suggestion(value, self.words) if isinstance(value, str) else ""
+        return f"'{self.name}' must be {self.expects}; got {shown}{hint}"
+
+    def text_fault(self, value: str) -> bool:
+        """Whether a word or path of this option can be none."""
+        return self.is_path and value not in self.words and not value.lower().endswith(self.suffixes)
+
+    def _bounds(self) -> str:
+        if self.ge is not None and self.le is not None:
+            return f" from {self.ge:g} to {self.le:g}" if self.le < 1e6 else f" from {self.ge:g} to {self.le}"
+        if self.gt is not None:
+            return f" above {self.gt:g}"
+        if self.ge is not None:
+            return f", {self.ge:g} or more"
+        return ""
+
+    def _is_later(self, value: Any) -> bool:
+        is_integer = isinstance(value, int) and not isinstance(value, bool)
+        if is_integer and self.later_above is not None:
+            return bool(value > self.later_above)
+        return (is_integer and self.later_integers) or (isinstance(value, str) and value in self.later)
+
+    def _available(self) -> str:
+        if self.later_above is not None:
+            return f"{self.later_above}" if self.ge == self.later_above else f"at most {self.later_above}"
+        return f"one of {', '.join(self.words)}" if len(self.words) > 1 else f"'{self.words[0]}'"
+
+
+def _rule(field: dataclasses.Field[Any], hint: Any) -> OptionRule:
+    rules = field.metadata
+    parts = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
+    later = tuple(rules.get("later", ()))
+    literals = tuple(word for part in parts if get_origin(part) is Literal for word in get_args(part))
+    words = tuple(word for word in (*rules.get("choices", ()), *rules.get("words", ()), *literals) if word not in later)
+    number = next((part for part in (int, float) if part in parts), None)
+    later_integers = bool(rules.get("later_integers"))
+    later_above = rules.get("later_above")
+    is_path = "words" in rules
+    return OptionRule(
+        name=field.name,
+        meaning=rules["meaning"],
+        default=field.default_factory() if field.default is dataclasses.MISSING else field.default,  # type: ignore[misc]
+        number=None if later_integers else number,
+        words=words,
+        is_layers=hint == LayerWeights,
+        is_path=is_path,
+        nullable=type(None) in parts,
+        suffixes=tuple(rules.get("suffixes", PICTURE_SUFFIXES)) if is_path else (),
+        ge=rules.get("ge"),
+        gt=rules.get("gt"),
+        le=rules.get("le", later_above),
+        later=later,
+        later_above=later_above,
+        later_integers=later_integers,
+        examples=tuple(rules.get("examples", ())) or words,
+    )
+
+
+_HINTS = get_type_hints(Options)
+RULES: Mapping[str, OptionRule] = {field.name: _rule(field, _HINTS[field.name]) for field in dataclasses.fields(Options)}
+
+
+def layer_weights(value: Any) -> tuple[dict[str, float], list[Fault]]:
+    """Layers as a list (equal weights that sum to 1) or a map, as Keras' names in the network's order; and what is wrong.
+
+    Weights are finite and not negative, and at least one is above 0. Paper's names are understood.
+    """
+    if isinstance(value, list):
+        given = [((index,), name, 1.0 / len(value)) for index, name in enumerate(value)]
+    elif isinstance(value, dict):
+        given = [((name,), name, weight) for name, weight in value.items()]
+    else:
+        return {}, [((), "")]
+    weights: dict[str, float] = {}
+    faults: list[Fault] = []
+    for place, name, weight in given:
+        layer = canonical_layer(name) if isinstance(name, str) else None
+        if layer is None:
+            faults.append((place, _unknown_layer(name)))
+        elif layer in weights:
+            faults.append((place, f"layer '{name}' is given twice ('{layer}'); keep one"))
+        elif isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight <= _MAX_WEIGHT:
+            faults.append((place, f"the weight of layer '{name}' must be a number, 0 or more; got {weight!r}"))
+        else:
+            weights[layer] = float(weight)
+    if not faults and not any(weights.values()):
+        faults.append(((), "at least one layer with a weight above 0 is needed"))
+    return {layer: weights[layer] for layer in LAYERS if layer in weights}, faults
+
+
+def _unknown_layer(name: Any) -> str:
+    if not isinstance(name, str):
+        return f"a layer is a name like 'conv4_2' or 'block4_conv2', got {name!r}"
+    close = suggestion(name, (*LAYERS, *_PAPER_NAMES))
+    return f"unknown layer '{name}'{close or '; layers are named like conv4_2, relu4_2 or block4_conv2'}"

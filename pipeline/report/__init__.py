@@ -1,0 +1,12 @@
+"""Outcomes to report.json, report.html, report.txt and the history. Nothing is computed again here.
+
+Importing this package loads the standard library only.
+"""
+
+from __future__ import annotations
+
+from pipeline.report.data import RunFacts, build_report, verdict
+from pipeline.report.files import write_reports
+from pipeline.report.printable import printable
+
+__all__ = ["RunFacts", "build_report", "printable", "verdict", "write_reports"]

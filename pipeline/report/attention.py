@@ -1,0 +1,118 @@
+"""What needs a person: pairs that did not become pictures, grouped by reason, with the way out in words."""
+
+from __future__ import annotations
+
+import glob
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipeline.report.printable import is_unseen, printable
+
+_STATUSES = ("failed", "quarantined", "interrupted", "not_started")  # most urgent first
+
+
+@dataclass(slots=True, kw_only=True)
+class Group:
+    """Pairs of one status that stopped for one reason. `title` and `fix` are for people; `fix` may be empty."""
+
+    status: str
+    title: str
+    fix: str
+    pairs: list[dict[str, Any]] = field(default_factory=list)
+
+
+def attention(report: Mapping[str, Any]) -> list[Group]:
+    """Groups of pairs that are neither new nor up to date: failures first, then larger groups before smaller ones."""
+    groups: dict[tuple[str, str], Group] = {}
+    for pair in report["pairs"]:
+        if pair["status"] in _STATUSES:
+            group = _group(pair["status"], pair.get("reason_class") or "")
+            groups.setdefault((group.status, group.title), group).pairs.append(pair)
+    return sorted(groups.values(), key=lambda group: (_STATUSES.index(group.status), -len(group.pairs)))
+
+
+def flagged(report: Mapping[str, Any]) -> dict[str, list[Mapping[str, Any]]]:
+    """Pairs whose numbers ask for a look at the picture, by the name of the flag; a pair may stand under several."""
+    by_name: dict[str, list[Mapping[str, Any]]] = {}
+    for pair in report["pairs"]:
+        for flag in pair["flags"]:
+            by_name.setdefault(flag["name"], []).append(pair)
+    return by_name
+
+
+def retry_command(manifest: str, output: str, *, ascii_names: bool = False) -> str:
+    """The shell command that tries one pair again. Safe to paste whatever the names are.
+
+    `--only` takes a pattern, so brackets and stars in the name are escaped; a character that would act on a terminal
+    (or, with `ascii_names`, is not ASCII) becomes `?`, which matches it.
+    """
+
+    def shown(character: str) -> bool:
+        return not is_unseen(character) and (character.isascii() or not ascii_names)
+
+    pattern = "".join(character if shown(character) else "?" for character in glob.escape(output))
+    return f"stylize run {shlex.quote(printable(manifest))} --only {shlex.quote(pattern)} --retry-failed"
+
+
+def _group(status: str, reason_class: str) -> Group:
+    """An empty group. Only failures are told apart by a class that nothing is known of."""
+    unlisted = f"Failed ({printable(reason_class)})" if reason_class else "Failed"
+    title, fix = _FAILURES.get(reason_class, (unlisted, ""))
+    if status == "quarantined":
+        title = f"Failed too often: {title[0].lower()}{title[1:]}" if reason_class in _FAILURES else "Failed too often"
+        fix = f"They failed in several runs in the same way and were not tried again. {fix}".rstrip()
+    elif status == "interrupted":
+        title, fix = "Stopped midway", "Their progress is saved. The next run goes on from there."
+    elif status == "not_started":
+        title, fix = _NOT_STARTED.get(reason_class, _NOT_STARTED[""])
+    return Group(status=status, title=title, fix=fix)
+
+
+# Title and way out by `reason_class`: those of the errors in pipeline.errors, and the worker's `environment` and `bug`.
+_FAILURES = {
+    "bad_image": (
+        "Picture cannot be used",
+        "Open the named file in a viewer and repair or replace it. The pair is tried again when the file has changed.",
+    ),
+    "diverged": (
+        "Descent diverged",
+        "Lower learning_rate or the largest of the weights, or let optimizer be lbfgs.",
+    ),
+    "worker_died": (
+        "Painting process ended unexpectedly",
+        "Most often the system ended it for want of memory: lower size or jobs, close other programs, set max_memory.",
+    ),
+    "memory": (
+        "Not enough memory",
+        "Lower size, run fewer jobs at once, or raise max_memory if the machine has more to give.",
+    ),
+    "timeout": (
+        "Took too long",
+        "Raise pair_timeout, or lower size or steps.",
+    ),
+    "environment": (
+        "The machine stood in the way",
+        "Do what the sentence beside each pair says; stylize doctor tells what this machine has.",
+    ),
+    "bug": (
+        "Met a bug in this program",
+        "The log of the run has the traceback; please report it together with the manifest.",
+    ),
+    "error": (
+        "Failed for another reason",
+        "The sentence beside each pair says what happened.",
+    ),
+}
+
+_NOT_STARTED = {
+    "deadline": (
+        "Out of time",
+        "Nothing is wrong. The next run paints them; give pairs that must not wait a higher priority.",
+    ),
+    "": (
+        "Waiting for the next run",
+        "Nothing is wrong with them. The next run paints them.",
+    ),
+}

@@ -1,0 +1,170 @@
+"""Outcomes to report.json: one dictionary that the page, the mail text, the history and other programs all read."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.errors import ExitCode
+from pipeline.job import STATUSES, Outcome
+from pipeline.report.flags import flags
+from pipeline.report.quantities import duration
+
+SCHEMA = 1  # of report.json; raised when a key changes its meaning, not when one is added
+
+_VERSIONS = ("pipeline", "tensorflow", "keras", "pillow", "python")
+_LOSSES = ("total", "content", "style", "tv")
+
+# In the order in which a reader wants them: what is new, what needs a hand, what waits, what was there already.
+STATUS_WORDS = {
+    "done": "new",
+    "failed": "failed",
+    "quarantined": "quarantined",
+    "interrupted": "interrupted",
+    "not_started": "not started",
+    "up_to_date": "up to date",
+}
+
+_EXIT_WORDS = {
+    ExitCode.BUG: " (bug)",
+    ExitCode.ENVIRONMENT: " (environment)",
+    ExitCode.DEADLINE: " (deadline)",
+    ExitCode.SIGINT: " (stopped by Ctrl-C)",
+    ExitCode.SIGTERM: " (stopped by SIGTERM)",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFacts:
+    """What is true of a run as a whole.
+
+    `started` and `finished` are ISO 8601 with offset, `seconds` the time between them. `manifest` is the path as the
+    user gave it, because it comes back in commands to retry. `input` is the input folder relative to the output folder;
+    with it the page links content and style pictures to their files. `command` is the command line, `warnings` what the
+    user should hear of once per run, `notes` what is merely worth knowing.
+    """
+
+    id: str
+    started: str
+    finished: str
+    seconds: float
+    exit_code: int
+    manifest: str
+    weights: Mapping[str, str]
+    device: str
+    threads: int | None
+    versions: Mapping[str, str]
+    command: Sequence[str] = ()
+    host: str = ""
+    deadline: str | None = None
+    notes: Sequence[str] = ()
+    warnings: Sequence[str] = ()
+    input: str | None = None
+
+
+def build_report(facts: RunFacts, outcomes: Iterable[Outcome]) -> dict[str, Any]:
+    """The whole of report.json, in plain JSON values; numbers that are not finite become null.
+
+    Pairs stand in the order given. Every promised key is there, even of a pair that never started; keys beyond the
+    promised ones (`reason_class`, `notes`, `flags`, ...) may be added to.
+    """
+    pairs = [_pair(outcome) for outcome in outcomes]
+    counts = dict.fromkeys(STATUSES, 0)
+    for pair in pairs:
+        counts[pair["status"]] += 1
+    return {"schema": SCHEMA, "run": _run(facts), "counts": counts, "pairs": pairs}
+
+
+def verdict(report: Mapping[str, Any]) -> str:
+    """The run in one ASCII line: `18 new, 2 failed, 229 up to date - 5 h 12 m - exit 3`. Also line 1 of report.txt."""
+    run = report["run"]
+    counted = ", ".join(f"{number} {words}" for words, number in _worded_counts(report)) or "no pairs"
+    exit_words = _EXIT_WORDS.get(run["exit_code"], "")
+    return f"{counted} - {duration(run['seconds'] or 0.0)} - exit {run['exit_code']}{exit_words}"
+
+
+def _worded_counts(report: Mapping[str, Any]) -> Iterable[tuple[str, int]]:
+    for status, words in STATUS_WORDS.items():
+        if number := report["counts"][status]:
+            yield words + (_shared_reason(report) if status == "not_started" else ""), number
+
+
+def _shared_reason(report: Mapping[str, Any]) -> str:
+    """` (deadline)` where that is why every pair that was not started was not started, else nothing."""
+    reasons = {pair.get("reason_class") for pair in report["pairs"] if pair["status"] == "not_started"}
+    return " (deadline)" if reasons == {"deadline"} else ""
+
+
+def _run(facts: RunFacts) -> dict[str, Any]:
+    run = {
+        "id": facts.id,
+        "started": facts.started,
+        "finished": facts.finished,
+        "seconds": facts.seconds,
+        "exit_code": int(facts.exit_code),
+        "manifest": facts.manifest,
+        "weights": {"name": "", "sha256": ""} | dict(facts.weights),
+        "device": facts.device,
+        "threads": facts.threads,
+        "versions": dict.fromkeys(_VERSIONS, "") | dict(facts.versions),
+        "command": facts.command,
+        "host": facts.host,
+        "deadline": facts.deadline,
+        "notes": facts.notes,
+        "warnings": facts.warnings,
+        "input": facts.input,
+    }
+    return {key: _json_value(value) for key, value in run.items()}
+
+
+def _pair(outcome: Outcome) -> dict[str, Any]:
+    pair = {
+        "output": outcome.output,
+        "content": outcome.content,
+        "style": outcome.style,
+        "status": outcome.status,
+        "reason": outcome.reason,
+        "attempts": outcome.attempts,
+        "size": outcome.size,
+        "steps": outcome.steps,
+        "seconds": outcome.seconds,
+        "seconds_per_step": outcome.seconds_per_step,
+        "setup_seconds": outcome.setup_seconds,
+        "peak_memory_bytes": outcome.peak_memory_bytes,
+        "precision": outcome.precision,
+        "seed": outcome.seed,
+        "key": outcome.key,
+        "options": outcome.options,
+        "losses": _losses(outcome),
+        "trace": outcome.trace,
+        "reason_class": outcome.reason_class,
+        "notes": outcome.notes,
+        "priority": outcome.priority,
+        "meta": outcome.meta,
+        "flags": flags(outcome),
+    }
+    return {key: _json_value(value) for key, value in pair.items()}
+
+
+def _losses(outcome: Outcome) -> dict[str, dict[str, Any]]:
+    """First and last losses; taken from the trace where the outcome does not say, as after a crash."""
+    readings = {"first": outcome.trace[:1], "last": outcome.trace[-1:]}
+    from_trace = {end: {part: r.get(part) for r in found for part in _LOSSES} for end, found in readings.items()}
+    return {end: dict(outcome.losses.get(end) or from_trace[end]) for end in readings}
+
+
+def _json_value(value: Any) -> Any:
+    """A copy in values that JSON has. What has no place in JSON becomes its text: a report must always be writable."""
+    if value is None or isinstance(value, (str, bool)):
+        return value
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): _json_value(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_json_value(item) for item in value]
+    return str(value)

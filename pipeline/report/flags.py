@@ -1,0 +1,104 @@
+"""What a pair's own numbers say about its picture, without looking at the picture."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from pipeline.job import Outcome
+from pipeline.report.quantities import percent, significant
+
+# A loss that falls this much within the last tenth of the steps has not settled: the picture would still change.
+STILL_FALLING = 0.01
+LAST_PART = 0.1
+
+# Line searches and Adam overshoot by a few percent on healthy runs; ten percent above the best is no longer noise.
+ABOVE_BEST = 0.10
+
+# Pairs usually lose well over nine tenths of their style distance; one that keeps nine tenths looks like its content.
+STYLE_KEPT = 0.9
+
+
+def flags(outcome: Outcome) -> list[dict[str, str]]:
+    """Remarks on a pair painted in this run, each `{"name": stable word, "text": sentence}`; none for other pairs."""
+    if outcome.status != "done":
+        return []
+    found = {
+        "retried": _retried(outcome),
+        "loss_did_not_fall": _loss_did_not_fall(outcome),
+        "still_falling": _still_falling(outcome.trace),
+        "ended_above_best": _ended_above_best(outcome.trace),
+        "little_style": _little_style(outcome),
+        "stopped_early": _stopped_early(outcome),
+    }
+    return [{"name": name, "text": text} for name, text in found.items() if text]
+
+
+def _retried(outcome: Outcome) -> str | None:
+    if outcome.attempts <= 1:
+        return None
+    return f"Needed {outcome.attempts} attempts."
+
+
+def _loss_did_not_fall(outcome: Outcome) -> str | None:
+    first, last = _ends(outcome, "total")
+    if first is None or last is None or last < first:
+        return None
+    return f"The loss did not fall ({significant(first)} to {significant(last)}): check learning_rate and the weights."
+
+
+def _still_falling(trace: Sequence[dict[str, Any]]) -> str | None:
+    """Compares the best loss of the first nine tenths with the best of all: an overshoot at the end changes nothing."""
+    readings = _finite(trace)
+    if not readings:
+        return None
+    border = readings[-1][0] * (1 - LAST_PART)
+    before = [total for step, total in readings if step <= border]
+    if not before or min(before) <= 0:
+        return None
+    fall = 1 - min(total for _, total in readings) / min(before)
+    if fall <= STILL_FALLING:
+        return None
+    return f"The loss fell by {percent(fall)} in the last tenth of the steps: more steps would change the picture."
+
+
+def _ended_above_best(trace: Sequence[dict[str, Any]]) -> str | None:
+    readings = _finite(trace)
+    if not readings:
+        return None
+    best, last = min(total for _, total in readings), readings[-1][1]
+    # The first reading as the best of all is the business of `_loss_did_not_fall`.
+    if best <= 0 or best == readings[0][1] or last <= best * (1 + ABOVE_BEST):
+        return None
+    return f"The loss ended {percent(last / best - 1)} above its lowest: a smaller learning_rate would be steadier."
+
+
+def _little_style(outcome: Outcome) -> str | None:
+    first, last = _ends(outcome, "style")
+    # A picture that starts as the style image has its style from the beginning.
+    if first is None or last is None or first <= 0 or outcome.options.get("init") == "style":
+        return None
+    if last / first < STYLE_KEPT:
+        return None
+    return f"{percent(last / first)} of the style distance is left: raise style_weight or steps for more style."
+
+
+def _stopped_early(outcome: Outcome) -> str | None:
+    wanted = outcome.options.get("steps")
+    if not isinstance(wanted, int) or not 0 < outcome.steps < wanted:
+        return None
+    return f"Ended after {outcome.steps} of {wanted} steps."
+
+
+def _ends(outcome: Outcome, part: str) -> tuple[float | None, float | None]:
+    """First and last value of one part of the loss; None where it is missing or not finite."""
+    ends = (outcome.losses.get(end, {}).get(part) for end in ("first", "last"))
+    first, last = (value if value is not None and math.isfinite(value) else None for value in ends)
+    return first, last
+
+
+def _finite(trace: Sequence[dict[str, Any]]) -> list[tuple[float, float]]:
+    """(step, total loss) of the readings whose loss is a finite number."""
+    pairs = ((reading.get("step"), reading.get("total")) for reading in trace)
+    return [(step, total) for step, total in pairs if step is not None and total is not None and math.isfinite(total)]

@@ -1,0 +1,178 @@
+"""One line per run, kept for ever, so that tonight can be compared with the nights before."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import statistics
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import OutputError
+from pipeline.job import STATUSES
+from pipeline.report.printable import printable
+from pipeline.report.quantities import duration, significant
+
+log = logging.getLogger(__name__)
+
+_FAILED_NAMES = 100  # per row; keeps a night on which everything fails from writing a line of megabytes
+_USUAL_AFTER = 3  # earlier runs with a speed; fewer do not say what is usual
+_BARS = "▁▂▃▄▅▆▇█"
+
+
+def history_row(report: Mapping[str, Any]) -> dict[str, Any]:
+    """What the history keeps of a report.
+
+    `seconds_per_step` is the median over the pairs painted in this run; `seconds_per_step_and_megapixel` is the same
+    per million pixels, which can be compared between runs of different sizes. Both are null if nothing was painted.
+    """
+    run = report["run"]
+    painted = [pair for pair in report["pairs"] if pair["status"] == "done" and pair["seconds_per_step"]]
+    peaks = [pair["peak_memory_bytes"] for pair in painted if pair["peak_memory_bytes"]]
+    return {
+        "schema": report["schema"],
+        **{key: run[key] for key in ("id", "started", "finished", "exit_code", "manifest", "threads")},
+        "seconds": run["seconds"] or 0.0,
+        "counts": report["counts"],
+        "seconds_per_step": _median([pair["seconds_per_step"] for pair in painted]),
+        "seconds_per_step_and_megapixel": _median(
+            [pair["seconds_per_step"] / _megapixels(pair["size"]) for pair in painted if pair["size"]]
+        ),
+        "peak_memory_bytes": max(peaks, default=None),
+        "failed": [pair["output"] for pair in report["pairs"] if pair["status"] == "failed"][:_FAILED_NAMES],
+    }
+
+
+def append_history(path: Path, report: Mapping[str, Any]) -> None:
+    """Add this run's row to the file, which is on the disk when this returns. Makes the file and its folder if need be.
+
+    A last line that a crash cut short is closed first, so that it cannot swallow the new one. Raises OutputError.
+    """
+    line = json.dumps(history_row(report), ensure_ascii=True, allow_nan=False).encode("ascii") + b"\n"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        with os.fdopen(descriptor, "ab", buffering=0) as file:
+            file.write(line if _ends_cleanly(descriptor) else b"\n" + line)
+            os.fsync(descriptor)
+    except OSError as error:
+        raise OutputError(
+            f"{path} cannot take this run's line of history ({error.strerror}); make it writable or free disk space"
+        ) from error
+
+
+def read_history(path: Path, last: int | None = 14) -> list[dict[str, Any]]:
+    """Rows of the last runs, oldest first; all of them if `last` is None. A missing file is an empty history.
+
+    A line that is not whole (a crash while writing) is left out with a logged warning, and so is a file that cannot be
+    read: no report goes unwritten for the sake of its trend.
+    """
+    try:
+        lines = path.read_bytes().splitlines()
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        log.warning("%s: the history cannot be read (%s)", path, error.strerror)
+        return []
+    rows = []
+    for number, line in enumerate(lines, start=1):
+        row = _row(line)
+        if row is not None:
+            rows.append(row)
+        elif line.strip():
+            log.warning("%s:%d: not a whole line of history, left out", path, number)
+    return rows if last is None else rows[max(len(rows) - last, 0) :]
+
+
+def render_history(rows: Sequence[Mapping[str, Any]]) -> str:
+    """A table for the terminal, oldest run first, with the course of duration and speed below it."""
+    if not rows:
+        return "No runs yet.\n"
+    table = [_HEADINGS, *(_cells(row) for row in rows)]
+    widths = [max(len(line[column]) for line in table) for column in range(len(_HEADINGS))]
+    lines = [_aligned(line, widths) for line in table]
+    lines += ["", *_courses(rows)] if len(rows) > 1 else []
+    return "\n".join(lines) + "\n"
+
+
+def sparkline(values: Sequence[float | None]) -> str:
+    """One block per value, from the lowest (`▁`) to the highest (`█`); a space where there is none."""
+    known = [value for value in values if value is not None]
+    low, high = min(known, default=0.0), max(known, default=0.0)
+    step = (high - low) / (len(_BARS) - 1) or 1.0
+    return "".join(" " if value is None else _BARS[round((value - low) / step)] for value in values)
+
+
+def usual_speed(rows: Sequence[Mapping[str, Any]]) -> float | None:
+    """Median of `seconds_per_step_and_megapixel`; None if too few runs painted anything to say what is usual."""
+    speeds = [row["seconds_per_step_and_megapixel"] for row in rows if row.get("seconds_per_step_and_megapixel")]
+    return statistics.median(speeds) if len(speeds) >= _USUAL_AFTER else None
+
+
+def failing_runs(output: str, rows: Sequence[Mapping[str, Any]]) -> int:
+    """How many runs in a row, up to the last of `rows`, this output failed in."""
+    failing = 0
+    for row in reversed(rows):
+        if output not in row.get("failed", ()):
+            break
+        failing += 1
+    return failing
+
+
+_HEADINGS = ("started", "new", "failed", "waiting", "up to date", "duration", "s/step", "exit")
+
+
+def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
+    counts = row["counts"]
+    return (
+        printable(str(row["started"]))[:16].replace("T", " "),  # to the minute: 2026-11-24 22:00
+        str(counts["done"]),
+        str(counts["failed"] + counts["quarantined"]),
+        str(counts["interrupted"] + counts["not_started"]),
+        str(counts["up_to_date"]),
+        duration(row["seconds"]),
+        significant(row["seconds_per_step"]),
+        str(row["exit_code"]),
+    )
+
+
+def _courses(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    seconds = [row["seconds"] for row in rows]
+    speeds = [row["seconds_per_step"] for row in rows]
+    known = [speed for speed in speeds if speed is not None]
+    courses = [f"duration  {sparkline(seconds)}  {duration(min(seconds))} .. {duration(max(seconds))}"]
+    if known:
+        courses.append(f"s/step    {sparkline(speeds)}  {significant(min(known))} .. {significant(max(known))}")
+    return courses
+
+
+def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
+    first, *rest = (cell.rjust(width) for cell, width in zip(cells, widths, strict=True))
+    return "  ".join([first, *rest])
+
+
+def _row(line: bytes) -> dict[str, Any] | None:
+    """The row a line holds; None if it holds none that this version can read."""
+    try:
+        row = json.loads(line)
+    except ValueError:
+        return None
+    if not isinstance(row, dict) or not {"id", "started", "seconds", "exit_code", "seconds_per_step"} <= row.keys():
+        return None
+    counts = row.get("counts")
+    return row if isinstance(counts, dict) and counts.keys() >= set(STATUSES) else None
+
+
+def _ends_cleanly(descriptor: int) -> bool:
+    size = os.fstat(descriptor).st_size
+    return size == 0 or os.pread(descriptor, 1, size - 1) == b"\n"
+
+
+def _megapixels(size: Sequence[int]) -> float:
+    return size[0] * size[1] / 1e6
+
+
+def _median(values: Sequence[float]) -> float | None:
+    return statistics.median(values) if values else None

@@ -1,0 +1,37 @@
+"""Text from elsewhere (file names, messages of libraries) made safe to show on a terminal, in a log and on a page.
+
+Standard library only, so that every room and the command line can afford it.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+
+# Unicode general categories that do not show as themselves: controls (ESC, newline), format characters (bidi overrides,
+# zero widths), surrogates (a file name that is not UTF-8), private use, unassigned, line and paragraph separators.
+_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+
+
+def printable(text: str) -> str:
+    r"""`text` on one line with every character that acts or hides instead of showing written out, as `\x1b`, `\u202e`.
+
+    Letters of every script, spaces and emoji stay. What is printable already comes back unchanged, so applying it twice
+    does no harm.
+    """
+    if text.isprintable():
+        return text
+    return "".join(_written_out(character) if is_unseen(character) else character for character in text)
+
+
+def ascii_only(text: str) -> str:
+    r"""`printable(text)` with everything outside ASCII written out as well (`\xe9`), for mail and plain logs."""
+    return "".join(character if character.isascii() else _written_out(character) for character in printable(text))
+
+
+def is_unseen(character: str) -> bool:
+    """Whether one character would act on the reader's screen, or hide, instead of showing."""
+    return unicodedata.category(character) in _UNSEEN
+
+
+def _written_out(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")

@@ -1,0 +1,82 @@
+"""The report as a short plain text, for mail and terminals: at most forty lines of ASCII."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pipeline.report.attention import Group, attention, flagged, retry_command
+from pipeline.report.data import verdict
+from pipeline.report.printable import ascii_only
+from pipeline.report.quantities import count, moment
+
+LINES = 40  # one screen, and a mail that is read
+_WIDTH = 160  # characters; commands are never cut
+_SHOWN_PAIRS = 3  # per group of failures
+_SHOWN_NAMES = 5  # of things that are no failures
+_WAYS_OUT = ("failed", "quarantined")  # statuses that a retry by hand can help
+
+
+def render_text(report: Mapping[str, Any], *, folder: Path | None = None) -> str:
+    """report.txt: the verdict, what needs a person, where the rest is. `folder` is where report.html lies, if known."""
+    head = [verdict(report), _when(report), ""]
+    tail = ["", *_where(report, folder)]
+    body = [*_failures(report), *_remarks(report), *_warnings(report)] or ["Nothing needs attention."]
+    room = LINES - len(head) - len(tail)
+    if len(body) > room:
+        body = [*body[: room - 1], f"... {count(len(body) - room + 1, 'more line')}: see the full report."]
+    return "\n".join(line.rstrip() for line in (*head, *body, *tail)) + "\n"
+
+
+def _when(report: Mapping[str, Any]) -> str:
+    run = report["run"]
+    return _line(f"{run['manifest']}, {moment(run['started'])} to {moment(run['finished'])}, run {run['id']}")
+
+
+def _failures(report: Mapping[str, Any]) -> Iterator[str]:
+    for group in attention(report):
+        yield _line(f"{len(group.pairs)} {group.status.replace('_', ' ')} - {group.title}")
+        if group.status in _WAYS_OUT:
+            yield from _pairs_with_reasons(group, report["run"]["manifest"])
+        else:
+            yield _line(f"  {_names(group.pairs)}")
+        if group.fix:
+            yield _line(f"  Fix: {group.fix}")
+
+
+def _pairs_with_reasons(group: Group, manifest: str) -> Iterator[str]:
+    for pair in group.pairs[:_SHOWN_PAIRS]:
+        yield _line(f"  {pair['output']}: {pair['reason'] or 'no reason was given'}")
+    if len(group.pairs) > _SHOWN_PAIRS:
+        yield f"  ... and {len(group.pairs) - _SHOWN_PAIRS} more"
+    yield f"  Retry: {ascii_only(retry_command(manifest, group.pairs[0]['output'], ascii_names=True))}"
+
+
+def _remarks(report: Mapping[str, Any]) -> Iterator[str]:
+    """Quality flags, one line per kind, so that a hundred pictures with the same flag stay one line."""
+    for name, pairs in flagged(report).items():
+        yield _line(f"Look at {count(len(pairs), 'picture')} ({name.replace('_', ' ')}): {_names(pairs)}")
+
+
+def _warnings(report: Mapping[str, Any]) -> Iterator[str]:
+    for warning in report["run"]["warnings"]:
+        yield _line(f"Warning: {warning}")
+
+
+def _where(report: Mapping[str, Any], folder: Path | None) -> Iterator[str]:
+    page = str(folder / "report.html") if folder else "report.html beside this file"
+    yield _line(f"Full report: {page}")
+    if report["run"]["command"]:
+        yield f"Command: {ascii_only(shlex.join(report['run']['command']))}"
+
+
+def _names(pairs: Sequence[Mapping[str, Any]]) -> str:
+    names = ", ".join(pair["output"] for pair in pairs[:_SHOWN_NAMES])
+    return names if len(pairs) <= _SHOWN_NAMES else f"{names}, ... and {len(pairs) - _SHOWN_NAMES} more"
+
+
+def _line(text: str) -> str:
+    safe = ascii_only(text)
+    return safe if len(safe) <= _WIDTH else safe[: _WIDTH - 3] + "..."

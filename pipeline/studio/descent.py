@@ -1,0 +1,266 @@
+"""Descent on an image, under any objective: L-BFGS, Adam and plain gradient descent.
+
+An optimizer owns the variable it moves and everything it remembers, as named arrays that can be saved and put back
+(`state`, `restore`), so a descent that was cut goes on exactly where it stood. Its `update` is graph code: it is called
+inside the caller's tf.function with the loss' gradient at the variable's present value.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Protocol
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from pipeline.errors import Diverged
+
+State = Mapping[str, NDArray[np.generic]]
+
+
+class Optimizer(Protocol):
+    """What the walk needs of a descent."""
+
+    image: tf.Variable
+    """The picture; the only thing that moves."""
+
+    def update(self, gradient: tf.Tensor) -> None:
+        """Move `image` by one step, given the gradient at its present value (same shape, float32)."""
+
+    def restart(self, image: tf.Tensor) -> None:
+        """Forget everything and start from `image`."""
+
+    def state(self) -> State:
+        """All that `restore` needs, as arrays."""
+
+    def restore(self, state: State) -> None:
+        """Continue exactly where `state` was taken."""
+
+
+class _Remembering:
+    """An optimizer whose memory is its named tf.Variables."""
+
+    image: tf.Variable
+
+    def _variables(self) -> Mapping[str, tf.Variable]:
+        return {name: value for name, value in vars(self).items() if isinstance(value, tf.Variable)}
+
+    def restart(self, image: tf.Tensor) -> None:
+        for variable in self._variables().values():
+            variable.assign(tf.zeros_like(variable))
+        self.image.assign(image)
+
+    def state(self) -> State:
+        return {name: variable.numpy() for name, variable in self._variables().items()}
+
+    def restore(self, state: State) -> None:
+        for name, variable in self._variables().items():
+            variable.assign(state[name])
+
+
+class Lbfgs(_Remembering):
+    """Limited-memory BFGS without line search (Nocedal & Wright, Numerical Optimization, 2nd ed., algorithms 7.4 and 7.5).
+
+    Each evaluation is followed by a step of length one along -H∇, as in Gatys' and Johnson's use of it; only the first one,
+    which knows no curvature yet, is scaled so that it moves the entries by `first_step` (root mean square, in grey levels for a
+    picture). Entries are kept in `bounds`. Pairs (s, y) of too little curvature are not remembered, so that H stays positive.
+    """
+
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        *,
+        history: int = 20,
+        first_step: float = 1.0,
+        bounds: tuple[float, float] | None = (0.0, 255.0),
+    ) -> None:
+        self.history = history
+        self.first_step = first_step
+        self.bounds = bounds
+        self.image = tf.Variable(tf.zeros(shape), name="image")
+        self.gradient = tf.Variable(tf.zeros(shape), name="gradient")  # of the evaluation before
+        self.moves = tf.Variable(tf.zeros((history, *shape)), name="moves")  # s = x' - x, a ring
+        self.turns = tf.Variable(tf.zeros((history, *shape)), name="turns")  # y = ∇' - ∇, a ring
+        self.curvatures = tf.Variable(tf.zeros(history), name="curvatures")  # s·y
+        self.remembered = tf.Variable(0, name="remembered")  # pairs ever kept
+        self.evaluations = tf.Variable(0, name="evaluations")
+        self.last_move = tf.Variable(tf.zeros(shape), name="last_move")
+
+    def update(self, gradient: tf.Tensor) -> None:
+        self._remember(gradient)
+        direction = -self._inverse_hessian_times(gradient)
+        length = tf.cond(
+            self.remembered > 0,
+            lambda: 1.0,
+            lambda: self.first_step / tf.maximum(_root_mean_square(direction), _TINY),
+        )
+        target = self.image + length * direction
+        if self.bounds is not None:
+            target = tf.clip_by_value(target, *self.bounds)
+        self.last_move.assign(target - self.image)
+        self.gradient.assign(gradient)
+        self.image.assign(target)
+        self.evaluations.assign_add(1)
+
+    def _remember(self, gradient: tf.Tensor) -> None:
+        turn = gradient - self.gradient
+        curvature = _dot(self.last_move, turn)
+        # Positive by a margin that rounding cannot make up (Nocedal & Wright, section 7.2: skip where sᵀy is not positive).
+        enough = curvature > _MIN_CURVATURE * tf.norm(self.last_move) * tf.norm(turn)
+        if tf.logical_and(self.evaluations > 0, enough):
+            slot = self.remembered % self.history
+            self.moves[slot].assign(self.last_move)
+            self.turns[slot].assign(turn)
+            self.curvatures[slot].assign(curvature)
+            self.remembered.assign_add(1)
+
+    def _inverse_hessian_times(self, gradient: tf.Tensor) -> tf.Tensor:
+        """Algorithm 7.4: H∇ from the remembered pairs, newest first and back again."""
+        kept = tf.minimum(self.remembered, self.history)
+        q = gradient
+        alphas = tf.zeros(self.history)
+        for age in tf.range(kept):
+            slot = (self.remembered - 1 - age) % self.history
+            alpha = _dot(self.moves[slot], q) / self.curvatures[slot]
+            q -= alpha * self.turns[slot]
+            alphas = tf.tensor_scatter_nd_update(alphas, [[slot]], [alpha])
+        if kept > 0:  # Eq. 7.20: the newest pair's scale
+            newest = (self.remembered - 1) % self.history
+            q *= self.curvatures[newest] / _dot(self.turns[newest], self.turns[newest])
+        for age in tf.range(kept - 1, -1, -1):
+            slot = (self.remembered - 1 - age) % self.history
+            beta = _dot(self.turns[slot], q) / self.curvatures[slot]
+            alpha = tf.gather(alphas, slot)
+            q += (alpha - beta) * self.moves[slot]
+        return q
+
+
+class Adam(_Remembering):
+    """Kingma & Ba, arXiv 1412.6980, algorithm 1, with entries kept in `bounds`. `learning_rate` is in the variable's unit:
+    grey levels for a picture."""
+
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        *,
+        learning_rate: float,
+        beta_1: float = 0.9,  # these three: the paper's own
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        bounds: tuple[float, float] | None = (0.0, 255.0),
+    ) -> None:
+        self.learning_rate = learning_rate
+        self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
+        self.bounds = bounds
+        self.image = tf.Variable(tf.zeros(shape), name="image")
+        self.mean = tf.Variable(tf.zeros(shape), name="mean")
+        self.square = tf.Variable(tf.zeros(shape), name="square")
+        self.evaluations = tf.Variable(0, name="evaluations")
+
+    def update(self, gradient: tf.Tensor) -> None:
+        self.evaluations.assign_add(1)
+        count = tf.cast(self.evaluations, tf.float32)
+        self.mean.assign(self.beta_1 * self.mean + (1 - self.beta_1) * gradient)
+        self.square.assign(self.beta_2 * self.square + (1 - self.beta_2) * gradient**2)
+        mean = self.mean / (1 - self.beta_1**count)
+        square = self.square / (1 - self.beta_2**count)
+        target = self.image - self.learning_rate * mean / (tf.sqrt(square) + self.epsilon)
+        self.image.assign(target if self.bounds is None else tf.clip_by_value(target, *self.bounds))
+
+
+class GradientDescent(_Remembering):
+    """X ← X − α∇, with entries kept in `bounds`.
+
+    α is `learning_rate`; where that is None, it is fixed by the first gradient so that the first step moves no entry by more
+    than `first_step` (grey levels for a picture): sums of squares change their size with the picture's, and so must α.
+    """
+
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        *,
+        learning_rate: float | None = None,
+        first_step: float = 10.0,
+        bounds: tuple[float, float] | None = (0.0, 255.0),
+    ) -> None:
+        self.learning_rate = learning_rate
+        self.first_step = first_step
+        self.bounds = bounds
+        self.image = tf.Variable(tf.zeros(shape), name="image")
+        self.rate = tf.Variable(0.0, name="rate")  # α; 0 until the first gradient is known
+
+    def update(self, gradient: tf.Tensor) -> None:
+        if self.learning_rate is not None:
+            self.rate.assign(self.learning_rate)
+        elif self.rate == 0.0:
+            self.rate.assign(self.first_step / tf.maximum(tf.reduce_max(tf.abs(gradient)), _TINY))
+        target = self.image - self.rate * gradient
+        self.image.assign(target if self.bounds is None else tf.clip_by_value(target, *self.bounds))
+
+
+_TINY = 1e-30  # keeps 0 / 0 from happening; far below any gradient in float32 that matters
+_MIN_CURVATURE = 1e-6  # cosine between move and turn; float32's rounding of a dot product over a picture
+
+
+def _dot(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
+    return tf.reduce_sum(a * b)
+
+
+def _root_mean_square(a: tf.Tensor) -> tf.Tensor:
+    return tf.sqrt(tf.reduce_mean(a**2))
+
+
+# ---------------------------------------------------------------------------------------------------------------- the walk
+
+
+class Evaluation(Protocol):
+    """What an objective returns: a NamedTuple of scalars, one of which is the loss."""
+
+    @property
+    def total(self) -> tf.Tensor: ...
+
+    def __iter__(self) -> Iterator[tf.Tensor]: ...
+
+
+class Descent:
+    """An optimizer bound to an objective in one traced step: evaluate, differentiate, move.
+
+    `objective(image, *arguments)` returns an `Evaluation`. The arguments are tensors (or nests of them) of fixed shapes, so
+    the same trace serves every descent of this shape. The image with the lowest loss seen so far is kept in `best`.
+    """
+
+    def __init__(self, objective: Callable[..., Evaluation], optimizer: Optimizer) -> None:
+        self.optimizer = optimizer
+        self.best = tf.Variable(tf.zeros_like(optimizer.image), name="best")
+        self.best_loss = tf.Variable(np.inf, dtype=tf.float32, name="best_loss")
+
+        def step(*arguments: Any) -> Evaluation:
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch(optimizer.image)
+                evaluation = objective(optimizer.image, *arguments)
+            gradient = tape.gradient(evaluation.total, optimizer.image)
+            if evaluation.total < self.best_loss:
+                self.best_loss.assign(evaluation.total)
+                self.best.assign(optimizer.image)
+            optimizer.update(gradient)
+            return evaluation
+
+        self._step = tf.function(step, autograph=True)
+
+    def run(self, start: tf.Tensor, steps: int, *arguments: Any) -> Iterator[tuple[float, ...]]:
+        """Descend from `start` for `steps` evaluations; yield each evaluation as floats, in the objective's order.
+
+        Raises Diverged, naming the step, when a loss is not finite.
+        """
+        self.optimizer.restart(start)
+        self.best.assign(start)
+        self.best_loss.assign(np.inf)
+        for step in range(1, steps + 1):
+            evaluation = tuple(float(value) for value in self._step(*arguments))  # float() waits for the device
+            if not all(math.isfinite(value) for value in evaluation):
+                raise Diverged(
+                    f"the loss is not finite at step {step} of {steps}; use smaller weights or a smaller learning_rate"
+                )
+            yield evaluation

@@ -1,0 +1,117 @@
+"""One pure function per equation of Gatys, Ecker & Bethge: "A Neural Algorithm of Artistic Style" (arXiv 1508.06576; the
+equation numbers are its) and "Image Style Transfer Using Convolutional Neural Networks" (CVPR 2016).
+
+Legend, as in the paper, for one layer of the network:
+
+    N     number of filters (channels)
+    M     number of positions, height times width; M_x of the picture, M_a of the style image, which may differ
+    F     features of the picture X,  (height, width, N)
+    P     features of the photograph, the same shape
+    G     Gram matrix of the picture, (N, N)
+    A     Gram matrix of the style image, (N, N)
+
+Units. The paper's distances are sums: they grow with the picture and differ by orders of magnitude between layers, so a
+weight found at one size or layer is wrong at another. `normalized`, the default, divides each layer's distance by what it
+would be for an empty (all zero) set of features, which makes a distance a share of what there is to match:
+
+    unit         content, per layer            style, per layer                                  total variation
+    normalized   Σ(F - P)² / ΣP²               1000 · Σ(G/M_x - A/M_a)² / Σ(A/M_a)²              mean of squared differences / 255²
+    paper        1/2 Σ(F - P)²       (Eq. 1)   1/(4N²) Σ(G/M_x - A/M_a)²            (Eq. 4)      sum of squared differences
+    sums         Σ(F - P)²                     Σ(G - A·M_x/M_a)²                                 sum of squared differences
+
+Style shares are counted in thousandths, because a style is well met at some thousandths where content is well kept at some
+tenths: this brings both weights near one. For style images of the picture's own size (M_x = M_a), which is all that the
+paper considers, `paper` and `sums` are exactly Eq. 1 to 5 and the plain sums of squares with unnormalised Gram matrices;
+for others we compare Gram matrices per position, so that the style image may have any size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import tensorflow as tf
+
+UNITS = ("normalized", "paper", "sums")
+_THOUSANDTHS = 1000.0
+_GREY_LEVELS = 255.0
+# Keeps a black photograph or style (no features to match) from dividing by zero. Squared activations of VGG19 are of the
+# order of 1 to 1e6 a position, so this changes nothing else.
+_NOTHING = 1e-9
+
+
+def squared_distance(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
+    """Σ(a - b)², a scalar."""
+    return tf.reduce_sum(tf.math.squared_difference(a, b))
+
+
+def content_distance(features: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
+    """Eq. 1: 1/2 Σ (F - P)². Both (height, width, N)."""
+    return 0.5 * squared_distance(features, target)
+
+
+def gram_matrix(features: tf.Tensor) -> tf.Tensor:
+    """Eq. 3: G_ij = Σ_k F_ik F_jk, the inner products of filters over positions: (height, width, N) to (N, N).
+
+    Not normalised, as in the paper. Where a feature stands does not matter.
+    """
+    by_position = tf.reshape(features, (-1, features.shape[-1]))  # (M, N)
+    return tf.matmul(by_position, by_position, transpose_a=True)
+
+
+def gram_per_position(features: tf.Tensor) -> tf.Tensor:
+    """G / M: the Gram matrix of one average position, comparable between images of different size."""
+    return gram_matrix(features) / _positions(features)
+
+
+def style_distance(features: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
+    """Eq. 4: E = 1/(4 N² M²) Σ (G - A)², with `target` = A / M_a as by `gram_per_position`."""
+    channels = float(features.shape[-1])
+    return squared_distance(gram_per_position(features), target) / (4.0 * channels**2)
+
+
+def total_variation(image: tf.Tensor) -> tf.Tensor:
+    """Σ (x_{i+1,j} - x_{i,j})² + (x_{i,j+1} - x_{i,j})² over an image (height, width, channels), a scalar.
+
+    The paper has no such term; the square follows Mahendran & Vedaldi (arXiv 1412.0035, section 3.2) with β = 2.
+    """
+    down = image[1:] - image[:-1]
+    right = image[:, 1:] - image[:, :-1]
+    return tf.reduce_sum(down**2) + tf.reduce_sum(right**2)
+
+
+def weighted_sum(distances: Mapping[str, tf.Tensor], weights: Mapping[str, tf.Tensor]) -> tf.Tensor:
+    """Eq. 5: L = Σ_l w_l E_l. Zero for no layers."""
+    return tf.add_n([weights[layer] * distance for layer, distance in distances.items()] or [tf.constant(0.0)])
+
+
+# ------------------------------------------------------------------------------------------------------------------- units
+
+
+def content_in_unit(unit: str, features: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
+    """One layer's content distance in one of `UNITS` (table above)."""
+    if unit == "paper":
+        return content_distance(features, target)
+    distance = squared_distance(features, target)
+    return distance if unit == "sums" else distance / (tf.reduce_sum(target**2) + _NOTHING)
+
+
+def style_in_unit(unit: str, features: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
+    """One layer's style distance in one of `UNITS` (table above); `target` is a Gram matrix per position."""
+    if unit == "paper":
+        return style_distance(features, target)
+    distance = squared_distance(gram_per_position(features), target)
+    if unit == "sums":
+        return distance * _positions(features) ** 2
+    return _THOUSANDTHS * distance / (tf.reduce_sum(target**2) + _NOTHING)
+
+
+def variation_in_unit(unit: str, image: tf.Tensor) -> tf.Tensor:
+    """Total variation of a picture in 0..255 in one of `UNITS` (table above)."""
+    variation = total_variation(image)
+    return variation if unit in ("paper", "sums") else variation / (_positions(image) * 3.0 * _GREY_LEVELS**2)
+
+
+def _positions(features: tf.Tensor) -> tf.Tensor:
+    """M, as float32."""
+    shape = tf.shape(features)
+    return tf.cast(shape[0] * shape[1], tf.float32)

@@ -1,0 +1,106 @@
+"""What we want of a picture: targets measured once, and the weighted sum of the distances to them (Eq. 7).
+
+`Objective` holds what is fixed for a traced step (the network, which layers, which unit); what changes from pair to pair,
+`Targets` and `Weights`, are arguments, so that a hundred pairs of one shape share one trace.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from pipeline.job import Options
+from pipeline.studio import losses
+
+Extractor = Callable[[tf.Tensor, Sequence[str]], Mapping[str, tf.Tensor]]
+"""From an image (height, width, 3), float32 in 0..255, to the activations (height, width, channels) of the named layers."""
+
+
+class Targets(NamedTuple):
+    """What the picture is compared with: features of the photograph (height, width, N) and Gram matrices of the style per
+    position (N, N), by layer."""
+
+    content: Mapping[str, tf.Tensor]
+    style: Mapping[str, tf.Tensor]
+
+
+class Weights(NamedTuple):
+    """Float32 scalars: the α and β of Eq. 7, the weight of total variation, and the w_l of Eq. 5 by layer."""
+
+    content: tf.Tensor
+    style: tf.Tensor
+    tv: tf.Tensor
+    content_layers: Mapping[str, tf.Tensor]
+    style_layers: Mapping[str, tf.Tensor]
+
+    @classmethod
+    def of(cls, options: Options) -> Weights:
+        """The weights a pair asks for."""
+
+        def scalars(layers: Mapping[str, float]) -> Mapping[str, tf.Tensor]:
+            return {layer: tf.constant(weight, tf.float32) for layer, weight in sorted(layers.items())}
+
+        return cls(
+            *(tf.constant(w, tf.float32) for w in (options.content_weight, options.style_weight, options.tv_weight)),
+            scalars(options.content_layers),
+            scalars(options.style_layers),
+        )
+
+
+class Distances(NamedTuple):
+    """One evaluation, float32 scalars, each already multiplied by its weight: they sum to `total`."""
+
+    total: tf.Tensor
+    content: tf.Tensor
+    style: tf.Tensor
+    tv: tf.Tensor
+
+
+class Objective:
+    """The loss of a picture, given targets and weights."""
+
+    def __init__(self, extract: Extractor, content_layers: Sequence[str], style_layers: Sequence[str], unit: str) -> None:
+        self.extract = extract
+        self.content_layers = tuple(sorted(content_layers))
+        self.style_layers = tuple(sorted(style_layers))
+        self.unit = unit
+
+    def content_targets(self, photograph: tf.Tensor) -> Mapping[str, tf.Tensor]:
+        """The photograph's features at the content layers, P of Eq. 1."""
+        return dict(self.extract(photograph, self.content_layers))
+
+    def style_targets(self, painting: tf.Tensor) -> Mapping[str, tf.Tensor]:
+        """The painting's Gram matrices per position at the style layers, A / M of Eq. 4."""
+        activations = self.extract(painting, self.style_layers)
+        return {layer: losses.gram_per_position(activations[layer]) for layer in self.style_layers}
+
+    def __call__(self, picture: tf.Tensor, targets: Targets, weights: Weights) -> Distances:
+        """Eq. 7 with total variation: α·L_content + β·L_style + γ·TV of a picture (height, width, 3) in 0..255."""
+        activations = self.extract(picture, [*self.content_layers, *self.style_layers])
+        content = weights.content * losses.weighted_sum(
+            {
+                layer: losses.content_in_unit(self.unit, activations[layer], targets.content[layer])
+                for layer in self.content_layers
+            },
+            weights.content_layers,
+        )
+        style = weights.style * losses.weighted_sum(
+            {
+                layer: losses.style_in_unit(self.unit, activations[layer], targets.style[layer])
+                for layer in self.style_layers
+            },
+            weights.style_layers,
+        )
+        tv = weights.tv * losses.variation_in_unit(self.unit, picture)
+        return Distances(content + style + tv, content, style, tv)
+
+
+def blend(targets: Sequence[Mapping[str, tf.Tensor]], shares: Sequence[float]) -> Mapping[str, tf.Tensor]:
+    """Several styles as one: the mean of their Gram matrices, weighted by `shares` (which need not sum to 1)."""
+    whole = sum(shares)
+    return {
+        layer: tf.add_n([target[layer] * (share / whole) for target, share in zip(targets, shares, strict=True)])
+        for layer in targets[0]
+    }

@@ -1,0 +1,74 @@
+"""Keras' VGG19 as a function from an image to named activations.
+
+The only place that knows of batch axes, BGR and the mean pixel: images come in as everywhere, float32 RGB (height, width, 3)
+in 0..255, activations go out as float32 (height, width, channels).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import keras
+import tensorflow as tf
+
+from pipeline.job import LAYERS
+from pipeline.studio.kernels import Kernels
+
+# Mean pixel of the training images in B, G, R order, subtracted before the first layer: keras.applications'
+# preprocess_input, mode "caffe", from the network's authors.
+MEAN_BGR = (103.939, 116.779, 123.68)
+
+Activations = Mapping[str, tf.Tensor]
+
+
+# Pixels by which `mirror` continues the picture on each side: one position of block 5, so that every layer's share of the
+# frame is a whole number of its positions. Chosen by eye among 0, 16 and mirroring inside every layer.
+FRAME = 16
+
+
+class Vgg19:
+    """VGG19 without its classifier, with fixed weights.
+
+    `pooling` is `max` as trained or `avg` as Gatys et al. recommend (arXiv 1508.06576, Methods). `border` is what lies
+    outside the picture: `mirror` continues it by its mirror image and cuts the frame from every activation, `zero` is Keras'
+    own. Zeros are a frame in the mean colour around every picture, near which strokes fade and the descent leaves a rim.
+    """
+
+    def __init__(self, kernels: Kernels, *, pooling: str = "max", border: str = "mirror") -> None:
+        self.border = border
+        model = keras.applications.VGG19(include_top=False, weights=None, input_shape=(None, None, 3))
+        model.trainable = False
+        for name, (kernel, bias) in kernels.items():
+            model.get_layer(name).set_weights([kernel, bias])
+        self._layers = {layer.name: layer for layer in model.layers if layer.name in LAYERS}
+        if pooling == "avg":
+            for name in [name for name in self._layers if name.endswith("_pool")]:
+                self._layers[name] = keras.layers.AveragePooling2D((2, 2), strides=(2, 2), name=f"{name}_avg")
+        self._mean = tf.constant(MEAN_BGR, tf.float32)
+
+    def __call__(self, image: tf.Tensor, layers: Iterable[str]) -> Activations:
+        """The activations of `layers` (Keras names, after ReLU), computed no further than the deepest of them."""
+        wanted = set(layers)
+        activations: dict[str, tf.Tensor] = {}
+        features = (image[..., ::-1] - self._mean)[tf.newaxis]  # (1, height, width, BGR)
+        if self.border == "mirror":
+            features = tf.pad(features, [[0, 0], [FRAME, FRAME], [FRAME, FRAME], [0, 0]], mode="SYMMETRIC")
+        for name in LAYERS:
+            if len(activations) == len(wanted):
+                break
+            features = self._layers[name](features)
+            if name in wanted:
+                activations[name] = self._inside(features[0], image, reduction(name))
+        return activations
+
+    def _inside(self, features: tf.Tensor, image: tf.Tensor, factor: int) -> tf.Tensor:
+        if self.border != "mirror":
+            return features
+        frame, shape = FRAME // factor, tf.shape(image)
+        return features[frame : frame + shape[0] // factor, frame : frame + shape[1] // factor]
+
+
+def reduction(layer: str) -> int:
+    """By how much a layer's activations are smaller than the image: 1 for block1_conv2, 2 for block1_pool, 16 for block5."""
+    block = int(layer[len("block")])
+    return int(2 ** (block if layer.endswith("_pool") else block - 1))

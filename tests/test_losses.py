@@ -1,0 +1,192 @@
+"""The equations of Gatys, Ecker & Bethge, with the paper as oracle: float64 NumPy loops that follow its sums literally."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+pytestmark = pytest.mark.studio
+
+tf = pytest.importorskip("tensorflow")
+
+from pipeline.studio import losses  # noqa: E402
+
+
+def features(height=3, width=4, channels=5, seed=0):
+    """Like activations after a ReLU: about half of them zero."""
+    random = np.random.default_rng(seed)
+    return np.maximum(random.normal(size=(height, width, channels)), 0).astype(np.float32)
+
+
+def paper_content(F, P):
+    """Eq. 1."""
+    F, P = F.astype(np.float64), P.astype(np.float64)
+    total = 0.0
+    for y, x, i in np.ndindex(*F.shape):
+        total += (F[y, x, i] - P[y, x, i]) ** 2
+    return total / 2
+
+
+def paper_gram(F):
+    """Eq. 3."""
+    F = F.reshape(-1, F.shape[-1]).astype(np.float64)
+    positions, channels = F.shape
+    G = np.zeros((channels, channels))
+    for i in range(channels):
+        for j in range(channels):
+            for k in range(positions):
+                G[i, j] += F[k, i] * F[k, j]
+    return G
+
+
+def paper_style(F, S):
+    """Eq. 4, for a style image of the picture's own size."""
+    positions, channels = F.shape[0] * F.shape[1], F.shape[-1]
+    G, A = paper_gram(F), paper_gram(S)
+    total = 0.0
+    for i in range(channels):
+        for j in range(channels):
+            total += (G[i, j] - A[i, j]) ** 2
+    return total / (4 * channels**2 * positions**2)
+
+
+def per_position(F):
+    return losses.gram_per_position(tf.constant(F))
+
+
+def test_content_distance_is_equation_1():
+    F, P = features(seed=1), features(seed=2)
+    assert float(losses.content_distance(F, P)) == pytest.approx(paper_content(F, P), rel=1e-6)
+
+
+def test_gram_matrix_is_equation_3():
+    F = features(seed=3)
+    np.testing.assert_allclose(losses.gram_matrix(tf.constant(F)), paper_gram(F), rtol=1e-6)
+
+
+def test_gram_matrix_of_ones_counts_positions():
+    np.testing.assert_array_equal(losses.gram_matrix(tf.ones((3, 4, 2))), [[12, 12], [12, 12]])
+
+
+def test_gram_matrix_of_a_known_picture():
+    # Two positions with features (1, 2) and (3, 4): G = [[1+9, 2+12], [2+12, 4+16]].
+    F = tf.constant([[[1.0, 2.0], [3.0, 4.0]]])
+    np.testing.assert_array_equal(losses.gram_matrix(F), [[10, 14], [14, 20]])
+
+
+def test_gram_matrix_ignores_where_features_stand():
+    F = features(seed=4)
+    shuffled = np.random.default_rng(0).permutation(F.reshape(-1, 5)).reshape(F.shape)
+    np.testing.assert_allclose(losses.gram_matrix(tf.constant(F)), losses.gram_matrix(tf.constant(shuffled)), rtol=1e-6)
+
+
+def test_style_distance_is_equation_4():
+    F, S = features(seed=5), features(seed=6)
+    assert float(losses.style_distance(tf.constant(F), per_position(S))) == pytest.approx(paper_style(F, S), rel=1e-5)
+
+
+def test_style_image_may_have_any_size():
+    tile = features(4, 4, 5, seed=7)
+    twice = np.concatenate([tile, tile])  # the same texture on twice the area
+    assert float(losses.style_distance(tf.constant(tile), per_position(twice))) == pytest.approx(0, abs=1e-9)
+
+
+def test_style_loss_is_the_weighted_sum_of_equation_5():
+    distances = {"a": tf.constant(2.0), "b": tf.constant(5.0)}
+    assert float(losses.weighted_sum(distances, {"a": 0.5, "b": 0.2})) == pytest.approx(0.5 * 2 + 0.2 * 5)
+
+
+def test_no_layers_weigh_nothing():
+    assert float(losses.weighted_sum({}, {})) == 0
+
+
+def test_content_gradient_is_equation_2():
+    random = np.random.default_rng(8)
+    before_relu = random.normal(size=(3, 4, 5)).astype(np.float32)
+    P = features(seed=9)
+    with tf.GradientTape() as tape:
+        a = tf.constant(before_relu)
+        tape.watch(a)
+        loss = losses.content_distance(tf.nn.relu(a), P)
+    F = np.maximum(before_relu, 0)
+    np.testing.assert_allclose(tape.gradient(loss, a), np.where(before_relu > 0, F - P, 0), rtol=1e-5)
+
+
+def test_style_gradient_is_equation_6():
+    random = np.random.default_rng(10)
+    before_relu = random.normal(size=(3, 4, 5)).astype(np.float32)
+    S = features(seed=11)
+    with tf.GradientTape() as tape:
+        a = tf.constant(before_relu)
+        tape.watch(a)
+        loss = losses.style_distance(tf.nn.relu(a), per_position(S))
+    F = np.maximum(before_relu, 0).astype(np.float64)
+    M, N = 12, 5
+    expected = (F.reshape(M, N) @ (paper_gram(F) - paper_gram(S))).reshape(F.shape) / (N**2 * M**2)
+    np.testing.assert_allclose(tape.gradient(loss, a), np.where(before_relu > 0, expected, 0), rtol=1e-4, atol=1e-7)
+
+
+def test_total_variation_of_a_checkerboard():
+    # 3 x 3 board of 0 and 1, one channel: 6 neighbours below and 6 to the right, each one grey level apart.
+    board = np.indices((3, 3)).sum(axis=0)[..., np.newaxis] % 2
+    assert float(losses.total_variation(tf.constant(board, tf.float32))) == 12
+
+
+def test_total_variation_of_a_flat_picture_is_nothing():
+    assert float(losses.total_variation(tf.fill((5, 7, 3), 99.0))) == 0
+
+
+def test_plain_sums_are_plain():
+    F, P = features(seed=12), features(seed=13)
+    assert float(losses.content_in_unit("sums", F, P)) == pytest.approx(2 * paper_content(F, P), rel=1e-6)
+    expected = ((paper_gram(F) - paper_gram(P)) ** 2).sum()
+    assert float(losses.style_in_unit("sums", tf.constant(F), per_position(P))) == pytest.approx(expected, rel=1e-5)
+
+
+def test_paper_units_are_the_papers_equations():
+    F, P = features(seed=14), features(seed=15)
+    assert float(losses.content_in_unit("paper", F, P)) == pytest.approx(paper_content(F, P), rel=1e-6)
+    assert float(losses.style_in_unit("paper", tf.constant(F), per_position(P))) == pytest.approx(
+        paper_style(F, P), rel=1e-5
+    )
+
+
+def test_normalized_distances_of_nothing_are_one_and_a_thousand():
+    P, nothing = features(seed=16), np.zeros((3, 4, 5), np.float32)
+    assert float(losses.content_in_unit("normalized", nothing, P)) == pytest.approx(1, rel=1e-5)
+    assert float(losses.style_in_unit("normalized", tf.constant(nothing), per_position(P))) == pytest.approx(1000, rel=1e-5)
+
+
+@pytest.mark.parametrize("factor", [0.1, 100.0])
+def test_normalized_distances_do_not_depend_on_how_large_a_layers_activations_are(factor):
+    F, P = features(seed=17), features(seed=18)
+    for distance, target, scaled in (
+        (losses.content_in_unit, P, P * factor),
+        (losses.style_in_unit, per_position(P), per_position(P * factor)),
+    ):
+        plain = float(distance("normalized", tf.constant(F), target))
+        assert float(distance("normalized", tf.constant(F * factor), scaled)) == pytest.approx(plain, rel=1e-2)
+
+
+def test_normalized_distances_do_not_depend_on_size():
+    F, P = features(seed=19), features(seed=20)
+    wide = [np.concatenate([f, f], axis=1) for f in (F, P)]
+    assert float(losses.content_in_unit("normalized", *wide)) == pytest.approx(
+        float(losses.content_in_unit("normalized", F, P)), rel=1e-5
+    )
+    assert float(losses.style_in_unit("normalized", tf.constant(wide[0]), per_position(P))) == pytest.approx(
+        float(losses.style_in_unit("normalized", tf.constant(F), per_position(P))), rel=1e-5
+    )
+
+
+def test_normalized_variation_of_single_pixel_stripes_is_one():
+    # Black and white columns: every right neighbour differs by 255 in all three channels, and there is nearly one a pixel.
+    stripes = np.zeros((10, 1000, 3), np.float32)
+    stripes[:, ::2] = 255
+    assert float(losses.variation_in_unit("normalized", tf.constant(stripes))) == pytest.approx(1, rel=2e-3)
+
+
+def test_black_targets_do_not_divide_by_zero():
+    nothing = tf.zeros((3, 4, 5))
+    assert float(losses.content_in_unit("normalized", nothing, nothing)) == 0
+    assert float(losses.style_in_unit("normalized", nothing, losses.gram_per_position(nothing))) == 0

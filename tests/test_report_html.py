@@ -1,0 +1,303 @@
+"""report.html: one calm page that opens anywhere and runs nothing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import pytest
+from test_report import HOSTILE_NAMES, facts, falling, one_of_each, outcome
+
+from pipeline.errors import ExitCode
+from pipeline.job import STATUSES, Outcome
+from pipeline.report import build_report, printable
+from pipeline.report.drawings import loss_curve, trend
+from pipeline.report.history import history_row
+from pipeline.report.html import render_html
+from pipeline.report.links import INLINE_BYTES, INLINE_PAIRS
+
+ACTING = "[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"  # controls, bidi overrides, surrogates
+VOID = {"meta", "link", "img", "br"}
+
+
+class Page(HTMLParser):
+    """A page taken apart: its elements with attributes, and its text. Refuses elements closed in the wrong order."""
+
+    def __init__(self, source: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str]]] = []
+        self.texts: list[str] = []
+        self._open: list[str] = []
+        self.feed(source)
+        self.close()
+        assert self._open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, {name: value or "" for name, value in attrs}))
+        if tag not in VOID:
+            self._open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, {name: value or "" for name, value in attrs}))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append(data)
+
+    def all(self, tag: str) -> list[dict[str, str]]:
+        return [attributes for name, attributes in self.elements if name == tag]
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.texts).split())
+
+
+def page(
+    outcomes: list[Outcome],
+    *,
+    folder: Path = Path("/nowhere"),
+    pictures: Mapping[str, Path] | None = None,
+    history: list[dict[str, Any]] | None = None,
+    **changes: Any,
+) -> Page:
+    report = build_report(facts(**changes), outcomes)
+    return Page(render_html(report, folder=folder, thumbnails=lambda name: pictures or {}, history=history or []))
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> dict[str, Path]:
+    """Three files in place of small pictures: the page reads their bytes and never decodes them."""
+    folder = tmp_path / ".pipeline" / "small"
+    folder.mkdir(parents=True)
+    paths = {kind: folder / f"{kind} #1.webp" for kind in ("content", "style", "result")}
+    for kind, path in paths.items():
+        path.write_bytes(kind.encode())
+    return paths
+
+
+def test_page_has_no_script_no_handler_and_no_address_outside() -> None:
+    shown = page([*one_of_each(), *(outcome(name) for name in HOSTILE_NAMES)])
+    assert not {"script", "iframe", "object", "embed", "form", "base"} & {tag for tag, _ in shown.elements}
+    for _, attributes in shown.elements:
+        assert not [name for name in attributes if name.startswith("on")]
+        for name in ("href", "src"):
+            assert re.match(r"\./|#|data:|$", attributes.get(name, ""))
+    assert "url(" not in "".join(shown.texts)
+    assert "@import" not in "".join(shown.texts)
+
+
+def test_page_forbids_everything_it_does_not_need() -> None:
+    (policy,) = [m["content"] for m in page([]).all("meta") if m.get("http-equiv") == "Content-Security-Policy"]
+    assert policy.startswith("default-src 'none'; img-src 'self' data: file:;")
+    assert "script-src" not in policy
+
+
+@pytest.mark.parametrize("status", STATUSES)
+@pytest.mark.parametrize("name", HOSTILE_NAMES)
+def test_hostile_names_are_shown_as_harmless_text(name: str, status: str, pictures: dict[str, Path]) -> None:
+    hostile = outcome(name, status, content=name, style=[name], reason=name, notes=[name], meta={name: name})
+    shown = page([hostile], pictures=pictures, manifest=name, warnings=[name], notes=[name], host=name, command=[name])
+    assert printable(name) in "".join(shown.texts) or printable(name) in str(shown.all("img"))
+    assert len(shown.all("img")) == {"done": 3, "up_to_date": 1, "failed": 2, "quarantined": 2}.get(status, 0)
+    values = "".join(value for _, attributes in shown.elements for value in attributes.values())
+    assert not re.search(ACTING, values)
+    assert not re.search(ACTING, "".join(shown.texts).replace("\n", ""))  # the template's own line ends
+
+
+def test_links_to_full_files_are_relative_quoted_and_lead_back_to_the_name(pictures: dict[str, Path]) -> None:
+    for name in HOSTILE_NAMES:
+        (link,) = [a["href"] for a in page([outcome(name)], pictures=pictures).all("a") if a["href"].endswith("png")]
+        assert re.fullmatch(r"\./[\w.~/%-]+", link, re.ASCII)
+        errors = "surrogatepass" if "\ud800" in name else "surrogateescape"
+        assert unquote(link, errors=errors) == f"./{name}"
+
+
+def test_content_and_style_are_linked_where_the_input_folder_is_known(pictures: dict[str, Path]) -> None:
+    linked = page([outcome(content="my photos/a#1.jpg")], pictures=pictures, input="../input").all("a")
+    assert "./../input/my%20photos/a%231.jpg" in [a["href"] for a in linked]
+    absolute = page([outcome(content="/srv/a.jpg", style=["/srv/b.jpg"])], pictures=pictures, input="../input").all("a")
+    assert not [a for a in absolute if "srv" in a["href"]]
+
+
+def test_every_picture_has_words_for_those_who_do_not_see_it(pictures: dict[str, Path]) -> None:
+    shown = page([outcome(), outcome("b.png", "failed"), outcome("c.png", "up_to_date")], pictures=pictures)
+    assert len(shown.all("img")) == 6
+    assert all(image["alt"].partition(": ")[2] for image in shown.all("img"))
+    assert all("aria-hidden" in svg or svg.get("aria-label") for svg in shown.all("svg"))
+
+
+def test_pictures_of_a_small_run_stand_in_the_page_and_those_of_a_large_run_beside_it(
+    tmp_path: Path, pictures: dict[str, Path]
+) -> None:
+    def sources(number: int) -> set[str]:
+        outcomes = [outcome(f"{n}.png") for n in range(number)]
+        return {image["src"] for image in page(outcomes, folder=tmp_path, pictures=pictures).all("img")}
+
+    assert sources(INLINE_PAIRS) == {f"data:image/webp;base64,{x}" for x in ("Y29udGVudA==", "c3R5bGU=", "cmVzdWx0")}
+    assert sources(INLINE_PAIRS + 1) == {
+        f"./.pipeline/small/{kind}%20%231.webp" for kind in ("content", "style", "result")
+    }
+
+
+def test_a_picture_that_is_gone_or_too_large_for_the_page_is_linked(tmp_path: Path, pictures: dict[str, Path]) -> None:
+    pictures["content"].unlink()
+    pictures["style"].write_bytes(bytes(INLINE_BYTES + 1))
+    sources = [image["src"] for image in page([outcome()], folder=tmp_path, pictures=pictures).all("img")]
+    assert [source.startswith("./.pipeline/") for source in sources] == [True, True, False]
+
+
+def test_a_pair_without_small_pictures_says_so() -> None:
+    assert page([outcome()]).text.count("no preview") == 3
+
+
+def test_status_is_said_in_words_and_not_in_colour_alone() -> None:
+    chips = page(one_of_each()).text
+    for words in ("1 new", "1 failed", "1 quarantined", "1 interrupted", "1 not started", "1 up to date"):
+        assert words in chips
+
+
+def test_failures_come_before_pictures_with_reason_fix_and_command() -> None:
+    bad = outcome("bad.png", "failed", reason="it is empty", reason_class="bad_image")
+    shown = page([outcome("new.png"), bad]).text
+    assert "stylize run configs/night.yaml --only bad.png --retry-failed" in shown
+    assert shown.index("Picture cannot be used") < shown.index("it is empty") < shown.index("New pictures")
+
+
+def test_a_failure_that_is_not_the_first_says_for_how_many_runs() -> None:
+    bad = [outcome("bad.png", "failed")]
+    earlier = [history_row(build_report(facts(id=f"night-{n}"), bad)) for n in range(2)]
+    assert "failing for 3 runs" in page(bad, history=earlier).text
+    assert "failing for" not in page(bad).text
+
+
+@pytest.mark.parametrize(
+    ("code", "headline"),
+    [
+        (ExitCode.OK, "All well"),
+        (ExitCode.BUG, "Stopped by a bug"),
+        (ExitCode.SOME_FAILED, "Needs attention"),
+        (ExitCode.ENVIRONMENT, "Stopped by the machine"),
+        (ExitCode.DEADLINE, "Out of time"),
+        (ExitCode.SIGINT, "Stopped by Ctrl-C"),
+        (ExitCode.SIGTERM, "Stopped by SIGTERM"),
+    ],
+)
+def test_the_headline_says_how_the_run_ended(code: ExitCode, headline: str) -> None:
+    assert headline in page([outcome()], exit_code=code).text
+
+
+def test_an_empty_run_makes_a_whole_page() -> None:
+    shown = page([], exit_code=ExitCode.OK)
+    assert "Nothing to do" in shown.text
+    assert "no pairs" in shown.text
+    assert shown.all("img") == []
+
+
+def test_only_options_that_are_not_the_defaults_are_shown() -> None:
+    shown = page([outcome(options={"style_weight": 0.05, "content_weight": 1.0, "pooling": "max"})])
+    assert "style_weight 0.05" in shown.text
+    assert "content_weight" not in shown.text
+
+
+def test_losses_are_shown_first_and_last_with_their_ratio() -> None:
+    losses = {"first": {"total": 400.0, "content": 0.1, "tv": 0.0}, "last": {"total": 2.0, "content": 1.7, "tv": 0.0}}
+    shown = page([outcome(losses=losses)])
+    assert "total 400 2 0.5 %" in shown.text
+    assert "content 0.1 1.7 × 17" in shown.text
+    assert "tv" not in [row.get("class") for row in shown.all("tr")]
+
+
+def test_flags_are_gathered_with_links_to_their_pairs() -> None:
+    shown = page([outcome("a b.png", attempts=2, trace=falling([4.0, 2.0]))])
+    assert "Worth a look" in shown.text
+    targets = {attributes["id"] for _, attributes in shown.elements if "id" in attributes}
+    anchors = [a["href"] for a in shown.all("a") if a["href"].startswith("#")]
+    assert len(anchors) >= 3
+    assert {anchor[1:] for anchor in anchors} <= targets
+
+
+def test_chips_lead_to_sections_that_exist() -> None:
+    shown = page(one_of_each(), warnings=["w"])
+    targets = [attributes["id"] for _, attributes in shown.elements if "id" in attributes]
+    assert {a["href"][1:] for a in shown.all("a") if a.get("class", "").startswith("chip")} <= set(targets)
+    assert len(targets) == len(set(targets))
+
+
+def test_many_failures_of_one_kind_are_folded_and_none_is_lost() -> None:
+    shown = page([outcome(f"bad-{n}.png", "failed") for n in range(40)])
+    assert "28 more" in shown.text
+    assert len(shown.all("code")) == 40 + 1  # one command each, and the run's own
+
+
+def test_speed_is_compared_with_earlier_runs_and_a_slow_night_is_marked() -> None:
+    def painted(seconds_per_step: float) -> list[Outcome]:
+        return [outcome(size=[1000, 1000], seconds_per_step=seconds_per_step)]
+
+    earlier = [history_row(build_report(facts(id=f"night-{n}"), painted(1.0))) for n in range(3)]
+    assert "50 % slower than usual" in page(painted(1.5), history=earlier).text
+    assert "20 % faster than usual" in page(painted(0.8), history=earlier).text
+    assert "as usual" in page(painted(1.02), history=earlier).text
+    assert "usual" not in page(painted(1.5), history=earlier[:2]).text
+    assert "worry" in [tag.get("class") for tag in page(painted(1.5), history=earlier).all("small")]
+
+
+def test_this_run_stands_once_in_the_trend_whether_or_not_it_is_in_the_history() -> None:
+    earlier = [history_row(build_report(facts(id=f"night-{n}"), [outcome()])) for n in range(2)]
+    tonight = history_row(build_report(facts(), [outcome()]))
+    for history in (earlier, [*earlier, tonight]):
+        assert "Pairs per run over the last 3 runs" in page([outcome()], history=history).text
+
+
+def test_loss_curve_spans_whole_decades_from_the_top_down() -> None:
+    curve = loss_curve(falling([1000.0, 100.0, 10.0]))
+    assert curve is not None
+    assert [label for _, label in curve.ticks] == ["1e1", "1e2", "1e3"]
+    total = curve.lines[0]
+    heights = [float(point.split(",")[1]) for point in total.points.split()]
+    assert heights == [6.0, 42.0, 78.0]  # of 84, with 6 left free at either end: a decade is 36
+    assert "from 1000 at step 1 to 10 at step 3" in curve.description.replace("1e3", "1000")
+
+
+def test_loss_curve_leaves_out_what_a_logarithm_cannot_take() -> None:
+    trace = falling([10.0, 5.0, 2.0])
+    trace[1]["total"] = float("nan")
+    curve = loss_curve(trace)
+    assert curve is not None
+    assert len(curve.lines[0].points.split()) == 2
+    assert [line.part for line in curve.lines] == ["total", "style"]  # content and tv are zero throughout
+    assert loss_curve(falling([5.0])) is None
+    assert loss_curve(falling([0.0, -1.0])) is None
+
+
+def test_loss_curve_of_a_long_trace_is_thin_and_keeps_both_ends() -> None:
+    curve = loss_curve(falling([1e6 / step for step in range(1, 5001)]))
+    assert curve is not None
+    points = curve.lines[0].points.split()
+    assert len(points) == 64
+    assert points[0].startswith("30.0,")
+    assert points[-1].startswith("254.0,")
+
+
+def test_trend_stacks_the_pairs_of_a_run_and_the_fullest_run_fills_the_height() -> None:
+    rows = [
+        history_row(build_report(facts(), [outcome("a.png"), outcome("b.png"), outcome("c.png", "failed")])),
+        history_row(build_report(facts(), [outcome("a.png", "up_to_date")])),
+    ]
+    full, idle = trend(rows)
+    assert [(bar.kind, bar.height) for bar in full.bars] == [("done", 80.0), ("failed", 40.0)]
+    assert idle.bars == []
+    assert "2 new, 1 failed, 0 waiting" in full.words
+
+
+def test_a_thousand_pairs_make_a_page_below_thirty_megabytes(tmp_path: Path, pictures: dict[str, Path]) -> None:
+    trace = falling([1e6 / step for step in range(1, 301)])
+    report = build_report(facts(), [outcome(f"{n}.png", trace=trace) for n in range(1000)])
+    source = render_html(report, folder=tmp_path, thumbnails=lambda name: pictures)
+    assert source.count("<article") == 1000
+    assert len(source.encode()) < 30e6
