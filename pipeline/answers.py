@@ -72,7 +72,8 @@ def explanation(job: Job) -> str:
     name_width = max(map(len, values))
     value_width = min(max(map(len, values.values())), 44)  # layer lists are longer; they push their origin to the right
     return "\n".join(
-        f"{name:<{name_width}}  {value:<{value_width}}  {job.origins.get(name, 'built in')}" for name, value in values.items()
+        f"{name:<{name_width}}  {value:<{value_width}}  {job.origins.get(name, 'built in')}"
+        for name, value in values.items()
     )
 
 
@@ -137,8 +138,15 @@ def preset_text(name: str) -> str:
     presets = builtin_presets()
     if name not in presets:
         near = difflib.get_close_matches(name, presets, n=1)
-        raise UsageError(f"no preset '{name}'" + (f"; did you mean '{near[0]}'?" if near else f"; there are {', '.join(presets)}"))
+        raise UsageError(
+            f"no preset '{name}'" + (f"; did you mean '{near[0]}'?" if near else f"; there are {', '.join(presets)}")
+        )
     preset = presets[name]
     options = "\n".join(f"  {option}: {_value(value)}" for option, value in preset.options.items())
-    parts = [f"{name}: {preset.summary}", f"source: {preset.source}", preset.notes, f"sets:\n{options}" if options else ""]
+    parts = [
+        f"{name}: {preset.summary}",
+        f"source: {preset.source}",
+        preset.notes,
+        f"sets:\n{options}" if options else "",
+    ]
     return "\n".join(part for part in parts if part)

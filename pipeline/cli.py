@@ -40,7 +40,9 @@ class _Verbs(click.Group):
         return super().resolve_command(ctx, args)
 
 
-@click.group(cls=_Verbs, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(
+    cls=_Verbs, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
+)
 @click.version_option(package_name="stylize-pipeline", message="%(version)s")
 def cli() -> None:
     """Paint each photograph in each style, by the optimisation of Gatys, Ecker & Bethge, as a YAML manifest says."""
@@ -71,6 +73,24 @@ def _message(error: StylizeError) -> str:
 
 # ------------------------------------------------------------------------------------------------- arguments in common
 
+
+class _Unit(click.ParamType):
+    """A duration (`45m`) or a time of day (`06:00`), read by the same rules as in a manifest."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        from pipeline.manifest import units
+
+        if not isinstance(value, str):
+            return value
+        try:
+            return units.time_of_day(value) if self.name == "HH:MM" else units.seconds(value)
+        except ValueError as error:
+            self.fail(f"{error}. Received: {value!r}", param, ctx)
+
+
 _MANIFEST = click.argument("manifest", type=click.Path(path_type=Path))
 
 
@@ -78,10 +98,16 @@ def _selecting(command: Command) -> Command:
     """The flags that say which pairs, and with which options."""
     for option in (
         click.option("--only", metavar="GLOB", envvar="STYLIZE_ONLY", help="Only outputs whose name matches."),
-        click.option("--limit", type=click.IntRange(min=0), envvar="STYLIZE_LIMIT", help="Paint at most so many pairs."),
+        click.option(
+            "--limit", type=click.IntRange(min=0), envvar="STYLIZE_LIMIT", help="Paint at most so many pairs."
+        ),
         click.option("-f", "--force", is_flag=True, envvar="STYLIZE_FORCE", help="Paint even what is up to date."),
         click.option(
-            "--set", "settings", metavar="OPTION=VALUE", multiple=True, help="Override an option of all pairs (repeatable)."
+            "--set",
+            "settings",
+            metavar="OPTION=VALUE",
+            multiple=True,
+            help="Override an option of all pairs (repeatable).",
         ),
         click.option("--json", "as_json", is_flag=True, envvar="STYLIZE_JSON", help="Print JSON on stdout."),
     ):
@@ -114,10 +140,14 @@ def _print_json(value: Any) -> None:
 @_MANIFEST
 @_selecting
 @click.option("-n", "--dry-run", is_flag=True, envvar="STYLIZE_DRY_RUN", help="Only say what would be done (see plan).")
-@click.option("--deadline", metavar="HH:MM", envvar="STYLIZE_DEADLINE", help="Start no pair that would not finish by then.")
-@click.option("--max-duration", metavar="7h", envvar="STYLIZE_MAX_DURATION", help="The same, counted from now.")
+@click.option(
+    "--deadline", metavar="HH:MM", envvar="STYLIZE_DEADLINE", help="Start no pair that would not finish by then."
+)
+@click.option(
+    "--max-duration", type=_Unit("DURATION"), envvar="STYLIZE_MAX_DURATION", help="The same, counted from now."
+)
 @click.option("-j", "--jobs", type=click.IntRange(min=1), envvar="STYLIZE_JOBS", help="Worker processes.")
-@click.option("--wait", metavar="DURATION", default="0s", envvar="STYLIZE_WAIT", help="Wait for another run's end.")
+@click.option("--wait", type=_Unit("DURATION"), default=0.0, envvar="STYLIZE_WAIT", help="Wait for another run's end.")
 @click.option("-q", "--quiet", is_flag=True, envvar="STYLIZE_QUIET", help="Say only what went wrong.")
 @click.option("-v", "--verbose", is_flag=True, envvar="STYLIZE_VERBOSE", help="Say every step.")
 @click.option("--log-format", type=click.Choice(["text", "json"]), default="text", envvar="STYLIZE_LOG_FORMAT")
@@ -130,9 +160,9 @@ def run(
     as_json: bool,
     dry_run: bool,
     deadline: str | None,
-    max_duration: str | None,
+    max_duration: float | None,
     jobs: int | None,
-    wait: str,
+    wait: float,
     quiet: bool,
     verbose: bool,
     log_format: str,
@@ -143,19 +173,22 @@ def run(
     from pipeline import talk
     from pipeline.batch.driver import Selection
     from pipeline.batch.driver import run as run_manifest
-    from pipeline.manifest import read_run_setting
 
     loaded = _load(manifest, settings)
-    given = {"deadline": deadline, "max_duration": max_duration, "jobs": jobs}
-    changes = {name: read_run_setting(name, value) for name, value in given.items() if value is not None}
-    loaded = replace(loaded, run=replace(loaded.run, **changes))
+    settings_of_run = replace(
+        loaded.run,
+        deadline=deadline or loaded.run.deadline,
+        max_duration=max_duration or loaded.run.max_duration,
+        jobs=jobs or loaded.run.jobs,
+    )
+    loaded = replace(loaded, run=settings_of_run)
     if dry_run:
         return _show_plan(loaded, only, limit, force, as_json)
     selection = Selection(
         only=only,
         limit=limit,
         force=force,
-        wait_seconds=read_run_setting("max_duration", wait),
+        wait_seconds=wait,
         command=tuple(sys.argv),
     )
     report = run_manifest(loaded, selection, talk.observer(quiet=quiet, verbose=verbose, log_format=log_format))
@@ -194,9 +227,9 @@ def plan(
 
 
 def _show_plan(manifest: Manifest, only: str | None, limit: int | None, force: bool, as_json: bool) -> int:
+    from pipeline.answers import plan_rows, plan_text
     from pipeline.batch.plan import make_plan
     from pipeline.batch.records import State
-    from pipeline.answers import plan_rows, plan_text
 
     made = make_plan(manifest, State(manifest.output), only=only, limit=limit, force=force)
     rows = plan_rows(made, manifest)
@@ -214,10 +247,10 @@ def _show_plan(manifest: Manifest, only: str | None, limit: int | None, force: b
 @click.option("--set", "settings", metavar="OPTION=VALUE", multiple=True, help="Override an option of all pairs.")
 def check(manifest: Path, settings: tuple[str, ...]) -> int:
     """Validate MANIFEST and open every image it names."""
+    from pipeline.answers import counted
     from pipeline.errors import BadImage
     from pipeline.images.facts import inspect_image
     from pipeline.report.printable import printable
-    from pipeline.answers import counted
 
     loaded = _load(manifest, settings)
     for warning in loaded.warnings:
@@ -253,7 +286,7 @@ def init(folder: Path, target: Path | None, force: bool) -> int:
     target = target or Path("stylize.yaml")
     if target.exists() and not force:
         raise click.UsageError(f"{target} exists; give another name with -o, or replace it with --force")
-    write_whole(target, starter_manifest(folder, target).encode())
+    write_whole(target, starter_manifest(folder, beside=target.parent).encode())
     click.echo(f"wrote {target}; next: stylize plan {target}")
     return ExitCode.OK
 
@@ -278,7 +311,9 @@ def show(image: Path, as_manifest: bool) -> int:
 def _of_output(command: Command) -> Command:
     """MANIFEST or -o OUTPUT: whose runs are meant."""
     command = click.argument("manifest", type=click.Path(path_type=Path), required=False)(command)
-    return click.option("-o", "--output", type=click.Path(file_okay=False, path_type=Path), help="The output folder.")(command)
+    return click.option("-o", "--output", type=click.Path(file_okay=False, path_type=Path), help="The output folder.")(
+        command
+    )
 
 
 def _output_folder(manifest: Path | None, output: Path | None) -> Path:
@@ -354,7 +389,9 @@ def weights() -> None:
 
 
 @weights.command("fetch")
-@click.option("--url", help="Load from here (a mirror) instead of Keras' own address; the hash is checked all the same.")
+@click.option(
+    "--url", help="Load from here (a mirror) instead of Keras' own address; the hash is checked all the same."
+)
 def weights_fetch(url: str | None) -> int:
     """Load Keras' full-precision weights into Keras' cache folder."""
     from pipeline.doctor import fetch_weights

@@ -68,7 +68,10 @@ class Options:
 
     preset: str = _option("balanced", "named set of options to start from", examples=["draft", "fine"])
     size: int | Literal["original"] = _option(
-        512, "longer side of the result in pixels, or `original`; content is only ever made smaller", ge=32, examples=[768]
+        512,
+        "longer side of the result in pixels, or `original`; content is only ever made smaller",
+        ge=32,
+        examples=[768],
     )
     style_scale: float = _option(
         1.0, "longer side of the style image as a factor of `size`; its aspect ratio is kept", gt=0, examples=[0.5]
@@ -91,9 +94,13 @@ class Options:
         " `sums` are plain sums of squares",
         choices=("normalized", "paper", "sums"),
     )
-    content_weight: float = _option(1.0, "weight of the content distance, in the unit of `losses`", ge=0, examples=[2.0])
-    style_weight: float = _option(1.0, "weight of the style distance, in the unit of `losses`", ge=0, examples=[3e-2])
-    tv_weight: float = _option(0.0, "weight of total variation, in the unit of `losses`: smooths", ge=0, examples=[10.0])
+    content_weight: float = _option(
+        1.0, "weight of the content distance, in the unit of `losses`", ge=0, examples=[2.0]
+    )
+    style_weight: float = _option(5e-2, "weight of the style distance, in the unit of `losses`", ge=0, examples=[3e-2])
+    tv_weight: float = _option(
+        0.0, "weight of total variation, in the unit of `losses`: smooths", ge=0, examples=[10.0]
+    )
     content_layers: LayerWeights = _option(
         {"block4_conv2": 1.0},
         "layers whose features are kept: a list (equal weights that sum to 1) or layer: weight",
@@ -180,7 +187,6 @@ class Job:
     meta: Mapping[str, Any] = field(default_factory=dict)
     where: str = ""
     origins: Mapping[str, str] = field(default_factory=dict)
-
 
     @property
     def inputs(self) -> tuple[Path, ...]:

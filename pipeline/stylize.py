@@ -15,17 +15,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pipeline.errors import BadImage
 from pipeline.job import Losses, Options, Reading
 
 if TYPE_CHECKING:
     import os
-    from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
     from PIL import Image
 
-    from pipeline.images import Picture
+    from pipeline.images.door import Picture
     from pipeline.studio.workshop import Workshop
 
     Pixels = NDArray[np.float32]
@@ -72,7 +72,9 @@ def stylize(content: Source, style: Source | list[Source | tuple[Source, float]]
     from pipeline.studio.workshop import Workshop
 
     wanted = options_from_python(options)
-    styles = [entry if isinstance(entry, tuple) else (entry, 1.0) for entry in (style if isinstance(style, list) else [style])]
+    styles = [
+        entry if isinstance(entry, tuple) else (entry, 1.0) for entry in (style if isinstance(style, list) else [style])
+    ]
     return paint(
         open_any(content),
         [(open_any(source), share) for source, share in styles],
@@ -96,14 +98,13 @@ def paint(
 
     from pipeline.images.encode import to_uint8
     from pipeline.images.scale import resize, resize_alpha
-    from pipeline.images.sizes import fit_longer_side
     from pipeline.studio.objective import Targets, Weights, blend
 
     began = time.perf_counter()
-    width, height = result_size(*content.size, options)
+    width, height = result_size(content, options)
     photograph = resize(content.pixels, width, height)
     style_side = max(1, round(max(width, height) * options.style_scale))
-    paintings = [resize(style.pixels, *fit_longer_side(*style.size, style_side)) for style, _share in styles]
+    paintings = [resize(style.pixels, *_fitted(style, "style", style_side)) for style, _share in styles]
     beginning = _beginning(options, photograph, paintings[0], start)
 
     targets = Targets(
@@ -139,12 +140,27 @@ def paint(
     )
 
 
-def result_size(width: int, height: int, options: Options) -> tuple[int, int]:
-    """(width, height) of the picture that a photograph of this size becomes. Content is only ever made smaller."""
+def result_size(content: Picture, options: Options) -> tuple[int, int]:
+    """(width, height) of the picture that a photograph becomes. Content is only ever made smaller."""
+    longest = max(content.size)
+    return _fitted(content, "content", longest if options.size == "original" else min(longest, options.size))
+
+
+def _fitted(picture: Picture, role: str, longer_side: int) -> tuple[int, int]:
+    """(width, height) at which a picture enters the network. Raises BadImage where too little of it would be left."""
     from pipeline.images.sizes import fit_longer_side
 
-    longest = max(width, height)
-    return fit_longer_side(width, height, longest if options.size == "original" else min(longest, options.size))
+    width, height = fit_longer_side(*picture.size, longer_side)
+    if min(width, height) < _SHORTEST_SIDE:
+        raise BadImage(
+            f"{role} {picture.name} would be {width}x{height} pixels; its shorter side must be at least {_SHORTEST_SIDE}: "
+            f"raise {'size' if role == 'content' else 'size or style_scale'}, or crop it"
+        )
+    return width, height
+
+
+# VGG19 halves a picture four times before block 5, whose 3 x 3 filters then still find two positions each way.
+_SHORTEST_SIDE = 32
 
 
 def _beginning(options: Options, photograph: Pixels, painting: Pixels, start: Picture | None) -> Pixels:

@@ -64,7 +64,7 @@ class Lines(Quiet):
         self._spoke = 0.0
 
     def planned(self, plan: Plan) -> None:
-        self._whole = plan.count("paint")
+        self._whole = plan.count("paint") + plan.count("fail")
         self._say(planned_line(plan))
 
     def started(self, job: Job, steps: int) -> None:
@@ -84,8 +84,10 @@ class Lines(Quiet):
             if self._verbose:
                 self._say(finished_line(outcome))
             return
-        self._so_far += 1
-        self._say(f"[{self._so_far}/{self._whole}] {finished_line(outcome)}" if self._whole else finished_line(outcome))
+        if outcome.attempts:
+            self._so_far += 1
+        number = f"[{self._so_far}/{self._whole}] " if outcome.attempts else ""
+        self._say(number + finished_line(outcome))
 
     def _say(self, text: str) -> None:
         self._spoke = time.monotonic()
@@ -126,7 +128,7 @@ class Bars(Quiet):
         self._say(finished_line(outcome))
         if self._pairs is not None and outcome.status != "not_started":
             self._pairs.update(1)
-            if self._pairs.n >= self._pairs.total:
+            if self._pairs.n >= (self._pairs.total or 0):
                 self._pairs.close()
 
     def _say(self, text: str) -> None:
@@ -149,7 +151,12 @@ class JsonLines:
     def finished(self, outcome: Outcome) -> None:
         level = "error" if outcome.status == "failed" else "info"
         self._say(
-            level, outcome.status, pair=outcome.output, reason=outcome.reason, seconds=outcome.seconds, attempts=outcome.attempts
+            level,
+            outcome.status,
+            pair=outcome.output,
+            reason=outcome.reason,
+            seconds=outcome.seconds,
+            attempts=outcome.attempts,
         )
 
     def warned(self, text: str) -> None:

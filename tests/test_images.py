@@ -7,6 +7,7 @@ import struct
 import subprocess
 import sys
 import types
+import warnings
 import zlib
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,11 @@ def test_every_orientation_is_turned_upright(value: int, name: str, tmp_path: Pa
     path = save(tmp_path, stored, name, exif=exif, **lossless)
     np.testing.assert_array_equal(open_picture(path).pixels, upright)
     assert image_size(path) == (48, 40)
+
+
+def test_size_from_the_header_is_held_against_the_limits_too(tmp_path: Path) -> None:
+    with pytest.raises(BadImage, match="its shorter side must be at least 32"):
+        image_size(save(tmp_path, Image.new("RGB", (31, 40)), "a.png"))
 
 
 def test_orientation_that_a_png_holds_behind_its_pixels_is_obeyed_by_the_door(tmp_path: Path) -> None:
@@ -135,19 +141,27 @@ def test_srgb_profile_changes_nothing(tmp_path: Path) -> None:
     np.testing.assert_array_equal(open_picture(path).pixels, levels)
 
 
+# IEC 61966-2-1: 128/255 of the light is 1.055 * 0.50196^(1/2.4) - 0.055 = 0.7368, times 255; 6/255 is 0.1662 times 255.
+# 1542 is 6 * 257; the rest of a 16-bit level counts: 1670 is 6.5 * 257 and becomes 0.1737, times 255.
 @pytest.mark.parametrize(
-    ("mode", "level"), [("L", 128), ("I;16", 128 * 257), ("LA", (128, 255))], ids=["8-bit", "16-bit", "with-alpha"]
+    ("mode", "level", "expected"),
+    [
+        ("L", 128, 187.9),
+        ("LA", (128, 255), 187.9),
+        ("I;16", 128 * 257, 187.9),
+        ("I;16", 1542, 42.4),
+        ("I;16", 1670, 44.3),
+    ],
 )
-def test_grey_profile_is_applied(mode: str, level: Any, tmp_path: Path) -> None:
+def test_grey_profile_is_applied(mode: str, level: Any, expected: float, tmp_path: Path) -> None:
     path = save(tmp_path, filled(mode, level), "a.png", icc_profile=linear_grey())
-    # IEC 61966-2-1 of 128/255 of the light: 1.055 * 0.50196^(1/2.4) - 0.055 = 0.7368, times 255
-    np.testing.assert_allclose(open_picture(path).pixels[0, 0], 187.9, atol=1)
+    np.testing.assert_allclose(open_picture(path).pixels[0, 0], expected, atol=0.6)
 
 
 def test_cmyk_is_converted_through_its_profile(tmp_path: Path) -> None:
     path = save(tmp_path, filled("CMYK", (255, 0, 0, 0)), "a.tif", icc_profile=cmyk_where_cyan_is_grey())
     picture = open_picture(path)
-    # CIE Lab to light: ((50.2 + 16) / 116)^3 = 0.1859; IEC 61966-2-1: 1.055 * 0.1859^(1/2.4) - 0.055 = 0.4684, times 255
+    # CIE Lab to light: ((50.2 + 16) / 116)^3 = 0.1859; to sRGB: 1.055 * 0.1859^(1/2.4) - 0.055 = 0.4684, times 255
     np.testing.assert_allclose(picture.pixels[0, 0], 119.4, atol=2)
     assert picture.notes == ()
 
@@ -163,6 +177,22 @@ def test_grey_picture_with_an_rgb_profile_keeps_its_levels(tmp_path: Path) -> No
     profile[24:36] = bytes(12)  # another date, so that it is not known by its bytes
     path = save(tmp_path, filled("L", 99), "a.png", icc_profile=bytes(profile))
     np.testing.assert_allclose(open_picture(path).pixels[0, 0], 99, atol=1)
+
+
+@pytest.mark.parametrize(("mode", "level"), [("I;16", 40000), ("I", 40000), ("F", 40000 / 65535)])
+def test_deep_grey_with_a_profile_that_does_not_fit_keeps_its_levels(mode: str, level: float, tmp_path: Path) -> None:
+    profile = srgb_with_red_and_blue_exchanged()
+    picture = open_picture(save(tmp_path, filled(mode, level), "a.tif", icc_profile=profile))
+    np.testing.assert_allclose(picture.pixels, 40000 / 257, rtol=1e-6)
+    assert "profile" in picture.notes[0]
+    assert "was ignored" in picture.notes[0]
+
+
+@pytest.mark.parametrize("mode", ["I;16", "I;16B", "I;16N"])
+def test_grey_of_16_bits_in_every_order_of_bytes_goes_through_its_profile(mode: str) -> None:
+    image = filled(mode, 1670)
+    image.info["icc_profile"] = linear_grey()
+    np.testing.assert_allclose(picture_from_pillow(image).pixels, 44.3, atol=0.6)
 
 
 def test_profile_of_another_kind_of_colour_is_ignored_with_a_note(tmp_path: Path) -> None:
@@ -279,7 +309,9 @@ def test_alpha_that_is_opaque_everywhere_is_no_alpha(mode: str, tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    ("mode", "colour", "key"), [("P", 1, 1), ("RGB", (1, 2, 3), (1, 2, 3)), ("L", 9, 9)], ids=["palette", "RGB", "grey"]
+    ("mode", "colour", "key"),
+    [("P", 1, 1), ("P", 1, b"\x80\x00"), ("RGB", (1, 2, 3), (1, 2, 3)), ("L", 9, 9)],
+    ids=["palette", "palette-with-grades", "RGB", "grey"],
 )
 def test_transparent_colour_of_a_png_becomes_alpha(mode: str, colour: Any, key: Any, tmp_path: Path) -> None:
     image = filled(mode, colour)
@@ -289,6 +321,8 @@ def test_transparent_colour_of_a_png_becomes_alpha(mode: str, colour: Any, key: 
     assert picture.alpha is not None
     assert picture.alpha.max() == 0
     np.testing.assert_array_equal(picture.pixels, 127.5)
+    assert len(picture.notes) == 1
+    assert "completely transparent" in picture.notes[0]
 
 
 # --------------------------------------------------------------------------------------------------- smaller on the way
@@ -386,6 +420,14 @@ def test_hashing_does_not_even_load_pillow() -> None:
     subprocess.run([sys.executable, "-c", program], check=True)
 
 
+def test_few_of_many_warnings_become_notes_and_each_only_once() -> None:
+    notes: list[str] = []
+    with decode.decoding("a.tif", b"", notes):
+        for words in ("first", "first", "second\x1b", "third", "fourth"):
+            warnings.warn(words, stacklevel=1)
+    assert notes == [f"the decoder warns: {words}" for words in ("first", r"second\x1b", "third")]
+
+
 def test_lack_of_memory_is_not_called_a_bad_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = save(tmp_path, filled("RGB", 0), "a.png")
 
@@ -414,7 +456,7 @@ def test_heic_is_read_through_the_extra_package(tmp_path: Path, monkeypatch: pyt
         monkeypatch.setitem(Image.OPEN, "HEIF", (HeifImageFile, None))
         monkeypatch.setattr(Image, "ID", [*Image.ID, "HEIF"])
 
-    monkeypatch.setitem(sys.modules, "pillow_heif", types.SimpleNamespace(register_heif_opener=register))  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, "pillow_heif", types.SimpleNamespace(register_heif_opener=register))
     picture = open_picture(path)
     np.testing.assert_array_equal(picture.pixels[0, 0], (0, 0, 255))
     assert inspect_image(path).format == "HEIF"

@@ -82,8 +82,9 @@ def test_overshoot_is_cut_off_at_black_and_white() -> None:
     enlarged = resize(pixels, 64, 8)
     assert enlarged.min() == 0
     assert enlarged.max() == 255
-    alpha = resize_alpha(pixels[..., 0] / 255, 64, 8)
-    assert (alpha.min(), alpha.max(), alpha.shape, alpha.dtype) == (0, 1, (8, 64), np.float32)
+    alpha = resize_alpha(pixels[..., 0] / np.float32(255), 64, 8)
+    assert (alpha.min(), alpha.max(), alpha.shape) == (0, 1, (8, 64))
+    assert alpha.dtype == np.float32
 
 
 @pytest.mark.parametrize("size", [(10, 12), (5, 6)])
@@ -121,7 +122,7 @@ def test_luminance_comes_from_the_result_and_chroma_from_the_content() -> None:
 
 
 def test_luminance_transfer_is_the_exchange_of_y_in_yiq() -> None:
-    # NTSC 1953 matrix, as in Python's colorsys up to 3.x rounding: I and Q from there, Y as above.
+    # The NTSC matrix of 1953, to four digits.
     to_yiq = np.array([[0.299, 0.587, 0.114], [0.5959, -0.2746, -0.3213], [0.2115, -0.5227, 0.3112]])
     result, content = noise(seed=1), noise(seed=2, low=100, high=150)
     moved = transfer_luminance(result, content) @ to_yiq.T
@@ -191,11 +192,15 @@ def test_one_channel_is_stretched_by_the_ratio_of_deviations() -> None:
     np.testing.assert_allclose(match_covariance(style, content), content, atol=1e-3)
 
 
-def test_channels_keep_their_places_where_the_root_is_symmetric() -> None:
-    # Two independent channels of deviation 10 become 20 and 5; a root that is not symmetric could mix them.
-    grid = np.array([[[90, 90, 0], [90, 110, 0]], [[110, 90, 0], [110, 110, 0]]], np.float32)
-    content = np.array([[[80, 95, 0], [80, 105, 0]], [[120, 95, 0], [120, 105, 0]]], np.float32)
-    np.testing.assert_allclose(match_covariance(grid, content), content, atol=1e-3)
+def test_roots_are_symmetric_so_that_no_channel_comes_first() -> None:
+    # The style's red and green are independent with deviation 10. The content's have deviation 20 along (1, 1) and 10
+    # along (1, -1), so its symmetric root keeps these directions: (10, 10) becomes (20, 20), (10, -10) stays.
+    style = np.array([[[110, 110, 0], [110, 90, 0]], [[90, 110, 0], [90, 90, 0]]], np.float32)
+    far, near = 30 / np.sqrt(2), 10 / np.sqrt(2)  # (20 ± 10) / √2
+    offsets = [[(far, near, 0), (near, far, 0)], [(-far, -near, 0), (-near, -far, 0)]]
+    content = (np.array([100, 100, 0]) + np.array(offsets)).astype(np.float32)
+    expected = np.array([[[120, 120, 0], [110, 90, 0]], [[90, 110, 0], [80, 80, 0]]], np.float32)
+    np.testing.assert_allclose(match_covariance(style, content), expected, atol=1e-3)
 
 
 @pytest.mark.parametrize("grey_style", [True, False])

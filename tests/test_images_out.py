@@ -209,11 +209,12 @@ def test_settings_too_long_for_a_file_lose_their_longest_entries_and_say_so(suff
     assert inspect_image(path).format == FORMAT_OF_SUFFIX[suffix]
 
 
-def test_settings_just_short_enough_are_kept_whole(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("length", "kept"), [(60_000, True), (60_001, False)])
+def test_settings_of_60_000_characters_are_kept_whole(length: int, kept: bool, tmp_path: Path) -> None:
     path = tmp_path / "a.jpg"
-    settings = {"remark": "x" * (60_000 - len('{"remark":""}'))}
+    settings = {"remark": "x" * (length - len('{"remark":""}'))}
     path.write_bytes(encode_picture(ramp(), None, ".jpg", 95, settings))
-    assert read_settings(path) == settings
+    assert read_settings(path) == (settings if kept else {"left_out": ["remark"]})
 
 
 def test_entry_that_is_not_finite_is_left_out_and_the_picture_written(tmp_path: Path) -> None:

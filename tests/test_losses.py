@@ -154,7 +154,9 @@ def test_paper_units_are_the_papers_equations():
 def test_normalized_distances_of_nothing_are_one_and_a_thousand():
     P, nothing = features(seed=16), np.zeros((3, 4, 5), np.float32)
     assert float(losses.content_in_unit("normalized", nothing, P)) == pytest.approx(1, rel=1e-5)
-    assert float(losses.style_in_unit("normalized", tf.constant(nothing), per_position(P))) == pytest.approx(1000, rel=1e-5)
+    assert float(losses.style_in_unit("normalized", tf.constant(nothing), per_position(P))) == pytest.approx(
+        1000, rel=1e-5
+    )
 
 
 @pytest.mark.parametrize("factor", [0.1, 100.0])

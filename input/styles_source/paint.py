@@ -1,8 +1,8 @@
-"""Paint, brush and light: what the four pictures share.
+"""Paint, brush and light: what the pictures share.
 
 Every picture is painted on a canvas `SUPERSAMPLING` times as large as the result and made smaller at the end, so no edge is
-ever drawn with a hard pixel. Colours are float32 RGB (height, width, 3) in 0..1; the relief is the thickness of the paint in
-canvas pixels, float32 (height, width). Points are (x, y) in canvas pixels.
+drawn with hard pixels. Colours are float32 RGB (height, width, 3) in 0..1; the relief is the thickness of the paint, float32
+(height, width). Points are (x, y). Here every length is in canvas pixels.
 """
 
 from __future__ import annotations
@@ -16,14 +16,20 @@ from PIL import Image
 
 Array = NDArray[np.floating[Any]]
 Mask = NDArray[np.bool_]
+Labels = NDArray[np.integer[Any]]
 
+SPACING = 0.7  # between the samples of a stroke: under 1, so that no pixel of it is missed
+LAMP = (-0.6, -0.7, 0.9)  # where the light comes from: x, y downwards, z out of the picture; chosen by eye
 SUPERSAMPLING = 2  # 2 x 2 samples a pixel: enough, because every edge is already soft
-LARGEST_FILE = 149_000  # bytes; the pictures live in the repository
+LARGEST_FILE = 149_000  # bytes: the pictures live in the repository, where 150 kB is the most a demo input may take
 QUALITIES = range(92, 50, -1)  # of JPEG; the first that fits is taken
 
 
 def noise(shape: tuple[int, ...], cell: float, rng: np.random.Generator, stretch: float = 1.0) -> Array:
-    """Smooth noise with mean 0 and deviation 1: random values every `cell` pixels, `cell * stretch` along x, joined bicubically."""
+    """Smooth noise (height, width) with mean 0 and deviation 1.
+
+    Random values every `cell` pixels along y and every `cell * stretch` along x, joined bicubically.
+    """
     height, width = shape
     grid = rng.normal(size=(int(height / cell) + 3, int(width / (cell * stretch)) + 3)).astype(np.float32)
     smooth = np.asarray(Image.fromarray(grid).resize((width, height), Image.Resampling.BICUBIC))
@@ -57,7 +63,10 @@ def ramp(palette: Array, value: Array) -> Array:
 
 
 def blur(image: Array, radius: int) -> Array:
-    """About a Gaussian of deviation `radius` pixels: three box means along each axis, edges repeated."""
+    """A soft copy of (height, width) or (height, width, 3), about a Gaussian of deviation `radius`; edges repeated.
+
+    Three box means along each axis: they tend to a Gaussian and cost the same at every radius.
+    """
     for axis in (0, 1):
         for _ in range(3):
             pad = [(0, 0)] * image.ndim
@@ -65,16 +74,17 @@ def blur(image: Array, radius: int) -> Array:
             total = np.cumsum(np.pad(image, pad, mode="edge"), axis=axis, dtype=np.float64)
             size = image.shape[axis]
             upper = np.take(total, range(2 * radius + 1, 2 * radius + 1 + size), axis=axis)
-            image = ((upper - np.take(total, range(size), axis=axis)) / (2 * radius + 1)).astype(np.float32)
-    return image
+            image = (upper - np.take(total, range(size), axis=axis)) / (2 * radius + 1)
+    return image.astype(np.float32)
 
 
 def follow(direction: Array, starts: Array, steps: int, stride: float) -> Array:
-    """Walk along a field of unit vectors (height, width, 2) from `starts` (n, 2): paths (n, steps, 2), middle at the start."""
+    """Walk both ways along unit vectors (height, width, 2): paths (n, steps, 2) with their middles at `starts` (n, 2)."""
     height, width = direction.shape[:2]
-    halves = []
+    halves: list[list[Array]] = []
     for sign in (-1.0, 1.0):
-        here, walked = starts.astype(np.float32), []
+        here: Array = starts.astype(np.float32)
+        walked: list[Array] = []
         for _ in range(steps // 2):
             x = np.clip(here[:, 0], 0, width - 1).astype(np.int64)
             y = np.clip(here[:, 1], 0, height - 1).astype(np.int64)
@@ -89,9 +99,9 @@ class Canvas:
 
     def __init__(self, ground: Array, rng: np.random.Generator) -> None:
         """Start from a ground colour (height, width, 3)."""
-        self.colour = ground.copy()
-        self.relief = np.zeros(ground.shape[:2], dtype=np.float32)
-        self._bristles = bristles(rng)
+        self.colour = ground.astype(np.float32)
+        self.relief: Array = np.zeros(ground.shape[:2], dtype=np.float32)
+        self._bristles = _bristles(rng)
         self._rng = rng
 
     def stroke(
@@ -100,83 +110,68 @@ class Canvas:
         half_width: float,
         tints: Array,
         *,
-        body: float = 1.0,
+        body: float,
         taper: float = 0.25,
         ridge: float = 0.5,
         dryness: float = 0.3,
         streak: float = 0.08,
         furrow: float = 0.3,
     ) -> None:
-        """Lay one loaded brush along `path` (n, 2).
+        """Lay one loaded brush along `path` (n, 2); the colour runs through `tints` (k, 3) across its width.
 
-        The ribbon runs through `tints` (k, 3) across its width. `body` is the thickness of the paint, `taper` the part of each
-        end over which it narrows, `ridge` how much paint is squeezed to its sides, `dryness` how early the bristles run out
-        `streak` how much lightness differs from bristle to bristle and `furrow` how much thickness does: little for a knife.
+        `body` is the thickness of the paint, `taper` the part of each end over which the stroke narrows, `ridge` how much
+        paint is squeezed to its sides and its end, `dryness` (0..1) how early the bristles run out. From bristle to bristle
+        lightness differs by `streak` and thickness by `furrow`, which is large for a brush and small for a knife.
         """
-        spacing = 0.7  # canvas pixels between samples: under 1, so that no pixel of the ribbon is missed
-        centre, normal = _resample(path, spacing)
-        count, across = len(centre), max(int(2 * half_width / spacing) + 2, 5)
+        centre, normal = _resample(path, SPACING)
+        count, across = len(centre), max(int(2 * half_width / SPACING) + 2, 5)
         s = np.linspace(0, 1, count, dtype=np.float32)[:, None]
         t = np.linspace(-1, 1, across, dtype=np.float32)[None, :]
-        ends = np.clip(np.minimum(s, 1 - s) / max(taper, 1e-3), 0, 1)
-        widths = half_width * (0.25 + 0.75 * np.sqrt(ends * (2 - ends)))
+        to_end, hair = np.minimum(s, 1 - s), self._hair(count, across)
+        narrowing = np.clip(to_end / taper, 0, 1)
+        widths = half_width * (0.25 + 0.75 * np.sqrt(narrowing * (2 - narrowing)))  # round, from a quarter of the width
         points = centre[:, None, :] + normal[:, None, :] * (widths * t)[..., None]
-        hair = self._hair(count, across)
-        cover = smoothstep(0, 0.25, 1 - np.abs(t) + 0.12 * hair) * smoothstep(
-            0, 0.06, np.minimum(s, 1 - s) + 0.03 * hair
-        )
-        cover = cover * smoothstep(-0.6, 0.1, 1 - dryness * (1 + 2.2 * s * s) + 0.55 * hair)
-        tint = (
-            ramp(tints, (t + 1) / 2 + 0.1 * hair) if len(tints) > 1 else np.broadcast_to(tints[0], (count, across, 3))
-        )
-        tint = tint * (1 + streak * hair[..., None])
+        sides = smoothstep(0, 0.25, 1 - np.abs(t) + 0.12 * hair)
+        ends = smoothstep(0, 0.06, to_end + 0.03 * hair)
+        wet = smoothstep(-0.6, 0.1, 1 - dryness * (1 + 2.2 * s**2) + 0.55 * hair)
+        place = (t + 1) / 2 + 0.1 * hair  # on the tints; the bristles carry the colours a little over each other
+        tint = ramp(tints, place) if len(tints) > 1 else np.broadcast_to(tints[0], (count, across, 3))
         paint = body * (0.7 + furrow * hair + ridge * np.abs(t) ** 3 + 0.3 * ridge * s**6)
-        self._blend(points, cover, tint, paint)
+        self._blend(points, sides * ends * wet, tint * (1 + streak * hair[..., None]), paint)
+
+    def lit(self, *, depth: float, gloss: float, sharpness: float = 24) -> Array:
+        """The picture (height, width, 3) under a lamp at the upper left.
+
+        `depth` exaggerates the relief; `gloss` is the strength of the shine on wet ridges and `sharpness` its exponent.
+        """
+        lamp = np.array(LAMP) / np.linalg.norm(LAMP)
+        mirror = np.add(lamp, (0, 0, 1))  # half way between the lamp and the eye, which looks straight down
+        mirror = mirror / np.linalg.norm(mirror)
+        slope_y, slope_x = np.gradient(blur(self.relief, 1) * depth)
+        normal = np.stack([-slope_x, -slope_y, np.ones_like(slope_x)]) / np.sqrt(slope_x**2 + slope_y**2 + 1)
+        diffuse, shine = (np.tensordot(towards, normal, axes=1) for towards in (lamp, mirror))
+        shade = np.clip(0.35 + 0.65 * diffuse / lamp[2], 0.3, 1.5)  # 1 where the paint lies flat
+        spark = np.clip(np.clip(shine, 0, 1) ** sharpness - mirror[2] ** sharpness, 0, 1)  # 0 where it lies flat
+        return np.asarray(self.colour * shade[..., None] + gloss * spark[..., None], dtype=np.float32)
 
     def _hair(self, count: int, across: int) -> Array:
-        top = int(self._rng.integers(self._bristles.shape[0] - count)) if count < self._bristles.shape[0] else 0
-        left = int(self._rng.integers(self._bristles.shape[1] - across))
+        """A piece (count, across) of what the bristles leave, from a random place."""
+        length, width = self._bristles.shape
+        top, left = int(self._rng.integers(length - count)), int(self._rng.integers(width - across))
         return self._bristles[top : top + count, left : left + across]
 
     def _blend(self, points: Array, cover: Array, tint: Array, paint: Array) -> None:
+        """Samples (along, across) onto the pixels they fall on; what falls outside the canvas is lost."""
         height, width = self.relief.shape
         x, y = np.rint(points[..., 0]).astype(np.int64), np.rint(points[..., 1]).astype(np.int64)
         inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
         x, y, cover, tint, paint = x[inside], y[inside], cover[inside], tint[inside], paint[inside]
         self.colour[y, x] += cover[:, None] * (tint - self.colour[y, x])
-        self.relief[y, x] += cover * (paint + 0.35 * self.relief[y, x] - self.relief[y, x])  # wet paint below gives way
-
-    def lit(
-        self,
-        *,
-        depth: float = 1.0,
-        gloss: float = 0.25,
-        sharpness: float = 24.0,
-        towards: tuple[float, float] = (-0.6, -0.7),
-    ) -> Array:
-        """The picture under one lamp from the side `towards` (x, y; y downwards), with shine on the wet ridges; (height, width, 3)."""
-        slope_y, slope_x = np.gradient(blur(self.relief, 1) * depth)
-        lamp = np.array([*towards, 0.9], dtype=np.float32)
-        lamp /= np.linalg.norm(lamp)
-        half = lamp + np.array([0, 0, 1], dtype=np.float32)
-        half /= np.linalg.norm(half)
-        length = np.sqrt(slope_x**2 + slope_y**2 + 1)
-        diffuse = (-slope_x * lamp[0] - slope_y * lamp[1] + lamp[2]) / length
-        shine = np.clip((-slope_x * half[0] - slope_y * half[1] + half[2]) / length, 0, 1) ** sharpness
-        shade = np.clip(0.35 + 0.65 * diffuse / lamp[2], 0.3, 1.5)[..., None]
-        flat = half[2] ** sharpness
-        return np.asarray(self.colour * shade + gloss * np.clip(shine - flat, 0, 1)[..., None], dtype=np.float32)
-
-
-def bristles(rng: np.random.Generator, length: int = 1500, width: int = 600) -> Array:
-    """What a brush leaves: streaks along the stroke (first axis), coarse hairs and fine ones; deviation about 1."""
-    coarse = noise((width, length), 6, rng, stretch=30)
-    fine = noise((width, length), 2.2, rng, stretch=40)
-    return np.ascontiguousarray((0.75 * coarse + 0.55 * fine).T)
+        self.relief[y, x] += cover * (paint - 0.65 * self.relief[y, x])  # wet paint below gives way, but not all of it
 
 
 def finish(picture: Array, margin: int = 0) -> Image.Image:
-    """Cut `margin` canvas pixels off every side, clip, and make the picture smaller by `SUPERSAMPLING`."""
+    """Cut `margin` off every side, clip to 0..1, and make the picture smaller by `SUPERSAMPLING`."""
     height, width = picture.shape[:2]
     cut = picture[margin : height - margin, margin : width - margin]
     pixels = (np.clip(cut, 0, 1) * 255 + 0.5).astype(np.uint8)
@@ -193,8 +188,15 @@ def save(picture: Image.Image, path: Path) -> int:
     return path.stat().st_size
 
 
+def _bristles(rng: np.random.Generator) -> Array:
+    """What a brush leaves (along, across): streaks of coarse hairs and of fine ones; larger than the largest stroke."""
+    shape = (600, 1500)
+    streaks = 0.75 * noise(shape, 6, rng, stretch=30) + 0.55 * noise(shape, 2.2, rng, stretch=40)
+    return np.ascontiguousarray(streaks.T)
+
+
 def _resample(path: Array, spacing: float) -> tuple[Array, Array]:
-    """A path at equal distances of `spacing` pixels, and its unit normals: both (n, 2)."""
+    """A path at equal distances of `spacing`, and its unit normals: both (n, 2)."""
     steps = np.sqrt((np.diff(path, axis=0) ** 2).sum(axis=1))
     along = np.concatenate([[0.0], np.cumsum(steps)])
     wanted = np.linspace(0, along[-1], max(int(along[-1] / spacing), 4))

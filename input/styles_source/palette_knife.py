@@ -90,7 +90,7 @@ def _sky(knife: Knife, rng: np.random.Generator) -> None:
     for half_width, count in ((30, 260), (20, 380), (11, 260)):
         for _ in range(count):
             x, y = rng.uniform(-OUTSIDE, WIDTH + OUTSIDE), rng.uniform(-OUTSIDE, SHORE)
-            away = np.hypot((x - SUN[0]) / 1.5, y - SUN[1]) / 300
+            away = np.hypot((x - SUN[0]) / 1.5, y - SUN[1]) / 265
             drift = knife.drift(x, y)
             angle = np.arctan2(y - SUN[1], x - SUN[0]) + np.pi / 2 if away < 0.35 else -0.28 + 0.35 * drift
             tints = knife.load(SKY, 0.05 + 0.85 * away + 0.10 * drift, 0.07)
@@ -156,7 +156,7 @@ def _crown(knife: Knife, middle: float, top: float, reach: float, rng: np.random
         cx, cy = middle + reach * rng.normal(0, 0.45), top + 58 + reach * rng.normal(0, 0.55)
         for _ in range(26):
             dx, dy = rng.normal(0, 0.24 * reach, size=2)
-            leaves = knife.load(LEAVES, 0.48 + 0.5 * (dx - dy) / reach + 0.0012 * (cx - middle), 0.13)
+            leaves = knife.load(LEAVES, 0.47 + 0.7 * (dx - dy) / reach + 0.003 * (cx - middle), 0.13)
             knife.pull((cx + dx, cy + dy), rng.normal(-0.7, 0.5), rng.uniform(14, 32), rng.uniform(4.5, 10), leaves)
 
 

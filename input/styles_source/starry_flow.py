@@ -1,4 +1,7 @@
-"""Night over the hills: thousands of short bristled strokes along the streamlines of a sky of vortices."""
+"""Night over the hills: thousands of short bristled strokes along the streamlines of a sky of vortices.
+
+Measures are pixels of the result, and the numbers of the composition were chosen by eye.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,9 @@ from PIL import Image
 
 from .paint import SUPERSAMPLING, Array, Canvas, Mask, colours, finish, follow, fractal, noise, ramp, smoothstep
 
-WIDTH, HEIGHT = 720, 560  # pixels of the result
-MARGIN = 40  # pixels painted outside the frame and cut off, so that strokes run out of the picture
+WIDTH, HEIGHT = 720, 560
+MARGIN = 40  # painted outside the frame and cut off, so that strokes run out of the picture
+STRIDE = 4.0  # canvas pixels a stroke walks before it looks again which way the field runs
 
 NIGHT = colours("071133", "0d2260", "1a3f96", "2a66b8", "5a9cc9", "a5cfcb", "e8e6b4")
 DUSK = colours("0a0d30", "1f1a5e", "33388f", "3f6fa8", "57a8a8", "a9cfae", "efe3a6")
@@ -20,9 +24,8 @@ CYPRESS = colours("03070d", "08181c", "10302e", "1f4a34", "4f6030", "a0702c")
 SKY_ACCENTS = colours("7a6fc0", "46b3a5", "d0a04a", "c7dbe0")
 LAND_ACCENTS = colours("5a4a9a", "b0662a", "2a8a8a")
 
-# (x, y, radius) in pixels of the result; the last number is the sense of turning. Placed by eye.
-VORTICES = ((300, 180, 105, 1.0), (478, 268, 72, -1.0), (84, 336, 55, -0.8), (700, 372, 50, 0.8))
-STARS = (
+VORTICES = ((300, 180, 105, 1.0), (478, 268, 72, -1.0), (84, 336, 55, -0.8), (700, 372, 50, 0.8))  # x, y, radius, turn
+STARS = (  # x, y, radius
     (612, 92, 60),
     (118, 74, 32),
     (450, 58, 27),
@@ -32,13 +35,12 @@ STARS = (
     (362, 372, 18),
     (238, 40, 17),
 )
-
-HILLS = (
+HILLS = (  # mean height of the crest, height and length of its waves, their phase, lightness
     (418, 30, 120, 0.6, 0.52),
     (452, 34, 150, 2.4, 0.40),
     (500, 30, 110, 4.6, 0.50),
-)  # crest, height, wave, phase, light
-TREES = ((548, 150, 40), (602, 268, 30))  # foot x, top y, breadth
+)
+TREES = ((548, 150, 40), (602, 268, 30))  # x of the foot, y of the top, half breadth
 
 
 def paint(rng: np.random.Generator) -> Image.Image:
@@ -57,7 +59,10 @@ def paint(rng: np.random.Generator) -> Image.Image:
 
 @dataclass(frozen=True)
 class Field:
-    """A part of the picture as the brush sees it: where it lies, which way strokes run, their colour, and stray colours."""
+    """A part of the picture as the brush sees it: where it lies, which way its strokes run, their colour, stray colours.
+
+    Shapes: (height, width), (height, width, 2) of unit length, (height, width, 3), (n, 3).
+    """
 
     where: Mask
     direction: Array
@@ -66,24 +71,22 @@ class Field:
 
 
 def _brush(canvas: Canvas, field: Field, coats: tuple[tuple[float, float, int], ...], rng: np.random.Generator) -> None:
-    """Coats of (half width, length, strokes on a full frame), the first two in pixels of the result; strokes begin inside the field."""
+    """Coats of (half width, length, how many strokes a full frame would take); strokes begin inside the field."""
     places = np.argwhere(field.where[::4, ::4]) * 4
-    stride = 4.0  # canvas pixels
     for half_width, length, full in coats:
         count = int(full * len(places) * 16 / field.where.size)
         starts = places[rng.integers(len(places), size=count)][:, ::-1] + rng.uniform(0, 3, size=(count, 2))
-        steps = max(int(length * SUPERSAMPLING / stride), 6)
-        for start, path in zip(starts, follow(field.direction, starts, steps, stride), strict=True):
-            trim = int(rng.integers(0, steps // 3))
-            here = field.colour[int(start[1]), int(start[0])]
+        steps = int(length * SUPERSAMPLING / STRIDE)
+        for (x, y), path in zip(starts, follow(field.direction, starts, steps, STRIDE), strict=True):
+            trim = int(rng.integers(0, steps // 3))  # so that strokes differ in length
+            tint = field.colour[int(y), int(x)]
             if rng.random() < 0.03:
-                here = 0.45 * here + 0.55 * field.accents[rng.integers(len(field.accents))]
-            here = here + rng.normal(0, 0.035) + rng.normal(0, 0.018, size=3)
-            tints = np.clip(np.stack([here, here + rng.normal(0, 0.05)]), 0, 1).astype(np.float32)
+                tint = 0.45 * tint + 0.55 * field.accents[rng.integers(len(field.accents))]
+            tint = tint + rng.normal(0, 0.035) + rng.normal(0, 0.018, size=3)
             canvas.stroke(
                 path[trim : steps - trim // 2],
                 half_width * SUPERSAMPLING * rng.uniform(0.7, 1.25),
-                tints,
+                np.clip([tint, tint + rng.normal(0, 0.05)], 0, 1),
                 body=half_width * 0.55,
                 dryness=rng.uniform(0.1, 0.45),
                 streak=0.10,
@@ -92,7 +95,8 @@ def _brush(canvas: Canvas, field: Field, coats: tuple[tuple[float, float, int], 
 
 def _rings(canvas: Canvas, rng: np.random.Generator) -> None:
     """Broken rings of dabs around each star, from the rim inwards, and a thick bright core."""
-    for cx, cy, radius in STARS:
+    for x, y, radius in STARS:
+        middle = np.array([x, y]) + MARGIN
         for ring in np.arange(1.45, 0.0, -0.21 - 1.2 / radius):
             away = ring * radius * 0.8
             dabs = max(int(2 * np.pi * away / 15), 3)
@@ -100,20 +104,15 @@ def _rings(canvas: Canvas, rng: np.random.Generator) -> None:
                 if rng.random() < 0.25 + 0.35 * ring:
                     continue  # the strokes below are to be seen between
                 arc = turn + np.linspace(-0.5, 0.5, 9) * min(20 / max(away, 4), 2.4)
-                reach = away + rng.normal(0, 0.8)
-                path = np.stack([cx + reach * np.cos(arc), cy + reach * np.sin(arc)], axis=1) + MARGIN
-                tint = ramp(
-                    FIRE, np.float32([1.1 - 0.62 * ring + rng.normal(0, 0.07), 1.1 - 0.62 * ring + rng.normal(0, 0.07)])
-                )
-                canvas.stroke(
-                    (path * SUPERSAMPLING).astype(np.float32), rng.uniform(4.6, 7.0), tint, body=3.4, dryness=0.15
-                )
-        core = np.array([[cx - radius * 0.1, cy - 1], [cx, cy - 2], [cx + radius * 0.1, cy + 1]]) + MARGIN
-        canvas.stroke((core * SUPERSAMPLING).astype(np.float32), radius * 0.20 + 4, FIRE[-1:], body=5.0, dryness=0.0)
+                path = middle + (away + rng.normal(0, 0.8)) * np.stack([np.cos(arc), np.sin(arc)], axis=1)
+                tints = ramp(FIRE, 1.1 - 0.62 * ring + rng.normal(0, 0.07, size=2))
+                canvas.stroke(path * SUPERSAMPLING, rng.uniform(4.6, 7.0), tints, body=3.4, dryness=0.15)
+        core = middle + np.array([(-0.1 * radius, -1), (0, -2), (0.1 * radius, 1)])
+        canvas.stroke(core * SUPERSAMPLING, radius * 0.20 + 4, FIRE[-1:], body=5.0, dryness=0.0)
 
 
 def _sky(x: Array, y: Array, rng: np.random.Generator) -> tuple[Array, Array]:
-    """Direction and colour of the sky. The air drifts to the right and turns about vortices, spiralling in, and about stars."""
+    """Direction and colour of the sky: the air drifts to the right, spirals into vortices and circles stars."""
     flow_x = np.ones_like(x)
     flow_y = 0.28 * np.cos(x / 95 + y / 70) + 0.18 * noise(x.shape, 260, rng)
     whirls = [(*vortex, 0.20) for vortex in VORTICES] + [(cx, cy, radius * 0.95, 1.0, 0.0) for cx, cy, radius in STARS]
@@ -139,7 +138,10 @@ def _sky(x: Array, y: Array, rng: np.random.Generator) -> tuple[Array, Array]:
 
 
 def _comb(image: Array, direction: Array) -> Array:
-    """Noise drawn out along a field: the mean over 35 steps of 3 canvas pixels either way, deviation 1."""
+    """Noise (height, width) drawn out along a field: the mean over 35 steps of 3 pixels either way, deviation 1.
+
+    Worked out at half size, which is as fine as bands of colour need.
+    """
     rows, columns = (a.astype(np.float32) for a in np.mgrid[: image.shape[0] : 2, : image.shape[1] : 2])
     total = np.zeros_like(rows)
     for sign in (-3.0, 3.0):
@@ -165,13 +167,8 @@ def _hills(x: Array, y: Array, rng: np.random.Generator) -> list[Field]:
         length = np.sqrt(1 + lean**2)
         direction = np.stack([1 / length, lean / length], axis=-1).astype(np.float32)
         rows = np.sin((y - crest) / 6.5 + 0.8 * noise(x.shape, 90, rng))
-        light = (
-            bright
-            + 0.34 * np.exp(-(((y - crest) / 10) ** 2))
-            - 0.26 * depth
-            + 0.13 * rows
-            + 0.10 * noise(x.shape, 50, rng)
-        )
+        glow = 0.34 * np.exp(-(((y - crest) / 10) ** 2)) * np.clip(0.75 + 0.5 * noise(x.shape, 110, rng), 0.1, 1.2)
+        light = bright + glow - 0.26 * depth + 0.13 * rows + 0.10 * noise(x.shape, 50, rng)
         fields.append(Field(y > crest + 3, direction, ramp(LAND, light), LAND_ACCENTS))
     return fields
 
@@ -183,9 +180,9 @@ def _cypresses(x: Array, y: Array, rng: np.random.Generator) -> Field:
     for foot, top, breadth in TREES:
         height = np.clip((HEIGHT + 20 - y) / (HEIGHT + 20 - top), 0, 1)
         axis = foot + 7 * np.sin(height * 6) + 12 * height
-        half = breadth * np.clip(np.sin(np.pi * (0.16 + 0.84 * height)), 0, 1) ** 0.8 * (
-            1 - 0.35 * height
-        ) + 5 * np.sin(height * 24 + 0.5 * np.sign(x - axis)) * (1 - height)
+        body = np.clip(np.sin(np.pi * (0.16 + 0.84 * height)), 0, 1) ** 0.8 * (1 - 0.35 * height)
+        tongues = np.sin(height * 24 + 0.5 * np.sign(x - axis)) * (1 - height)
+        half = breadth * body + 5 * tongues
         here = (np.abs(x - axis) < half) & (y > top)
         inside |= here
         side = np.where(here, (x - axis) / (half + 1), side)

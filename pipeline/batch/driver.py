@@ -6,32 +6,30 @@ The driver never imports TensorFlow. It decides and keeps the books; workers pai
 from __future__ import annotations
 
 import datetime
-import importlib.metadata
 import os
-import platform
 import secrets
 import signal
-import socket
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
-from types import FrameType
 from typing import Any, Protocol
 
-from pipeline.batch.clock import next_deadline
+from pipeline.batch.clock import end_of_run
 from pipeline.batch.estimate import START_SECONDS, Estimator
+from pipeline.batch.facts import run_facts, version
 from pipeline.batch.files import remove_parts, write_whole
 from pipeline.batch.hooks import run_hook
 from pipeline.batch.lock import run_lock
 from pipeline.batch.plan import Plan, Step, make_plan
 from pipeline.batch.records import State
+from pipeline.batch.signals import Stop, stop_on_signals
 from pipeline.batch.supervisor import Event, Supervisor
 from pipeline.errors import ExitCode, OutputError, weightiest
 from pipeline.job import Job, Manifest, Outcome, RunSettings, shown_name
-from pipeline.report.data import RunFacts, build_report
+from pipeline.report.data import build_report
 from pipeline.report.files import write_reports
 from pipeline.report.history import append_history, read_history
 
@@ -69,7 +67,7 @@ def run(manifest: Manifest, selection: Selection, observer: Observer) -> dict[st
     began = time.time()
     run_id = f"{datetime.datetime.now(datetime.UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
     state = State(manifest.output)
-    with run_lock(state.folder, run_id, selection.wait_seconds), _signals() as stopped:
+    with run_lock(state.folder, run_id, selection.wait_seconds), stop_on_signals() as stopped:
         remove_parts(manifest.output)
         plan = make_plan(manifest, state, only=selection.only, limit=selection.limit, force=selection.force)
         observer.planned(plan)
@@ -91,7 +89,7 @@ class _Night:
         state: State,
         plan: Plan,
         observer: Observer,
-        stopped: _Stop,
+        stopped: Stop,
         run_id: str,
         began: float,
     ) -> None:
@@ -104,7 +102,7 @@ class _Night:
         self.machine: dict[str, Any] = {}
         self.warnings: list[str] = list(manifest.warnings)
         self.estimator = Estimator(step.record.outcome for step in plan.steps if step.record)
-        self.until = _until(self.settings, began)
+        self.until = end_of_run(self.settings, began)
         self.log = state.history / f"{run_id}.log"
         self._waiting = deque(step for step in plan.steps if step.action == "paint")
         self._tries: dict[str, int] = {}
@@ -229,7 +227,9 @@ class _Night:
 
     def _not_started(self, step: Step) -> Outcome:
         if ExitCode.DEADLINE in self.codes:
-            return self._outcome(step, "not_started", reason="no time left before the deadline", reason_class="deadline")
+            return self._outcome(
+                step, "not_started", reason="no time left before the deadline", reason_class="deadline"
+            )
         reason = "the run was stopped" if self.stopped.by else "the run ended early, after a failure"
         return self._outcome(step, "not_started", reason=reason, reason_class="stopped")
 
@@ -249,12 +249,8 @@ class _Night:
             "job": step.job.to_json(),
             "names": self._names(step.job),
             "folder": str(self.manifest.output),
-            "weights": {
-                "name": weights.name,
-                "path": None if weights.path is None else str(weights.path),
-                "sha256": weights.sha256,
-            },
-            "made_by": {"pipeline": _version("stylize-pipeline")},
+            "weights": weights.to_json(),
+            "made_by": {"pipeline": version("stylize-pipeline")},
         }
 
     # ----------------------------------------------------------------------------------------------------------- close
@@ -285,30 +281,16 @@ class _Night:
         return report
 
     def _report(self, command: tuple[str, ...]) -> dict[str, Any]:
-        finished = time.time()
         used = next((step.weights for step in self.plan.steps if step.weights), None)
-        facts = RunFacts(
-            id=self.run_id,
-            started=_iso(self.began),
-            finished=_iso(finished),
-            seconds=finished - self.began,
-            exit_code=int(weightiest(self.codes)),
-            manifest=str(self.manifest.file),
+        facts = run_facts(
+            self.manifest,
+            run_id=self.run_id,
+            began=self.began,
+            exit_code=weightiest(self.codes),
             weights={"name": used.name, "sha256": used.sha256} if used else {},
-            device=self.machine.get("device", ""),
-            threads=self.machine.get("threads"),
-            versions={
-                "pipeline": _version("stylize-pipeline"),
-                "tensorflow": _version("tensorflow", "tensorflow-cpu"),
-                "keras": _version("keras"),
-                "pillow": _version("pillow"),
-                "python": platform.python_version(),
-            },
+            machine=self.machine,
             command=command,
-            host=socket.gethostname(),
-            deadline=self.settings.deadline,
             warnings=self.warnings,
-            input=os.path.relpath(self.manifest.input, self.manifest.output),
         )
         return build_report(facts, [self.outcomes[step.job.output] for step in self.plan.steps])
 
@@ -330,51 +312,3 @@ class _Night:
             self.log.parent.mkdir(parents=True, exist_ok=True)
             with self.log.open("a", encoding="utf-8", errors="backslashreplace") as log:
                 log.write(text + "\n")
-
-
-# ------------------------------------------------------------------------------------------------------------- the machine
-
-
-class _Stop:
-    """Set by SIGINT or SIGTERM; a second signal ends the process at once."""
-
-    by: int | None = None
-
-    def __call__(self, number: int, _frame: FrameType | None) -> None:
-        if self.by is not None:
-            os._exit(128 + number)
-        self.by = number
-
-
-@contextmanager
-def _signals() -> Iterator[_Stop]:
-    stop = _Stop()
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _until(settings: RunSettings, began: float) -> float | None:
-    """Seconds since the epoch by which everything must be finished, or None."""
-    ends = []
-    if settings.deadline is not None:
-        ends.append(next_deadline(settings.deadline, began))
-    if settings.max_duration is not None:
-        ends.append(began + settings.max_duration)
-    return min(ends, default=None)
-
-
-def _version(*packages: str) -> str:
-    for package in packages:
-        with suppress(importlib.metadata.PackageNotFoundError):
-            return importlib.metadata.version(package)
-    return ""
-
-
-def _iso(seconds: float) -> str:
-    return datetime.datetime.fromtimestamp(seconds).astimezone().isoformat(timespec="seconds")
-
-

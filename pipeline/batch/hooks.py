@@ -10,9 +10,7 @@ from pathlib import Path
 _LIMIT_SECONDS = 30.0  # a hook says something; whoever does more starts it in the background
 
 
-def run_hook(
-    command: tuple[str, ...], *, folder: Path, run_id: str, report: Path, exit_code: int | None
-) -> str | None:
+def run_hook(command: tuple[str, ...], *, folder: Path, run_id: str, report: Path, exit_code: int | None) -> str | None:
     """Run a hook in `folder` (the manifest's); returns what went wrong in one sentence, or None.
 
     The hook finds STYLIZE_RUN_ID, STYLIZE_REPORT and, once it is known, STYLIZE_EXIT in its environment.

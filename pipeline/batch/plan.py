@@ -132,5 +132,3 @@ def _limited(steps: Sequence[Step], limit: int | None) -> list[Step]:
         if step.action != "paint" or painted <= limit:
             kept.append(step)
     return kept
-
-

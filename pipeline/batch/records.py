@@ -43,6 +43,7 @@ class State:
         self.hashes = HashTable(self.records / "hashes.json")
 
     def record_path(self, output_name: str) -> Path:
+        """Where a pair's record stands."""
         return self.records / f"{pair_id(output_name)}.json"
 
     def record(self, output_name: str) -> Record | None:

@@ -112,12 +112,9 @@ class _Painter:
     def _paint(self, command: Mapping[str, Any]) -> dict[str, Any]:
         from pipeline.images.door import open_picture
         from pipeline.images.encode import encode_picture, thumbnail
-        from pipeline.images.scale import resize
         from pipeline.stylize import paint
 
-        weights = Weights(command["weights"]["name"], Path(command["weights"]["path"] or ""), command["weights"]["sha256"])
-        if command["weights"]["path"] is None:
-            weights = Weights(weights.name, None, weights.sha256)
+        weights = Weights.from_json(command["weights"])
         job = Job.from_json(command["job"])
         folder = Path(command["folder"])
         if self._workshop is None or self._workshop.weights != weights:

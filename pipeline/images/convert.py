@@ -5,12 +5,14 @@ Pixels of 16 bits per colour are read as their upper 8 bits, which is what Pillo
 
 from __future__ import annotations
 
+import math
 from functools import cache
 from io import BytesIO
 
 from PIL import ExifTags, Image, ImageCms
 
 from pipeline.errors import BadImage
+from pipeline.images.source import printable
 
 # EXIF 2.32, tag 0x0112: how the stored picture has to be turned to stand upright. 1 is upright already.
 _TURNS = {
@@ -41,10 +43,7 @@ def to_canonical(image: Image.Image, shown: str, notes: list[str]) -> Image.Imag
     """
     image = _upright(image, notes)
     if image.mode in (*_GREY_16_BIT, "I", "F"):
-        grey = _grey_levels(image, shown, notes)
-        if not _needs_conversion(image):
-            return grey
-        image = _rounded(grey, image)
+        return _deep_grey(image, shown, notes)
     alpha = _alpha(image, notes)
     colour = _to_srgb(image, notes)
     if alpha is not None:
@@ -76,18 +75,26 @@ def _upright(image: Image.Image, notes: list[str]) -> Image.Image:
         notes.append("its EXIF block cannot be read; the picture was taken as upright")
     if found not in _TURNS:
         return image
-    upright = image.transpose(_TURNS[found])
-    upright.info.pop("exif", None)
-    return upright
+    return image.transpose(_TURNS[found])
 
 
 # --------------------------------------------------------------------------------------------- grey of more than 8 bits
 
 
-def _grey_levels(image: Image.Image, shown: str, notes: list[str]) -> Image.Image:
-    """Grey of 16 or 32 bits as float32 in 0..255. Raises BadImage for values outside what the file's kind can mean."""
+def _deep_grey(image: Image.Image, shown: str, notes: list[str]) -> Image.Image:
+    """F, or RGB where there is a colour profile, which LittleCMS applies to 16 bits and not to 32."""
     if "transparency" in image.info:
         notes.append("its transparent grey level was ignored")
+    if _has_foreign_profile(image):
+        if image.mode not in _GREY_16_BIT:
+            notes.append("its colour profile was ignored, as its grey values have 32 bits")
+        elif (converted := _through_profile(image, notes)) is not None:
+            return converted
+    return _grey_levels(image, shown, notes)
+
+
+def _grey_levels(image: Image.Image, shown: str, notes: list[str]) -> Image.Image:
+    """Grey of 16 or 32 bits as float32 in 0..255. Raises BadImage for values outside what the file's kind can mean."""
     if image.mode == "F":
         return _float_levels(image, shown, notes)
     low, high = _range(image)
@@ -102,7 +109,7 @@ def _grey_levels(image: Image.Image, shown: str, notes: list[str]) -> Image.Imag
 def _float_levels(image: Image.Image, shown: str, notes: list[str]) -> Image.Image:
     # The mean of all pixels is finite only if each of them is; minimum and maximum pass over NaN.
     mean = image.resize((1, 1), Image.Resampling.BOX).getpixel((0, 0))
-    if not isinstance(mean, float) or mean - mean != 0:
+    if not isinstance(mean, float) or not math.isfinite(mean):
         raise BadImage(f"{shown} has pixels that are not finite numbers (NaN or infinity); export it again")
     low, high = _range(image)
     if low < 0 or high > 255:
@@ -123,13 +130,6 @@ def _range(image: Image.Image) -> tuple[float, float]:
     return low, high
 
 
-def _rounded(grey: Image.Image, original: Image.Image) -> Image.Image:
-    """8-bit grey for LittleCMS, with the profile that came with the original."""
-    rounded = grey.point(lambda value: value * 1.0 + 0.5).convert("L")  # Pillow's conversion cuts off, hence the half
-    rounded.info["icc_profile"] = original.info["icc_profile"]
-    return rounded
-
-
 # ----------------------------------------------------------------------------------------------------- alpha and colour
 
 
@@ -146,46 +146,55 @@ def _alpha(image: Image.Image, notes: list[str]) -> Image.Image | None:
     return alpha
 
 
-def _needs_conversion(image: Image.Image) -> bool:
+def _to_srgb(image: Image.Image, notes: list[str]) -> Image.Image:
+    """Colours without alpha, as L or RGB. Where there is no profile of use, the numbers are taken as sRGB."""
+    if _has_foreign_profile(image) and (converted := _through_profile(image, notes)) is not None:
+        return converted
+    if image.mode == "CMYK" and not image.info.get("icc_profile"):
+        notes.append("is CMYK without a colour profile; its colours were converted by a simple formula")
+    return _opaque(image)
+
+
+def _has_foreign_profile(image: Image.Image) -> bool:
+    """Whether there is a profile other than the one this program's outputs carry."""
     return image.info.get("icc_profile") not in (None, b"", srgb_profile())
 
 
-def _to_srgb(image: Image.Image, notes: list[str]) -> Image.Image:
-    """Colours without alpha, as L or RGB. A profile that cannot be used is told in a note, and sRGB assumed."""
-    if not _needs_conversion(image):
-        if image.mode == "CMYK":
-            notes.append("is CMYK without a colour profile; its colours were converted by a simple formula")
-        return _opaque(image)
+def _through_profile(image: Image.Image, notes: list[str]) -> Image.Image | None:
+    """RGB in sRGB, by way of the image's profile; None, with a note, if the profile cannot be used."""
     try:
         profile = ImageCms.ImageCmsProfile(BytesIO(image.info["icc_profile"]))
-        space = profile.profile.xcolor_space.strip()
+        space = printable(profile.profile.xcolor_space.strip())
         stored = _in_space(image, space)
         if stored is None:
             notes.append(f"its colour profile is for {space}, its pixels are {image.mode}; the profile was ignored")
-            return _opaque(image)
+            return None
         # Relative colorimetric with black point compensation: what picture viewers do with photographs.
-        converted = ImageCms.profileToProfile(
+        flags = ImageCms.Flags.BLACKPOINTCOMPENSATION
+        if space == "GRAY":  # optimized, LittleCMS is 7 grey levels off in the shadows of a linear grey
+            flags |= ImageCms.Flags.NOOPTIMIZE
+        return ImageCms.profileToProfile(
             stored,
             profile,
             ImageCms.createProfile("sRGB"),
             renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
             outputMode="RGB",
-            flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
+            flags=flags,
         )
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
         notes.append("its colour profile is damaged and was ignored; colours were taken as sRGB")
-        return _opaque(image)
-    assert converted is not None  # only inPlace=True gives None
-    return converted
+        return None
 
 
 def _in_space(image: Image.Image, space: str) -> Image.Image | None:
-    """The image in the mode its profile speaks of: L, RGB or CMYK; None where the two do not belong together."""
+    """The image in a mode its profile speaks of: L, I;16, RGB or CMYK; None where the two do not belong together."""
+    if space == "GRAY" and image.mode in _GREY_16_BIT:
+        return image.convert("I").convert("I;16")  # by way of I, because Pillow cuts the direct way off at 255
     if space == "GRAY" and image.mode in _GREY_8_BIT:
         return _opaque(image)
     if space == "CMYK" and image.mode == "CMYK":
         return image
-    if space == "RGB" and image.mode not in ("CMYK", "LAB"):
+    if space == "RGB" and image.mode not in (*_GREY_16_BIT, "CMYK", "LAB"):
         return _opaque(image).convert("RGB")
     return None
 
@@ -195,5 +204,5 @@ def _opaque(image: Image.Image) -> Image.Image:
     if image.mode in _GREY_8_BIT:
         return image.convert("LA").getchannel("L")
     if image.has_transparency_data:
-        image = image.convert("RGBA")  # on the way to RGB alone, a transparent palette would lose colours
+        image = image.convert("RGBA")  # from a palette with grades of transparency straight to RGB, Pillow warns
     return image.convert("RGB")

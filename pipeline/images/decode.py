@@ -51,7 +51,6 @@ MIN_SIDE = 32
 # At 512 pixels, the default size, a picture of 32:1 is 16 pixels high; the four halvings before block5 leave one.
 MAX_ASPECT = 32
 
-
 _MOST_WARNINGS = 3  # of one file, in its notes; a damaged TIFF warns of each of its tags
 
 
@@ -102,7 +101,10 @@ def check_shape(shown: str, width: int, height: int) -> None:
 
 @contextmanager
 def decoding(shown: str, head: bytes, notes: list[str]) -> Iterator[None]:
-    """Around Pillow at work on untrusted bytes: exceptions become BadImage, warnings notes, stderr stays clean."""
+    """Around Pillow at work on untrusted bytes: exceptions become BadImage, warnings notes, stderr stays clean.
+
+    Warnings and the level of a log belong to the whole process, so this is for one thread at a time.
+    """
     with warnings.catch_warnings(record=True) as caught, _quiet_log():
         warnings.simplefilter("always")
         # Pillow warns of 89 million pixels and more; check_shape has its own limit and comes right after the header.

@@ -14,7 +14,7 @@ from PIL import Image
 from pipeline.errors import OptionError
 from pipeline.images.convert import to_canonical
 from pipeline.images.decode import check_shape, decode, decoding
-from pipeline.images.scale import Floats, lanczos
+from pipeline.images.scale import Floats, lanczos, plane, resize_alpha
 from pipeline.images.sizes import fit_longer_side
 from pipeline.images.source import read_source
 
@@ -103,20 +103,16 @@ def _planes(image: Image.Image, longer_side: int | None) -> tuple[Floats, Floats
     if longer_side is not None:
         width, height = fit_longer_side(width, height, min(longer_side, max(width, height)))
     *colours, last = image.getbands()
-    opacity = _floats(image, "A") / np.float32(255) if last == "A" else None
+    opacity = np.asarray(image.getchannel("A"), np.float32) / np.float32(255) if last == "A" else None
     if opacity is None:
         colours.append(last)
     pixels = np.empty((height, width, 3), np.float32)
     for channel, band in enumerate(colours):
-        plane = _floats(image, band)
+        levels = image if image.mode == "F" else image.getchannel(band).convert("F")
         if opacity is not None:
-            plane = opacity * plane + (1 - opacity) * np.float32(GROUND)
-        pixels[..., channel] = lanczos(plane, width, height)
+            levels = plane(opacity * np.asarray(levels) + (1 - opacity) * np.float32(GROUND))
+        pixels[..., channel] = lanczos(levels, width, height)
     if len(colours) == 1:  # grey
         pixels[..., 1:] = pixels[..., :1]
     np.clip(pixels, 0.0, 255.0, out=pixels)
-    return pixels, None if opacity is None else np.clip(lanczos(opacity, width, height), 0.0, 1.0)
-
-
-def _floats(image: Image.Image, band: str) -> Floats:
-    return np.asarray(image if image.mode == "F" else image.getchannel(band), np.float32)
+    return pixels, None if opacity is None else resize_alpha(opacity, width, height)

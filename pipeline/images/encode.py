@@ -59,9 +59,9 @@ def encode_picture(
 
     `pixels` (H, W, 3), 0..255; `alpha` (H, W), 0..1, or None; `suffix` one of FORMAT_OF_SUFFIX; `quality` 1..100 for
     JPEG, WebP and AVIF; `settings` plain JSON values. JPEG has no transparency: there the picture is laid over white.
-    Raises PairError for what the format cannot hold, Diverged for pixels that are not finite.
+    Raises PairError as `format_for` does, Diverged for pixels that are not finite.
     """
-    kind = _format(suffix, max(pixels.shape[:2]))
+    kind = format_for(suffix, max(pixels.shape[:2]))
     text = settings_json(settings)
     parameters = _parameters(kind, quality, text, xmp_packet(text))
     return _save(_image(pixels, alpha, kind), kind, icc_profile=srgb_profile(), **parameters)
@@ -82,7 +82,11 @@ def to_pillow(pixels: NDArray[np.uint8], alpha: Floats | None) -> Image.Image:
     return image
 
 
-def _format(suffix: str, longer_side: int) -> str:
+def format_for(suffix: str, longer_side: int) -> str:
+    """Pillow's name of the format of an output. Raises PairError if there is none, or if it cannot hold so many pixels.
+
+    Worth asking before hours of painting.
+    """
     kind = FORMAT_OF_SUFFIX.get(suffix.lower())
     if kind is None:
         raise PairError(f"no format for outputs that end in {suffix!r}; use one of {', '.join(FORMAT_OF_SUFFIX)}")

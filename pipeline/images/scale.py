@@ -17,28 +17,29 @@ def resize(pixels: Floats, width: int, height: int) -> Floats:
     """
     resized = np.empty((height, width, 3), np.float32)
     for channel in range(3):
-        resized[..., channel] = lanczos(pixels[..., channel], width, height)
+        resized[..., channel] = lanczos(plane(pixels[..., channel]), width, height)
     return np.clip(resized, 0.0, 255.0, out=resized)
 
 
 def resize_alpha(alpha: Floats, width: int, height: int) -> Floats:
     """Opacity (H, W), float32, 0..1, as (height, width); otherwise like `resize`."""
-    return np.clip(lanczos(alpha, width, height), 0.0, 1.0)
+    return np.clip(lanczos(plane(alpha), width, height), 0.0, 1.0)
 
 
 def cover(pixels: Floats, width: int, height: int) -> Floats:
     """Pixels (H, W, 3) as (height, width, 3) without distortion: scaled until they fill it, the rest cut off evenly."""
     old_height, old_width, _ = pixels.shape
     factor = max(width / old_width, height / old_height)
-    # Rounding may not leave a row or column unfilled.
-    full_width, full_height = max(width, round(old_width * factor)), max(height, round(old_height * factor))
+    full_width, full_height = round(old_width * factor), round(old_height * factor)
     left, top = (full_width - width) // 2, (full_height - height) // 2
     return resize(pixels, full_width, full_height)[top : top + height, left : left + width].copy()
 
 
-def lanczos(plane: Floats, width: int, height: int) -> Floats:
-    """One plane (H, W) as (height, width), float32, without cutting off what overshoots."""
-    if plane.shape == (height, width):
-        return plane
-    image = Image.fromarray(np.ascontiguousarray(plane, np.float32))
-    return np.asarray(image.resize((width, height), Image.Resampling.LANCZOS), np.float32)
+def plane(levels: Floats) -> Image.Image:
+    """One channel (H, W) as a Pillow image of floats (mode F), a copy."""
+    return Image.fromarray(np.ascontiguousarray(levels, np.float32))
+
+
+def lanczos(channel: Image.Image, width: int, height: int) -> Floats:
+    """A Pillow image of floats as an array (height, width), float32, without cutting off what overshoots."""
+    return np.asarray(channel.resize((width, height), Image.Resampling.LANCZOS), np.float32)

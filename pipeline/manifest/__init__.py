@@ -2,8 +2,23 @@
 
 from __future__ import annotations
 
+from pipeline.manifest.keywords import options_from_python
 from pipeline.manifest.load import load_manifest
 from pipeline.manifest.overrides import Override
 from pipeline.manifest.presets import Preset, builtin_presets
+from pipeline.manifest.schema import json_schema, schema_text
+from pipeline.manifest.starter import manifest_for_settings, starter_manifest
+from pipeline.manifest.table import option_table
 
-__all__ = ["Override", "Preset", "builtin_presets", "load_manifest"]
+__all__ = [
+    "Override",
+    "Preset",
+    "builtin_presets",
+    "json_schema",
+    "load_manifest",
+    "manifest_for_settings",
+    "option_table",
+    "options_from_python",
+    "schema_text",
+    "starter_manifest",
+]

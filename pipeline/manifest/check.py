@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar, get_args
 
 from pydantic import ValidationError
@@ -12,7 +11,8 @@ from pydantic_core import ErrorDetails
 from pipeline.job import RunSettings
 from pipeline.manifest.problems import Place, Problems, did_you_mean, shorten
 from pipeline.manifest.rules import RULES
-from pipeline.manifest.sections import AxesSection, MatrixSection, PairSection, PresetSection, Section, TopSection
+from pipeline.manifest.section import Section
+from pipeline.manifest.sections import AxesSection, MatrixSection, PairSection, PresetSection, TopSection
 from pipeline.manifest.tree import ListNode, MapNode, Node, ScalarNode, describe, plain
 
 S = TypeVar("S", bound=Section)
@@ -63,7 +63,12 @@ def _locate(section: type[Section], node: Node, loc: Iterable[str | int]) -> _Wh
     """Follow the path as far as the tree goes; names of union branches and unknown keys are passed over."""
     key, is_item = "", False
     for step in loc:
-        if isinstance(step, str) and isinstance(node, MapNode) and step in node.entries and step in section.model_fields:
+        if (
+            isinstance(step, str)
+            and isinstance(node, MapNode)
+            and step in node.entries
+            and step in section.model_fields
+        ):
             key, is_item = step, False
             node = node.entries[step].node
             section = _section_in(section.model_fields[step].annotation) or section
@@ -96,7 +101,8 @@ def _faults(
         yield SectionFault(first, where.node.entries[key].place, _unknown_key(where.section, key))
     elif detail["type"] == "faults":
         for path, message in detail["ctx"]["faults"]:
-            yield SectionFault(first, _place_inside(where.node, path), message or _wrong_value(where, detail))
+            told = f"'{where.key}': {message}" if message else _wrong_value(where, detail)
+            yield SectionFault(first, _place_inside(where.node, path), told)
     else:
         yield SectionFault(first, where.node.place, _wrong_value(where, detail))
 
@@ -142,8 +148,10 @@ def _home(section: type[Section], key: str) -> str:
     if key == "preset" and issubclass(section, PresetSection):
         return "a preset starts from another one by 'extends'"
     if key in RULES:
-        return "it is an option: put it under 'options'" if "options" in section.model_fields else (
-            "it is an option: put it under 'defaults'" if "size" not in section.model_fields else ""
+        return (
+            "it is an option: put it under 'options'"
+            if "options" in section.model_fields
+            else ("it is an option: put it under 'defaults'" if "size" not in section.model_fields else "")
         )
     if key in _RUN_KEYS:
         return "put it under 'run' at the top of the manifest"
@@ -198,9 +206,7 @@ def _special(where: _Where, kind: str, got: str) -> str:
     if where.key == "style" and kind == "string_type" and value_is_container(where.node):
         return f"'style' must be a picture, or a list of '{{image: ..., weight: ...}}' to blend; got {got}"
     if where.key == "style" and where.is_item and kind == "model_type":
-        return (
-            f"a style of a blend is '{{image: ..., weight: ...}}'; got {got}; for one picture of each style use 'matrix'"
-        )
+        return f"a style of a blend is '{{image: ..., weight: ...}}'; got {got}; for one picture of each style use 'matrix'"
     return ""
 
 

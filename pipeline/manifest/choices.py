@@ -14,6 +14,7 @@ from pipeline.manifest.pictures import PictureFinder, matches
 from pipeline.manifest.problems import Problems, shorten
 from pipeline.manifest.tree import ListNode, MapNode, Node, ScalarNode
 
+
 @dataclass(frozen=True, slots=True)
 class Picture:
     """A content, a style or a blend of styles: its names in the manifest, its files, and its fields of a pattern."""
@@ -47,7 +48,7 @@ class Chooser:
     def of_axis(self, role: str, node: Node) -> list[Picture] | None:
         """The pictures of an axis in the order of its entries, each once; None with every fault noted."""
         items = node.items if isinstance(node, ListNode) else [node]
-        taken_away = [item.text[1:] for item in items if _is_negation(item)]
+        taken_away = [item.text[1:] for item in items if isinstance(item, ScalarNode) and _is_negation(item)]
         chosen: dict[tuple[str, ...], Picture] = {}
         is_sound = True
         for item in items:
@@ -75,7 +76,10 @@ class Chooser:
         self._look_at(item)
         names = self._finder.find(item.text)
         if not names:
-            self._problems.add(item.place, f"'{shorten(item.text)}' matches no picture in the input folder {self._input}")
+            reason = self._finder.why_nothing(item.text)
+            self._problems.add(
+                item.place, f"'{shorten(item.text)}' matches no picture in the input folder {self._input}{reason}"
+            )
             return None
         return [self._picture(role, name) for name in names if _is_left(name, taken_away)]
 

@@ -14,7 +14,7 @@ from pipeline.manifest.naming import DEFAULT_PATTERN, Pattern, option_field, out
 from pipeline.manifest.outputs import Outputs
 from pipeline.manifest.paths import cut_by_comment, warn_of_path
 from pipeline.manifest.pictures import PictureFinder
-from pipeline.manifest.problems import WHOLE_FILE, Place, Problems
+from pipeline.manifest.problems import SHOWN_WIDTH, WHOLE_FILE, Place, Problems, shorten
 from pipeline.manifest.rules import RULES
 from pipeline.manifest.sections import MatrixSection, PairSection
 from pipeline.manifest.settings import NOTHING, Folders, Layer, LayerReader, Layers, Settled
@@ -148,7 +148,7 @@ class Expansion:
         place = entry.place if entry.output_node is None else entry.output_node.place
         if fault := output_fault(name):
             cut = cut_by_comment(entry.output_node, self._problems) if entry.output_node else None
-            self._problems.add(place, cut or f"output '{name}' {fault}")
+            self._problems.add(place, cut or f"output '{shorten(name, SHOWN_WIDTH)}' {fault}")
             return False
         self._outputs.claim(name, entry.place, place, entry.advice)
         self.jobs.append(

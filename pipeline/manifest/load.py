@@ -15,7 +15,8 @@ from pipeline.manifest.overrides import Override, read_overrides
 from pipeline.manifest.paths import warn_of_path
 from pipeline.manifest.presets import Preset, all_presets
 from pipeline.manifest.problems import WHOLE_FILE, Problems
-from pipeline.manifest.sections import MatrixSection, OptionsSection, PairSection, RunSection, TopSection
+from pipeline.manifest.run import RunSection
+from pipeline.manifest.sections import MatrixSection, OptionsSection, PairSection, TopSection
 from pipeline.manifest.settings import NOTHING, Folders, Layer, LayerReader, Layers
 from pipeline.manifest.source import read_source
 from pipeline.manifest.tree import ListNode, MapNode, Node, ScalarNode, compose, describe
@@ -120,7 +121,10 @@ def _run_settings(node: Node | None, problems: Problems) -> RunSettings:
     section = None if node is None else check(RunSection, node, problems, "'run'")
     if section is None:
         return RunSettings()
-    return RunSettings(**{key: tuple(value) if isinstance(value, list) else value for key, value in section.given.items()})
+    given: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in section.given.items()
+    }
+    return RunSettings(**given)
 
 
 def _items(node: Node | None) -> Sequence[Node]:

@@ -12,7 +12,8 @@ from pipeline.manifest.choices import Chooser, Picture
 from pipeline.manifest.naming import Pattern
 from pipeline.manifest.pictures import matches
 from pipeline.manifest.problems import Problems
-from pipeline.manifest.sections import IGNORED_PREFIX, MatrixSection
+from pipeline.manifest.section import IGNORED_PREFIX
+from pipeline.manifest.sections import MatrixSection
 from pipeline.manifest.settings import Layer, LayerReader, Setting
 from pipeline.manifest.tree import ListNode, MapNode, Node
 
@@ -119,7 +120,9 @@ def _exclusions(
         assert isinstance(item, MapNode)
         unknown = [name for name in excluded.given if name not in positions]
         for name in unknown:
-            problems.add(item.entries[name].place, f"'{name}' is no axis of this matrix; they are {', '.join(positions)}")
+            problems.add(
+                item.entries[name].place, f"'{name}' is no axis of this matrix; they are {', '.join(positions)}"
+            )
         if not excluded.given:
             problems.add(item.place, "an empty exclusion would exclude every pair; name what to leave out")
         is_sound = is_sound and not unknown and bool(excluded.given)

@@ -56,7 +56,10 @@ def parse_pattern(text: str) -> Pattern:
     parts = _FIELD.split(text)
     for field in parts[1::2]:
         if field not in FIELDS:
-            hint = suggestion(field, FIELDS) or f"; fields are {', '.join(PICTURE_FIELDS)} and the options"
+            hint = (
+                suggestion(field, PICTURE_FIELDS if "." in field else FIELDS)
+                or f"; fields are {', '.join(PICTURE_FIELDS)} and the options"
+            )
             raise ValueError(f"unknown field '{{{shorten(field)}}}'{hint}")
     if any(brace in text for text in parts[0::2] for brace in "{}"):
         raise ValueError(f"a brace stands alone in '{shorten(text)}'; braces hold a field, like {{content.stem}}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import posixpath
 from collections.abc import Iterable
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.manifest.naming import identity
-from pipeline.manifest.problems import Place, Problems
+from pipeline.manifest.problems import SHOWN_WIDTH, Place, Problems, shorten
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,40 +36,48 @@ class Outputs:
         self._told.add((first.entry, entry))
         by = "this matrix" if first.entry == entry else f"the entry on line {first.entry.line}"
         if first.name == name:
-            message = f"output '{name}' is wanted twice (first by {by}); {advice}"
+            message = f"output '{_shown(name)}' is wanted twice (first by {by}); {advice}"
         else:
             message = (
-                f"output '{name}' is one file with '{first.name}' (of {by}) where case or Unicode form does not count;"
-                f" {advice}"
+                f"output '{_shown(name)}' is one file with '{_shown(first.name)}' (of {by}) where case or Unicode form"
+                f" does not count; {advice}"
             )
         self._problems.add(place, message)
 
     def check(self, output_folder: Path, inputs: Iterable[Path]) -> None:
         """Note the outputs that are also folders of others, that leave the output folder, or that are `inputs`."""
         root = os.path.realpath(output_folder)
-        folders = {}
+        folders: dict[str, _Claim] = {}
         for claim in self._claims.values():
             folders.setdefault(posixpath.dirname(claim.name), claim)
         for folder, claim in folders.items():
             self._check_folder(root, folder, claim)
+        real_folder = functools.cache(os.path.realpath)  # thousands of pictures lie in few folders
         for path in dict.fromkeys(inputs):
-            real = os.path.join(os.path.realpath(path.parent), path.name)
+            folder, name = os.path.split(path)
+            real = os.path.join(real_folder(folder), name)
             taken = self._claims.get(identity(real[len(root) + 1 :])) if real.startswith(root + "/") else None
             if taken is not None:
                 self._problems.add(
-                    taken.place, f"output '{taken.name}' would be written over a picture that is read: {path}"
+                    taken.place, f"output '{_shown(taken.name)}' would be written over a picture that is read: {path}"
                 )
 
     def _check_folder(self, root: str, folder: str, claim: _Claim) -> None:
         real = os.path.realpath(os.path.join(root, folder))
         if real != root and not real.startswith(root.rstrip("/") + "/"):
             self._problems.add(
-                claim.place, f"output '{claim.name}' leaves the output folder through a symbolic link, to {real}"
+                claim.place,
+                f"output '{_shown(claim.name)}' leaves the output folder through a symbolic link, to {real}",
             )
         while folder:
             if (file := self._claims.get(identity(folder))) is not None:
                 self._problems.add(
                     claim.place,
-                    f"output '{claim.name}' needs a folder of the name that output '{file.name}' has (line {file.entry.line})",
+                    f"output '{_shown(claim.name)}' needs a folder of the name that output '{_shown(file.name)}'"
+                    f" on line {file.entry.line} has",
                 )
             folder = posixpath.dirname(folder)
+
+
+def _shown(name: str) -> str:
+    return shorten(name, SHOWN_WIDTH)

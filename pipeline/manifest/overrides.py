@@ -37,7 +37,7 @@ def read_overrides(
     layer: dict[str, Setting] = {}
     found: list[Problem] = []
     for override in overrides:
-        problems = Problems(override.origin, has_places=False)
+        problems = Problems(override.origin, override.text, has_places=False)
         layer.update(_read(override, replace(folders, weights=Path.cwd()), presets, problems))
         found.extend(problems.found)
     return layer, found

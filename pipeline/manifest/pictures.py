@@ -39,6 +39,17 @@ class PictureFinder:
             self._found[pattern] = sorted(self._walk(pattern))
         return self._found[pattern]
 
+    def why_nothing(self, pattern: str) -> str:
+        """Why a pattern found nothing, as the end of a sentence; empty if there is no more to say."""
+        folder, _ = _split(pattern)
+        path = os.path.join(self._input, folder)
+        if not os.path.isdir(path):
+            return f"; there is no folder {path}"
+        return "; what lies below the output folder is not looked at" if self._is_closed(path) else ""
+
+    def _is_closed(self, path: str) -> bool:
+        return self._closed is not None and (os.path.realpath(path) + "/").startswith(self._closed)
+
     def _walk(self, pattern: str) -> list[str]:
         fixed, parts = _split(pattern)
         found = []
@@ -59,11 +70,11 @@ class PictureFinder:
         return found
 
     def _list(self, folder: str) -> list[tuple[str, bool, bool]]:
-        """The names in a folder, whether each is a folder and whether it is a symbolic link. A folder that cannot be listed has none."""
+        """The names in a folder, whether each is a folder, and a symbolic link. A folder that cannot be listed has none."""
         if folder not in self._listed:
             path = os.path.join(self._input, folder)
             entries: list[tuple[str, bool, bool]] = []
-            if self._closed is None or not (os.path.realpath(path) + "/").startswith(self._closed):
+            if not self._is_closed(path):
                 try:
                     with os.scandir(path) as listing:
                         entries = [(entry.name, _is_folder(entry), entry.is_symlink()) for entry in listing]
@@ -132,7 +143,7 @@ def _step(parts: Sequence[str], states: frozenset[int], name: str) -> frozenset[
 def _with_empty_folders(parts: Sequence[str], states: set[int]) -> frozenset[int]:
     for state in sorted(states):
         while state < len(parts) - 1 and parts[state] == _ANY_FOLDERS:
-            state += 1  # noqa: PLW2901
+            state += 1
             states.add(state)
     return frozenset(states)
 

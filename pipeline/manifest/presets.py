@@ -10,7 +10,8 @@ from typing import Any
 
 from pipeline.manifest.check import check
 from pipeline.manifest.problems import Problems, shorten, suggestion
-from pipeline.manifest.sections import IGNORED_PREFIX, PresetSection, Section
+from pipeline.manifest.section import IGNORED_PREFIX, Section
+from pipeline.manifest.sections import PresetSection
 from pipeline.manifest.settings import Folders, Layer, LayerReader, Origin
 from pipeline.manifest.source import read_source
 from pipeline.manifest.tree import MapNode, compose
@@ -112,7 +113,9 @@ def _sections(node: MapNode, given: Mapping[str, Preset], problems: Problems) ->
         if name.startswith(IGNORED_PREFIX):
             continue
         if name in given:
-            problems.add(entry.place, f"'{name}' is a preset of the program; choose another name, and 'extends: {name}'")
+            problems.add(
+                entry.place, f"'{name}' is a preset of the program; choose another name, and 'extends: {name}'"
+            )
         elif not name:
             problems.add(entry.place, "a preset needs a name")
         elif (section := check(PresetSection, entry.node, problems, f"preset '{shorten(name)}'")) is not None:

@@ -55,7 +55,7 @@ class Problems:
 
     def warn(self, place: Place, message: str) -> None:
         """Note something that does not stop the manifest but that its writer should know."""
-        self._warnings.setdefault(f"{self.at(place)}: warning: {printable(message)}", place)
+        self._warnings.setdefault(f"{self.at(place)}: {printable(message)}", place)
 
     def at(self, place: Place) -> str:
         """`file:line:column`, as editors and terminals make it a link; only the file where there is no place."""
@@ -97,7 +97,9 @@ def did_you_mean(word: str, known: Iterable[str]) -> str | None:
     """The known word that `word` was most likely meant to be, or None."""
     if len(word) > SHOWN_VALUE:  # comparing is quadratic in the length, and nobody mistypes a key this long
         return None
-    close = difflib.get_close_matches(word.lower(), islice(known, MAX_KNOWN), n=1, cutoff=0.6)  # 0.6 is difflib's own default
+    close = difflib.get_close_matches(
+        word.lower(), islice(known, MAX_KNOWN), n=1, cutoff=0.6
+    )  # 0.6 is difflib's own default
     return close[0] if close else None
 
 
@@ -116,6 +118,6 @@ def printable(text: str) -> str:
     )
 
 
-def shorten(text: str) -> str:
-    """At most `SHOWN_VALUE` characters of a value, for a message."""
-    return text if len(text) <= SHOWN_VALUE else text[: SHOWN_VALUE - 1] + "…"
+def shorten(text: str, width: int = SHOWN_VALUE) -> str:
+    """At most `width` characters of a value, for a message."""
+    return text if len(text) <= width else text[: width - 1] + "…"

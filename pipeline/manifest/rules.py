@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import sys
 import types
 from collections.abc import Mapping
@@ -56,21 +57,37 @@ class OptionRule:
             return "a list of layers, or a map 'layer: weight'"
         if self.name == "preset":
             return "the name of a preset"
-        ways = []
-        if self.number:
-            noun = "a whole number" if self.number is int else "a number"
-            ways.append(f"{noun}{self._bounds()}")
-        if self.words:
-            ways.append(f"'{self.words[0]}'" if len(self.words) == 1 else f"one of {', '.join(self.words)}")
-        if self.is_path:
-            ways.append(f"the path of a {'picture' if self.suffixes == PICTURE_SUFFIXES else ' or '.join(self.suffixes) + ' file'}")
-        return ", or ".join(ways)
+        words = f"'{self.words[0]}'" if len(self.words) == 1 else f"one of {', '.join(self.words)}"
+        ways = (self.number_noun, words if self.words else "", self.path_noun)
+        return ", or ".join(way for way in ways if way)
+
+    @property
+    def number_noun(self) -> str:
+        """The numbers it can be, in words; empty if it is none."""
+        if self.number is None:
+            return ""
+        if self.ge is not None and self.ge == self.le:
+            return f"{self.ge:g}"
+        return ("a whole number" if self.number is int else "a number") + self._bounds()
+
+    @property
+    def path_noun(self) -> str:
+        """The paths it can be, in words; empty if it is none."""
+        if not self.is_path:
+            return ""
+        return (
+            "the path of a picture"
+            if self.suffixes == PICTURE_SUFFIXES
+            else f"the path of a {' or '.join(self.suffixes)} file"
+        )
 
     def refusal(self, value: Any, shown: str) -> str:
         """The sentence for a value it cannot have; `shown` is the value as the user sees it."""
         if self._is_later(value):
             return f"'{self.name}' cannot be {shown} in this version; use {self._available()}"
         hint = suggestion(value, self.words) if isinstance(value, str) else ""
+        if isinstance(value, float) and not math.isfinite(value):
+            hint = ", which is not finite"
         return f"'{self.name}' must be {self.expects}; got {shown}{hint}"
 
     def text_fault(self, value: str) -> bool:
@@ -111,7 +128,7 @@ def _rule(field: dataclasses.Field[Any], hint: Any) -> OptionRule:
     return OptionRule(
         name=field.name,
         meaning=rules["meaning"],
-        default=field.default_factory() if field.default is dataclasses.MISSING else field.default,  # type: ignore[misc]
+        default=_default(field),
         number=None if later_integers else number,
         words=words,
         is_layers=hint == LayerWeights,
@@ -128,8 +145,14 @@ def _rule(field: dataclasses.Field[Any], hint: Any) -> OptionRule:
     )
 
 
+def _default(field: dataclasses.Field[Any]) -> Any:
+    return field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
+
+
 _HINTS = get_type_hints(Options)
-RULES: Mapping[str, OptionRule] = {field.name: _rule(field, _HINTS[field.name]) for field in dataclasses.fields(Options)}
+RULES: Mapping[str, OptionRule] = {
+    field.name: _rule(field, _HINTS[field.name]) for field in dataclasses.fields(Options)
+}
 
 
 def layer_weights(value: Any) -> tuple[dict[str, float], list[Fault]]:

@@ -27,15 +27,15 @@ LARGEST_INTEGER = 2**63 - 1  # what JSON readers and NumPy hold in 64 bits
 
 
 def plain_scalar(text: str) -> ScalarValue:
-    """The value of an unquoted word. Raises ValueError for an integer beyond 64 bits."""
+    """The value of an unquoted word. An integer beyond 64 bits stays text: a label may be one, and no option is."""
     if text in _WORDS:
         return _WORDS[text]
     if text[0] not in _NUMBER_STARTS:
         return text
     if _INTEGER.fullmatch(text):
-        if len(text) > len(str(LARGEST_INTEGER)) + 1 or abs(int(text)) > LARGEST_INTEGER:
-            raise ValueError(f"a whole number of {len(text.lstrip('+-'))} digits is too large; the limit is 64 bits")
-        return int(text)
+        # The length first: Python refuses to convert thousands of digits.
+        is_too_large = len(text) > len(str(LARGEST_INTEGER)) + 1 or abs(int(text)) > LARGEST_INTEGER
+        return text if is_too_large else int(text)
     if _FLOAT.fullmatch(text):
         return float(text)
     return text

@@ -49,7 +49,9 @@ Origin = Callable[[Place], str]
 class LayerReader:
     """Reads the options of sections into layers. `presets` may be named; the `faulty` ones were already told of."""
 
-    def __init__(self, folders: Folders, problems: Problems, presets: Collection[str], faulty: Collection[str] = ()) -> None:
+    def __init__(
+        self, folders: Folders, problems: Problems, presets: Collection[str], faulty: Collection[str] = ()
+    ) -> None:
         self._folders = folders
         self._problems = problems
         self._presets = presets
@@ -105,7 +107,7 @@ class Layers:
         preset = self._preset(axis, pair)
         if not axis and not pair:
             if preset not in self._plain:
-                self._plain[preset] = _settled(self._below(preset) | self.overrides)
+                self._plain[preset] = _settled({**self._below(preset), **self.overrides})
             return self._plain[preset]
         return _settled({**self._below(preset), **axis, **pair, **self.overrides})
 

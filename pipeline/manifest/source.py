@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pipeline.manifest.problems import WHOLE_FILE, Place, Problems
 
-MAX_BYTES = 2_000_000  # 2 MB: some 25,000 pairs written out; larger ones are made with `matrix`, or were meant as something else
+MAX_BYTES = 2_000_000  # 2 MB: some 25,000 pairs written out; what is larger is a `matrix`, or no manifest
 # What YAML calls printable (1.2, section 5.1); the first character outside of it is shown with its place.
 _NOT_PRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _LINE_END = re.compile(r"\r\n|[\n\r\x85\u2028\u2029]")
@@ -43,7 +43,7 @@ def _read_bytes(path: Path, problems: Problems) -> bytes:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         problems.add(WHOLE_FILE, f"cannot be read: {reason[:1].lower() + reason[1:]}")
         return b""
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         facts = os.fstat(descriptor)
         if stat.S_ISDIR(facts.st_mode):
             problems.add(WHOLE_FILE, "is a folder; name the manifest in it")
@@ -52,7 +52,10 @@ def _read_bytes(path: Path, problems: Problems) -> bytes:
         elif facts.st_size > MAX_BYTES:
             problems.add(WHOLE_FILE, f"is {facts.st_size / 1e6:.1f} MB; a manifest may be {MAX_BYTES / 1e6:.0f} MB")
         else:
-            return file.read(MAX_BYTES)
+            with os.fdopen(descriptor, "rb", closefd=False) as file:
+                return file.read(MAX_BYTES)
+    finally:
+        os.close(descriptor)
     return b""
 
 

@@ -6,6 +6,9 @@ import re
 
 import yaml
 
+from pipeline.manifest.problems import WHOLE_FILE, Place, Problems
+
+_CONFLICT_MARKERS = ("<<<<<<< ", ">>>>>>> ")
 _QUOTE_IT = "; quote it if it is meant as text"
 # A part of what PyYAML says (its context and problem), and what we say instead.
 _EXPLAINED: tuple[tuple[str, str], ...] = (
@@ -32,12 +35,26 @@ _EXPLAINED: tuple[tuple[str, str], ...] = (
 )
 
 
-def explain(error: yaml.MarkedYAMLError, line: str) -> str:
-    """One sentence for a syntax error at `line` of the source."""
-    if line.startswith(("<<<<<<<", "=======", ">>>>>>>")):
-        return "a merge-conflict marker; keep one side and remove the markers"
+def explain(error: yaml.MarkedYAMLError, problems: Problems) -> tuple[Place, str]:
+    """The place of a syntax error and one sentence for it."""
+    place, opened = _place(error.problem_mark), _place(error.context_mark)
+    for number in range(1, place.line + 1):
+        if problems.line(number).startswith(_CONFLICT_MARKERS):
+            return Place(number, 1), "a merge-conflict marker; keep one side and remove the markers"
+    if not problems.line(place.line).strip() and opened.line:  # at the end of the file: what was opened helps more
+        place = opened
+        if error.context and ("flow" in error.context or "quoted" in error.context):
+            return place, f"'{problems.line(place.line)[place.column - 1 : place.column]}' is opened here and never closed"
+    if problems.line(place.line)[: place.column - 1].rstrip().endswith(("}", "]")):
+        return place, "a value that starts with '{' or '[' is a map or a list and ends with its bracket" + _QUOTE_IT
+    if error.context and "scanning an a" in error.context:  # an alias or anchor: its sign, not what follows it
+        place = opened
     said = f"{error.context or ''} {error.problem or ''}"
     for pattern, ours in _EXPLAINED:
         if re.search(pattern, said):
-            return ours
-    return f"not YAML: {error.problem or error.context}"
+            return place, ours
+    return place, f"not YAML: {error.problem or error.context}"
+
+
+def _place(mark: yaml.Mark | None) -> Place:
+    return WHOLE_FILE if mark is None else Place(mark.line + 1, mark.column + 1)

@@ -20,6 +20,7 @@ from pipeline.manifest.syntax import explain
 MAX_DEPTH = 32  # levels of lists and maps; the deepest sensible manifest has 8
 MAX_NODES = 200_000  # words, lists and maps, each alias counted as all it stands for
 _NO_CHARACTER = re.compile("[\0\ud800-\udfff]")  # escapes can write them, but no file name and no report can hold them
+_ENDS_IN_A_LIST = re.compile(r"[\],}]")
 _MERGE_KEY = "<<"
 
 
@@ -73,12 +74,11 @@ def compose(text: str, problems: Problems) -> Node | None:
     """
     try:
         return _Composer(problems).compose(text)
-    except _TooMuch as stop:
+    except _StopError as stop:
         problems.add(stop.place, stop.message)
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        place = _place(mark) if mark else WHOLE_FILE
-        problems.add(place, explain(error, problems.line(place.line)))
+        place, message = explain(error, problems)
+        problems.add(place, message)
     except yaml.YAMLError as error:  # the reader's own, without a mark
         problems.add(WHOLE_FILE, f"not YAML: {str(error).splitlines()[0]}")
     return None
@@ -107,7 +107,7 @@ def describe(node: Node) -> str:
     return f"'{shown}'" if isinstance(node.value, str) else shown
 
 
-class _TooMuch(Exception):
+class _StopError(Exception):
     """The manifest is beyond a limit: reading on would cost what the limit is there to save."""
 
     def __init__(self, place: Place, message: str) -> None:
@@ -137,17 +137,18 @@ class _Composer:
 
     def compose(self, text: str) -> Node | None:
         for event in yaml.parse(text, Loader=yaml.SafeLoader):
-            kind = type(event)
-            if kind is yaml.ScalarEvent:
+            if isinstance(event, yaml.ScalarEvent):
                 self._scalar(event)
-            elif kind is yaml.MappingStartEvent or kind is yaml.SequenceStartEvent:
-                self._start(event, MapNode if kind is yaml.MappingStartEvent else ListNode)
-            elif kind is yaml.MappingEndEvent or kind is yaml.SequenceEndEvent:
+            elif isinstance(event, yaml.MappingStartEvent):
+                self._start(event, MapNode)
+            elif isinstance(event, yaml.SequenceStartEvent):
+                self._start(event, ListNode)
+            elif isinstance(event, yaml.CollectionEndEvent):
                 self._end()
-            elif kind is yaml.AliasEvent:
+            elif isinstance(event, yaml.AliasEvent):
                 self._alias(event)
-            elif kind is yaml.DocumentStartEvent and self._root is not None:
-                raise _TooMuch(_place(event.start_mark), "a manifest is one YAML document; a second one starts here")
+            elif isinstance(event, yaml.DocumentStartEvent) and self._root is not None:
+                raise _StopError(_place(event.start_mark), "a manifest is one YAML document; a second one starts here")
         return self._root
 
     def _scalar(self, event: yaml.ScalarEvent) -> None:
@@ -156,13 +157,8 @@ class _Composer:
         if event.tag is not None:
             self._refuse_tag(event.tag, event.value, place)
         if event.style == '"' and (bad := _NO_CHARACTER.search(event.value)):
-            raise _TooMuch(place, f"the escape of U+{ord(bad.group()):04X} is no character that a text can have")
-        value: ScalarValue = event.value
-        if event.style is None:
-            try:
-                value = plain_scalar(event.value)
-            except ValueError as error:
-                self._problems.add(place, str(error))
+            raise _StopError(place, f"the escape of U+{ord(bad.group()):04X} is no character that a text can have")
+        value: ScalarValue = plain_scalar(event.value) if event.style is None else event.value
         node = ScalarNode(place, value, event.value, quoted=event.style is not None)
         if event.anchor is not None:
             self._anchors[event.anchor] = node
@@ -174,7 +170,7 @@ class _Composer:
         if event.tag is not None:
             self._refuse_tag(event.tag, "", place)
         if len(self._stack) >= MAX_DEPTH:
-            raise _TooMuch(place, f"nested deeper than {MAX_DEPTH} levels")
+            raise _StopError(place, f"nested deeper than {MAX_DEPTH} levels")
         if event.anchor is not None:
             self._anchors[event.anchor] = None
         self._stack.append(_Open(kind(place), event.anchor))
@@ -191,24 +187,25 @@ class _Composer:
 
     def _alias(self, event: yaml.AliasEvent) -> None:
         place = _place(event.start_mark)
-        if event.anchor not in self._anchors:
-            raise _TooMuch(
+        name = event.anchor or ""
+        if name not in self._anchors:
+            raise _StopError(
                 place,
-                f"the alias '*{shorten(event.anchor)}' has no anchor '&{shorten(event.anchor)}' before it;"
+                f"the alias '*{shorten(name)}' has no anchor '&{shorten(name)}' before it;"
                 " a file pattern that starts with '*' must be quoted",
             )
-        node = self._anchors[event.anchor]
+        node = self._anchors[name]
         if node is None:
-            raise _TooMuch(place, f"the alias '*{shorten(event.anchor)}' stands inside what it repeats")
+            raise _StopError(place, f"the alias '*{shorten(name)}' stands inside what it repeats")
         self._tally(node.size, place)
         if len(self._stack) + node.height > MAX_DEPTH:
-            raise _TooMuch(place, f"nested deeper than {MAX_DEPTH} levels once this alias is expanded")
+            raise _StopError(place, f"nested deeper than {MAX_DEPTH} levels once this alias is expanded")
         self._attach(node)
 
     def _tally(self, nodes: int, place: Place) -> None:
         self._count += nodes
         if self._count > MAX_NODES:
-            raise _TooMuch(place, f"more than {MAX_NODES:,} values once aliases are expanded; split the manifest")
+            raise _StopError(place, f"more than {MAX_NODES:,} values once aliases are expanded; split the manifest")
 
     def _attach(self, node: Node) -> None:
         """Give a finished node to the list or map around it."""
@@ -228,7 +225,9 @@ class _Composer:
             around.awaits_value = True
             around.key = node if isinstance(node, ScalarNode) else None
             if not isinstance(node, ScalarNode) or not isinstance(node.value, str):
-                self._problems.add(node.place, f"a key must be text, got {describe(node)}; quote it if it is meant as text")
+                self._problems.add(
+                    node.place, f"a key must be text, got {describe(node)}; quote it if it is meant as text"
+                )
                 around.key = None
 
     def _enter(self, around: _Open, parent: MapNode, node: Node) -> None:
@@ -257,11 +256,14 @@ class _Composer:
 
     def _refuse_tag(self, tag: str, value: str, place: Place) -> None:
         shown = shorten(tag.replace("tag:yaml.org,2002:", "!!"))
+        if match := _ENDS_IN_A_LIST.search(shown):  # YAML takes the bracket after an unquoted `!x.jpg` for a part of it
+            shown, value = shown[: match.start()], ""
         if shown.startswith("!!"):
             message = f"the tag '{shown}' is not allowed; a manifest holds plain text, numbers, lists and maps"
         else:
-            message = f"'!' starts a YAML tag; quote it if it is meant as text: \"{shown}{' ' if value else ''}{shorten(value)}\""
-        raise _TooMuch(place, message)
+            whole = shorten(f"{shown} {value}".rstrip())
+            message = f"'!' starts a YAML tag; quote it if it is meant as text: \"{whole}\""
+        raise _StopError(place, message)
 
 
 def _place(mark: Any) -> Place:

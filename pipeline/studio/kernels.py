@@ -33,10 +33,8 @@ def load_kernels(weights: Weights) -> Kernels:
     """Read the weights that `weights.locate` found. Raises WeightsError when the file is not VGG19's."""
     if weights.path is None:
         return _random_kernels()
-    if weights.path.name == EIGHT_BIT_FILE:
-        kernels = _read_eight_bit(weights.path)
-    else:
-        kernels = _read_hdf5(weights.path)
+    read = _read_eight_bit if weights.path.name == EIGHT_BIT_FILE else _read_hdf5
+    kernels = read(weights.path)
     for layer, (kernel, bias) in kernels.items():
         if kernel.shape != kernel_shape(layer) or bias.shape != kernel_shape(layer)[-1:]:
             raise WeightsError(
@@ -44,7 +42,9 @@ def load_kernels(weights: Weights) -> Kernels:
                 f"it should be {kernel_shape(layer)} and {kernel_shape(layer)[-1:]}"
             )
         if not (np.isfinite(kernel).all() and np.isfinite(bias).all()):
-            raise WeightsError(f"weights {weights.path} hold values that are not finite (in {layer}); load the file anew")
+            raise WeightsError(
+                f"weights {weights.path} hold values that are not finite (in {layer}); load the file anew"
+            )
     return kernels
 
 
@@ -80,7 +80,9 @@ def _read_hdf5(path: Path) -> Kernels:
     try:
         with h5py.File(path, "r") as file:
             arrays: dict[str, NDArray[Any]] = {}
-            file.visititems(lambda name, item: arrays.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None)
+            file.visititems(
+                lambda name, item: arrays.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None
+            )
     except OSError as error:
         raise WeightsError(f"weights {path} are not an HDF5 file ({_first_bytes(path)}); load the file anew") from error
 
@@ -113,7 +115,6 @@ def _first_bytes(path: Path) -> str:
 class _Storage(NamedTuple):
     key: str
     dtype: np.dtype[Any]
-    count: int
 
 
 class _Tensor(NamedTuple):
@@ -142,8 +143,8 @@ class _TensorNotes(pickle.Unpickler):
             raise WeightsError(f"the weight file asks for {module}.{name}, which it should not; load it anew") from None
 
     def persistent_load(self, pid: Any) -> _Storage:
-        _kind, dtype, key, _device, count, *_ = pid
-        return _Storage(key, dtype, count)
+        _kind, dtype, key, *_ = pid
+        return _Storage(key, dtype)
 
 
 def _read_eight_bit(path: Path) -> Kernels:

@@ -14,10 +14,10 @@ Units. The paper's distances are sums: they grow with the picture and differ by 
 weight found at one size or layer is wrong at another. `normalized`, the default, divides each layer's distance by what it
 would be for an empty (all zero) set of features, which makes a distance a share of what there is to match:
 
-    unit         content, per layer            style, per layer                                  total variation
-    normalized   Σ(F - P)² / ΣP²               1000 · Σ(G/M_x - A/M_a)² / Σ(A/M_a)²              mean of squared differences / 255²
-    paper        1/2 Σ(F - P)²       (Eq. 1)   1/(4N²) Σ(G/M_x - A/M_a)²            (Eq. 4)      sum of squared differences
-    sums         Σ(F - P)²                     Σ(G - A·M_x/M_a)²                                 sum of squared differences
+    unit         content, per layer         style, per layer                                total variation
+    normalized   Σ(F - P)² / ΣP²            1000 · Σ(G/M_x - A/M_a)² / Σ(A/M_a)²            mean of squares / 255²
+    paper        1/2 Σ(F - P)²   (Eq. 1)    1/(4N²) Σ(G/M_x - A/M_a)²          (Eq. 4)      sum of squares
+    sums         Σ(F - P)²                  Σ(G - A·M_x/M_a)²                               sum of squares
 
 Style shares are counted in thousandths, because a style is well met at some thousandths where content is well kept at some
 tenths: this brings both weights near one. For style images of the picture's own size (M_x = M_a), which is all that the

@@ -61,7 +61,9 @@ class Distances(NamedTuple):
 class Objective:
     """The loss of a picture, given targets and weights."""
 
-    def __init__(self, extract: Extractor, content_layers: Sequence[str], style_layers: Sequence[str], unit: str) -> None:
+    def __init__(
+        self, extract: Extractor, content_layers: Sequence[str], style_layers: Sequence[str], unit: str
+    ) -> None:
         self.extract = extract
         self.content_layers = tuple(sorted(content_layers))
         self.style_layers = tuple(sorted(style_layers))

@@ -11,7 +11,7 @@ import importlib.util
 import os
 import tempfile
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,6 +40,16 @@ class Weights:
     name: str
     path: Path | None
     sha256: str
+
+    def to_json(self) -> dict[str, str | None]:
+        """Plain JSON values, for the worker's pipe; `from_json` gives equal weights back."""
+        return {"name": self.name, "path": None if self.path is None else str(self.path), "sha256": self.sha256}
+
+    @classmethod
+    def from_json(cls, fields: Mapping[str, str | None]) -> Weights:
+        """The weights that `to_json` described."""
+        path = fields["path"]
+        return cls(str(fields["name"]), None if path is None else Path(path), str(fields["sha256"]))
 
 
 def locate(name: str) -> Weights:

@@ -1,0 +1,66 @@
+"""What is true of a run as a whole: versions, machine, times."""
+
+from __future__ import annotations
+
+import datetime
+import importlib.metadata
+import os
+import platform
+import socket
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+from pipeline.job import Manifest
+from pipeline.report.data import RunFacts
+
+
+def run_facts(
+    manifest: Manifest,
+    *,
+    run_id: str,
+    began: float,
+    exit_code: int,
+    weights: Mapping[str, str],
+    machine: Mapping[str, Any],
+    command: Sequence[str],
+    warnings: Sequence[str],
+) -> RunFacts:
+    """The facts of a run that ends now. `machine` is what the workers said: device, threads."""
+    finished = time.time()
+    return RunFacts(
+        id=run_id,
+        started=_iso(began),
+        finished=_iso(finished),
+        seconds=finished - began,
+        exit_code=int(exit_code),
+        manifest=str(manifest.file),
+        weights=weights,
+        device=machine.get("device", ""),
+        threads=machine.get("threads"),
+        versions={
+            "pipeline": version("stylize-pipeline"),
+            "tensorflow": version("tensorflow", "tensorflow-cpu"),
+            "keras": version("keras"),
+            "pillow": version("pillow"),
+            "python": platform.python_version(),
+        },
+        command=command,
+        host=socket.gethostname(),
+        deadline=manifest.run.deadline,
+        warnings=warnings,
+        input=os.path.relpath(manifest.input, manifest.output),
+    )
+
+
+def version(*packages: str) -> str:
+    """The version of the first of these packages that is installed; read from its metadata, it is not imported."""
+    for package in packages:
+        with suppress(importlib.metadata.PackageNotFoundError):
+            return importlib.metadata.version(package)
+    return ""
+
+
+def _iso(seconds: float) -> str:
+    return datetime.datetime.fromtimestamp(seconds).astimezone().isoformat(timespec="seconds")

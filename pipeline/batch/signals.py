@@ -1,0 +1,32 @@
+"""SIGINT and SIGTERM as a wish: the run finishes what it must and ends in order. A second signal ends the process at once."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+
+class Stop:
+    """`by` is the number of the signal that asked for the end, or None."""
+
+    by: int | None = None
+
+    def __call__(self, number: int, _frame: FrameType | None) -> None:
+        if self.by is not None:
+            os._exit(128 + number)  # workers notice the closed pipe; half-written files bear no final name
+        self.by = number
+
+
+@contextmanager
+def stop_on_signals() -> Iterator[Stop]:
+    """Listen for the two signals; the handlers from before come back at the end."""
+    stop = Stop()
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,69 @@
+"""The pydantic type of each option in this version, made from its rule."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any, Literal, Union
+
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from pipeline.job import LAYERS
+from pipeline.manifest.rules import OptionRule, layer_weights
+
+
+def option_type(rule: OptionRule) -> Any:
+    """The pydantic type of one option in this version."""
+    if rule.is_layers:
+        return Annotated[dict[str, float], BeforeValidator(_read_layers), WithJsonSchema(_layers_schema())]
+    if rule.is_path:
+        pattern = "(?i)" + "|".join(rf"\{suffix}$" for suffix in rule.suffixes)
+        schema = {"anyOf": [{"enum": list(rule.words)}, {"type": "string", "pattern": _without_flag(pattern)}]}
+        return Annotated[str, AfterValidator(_word_or_path(rule)), WithJsonSchema(schema)]
+    kinds: list[Any] = []
+    if rule.number is not None:
+        bounds = {
+            name: bound for name, bound in (("ge", rule.ge), ("gt", rule.gt), ("le", rule.le)) if bound is not None
+        }
+        kinds.append(Annotated[rule.number, Field(**bounds)])  # type: ignore[call-overload]
+    if rule.words:
+        kinds.append(Literal[rule.words])
+    if rule.nullable:
+        kinds.append(None)
+    return Union[tuple(kinds)] if kinds else Annotated[str, Field(min_length=1)]  # noqa: UP007
+
+
+def _without_flag(pattern: str) -> str:
+    """ECMA-262 knows no inline flags: each letter becomes a class of both cases."""
+    return "".join(f"[{c}{c.upper()}]" if c.isalpha() else c for c in pattern.removeprefix("(?i)"))
+
+
+def _read_layers(value: Any) -> dict[str, float]:
+    weights, faults = layer_weights(value)
+    if faults:
+        raise PydanticCustomError("faults", "layers", {"faults": faults})
+    return weights
+
+
+def _layers_schema() -> dict[str, Any]:
+    name = {"type": "string", "pattern": r"^((conv|relu)[1-5]_[1-4]|pool[1-5]|block[1-5]_(conv[1-4]|pool))$"}
+    return {
+        "anyOf": [
+            {"type": "array", "items": name, "minItems": 1, "maxItems": len(LAYERS)},
+            {
+                "type": "object",
+                "propertyNames": name,
+                "additionalProperties": {"type": "number", "minimum": 0},
+                "minProperties": 1,
+            },
+        ]
+    }
+
+
+def _word_or_path(rule: OptionRule) -> Callable[[str], str]:
+    def check(value: str) -> str:
+        if rule.text_fault(value):
+            raise ValueError
+        return value
+
+    return check

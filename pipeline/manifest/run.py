@@ -1,0 +1,80 @@
+"""The section `run` of a manifest: how to run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from pipeline.job import RunSettings
+from pipeline.manifest.section import Name, Section
+from pipeline.manifest.units import DURATION, SIZE, TIME_OF_DAY, bytes_of_size, seconds, time_of_day
+
+
+def _read_by(read: Callable[[object], object]) -> BeforeValidator:
+    def check(value: object) -> object:
+        try:
+            return read(value)
+        except ValueError as error:
+            raise PydanticCustomError("unit", "{rule}", {"rule": str(error)}) from None
+
+    return BeforeValidator(check)
+
+
+def _schema(pattern: str) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "pattern": f"^{pattern}$"})
+
+
+_Duration = Annotated[float, _read_by(seconds), _schema(DURATION)]
+_Size = Annotated[int, _read_by(bytes_of_size), _schema(SIZE)]
+_Time = Annotated[str, _read_by(time_of_day), _schema(TIME_OF_DAY)]
+_Command = Annotated[list[Name], Field(min_length=1)]
+_RUN = RunSettings()
+_LEFT_OUT: Any = None  # has no value that could be written
+
+
+class RunSection(Section):
+    """How to run. Nothing here ever changes a pixel."""
+
+    deadline: _Time = Field(
+        _LEFT_OUT,
+        description="Local time of day; no pair is started that would not finish by then.",
+        examples=["06:00"],
+    )
+    max_duration: _Duration = Field(
+        _LEFT_OUT,
+        description="No pair is started that would not finish within this time of the start.",
+        examples=["7h"],
+    )
+    pair_timeout: _Duration = Field(
+        _LEFT_OUT, description="A pair that takes longer is stopped and failed.", examples=["45m"]
+    )
+    retries: int = Field(
+        _RUN.retries,
+        ge=0,
+        description="Further tries after a crash, lack of memory, time-out or divergence; never for a bad image.",
+        examples=[1],
+    )
+    max_memory: _Size = Field(
+        _LEFT_OUT, description="A pair whose process needs more is stopped and failed.", examples=["6GiB"]
+    )
+    jobs: int = Field(_RUN.jobs, ge=1, description="Pairs painted at the same time.", examples=[1])
+    threads: int = Field(_LEFT_OUT, ge=1, description="Threads of each pair; left out: all there are.", examples=[2])
+    on_error: Literal["continue", "stop"] = Field(
+        _RUN.on_error, description="After a failed pair: go on with the others, or start none.", examples=["stop"]
+    )
+    on_start: _Command = Field(
+        [], description="Command to run before the first pair, without a shell.", examples=[["./wake.sh"]]
+    )
+    on_success: _Command = Field(
+        [],
+        description="Command to run after all pairs are up to date, without a shell.",
+        examples=[["./notify.sh", "ok"]],
+    )
+    on_failure: _Command = Field(
+        [],
+        description="Command to run after a run that did not end well, without a shell.",
+        examples=[["./notify.sh", "bad"]],
+    )

@@ -1,0 +1,413 @@
+"""Whole runs of the command, as a scheduler sees them: pictures, report, exit codes. Random weights, tiny pictures."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+pytestmark = pytest.mark.studio
+
+PAIRS = """
+  - {content: content/dog.png, style: style/wave.png}
+  - {content: content/sea.png, style: style/wave.png, output: deep/sea.jpg, options: {strength: 0.5}}
+"""
+
+
+LONG = 4000  # steps that no test waits for
+
+
+def write_manifest(project: Path, pairs: str = PAIRS, steps: int = 4, weights: str = "random", run: str = "{}") -> None:
+    (project / "night.yaml").write_text(
+        f"version: 1\nname: test\ninput: input\noutput: out\nrun: {run}\n"
+        f"defaults: {{size: 48, steps: {steps}, weights: {weights}}}\npairs:{pairs}"
+    )
+
+
+def report_of(project: Path) -> dict:
+    return json.loads((project / "out" / "report.json").read_text())
+
+
+def hashes(project: Path) -> dict[str, str]:
+    pictures = [
+        p for p in (project / "out").rglob("*.*") if p.suffix in (".png", ".jpg") and ".pipeline" not in p.parts
+    ]
+    return {str(p.relative_to(project)): hashlib.sha256(p.read_bytes()).hexdigest() for p in pictures}
+
+
+def statuses(project: Path) -> dict[str, str]:
+    return {pair["output"]: pair["status"] for pair in report_of(project)["pairs"]}
+
+
+@pytest.fixture
+def painted(project, stylize):
+    """A project whose two pairs are done."""
+    write_manifest(project)
+    done = stylize("run", "night.yaml", cwd=project)
+    assert done.returncode == 0, done.stderr
+    return project
+
+
+def test_a_first_run_paints_and_a_second_does_nothing(project, stylize):
+    write_manifest(project)
+    first = stylize("run", "night.yaml", cwd=project)
+    assert first.returncode == 0, first.stderr
+    assert first.stdout == ""
+    assert "\r" not in first.stderr
+    assert sorted(hashes(project)) == ["out/deep/sea.jpg", "out/dog--wave.png"]
+    for name in hashes(project):
+        with Image.open(project / name) as picture:
+            picture.load()
+            assert picture.size == (48, 40)
+    report = report_of(project)
+    assert report["counts"]["done"] == 2
+    assert report["run"]["exit_code"] == 0
+    assert report["run"]["weights"]["name"] == "random"
+    assert report["run"]["versions"]["tensorflow"]
+    pair = report["pairs"][0]
+    assert (pair["content"], pair["style"], pair["size"], pair["steps"]) == (
+        "content/dog.png",
+        ["style/wave.png"],
+        [48, 40],
+        4,
+    )
+    assert [reading["step"] for reading in pair["trace"]] == [1, 2, 3, 4]
+    assert pair["peak_memory_bytes"] > 100e6
+    assert pair["attempts"] == 1
+    assert pair["losses"]["last"]["total"] < pair["losses"]["first"]["total"]
+
+    before = hashes(project)
+    second = stylize("run", "night.yaml", cwd=project)
+    assert second.returncode == 0
+    assert "everything is up to date" in second.stderr
+    assert hashes(project) == before
+    assert set(statuses(project).values()) == {"up_to_date"}
+    assert report_of(project)["pairs"][0]["losses"] == pair["losses"]
+
+
+def test_nothing_to_do_starts_no_worker_and_loads_no_tensorflow(painted):
+    script = (
+        "import sys, pipeline.cli as c\n"
+        "import pipeline.batch.supervisor as s\n"
+        "s.subprocess.Popen = None\n"
+        "try: c.cli.main(['run', 'night.yaml'])\n"
+        "except SystemExit as e: assert not e.code, e.code\n"
+        "print(sorted({'tensorflow', 'keras', 'numpy'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=painted, capture_output=True, text=True, check=False)
+    assert done.stdout == "[]\n", done.stderr
+
+
+def test_equal_manifests_give_equal_bytes(painted, stylize):
+    before = hashes(painted)
+    again = stylize("run", "night.yaml", "--force", cwd=painted)
+    assert again.returncode == 0
+    assert set(statuses(painted).values()) == {"done"}
+    assert hashes(painted) == before
+
+
+def test_a_pair_gives_the_same_picture_wherever_it_stands(painted, stylize):
+    before = hashes(painted)
+    write_manifest(
+        painted,
+        pairs="\n  - {content: content/sea.png, style: style/wave.png, output: alone.jpg, options: {strength: 0.5}}\n",
+    )
+    stylize("run", "night.yaml", cwd=painted)
+    with Image.open(painted / "out/alone.jpg") as alone, Image.open(painted / "out/deep/sea.jpg") as first:
+        assert alone.tobytes() == first.tobytes()
+    assert before.items() <= hashes(painted).items()
+
+
+def test_only_what_changed_is_painted_again(painted, stylize):
+    write_manifest(painted, PAIRS.replace("strength: 0.5", "strength: 0.4"))
+    plan = json.loads(stylize("plan", "night.yaml", "--json", cwd=painted).stdout)
+    assert {row["output"]: (row["action"], row["reason"]) for row in plan} == {
+        "dog--wave.png": ("keep", "up to date"),
+        "deep/sea.jpg": ("paint", "strength 0.5 -> 0.4"),
+    }
+    stylize("run", "night.yaml", cwd=painted)
+    assert statuses(painted) == {"dog--wave.png": "up_to_date", "deep/sea.jpg": "done"}
+
+
+def test_touching_an_input_changes_nothing_and_one_byte_does(painted, stylize):
+    dog = painted / "input/content/dog.png"
+    os.utime(dog, (1, 1))
+    assert "2 up to date" in stylize("plan", "night.yaml", cwd=painted).stdout
+    with Image.open(dog) as image:
+        image.load()
+    image.putpixel((0, 0), (1, 2, 3))
+    image.save(dog)
+    assert "1 to paint" in stylize("plan", "night.yaml", cwd=painted).stdout
+
+
+def test_a_lost_or_damaged_picture_is_painted_again(painted, stylize):
+    before = hashes(painted)
+    (painted / "out/dog--wave.png").unlink()
+    sea = painted / "out/deep/sea.jpg"
+    sea.write_bytes(sea.read_bytes()[:-100])
+    stylize("run", "night.yaml", cwd=painted)
+    assert set(statuses(painted).values()) == {"done"}
+    assert hashes(painted) == before
+
+
+def test_a_right_picture_without_a_record_is_adopted(painted, stylize):
+    for record in (painted / "out/.pipeline/records").iterdir():
+        record.unlink()
+    plan = stylize("plan", "night.yaml", cwd=painted)
+    assert "2 up to date" in plan.stdout
+    stylize("run", "night.yaml", cwd=painted)
+    assert set(statuses(painted).values()) == {"up_to_date"}
+    assert report_of(painted)["pairs"][0]["losses"]["last"]["total"] > 0
+    assert len(list((painted / "out/.pipeline/records").glob("*[0-9a-f].json"))) == 2
+
+
+def test_bad_pairs_fail_by_name_and_the_others_are_painted(project, stylize):
+    content = project / "input/content"
+    (content / "page.jpg").write_text("<!DOCTYPE html><html>404</html>")
+    Image.effect_noise((64, 64), 90).convert("RGB").save(content / "cut.jpg")
+    (content / "cut.jpg").write_bytes((content / "cut.jpg").read_bytes()[:900])
+    pairs = "".join(
+        f"\n  - {{content: content/{name}, style: style/wave.png}}"
+        for name in ("gone.jpg", "page.jpg", "cut.jpg", "dog.png")
+    )
+    write_manifest(project, pairs + "\n")
+    done = stylize("run", "night.yaml", cwd=project)
+    assert done.returncode == 3
+    assert "Traceback" not in done.stderr
+    assert statuses(project) == {
+        "gone--wave.png": "failed",
+        "page--wave.png": "failed",
+        "cut--wave.png": "failed",
+        "dog--wave.png": "done",
+    }
+    reasons = {pair["output"]: pair["reason"] for pair in report_of(project)["pairs"] if pair["reason"]}
+    for name, words in (("gone", "does not exist"), ("page", "HTML"), ("cut", "truncated")):
+        assert f"{name}.jpg" in reasons[f"{name}--wave.png"]
+        assert words in reasons[f"{name}--wave.png"]
+        assert len([line for line in done.stderr.splitlines() if f"{name}.jpg" in line]) == 1
+    check = stylize("check", "night.yaml", cwd=project)
+    assert check.returncode == 3
+    assert "5 images, 3 cannot be used" in check.stdout
+
+
+def test_a_bad_night_leaves_finished_pictures_untouched(painted, stylize):
+    before = hashes(painted)
+    (painted / "input/content/dog.png").write_text("no picture any more")
+    done = stylize("run", "night.yaml", cwd=painted)
+    assert done.returncode == 3
+    assert hashes(painted) == before
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ("  - {content: content/dog.png, stlye: style/wave.png}", "unknown key 'stlye'"),
+        ("  - {content: content/dog.png, style: style/wave.png, options: {steps: many}}", "steps"),
+        ("  - {content: content/dog.png, style: style/wave.png, options: {style_layers: [conv7_1]}}", "conv7_1"),
+    ],
+)
+def test_a_wrong_manifest_is_one_clear_line_and_touches_nothing(painted, stylize, line, complaint):
+    before = hashes(painted)
+    write_manifest(painted, f"\n{line}\n")
+    for verb in ("run", "plan", "check"):
+        done = stylize(verb, "night.yaml", cwd=painted)
+        assert done.returncode == 2
+        assert done.stderr.startswith("night.yaml:8:")
+        assert complaint in done.stderr.splitlines()[0]
+        assert "Traceback" not in done.stderr
+    assert hashes(painted) == before
+
+
+def test_missing_weights_stop_the_run_before_it_starts(project, stylize):
+    write_manifest(project, weights="nowhere.h5")
+    done = stylize("run", "night.yaml", cwd=project)
+    assert done.returncode == 4
+    assert "nowhere.h5: no such file" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_output_that_cannot_be_written_is_the_environments_fault(project, stylize):
+    write_manifest(project)
+    (project / "out").write_text("a file stands where the folder should be")
+    done = stylize("run", "night.yaml", cwd=project)
+    assert done.returncode == 4
+    assert "out" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_bug_in_a_pair_is_code_1_with_its_traceback_in_the_log(project, stylize):
+    write_manifest(project)
+    (project / "sitecustomize.py").write_text(
+        "import sys\n"
+        "if 'pipeline.batch.worker' in sys.orig_argv:\n"
+        "    import pipeline.stylize\n"
+        "    def paint(*_, **__): raise RuntimeError('a bug for this test')\n"
+        "    sys.modules['pipeline.stylize'].paint = paint\n"
+    )
+    done = stylize("run", "night.yaml", cwd=project, PYTHONPATH=f"{project}:{Path(__file__).parent.parent}")
+    assert done.returncode == 1
+    assert report_of(project)["pairs"][0]["reason"] == "unexpected RuntimeError: a bug for this test"
+    logs = list((project / "out/.pipeline/history").glob("*.log"))
+    assert "a bug for this test" in logs[0].read_text()
+
+
+def test_on_error_stop_starts_no_pair_after_a_failure(project, stylize):
+    whole = (project / "input/content/dog.png").read_bytes()
+    (project / "input/content/odd.png").write_bytes(whole[: len(whole) // 2])
+    pairs = "\n  - {content: content/odd.png, style: style/wave.png, priority: 1}" + PAIRS
+    write_manifest(project, pairs, run="{on_error: stop}")
+    done = stylize("run", "night.yaml", cwd=project)
+    assert done.returncode == 3
+    assert list(statuses(project).values()) == ["failed", "not_started", "not_started"]
+
+
+def test_priority_comes_first_and_limit_bounds_what_is_painted(project, stylize):
+    write_manifest(project, PAIRS.replace("strength: 0.5}", "strength: 0.5}, priority: 3"))
+    stylize("run", "night.yaml", "--limit", "1", cwd=project)
+    assert statuses(project) == {"deep/sea.jpg": "done"}
+
+
+def test_a_killed_worker_costs_one_attempt_and_is_said(project):
+    write_manifest(project, steps=LONG)
+    run = start(project)
+    worker = wait_for_worker(run)
+    time.sleep(1)
+    os.kill(worker, signal.SIGKILL)
+    second = wait_for_worker(run, other_than=worker)
+    os.kill(second, signal.SIGKILL)
+    third = wait_for_worker(run, other_than=second)
+    run.send_signal(signal.SIGTERM)
+    assert run.wait(20) == 143
+    assert not alive(third)
+    pairs = report_of(project)["pairs"]
+    assert pairs[0]["status"] == "failed"
+    assert "killed (signal 9)" in pairs[0]["reason"]
+    assert pairs[0]["attempts"] == 2
+    assert pairs[1]["status"] == "interrupted"
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_the_run_in_order(project, number, code):
+    write_manifest(project, steps=LONG)
+    run = start(project)
+    worker = wait_for_worker(run)
+    run.send_signal(number)
+    assert run.wait(20) == code
+    assert not alive(worker)
+    assert list(statuses(project).values()) == ["interrupted", "not_started"]
+    assert hashes(project) == {}
+
+
+def test_a_killed_driver_leaves_no_worker_behind(project):
+    write_manifest(project, steps=LONG)
+    run = start(project)
+    worker = wait_for_worker(run)
+    run.kill()
+    run.wait()
+    until = time.monotonic() + 10
+    while alive(worker) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not alive(worker)
+
+
+def test_a_second_run_is_refused_while_the_first_goes_on(project, stylize):
+    write_manifest(project, steps=LONG)
+    run = start(project)
+    wait_for_worker(run)
+    second = stylize("run", "night.yaml", cwd=project)
+    assert second.returncode == 11
+    assert f"process {run.pid}" in second.stderr
+    assert "a run is going on" in stylize("status", "night.yaml", cwd=project).stdout
+    run.kill()
+    run.wait()
+    assert "no run is going on" in stylize("status", "night.yaml", cwd=project).stdout
+
+
+def test_show_tells_how_a_picture_was_made_and_a_manifest_that_makes_it_again(painted, stylize):
+    settings = json.loads(stylize("show", "out/dog--wave.png", cwd=painted).stdout)
+    assert settings["content"] == "content/dog.png"
+    assert settings["options"]["steps"] == 4
+    assert settings["weights"]["name"] == "random"
+    assert str(painted) not in json.dumps(settings)
+    made = stylize("show", "--manifest", "out/dog--wave.png", cwd=painted).stdout
+    (painted / "again.yaml").write_text(made.replace("version: 1", "version: 1\ninput: input\noutput: again", 1))
+    done = stylize("run", "again.yaml", cwd=painted)
+    assert done.returncode == 0, done.stderr
+    assert (painted / "again/dog--wave.png").read_bytes() == (painted / "out/dog--wave.png").read_bytes()
+
+
+def test_clean_removes_only_what_no_pair_wants(painted, stylize):
+    (painted / "out/mine.png").write_bytes(b"somebody's")
+    write_manifest(painted, "\n  - {content: content/dog.png, style: style/wave.png}\n")
+    listed = stylize("clean", "night.yaml", "--dry-run", cwd=painted)
+    assert "would remove" in listed.stdout
+    assert (painted / "out/deep/sea.jpg").exists()
+    stylize("clean", "night.yaml", cwd=painted)
+    assert sorted(hashes(painted)) == ["out/dog--wave.png", "out/mine.png"]
+    assert not (painted / "out/deep").exists()
+
+
+def test_init_writes_a_manifest_that_runs_as_it_is(project, stylize):
+    done = stylize("init", "input", cwd=project)
+    assert done.returncode == 0, done.stderr
+    plan = stylize("plan", "stylize.yaml", cwd=project)
+    assert plan.returncode == 0, plan.stderr
+    assert "2 to paint" in plan.stdout
+    again = stylize("init", "input", cwd=project)
+    assert again.returncode == 2
+    assert "exists" in again.stderr
+
+
+def test_outputs_have_the_modes_that_other_programs_give(painted):
+    mask = os.umask(0)
+    os.umask(mask)
+    assert (painted / "out/dog--wave.png").stat().st_mode & 0o777 == 0o666 & ~mask
+
+
+def test_nothing_is_left_beside_what_was_promised(painted):
+    beside = {path.name for path in (painted / "out").iterdir()}
+    assert beside == {"dog--wave.png", "deep", "report.json", "report.html", "report.txt", ".pipeline"}
+    assert {path.name for path in (painted / "out/.pipeline").iterdir()} <= {
+        "lock",
+        "records",
+        "history",
+        "checkpoints",
+    }
+
+
+# ----------------------------------------------------------------------------------------------------------- processes
+
+
+def start(project: Path) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "pipeline", "run", "night.yaml"],
+        cwd=project,
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent)},
+        stderr=subprocess.DEVNULL,
+    )
+
+
+def wait_for_worker(run: subprocess.Popen[bytes], other_than: int | None = None) -> int:
+    import psutil
+
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        for child in psutil.Process(run.pid).children():
+            if child.pid != other_than and child.status() != psutil.STATUS_ZOMBIE:
+                return child.pid
+        time.sleep(0.05)
+    raise AssertionError("no worker was started")
+
+
+def alive(pid: int) -> bool:
+    import psutil
+
+    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE

@@ -1,0 +1,174 @@
+"""The walk of one pair, from Python: what each option does to the picture."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipeline import stylize
+from pipeline.errors import BadImage, OptionError
+
+pytestmark = pytest.mark.studio
+
+
+def painting(seed, height=48, width=64):
+    """Smooth colour with an edge: something for the content layer to hold on to."""
+    random = np.random.default_rng(seed)
+    small = Image.fromarray(random.integers(0, 256, (6, 8, 3), dtype=np.uint8))
+    pixels = np.array(small.resize((width, height), Image.Resampling.BICUBIC))
+    pixels[height // 3 : height // 2, width // 4 : width // 2] = random.integers(0, 256, 3)
+    return pixels
+
+
+CONTENT, STYLE, OTHER = painting(1), painting(2, 60, 40), painting(3)
+QUICK = {"size": 64, "steps": 5, "weights": "random"}
+
+
+def pixels(result):
+    return np.array(result.image)
+
+
+def test_the_loss_falls_and_the_picture_changes():
+    result = stylize(CONTENT, STYLE, **(QUICK | {"steps": 20}))
+    assert result.trace[-1].total < 0.5 * result.trace[0].total
+    assert result.last.style < 0.5 * result.first.style
+    assert pixels(result).shape == CONTENT.shape
+    assert np.abs(pixels(result).astype(int) - CONTENT).mean() > 5
+
+
+def test_a_trace_has_one_reading_per_step_with_parts_that_sum():
+    result = stylize(CONTENT, STYLE, **QUICK, tv_weight=3)
+    assert [reading.step for reading in result.trace] == [1, 2, 3, 4, 5]
+    for reading in result.trace:
+        assert reading.total == pytest.approx(reading.content + reading.style + reading.tv, rel=1e-5)
+    assert [a.seconds < b.seconds for a, b in zip(result.trace, result.trace[1:], strict=False)] == [True] * 4
+
+
+@pytest.mark.parametrize("optimizer", ["lbfgs", "adam", "gd"])
+@pytest.mark.parametrize("losses", ["normalized", "paper", "sums"])
+def test_every_optimizer_lowers_the_loss_in_every_unit(optimizer, losses):
+    result = stylize(CONTENT, STYLE, **(QUICK | {"steps": 8}), optimizer=optimizer, losses=losses, init="noise")
+    assert min(reading.total for reading in result.trace) < result.trace[0].total
+
+
+@pytest.mark.parametrize("init", ["content", "noise", "style"])
+def test_equal_seeds_give_equal_bytes(init):
+    first, second = (stylize(CONTENT, STYLE, **QUICK, init=init, seed=7) for _ in range(2))
+    assert pixels(first).tobytes() == pixels(second).tobytes()
+    assert [dataclasses.replace(r, seconds=0) for r in first.trace] == [
+        dataclasses.replace(r, seconds=0) for r in second.trace
+    ]
+
+
+def test_another_seed_is_another_noise():
+    first, second = (stylize(CONTENT, STYLE, **QUICK, init="noise", seed=seed) for seed in (7, 8))
+    assert (pixels(first) != pixels(second)).any()
+
+
+def test_init_from_a_file_starts_there(tmp_path):
+    Image.fromarray(OTHER).save(tmp_path / "start.png")
+    from_file = stylize(CONTENT, STYLE, **(QUICK | {"steps": 1}), init=str(tmp_path / "start.png"))
+    np.testing.assert_array_equal(pixels(from_file), OTHER)  # one evaluation: the picture it was measured on
+
+
+def test_init_of_another_shape_is_cropped_to_the_middle(tmp_path):
+    wide = np.concatenate([np.zeros_like(OTHER), OTHER, np.zeros_like(OTHER)], axis=1)
+    Image.fromarray(wide).save(tmp_path / "wide.png")
+    result = stylize(CONTENT, STYLE, **(QUICK | {"steps": 1}), init=str(tmp_path / "wide.png"))
+    np.testing.assert_array_equal(pixels(result), OTHER)
+
+
+def test_strength_0_is_the_content_and_a_half_lies_between():
+    whole, half, none = (pixels(stylize(CONTENT, STYLE, **QUICK, strength=s)).astype(float) for s in (1, 0.5, 0))
+    np.testing.assert_array_equal(none, CONTENT)
+    np.testing.assert_allclose(half, (whole + CONTENT) / 2, atol=0.51)
+
+
+def test_luminance_keeps_the_contents_colours():
+    plain, kept = (pixels(stylize(CONTENT, STYLE, **QUICK, preserve_color=c)) for c in ("none", "luminance"))
+
+    def chroma(picture):
+        return np.array(Image.fromarray(picture).convert("YCbCr"))[..., 1:].astype(float)
+
+    assert np.abs(chroma(kept) - chroma(CONTENT)).mean() < 0.5 * np.abs(chroma(plain) - chroma(CONTENT)).mean()
+
+
+def test_size_only_makes_content_smaller():
+    assert stylize(CONTENT, STYLE, **(QUICK | {"size": 48})).image.size == (48, 36)
+    assert stylize(CONTENT, STYLE, **(QUICK | {"size": 500})).image.size == (64, 48)
+    assert stylize(CONTENT, STYLE, **(QUICK | {"size": "original"})).image.size == (64, 48)
+
+
+def test_style_scale_changes_the_strokes():
+    small, large = (pixels(stylize(CONTENT, STYLE, **QUICK, style_scale=scale)) for scale in (0.8, 2))
+    assert (small != large).any()
+
+
+def test_an_enlarged_style_is_noted():
+    result = stylize(CONTENT, STYLE, **QUICK, style_scale=2)
+    assert any("enlarged from 60 to 128 px" in note for note in result.notes)
+
+
+def test_a_blend_lies_between_its_styles_and_a_share_of_all_is_that_style():
+    one = pixels(stylize(CONTENT, STYLE, **QUICK))
+    np.testing.assert_array_equal(pixels(stylize(CONTENT, [(STYLE, 3), (STYLE, 1)], **QUICK)), one)
+    assert (pixels(stylize(CONTENT, [(STYLE, 1), (OTHER, 1)], **QUICK)) != one).any()
+
+
+def test_layers_and_their_weights_are_free():
+    paper_names = {"content_layers": ["relu3_2"], "style_layers": {"conv1_1": 1, "conv2_1": 0.5}}
+    keras_names = {"content_layers": {"block3_conv2": 1}, "style_layers": {"block1_conv1": 1, "block2_conv1": 0.5}}
+    first, second = (pixels(stylize(CONTENT, STYLE, **QUICK, **layers)) for layers in (paper_names, keras_names))
+    np.testing.assert_array_equal(first, second)
+
+
+def test_average_pooling_is_another_picture():
+    assert (pixels(stylize(CONTENT, STYLE, **QUICK)) != pixels(stylize(CONTENT, STYLE, **QUICK, pooling="avg"))).any()
+
+
+def test_more_style_weight_is_less_style_distance():
+    light, heavy = (stylize(CONTENT, STYLE, **(QUICK | {"steps": 25}), style_weight=w) for w in (1e-3, 10))
+    assert heavy.last.style / 10 < light.last.style / 1e-3
+
+
+def test_transparent_content_keeps_its_alpha():
+    content = Image.fromarray(CONTENT).convert("RGBA")
+    content.putalpha(Image.linear_gradient("L").resize(content.size))
+    result = stylize(content, STYLE, **QUICK)
+    assert result.image.mode == "RGBA"
+    np.testing.assert_array_equal(np.array(result.image)[..., 3], np.array(content)[..., 3])
+
+
+def test_sources_may_be_paths_images_or_arrays(tmp_path):
+    path = tmp_path / "content.png"
+    Image.fromarray(CONTENT).save(path)
+    results = [pixels(stylize(content, STYLE, **QUICK)) for content in (path, str(path), Image.open(path), CONTENT)]
+    for result in results[1:]:
+        np.testing.assert_array_equal(result, results[0])
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        ({"stepz": 3}, "'steps'"),
+        ({"steps": 0}, "steps"),
+        ({"steps": "many"}, "steps"),
+        ({"optimizer": "sgd"}, "lbfgs"),
+        ({"content_layers": ["conv9_1"]}, "conv9_1"),
+        ({"strength": 2}, "strength"),
+        ({"precision": "bfloat16"}, "this version"),
+    ],
+)
+def test_a_wrong_option_is_a_value_error_that_names_it(options, complaint):
+    with pytest.raises(ValueError, match=complaint) as caught:
+        stylize(CONTENT, STYLE, **options)
+    assert isinstance(caught.value, OptionError)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_strip_too_narrow_for_the_network_is_refused_by_name():
+    with pytest.raises(BadImage, match=r"content array would be 64x16 pixels; its shorter side must be at least 32"):
+        stylize(np.zeros((40, 160, 3), np.uint8), STYLE, **QUICK)

@@ -1,0 +1,85 @@
+"""The network against Keras' own, and what it must not compute."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+pytestmark = pytest.mark.studio
+
+keras = pytest.importorskip("keras")
+tf = pytest.importorskip("tensorflow")
+
+from pipeline.job import LAYERS  # noqa: E402
+from pipeline.studio.kernels import load_kernels  # noqa: E402
+from pipeline.studio.vgg import FRAME, Vgg19, reduction  # noqa: E402
+from pipeline.studio.weights import locate  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def kernels():
+    return load_kernels(locate("imagenet-8bit"))
+
+
+@pytest.fixture(scope="module")
+def picture():
+    return tf.constant(np.random.default_rng(0).uniform(0, 255, (70, 53, 3)), tf.float32)
+
+
+@pytest.fixture(scope="module")
+def keras_model(kernels):
+    model = keras.applications.VGG19(include_top=False, weights=None)
+    for name, weights in kernels.items():
+        model.get_layer(name).set_weights(weights)
+    return model
+
+
+def keras_activations(model, picture, layers):
+    """As a Keras user would: preprocess_input and a model with several outputs. A copy, as it changes arrays in place."""
+    batch = keras.applications.vgg19.preprocess_input(np.array(picture)[np.newaxis].copy())
+    outputs = keras.Model(model.input, [model.get_layer(name).output for name in layers])(batch)
+    return {name: output[0] for name, output in zip(layers, outputs, strict=True)}
+
+
+def test_every_layer_is_keras_own_with_the_zero_border(kernels, keras_model, picture):
+    ours = Vgg19(kernels, border="zero")(picture, LAYERS)
+    theirs = keras_activations(keras_model, picture, LAYERS)
+    for name in LAYERS:
+        np.testing.assert_allclose(ours[name], theirs[name], rtol=1e-4, atol=1e-2, err_msg=name)
+
+
+def test_mirror_border_is_the_inside_of_a_mirrored_picture(kernels, keras_model, picture):
+    layers = ["block1_conv1", "block2_pool", "block5_conv1"]
+    ours = Vgg19(kernels, border="mirror")(picture, layers)
+    mirrored = np.pad(np.array(picture), [(FRAME, FRAME), (FRAME, FRAME), (0, 0)], mode="symmetric")
+    theirs = keras_activations(keras_model, mirrored, layers)
+    for name, (height, width) in zip(layers, [(70, 53), (17, 13), (4, 3)], strict=True):
+        frame = FRAME // reduction(name)
+        inside = theirs[name][frame : frame + height, frame : frame + width]
+        assert ours[name].shape[:2] == (height, width)
+        np.testing.assert_allclose(ours[name], inside, rtol=1e-4, atol=1e-2)
+
+
+def test_average_pooling_averages(kernels, picture):
+    activations = Vgg19(kernels, pooling="avg", border="zero")(picture, ["block1_conv2", "block1_pool"])
+    before = np.array(activations["block1_conv2"])
+    np.testing.assert_allclose(
+        activations["block1_pool"][3, 4], before[6:8, 8:10].mean(axis=(0, 1)), rtol=1e-4, atol=1e-3
+    )
+
+
+def test_nothing_is_computed_beyond_the_deepest_layer(kernels):
+    network = Vgg19(kernels)
+    graph = tf.function(lambda x: network(x, ["block2_conv1"])).get_concrete_function(tf.TensorSpec((64, 64, 3))).graph
+    convolutions = [operation for operation in graph.get_operations() if operation.type == "Conv2D"]
+    assert len(convolutions) == 3
+
+
+def test_the_picture_is_not_changed(kernels, picture):
+    before = np.array(picture)
+    Vgg19(kernels)(picture, ["block1_conv1"])
+    np.testing.assert_array_equal(picture, before)
+
+
+def test_activations_are_not_negative(kernels, picture):
+    assert min(float(tf.reduce_min(a)) for a in Vgg19(kernels)(picture, LAYERS).values()) >= 0
