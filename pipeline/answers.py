@@ -13,7 +13,7 @@ from pipeline.batch.plan import Plan
 from pipeline.batch.records import State
 from pipeline.errors import UsageError
 from pipeline.job import Job, Manifest
-from pipeline.report.printable import printable
+from pipeline.printable import printable
 from pipeline.report.quantities import duration
 
 

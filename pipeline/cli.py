@@ -250,7 +250,7 @@ def check(manifest: Path, settings: tuple[str, ...]) -> int:
     from pipeline.answers import counted
     from pipeline.errors import BadImage
     from pipeline.images.facts import inspect_image
-    from pipeline.report.printable import printable
+    from pipeline.printable import printable
 
     loaded = _load(manifest, settings)
     for warning in loaded.warnings:

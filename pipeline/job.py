@@ -97,7 +97,7 @@ class Options:
     content_weight: float = _option(
         1.0, "weight of the content distance, in the unit of `losses`", ge=0, examples=[2.0]
     )
-    style_weight: float = _option(5e-2, "weight of the style distance, in the unit of `losses`", ge=0, examples=[3e-2])
+    style_weight: float = _option(3e-2, "weight of the style distance, in the unit of `losses`", ge=0, examples=[5e-2])
     tv_weight: float = _option(
         0.0, "weight of total variation, in the unit of `losses`: smooths", ge=0, examples=[10.0]
     )

@@ -103,8 +103,8 @@ def paint(
     began = time.perf_counter()
     width, height = result_size(content, options)
     photograph = resize(content.pixels, width, height)
-    style_side = max(1, round(max(width, height) * options.style_scale))
-    paintings = [resize(style.pixels, *_fitted(style, "style", style_side)) for style, _share in styles]
+    side = style_side(max(width, height), options)
+    paintings = [resize(style.pixels, *_fitted(style, "style", side)) for style, _share in styles]
     beginning = _beginning(options, photograph, paintings[0], start)
 
     targets = Targets(
@@ -136,7 +136,7 @@ def paint(
         last=_losses(_reading(len(trace), 0.0, *(float(distance) for distance in last))),
         setup_seconds=descent_began - began,
         seconds=time.perf_counter() - began,
-        notes=_notes(content, styles, style_side, start),
+        notes=_notes(content, styles, side, start),
     )
 
 
@@ -144,6 +144,11 @@ def result_size(content: Picture, options: Options) -> tuple[int, int]:
     """(width, height) of the picture that a photograph becomes. Content is only ever made smaller."""
     longest = max(content.size)
     return _fitted(content, "content", longest if options.size == "original" else min(longest, options.size))
+
+
+def style_side(longer_side: int, options: Options) -> int:
+    """Longer side of the style images for a picture whose own longer side is `longer_side`."""
+    return max(1, round(longer_side * options.style_scale))
 
 
 def _fitted(picture: Picture, role: str, longer_side: int) -> tuple[int, int]:
@@ -199,15 +204,15 @@ def _finished(painted: NDArray[np.uint8], photograph: Pixels, options: Options) 
 
 
 def _notes(
-    content: Picture, styles: Sequence[tuple[Picture, float]], style_side: int, start: Picture | None
+    content: Picture, styles: Sequence[tuple[Picture, float]], side: int, start: Picture | None
 ) -> tuple[str, ...]:
     """What the pictures' own notes say, and which style images had to be enlarged."""
     pictures = [content, *(style for style, _share in styles), *([start] if start else [])]
     notes = [f"{picture.name}: {note}" for picture in pictures for note in picture.notes]
     for style, _share in styles:
-        if max(style.size) < style_side:
+        if max(style.size) < side:
             notes.append(
-                f"{style.name}: enlarged from {max(style.size)} to {style_side} px; its strokes are softer than the picture"
+                f"{style.name}: enlarged from {max(style.size)} to {side} px; its strokes are softer than the picture"
             )
     return tuple(dict.fromkeys(notes))
 

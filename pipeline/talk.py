@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import ExitCode
-from pipeline.report.printable import printable
+from pipeline.printable import printable
 from pipeline.report.quantities import duration
 
 if TYPE_CHECKING:

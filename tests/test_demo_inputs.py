@@ -10,7 +10,9 @@ from PIL import Image
 
 INPUT = Path(__file__).resolve().parent.parent / "input"
 # What is in the repository; a user's own photographs beside it are nobody's business.
-TRACKED = subprocess.run(["git", "ls-files", "-z"], cwd=INPUT, capture_output=True, text=True, check=True).stdout.split("\0")
+TRACKED = subprocess.run(["git", "ls-files", "-z"], cwd=INPUT, capture_output=True, text=True, check=True).stdout.split(
+    "\0"
+)
 FILES = sorted(INPUT / name for name in TRACKED if name and name != "SOURCES.md")
 PICTURES = [p for p in FILES if p.suffix != ".py"]
 MOST_BYTES = 150_000  # of one picture: all of them together stay about a megabyte of every clone

@@ -36,7 +36,8 @@ def matrix(text: str, more: str = "") -> str:
 
 def laughs() -> str:
     levels = "".join(
-        f"x-{name}: &{name} [{','.join([f'*{below}'] * 10)}]\n" for below, name in zip("abcdefgh", "bcdefghi", strict=True)
+        f"x-{name}: &{name} [{','.join([f'*{below}'] * 10)}]\n"
+        for below, name in zip("abcdefgh", "bcdefghi", strict=True)
     )
     return f"{HEAD}x-a: &a [x,x,x,x,x,x,x,x,x,x]\n{levels}{PAIR}"
 
@@ -59,8 +60,8 @@ CASES = [
     Case(4, "list at top", "- a\n", "m.yaml:1:1: error: a manifest is a map of 'version', 'pairs' and more; got a list"),
     Case(5, "two documents", HEAD + PAIR + "---\nversion: 1\n", "m.yaml:7:1: error: a manifest is one YAML document; a second one starts here"),
     Case(6, "tab", HEAD + "pairs:\n\t- content: a\n", "m.yaml:5:1: error: a tab cannot be used to indent; use spaces"),
-    Case(7, "unclosed bracket", HEAD + "pairs: [\n  {content: dog.jpg, style: art.jpg}\n", "m.yaml:4:8: error: '[' is opened here and never closed"),
-    Case(7, "unclosed quote", HEAD + 'name: "a\n' + PAIR, "m.yaml:4:7: error: '\"' is opened here and never closed"),
+    Case(7, "unclosed bracket", HEAD + "pairs: [\n  {content: dog.jpg, style: art.jpg}\n", "m.yaml:4:8: error: [ is opened here and never closed"),
+    Case(7, "unclosed quote", HEAD + 'name: "a\n' + PAIR, "m.yaml:4:7: error: \" is opened here and never closed"),
     Case(8, "NUL byte", HEAD + "name: a\0b\n" + PAIR, "m.yaml:4:8: error: the character U+0000 is not allowed in YAML; remove it"),
     Case(9, "BEL byte", HEAD + "name: a\ab\n" + PAIR, "m.yaml:4:8: error: the character U+0007 is not allowed in YAML; remove it"),
     Case(10, "byte order mark", b"\xef\xbb\xbf" + (HEAD + PAIR).encode()),

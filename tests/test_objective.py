@@ -14,7 +14,7 @@ from pipeline.studio.objective import Objective, Targets, Weights, blend  # noqa
 
 
 def pixels_as_features(image, layers):
-    return {layer: image for layer in layers}
+    return dict.fromkeys(layers, image)
 
 
 def picture(seed):

@@ -14,10 +14,10 @@ import pytest
 
 from pipeline.errors import ExitCode
 from pipeline.job import STATUSES, Outcome
+from pipeline.printable import ascii_only, printable
 from pipeline.report import RunFacts, build_report, verdict, write_reports
 from pipeline.report.attention import attention, retry_command
 from pipeline.report.flags import flags
-from pipeline.report.printable import ascii_only, printable
 from pipeline.report.quantities import duration, memory, significant
 from pipeline.report.text import LINES, render_text
 

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.batch.files import write_whole
+from pipeline.errors import BadImage
 from pipeline.images.source import hash_file
 from pipeline.job import Job, Outcome
 
@@ -98,7 +99,10 @@ class Record:
             return False
         if stamp.st_size != self.size:
             return False
-        return stamp.st_mtime_ns == self.mtime_ns or hash_file(picture) == self.sha256
+        try:
+            return stamp.st_mtime_ns == self.mtime_ns or hash_file(picture) == self.sha256
+        except BadImage:  # not readable, or no regular file any more
+            return False
 
 
 class HashTable:

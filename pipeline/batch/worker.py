@@ -111,8 +111,8 @@ class _Painter:
 
     def _paint(self, command: Mapping[str, Any]) -> dict[str, Any]:
         from pipeline.images.door import open_picture
-        from pipeline.images.encode import encode_picture, thumbnail
-        from pipeline.stylize import paint
+        from pipeline.images.encode import encode_picture, format_for, thumbnail
+        from pipeline.stylize import paint, result_size, style_side
 
         weights = Weights.from_json(command["weights"])
         job = Job.from_json(command["job"])
@@ -122,8 +122,13 @@ class _Painter:
             self._workshop = self._make_workshop(weights)
         _reset_peak_memory()
 
-        content = open_picture(job.content)
-        styles = [(open_picture(style.image), style.weight) for style in job.styles]
+        # Opened no larger than needed: a photograph of 100 megapixels would be 1.2 GB of floats.
+        size = job.options.size
+        content = open_picture(job.content, longer_side=size if isinstance(size, int) else None)
+        longer_side = max(result_size(content, job.options))
+        format_for(Path(job.output).suffix, longer_side)  # refused now and not after hours
+        side = style_side(longer_side, job.options)
+        styles = [(open_picture(style.image, longer_side=side), style.weight) for style in job.styles]
         start = open_picture(Path(job.options.init)) if job.options.starts_from_file else None
         result = paint(content, styles, job.options, self._workshop, start=start, on_reading=self._read_out)
 

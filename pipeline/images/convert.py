@@ -12,7 +12,7 @@ from io import BytesIO
 from PIL import ExifTags, Image, ImageCms
 
 from pipeline.errors import BadImage
-from pipeline.images.source import printable
+from pipeline.printable import printable
 
 # EXIF 2.32, tag 0x0112: how the stored picture has to be turned to stand upright. 1 is upright already.
 _TURNS = {

@@ -22,7 +22,8 @@ from pipeline.errors import BadImage, OutOfMemory, StylizeError
 from pipeline.images.convert import to_canonical
 from pipeline.images.png import has_all_rows, has_end
 from pipeline.images.refusals import is_heif, why_no_picture
-from pipeline.images.source import Source, printable
+from pipeline.images.source import Source
+from pipeline.printable import printable
 
 # Raster formats of photographs and paintings. What is missing is missing on purpose: EPS would start Ghostscript, and
 # Pillow recognises some old formats (TGA, ICO, XBM) from next to nothing.

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from pipeline.images.convert import TURNED_ASIDE, orientation
 from pipeline.images.decode import check_shape, decode, decoding, identify
-from pipeline.images.source import open_regular, printable, read_source
+from pipeline.images.source import open_regular, read_source
+from pipeline.printable import printable
 
 _HEAD = 4096  # bytes; more than any beginning that is told apart
 

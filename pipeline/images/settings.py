@@ -16,7 +16,8 @@ from typing import Any
 
 from pipeline.errors import BadImage
 from pipeline.images.decode import decoding, identify
-from pipeline.images.source import printable, read_source
+from pipeline.images.source import read_source
+from pipeline.printable import printable
 
 PNG_KEY = "stylize"
 

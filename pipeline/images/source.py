@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from pipeline.errors import BadImage
+from pipeline.printable import printable
 
 # An uncompressed 8-bit RGBA file at the limit of pixels (decode.MAX_PIXELS, 110 million) is 440 MB.
 MAX_BYTES = 512 * 2**20
@@ -33,10 +34,12 @@ class Source:
 
     @property
     def name(self) -> str:
+        """The file's own name, without folders."""
         return self.path.name
 
     @property
     def shown(self) -> str:
+        """The path as messages may print it."""
         return printable(self.path)
 
 
@@ -81,12 +84,6 @@ def open_regular(path: str | os.PathLike[str]) -> Iterator[tuple[BinaryIO, os.st
             yield file, status
         except OSError as error:  # a disk or network folder that fails while being read
             raise BadImage(f"{printable(path)} cannot be read: {error.strerror or error}; check the disk") from error
-
-
-def printable(path: str | os.PathLike[str]) -> str:
-    """A path for messages: one line; control, direction and undecodable characters are shown as escapes."""
-    text = os.fspath(path)
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode("ascii") for c in text)
 
 
 class _ChangedWhileReading(BadImage):

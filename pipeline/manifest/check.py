@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, TypeVar, get_args
 
 from pydantic import ValidationError
-from pydantic_core import ErrorDetails
 
 from pipeline.job import RunSettings
+from pipeline.manifest.option_types import LayerError
 from pipeline.manifest.problems import Place, Problems, did_you_mean, shorten
 from pipeline.manifest.rules import RULES
 from pipeline.manifest.section import Section
@@ -43,7 +43,7 @@ def find_faults(model: type[S], node: Node, name: str) -> tuple[S | None, list[S
     try:
         return model.model_validate(plain(node)), []
     except ValidationError as error:
-        details = error.errors(include_url=False)
+        details: list[Mapping[str, Any]] = [*error.errors(include_url=False)]
     unknown = [detail for detail in details if detail["type"] == "extra_forbidden"]
     misspelt = {_meant(_locate(model, node, detail["loc"]).section, str(detail["loc"][-1])) for detail in unknown}
     faults = [fault for detail in details for fault in _faults(model, node, detail, misspelt)]
@@ -85,7 +85,7 @@ def _section_in(annotation: Any) -> type[Section] | None:
 
 
 def _faults(
-    model: type[Section], node: MapNode, detail: ErrorDetails, misspelt: set[str | None]
+    model: type[Section], node: MapNode, detail: Mapping[str, Any], misspelt: set[str | None]
 ) -> Iterator[SectionFault]:
     loc = detail["loc"]
     where = _locate(model, node, loc)
@@ -99,8 +99,8 @@ def _faults(
         key = str(loc[-1])
         assert isinstance(where.node, MapNode)
         yield SectionFault(first, where.node.entries[key].place, _unknown_key(where.section, key))
-    elif detail["type"] == "faults":
-        for path, message in detail["ctx"]["faults"]:
+    elif isinstance(error := detail.get("ctx", {}).get("error"), LayerError):
+        for path, message in error.faults:
             told = f"'{where.key}': {message}" if message else _wrong_value(where, detail)
             yield SectionFault(first, _place_inside(where.node, path), told)
     else:
@@ -133,7 +133,7 @@ def _meant(section: type[Section], key: str) -> str | None:
 def _unknown_key(section: type[Section], key: str) -> str:
     if home := _home(section, key):
         return f"unknown key '{key}' here; {home}"
-    what = "option" if "size" in section.model_fields and section is not AxesSection else "key"
+    what = "option" if _has_options(section) and section is not AxesSection else "key"
     meant = _meant(section, key)
     return f"unknown {what} '{shorten(key)}'" + (f"; did you mean '{meant}'?" if meant else _known(section))
 
@@ -148,16 +148,17 @@ def _home(section: type[Section], key: str) -> str:
     if key == "preset" and issubclass(section, PresetSection):
         return "a preset starts from another one by 'extends'"
     if key in RULES:
-        return (
-            "it is an option: put it under 'options'"
-            if "options" in section.model_fields
-            else ("it is an option: put it under 'defaults'" if "size" not in section.model_fields else "")
-        )
+        return f"it is an option: put it under '{'options' if 'options' in section.model_fields else 'defaults'}'"
     if key in _RUN_KEYS:
         return "put it under 'run' at the top of the manifest"
-    if key in _PAIR_KEYS and "size" in section.model_fields and key not in section.model_fields:
+    if key in _PAIR_KEYS and _has_options(section):
         return "it belongs to the pair, beside 'options'"
     return ""
+
+
+def _has_options(section: type[Section]) -> bool:
+    """Whether the options are keys of the section itself."""
+    return RULES.keys() - {"preset"} <= section.model_fields.keys()
 
 
 # --------------------------------------------------------------------------------------------------------------- values
@@ -178,7 +179,7 @@ _RULES_BY_TYPE = {
 _MAP = "must be a map of 'key: value'"
 
 
-def _wrong_value(where: _Where, detail: ErrorDetails) -> str:
+def _wrong_value(where: _Where, detail: Mapping[str, Any]) -> str:
     key, got = where.key, describe(where.node)
     value = where.node.value if isinstance(where.node, ScalarNode) else None
     if key in RULES:
@@ -189,8 +190,8 @@ def _wrong_value(where: _Where, detail: ErrorDetails) -> str:
     if special := _special(where, detail["type"], got):
         return special
     context = detail.get("ctx", {})
-    if detail["type"] == "unit":
-        return f"'{key}' {context['rule']}; got {got}"
+    if detail["type"] == "value_error":
+        return f"'{key}' {context['error']}; got {got}"
     subject = f"an item of '{key}'" if where.is_item else f"'{key}'"
     rule = _RULES_BY_TYPE.get(detail["type"], _MAP).format(**context)
     quote = "; quote it" if detail["type"] == "string_type" and value is not None else ""
@@ -201,15 +202,10 @@ def _special(where: _Where, kind: str, got: str) -> str:
     """Sentences for the mistakes that a general rule would not help to mend."""
     if where.section is TopSection and where.key == "version":
         return f"'version' must be 1, the only one there is; got {got}"
-    if where.section is TopSection and where.key == "pairs":
+    if where.section is TopSection and where.key == "pairs" and (kind == "too_short" or got == "nothing"):
         return "no pairs: list what to paint below 'pairs', like '- {content: photo.jpg, style: art.jpg}'"
-    if where.key == "style" and kind == "string_type" and value_is_container(where.node):
+    if where.key == "style" and kind == "string_type" and not isinstance(where.node, ScalarNode):
         return f"'style' must be a picture, or a list of '{{image: ..., weight: ...}}' to blend; got {got}"
     if where.key == "style" and where.is_item and kind == "model_type":
         return f"a style of a blend is '{{image: ..., weight: ...}}'; got {got}; for one picture of each style use 'matrix'"
     return ""
-
-
-def value_is_container(node: Node) -> bool:
-    """Whether the node is a list or a map."""
-    return not isinstance(node, ScalarNode)

@@ -74,7 +74,11 @@ class Chooser:
                 return None
             return [named] if _is_left(item.text, taken_away) else []
         self._look_at(item)
-        names = self._finder.find(item.text)
+        try:
+            names = self._finder.find(item.text)
+        except ValueError as error:
+            self._problems.add(item.place, f"'{shorten(item.text)}' {error}")
+            return None
         if not names:
             reason = self._finder.why_nothing(item.text)
             self._problems.add(

@@ -35,7 +35,7 @@ class _Entry:
     layer: Layer
     priority: int
     meta: Mapping[str, Any]
-    advice: str = "give one of them another 'output'"
+    advice: str = ""  # for a matrix of which two combinations want one output
 
 
 class Expansion:

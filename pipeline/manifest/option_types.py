@@ -6,10 +6,9 @@ from collections.abc import Callable
 from typing import Annotated, Any, Literal, Union
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
-from pydantic_core import PydanticCustomError
 
 from pipeline.job import LAYERS
-from pipeline.manifest.rules import OptionRule, layer_weights
+from pipeline.manifest.rules import Fault, OptionRule, layer_weights
 
 
 def option_type(rule: OptionRule) -> Any:
@@ -17,8 +16,7 @@ def option_type(rule: OptionRule) -> Any:
     if rule.is_layers:
         return Annotated[dict[str, float], BeforeValidator(_read_layers), WithJsonSchema(_layers_schema())]
     if rule.is_path:
-        pattern = "(?i)" + "|".join(rf"\{suffix}$" for suffix in rule.suffixes)
-        schema = {"anyOf": [{"enum": list(rule.words)}, {"type": "string", "pattern": _without_flag(pattern)}]}
+        schema = {"anyOf": [{"enum": list(rule.words)}, {"type": "string", "pattern": _suffix_pattern(rule.suffixes)}]}
         return Annotated[str, AfterValidator(_word_or_path(rule)), WithJsonSchema(schema)]
     kinds: list[Any] = []
     if rule.number is not None:
@@ -33,16 +31,25 @@ def option_type(rule: OptionRule) -> Any:
     return Union[tuple(kinds)] if kinds else Annotated[str, Field(min_length=1)]  # noqa: UP007
 
 
-def _without_flag(pattern: str) -> str:
-    """ECMA-262 knows no inline flags: each letter becomes a class of both cases."""
-    return "".join(f"[{c}{c.upper()}]" if c.isalpha() else c for c in pattern.removeprefix("(?i)"))
+def _suffix_pattern(suffixes: tuple[str, ...]) -> str:
+    """A pattern of ECMA-262, which has no flag for case inside a pattern: each letter becomes a class of both cases."""
+    letters = "|".join(suffix.removeprefix(".") for suffix in suffixes)
+    return rf"\.({''.join(f'[{c}{c.upper()}]' if c.isalpha() else c for c in letters)})$"
 
 
 def _read_layers(value: Any) -> dict[str, float]:
     weights, faults = layer_weights(value)
     if faults:
-        raise PydanticCustomError("faults", "layers", {"faults": faults})
+        raise LayerError(faults)
     return weights
+
+
+class LayerError(ValueError):
+    """Layers with faults, each with its place inside the value; pydantic hands it on to whoever words the message."""
+
+    def __init__(self, faults: list[Fault]) -> None:
+        super().__init__("faulty layers")
+        self.faults = faults
 
 
 def _layers_schema() -> dict[str, Any]:

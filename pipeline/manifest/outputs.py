@@ -29,12 +29,17 @@ class Outputs:
         self._told: set[tuple[Place, Place]] = set()
 
     def claim(self, name: str, entry: Place, place: Place, advice: str) -> None:
-        """Note who wants an output. `advice` says what to do if another entry wants it too; any two are told of once."""
+        """Note who wants an output; any two entries that want the same are told of once.
+
+        `advice` says what to do if it is one matrix that wants it twice.
+        """
         first = self._claims.setdefault(identity(name), claim := _Claim(name, entry, place))
         if first is claim or (first.entry, entry) in self._told:
             return
         self._told.add((first.entry, entry))
-        by = "this matrix" if first.entry == entry else f"the entry on line {first.entry.line}"
+        is_one_matrix = first.entry == entry
+        by = "this matrix" if is_one_matrix else f"the entry on line {first.entry.line}"
+        advice = advice if is_one_matrix else "give one of them another 'output'"
         if first.name == name:
             message = f"output '{_shown(name)}' is wanted twice (first by {by}); {advice}"
         else:

@@ -14,6 +14,7 @@ from pipeline.manifest.rules import PICTURE_SUFFIXES
 
 _MAGIC = re.compile(r"[*?\[]")
 _ANY_FOLDERS = "**"
+MAX_LISTED = 1_000_000  # names looked at; a pattern that starts at / would otherwise walk through the whole disk
 
 
 class PictureFinder:
@@ -27,6 +28,7 @@ class PictureFinder:
         self._closed = None if holds_input else real_output + "/"
         self._listed: dict[str, list[tuple[str, bool, bool]]] = {}
         self._found: dict[str, list[str]] = {}
+        self._count = 0
         self.unreadable: list[str] = []
 
     def is_pattern(self, name: str) -> bool:
@@ -34,7 +36,10 @@ class PictureFinder:
         return _MAGIC.search(name) is not None and not os.path.lexists(os.path.join(self._input, name))
 
     def find(self, pattern: str) -> list[str]:
-        """The pictures that match, sorted; relative to the input folder unless the pattern is absolute."""
+        """The pictures that match, sorted; relative to the input folder unless the pattern is absolute.
+
+        Raises ValueError with the end of a sentence if more than `MAX_LISTED` names would have to be looked at.
+        """
         if pattern not in self._found:
             self._found[pattern] = sorted(self._walk(pattern))
         return self._found[pattern]
@@ -83,6 +88,9 @@ class PictureFinder:
                 except (OSError, ValueError):  # ValueError: a NUL in the name
                     self.unreadable.append(folder or ".")
             self._listed[folder] = entries
+            self._count += len(entries)
+            if self._count > MAX_LISTED:
+                raise ValueError(f"looks through more than {MAX_LISTED:,} names; start it in a narrower folder")
         return self._listed[folder]
 
 

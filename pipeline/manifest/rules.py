@@ -115,7 +115,8 @@ class OptionRule:
         return f"one of {', '.join(self.words)}" if len(self.words) > 1 else f"'{self.words[0]}'"
 
 
-def _rule(field: dataclasses.Field[Any], hint: Any) -> OptionRule:
+def rule_of(field: dataclasses.Field[Any], hint: Any) -> OptionRule:
+    """The rule of a field of options with its resolved type hint."""
     rules = field.metadata
     parts = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
     later = tuple(rules.get("later", ()))
@@ -151,7 +152,7 @@ def _default(field: dataclasses.Field[Any]) -> Any:
 
 _HINTS = get_type_hints(Options)
 RULES: Mapping[str, OptionRule] = {
-    field.name: _rule(field, _HINTS[field.name]) for field in dataclasses.fields(Options)
+    field.name: rule_of(field, _HINTS[field.name]) for field in dataclasses.fields(Options)
 }
 
 

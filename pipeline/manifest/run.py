@@ -2,34 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
-from pydantic_core import PydanticCustomError
 
 from pipeline.job import RunSettings
 from pipeline.manifest.section import Name, Section
 from pipeline.manifest.units import DURATION, SIZE, TIME_OF_DAY, bytes_of_size, seconds, time_of_day
 
 
-def _read_by(read: Callable[[object], object]) -> BeforeValidator:
-    def check(value: object) -> object:
-        try:
-            return read(value)
-        except ValueError as error:
-            raise PydanticCustomError("unit", "{rule}", {"rule": str(error)}) from None
-
-    return BeforeValidator(check)
-
-
 def _schema(pattern: str) -> WithJsonSchema:
     return WithJsonSchema({"type": "string", "pattern": f"^{pattern}$"})
 
 
-_Duration = Annotated[float, _read_by(seconds), _schema(DURATION)]
-_Size = Annotated[int, _read_by(bytes_of_size), _schema(SIZE)]
-_Time = Annotated[str, _read_by(time_of_day), _schema(TIME_OF_DAY)]
+_Duration = Annotated[float, BeforeValidator(seconds), _schema(DURATION)]
+_Size = Annotated[int, BeforeValidator(bytes_of_size), _schema(SIZE)]
+_Time = Annotated[str, BeforeValidator(time_of_day), _schema(TIME_OF_DAY)]
 _Command = Annotated[list[Name], Field(min_length=1)]
 _RUN = RunSettings()
 _LEFT_OUT: Any = None  # has no value that could be written

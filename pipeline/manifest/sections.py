@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, WithJsonSchema, create_model
 
+from pipeline.manifest.naming import DEFAULT_PATTERN
 from pipeline.manifest.option_types import option_type
 from pipeline.manifest.rules import RULES
 from pipeline.manifest.section import Name, Section
@@ -80,7 +81,7 @@ Style = Annotated[
 
 class _Painted(Section):
     output: Name = Field(
-        "{content.stem}--{style.stem}.png",
+        DEFAULT_PATTERN,
         description=(
             "Name below the output folder; its suffix is the format. Fields: {content.stem} {content.name}"
             " {content.parent} {style.stem} {style.name} {style.parent} {index} and any option, like {style_weight}."

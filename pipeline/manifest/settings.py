@@ -95,37 +95,26 @@ class Layers:
 
     def __init__(self, presets: Mapping[str, Layer], defaults: Layer = NOTHING, overrides: Layer = NOTHING) -> None:
         self._presets = presets
-        self._defaults = defaults
         self.overrides = overrides
         built_in = {name: Setting(rule.default, "built in") for name, rule in RULES.items()}
         self._base = {**built_in, **defaults}
-        self._of_preset: dict[Setting, dict[str, Setting]] = {}
-        self._plain: dict[Setting, Settled] = {}
+        self._of_preset: dict[str, dict[str, Setting]] = {}
+        self._plain: Settled | None = None
 
     def settle(self, axis: Layer = NOTHING, pair: Layer = NOTHING) -> Settled:
         """The options of a pair. Every preset named in the layers must exist."""
-        preset = self._preset(axis, pair)
-        if not axis and not pair:
-            if preset not in self._plain:
-                self._plain[preset] = _settled({**self._below(preset), **self.overrides})
-            return self._plain[preset]
-        return _settled({**self._below(preset), **axis, **pair, **self.overrides})
+        if axis or pair:
+            return self._lay(axis, pair)
+        if self._plain is None:  # thousands of pairs may have no options of their own
+            self._plain = self._lay(axis, pair)
+        return self._plain
 
-    def _preset(self, axis: Layer, pair: Layer) -> Setting:
-        for layer in (self.overrides, pair, axis):
-            if "preset" in layer:
-                return layer["preset"]
-        return self._base["preset"]
-
-    def _below(self, preset: Setting) -> dict[str, Setting]:
-        """What the matrix, the pair and the overrides are laid upon."""
-        if preset not in self._of_preset:
-            self._of_preset[preset] = {**self._base, **self._presets[preset.value], "preset": preset}
-        return self._of_preset[preset]
-
-
-def _settled(settings: dict[str, Setting]) -> Settled:
-    return Settled(
-        Options(**{name: setting.value for name, setting in settings.items()}),
-        {name: setting.origin for name, setting in settings.items()},
-    )
+    def _lay(self, axis: Layer, pair: Layer) -> Settled:
+        chosen = next(layer["preset"] for layer in (self.overrides, pair, axis, self._base) if "preset" in layer)
+        if chosen.value not in self._of_preset:
+            self._of_preset[chosen.value] = {**self._base, **self._presets[chosen.value]}
+        settings = {**self._of_preset[chosen.value], **axis, **pair, **self.overrides}
+        return Settled(
+            Options(**{name: setting.value for name, setting in settings.items()}),
+            {name: setting.origin for name, setting in settings.items()},
+        )

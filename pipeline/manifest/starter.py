@@ -47,13 +47,15 @@ def manifest_for_settings(settings: Mapping[str, Any]) -> str:
         styles = [(str(style["image"]), float(style.get("weight", 1.0))) for style in settings["style"]]
         content, output = str(settings["content"]), str(settings["output"])
         given = dict(settings["options"])
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise UsageError(
-            f"these settings lack what makes a picture again ({error!r}); was it made by stylize?"
-        ) from None
+    except (KeyError, TypeError, ValueError, AttributeError):
+        styles = []
+    if not styles:
+        raise UsageError("these settings do not say what was painted; were they stored by stylize?")
     preset = given.pop("preset", None)
     options_from_python(given)
-    lines = ["# Every option is written out, so that the picture comes out the same whatever the presets are.\nversion: 1\n"]
+    lines = [
+        "# Every option is written out, so that the picture comes out the same whatever the presets are.\nversion: 1\n"
+    ]
     if isinstance(preset, str) and preset:
         if preset not in builtin_presets():
             lines.append(f"presets: {{{_quoted(preset)}: {{}}}}\n")

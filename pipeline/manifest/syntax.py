@@ -41,10 +41,9 @@ def explain(error: yaml.MarkedYAMLError, problems: Problems) -> tuple[Place, str
     for number in range(1, place.line + 1):
         if problems.line(number).startswith(_CONFLICT_MARKERS):
             return Place(number, 1), "a merge-conflict marker; keep one side and remove the markers"
-    if not problems.line(place.line).strip() and opened.line:  # at the end of the file: what was opened helps more
-        place = opened
-        if error.context and ("flow" in error.context or "quoted" in error.context):
-            return place, f"'{problems.line(place.line)[place.column - 1 : place.column]}' is opened here and never closed"
+    sign = problems.line(opened.line)[opened.column - 1 : opened.column]
+    if sign in ("[", "{", '"', "'") and not problems.line(place.line).strip():  # at the end: what was opened helps more
+        return opened, f"{sign} is opened here and never closed"
     if problems.line(place.line)[: place.column - 1].rstrip().endswith(("}", "]")):
         return place, "a value that starts with '{' or '[' is a map or a list and ends with its bracket" + _QUOTE_IT
     if error.context and "scanning an a" in error.context:  # an alias or anchor: its sign, not what follows it

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-DURATION = r"(?:[0-9]+d)?(?:[0-9]+h)?(?:[0-9]+m)?(?:[0-9]+s)?"
+DURATION = r"(?=[0-9])(?:[0-9]+d)?(?:[0-9]+h)?(?:[0-9]+m)?(?:[0-9]+s)?"
 SIZE = r"[0-9]+(?:\.[0-9]+)?(?:kB|KiB|MB|MiB|GB|GiB|TB|TiB)"
 TIME_OF_DAY = r"(?:[01]?[0-9]|2[0-3]):[0-5][0-9]"
 
@@ -19,11 +19,12 @@ _MAX_DIGITS = 12  # of one number: 30,000 years in seconds, 1 TB in bytes; keeps
 
 def seconds(text: object) -> float:
     """The seconds of `90s`, `45m`, `7h`, `1h30m` or `2d`; above 0."""
-    if isinstance(text, str) and text and re.fullmatch(DURATION, text):
+    if isinstance(text, str) and re.fullmatch(DURATION, text):
         parts = re.findall(r"([0-9]+)([dhms])", text)
-        total = sum(int(number[:_MAX_DIGITS]) * _SECONDS[unit] for number, unit in parts)
-        if total > 0 and all(len(number) <= _MAX_DIGITS for number, _ in parts):
-            return float(total)
+        if all(len(number) <= _MAX_DIGITS for number, _ in parts):
+            total = sum(int(number) * _SECONDS[unit] for number, unit in parts)
+            if total > 0:
+                return float(total)
     raise ValueError("must be a duration with its unit, like 90s, 45m, 7h or 1h30m")
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipeline.report.printable import is_unseen, printable
+from pipeline.printable import is_unseen, printable
 
 _STATUSES = ("failed", "quarantined", "interrupted", "not_started")  # most urgent first
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from pipeline.errors import OutputError
 from pipeline.job import STATUSES
-from pipeline.report.printable import printable
+from pipeline.printable import printable
 from pipeline.report.quantities import duration, significant
 
 log = logging.getLogger(__name__)

@@ -11,13 +11,13 @@ from typing import Any, NamedTuple
 import jinja2
 
 from pipeline.errors import ExitCode
+from pipeline.printable import printable
 from pipeline.report import drawings
 from pipeline.report.attention import attention
 from pipeline.report.data import STATUS_WORDS, verdict
 from pipeline.report.history import history_row, usual_speed
 from pipeline.report.links import INLINE_PAIRS, Links
 from pipeline.report.page import group_view, pair_view, remark_views, run_rows, tile_view
-from pipeline.report.printable import printable
 from pipeline.report.quantities import count, duration, memory, moment, percent, significant
 
 _TREND_RUNS = 30  # a month of nights; their columns are still wider than a line

@@ -12,11 +12,11 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from pipeline.job import Options
+from pipeline.printable import printable
 from pipeline.report.attention import Group, flagged, retry_command
 from pipeline.report.drawings import PARTS, LossCurve, loss_curve
 from pipeline.report.history import failing_runs
 from pipeline.report.links import Links, relative
-from pipeline.report.printable import printable
 from pipeline.report.quantities import duration, memory, percent, significant
 
 Rows = list[tuple[str, str]]

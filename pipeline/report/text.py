@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pipeline.printable import ascii_only
 from pipeline.report.attention import Group, attention, flagged, retry_command
 from pipeline.report.data import verdict
-from pipeline.report.printable import ascii_only
 from pipeline.report.quantities import count, moment
 
 LINES = 40  # one screen, and a mail that is read

@@ -5,6 +5,7 @@ Standard library only, so that every room and the command line can afford it.
 
 from __future__ import annotations
 
+import os
 import unicodedata
 
 # Unicode general categories that do not show as themselves: controls (ESC, newline), format characters (bidi overrides,
@@ -12,18 +13,19 @@ import unicodedata
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
-def printable(text: str) -> str:
-    r"""`text` on one line with every character that acts or hides instead of showing written out, as `\x1b`, `\u202e`.
+def printable(text: str | os.PathLike[str]) -> str:
+    r"""Text or a path on one line with every character that acts or hides instead of showing written out, as `\x1b`, `\u202e`.
 
     Letters of every script, spaces and emoji stay. What is printable already comes back unchanged, so applying it twice
     does no harm.
     """
+    text = os.fspath(text)
     if text.isprintable():
         return text
     return "".join(_written_out(character) if is_unseen(character) else character for character in text)
 
 
-def ascii_only(text: str) -> str:
+def ascii_only(text: str | os.PathLike[str]) -> str:
     r"""`printable(text)` with everything outside ASCII written out as well (`\xe9`), for mail and plain logs."""
     return "".join(character if character.isascii() else _written_out(character) for character in printable(text))
 

@@ -1,0 +1,226 @@
+"""What a manifest means: the promised example, which layer wins, overrides, and that reading stays light."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from manifest_kit import CONTRACT, Load, matrix, pair, project_with_pictures, refusal
+
+from pipeline.errors import ManifestError
+from pipeline.job import Options, RunSettings, StyleImage
+from pipeline.manifest import builtin_presets
+
+
+@pytest.fixture
+def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Load:
+    monkeypatch.chdir(tmp_path)
+    return project_with_pictures(tmp_path)
+
+
+# ---------------------------------------------------------------------------------------------------------- the example
+
+
+def test_the_promised_example_is_read_as_promised(load: Load, tmp_path: Path) -> None:
+    manifest = load(CONTRACT, whole=True)
+    assert (manifest.name, manifest.input, manifest.output) == (
+        "nightly-gallery",
+        tmp_path / "input",
+        tmp_path / "output",
+    )
+    assert manifest.file == tmp_path / "configs/m.yaml"
+    assert manifest.warnings == ()
+    assert manifest.run == RunSettings(
+        deadline="06:00",
+        max_duration=25_200.0,  # 7 * 3600
+        pair_timeout=2_700.0,  # 45 * 60
+        retries=1,
+        max_memory=6_442_450_944,  # 6 * 1024**3
+        jobs=1,
+        threads=2,
+        on_error="continue",
+        on_success=("./notify.sh", "ok"),
+    )
+    first, second, *product = manifest.jobs
+    assert first.output == "amsterdam-starry.png"
+    assert (first.content, first.priority) == (tmp_path / "input/photos/amsterdam.jpg", 10)
+    assert first.styles == (StyleImage(tmp_path / "input/art/starry.jpg"),)
+    assert first.where == "configs/m.yaml:26:5"
+    assert first.options == Options(seed=7)
+    assert second.output == "dog--kandinsky+wave.png"
+    assert [(style.image.name, style.weight) for style in second.styles] == [("kandinsky.jpg", 2.0), ("wave.jpg", 1.0)]
+    assert second.meta == {"credit": "City museum loan"}
+    assert second.options == Options(preset="poster", size=1024, style_weight=0.03, tv_weight=30.0, seed=7)
+    assert [job.output for job in product] == [
+        f"{content}/{style}-{weight}.png"
+        for content in ("amsterdam", "dog")
+        for style in ("kandinsky", "mondrian", "starry", "wave")
+        for weight in ("0.01", "0.05")
+        if (content, style) != ("dog", "mondrian")
+    ]
+
+
+def test_every_value_tells_where_it_came_from(load: Load) -> None:
+    origins = load(CONTRACT, "quality=90", whole=True).jobs[1].origins
+    assert list(origins) == list(Options().as_dict())
+    assert {name: origin for name, origin in origins.items() if origin != "built in"} == {
+        "preset": "configs/m.yaml:34:23 (pair)",
+        "size": "configs/m.yaml:21:37 (preset poster)",
+        "style_weight": "configs/m.yaml:21:57 (preset poster)",
+        "tv_weight": "configs/m.yaml:34:42 (pair)",
+        "seed": "configs/m.yaml:18:36 (defaults)",
+        "quality": "--set",
+    }
+    in_matrix = load(CONTRACT, whole=True).jobs[3].origins
+    assert in_matrix["style_weight"] == "configs/m.yaml:39:28 (matrix axis)"
+
+
+def test_folders_left_out_are_those_of_the_working_directory(load: Load, tmp_path: Path) -> None:
+    manifest = load("version: 1\n" + pair(), whole=True)
+    assert (manifest.input, manifest.output) == (tmp_path / "input", tmp_path / "output")
+    assert manifest.name == "m"
+
+
+def test_a_file_that_is_missing_is_left_to_its_own_pair(load: Load) -> None:
+    assert len(load("pairs: [{content: gone.jpg, style: art/wave.jpg}]\n").jobs) == 1
+
+
+def test_all_problems_are_told_at_once_in_the_order_of_the_file(load: Load) -> None:
+    text = "run: {retries: -1, job: 2}\ndefaults: {szie: 3}\npresets: {p: {steps: 0}}\n"
+    text += "pairs:\n  - {content: 3, style: a.jpg}\n  - {content: a.jpg, style: b.jpg, output: '{x}.png'}\n  - {}\n"
+    assert refusal(load, text) == [
+        "4:16: error: 'retries' must be 0 or more; got -1",
+        "4:20: error: unknown key 'job'; did you mean 'jobs'?",
+        "5:12: error: unknown option 'szie'; did you mean 'size'?",
+        "6:22: error: 'steps' must be a whole number, 1 or more; got 0",
+        "8:15: error: 'content' must be text; got 3; quote it",
+        "9:44: error: unknown field '{x}'; fields are content.stem, content.name, content.parent, style.stem, "
+        "style.name, style.parent, index and the options",
+        "10:5: error: 'content' is missing",
+        "10:5: error: 'style' is missing",
+    ]
+
+
+def test_a_problem_shows_its_line_and_a_caret_and_long_lines_are_cut_around_it(load: Load) -> None:
+    with pytest.raises(ManifestError) as caught:
+        load(f"pairs: [{{content: {'a' * 150}.jpg, stlye: b.jpg, meta: {{note: {'c' * 150}}}}}]\n")
+    head, line, caret = str(caught.value).splitlines()
+    assert head == "configs/m.yaml:4:175: error: unknown key 'stlye'; did you mean 'style'?"
+    assert len(line) == len("    4 | ") + 100
+    assert line.startswith("    4 | …aaa")
+    assert line.endswith("ccc…")
+    assert line[caret.index("^") :].startswith("stlye: b.jpg")
+
+
+def test_a_thousand_problems_are_enough(load: Load) -> None:
+    told = refusal(load, "pairs:\n" + "  - {}\n" * 2000)
+    assert len(told) == 1001
+    assert told[-1] == "configs/m.yaml: error: more than 1,000 problems; the rest was not looked at".removeprefix(
+        "configs/m.yaml:"
+    )
+
+
+# ----------------------------------------------------------------------------------------------------------- precedence
+
+
+def test_each_layer_wins_over_those_below_it(load: Load) -> None:
+    """built in < defaults < preset < matrix axis < pair < override."""
+    layers = "defaults: {steps: 11, seed: 11, size: 111, scales: 1, quality: 11}\n"
+    layers += "presets: {p: {steps: 22, seed: 22, size: 222}}\n"
+    text = layers + matrix(
+        "content: [photos/dog.jpg], style: [art/wave.jpg], preset: [p], steps: [33], seed: [33]",
+        options="{tv_weight: 44}",
+    )
+    job = load(text, "steps=55").jobs[0]
+    assert job.options == Options(preset="p", steps=55, seed=33, size=222, quality=11, tv_weight=44.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "settings", "preset"),
+    [
+        ("defaults: {preset: fine}\n" + pair(), (), "fine"),
+        ("defaults: {preset: fine}\n" + pair("preset: draft"), (), "draft"),
+        ("defaults: {preset: fine}\n" + pair("preset: draft"), ("preset=blog",), "blog"),
+        ("defaults: {preset: fine}\n" + matrix("content: [a.jpg], style: [b.jpg], preset: [draft]"), (), "draft"),
+        (pair(), (), "balanced"),
+    ],
+)
+def test_a_preset_can_be_chosen_in_every_layer(load: Load, text: str, settings: tuple[str, ...], preset: str) -> None:
+    options = load(text, *settings).jobs[0].options
+    assert options.preset == preset
+    given = builtin_presets()[preset].options
+    assert {name: getattr(options, name) for name in given} == given
+
+
+def test_a_default_that_its_own_preset_overrules_earns_a_warning(load: Load) -> None:
+    manifest = load("presets: {p: {size: 640}}\ndefaults: {preset: p, size: 300}\n" + pair())
+    assert manifest.jobs[0].options.size == 640
+    assert manifest.warnings == (
+        "configs/m.yaml:5:23: 'size' has no effect here, as preset 'p' sets it and wins over defaults; set it in a preset"
+        " of your own that extends 'p'",
+    )
+
+
+def test_an_option_cannot_be_an_axis_and_set_beside_it(load: Load) -> None:
+    text = matrix("content: [a.jpg], style: [b.jpg], size: [256]", options="{size: 300}")
+    assert refusal(load, text) == [
+        "5:48: error: 'size' is an axis of this matrix and also one of its 'options'; remove one"
+    ]
+
+
+# ------------------------------------------------------------------------------------------------------------ overrides
+
+
+def test_overrides_are_read_as_yaml(load: Load) -> None:
+    settings = (
+        "style_weight=1e4",
+        "style_layers=[conv1_1, relu2_1]",
+        "content_layers={conv4_2: 0.5}",
+        "tile=off",
+        "seed=8",
+    )
+    options = load(pair("seed: 3"), *settings).jobs[0].options
+    assert options.style_weight == 10_000.0
+    assert options.style_layers == {"block1_conv1": 0.5, "block2_conv1": 0.5}
+    assert options.content_layers == {"block4_conv2": 0.5}
+    assert (options.tile, options.seed) == ("off", 8)
+
+
+def test_a_later_override_wins(load: Load) -> None:
+    assert load(pair(), "seed=1", "seed=2").jobs[0].options.seed == 2
+
+
+def test_wrong_overrides_are_told_first_and_name_their_origin(load: Load) -> None:
+    told = refusal(load, pair("size: 1"), "szie=3", "size=abc", "preset=drft", "steps=", "style_layers=[")
+    assert told == [
+        "--set: error: unknown option 'szie'; did you mean 'size'?",
+        "--set: error: 'size' must be a whole number, 32 or more, or 'original'; got 'abc'",
+        "--set: error: unknown preset 'drft'; did you mean 'draft'?",
+        "--set: error: 'steps' must be a whole number, 1 or more; got nothing",
+        "--set: error: expected a value here; quote it if it is meant as text",
+        "7:21: error: 'size' must be a whole number, 32 or more, or 'original'; got 1",
+    ]
+
+
+def test_an_axis_that_an_override_overrules_has_one_value_left(load: Load) -> None:
+    text = matrix("content: [a.jpg], style: [b.jpg], size: [256, 512], seed: [1, 2]", output='"{size}-{seed}.png"')
+    assert outputs(load(text, "size=64")) == ["64-1.png", "64-2.png"]
+
+
+# ---------------------------------------------------------------------------------------------------------------- light
+
+
+def test_reading_a_manifest_loads_neither_numpy_nor_tensorflow(tmp_path: Path) -> None:
+    (tmp_path / "m.yaml").write_text("pairs: [{content: a.jpg, style: b.jpg}]\n")
+    code = (
+        "import sys; from pipeline.manifest import load_manifest, schema_text; load_manifest('m.yaml'); schema_text();"
+        "print(sorted({'numpy', 'tensorflow', 'keras', 'PIL', 'jinja2'} & set(sys.modules)))"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parent.parent)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "[]\n"

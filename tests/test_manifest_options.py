@@ -1,0 +1,164 @@
+# ruff: noqa: E501 - what is written and what is said to it are read side by side
+"""What the options, the settings of the run and the presets may be, and what is said to what they may not be."""
+
+from __future__ import annotations
+
+from dataclasses import field, make_dataclass
+from pathlib import Path
+
+import pytest
+from manifest_kit import Load, pair, project_with_pictures, refusal
+
+from pipeline.manifest import builtin_presets
+from pipeline.manifest.rules import rule_of
+
+
+@pytest.fixture
+def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Load:
+    monkeypatch.chdir(tmp_path)
+    return project_with_pictures(tmp_path)
+
+
+# --------------------------------------------------------------------------------------------------------------- values
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("precision: bfloat16", "'precision' cannot be 'bfloat16' in this version; use one of auto, float32"),
+        ("optimizer: lbfsg", "'optimizer' must be one of lbfgs, adam, gd; got 'lbfsg'; did you mean 'lbfgs'?"),
+        ("quality: 101", "'quality' must be a whole number from 1 to 100; got 101"),
+        ("steps: 2.5", "'steps' must be a whole number, 1 or more; got 2.5"),
+        ("strength: [1]", "'strength' must be a number from 0 to 1; got a list"),
+        ("learning_rate: 0", "'learning_rate' must be a number above 0; got 0"),
+        ("init: niose", "'init' must be one of content, noise, style, or the path of a picture; got 'niose'; did you mean 'noise'?"),
+        ("weights: vgg.pt", "'weights' must be one of auto, imagenet, imagenet-8bit, random, or the path of a .h5 file; got 'vgg.pt'"),
+        ("content_layers: conv4_2", "'content_layers' must be a list of layers, or a map 'layer: weight'; got 'conv4_2'"),
+        ("content_layers: [conv4_9]", "'content_layers': unknown layer 'conv4_9'; did you mean 'conv4_4'?"),
+        ("content_layers: [conv4_2, relu4_2]", "'content_layers': layer 'relu4_2' is given twice ('block4_conv2'); keep one"),
+        ("content_layers: {conv4_2: -1}", "'content_layers': the weight of layer 'conv4_2' must be a number, 0 or more; got -1"),
+        ("content_layers: {conv4_2: 0}", "'content_layers': at least one layer with a weight above 0 is needed"),
+        ("content_layers: []", "'content_layers': at least one layer with a weight above 0 is needed"),
+    ],
+)  # fmt: skip
+def test_a_wrong_option_says_what_it_may_be(load: Load, option: str, message: str) -> None:
+    assert [told.split(" error: ")[1] for told in refusal(load, pair(option))] == [message]
+
+
+def test_values_of_a_later_version_are_refused_until_their_mark_is_removed() -> None:
+    """The marks will go one by one; the mechanism must hold for each kind."""
+    kinds = {
+        "word": ("a", {"choices": ("a", "b", "c"), "later": ("c",)}, str),
+        "number": (1, {"ge": 1, "later_above": 1}, int),
+        "some": (1, {"ge": 1, "later_above": 4}, int),
+    }
+    toy = make_dataclass(
+        "Toy",
+        [
+            (name, kind, field(default=value, metadata={"meaning": "", **marks}))
+            for name, (value, marks, kind) in kinds.items()
+        ],
+    )
+    rules = {f.name: rule_of(f, kinds[f.name][2]) for f in toy.__dataclass_fields__.values()}
+    assert rules["word"].refusal("c", "'c'") == "'word' cannot be 'c' in this version; use one of a, b"
+    assert rules["number"].refusal(3, "3") == "'number' cannot be 3 in this version; use 1"
+    assert rules["some"].refusal(5, "5") == "'some' cannot be 5 in this version; use at most 4"
+    assert rules["word"].refusal("d", "'d'") == "'word' must be one of a, b; got 'd'"
+
+
+def test_paths_among_the_options_are_found_where_they_are_meant(load: Load, tmp_path: Path) -> None:
+    options = load(pair("init: sketch.png, weights: ../vgg.h5")).jobs[0].options
+    assert options.init == str(tmp_path / "input/sketch.png")
+    assert Path(options.weights).resolve() == tmp_path / "vgg.h5"
+    assert load(pair(), "weights=own.h5").jobs[0].options.weights == str(tmp_path / "own.h5")
+
+
+def test_layers_come_out_in_the_order_of_the_network(load: Load) -> None:
+    assert list(load(pair("style_layers: [conv5_1, conv1_1]")).jobs[0].options.style_layers) == [
+        "block1_conv1",
+        "block5_conv1",
+    ]
+
+
+def test_keys_with_x_are_ignored_wherever_keys_are_fixed(load: Load) -> None:
+    text = "x-a: 1\nrun: {x-b: 2}\npresets: {x-c: {nonsense: 3}}\n" + pair("x-d: 4", meta="{x-kept: 5}")
+    assert load(text).jobs[0].meta == {"x-kept": 5}
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [("90s", 90), ("45m", 2_700), ("7h", 25_200), ("1h30m", 5_400), ("2d", 172_800)],
+)
+def test_durations_have_units(load: Load, written: str, kept: float) -> None:
+    assert load(f"run: {{pair_timeout: {written}}}\n" + pair()).run.pair_timeout == kept
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("pair_timeout: 90", "'pair_timeout' must be a duration with its unit, like 90s, 45m, 7h or 1h30m; got 90"),
+        ("pair_timeout: 0s", "'pair_timeout' must be a duration with its unit, like 90s, 45m, 7h or 1h30m; got '0s'"),
+        ("max_memory: 6", "'max_memory' must be a size with its unit, like 700MiB or 6GiB; got 6"),
+        ("deadline: 24:00", "'deadline' must be a time of day from 00:00 to 23:59, like 06:00; got '24:00'"),
+        ("on_error: halt", "'on_error' must be one of 'continue' or 'stop'; got 'halt'"),
+        ("on_start: ./wake.sh", "'on_start' must be a list; got './wake.sh'"),
+        ("on_start: [./wake.sh, 1]", "an item of 'on_start' must be text; got 1; quote it"),
+        ("jobs: true", "'jobs' must be a whole number; got true"),
+    ],
+)
+def test_a_wrong_setting_of_the_run_says_what_it_may_be(load: Load, setting: str, message: str) -> None:
+    told = refusal(load, f"run: {{{setting}}}\n" + pair())
+    assert [line.split(" error: ")[1] for line in told] == [message]
+
+
+# -------------------------------------------------------------------------------------------------------------- presets
+
+
+def test_presets_extend_each_other_in_any_order(load: Load) -> None:
+    text = "presets:\n  big: {extends: base, size: 900}\n  base: {extends: fine, steps: 50}\n"
+    job = load(text + pair("preset: big")).jobs[0]
+    assert (job.options.size, job.options.steps) == (900, 50)
+    assert job.origins["steps"] == "configs/m.yaml:6:32 (preset base)"
+    inherited = {name: origin for name, origin in job.origins.items() if origin.startswith("built-in")}
+    assert set(inherited) == set(builtin_presets()["fine"].options) - {"size", "steps"}
+    assert set(inherited.values()) <= {"built-in preset fine"}
+
+
+def test_a_chain_of_a_thousand_presets_is_resolved(load: Load) -> None:
+    chain = "".join(f"  p{n}: {{extends: p{n - 1}}}\n" for n in range(1000, 0, -1))
+    job = load(f"presets:\n{chain}  p0: {{size: 99}}\n" + pair("preset: p1000")).jobs[0]
+    assert job.options.size == 99
+
+
+@pytest.mark.parametrize(
+    ("presets", "message"),
+    [
+        (
+            "{fine: {size: 99}}",
+            "4:11: error: 'fine' is a preset of the program; choose another name, and 'extends: fine'",
+        ),
+        (
+            "{p: {preset: fine}}",
+            "4:15: error: unknown key 'preset' here; a preset starts from another one by 'extends'",
+        ),
+        ("{p: {extends: fnie}}", "4:24: error: unknown preset 'fnie'; did you mean 'fine'?"),
+        ("{p: [1]}", "4:14: error: preset 'p' must be a map of 'key: value'; got a list"),
+        (
+            "{p: {size: 1}, q: {extends: p}}",
+            "4:21: error: 'size' must be a whole number, 32 or more, or 'original'; got 1",
+        ),
+    ],
+)
+def test_a_wrong_preset_is_told_of_once(load: Load, presets: str, message: str) -> None:
+    name = "q" if "q:" in presets else "p" if "p:" in presets else "fine"
+    assert refusal(load, f"presets: {presets}\n" + pair(f"preset: {name}")) == [message]
+
+
+def test_the_programs_presets_are_named_and_sourced() -> None:
+    presets = builtin_presets()
+    assert {"draft", "balanced", "fine", "gatys2016", "blog"} <= set(presets)
+    for preset in presets.values():
+        assert preset.summary.endswith(".")
+        assert "\n" not in preset.summary
+        assert preset.source
+    assert presets["balanced"].options == {}

@@ -1,0 +1,291 @@
+"""What is written from the same rules: the schema, the table of the README, starters, manifests of pictures, the examples."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import numpy as np
+import pytest
+import yaml
+from manifest_kit import CONTRACT
+
+from pipeline.errors import OptionError, UsageError
+from pipeline.job import OPTION_NAMES, Options
+from pipeline.manifest import (
+    builtin_presets,
+    json_schema,
+    load_manifest,
+    manifest_for_settings,
+    option_table,
+    options_from_python,
+    schema_text,
+    starter_manifest,
+)
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+CONFIGS = REPOSITORY / "configs"
+
+# --------------------------------------------------------------------------------------------------------------- schema
+
+
+def as_editors_read(text: str) -> Any:
+    """YAML 1.2's numbers, as editors read them: PyYAML alone takes 3e-2 for text."""
+
+    class Loader(yaml.SafeLoader):
+        pass
+
+    import re
+
+    Loader.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(r"[0-9]+e-?[0-9]+$"), list("0123456789"))
+    return yaml.load(text, Loader)
+
+
+def complaints(text: str) -> list[str]:
+    return [error.message for error in jsonschema.Draft7Validator(json_schema()).iter_errors(as_editors_read(text))]
+
+
+def objects(schema: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every place of a schema that lists properties."""
+    if isinstance(schema, dict):
+        if isinstance(schema.get("properties"), dict):
+            yield path, schema
+        for key, value in schema.items():
+            yield from objects(value, f"{path}/{key}")
+
+
+def test_the_committed_schema_is_current() -> None:
+    """If this fails: stylize schema > configs/manifest.schema.json."""
+    assert (CONFIGS / "manifest.schema.json").read_text(encoding="utf-8") == schema_text()
+
+
+def test_the_schema_is_one_of_draft_7_and_uses_no_newer_word() -> None:
+    schema = json.loads(schema_text())
+    assert schema["$schema"] == "http://json-schema.org/draft-07/schema#"
+    jsonschema.Draft7Validator.check_schema(schema)
+    for newer in ("$defs", "prefixItems", "dependentRequired", "unevaluatedProperties", "discriminator"):
+        assert f'"{newer}"' not in schema_text()
+
+
+def test_every_field_of_the_schema_has_help_and_examples_and_every_section_ignores_x() -> None:
+    found = dict(objects(json_schema()))
+    assert len(found) == 9  # the top and eight sections
+    for path, section in found.items():
+        assert section["description"], path
+        assert section["additionalProperties"] is False, path
+        assert section["patternProperties"] == {"^x-": {}}, path
+        for name, field in section["properties"].items():
+            assert field.get("description", "").endswith("."), f"{path}: {name}"
+            assert field.get("examples"), f"{path}: {name}"
+
+
+def test_the_defaults_of_the_schema_are_those_of_the_options() -> None:
+    fields = json_schema()["definitions"]["options"]["properties"]
+    shown = {name: field["default"] for name, field in fields.items() if "default" in field}
+    assert shown == {name: value for name, value in Options().as_dict().items() if value is not None}
+
+
+@pytest.mark.parametrize("name", ["demo.yaml", "nightly.yaml"])
+def test_the_schema_accepts_the_examples(name: str) -> None:
+    assert complaints((CONFIGS / name).read_text(encoding="utf-8")) == []
+
+
+def test_the_schema_accepts_what_was_promised() -> None:
+    assert complaints(CONTRACT) == []
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ("style: art/starry.jpg", "stlye: art/starry.jpg"),
+        ("pair_timeout: 45m", "pair_timeout: 45"),
+        ("size: 1024", "size: 9"),
+        ("tv_weight: 30", "tv_weight: lots"),
+        ("{credit", "[credit"),
+        ('content: ["photos/*.jpg", "!photos/private-*.jpg"]', "content: []"),
+        ("version: 1", "version: 2"),
+        ("preset: poster", "precision: bfloat16"),
+        ("preset: poster", "style_layers: [conv9_9]"),
+        ("preset: poster", "weights: vgg.pt"),
+    ],
+)
+def test_the_schema_refuses_what_the_loader_refuses(right: str, wrong: str) -> None:
+    assert right in CONTRACT
+    if wrong.startswith("[credit"):
+        wrong, right = "meta: 3", "meta: {<<: *museum}"
+    assert complaints(CONTRACT.replace(right, wrong)) != []
+
+
+# ------------------------------------------------------------------------------------------------------------- examples
+
+
+@pytest.mark.parametrize("name", ["demo.yaml", "nightly.yaml"])
+def test_the_examples_load_without_a_warning_and_all_their_pictures_are_there(name: str) -> None:
+    manifest = load_manifest(CONFIGS / name)
+    assert manifest.warnings == ()
+    assert manifest.output.is_relative_to(REPOSITORY / "output")
+    for job in manifest.jobs:
+        assert job.content.is_file()
+        assert all(style.image.is_file() for style in job.styles)
+
+
+# --------------------------------------------------------------------------------------------------------------- Python
+
+
+def test_keywords_become_options_above_a_preset() -> None:
+    options = options_from_python(
+        {"preset": "draft", "size": np.int64(300), "style_weight": np.float32(0.5), "tile": "off"}
+    )
+    expected = dataclasses.replace(Options(), **builtin_presets()["draft"].options)
+    assert options == dataclasses.replace(expected, preset="draft", size=300, style_weight=0.5, tile="off")
+
+
+def test_keywords_take_python_s_own_kinds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    options = options_from_python(
+        {"style_layers": ("conv1_1", "conv2_1"), "init": Path("a.png"), "learning_rate": None}
+    )
+    assert options.style_layers == {"block1_conv1": 0.5, "block2_conv1": 0.5}
+    assert options.init == str(tmp_path / "a.png")
+    assert options.learning_rate is None
+
+
+def test_no_keywords_are_the_defaults() -> None:
+    assert options_from_python({}) == Options()
+
+
+def test_every_wrong_keyword_is_named_with_what_it_may_be() -> None:
+    with pytest.raises(OptionError) as caught:
+        options_from_python({"szie": 3, "size": "512", "seed": 2**70, "pooling": object(), "preset": 7, "steps": True})
+    assert sorted(str(caught.value).splitlines()) == [
+        "'pooling' must be one of max, avg; got a value of the type object",
+        "'preset' must be the name of a preset; got 7",
+        "'seed' must be a whole number from 0 to 4294967295; got a whole number beyond 64 bits",
+        "'size' must be a whole number, 32 or more, or 'original'; got '512'",
+        "'steps' must be a whole number, 1 or more; got True",
+        "unknown option 'szie'; did you mean 'size'?",
+    ]
+    with pytest.raises(ValueError, match=r"^unknown preset 'drft'; did you mean 'draft'\?$"):
+        options_from_python({"preset": "drft"})
+
+
+# ------------------------------------------------------------------------------------------------------------ the table
+
+
+def test_the_table_has_a_row_for_every_option() -> None:
+    head, rule, *rows = option_table().splitlines()
+    assert head == "| option | values | default | meaning |"
+    assert rule == "|---|---|---|---|"
+    assert [row.split("`")[1] for row in rows] == list(OPTION_NAMES)
+    assert all(row.replace("\\|", "").count("|") == 5 for row in rows)
+    assert "| `strength` | a number from 0 to 1 | `1` | blend of content (0) and result (1) |" in rows
+
+
+# ------------------------------------------------------------------------------------------------------------- starters
+
+
+@pytest.mark.parametrize("place", ["stylize.yaml", "configs/night.yaml", "input/manifest.yaml", None])
+def test_a_starter_runs_as_it_is_wherever_it_is_put(project: Path, place: str | None) -> None:
+    folder = project / "input"
+    file = project / (place or "input/manifest.yaml")
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(starter_manifest(folder, None if place is None else file))
+    manifest = load_manifest(file)
+    assert [job.output for job in manifest.jobs] == ["dog--wave.png", "sea--wave.png"]
+    assert manifest.output == (folder if file.parent == folder else project) / "output"
+    assert manifest.warnings == ()
+    assert complaints(file.read_text()) == []
+
+
+def test_what_a_starter_has_commented_out_runs_too(project: Path) -> None:
+    """Every `# key: value` and `# - item` is switched on; sentences stay comments."""
+    text = starter_manifest(project / "input")
+    lines = []
+    for line in text.splitlines():
+        bare = line.lstrip()
+        words = bare.removeprefix("#").split()
+        is_yaml = (
+            bare.startswith("#") and words and (words[0] == "-" or words[0].endswith(":")) and words[0] != "Presets:"
+        )
+        if is_yaml and words[0] not in ("Found:", "yaml-language-server:"):
+            line = line.replace("# ", "", 1)
+        lines.append(line)
+    text = "\n".join(lines).replace("{content.stem}--{style.stem}", "{content.stem}--{style.stem}-{style_weight}")
+    (project / "input/m.yaml").write_text(text)
+    manifest = load_manifest(project / "input/m.yaml")
+    assert len(manifest.jobs) == 2 * 2 + 2
+    assert manifest.run.deadline == "06:00"
+    assert manifest.jobs[-2].options.preset == "fine"
+
+
+def test_a_starter_needs_pictures(tmp_path: Path) -> None:
+    (tmp_path / "content").mkdir()
+    (tmp_path / "content/notes.txt").touch()
+    with pytest.raises(UsageError, match=r"content holds no picture; put some there that end in one of \.jpg, "):
+        starter_manifest(tmp_path)
+
+
+def test_the_settings_of_a_picture_make_a_manifest_that_makes_it_again(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(project)
+    options = options_from_python({"size": 320, "style_weight": 1e-7, "style_layers": {"conv1_1": 0.25, "conv2_1": 1}})
+    settings = {
+        "content": 'content/"odd": #name.jpg',
+        "style": [{"image": "style/wave.png", "weight": 2.0}, {"image": "no", "weight": 1e-3}],
+        "output": "sub/1e4.png",
+        "options": {**options.as_dict(), "preset": "own: #1"},
+    }
+    (project / "again.yaml").write_text(manifest_for_settings(settings))
+    (job,) = load_manifest("again.yaml").jobs
+    assert job.output == "sub/1e4.png"
+    assert job.content == project / 'input/content/"odd": #name.jpg'
+    assert [(style.image.name, style.weight) for style in job.styles] == [("wave.png", 2.0), ("no", 0.001)]
+    assert job.options == dataclasses.replace(options, preset="own: #1")
+
+
+def test_the_settings_of_one_style_and_a_known_preset_make_a_short_manifest(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(project)
+    options = options_from_python({"preset": "fine"})
+    stored = {
+        "content": "a.jpg",
+        "style": [{"image": "b.jpg", "weight": 1}],
+        "output": "x.png",
+        "options": options.as_dict(),
+    }
+    text = manifest_for_settings(stored)
+    assert "presets:" not in text
+    (project / "again.yaml").write_text(text)
+    assert load_manifest("again.yaml").jobs[0].options == options
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "message"),
+    [
+        ({}, UsageError, "do not say what was painted"),
+        (
+            {"content": "a", "style": [3], "output": "x.png", "options": {}},
+            UsageError,
+            "do not say what was painted",
+        ),
+        (
+            {"content": "a", "style": [], "output": "x.png", "options": {}},
+            UsageError,
+            "do not say what was painted",
+        ),
+        (
+            {"content": "a", "style": [{"image": "b"}], "output": "x.png", "options": {"glow": 3}},
+            OptionError,
+            "unknown option 'glow'",
+        ),
+    ],
+)
+def test_settings_that_cannot_make_a_picture_are_refused(settings: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        manifest_for_settings(settings)
