@@ -62,7 +62,7 @@ Load = Callable[..., Manifest]
 
 
 def project_with_pictures(folder: Path) -> Load:
-    """Make a project in `folder`, with PICTURES in input/ that nobody opens; what comes back writes configs/m.yaml and loads it.
+    """Make a project in `folder`, its PICTURES empty files that nobody opens; what comes back writes a manifest and loads it.
 
     Call it with `folder` as the working directory, a text without its first three lines (or with them: `whole`), and overrides.
     """

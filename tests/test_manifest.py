@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from manifest_kit import CONTRACT, Load, matrix, pair, project_with_pictures, refusal
+from manifest_kit import CONTRACT, Load, matrix, outputs, pair, project_with_pictures, refusal
 
 from pipeline.errors import ManifestError
 from pipeline.job import Options, RunSettings, StyleImage
