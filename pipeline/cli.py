@@ -74,7 +74,7 @@ def _message(error: StylizeError) -> str:
 # ------------------------------------------------------------------------------------------------- arguments in common
 
 
-class _Unit(click.ParamType):
+class _Unit(click.ParamType[Any]):
     """A duration (`45m`) or a time of day (`06:00`), read by the same rules as in a manifest."""
 
     def __init__(self, name: str) -> None:
@@ -286,7 +286,7 @@ def init(folder: Path, target: Path | None, force: bool) -> int:
     target = target or Path("stylize.yaml")
     if target.exists() and not force:
         raise click.UsageError(f"{target} exists; give another name with -o, or replace it with --force")
-    write_whole(target, starter_manifest(folder, beside=target.parent).encode())
+    write_whole(target, starter_manifest(folder, target).encode())
     click.echo(f"wrote {target}; next: stylize plan {target}")
     return ExitCode.OK
 

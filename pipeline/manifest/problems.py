@@ -9,6 +9,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from pipeline.errors import ManifestError, Problem
+from pipeline.printable import printable
 
 SHOWN_WIDTH = 100  # columns of a source line in a message: it still fits a terminal of 120 with its gutter
 SHOWN_VALUE = 60  # characters of a value that was got; enough to recognise it
@@ -107,15 +108,6 @@ def suggestion(word: str, known: Iterable[str]) -> str:
     """`; did you mean 'style'?`, or nothing."""
     meant = did_you_mean(word, known)
     return f"; did you mean '{meant}'?" if meant else ""
-
-
-def printable(text: str) -> str:
-    """Text that cannot drive a terminal: control, bidirectional and undecodable characters become escapes."""
-    if text.isprintable():
-        return text
-    return "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode() for character in text
-    )
 
 
 def shorten(text: str, width: int = SHOWN_VALUE) -> str:

@@ -7,6 +7,7 @@ inside the caller's tf.function with the loss' gradient at the variable's presen
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
@@ -45,7 +46,8 @@ class _Remembering:
     image: tf.Variable
 
     def _variables(self) -> Mapping[str, tf.Variable]:
-        return {name: value for name, value in vars(self).items() if isinstance(value, tf.Variable)}
+        held = [value if isinstance(value, list) else [value] for value in vars(self).values()]
+        return {item.name.split(":")[0]: item for items in held for item in items if isinstance(item, tf.Variable)}
 
     def restart(self, image: tf.Tensor) -> None:
         for variable in self._variables().values():
@@ -64,8 +66,11 @@ class Lbfgs(_Remembering):
     """Limited-memory BFGS without line search (Nocedal & Wright, Numerical Optimization, 2nd ed., algorithms 7.4 and 7.5).
 
     Each evaluation is followed by a step of length one along -H∇, as in Gatys' and Johnson's use of it; only the first one,
-    which knows no curvature yet, is scaled so that it moves the entries by `first_step` (root mean square, in grey levels for a
-    picture). Entries are kept in `bounds`. Pairs (s, y) of too little curvature are not remembered, so that H stays positive.
+    which knows no curvature yet, is scaled so that it moves the entries by `first_step` (root mean square, in grey levels for
+    a picture). Entries are kept in `bounds`. Pairs (s, y) of too little curvature are not remembered, so that H stays positive.
+
+    The history is a row of variables, oldest first, and not one large one: moving every pair one place down hands over
+    buffers without copying them, while writing one slot of a large variable would copy all of it at each reading.
     """
 
     def __init__(
@@ -76,64 +81,58 @@ class Lbfgs(_Remembering):
         first_step: float = 1.0,
         bounds: tuple[float, float] | None = (0.0, 255.0),
     ) -> None:
-        self.history = history
         self.first_step = first_step
         self.bounds = bounds
         self.image = tf.Variable(tf.zeros(shape), name="image")
         self.gradient = tf.Variable(tf.zeros(shape), name="gradient")  # of the evaluation before
-        self.moves = tf.Variable(tf.zeros((history, *shape)), name="moves")  # s = x' - x, a ring
-        self.turns = tf.Variable(tf.zeros((history, *shape)), name="turns")  # y = ∇' - ∇, a ring
-        self.curvatures = tf.Variable(tf.zeros(history), name="curvatures")  # s·y
-        self.remembered = tf.Variable(0, name="remembered")  # pairs ever kept
+        self.move = tf.Variable(tf.zeros(shape), name="move")  # the last s = x' - x
+        self.moves = [tf.Variable(tf.zeros(shape), name=f"move_{i}") for i in range(history)]  # s, oldest first
+        self.turns = [tf.Variable(tf.zeros(shape), name=f"turn_{i}") for i in range(history)]  # y = ∇' - ∇
+        self.curvatures = tf.Variable(tf.zeros(history), name="curvatures")  # s·y; 0 where nothing is remembered yet
         self.evaluations = tf.Variable(0, name="evaluations")
-        self.last_move = tf.Variable(tf.zeros(shape), name="last_move")
 
     def update(self, gradient: tf.Tensor) -> None:
-        self._remember(gradient)
+        if self.evaluations > 0:
+            self._remember(gradient)
         direction = -self._inverse_hessian_times(gradient)
         length = tf.cond(
-            self.remembered > 0,
+            self.curvatures[-1] > 0,
             lambda: 1.0,
             lambda: self.first_step / tf.maximum(_root_mean_square(direction), _TINY),
         )
         target = self.image + length * direction
         if self.bounds is not None:
             target = tf.clip_by_value(target, *self.bounds)
-        self.last_move.assign(target - self.image)
+        self.move.assign(target - self.image)
         self.gradient.assign(gradient)
         self.image.assign(target)
         self.evaluations.assign_add(1)
 
     def _remember(self, gradient: tf.Tensor) -> None:
         turn = gradient - self.gradient
-        curvature = _dot(self.last_move, turn)
+        curvature = _dot(self.move, turn)
         # Positive by a margin that rounding cannot make up (Nocedal & Wright, section 7.2: skip where sᵀy is not positive).
-        enough = curvature > _MIN_CURVATURE * tf.norm(self.last_move) * tf.norm(turn)
-        if tf.logical_and(self.evaluations > 0, enough):
-            slot = self.remembered % self.history
-            self.moves[slot].assign(self.last_move)
-            self.turns[slot].assign(turn)
-            self.curvatures[slot].assign(curvature)
-            self.remembered.assign_add(1)
+        if curvature > _MIN_CURVATURE * tf.norm(self.move) * tf.norm(turn):
+            for row, newest in ((self.moves, self.move), (self.turns, turn)):
+                for older, newer in itertools.pairwise(row):
+                    older.assign(newer)
+                row[-1].assign(newest)
+            self.curvatures.assign(tf.concat([self.curvatures[1:], [curvature]], axis=0))
 
     def _inverse_hessian_times(self, gradient: tf.Tensor) -> tf.Tensor:
-        """Algorithm 7.4: H∇ from the remembered pairs, newest first and back again."""
-        kept = tf.minimum(self.remembered, self.history)
+        """Algorithm 7.4: H∇ from the remembered pairs, newest first and back again. An empty place has curvature 0 and
+        leaves everything as it is."""
         q = gradient
-        alphas = tf.zeros(self.history)
-        for age in tf.range(kept):
-            slot = (self.remembered - 1 - age) % self.history
-            alpha = _dot(self.moves[slot], q) / self.curvatures[slot]
-            q -= alpha * self.turns[slot]
-            alphas = tf.tensor_scatter_nd_update(alphas, [[slot]], [alpha])
-        if kept > 0:  # Eq. 7.20: the newest pair's scale
-            newest = (self.remembered - 1) % self.history
-            q *= self.curvatures[newest] / _dot(self.turns[newest], self.turns[newest])
-        for age in tf.range(kept - 1, -1, -1):
-            slot = (self.remembered - 1 - age) % self.history
-            beta = _dot(self.turns[slot], q) / self.curvatures[slot]
-            alpha = tf.gather(alphas, slot)
-            q += (alpha - beta) * self.moves[slot]
+        alphas = {}
+        pairs = list(enumerate(zip(self.moves, self.turns, strict=True)))
+        for i, (move, turn) in reversed(pairs):
+            alphas[i] = tf.math.divide_no_nan(_dot(move, q), self.curvatures[i])
+            q -= alphas[i] * turn
+        newest = self.turns[-1]
+        scale = tf.math.divide_no_nan(self.curvatures[-1], _dot(newest, newest))  # Eq. 7.20: the newest pair's scale
+        q *= tf.where(self.curvatures[-1] > 0, scale, 1.0)
+        for i, (move, turn) in pairs:
+            q += (alphas[i] - tf.math.divide_no_nan(_dot(turn, q), self.curvatures[i])) * move
         return q
 
 

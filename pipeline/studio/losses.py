@@ -27,7 +27,7 @@ for others we compare Gram matrices per position, so that the style image may ha
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import tensorflow as tf
 
@@ -54,8 +54,18 @@ def gram_matrix(features: tf.Tensor) -> tf.Tensor:
 
     Not normalised, as in the paper. Where a feature stands does not matter.
     """
-    by_position = tf.reshape(features, (-1, features.shape[-1]))  # (M, N)
-    return tf.matmul(by_position, by_position, transpose_a=True)
+    return _inner_products(tf.reshape(features, (-1, features.shape[-1])))
+
+
+@tf.custom_gradient  # type: ignore[untyped-decorator]
+def _inner_products(by_position: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
+    """FᵀF of F (M, N). Its gradient, F (D + Dᵀ) for an incoming D, is one product; TensorFlow's own would take two, as
+    it cannot know that both factors are one."""
+
+    def gradient(incoming: tf.Tensor) -> tf.Tensor:
+        return tf.matmul(by_position, incoming + tf.transpose(incoming))
+
+    return tf.matmul(by_position, by_position, transpose_a=True), gradient
 
 
 def gram_per_position(features: tf.Tensor) -> tf.Tensor:

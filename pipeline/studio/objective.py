@@ -43,9 +43,11 @@ class Weights(NamedTuple):
             return {layer: tf.constant(weight, tf.float32) for layer, weight in sorted(layers.items())}
 
         return cls(
-            *(tf.constant(w, tf.float32) for w in (options.content_weight, options.style_weight, options.tv_weight)),
-            scalars(options.content_layers),
-            scalars(options.style_layers),
+            content=tf.constant(options.content_weight, tf.float32),
+            style=tf.constant(options.style_weight, tf.float32),
+            tv=tf.constant(options.tv_weight, tf.float32),
+            content_layers=scalars(options.content_layers),
+            style_layers=scalars(options.style_layers),
         )
 
 
