@@ -91,15 +91,15 @@ class Options:
     losses: str = _option(
         "normalized",
         "unit of the distances: `normalized` means the same at every size and layer, `paper` is Eq. 1 to 5 of Gatys et al.,"
-        " `sums` are plain sums of squares",
-        choices=("normalized", "paper", "sums"),
+        " `means` are means and `sums` plain sums of squares",
+        choices=("normalized", "paper", "means", "sums"),
     )
     content_weight: float = _option(
         1.0, "weight of the content distance, in the unit of `losses`", ge=0, examples=[2.0]
     )
     style_weight: float = _option(3e-2, "weight of the style distance, in the unit of `losses`", ge=0, examples=[5e-2])
     tv_weight: float = _option(
-        0.0, "weight of total variation, in the unit of `losses`: smooths", ge=0, examples=[10.0]
+        10.0, "weight of total variation, in the unit of `losses`: smooths", ge=0, examples=[10.0]
     )
     content_layers: LayerWeights = _option(
         {"block4_conv2": 1.0},

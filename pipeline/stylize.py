@@ -10,6 +10,7 @@ TensorFlow is imported when a pair is painted, not when this module is: `import 
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from pipeline.images.door import Picture
+    from pipeline.studio.weights import Weights as NetworkWeights
     from pipeline.studio.workshop import Workshop
 
     Pixels = NDArray[np.float32]
@@ -69,7 +71,6 @@ def stylize(content: Source, style: Source | list[Source | tuple[Source, float]]
     from pipeline.images.door import open_any
     from pipeline.manifest import options_from_python
     from pipeline.studio.weights import locate
-    from pipeline.studio.workshop import Workshop
 
     wanted = options_from_python(options)
     styles = [
@@ -79,9 +80,17 @@ def stylize(content: Source, style: Source | list[Source | tuple[Source, float]]
         open_any(content),
         [(open_any(source), share) for source, share in styles],
         wanted,
-        Workshop(locate(wanted.weights)),
+        _workshop(locate(wanted.weights)),
         start=open_any(wanted.init) if wanted.starts_from_file else None,
     )
+
+
+@functools.lru_cache(maxsize=1)
+def _workshop(weights: NetworkWeights) -> Workshop:
+    """The network of the last call, for callers that paint many pictures from Python."""
+    from pipeline.studio.workshop import Workshop
+
+    return Workshop(weights)
 
 
 def paint(

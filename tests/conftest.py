@@ -17,6 +17,11 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A folder with input/content and input/style: two photographs and a painting of 48 x 40 pixels, each different."""
+    return fill_project(tmp_path)
+
+
+def fill_project(tmp_path: Path) -> Path:
+    """Write the pictures of `project`."""
     for name, colour in (("content/dog", (180, 120, 60)), ("content/sea", (30, 90, 160)), ("style/wave", (20, 40, 90))):
         path = tmp_path / "input" / f"{name}.png"
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -14,6 +14,7 @@ tf = pytest.importorskip("tensorflow")
 
 from pipeline.errors import Diverged  # noqa: E402
 from pipeline.studio.descent import Adam, Descent, GradientDescent, Lbfgs  # noqa: E402
+from pipeline.studio.spectrum import frequency_filter  # noqa: E402
 
 
 class Loss(NamedTuple):
@@ -65,16 +66,18 @@ def test_lbfgs_follows_rosenbrocks_valley_to_scipys_minimum():
     np.testing.assert_allclose(found, scipys.x, atol=1e-2)
 
 
-def test_lbfgs_direction_is_the_dense_bfgs_inverse_times_the_gradient():
+@pytest.mark.parametrize("P", [np.eye(12), np.diag(np.linspace(0.5, 2, 12))], ids=["identity", "guess"])
+def test_lbfgs_direction_is_the_dense_bfgs_inverse_times_the_gradient(P):
     """The two-loop recursion against the matrix that it stands for (Nocedal & Wright, Eq. 7.16), built in float64."""
-    optimizer = Lbfgs((12,), bounds=None, first_step=0.1)
+    guess = lambda g: tf.constant(np.diag(P), tf.float32) * g  # noqa: E731
+    optimizer = Lbfgs((12,), bounds=None, first_step=0.1, guess=guess)
     descent = Descent(bowl, optimizer)
     list(descent.run(tf.zeros(12), 6))
     state = optimizer.state()
     kept = int(np.count_nonzero(state["curvatures"]))
     assert kept == 5
     moves, turns = ([state[f"{name}_{i}"].astype(np.float64) for i in range(15, 20)] for name in ("move", "turn"))
-    H = np.eye(12) * (moves[-1] @ turns[-1]) / (turns[-1] @ turns[-1])
+    H = P * (moves[-1] @ turns[-1]) / (turns[-1] @ P @ turns[-1])
     for s, y in zip(moves, turns, strict=True):
         rho = 1 / (s @ y)
         V = np.eye(12) - rho * np.outer(y, s)
@@ -168,3 +171,30 @@ def test_a_loss_that_is_not_finite_names_its_step():
     optimizer = GradientDescent((1,), learning_rate=-1.0, bounds=None)
     with pytest.raises(Diverged, match=r"not finite at step [2-9] of 20"):
         list(Descent(overflow, optimizer).run(tf.constant([2.0]), 20))
+
+
+# -------------------------------------------------------------------------------------------------------------- spectrum
+
+
+def waves(height, width, cycles):
+    """A picture of vertical waves, `cycles` across its width."""
+    row = np.sin(2 * np.pi * cycles * np.arange(width) / width)
+    return tf.constant(np.broadcast_to(row[np.newaxis, :, np.newaxis], (height, width, 3)), tf.float32)
+
+
+@pytest.mark.parametrize("cycles", [1, 2, 5])
+def test_the_frequency_filter_divides_a_wave_by_its_frequency(cycles):
+    wave = waves(14, 20, cycles)
+    np.testing.assert_allclose(frequency_filter((14, 20, 3), exponent=0.5)(wave), wave / cycles, atol=1e-6)
+
+
+def test_the_frequency_filter_keeps_the_mean_colour():
+    flat = tf.fill((15, 9, 3), 77.0)
+    np.testing.assert_allclose(frequency_filter((15, 9, 3))(flat), flat, rtol=1e-6)
+
+
+def test_the_frequency_filter_is_symmetric_and_positive():
+    a, b = (tf.constant(np.random.default_rng(seed).normal(size=(9, 12, 3)), tf.float32) for seed in (0, 1))
+    apply = frequency_filter((9, 12, 3))
+    assert float(tf.reduce_sum(a * apply(b))) == pytest.approx(float(tf.reduce_sum(b * apply(a))), rel=1e-4)
+    assert float(tf.reduce_sum(a * apply(a))) > 0

@@ -26,6 +26,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "studio.losses": (set(), {"tensorflow"}),
     "studio.kernels": ({"errors", "job", "studio.weights"}, {"numpy", "h5py"}),
     "studio.vgg": ({"job", "studio.kernels"}, {"tensorflow", "keras"}),
+    "studio.spectrum": (set(), {"tensorflow", "numpy"}),
     "studio.objective": ({"job", "studio.losses"}, {"tensorflow"}),
     "studio.descent": ({"errors"}, {"tensorflow", "numpy"}),
     "studio.workshop": ({"job", "studio"}, {"tensorflow", "numpy"}),

@@ -151,6 +151,15 @@ def test_paper_units_are_the_papers_equations():
     )
 
 
+def test_means_are_means():
+    F, P = features(seed=21), features(seed=22)
+    assert float(losses.content_in_unit("means", F, P)) == pytest.approx(((F - P) ** 2).mean(), rel=1e-5)
+    expected = (((paper_gram(F) - paper_gram(P)) / 12) ** 2).mean()  # 3 x 4 positions
+    assert float(losses.style_in_unit("means", tf.constant(F), per_position(P))) == pytest.approx(expected, rel=1e-5)
+    ramp = tf.constant(np.arange(6, dtype=np.float32).reshape(1, 6, 1) * np.ones((1, 6, 3), np.float32))
+    assert float(losses.variation_in_unit("means", ramp)) == pytest.approx(5 / 6)  # five steps of 1 among six pixels
+
+
 def test_normalized_distances_of_nothing_are_one_and_a_thousand():
     P, nothing = features(seed=16), np.zeros((3, 4, 5), np.float32)
     assert float(losses.content_in_unit("normalized", nothing, P)) == pytest.approx(1, rel=1e-5)

@@ -48,7 +48,7 @@ def test_a_trace_has_one_reading_per_step_with_parts_that_sum():
 
 
 @pytest.mark.parametrize("optimizer", ["lbfgs", "adam", "gd"])
-@pytest.mark.parametrize("losses", ["normalized", "paper", "sums"])
+@pytest.mark.parametrize("losses", ["normalized", "paper", "means", "sums"])
 def test_every_optimizer_lowers_the_loss_in_every_unit(optimizer, losses):
     result = stylize(CONTENT, STYLE, **(QUICK | {"steps": 8}), optimizer=optimizer, losses=losses, init="noise")
     assert min(reading.total for reading in result.trace) < result.trace[0].total

@@ -69,6 +69,9 @@ class Lbfgs(_Remembering):
     which knows no curvature yet, is scaled so that it moves the entries by `first_step` (root mean square, in grey levels for
     a picture). Entries are kept in `bounds`. Pairs (s, y) of too little curvature are not remembered, so that H stays positive.
 
+    `guess` is what is known of the inverse Hessian beforehand: a linear, symmetric, positive operator P, the identity by
+    default. The recursion starts from H = γP, with γ by the newest pair.
+
     The history is a row of variables, oldest first, and not one large one: moving every pair one place down hands over
     buffers without copying them, while writing one slot of a large variable would copy all of it at each reading.
     """
@@ -80,9 +83,11 @@ class Lbfgs(_Remembering):
         history: int = 20,
         first_step: float = 1.0,
         bounds: tuple[float, float] | None = (0.0, 255.0),
+        guess: Callable[[tf.Tensor], tf.Tensor] = lambda gradient: gradient,
     ) -> None:
         self.first_step = first_step
         self.bounds = bounds
+        self.guess = guess
         self.image = tf.Variable(tf.zeros(shape), name="image")
         self.gradient = tf.Variable(tf.zeros(shape), name="gradient")  # of the evaluation before
         self.move = tf.Variable(tf.zeros(shape), name="move")  # the last s = x' - x
@@ -92,14 +97,10 @@ class Lbfgs(_Remembering):
         self.evaluations = tf.Variable(0, name="evaluations")
 
     def update(self, gradient: tf.Tensor) -> None:
-        if self.evaluations > 0:
-            self._remember(gradient)
+        self._remember(gradient)
         direction = -self._inverse_hessian_times(gradient)
-        length = tf.cond(
-            self.curvatures[-1] > 0,
-            lambda: 1.0,
-            lambda: self.first_step / tf.maximum(_root_mean_square(direction), _TINY),
-        )
+        first_length = self.first_step / tf.maximum(_root_mean_square(direction), _TINY)
+        length = tf.where(self.curvatures[-1] > 0, 1.0, first_length)
         target = self.image + length * direction
         if self.bounds is not None:
             target = tf.clip_by_value(target, *self.bounds)
@@ -111,13 +112,19 @@ class Lbfgs(_Remembering):
     def _remember(self, gradient: tf.Tensor) -> None:
         turn = gradient - self.gradient
         curvature = _dot(self.move, turn)
-        # Positive by a margin that rounding cannot make up (Nocedal & Wright, section 7.2: skip where sᵀy is not positive).
-        if curvature > _MIN_CURVATURE * tf.norm(self.move) * tf.norm(turn):
+
+        def keep() -> tf.Tensor:
             for row, newest in ((self.moves, self.move), (self.turns, turn)):
                 for older, newer in itertools.pairwise(row):
                     older.assign(newer)
                 row[-1].assign(newest)
             self.curvatures.assign(tf.concat([self.curvatures[1:], [curvature]], axis=0))
+            return curvature
+
+        # Positive by a margin that rounding cannot make up (Nocedal & Wright, section 7.2: skip where sᵀy is not positive).
+        # Before the first step nothing has moved, and nothing is kept.
+        enough = curvature > _MIN_CURVATURE * tf.norm(self.move) * tf.norm(turn)
+        tf.cond(enough, keep, lambda: curvature)
 
     def _inverse_hessian_times(self, gradient: tf.Tensor) -> tf.Tensor:
         """Algorithm 7.4: H∇ from the remembered pairs, newest first and back again. An empty place has curvature 0 and
@@ -129,8 +136,9 @@ class Lbfgs(_Remembering):
             alphas[i] = tf.math.divide_no_nan(_dot(move, q), self.curvatures[i])
             q -= alphas[i] * turn
         newest = self.turns[-1]
-        scale = tf.math.divide_no_nan(self.curvatures[-1], _dot(newest, newest))  # Eq. 7.20: the newest pair's scale
-        q *= tf.where(self.curvatures[-1] > 0, scale, 1.0)
+        # Eq. 7.20, sᵀy / yᵀy, for H = γP instead of γI: sᵀy / yᵀPy.
+        scale = tf.math.divide_no_nan(self.curvatures[-1], _dot(newest, self.guess(newest)))
+        q = tf.where(self.curvatures[-1] > 0, scale, 1.0) * self.guess(q)
         for i, (move, turn) in pairs:
             q += (alphas[i] - tf.math.divide_no_nan(_dot(turn, q), self.curvatures[i])) * move
         return q
@@ -193,8 +201,9 @@ class GradientDescent(_Remembering):
     def update(self, gradient: tf.Tensor) -> None:
         if self.learning_rate is not None:
             self.rate.assign(self.learning_rate)
-        elif self.rate == 0.0:
-            self.rate.assign(self.first_step / tf.maximum(tf.reduce_max(tf.abs(gradient)), _TINY))
+        else:
+            by_first_gradient = self.first_step / tf.maximum(tf.reduce_max(tf.abs(gradient)), _TINY)
+            self.rate.assign(tf.where(self.rate == 0.0, by_first_gradient, self.rate))
         target = self.image - self.rate * gradient
         self.image.assign(target if self.bounds is None else tf.clip_by_value(target, *self.bounds))
 
@@ -240,13 +249,16 @@ class Descent:
                 tape.watch(optimizer.image)
                 evaluation = objective(optimizer.image, *arguments)
             gradient = tape.gradient(evaluation.total, optimizer.image)
-            if evaluation.total < self.best_loss:
-                self.best_loss.assign(evaluation.total)
-                self.best.assign(optimizer.image)
+            tf.cond(evaluation.total < self.best_loss, lambda: self._keep(evaluation.total), lambda: self.best_loss)
             optimizer.update(gradient)
             return evaluation
 
-        self._step = tf.function(step, autograph=True)
+        # Written as a graph by hand (tf.cond), so it need not be rewritten into one: tracing takes half the time.
+        self._step = tf.function(step, autograph=False)
+
+    def _keep(self, loss: tf.Tensor) -> tf.Tensor:
+        self.best.assign(self.optimizer.image)
+        return self.best_loss.assign(loss)
 
     def run(self, start: tf.Tensor, steps: int, *arguments: Any) -> Iterator[tuple[float, ...]]:
         """Descend from `start` for `steps` evaluations; yield each evaluation as floats, in the objective's order.

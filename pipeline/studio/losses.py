@@ -17,10 +17,12 @@ would be for an empty (all zero) set of features, which makes a distance a share
     unit         content, per layer         style, per layer                                total variation
     normalized   Σ(F - P)² / ΣP²            1000 · Σ(G/M_x - A/M_a)² / Σ(A/M_a)²            mean of squares / 255²
     paper        1/2 Σ(F - P)²   (Eq. 1)    1/(4N²) Σ(G/M_x - A/M_a)²          (Eq. 4)      sum of squares
+    means        mean of (F - P)²           mean of (G/M_x - A/M_a)²                        mean of squares
     sums         Σ(F - P)²                  Σ(G - A·M_x/M_a)²                               sum of squares
 
 Style shares are counted in thousandths, because a style is well met at some thousandths where content is well kept at some
-tenths: this brings both weights near one. For style images of the picture's own size (M_x = M_a), which is all that the
+tenths: this brings both weights near one. `means` is what the paper's authors published as code, and most others after
+them. For style images of the picture's own size (M_x = M_a), which is all that the
 paper considers, `paper` and `sums` are exactly Eq. 1 to 5 and the plain sums of squares with unnormalised Gram matrices;
 for others we compare Gram matrices per position, so that the style image may have any size.
 """
@@ -31,7 +33,7 @@ from collections.abc import Callable, Mapping
 
 import tensorflow as tf
 
-UNITS = ("normalized", "paper", "sums")
+UNITS = ("normalized", "paper", "means", "sums")
 _THOUSANDTHS = 1000.0
 _GREY_LEVELS = 255.0
 # Keeps a black photograph or style (no features to match) from dividing by zero. Squared activations of VGG19 are of the
@@ -99,26 +101,39 @@ def weighted_sum(distances: Mapping[str, tf.Tensor], weights: Mapping[str, tf.Te
 
 def content_in_unit(unit: str, features: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
     """One layer's content distance in one of `UNITS` (table above)."""
-    if unit == "paper":
-        return content_distance(features, target)
     distance = squared_distance(features, target)
-    return distance if unit == "sums" else distance / (tf.reduce_sum(target**2) + _NOTHING)
+    match unit:
+        case "paper":
+            return content_distance(features, target)
+        case "means":
+            return distance / (_positions(features) * features.shape[-1])
+        case "sums":
+            return distance
+        case _:
+            return distance / (tf.reduce_sum(target**2) + _NOTHING)
 
 
 def style_in_unit(unit: str, features: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
     """One layer's style distance in one of `UNITS` (table above); `target` is a Gram matrix per position."""
-    if unit == "paper":
-        return style_distance(features, target)
     distance = squared_distance(gram_per_position(features), target)
-    if unit == "sums":
-        return distance * _positions(features) ** 2
-    return _THOUSANDTHS * distance / (tf.reduce_sum(target**2) + _NOTHING)
+    match unit:
+        case "paper":
+            return style_distance(features, target)
+        case "means":
+            return distance / float(features.shape[-1]) ** 2
+        case "sums":
+            return distance * _positions(features) ** 2
+        case _:
+            return _THOUSANDTHS * distance / (tf.reduce_sum(target**2) + _NOTHING)
 
 
 def variation_in_unit(unit: str, image: tf.Tensor) -> tf.Tensor:
     """Total variation of a picture in 0..255 in one of `UNITS` (table above)."""
     variation = total_variation(image)
-    return variation if unit in ("paper", "sums") else variation / (_positions(image) * 3.0 * _GREY_LEVELS**2)
+    if unit in ("paper", "sums"):
+        return variation
+    mean = variation / (_positions(image) * 3.0)
+    return mean if unit == "means" else mean / _GREY_LEVELS**2
 
 
 def _positions(features: tf.Tensor) -> tf.Tensor:

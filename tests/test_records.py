@@ -1,0 +1,203 @@
+"""Keys, hashes, files and locks of the night desk. No TensorFlow."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import time
+from dataclasses import fields, replace
+from pathlib import Path
+
+import pytest
+
+from pipeline.batch.clock import end_of_run, next_deadline
+from pipeline.batch.files import remove_parts, write_whole
+from pipeline.batch.lock import run_lock
+from pipeline.batch.records import HashTable, pair_id, pair_key, thin
+from pipeline.errors import ExitCode, Locked, OutputError, weightiest
+from pipeline.job import Job, Options, RunSettings, StyleImage
+
+JOB = Job(output="a.png", content=Path("/c"), styles=(StyleImage(Path("/s")),), options=Options())
+
+
+def key(job, hashes=None, weights="w"):
+    return pair_key(job, (hashes or {Path("/c"): "1", Path("/s"): "2"}).__getitem__, weights)
+
+
+def test_a_key_is_the_same_for_the_same_making():
+    assert key(JOB) == key(replace(JOB))
+    assert len(key(JOB)) == 64
+
+
+@pytest.mark.parametrize("field", [f.name for f in fields(Options)])
+def test_every_option_that_decides_pixels_is_in_the_key(field):
+    other = {
+        str: "noise",
+        int: 999,
+        float: 0.123,
+        dict: {"block3_conv1": 1.0},
+        type(None): 3.0,
+    }[type(getattr(Options(), field))]
+    changed = replace(JOB, options=replace(JOB.options, **{field: other}))
+    if field in ("preset", "weights"):  # only names: of a set of options, and of a file whose hash is in the key
+        assert key(changed) == key(JOB)
+    else:
+        assert key(changed) != key(JOB)
+
+
+def test_contents_format_and_network_are_in_the_key_and_names_are_not():
+    assert key(JOB, weights="other") != key(JOB)
+    assert key(JOB, {Path("/c"): "9", Path("/s"): "2"}) != key(JOB)
+    assert key(JOB, {Path("/c"): "1", Path("/s"): "9"}) != key(JOB)
+    assert key(replace(JOB, output="a.jpg")) != key(JOB)
+    assert key(replace(JOB, output="b.png")) == key(JOB)
+    renamed = replace(JOB, content=Path("/elsewhere"))
+    assert key(renamed, {Path("/elsewhere"): "1", Path("/s"): "2"}) == key(JOB)
+
+
+def test_the_start_pictures_content_is_in_the_key():
+    started = replace(JOB, options=replace(JOB.options, init="/i.png"))
+    hashes = {Path("/c"): "1", Path("/s"): "2"}
+    assert key(started, hashes | {Path("/i.png"): "3"}) != key(started, hashes | {Path("/i.png"): "4"})
+
+
+def test_shares_of_a_blend_are_in_the_key():
+    heavier = replace(JOB, styles=(StyleImage(Path("/s"), 2.0),))
+    assert key(heavier) != key(JOB)
+
+
+def test_a_job_survives_the_pipe():
+    job = replace(JOB, meta={"credit": "museum"}, origins={"size": "built in"}, priority=3)
+    assert Job.from_json(job.to_json()) == job
+
+
+def test_a_file_is_whole_or_not_there(tmp_path):
+    write_whole(tmp_path / "deep/er/file", b"first")
+    write_whole(tmp_path / "deep/er/file", b"second")
+    assert (tmp_path / "deep/er/file").read_bytes() == b"second"
+    assert [p.name for p in (tmp_path / "deep/er").iterdir()] == ["file"]
+
+
+def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
+    write_whole(tmp_path / "file", b"old")
+
+    def full(_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OutputError, match=r"file: the disk is full; nothing was left behind"):
+        write_whole(tmp_path / "file", b"new")
+    assert [(p.name, p.read_bytes()) for p in tmp_path.iterdir()] == [("file", b"old")]
+
+
+def test_data_is_on_the_disk_before_the_name_and_the_name_before_the_return(tmp_path, monkeypatch):
+    order = []
+    for name in ("fsync", "replace"):
+        real = getattr(os, name)
+        monkeypatch.setattr(os, name, lambda *a, _name=name, _real=real: (order.append(_name), _real(*a)))
+    write_whole(tmp_path / "file", b"data")
+    assert order == ["fsync", "replace", "fsync"]
+
+
+def test_parts_of_killed_writers_are_removed_and_nothing_else(tmp_path):
+    for name in (".pipeline-x.part", "deep/.pipeline-y.part", "mine.part", ".pipeline-kept"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    remove_parts(tmp_path)
+    assert sorted(p.name for p in tmp_path.rglob("*") if p.is_file()) == [".pipeline-kept", "mine.part"]
+
+
+def test_one_holder_at_a_time_and_the_refusal_names_it(tmp_path):
+    with (
+        run_lock(tmp_path / ".pipeline", "first"),
+        pytest.raises(Locked, match=rf"process {os.getpid()} on .* \(run first\)"),
+        run_lock(tmp_path / ".pipeline", "second"),
+    ):
+        pass
+    with run_lock(tmp_path / ".pipeline", "third"):
+        pass
+
+
+def test_an_unchanged_file_is_hashed_once(tmp_path):
+    picture = tmp_path / "p"
+    picture.write_bytes(b"one")
+    os.utime(picture, (1, 1))
+    table = HashTable(tmp_path / "hashes.json")
+    first = table.sha256(picture)
+    table.save()
+    again = HashTable(tmp_path / "hashes.json")
+    os.chmod(picture, 0o644)
+    assert again._table()[str(picture)][-1] == first
+    picture.write_bytes(b"two")  # same size, new time
+    assert again.sha256(picture) != first
+
+
+def test_a_file_that_has_just_been_written_is_not_trusted_next_time(tmp_path):
+    picture = tmp_path / "p"
+    picture.write_bytes(b"one")
+    table = HashTable(tmp_path / "hashes.json")
+    table.sha256(picture)
+    table.save()
+    assert not (tmp_path / "hashes.json").exists()
+
+
+def test_ids_are_short_plain_and_different():
+    ids = {pair_id(name) for name in ("a.png", "A.png", "a/b.png", "\udcff.png")}
+    assert len(ids) == 4
+    assert all(len(i) == 16 and i.isalnum() for i in ids)
+
+
+def test_a_thinned_trace_keeps_its_ends():
+    trace = [{"step": step} for step in range(1, 1001)]
+    thinned = thin(trace)
+    assert len(thinned) == 60
+    assert (thinned[0]["step"], thinned[-1]["step"]) == (1, 1000)
+    assert thin(trace[:7]) == trace[:7]
+
+
+@pytest.mark.parametrize(
+    ("codes", "expected"),
+    [
+        ([], 0),
+        ([10, 3], 3),
+        ([3, 143], 143),
+        ([3, 4, 130], 4),
+        ([10, 4, 1, 3], 1),
+    ],
+)
+def test_the_weightiest_exit_code_wins(codes, expected):
+    assert weightiest([ExitCode(code) for code in codes]) == expected
+
+
+@pytest.fixture
+def zone():
+    before = os.environ.get("TZ")
+    os.environ["TZ"] = "Europe/Amsterdam"
+    time.tzset()
+    yield
+    os.environ.pop("TZ")
+    if before is not None:
+        os.environ["TZ"] = before
+    time.tzset()
+
+
+def at(text):
+    return datetime.datetime.fromisoformat(text).timestamp()
+
+
+def test_a_deadline_is_the_next_time_the_clock_shows_it(zone):
+    assert next_deadline("06:00", at("2026-11-23T22:00:00+01:00")) == at("2026-11-24T06:00:00+01:00")
+    assert next_deadline("06:00", at("2026-11-24T05:59:00+01:00")) == at("2026-11-24T06:00:00+01:00")
+    assert next_deadline("06:00", at("2026-11-24T06:00:00+01:00")) == at("2026-11-25T06:00:00+01:00")
+
+
+def test_a_deadline_is_wall_clock_on_the_nights_when_clocks_change(zone):
+    assert next_deadline("06:00", at("2026-03-28T22:00:00+01:00")) == at("2026-03-29T06:00:00+02:00")
+    assert next_deadline("06:00", at("2026-10-24T22:00:00+02:00")) == at("2026-10-25T06:00:00+01:00")
+
+
+def test_the_earlier_of_deadline_and_duration_counts(zone):
+    began = at("2026-11-23T22:00:00+01:00")
+    assert end_of_run(RunSettings(), began) is None
+    assert end_of_run(RunSettings(deadline="06:00", max_duration=3600), began) == began + 3600
+    assert end_of_run(RunSettings(deadline="22:30", max_duration=3600), began) == began + 1800
