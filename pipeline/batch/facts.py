@@ -10,6 +10,7 @@ import socket
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from pipeline.job import Manifest
@@ -35,7 +36,7 @@ def run_facts(
         finished=_iso(finished),
         seconds=finished - began,
         exit_code=int(exit_code),
-        manifest=str(manifest.file),
+        manifest=_from_here(manifest.file),
         weights=weights,
         device=machine.get("device", ""),
         threads=machine.get("threads"),
@@ -60,6 +61,11 @@ def version(*packages: str) -> str:
         with suppress(importlib.metadata.PackageNotFoundError):
             return importlib.metadata.version(package)
     return ""
+
+
+def _from_here(path: Path) -> str:
+    """A path as one would type it in the present folder."""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
 def _iso(seconds: float) -> str:
