@@ -42,6 +42,12 @@ test: $(VENV)/.ready-test  ## run the tests (ARGS='-m "not studio"' for those th
 lint: $(VENV)/.ready-lint  ## run ruff and mypy
 	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(VENV)/bin/mypy
 
+bench: $(VENV)/.ready  ## measure: a step's rate against the machine's, both in one run
+	@$(VENV)/bin/python benchmarks/limit.py $(ARGS)
+
+chaos: $(VENV)/.ready-test  ## kill runs at random moments and look at what they leave (ARGS="--rounds 20")
+	@$(VENV)/bin/python tests/chaos.py $(ARGS)
+
 clean:  ## remove caches (never inputs, never pictures)
 	@rm -rf build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis && find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 

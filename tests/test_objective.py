@@ -26,7 +26,7 @@ def objective(unit="paper"):
 
 
 def weights(**options):
-    layers = {"content_layers": {"block1_conv1": 1.0}, "style_layers": {"block2_conv1": 1.0}}
+    layers = {"content_layers": {"block1_conv1": 1.0}, "style_layers": {"block2_conv1": 1.0}, "tv_weight": 0.0}
     return Weights.of(Options(**(layers | options)))
 
 
