@@ -10,12 +10,17 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.answers import plan_rows
 from pipeline.batch.clock import end_of_run, next_deadline
 from pipeline.batch.files import remove_parts, write_whole
 from pipeline.batch.lock import run_lock
-from pipeline.batch.records import HashTable, pair_id, pair_key, thin
+from pipeline.batch.plan import make_plan
+from pipeline.batch.records import HashTable, State, pair_id, pair_key, thin
 from pipeline.errors import ExitCode, Locked, OutputError, weightiest
+from pipeline.images.facts import image_size
+from pipeline.images.source import hash_file
 from pipeline.job import Job, Options, RunSettings, StyleImage
+from pipeline.manifest import load_manifest
 
 JOB = Job(output="a.png", content=Path("/c"), styles=(StyleImage(Path("/s")),), options=Options())
 
@@ -53,6 +58,31 @@ def test_contents_format_and_network_are_in_the_key_and_names_are_not():
     assert key(replace(JOB, output="b.png")) == key(JOB)
     renamed = replace(JOB, content=Path("/elsewhere"))
     assert key(renamed, {Path("/elsewhere"): "1", Path("/s"): "2"}) == key(JOB)
+
+
+def test_a_picture_that_stands_in_many_pairs_is_hashed_and_measured_once(project, monkeypatch):
+    """Also one that was saved this very second, whose hash is not remembered for the next run."""
+    pairs = (
+        "[{matrix: {content: ['content/*'], style: ['style/*'], seed: [1, 2, 3]}, output: '{content.stem}{seed}.png'}]"
+    )
+    (project / "m.yaml").write_text(
+        f"version: 1\ninput: input\noutput: out\ndefaults: {{weights: random}}\npairs: {pairs}"
+    )
+    manifest = load_manifest(project / "m.yaml")
+    read = []
+    for name, function in (("records.hash_file", hash_file), ("estimate.image_size", image_size)):
+        monkeypatch.setattr(
+            f"pipeline.batch.{name}",
+            lambda path, name=name, function=function: (read.append((name, path)), function(path))[1],
+        )
+    assert len(plan_rows(make_plan(manifest, State(manifest.output)), manifest)) == 6
+    assert sorted((name, path.name) for name, path in read) == [
+        ("estimate.image_size", "dog.png"),
+        ("estimate.image_size", "sea.png"),
+        ("records.hash_file", "dog.png"),
+        ("records.hash_file", "sea.png"),
+        ("records.hash_file", "wave.png"),
+    ]
 
 
 def test_the_start_pictures_content_is_in_the_key():

@@ -9,6 +9,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from pipeline.errors import BadImage
@@ -39,6 +40,7 @@ class Estimator:
 
     def __init__(self, outcomes: Iterable[Mapping[str, Any]] = ()) -> None:
         self._rates: list[float] = []
+        self._sizes: dict[Path, tuple[int, int] | None] = {}
         for outcome in outcomes:
             self.learn(outcome)
 
@@ -50,10 +52,11 @@ class Estimator:
 
     def estimate(self, job: Job) -> Estimate | None:
         """None where the content cannot be opened, so that nothing can be known."""
-        try:
-            width, height = image_size(job.content)
-        except BadImage:
+        if job.content not in self._sizes:
+            self._sizes[job.content] = _size(job.content)
+        if (found := self._sizes[job.content]) is None:
             return None
+        width, height = found
         longest = max(width, height)
         size = job.options.size
         width, height = fit_longer_side(width, height, longest if isinstance(size, str) else min(longest, size))
@@ -63,3 +66,11 @@ class Estimator:
             seconds=_SETUP_SECONDS + job.options.steps * rate * pixels,
             memory=_BYTES + _BYTES_PER_PIXEL * pixels,
         )
+
+
+def _size(path: Path) -> tuple[int, int] | None:
+    """(width, height) from the header; None where there is none to read."""
+    try:
+        return image_size(path)
+    except BadImage:
+        return None

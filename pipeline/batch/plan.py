@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -61,19 +62,19 @@ def make_plan(
     """
     wanted = [job for job in manifest.jobs if only is None or fnmatchcase(job.output, only)]
     ordered = sorted(wanted, key=lambda job: -job.priority)  # stable: the manifest's order among equals
-    networks: dict[str, Weights] = {}
-    steps = [_step(job, state, networks, force) for job in ordered]
+    network = functools.cache(locate)
+    sha256 = functools.cache(state.hashes.sha256)  # a picture of a matrix stands in hundreds of pairs
+    steps = [_step(job, state, network, sha256, force) for job in ordered]
     return Plan(steps=tuple(_limited(steps, limit)))
 
 
-def _step(job: Job, state: State, networks: dict[str, Weights], force: bool) -> Step:
-    name = job.options.weights
-    if name not in networks:
-        networks[name] = locate(name)
-    weights = networks[name]
+def _step(
+    job: Job, state: State, network: Callable[[str], Weights], sha256: Callable[[Path], str], force: bool
+) -> Step:
+    weights = network(job.options.weights)
     record = state.record(job.output)
     try:
-        key = pair_key(job, state.hashes.sha256, weights.sha256)
+        key = pair_key(job, sha256, weights.sha256)
     except BadImage as error:
         return Step(job=job, action="fail", reason=str(error), weights=weights, record=record)
 
