@@ -144,6 +144,22 @@ def test_only_what_changed_is_painted_again(painted, stylize):
     assert statuses(painted) == {"dog--wave.png": "up_to_date", "deep/sea.jpg": "done"}
 
 
+@pytest.mark.parametrize("flags", [(), ("--limit", "1", "--force", "--only", "*e*")])
+def test_run_does_what_plan_said(painted, stylize, flags):
+    """A pair to keep, one with another option, a new one, one without its record, one whose content is gone."""
+    new = "  - {content: content/sea.png, style: style/wave.png, output: new.png, priority: 2}\n"
+    adopted = "  - {content: content/dog.png, style: style/wave.png, output: adopted.png}\n"
+    gone = "  - {content: content/gone.png, style: style/wave.png, priority: 1}\n"
+    shutil.copy(painted / "out/dog--wave.png", painted / "out/adopted.png")
+    write_manifest(painted, PAIRS.replace("strength: 0.5", "strength: 0.4") + new + adopted + gone)
+    planned = stylize("plan", "night.yaml", "--json", *flags, cwd=painted)
+    stylize("run", "night.yaml", *flags, cwd=painted)
+    becomes = {"paint": "done", "keep": "up_to_date", "fail": "failed"}
+    plan = [(row["output"], becomes[row["action"]], row["key"]) for row in json.loads(planned.stdout)]
+    assert [(pair["output"], pair["status"], pair["key"]) for pair in report_of(painted)["pairs"]] == plan
+    assert len(plan) == (2 if flags else 5)
+
+
 def test_touching_an_input_changes_nothing_and_one_byte_does(painted, stylize):
     dog = painted / "input/content/dog.png"
     os.utime(dog, (1, 1))
