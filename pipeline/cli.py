@@ -276,17 +276,25 @@ def check(manifest: Path, settings: tuple[str, ...]) -> int:
 
 @cli.command()
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path), default=Path("input"))
+@click.option(
+    "--style",
+    "styles",
+    type=click.Path(exists=True, path_type=Path),
+    multiple=True,
+    metavar="PATH",
+    help="A painting, or a folder of them (repeatable); the photographs may then lie in FOLDER itself.",
+)
 @click.option("-o", "--output", "target", type=click.Path(dir_okay=False, path_type=Path), help="Where to write it.")
 @click.option("-f", "--force", is_flag=True, help="Replace an existing file.")
-def init(folder: Path, target: Path | None, force: bool) -> int:
-    """Write a commented manifest for the images in FOLDER/content and FOLDER/style."""
+def init(folder: Path, styles: tuple[Path, ...], target: Path | None, force: bool) -> int:
+    """Write a commented manifest for the images in FOLDER/content and FOLDER/style, or in FOLDER with --style."""
     from pipeline.batch.files import write_whole
     from pipeline.manifest import starter_manifest
 
     target = target or Path("stylize.yaml")
     if target.exists() and not force:
         raise click.UsageError(f"{target} exists; give another name with -o, or replace it with --force")
-    write_whole(target, starter_manifest(folder, target).encode())
+    write_whole(target, starter_manifest(folder, target, styles).encode())
     click.echo(f"wrote {target}; next: stylize plan {target}")
     return ExitCode.OK
 

@@ -222,11 +222,66 @@ def test_what_a_starter_has_commented_out_runs_too(project: Path) -> None:
     assert manifest.jobs[-2].options.preset == "fine"
 
 
-def test_a_starter_needs_pictures(tmp_path: Path) -> None:
+def test_a_starter_needs_pictures_and_says_where(tmp_path: Path) -> None:
+    def refusal(folder: Path, *styles: Path) -> str:
+        with pytest.raises(UsageError) as caught:
+            starter_manifest(folder, styles=styles)
+        return str(caught.value).replace(str(tmp_path), "HERE")
+
+    assert refusal(tmp_path / "gone") == "there is no folder HERE/gone; name the folder of your photographs"
     (tmp_path / "content").mkdir()
     (tmp_path / "content/notes.txt").touch()
-    with pytest.raises(UsageError, match=r"content holds no picture; put some there that end in one of \.jpg, "):
-        starter_manifest(tmp_path)
+    assert refusal(tmp_path).startswith("HERE/content holds no picture; put some there (pictures end in one of .jpg, ")
+    (tmp_path / "dog.jpg").touch()
+    assert refusal(tmp_path).endswith("name the paintings: stylize init HERE --style PICTURE_OR_FOLDER")
+    (tmp_path / "content/dog.jpg").touch()
+    assert refusal(tmp_path).startswith("HERE/style holds no picture; put some there")
+    assert refusal(tmp_path, tmp_path / "content/notes.txt").startswith(
+        "HERE/content/notes.txt: no picture to take a style from; pictures end in"
+    )
+
+
+@pytest.mark.parametrize(
+    ("styles", "outputs"),
+    [
+        (["art"], ["dog--wave", "sea--wave", "wild [1]--wave"]),
+        (["art/wave.jpg"], ["dog--wave", "sea--wave", "wild [1]--wave"]),
+        (["photos/sea.jpg"], ["dog--sea", "wild [1]--sea"]),  # not painted in its own style
+        (["photos/sea.jpg", "art"], ["dog--sea", "dog--wave", "wild [1]--sea", "wild [1]--wave"]),
+        (["photos/wild [1].jpg"], ["dog--wild [1]", "sea--wild [1]"]),
+        (["photos/a[b]"], ["dog--old", "sea--old", "wild [1]--old"]),
+        (["photos/!new.jpg"], ["dog--!new", "sea--!new", "wild [1]--!new"]),
+    ],
+    ids=" ".join,
+)
+def test_a_starter_takes_a_flat_folder_and_styles_from_anywhere(
+    tmp_path: Path, styles: list[str], outputs: list[str]
+) -> None:
+    pictures = ["photos/dog.jpg", "photos/sea.jpg", "photos/wild [1].jpg", "photos/a[b]/old.jpg", "art/wave.jpg"]
+    for name in pictures + [style for style in styles if "!" in style]:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    file = tmp_path / "stylize.yaml"
+    file.write_text(starter_manifest(tmp_path / "photos", file, [tmp_path / style for style in styles]))
+    manifest = load_manifest(file)
+    assert [job.output for job in manifest.jobs] == [f"{name}.png" for name in outputs]
+    assert manifest.output == tmp_path / "output"
+    assert manifest.warnings == ()
+    assert complaints(file.read_text()) == []
+
+
+def test_a_starter_gives_each_pair_its_own_output(tmp_path: Path) -> None:
+    for name in ("content/dog.jpg", "content/dog.png", "style/a.jpg"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    file = tmp_path / "stylize.yaml"
+    file.write_text(starter_manifest(tmp_path))
+    assert [job.output for job in load_manifest(file).jobs] == ["dog.jpg--a.jpg.png", "dog.png--a.jpg.png"]
+    (tmp_path / "content/Dog.png").touch()
+    file.write_text(starter_manifest(tmp_path))
+    assert [job.output for job in load_manifest(file).jobs] == [
+        f"000{n}-{d}--a.png" for n, d in enumerate(("Dog", "dog", "dog"), 1)
+    ]
 
 
 def test_the_settings_of_a_picture_make_a_manifest_that_makes_it_again(

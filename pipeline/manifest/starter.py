@@ -2,37 +2,53 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import os
-from collections.abc import Mapping
+import posixpath
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pipeline.errors import UsageError
 from pipeline.manifest.keywords import options_from_python
-from pipeline.manifest.pictures import PictureFinder
+from pipeline.manifest.naming import DEFAULT_PATTERN, identity, parse_pattern, picture_fields
+from pipeline.manifest.pictures import PictureFinder, matches
 from pipeline.manifest.presets import builtin_presets
 from pipeline.manifest.rules import PICTURE_SUFFIXES
+from pipeline.printable import printable
 
 
-def starter_manifest(folder: Path, manifest: Path | None = None) -> str:
+def starter_manifest(folder: Path, manifest: Path | None = None, styles: Sequence[Path] = ()) -> str:
     """The text of a commented manifest for the pictures in `folder`/content and `folder`/style; it runs as it is.
 
+    With `styles`, pictures or folders of them, those are the styles, and the contents may lie in `folder` itself.
     `manifest` is the file that it will be (left out: one in `folder`); paths are written relative to that. Results go to
     `output` beside the folder, or in it where the manifest stands in it too.
-    Raises UsageError if there is no picture in one of the two.
+    Raises UsageError if there is no content or no style.
     """
-    contents, styles = _pictures(folder, "content"), _pictures(folder, "style")
+    finder = PictureFinder(folder, folder / "output")
+    style_axis = [_from(folder, style) for style in styles] or ["style/*"]
+    content_axis = ["content/*"]
+    if styles and not finder.find("content/*"):
+        content_axis = ["*", *_but_for(folder, styles)]
+    contents = _found(finder, content_axis)
+    painted_as = _found(finder, style_axis)
+    if not contents or not painted_as:
+        raise UsageError(_nothing_found(folder, finder, styles, bool(contents)))
     here = "." if manifest is None else os.path.relpath(os.path.realpath(folder), os.path.realpath(manifest.parent))
     return _STARTER.format(
         input=_quoted(here),
         output=_quoted(os.path.normpath(os.path.join(here, ".." if here != "." else ".", "output"))),
         contents=len(contents),
-        styles=len(styles),
-        pairs=len(contents) * len(styles),
+        styles=len(painted_as),
+        pairs=len(contents) * len(painted_as),
         content=_quoted(contents[0]),
-        style=_quoted(styles[0]),
-        other=_quoted(styles[-1]),
+        style=_quoted(painted_as[0]),
+        other=_quoted(painted_as[-1]),
+        content_axis=", ".join(map(_quoted, content_axis)),
+        style_axis=", ".join(map(_quoted, style_axis)),
+        pattern=_quoted(_telling_apart(contents, painted_as)),
         presets="\n".join(f"#   {preset.name:<10} {preset.summary}" for preset in builtin_presets().values()),
     )
 
@@ -71,13 +87,65 @@ def manifest_for_settings(settings: Mapping[str, Any]) -> str:
     return "".join(lines)
 
 
-def _pictures(folder: Path, role: str) -> list[str]:
-    pictures = PictureFinder(folder, folder / "output").find(f"{role}/*")
-    if not pictures:
-        raise UsageError(
-            f"{folder / role} holds no picture; put some there that end in one of {', '.join(PICTURE_SUFFIXES)}"
+def _from(folder: Path, style: Path) -> str:
+    """A picture, or all pictures of a folder, as a matrix names them: starting at `folder`."""
+    # Real paths, as a manifest's input folder is one: `..` behind a symbolic link is another folder.
+    name = os.path.relpath(os.path.realpath(style), os.path.realpath(folder))
+    if style.is_dir():
+        return posixpath.normpath(f"{glob.escape(name)}/*")
+    return f"./{name}" if name.startswith("!") else name  # "!name" would take away
+
+
+def _but_for(folder: Path, styles: Sequence[Path]) -> list[str]:
+    """What takes those styles out of the contents that lie in `folder` beside them."""
+    beside = [style.name for style in styles if os.path.realpath(style.parent) == os.path.realpath(folder)]
+    return [f"!{glob.escape(name)}" for name in beside if not (folder / name).is_dir()]
+
+
+def _found(finder: PictureFinder, axis: Sequence[str]) -> list[str]:
+    """The pictures of an axis that was made here: plain names, all of a folder (`*`, `art/*`), and `!` what is left out."""
+    left_out = [part[1:] for part in axis if part.startswith("!")]
+    found = []
+    for part in axis[: len(axis) - len(left_out)]:
+        if part.endswith("*"):
+            found += finder.find(part)
+        elif part.lower().endswith(PICTURE_SUFFIXES):
+            found.append(part)
+    return [name for name in dict.fromkeys(found) if not any(matches(pattern, name) for pattern in left_out)]
+
+
+def _nothing_found(folder: Path, finder: PictureFinder, styles: Sequence[Path], has_contents: bool) -> str:
+    endings = f"pictures end in one of {', '.join(PICTURE_SUFFIXES)}"
+    if not folder.is_dir():
+        return f"there is no folder {printable(folder)}; name the folder of your photographs"
+    if styles:
+        empty = ", ".join(printable(style) for style in styles) if has_contents else printable(folder)
+        return f"{empty}: no picture to {'take a style from' if has_contents else 'paint'}; {endings}"
+    if not has_contents and finder.find("*"):
+        return (
+            f"{printable(folder)} has no folder 'content'; to paint the pictures in it as they lie, name the paintings:"
+            f" stylize init {printable(folder)} --style PICTURE_OR_FOLDER"
         )
-    return pictures
+    role = "style" if has_contents else "content"
+    return f"{printable(folder / role)} holds no picture; put some there ({endings})" + (
+        ", or name the paintings with --style" if has_contents else ""
+    )
+
+
+def _telling_apart(contents: Sequence[str], styles: Sequence[str]) -> str:
+    """The shortest pattern of output names that gives each pair its own, also where `a.jpg` lies beside `a.png`."""
+    content_fields = [picture_fields((name,), "content") for name in contents]
+    style_fields = [picture_fields((name,), "style") for name in styles]
+    for text in (DEFAULT_PATTERN, "{content.name}--{style.name}.png"):
+        pattern = parse_pattern(text)
+        names = {
+            identity(pattern.render((content | style).__getitem__))
+            for content in content_fields
+            for style in style_fields
+        }
+        if len(names) == len(contents) * len(styles):
+            return text
+    return "{index}-{content.stem}--{style.stem}.png"
 
 
 def _quoted(text: str) -> str:
@@ -110,17 +178,17 @@ defaults:             # options of every pair; `stylize presets` lists the prese
 pairs:
   # Every content with every style: {pairs} pairs. Patterns know * ? [abc] and ** for any folders; "!name" takes away.
   - matrix:
-      content: ["content/*"]
-      style: ["style/*"]
-      # style_weight: [0.5, 2]      # any option may be an axis; then name it in `output` too
-    output: "{{content.stem}}--{{style.stem}}.png"
+      content: [{content_axis}]
+      style: [{style_axis}]
+      # style_weight: [1e-2, 5e-2]  # any option may be an axis; then name it in `output` too
+    output: {pattern}
 
   # One pair, with options of its own; painted before the others.
   # - content: {content}
   #   style: {style}
   #   output: one-of-a-kind.png
   #   priority: 10
-  #   options: {{preset: fine, style_weight: 2}}
+  #   options: {{preset: fine, style_weight: 5e-2}}
 
   # Two styles blended, two parts of the first to one of the second.
   # - content: {content}
