@@ -102,18 +102,18 @@ def status_text(output: Path) -> str:
     try:
         descriptor = os.open(lock, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
-        lines.append(f"no run has used {output} yet")
+        lines.append(f"no run has used {printable(output)} yet")
     else:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
             lines.append("no run is going on")
         except BlockingIOError:
-            lines.append(f"a run is going on: {os.pread(descriptor, 4096, 0).decode(errors='replace')}")
+            lines.append(f"a run is going on: {printable(os.pread(descriptor, 4096, 0).decode(errors='replace'))}")
         finally:
             os.close(descriptor)
     report = output / "report.txt"
     if report.is_file():
-        lines.append(f"last run: {report.read_text(encoding='utf-8').splitlines()[0]}")
+        lines.append(f"last run: {printable(report.read_text(encoding='utf-8').splitlines()[0])}")
     return "\n".join(lines)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
@@ -11,7 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from pipeline.errors import ExitCode, StylizeError
+from pipeline.errors import ExitCode, ManifestError, StylizeError
+from pipeline.printable import printable
 
 if TYPE_CHECKING:
     from pipeline.job import Manifest
@@ -50,6 +52,8 @@ def cli() -> None:
 
 def main() -> None:
     """The console script. Never returns; failures that have a name end in one line, bugs in a traceback."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a letter that the terminal lacks stops nothing; stderr is so anyway
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         code = cli.main(standalone_mode=False)
     except click.ClickException as error:
@@ -67,8 +71,8 @@ def main() -> None:
 
 
 def _message(error: StylizeError) -> str:
-    text = str(error)
-    return text if "error:" in text else f"error: {text}"
+    """The line to print, or the lines of a manifest's problems, which are made to be printed."""
+    return str(error) if isinstance(error, ManifestError) else f"error: {printable(str(error))}"
 
 
 # ------------------------------------------------------------------------------------------------- arguments in common
@@ -219,7 +223,9 @@ def plan(
         return _show_plan(loaded, only, limit, force, as_json)
     job = next((job for job in loaded.jobs if job.output == explain), None)
     if job is None:
-        raise click.UsageError(f"no pair of {manifest} has the output {explain!r}; 'stylize plan' lists them")
+        raise click.UsageError(
+            f"no pair of {printable(manifest)} has the output {explain!r}; 'stylize plan' lists them"
+        )
     from pipeline.answers import explanation
 
     click.echo(explanation(job))
@@ -250,7 +256,6 @@ def check(manifest: Path, settings: tuple[str, ...]) -> int:
     from pipeline.answers import counted
     from pipeline.errors import BadImage
     from pipeline.images.facts import inspect_image
-    from pipeline.printable import printable
 
     loaded = _load(manifest, settings)
     for warning in loaded.warnings:
@@ -265,9 +270,9 @@ def check(manifest: Path, settings: tuple[str, ...]) -> int:
             click.echo(f"error: {error}", err=True)
         else:
             for note in notes:
-                click.echo(f"note: {printable(str(path))}: {note}", err=True)
+                click.echo(f"note: {printable(path)}: {note}", err=True)
     verdict = f"{bad} cannot be used" if bad else "all open"
-    click.echo(f"{manifest}: {counted(len(loaded.jobs), 'pair')}, {counted(len(paths), 'image')}, {verdict}")
+    click.echo(f"{printable(manifest)}: {counted(len(loaded.jobs), 'pair')}, {counted(len(paths), 'image')}, {verdict}")
     return ExitCode.SOME_FAILED if bad else ExitCode.OK
 
 
@@ -288,14 +293,16 @@ def check(manifest: Path, settings: tuple[str, ...]) -> int:
 @click.option("-f", "--force", is_flag=True, help="Replace an existing file.")
 def init(folder: Path, styles: tuple[Path, ...], target: Path | None, force: bool) -> int:
     """Write a commented manifest for the images in FOLDER/content and FOLDER/style, or in FOLDER with --style."""
+    import shlex
+
     from pipeline.batch.files import write_whole
     from pipeline.manifest import starter_manifest
 
     target = target or Path("stylize.yaml")
     if target.exists() and not force:
-        raise click.UsageError(f"{target} exists; give another name with -o, or replace it with --force")
+        raise click.UsageError(f"{printable(target)} exists; give another name with -o, or replace it with --force")
     write_whole(target, starter_manifest(folder, target, styles).encode())
-    click.echo(f"wrote {target}; next: stylize plan {target}")
+    click.echo(f"wrote {printable(target)}; next: stylize plan {shlex.quote(printable(target))}")
     return ExitCode.OK
 
 
@@ -414,7 +421,7 @@ def weights_verify(name: str) -> int:
     from pipeline.studio.weights import locate
 
     found = locate(name)
-    click.echo(f"{found.name}: sha256 {found.sha256}" + (f" ({found.path})" if found.path else ""))
+    click.echo(f"{found.name}: sha256 {found.sha256}" + (f" ({printable(found.path)})" if found.path else ""))
     return ExitCode.OK
 
 
@@ -435,5 +442,5 @@ def clean(manifest: Path, dry_run: bool) -> int:
     from pipeline.batch.clean import clean_output
 
     for path in clean_output(_load(manifest), dry_run=dry_run):
-        click.echo(f"{'would remove' if dry_run else 'removed'} {path}")
+        click.echo(f"{'would remove' if dry_run else 'removed'} {printable(path)}")
     return ExitCode.OK
