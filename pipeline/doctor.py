@@ -13,18 +13,16 @@ import click
 import psutil
 
 from pipeline.errors import ExitCode, StylizeError, WeightsError
+from pipeline.studio.precision import fast_flags
 from pipeline.studio.weights import IMAGENET_MD5, IMAGENET_URL, eight_bit_path, fetch, imagenet_path, locate
 
 _PACKAGES = ("tensorflow", "tensorflow-cpu", "keras", "pillow", "pillow-heif", "pyyaml", "pydantic", "click", "numpy")
-# CPU flags that make bfloat16 fast (Intel's and AMD's names in /proc/cpuinfo).
-_BFLOAT16_FLAGS = ("avx512_bf16", "amx_bf16")
 
 
 def doctor_text() -> str:
     """Python, packages, processor, memory, devices, weights: a line each."""
     memory = psutil.virtual_memory()
-    flags = _cpu_flags()
-    fast = [flag for flag in _BFLOAT16_FLAGS if flag in flags]
+    fast = fast_flags()
     lines = [
         ("python", f"{platform.python_version()} ({sys.executable})"),
         ("system", platform.platform()),
@@ -71,11 +69,3 @@ def fetch_weights(url: str | None) -> ExitCode:
         return ExitCode.OK
     click.echo(f"'imagenet' is ready: {path}")
     return ExitCode.OK
-
-
-def _cpu_flags() -> frozenset[str]:
-    with suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith(("flags", "Features")):
-                return frozenset(line.split(":", 1)[1].split())
-    return frozenset()

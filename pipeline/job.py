@@ -132,7 +132,9 @@ class Options:
     )
     strength: float = _option(1.0, "blend of content (0) and result (1)", ge=0, le=1, examples=[0.8])
     precision: str = _option(
-        "auto", "arithmetic of the network", choices=("auto", "float32", "bfloat16"), later=("bfloat16",)
+        "auto",
+        "arithmetic of the network in the descent; `auto` is bfloat16 where the hardware is fast at it",
+        choices=("auto", "float32", "bfloat16"),
     )
     tile: int | Literal["auto", "off"] = _option(
         "auto", "compute the network in tiles of this many pixels", ge=256, later_integers=True, examples=["off"]

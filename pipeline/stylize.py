@@ -40,7 +40,8 @@ class Stylization:
 
     `pixels` are uint8 (height, width, 3), sRGB; `alpha` is float32 (height, width), 0..1, or None. `first` and `last` are the
     losses at the start and of the painting in whole numbers, before `preserve_color` and `strength`; `trace` holds one
-    reading per evaluation. Times are in seconds: `setup_seconds` until the first evaluation, `seconds` in all.
+    reading per evaluation. `precision` is the arithmetic of the descent; `last` is measured in float32 always. Times are in
+    seconds: `setup_seconds` until the first evaluation, `seconds` in all.
     """
 
     pixels: NDArray[np.uint8]
@@ -50,6 +51,7 @@ class Stylization:
     last: Losses
     setup_seconds: float
     seconds: float
+    precision: str
     notes: tuple[str, ...] = ()
 
     @property
@@ -108,6 +110,7 @@ def paint(
     from pipeline.images.encode import to_uint8
     from pipeline.images.scale import resize, resize_alpha
     from pipeline.studio.objective import Targets, Weights, blend
+    from pipeline.studio.precision import effective_precision
 
     began = time.perf_counter()
     width, height = result_size(content, options)
@@ -145,6 +148,7 @@ def paint(
         last=_losses(_reading(len(trace), 0.0, *(float(distance) for distance in last))),
         setup_seconds=descent_began - began,
         seconds=time.perf_counter() - began,
+        precision=effective_precision(options.precision),
         notes=_notes(content, styles, side, start),
     )
 

@@ -26,6 +26,8 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "studio.losses": (set(), {"tensorflow"}),
     "studio.kernels": ({"errors", "job", "studio.weights"}, {"numpy", "h5py"}),
     "studio.vgg": ({"job", "studio.kernels"}, {"tensorflow", "keras"}),
+    # TensorFlow inside one function that only the worker calls.
+    "studio.precision": (set(), {"tensorflow"}),
     "studio.spectrum": (set(), {"tensorflow", "numpy"}),
     "studio.objective": ({"job", "studio.losses"}, {"tensorflow"}),
     "studio.descent": ({"errors"}, {"tensorflow", "numpy"}),
@@ -39,7 +41,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "batch.hooks": (set(), set()),
     "batch.facts": ({"job", "report.data"}, set()),
     "batch.records": (WORDS | {"batch.files", "images.source"}, set()),
-    "batch.estimate": (WORDS | {"images.facts", "images.sizes"}, set()),
+    "batch.estimate": (WORDS | {"images.facts", "images.sizes", "studio.precision"}, set()),
     "batch.plan": (WORDS | {"batch.records", "images.settings", "studio.weights"}, set()),
     "batch.supervisor": ({"errors"}, {"psutil"}),
     "batch.clean": (WORDS | {"batch"}, set()),
@@ -47,7 +49,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "batch.worker": (WORDS | {"batch", "images", "studio", "stylize"}, {"tensorflow", "keras", "numpy"}),
     "talk": (WORDS | {"report", "batch"}, {"tqdm"}),
     "answers": (WORDS | {"report", "batch", "manifest"}, set()),
-    "doctor": ({"errors", "studio.weights"}, {"psutil", "click"}),
+    "doctor": ({"errors", "studio.weights", "studio.precision"}, {"psutil", "click"}),
     "cli": (
         WORDS | {"report", "batch", "manifest", "images", "studio.weights", "talk", "answers", "doctor"},
         {"click"},

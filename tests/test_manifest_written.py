@@ -108,7 +108,7 @@ def test_the_schema_accepts_what_was_promised() -> None:
         ("{credit", "[credit"),
         ('content: ["photos/*.jpg", "!photos/private-*.jpg"]', "content: []"),
         ("version: 1", "version: 2"),
-        ("preset: poster", "precision: bfloat16"),
+        ("preset: poster", "precision: float16"),
         ("preset: poster", "style_layers: [conv9_9]"),
         ("preset: poster", "weights: vgg.pt"),
     ],

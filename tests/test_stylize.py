@@ -129,6 +129,14 @@ def test_average_pooling_is_another_picture():
     assert (pixels(stylize(CONTENT, STYLE, **QUICK)) != pixels(stylize(CONTENT, STYLE, **QUICK, pooling="avg"))).any()
 
 
+def test_bfloat16_finds_nearly_the_same_picture_and_is_measured_in_float32():
+    single, half = (
+        stylize(CONTENT, STYLE, **(QUICK | {"steps": 20}), precision=precision) for precision in ("float32", "bfloat16")
+    )
+    assert (single.precision, half.precision) == ("float32", "bfloat16")
+    assert half.last.total == pytest.approx(single.last.total, rel=0.1)
+
+
 def test_more_style_weight_is_less_style_distance():
     light, heavy = (stylize(CONTENT, STYLE, **(QUICK | {"steps": 25}), style_weight=w) for w in (1e-3, 10))
     assert heavy.last.style / 10 < light.last.style / 1e-3
@@ -159,7 +167,7 @@ def test_sources_may_be_paths_images_or_arrays(tmp_path):
         ({"optimizer": "sgd"}, "lbfgs"),
         ({"content_layers": ["conv9_1"]}, "conv9_1"),
         ({"strength": 2}, "strength"),
-        ({"precision": "bfloat16"}, "this version"),
+        ({"preserve_color": "covariance"}, "this version"),
     ],
 )
 def test_a_wrong_option_is_a_value_error_that_names_it(options, complaint):

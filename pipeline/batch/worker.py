@@ -173,7 +173,7 @@ class _Painter:
             "seconds_per_step": descent_seconds / len(result.trace),
             "setup_seconds": result.setup_seconds,
             "peak_memory_bytes": _peak_memory(),
-            "precision": "float32",
+            "precision": result.precision,
             "losses": losses,
             "trace": [asdict(reading) for reading in result.trace],
             "notes": list(result.notes),

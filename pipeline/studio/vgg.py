@@ -32,9 +32,12 @@ class Vgg19:
     `pooling` is `max` as trained or `avg` as Gatys et al. recommend (arXiv 1508.06576, Methods). `border` is what lies
     outside the picture: `mirror` continues it by its mirror image and cuts the frame from every activation, `zero` is Keras'
     own. Zeros are a frame in the mean colour around every picture, near which strokes fade and the descent leaves a rim.
+    `precision` is `float32`, or `bfloat16` through Keras' mixed policy.
     """
 
-    def __init__(self, kernels: Kernels, *, pooling: str = "max", border: str = "mirror") -> None:
+    def __init__(
+        self, kernels: Kernels, *, pooling: str = "max", border: str = "mirror", precision: str = "float32"
+    ) -> None:
         self.border = border
         model = keras.applications.VGG19(include_top=False, weights=None, input_shape=(None, None, 3))
         model.trainable = False
@@ -44,6 +47,9 @@ class Vgg19:
         if pooling == "avg":
             for name in [name for name in self._layers if name.endswith("_pool")]:
                 self._layers[name] = keras.layers.AveragePooling2D((2, 2), strides=(2, 2), name=f"{name}_avg")
+        if precision == "bfloat16":  # inputs, products and outputs; kernels and all that follows stay float32
+            for layer in self._layers.values():
+                layer.dtype_policy = keras.DTypePolicy("mixed_bfloat16")
         self._mean = tf.constant(MEAN_BGR, tf.float32)
 
     def __call__(self, image: tf.Tensor, layers: Iterable[str]) -> Activations:
@@ -58,7 +64,7 @@ class Vgg19:
                 break
             features = self._layers[name](features)
             if name in wanted:
-                activations[name] = self._inside(features[0], image, reduction(name))
+                activations[name] = tf.cast(self._inside(features[0], image, reduction(name)), tf.float32)
         return activations
 
     def _inside(self, features: tf.Tensor, image: tf.Tensor, factor: int) -> tf.Tensor:

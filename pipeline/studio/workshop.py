@@ -18,6 +18,7 @@ from pipeline.job import Options
 from pipeline.studio.descent import Adam, Descent, GradientDescent, Lbfgs, Optimizer
 from pipeline.studio.kernels import load_kernels
 from pipeline.studio.objective import Objective
+from pipeline.studio.precision import effective_precision
 from pipeline.studio.spectrum import frequency_filter
 from pipeline.studio.vgg import Vgg19
 from pipeline.studio.weights import Weights
@@ -43,16 +44,17 @@ class Workshop:
         """Loads the network; raises WeightsError. A quarter of a second, once TensorFlow is imported."""
         self.weights = weights
         self._kernels = load_kernels(weights)
-        self._networks = _Shelf[Vgg19](room=2)
+        self._networks = _Shelf[Vgg19](room=4)
         self._descents = _Shelf[Descent](room=_DESCENTS_KEPT)
         self._styles = _Shelf[Mapping[str, tf.Tensor]](room=_STYLES_KEPT)
         self._contents = _Shelf[Mapping[str, tf.Tensor]](room=_CONTENTS_KEPT)
 
-    def objective(self, options: Options) -> Objective:
-        """The loss that a pair's options describe, without its targets."""
+    def objective(self, options: Options, precision: str = "float32") -> Objective:
+        """The loss that a pair's options describe, without its targets. Targets and the loss of the finished picture are
+        always measured in float32; only the descent may be computed in less."""
         network = self._networks.get(
-            (options.pooling, options.border),
-            lambda: Vgg19(self._kernels, pooling=options.pooling, border=options.border),
+            (options.pooling, options.border, precision),
+            lambda: Vgg19(self._kernels, pooling=options.pooling, border=options.border, precision=precision),
         )
         return Objective(network, tuple(options.content_layers), tuple(options.style_layers), options.losses)
 
@@ -69,10 +71,11 @@ class Workshop:
         return self._styles.get(key, lambda: objective.style_targets(tf.constant(painting)))
 
     def descent(self, options: Options, shape: tuple[int, ...]) -> Descent:
-        """A traced descent for a picture of this shape (height, width, 3)."""
-        objective = self.objective(options)
+        """A traced descent for a picture of this shape (height, width, 3), in the arithmetic that the options ask for."""
+        precision = effective_precision(options.precision)
+        objective = self.objective(options, precision)
         key = (
-            shape,
+            (shape, precision),
             (options.pooling, options.border, options.losses, options.optimizer, options.learning_rate),
             (objective.content_layers, objective.style_layers),
         )
