@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup stylize plan check report test lint bench chaos clean distclean
+.PHONY: help setup stylize plan check report test fuzz lint bench chaos clean distclean
 
 MANIFEST ?= configs/demo.yaml
 ARGS ?=
@@ -38,6 +38,9 @@ report: $(VENV)/.ready  ## print the report of the last run
 
 test: $(VENV)/.ready-test  ## run the tests (ARGS='-m "not studio"' for those that take seconds)
 	@$(VENV)/bin/python -m pytest $(ARGS)
+
+fuzz: $(VENV)/.ready  ## look for inputs that break the loader or the image door (ARGS="--seconds 1200 --seed 7")
+	@$(VENV)/bin/python tests/fuzz/doors.py $(ARGS)
 
 lint: $(VENV)/.ready-lint  ## run ruff and mypy
 	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(VENV)/bin/mypy

@@ -412,6 +412,18 @@ def test_log_of_the_decoder_stays_silent(tmp_path: Path, caplog: pytest.LogCaptu
     assert not caplog.records
 
 
+def test_what_a_c_library_says_of_damage_becomes_notes(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "a.tif"
+    fax = saved("TIFF", colours().convert("1"), compression="group4")
+    path.write_bytes(with_bytes(fax, 20, b"\x55\x55"))  # 20: within the pixels, which start at 8
+    notes = inspect_image(path).notes
+    assert notes[0] == "the decoder warns: Fax4Decode: Bad code word at line 2 of strip 0 (x 6)"
+    assert len(notes) == 3
+    assert open_picture(path).notes == notes
+    os.write(2, b"stderr is as before")
+    assert capfd.readouterr() == ("", "stderr is as before")
+
+
 # First bytes of files that people give for pictures -> words of the reason.
 FOREIGN = (
     (b"\xef\xbb\xbf" + HTML, "looks like HTML"),

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import importlib
 import logging
+import os
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import PurePath
@@ -52,6 +53,9 @@ MIN_SIDE = 32
 # At 512 pixels, the default size, a picture of 32:1 is 16 pixels high; the four halvings before block5 leave one.
 MAX_ASPECT = 32
 
+_STDERR = 2  # its file descriptor: a C library knows nothing of sys.stderr
+_PILLOWS_NAME = "tempfile.tif: "  # what Pillow calls every file towards libtiff
+
 _MOST_WARNINGS = 3  # of one file, in its notes; a damaged TIFF warns of each of its tags
 
 
@@ -72,7 +76,8 @@ def decode(source: Source) -> Decoded:
     check_shape(source.shown, *image.size)
     with decoding(source.shown, source.data, notes):
         notes += _oddities(image, source)
-        image.load()
+        with _overheard(notes) if image.format == "TIFF" else nullcontext():
+            image.load()
         if image.format == "PNG" and not has_all_rows(source.data):
             raise BadImage(f"{source.shown} is truncated: it has fewer rows than its header says; copy it again")
         canonical = to_canonical(image, source.shown, notes)
@@ -124,8 +129,12 @@ def decoding(shown: str, head: bytes, notes: list[str]) -> Iterator[None]:
             raise OutOfMemory(f"{shown} does not fit into this machine's memory; make it smaller first") from error
         except Exception as error:  # a damaged file can make a decoder raise anything at all
             raise BadImage(f"{shown} {_damage(error)}; copy it again") from error
-    warned = (printable(str(warning.message)) for warning in caught if issubclass(warning.category, UserWarning))
-    notes.extend(f"the decoder warns: {words}" for words in list(dict.fromkeys(warned))[:_MOST_WARNINGS])
+    _note_warnings(notes, (str(warning.message) for warning in caught if issubclass(warning.category, UserWarning)))
+
+
+def _note_warnings(notes: list[str], warnings: Iterable[str]) -> None:
+    words = dict.fromkeys(printable(warning) for warning in warnings)
+    notes.extend(f"the decoder warns: {warning}" for warning in list(words)[:_MOST_WARNINGS])
 
 
 def _damage(error: Exception) -> str:
@@ -147,6 +156,26 @@ def _oddities(image: Image.Image, source: Source) -> list[str]:
     if kind == "PNG" and not has_end(source.data):
         found.append("is a PNG without its end mark; its pixels are complete")
     return found
+
+
+@contextmanager
+def _overheard(notes: list[str]) -> Iterator[None]:
+    """What libtiff writes to the process's stderr of a damaged picture becomes notes, where the picture is read after all."""
+    try:
+        stderr = os.dup(_STDERR)
+    except OSError:  # the process was started without one
+        yield
+        return
+    with os.fdopen(os.memfd_create("stderr"), "w+b") as paper:
+        os.dup2(paper.fileno(), _STDERR)
+        try:
+            yield
+        finally:
+            os.dup2(stderr, _STDERR)
+            os.close(stderr)
+        paper.seek(0)
+        lines = paper.read().decode(errors="replace").splitlines()
+    _note_warnings(notes, (line.removeprefix(_PILLOWS_NAME).rstrip(".") for line in lines))
 
 
 @contextmanager
