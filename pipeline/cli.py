@@ -41,6 +41,13 @@ class _Verbs(click.Group):
             raise click.UsageError(f"no verb {args[0]!r}{hint}", ctx)
         return super().resolve_command(ctx, args)
 
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:  # `stylize plan ... | head`; here, as click would make it exit code 1
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return ExitCode.OK
+
 
 @click.group(
     cls=_Verbs, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
@@ -64,9 +71,6 @@ def main() -> None:
     except StylizeError as error:
         click.echo(_message(error), err=True)
         code = error.exit_code
-    except BrokenPipeError:  # `stylize plan ... | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = ExitCode.OK
     sys.exit(int(code or 0))
 
 
@@ -145,7 +149,7 @@ def _print_json(value: Any) -> None:
 @_selecting
 @click.option("-n", "--dry-run", is_flag=True, envvar="STYLIZE_DRY_RUN", help="Only say what would be done (see plan).")
 @click.option(
-    "--deadline", metavar="HH:MM", envvar="STYLIZE_DEADLINE", help="Start no pair that would not finish by then."
+    "--deadline", type=_Unit("HH:MM"), envvar="STYLIZE_DEADLINE", help="Start no pair that would not finish by then."
 )
 @click.option(
     "--max-duration", type=_Unit("DURATION"), envvar="STYLIZE_MAX_DURATION", help="The same, counted from now."
@@ -186,6 +190,7 @@ def run(
         jobs=jobs or loaded.run.jobs,
     )
     loaded = replace(loaded, run=settings_of_run)
+    _refuse_to_match_nothing(loaded, only)
     if dry_run:
         return _show_plan(loaded, only, limit, force, as_json)
     selection = Selection(
@@ -195,12 +200,12 @@ def run(
         wait_seconds=wait,
         command=tuple(sys.argv),
     )
-    report = run_manifest(loaded, selection, talk.observer(quiet=quiet, verbose=verbose, log_format=log_format))
-    code: int = report["run"]["exit_code"]
+    voice = talk.observer(quiet=quiet, verbose=verbose, log_format=log_format)
+    report = run_manifest(loaded, selection, voice)
     if as_json:
         _print_json(report)
-    if not quiet or code:
-        click.echo(talk.exit_line(report, str(loaded.output)), err=True)
+    voice.ended(report, str(loaded.output))
+    code: int = report["run"]["exit_code"]
     return code
 
 
@@ -219,6 +224,7 @@ def plan(
 ) -> int:
     """Say what run would do and why, with estimated time and memory. Writes nothing."""
     loaded = _load(manifest, settings)
+    _refuse_to_match_nothing(loaded, only)
     if explain is None:
         return _show_plan(loaded, only, limit, force, as_json)
     job = next((job for job in loaded.jobs if job.output == explain), None)
@@ -230,6 +236,13 @@ def plan(
 
     click.echo(explanation(job))
     return ExitCode.OK
+
+
+def _refuse_to_match_nothing(manifest: Manifest, only: str | None) -> None:
+    from fnmatch import fnmatchcase
+
+    if only is not None and not any(fnmatchcase(job.output, only) for job in manifest.jobs):
+        raise click.UsageError(f"no output of {printable(manifest.file.name)} matches --only {only!r}; plan lists them")
 
 
 def _show_plan(manifest: Manifest, only: str | None, limit: int | None, force: bool, as_json: bool) -> int:
@@ -313,7 +326,10 @@ def show(image: Path, as_manifest: bool) -> int:
     """Print the settings stored in an output, as JSON."""
     from pipeline.images.settings import read_settings
 
-    settings = read_settings(image)
+    try:
+        settings = read_settings(image)
+    except BadImage as error:  # here it is the argument that is wrong, and no pair
+        raise UsageError(str(error)) from error
     if as_manifest:
         from pipeline.manifest import manifest_for_settings
 

@@ -389,8 +389,11 @@ def test_62_file_that_may_not_be_read_says_so(tmp_path: Path) -> None:
         assert "may not be read by this user" in refusal(path)
 
 
-def test_missing_file_is_refused(tmp_path: Path) -> None:
-    assert "gone.jpg does not exist" in refusal(tmp_path / "gone.jpg")
+def test_missing_file_is_refused_with_the_name_that_may_be_meant(tmp_path: Path) -> None:
+    assert refusal(tmp_path / "gone.jpg").endswith("gone.jpg does not exist; check the name")
+    (tmp_path / "amsterdam.jpg").touch()
+    assert refusal(tmp_path / "amsterdm.jpg").endswith("amsterdm.jpg does not exist; did you mean amsterdam.jpg?")
+    assert refusal(tmp_path / "a/b.jpg").endswith(f"b.jpg does not exist; there is no folder {tmp_path}/a")
 
 
 def test_path_through_a_file_is_refused(tmp_path: Path) -> None:

@@ -62,6 +62,7 @@ CASES = [
     Case(6, "tab", HEAD + "pairs:\n\t- content: a\n", "m.yaml:5:1: error: a tab cannot be used to indent; use spaces"),
     Case(7, "unclosed bracket", HEAD + "pairs: [\n  {content: dog.jpg, style: art.jpg}\n", "m.yaml:4:8: error: [ is opened here and never closed"),
     Case(7, "unclosed quote", HEAD + 'name: "a\n' + PAIR, "m.yaml:4:7: error: \" is opened here and never closed"),
+    Case(7, "bracket open until the next key", HEAD + "defaults: {seed: 7\n" + PAIR, "m.yaml:4:11: error: { is opened here and not closed before line 5"),
     Case(8, "NUL byte", HEAD + "name: a\0b\n" + PAIR, "m.yaml:4:8: error: the character U+0000 is not allowed in YAML; remove it"),
     Case(9, "BEL byte", HEAD + "name: a\ab\n" + PAIR, "m.yaml:4:8: error: the character U+0007 is not allowed in YAML; remove it"),
     Case(10, "byte order mark", b"\xef\xbb\xbf" + (HEAD + PAIR).encode()),
@@ -119,6 +120,7 @@ CASES = [
     Case(51, "merged text", HEAD + PAIR + "    meta: {<<: text}\n", "m.yaml:7:12: error: '<<' merges maps, got 'text'; write '<<: *anchor-of-a-map'"),
     Case(52, "list as a key", HEAD + "[a]: 1\n" + PAIR, "m.yaml:4:1: error: a key must be text, got a list; quote it if it is meant as text"),
     Case(53, "integer as a key", HEAD + "1: a\n" + PAIR, "m.yaml:4:1: error: a key must be text, got 1; quote it if it is meant as text"),
+    Case(53, "decimal comma", options("style_weight: 0,5"), "m.yaml:7:31: error: a key must be text, got 5; a decimal number has a point: 0.5"),
     Case(53, "nothing as a key", HEAD + "~: a\n" + PAIR, "m.yaml:4:1: error: a key must be text, got nothing; quote it if it is meant as text"),
     Case(53, "true as a key", HEAD + "true: a\n" + PAIR, "m.yaml:4:1: error: a key must be text, got true; quote it if it is meant as text"),
     Case(54, "input beside the input folder", HEAD + "pairs:\n  - {content: ../../etc/passwd, style: art.jpg}\n"),
@@ -146,6 +148,8 @@ CASES = [
     Case(60, "output that is a folder", HEAD + PAIR + "    output: a.png\n  - {content: dog.jpg, style: art.jpg, output: a.png/b.png}\n", "m.yaml:8:48: error: output 'a.png/b.png' needs a folder of the name that output 'a.png' on line 5 has"),
     Case(61, "glob without a match", matrix("content: ['d*.png'], style: [art.jpg]"), "m.yaml:5:24: error: 'd*.png' matches no picture in the input folder {folder}/in"),
     Case(61, "glob without a folder", matrix("content: ['zzz/*.jpg'], style: [art.jpg]"), "m.yaml:5:24: error: 'zzz/*.jpg' matches no picture in the input folder {folder}/in; there is no folder {folder}/in/zzz"),
+    Case(61, "glob in capitals", matrix("content: ['*.JPG'], style: [art.jpg]"), "m.yaml:5:24: error: '*.JPG' matches no picture in the input folder {folder}/in; there is 'art.jpg', but case counts"),
+    Case(61, "glob of drawings", matrix("content: ['*.svg'], style: [art.jpg]"), "m.yaml:5:24: error: '*.svg' matches no picture in the input folder {folder}/in; there is 'plan.svg', but pictures end in one of .jpg, .jpeg, .png, .webp, .tif, .tiff, .bmp, .gif, .heic, .heif, .avif"),
     Case(62, "glob of the output folder", matrix("content: ['out/*.png'], style: [art.jpg]").replace("output: out", "output: in/out"), "m.yaml:5:24: error: 'out/*.png' matches no picture in the input folder {folder}/in; what lies below the output folder is not looked at"),
     Case(63, "a million pairs", matrix(f"content: [dog.jpg], style: [art.jpg], seed: [{numbers(0)}], steps: [{numbers(1)}]"), "m.yaml:5:5: error: this matrix makes 1,000,000 pairs (1 content x 1 style x 1000 seed x 1000 steps); a manifest may have 100,000"),
     Case(64, "exclude without effect", matrix("content: [dog.jpg], style: [art.jpg]", "    exclude: [{content: cat.jpg}]\n")),
@@ -166,7 +170,7 @@ CASES = [
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The working directory, with pictures (never opened) in `in` and results in `out`."""
     monkeypatch.chdir(tmp_path)
-    for name in ("in/dog.jpg", "in/art.jpg", "in/out/x.png", "out/y.png"):
+    for name in ("in/dog.jpg", "in/art.jpg", "in/plan.svg", "in/out/x.png", "out/y.png"):
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
@@ -197,9 +201,12 @@ def test_70_a_manifest_that_is_no_file_to_read(folder: Path) -> None:
     (folder / "folder.yaml").mkdir()
     os.mkfifo(folder / "fifo.yaml")
     (folder / "loop.yaml").symlink_to("loop.yaml")
+    (folder / "night.yaml").touch()
     for name, says in {
         "folder.yaml": "is a folder; name the manifest in it",
         "missing.yaml": "cannot be read: no such file or directory",
+        "nigth.yaml": "cannot be read: no such file or directory; did you mean 'night.yaml'?",
+        "conf/night.yaml": "cannot be read: no such file or directory; there is no folder conf",
         "fifo.yaml": "is not a regular file",
         "/dev/zero": "is not a regular file",
         "loop.yaml": "cannot be read: too many levels of symbolic links",

@@ -50,7 +50,20 @@ class PictureFinder:
         path = os.path.join(self._input, folder)
         if not os.path.isdir(path):
             return f"; there is no folder {path}"
-        return "; what lies below the output folder is not looked at" if self._is_closed(path) else ""
+        if self._is_closed(path):
+            return "; what lies below the output folder is not looked at"
+        return self._near_miss(pattern)
+
+    def _near_miss(self, pattern: str) -> str:
+        folder, parts = _split(pattern)
+        names = sorted(name for name, is_folder, _ in self._list(folder) if not is_folder) if len(parts) == 1 else []
+        for name in names:
+            if name.lower().endswith(PICTURE_SUFFIXES) and _part_matches(parts[0].lower(), name.lower()):
+                return f"; there is '{name}', but case counts"
+        for name in names:
+            if _part_matches(parts[0], name):
+                return f"; there is '{name}', but pictures end in one of {', '.join(PICTURE_SUFFIXES)}"
+        return ""
 
     def _is_closed(self, path: str) -> bool:
         return self._closed is not None and (os.path.realpath(path) + "/").startswith(self._closed)

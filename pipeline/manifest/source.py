@@ -8,9 +8,10 @@ import re
 import stat
 from pathlib import Path
 
-from pipeline.manifest.problems import WHOLE_FILE, Place, Problems
+from pipeline.manifest.problems import WHOLE_FILE, Place, Problems, did_you_mean
 
 MAX_BYTES = 2_000_000  # 2 MB: some 25,000 pairs written out; what is larger is a `matrix`, or no manifest
+_ENDINGS = (".yaml", ".yml")
 # What YAML calls printable (1.2, section 5.1); the first character outside of it is shown with its place.
 _NOT_PRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _LINE_END = re.compile(r"\r\n|[\n\r\x85\u2028\u2029]")
@@ -41,7 +42,8 @@ def _read_bytes(path: Path, problems: Problems) -> bytes:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        problems.add(WHOLE_FILE, f"cannot be read: {reason[:1].lower() + reason[1:]}")
+        hint = _file_meant(path) if isinstance(error, FileNotFoundError) else ""
+        problems.add(WHOLE_FILE, f"cannot be read: {reason[:1].lower() + reason[1:]}{hint}")
         return b""
     try:
         facts = os.fstat(descriptor)
@@ -57,6 +59,17 @@ def _read_bytes(path: Path, problems: Problems) -> bytes:
     finally:
         os.close(descriptor)
     return b""
+
+
+def _file_meant(path: Path) -> str:
+    """`; did you mean 'configs/night.yaml'?`, or nothing."""
+    try:
+        # By their stems: the ending that all have in common would make all alike.
+        beside = {Path(name).stem: name for name in sorted(os.listdir(path.parent)) if name.endswith(_ENDINGS)}
+    except OSError:
+        return f"; there is no folder {path.parent}"
+    meant = did_you_mean(path.stem, beside)
+    return f"; did you mean '{path.parent / beside[meant]}'?" if meant else ""
 
 
 def _decode(data: bytes, display: str) -> str:

@@ -48,6 +48,8 @@ def explain(error: yaml.MarkedYAMLError, problems: Problems) -> tuple[Place, str
         return place, "a value that starts with '{' or '[' is a map or a list and ends with its bracket" + _QUOTE_IT
     if error.context and "scanning an a" in error.context:  # an alias or anchor: its sign, not what follows it
         place = opened
+    if sign in ("[", "{") and error.context and "flow" in error.context and opened.line < place.line:
+        return opened, f"{sign} is opened here and not closed before line {place.line}"
     said = f"{error.context or ''} {error.problem or ''}"
     for pattern, ours in _EXPLAINED:
         if re.search(pattern, said):

@@ -20,6 +20,7 @@ from pipeline.manifest.syntax import explain
 MAX_DEPTH = 32  # levels of lists and maps; the deepest sensible manifest has 8
 MAX_NODES = 200_000  # words, lists and maps, each alias counted as all it stands for
 _NO_CHARACTER = re.compile("[\0\ud800-\udfff]")  # escapes can write them, but no file name and no report can hold them
+_WHOLE_AND_COMMA = re.compile(r"([0-9]+),$")
 _ENDS_IN_A_LIST = re.compile(r"[\],}]")
 _MERGE_KEY = "<<"
 
@@ -225,10 +226,15 @@ class _Composer:
             around.awaits_value = True
             around.key = node if isinstance(node, ScalarNode) else None
             if not isinstance(node, ScalarNode) or not isinstance(node.value, str):
-                self._problems.add(
-                    node.place, f"a key must be text, got {describe(node)}; quote it if it is meant as text"
-                )
+                self._problems.add(node.place, f"a key must be text, got {describe(node)}; {self._text_or(node)}")
                 around.key = None
+
+    def _text_or(self, key: Node) -> str:
+        """What was probably meant by a key that is no text: in `{style_weight: 0,5}` the 5 is one."""
+        before = self._problems.line(key.place.line)[: key.place.column - 1]
+        if isinstance(key, ScalarNode) and (match := _WHOLE_AND_COMMA.search(before)):
+            return f"a decimal number has a point: {match.group(1)}.{key.text}"
+        return "quote it if it is meant as text"
 
     def _enter(self, around: _Open, parent: MapNode, node: Node) -> None:
         key = around.key
