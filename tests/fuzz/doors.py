@@ -43,9 +43,9 @@ WALL_SECONDS = (
 # Pieces that mean something: to YAML and manifests, and to the formats of pictures.
 WORDS = [
     b"\n", b"\n  ", b"- ", b": ", b"[", b"]", b"{", b"}", b"&a ", b"*a", b"<<: *a", b"!!str ", b"!", b"? ", b"|\n", b">", b"'",
-    b'"', b"#", b"%", b"@", b"`", b"---\n", b"...\n", b"\t", b"\\ud800", b"\xff", b"\xe2\x80\xa8", b"\x85",
+    b'"', b"#", b"%", b"@", b"`", b"---\n", b"...\n", b"\t", b"\\ud800", b"\xff", b"\xe2\x80\xa8", b"\x85", b"\0",
     b"null", b"true", b".nan", b"-1", b"1e999", b"9" * 400, b"0x1F", b"2026-11-23", b"22:30", b"..", b"/", b"**", b"~/",
-    b"$HOME",     b"{content.stem}", b"{index}", b"matrix:", b"exclude:", b"options:", b"preset:", b"version: 1",
+    b"$HOME", b"{content.stem}", b"{index}", b"matrix:", b"exclude:", b"options:", b"preset:", b"version: 1",
 ]  # fmt: skip
 MARKS = [
     b"\xff\xd8", b"\xff\xd9", b"\xff\xc0", b"\xff\xc2", b"\xff\xda", b"\xff\xe1", b"Exif\0\0", b"ICC_PROFILE\0\1\1", b"Adobe",
