@@ -324,6 +324,7 @@ def init(folder: Path, styles: tuple[Path, ...], target: Path | None, force: boo
 @click.option("--manifest", "as_manifest", is_flag=True, help="As a manifest that makes the picture again.")
 def show(image: Path, as_manifest: bool) -> int:
     """Print the settings stored in an output, as JSON."""
+    from pipeline.errors import BadImage, UsageError
     from pipeline.images.settings import read_settings
 
     try:
