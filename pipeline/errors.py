@@ -27,6 +27,8 @@ class ExitCode(IntEnum):
 
 _PRECEDENCE = (
     ExitCode.BUG,
+    ExitCode.USAGE,
+    ExitCode.LOCKED,
     ExitCode.ENVIRONMENT,
     ExitCode.SIGINT,
     ExitCode.SIGTERM,
@@ -105,6 +107,12 @@ class BadImage(PairError):
     """An input picture that cannot be opened, or that must not be."""
 
     reason_class = "bad_image"
+
+
+class BadOutput(PairError):
+    """The output's name is taken by something that a run must not replace, or cannot be a file."""
+
+    reason_class = "output"
 
 
 class Diverged(PairError):

@@ -287,7 +287,8 @@ class Outcome:
     """How one pair went. The fields are the keys of a row in report.json (README, "report.json").
 
     `content` and `style` are names relative to the input folder where they lie below it. `size` is (width, height) of the
-    picture in pixels. `notes` are things worth knowing that are not failures ("first of 12 frames used").
+    picture in pixels. `weights` are the network's name and SHA-256. `notes` are things worth knowing that are not failures
+    ("first of 12 frames used").
     """
 
     output: str
@@ -304,6 +305,7 @@ class Outcome:
     setup_seconds: float = 0.0
     peak_memory_bytes: int | None = None
     precision: str | None = None
+    weights: dict[str, str] = field(default_factory=dict)
     seed: int = 0
     key: str = ""
     options: dict[str, Any] = field(default_factory=dict)

@@ -11,12 +11,13 @@ TensorFlow is imported when a pair is painted, not when this module is: `import 
 from __future__ import annotations
 
 import functools
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pipeline.errors import BadImage
+from pipeline.errors import BadImage, OptionError
 from pipeline.job import Losses, Options, Reading
 
 if TYPE_CHECKING:
@@ -75,9 +76,7 @@ def stylize(content: Source, style: Source | list[Source | tuple[Source, float]]
     from pipeline.studio.weights import locate
 
     wanted = options_from_python(options)
-    styles = [
-        entry if isinstance(entry, tuple) else (entry, 1.0) for entry in (style if isinstance(style, list) else [style])
-    ]
+    styles = _shares(style)
     return paint(
         open_any(content),
         [(open_any(source), share) for source, share in styles],
@@ -85,6 +84,19 @@ def stylize(content: Source, style: Source | list[Source | tuple[Source, float]]
         _workshop(locate(wanted.weights)),
         start=open_any(wanted.init) if wanted.starts_from_file else None,
     )
+
+
+def _shares(style: Source | list[Source | tuple[Source, float]]) -> list[tuple[Source, float]]:
+    """One style or a list of them as pairs of source and share."""
+    entries = style if isinstance(style, list) else [style]
+    if not entries:
+        raise OptionError("style must be a picture or a list of at least one. Received: []")
+    pairs = [entry if isinstance(entry, tuple) else (entry, 1.0) for entry in entries]
+    for pair in pairs:
+        share = pair[1] if len(pair) == 2 else None
+        if isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 < share < math.inf:
+            raise OptionError(f"a style with a share must be (picture, number above 0). Received the share: {share!r}")
+    return pairs
 
 
 @functools.lru_cache(maxsize=1)
@@ -131,6 +143,7 @@ def paint(
     )
     weights = Weights.of(options)
     descent = workshop.descent(options, photograph.shape)
+    descent.prepare(targets, weights)
 
     trace: list[Reading] = []
     descent_began = time.perf_counter()

@@ -10,7 +10,7 @@ import json
 import sys
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from pipeline.errors import ExitCode
 from pipeline.printable import printable
@@ -29,10 +29,30 @@ _HEARTBEAT_SECONDS = 60.0  # a log of a night stays readable: a line a minute wh
 def observer(*, quiet: bool, verbose: bool, log_format: str) -> Observer:
     """The voice that fits stderr and the flags."""
     if log_format == "json":
-        return JsonLines()
-    if quiet:
-        return Quiet()
-    return Bars() if sys.stderr.isatty() else Lines(verbose=verbose)
+        voice: Observer = JsonLines()
+    elif quiet:
+        voice = Quiet()
+    else:
+        voice = Bars() if sys.stderr.isatty() else Lines(verbose=verbose)
+    return cast("Observer", _UntilNobodyListens(voice))
+
+
+class _UntilNobodyListens:
+    """Passes everything on to a voice, and falls silent when its stream is closed: a night does not end with its terminal."""
+
+    def __init__(self, voice: Observer) -> None:
+        self._voice = voice
+        self._heard = True
+
+    def __getattr__(self, name: str) -> Any:
+        def say(*arguments: Any) -> None:
+            try:
+                if self._heard:
+                    getattr(self._voice, name)(*arguments)
+            except OSError:  # a broken pipe, or a full disk under a log
+                self._heard = False
+
+        return say
 
 
 class Quiet:
@@ -50,6 +70,10 @@ class Quiet:
 
     def warned(self, text: str) -> None:
         self._say(f"warning: {printable(text)}")
+
+    def ended(self, report: Mapping[str, Any], output: str) -> None:
+        if report["run"]["exit_code"]:
+            print(exit_line(report, output), file=sys.stderr, flush=True)
 
     def _say(self, text: str) -> None:
         print(text, file=sys.stderr, flush=True)
@@ -79,6 +103,9 @@ class Lines(Quiet):
                 f"loss {reading['total']:.4g}, {duration(left)} left"
             )
 
+    def ended(self, report: Mapping[str, Any], output: str) -> None:
+        print(exit_line(report, output), file=sys.stderr, flush=True)
+
     def finished(self, outcome: Outcome) -> None:
         if outcome.status == "up_to_date":
             if self._verbose:
@@ -107,13 +134,16 @@ class Bars(Quiet):
 
         self._say(planned_line(plan))
         if plan.count("paint"):
-            self._pairs = tqdm(total=plan.count("paint"), desc="pairs", unit="pair", position=0, smoothing=0)
+            whole = plan.count("paint") + plan.count("fail")
+            self._pairs = tqdm(total=whole, desc="pairs", unit="pair", position=0, smoothing=0)
 
     def started(self, job: Job, steps: int) -> None:
         from tqdm import tqdm
 
-        name = printable(job.output)
-        self._steps[job.output] = tqdm(total=steps, desc=name, unit="step", position=1 + len(self._steps), leave=False)
+        self._close(job.output)  # of a first try
+        taken = {-bar.pos for bar in self._steps.values()}
+        free = next(line for line in range(1, len(taken) + 2) if line not in taken)
+        self._steps[job.output] = tqdm(total=steps, desc=printable(job.output), unit="step", position=free, leave=False)
 
     def reading(self, job: Job, reading: Mapping[str, Any]) -> None:
         bar = self._steps[job.output]
@@ -121,15 +151,21 @@ class Bars(Quiet):
         bar.update(1)
 
     def finished(self, outcome: Outcome) -> None:
-        if bar := self._steps.pop(outcome.output, None):
-            bar.close()
+        self._close(outcome.output)
         if outcome.status == "up_to_date":
             return
         self._say(finished_line(outcome))
         if self._pairs is not None and outcome.status != "not_started":
             self._pairs.update(1)
-            if self._pairs.n >= (self._pairs.total or 0):
-                self._pairs.close()
+
+    def ended(self, report: Mapping[str, Any], output: str) -> None:
+        if self._pairs is not None:
+            self._pairs.close()
+        print(exit_line(report, output), file=sys.stderr, flush=True)
+
+    def _close(self, output: str) -> None:
+        if bar := self._steps.pop(output, None):
+            bar.close()
 
     def _say(self, text: str) -> None:
         from tqdm import tqdm
@@ -161,6 +197,10 @@ class JsonLines:
 
     def warned(self, text: str) -> None:
         self._say("warning", "warning", text=text)
+
+    def ended(self, report: Mapping[str, Any], output: str) -> None:
+        code = report["run"]["exit_code"]
+        self._say("error" if code else "info", "ended", exit_code=code, counts=report["counts"], output=output)
 
     def _say(self, level: str, event: str, **more: Any) -> None:
         now = datetime.datetime.now().astimezone().isoformat(timespec="milliseconds")

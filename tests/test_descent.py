@@ -101,6 +101,16 @@ def test_lbfgs_forgets_the_oldest_pairs():
         assert state["curvatures"][i] == pytest.approx(np.vdot(state[f"move_{i}"], state[f"turn_{i}"]), rel=1e-5)
 
 
+@pytest.mark.parametrize("size", [1e-25, 1e25])
+def test_lbfgs_does_not_care_in_which_unit_the_loss_is(size):
+    """Squares of such gradients are beyond float32; the way must be that of the plain bowl all the same."""
+    plain, _ = descend(bowl, Lbfgs((12,), bounds=None, first_step=0.1), np.zeros(12), 30)
+    scaled = lambda x: Loss(size * bowl(x).total)  # noqa: E731
+    found, _ = descend(scaled, Lbfgs((12,), bounds=None, first_step=0.1), np.zeros(12), 30)
+    np.testing.assert_allclose(found, plain, atol=1e-2)
+    np.testing.assert_allclose(found, CENTRE, atol=2e-2)
+
+
 def test_adam_takes_the_papers_first_step():
     # Algorithm 1 of arXiv 1412.6980 from zero moments: m̂ = g, v̂ = g², so each entry moves by α against its gradient's sign.
     optimizer = Adam((12,), learning_rate=0.5, bounds=None)

@@ -42,7 +42,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "batch.facts": ({"job", "report.data"}, set()),
     "batch.records": (WORDS | {"batch.files", "images.source"}, set()),
     "batch.estimate": (WORDS | {"images.facts", "images.sizes", "studio.precision"}, set()),
-    "batch.plan": (WORDS | {"batch.records", "images.settings", "studio.weights"}, set()),
+    "batch.plan": (WORDS | {"batch.records", "images.facts", "images.settings", "studio.weights"}, set()),
     "batch.supervisor": ({"errors"}, {"psutil"}),
     "batch.clean": (WORDS | {"batch"}, set()),
     "batch.driver": (WORDS | {"batch", "report"}, set()),

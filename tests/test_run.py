@@ -354,12 +354,142 @@ def test_a_second_run_is_refused_while_the_first_goes_on(project, stylize):
     assert "no run is going on" in stylize("status", "night.yaml", cwd=project).stdout
 
 
-def test_show_tells_how_a_picture_was_made_and_a_manifest_that_makes_it_again(painted, stylize):
+@pytest.mark.parametrize("verb", ["run", "plan"])
+@pytest.mark.parametrize("value", ["25:99", "6am"])
+def test_a_deadline_that_is_no_time_is_a_usage_error(project, stylize, verb, value):
+    write_manifest(project)
+    arguments = ("--deadline", value) if verb == "run" else ("--set", f"size={value}")
+    done = stylize(verb, "night.yaml", *arguments, cwd=project)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+
+
+def test_a_deadline_that_has_come_starts_no_pair(painted, stylize):
+    write_manifest(painted, PAIRS.replace("strength: 0.5", "strength: 0.4"))
+    done = stylize("run", "night.yaml", cwd=painted, STYLIZE_MAX_DURATION="1s")
+    assert done.returncode == 10, done.stderr
+    assert statuses(painted) == {"dog--wave.png": "up_to_date", "deep/sea.jpg": "not_started"}
+    assert report_of(painted)["pairs"][1]["reason"] == "no time left before the deadline"
+
+
+def test_a_pair_that_takes_too_long_or_too_much_fails_by_itself(project, stylize):
+    pairs = "\n  - {content: content/dog.png, style: style/wave.png, options: {steps: 4000}}\n"
+    write_manifest(project, pairs, run="{pair_timeout: 2s, retries: 0}")
+    assert stylize("run", "night.yaml", cwd=project).returncode == 3
+    assert report_of(project)["pairs"][0]["reason"].startswith("not finished after 2 s; raise pair_timeout")
+    write_manifest(project, pairs, run="{max_memory: 100MiB, retries: 0}")
+    assert stylize("run", "night.yaml", cwd=project).returncode == 3
+    assert "needs more memory than max_memory allows" in report_of(project)["pairs"][0]["reason"]
+
+
+def test_two_workers_paint_what_one_paints(painted, stylize):
+    before = hashes(painted)
+    write_manifest(painted, run="{jobs: 2, threads: 2}")
+    done = stylize("run", "night.yaml", "--force", cwd=painted)
+    assert done.returncode == 0, done.stderr
+    assert hashes(painted) == before
+
+
+def test_hooks_hear_how_the_run_went(painted, stylize):
+    tell = """["sh", "-c", "echo $STYLIZE_EXIT > told"]"""
+    write_manifest(painted, run=f"{{on_success: {tell}, on_failure: [no-such-program]}}")
+    stylize("run", "night.yaml", cwd=painted)
+    assert (painted / "told").read_text() == "0\n"
+    (painted / "input/content/dog.png").unlink()
+    done = stylize("run", "night.yaml", cwd=painted)
+    assert done.returncode == 3
+    assert "hook 'no-such-program' could not be started" in done.stderr
+
+
+def test_a_strangers_file_is_not_painted_over_but_by_force(project, stylize):
+    write_manifest(project, "\n  - {content: content/dog.png, style: style/wave.png}\n")
+    (project / "out").mkdir()
+    Image.new("RGB", (50, 50), "red").save(project / "out/dog--wave.png")
+    before = hashes(project)
+    done = stylize("run", "night.yaml", cwd=project)
+    assert done.returncode == 3
+    assert "was not made here; move it" in report_of(project)["pairs"][0]["reason"]
+    assert hashes(project) == before
+    assert stylize("run", "night.yaml", "--force", cwd=project).returncode == 0
+    assert hashes(project) != before
+
+
+def test_a_retouched_picture_is_not_painted_over(painted, stylize):
+    with Image.open(painted / "out/dog--wave.png") as image:
+        image.load()
+    image.putpixel((1, 1), (255, 0, 0))
+    image.save(painted / "out/dog--wave.png")
+    before = hashes(painted)
+    assert stylize("run", "night.yaml", cwd=painted).returncode == 3
+    assert hashes(painted) == before
+
+
+def test_a_cut_off_picture_without_a_record_is_painted_again_and_not_adopted(painted, stylize):
+    before = hashes(painted)
+    shutil.rmtree(painted / "out/.pipeline")
+    picture = painted / "out/dog--wave.png"
+    picture.write_bytes(picture.read_bytes()[:-900])
+    stylize("run", "night.yaml", cwd=painted)
+    assert statuses(painted) == {"dog--wave.png": "done", "deep/sea.jpg": "up_to_date"}
+    assert hashes(painted) == before
+
+
+def test_a_folder_in_the_place_of_a_picture_fails_that_pair_alone(project, stylize):
+    write_manifest(project)
+    (project / "out/dog--wave.png").mkdir(parents=True)
+    (project / "out/deep").write_text("a file where a folder is needed")
+    done = stylize("run", "night.yaml", cwd=project)
+    assert done.returncode == 3
+    assert set(statuses(project).values()) == {"failed"}
+    assert "Traceback" not in done.stderr
+
+
+def test_on_error_stop_counts_failures_that_the_plan_sees(project, stylize):
+    write_manifest(
+        project, "\n  - {content: content/gone.png, style: style/wave.png, priority: 1}" + PAIRS, run="{on_error: stop}"
+    )
+    assert stylize("run", "night.yaml", cwd=project).returncode == 3
+    assert list(statuses(project).values()) == ["failed", "not_started", "not_started"]
+
+
+def test_a_bug_in_the_driver_still_leaves_a_report(painted, stylize):
+    write_manifest(painted, PAIRS.replace("strength: 0.5", "strength: 0.4"))
+    (painted / "sitecustomize.py").write_text(
+        "import sys\n"
+        "if 'run' in sys.orig_argv:\n"
+        "    import pipeline.batch.driver as driver\n"
+        "    def broken(*_, **__): raise RuntimeError('a bug for this test')\n"
+        "    driver.Supervisor.run = broken\n"
+    )
+    done = stylize("run", "night.yaml", cwd=painted, PYTHONPATH=f"{painted}:{Path(__file__).parent.parent}")
+    assert done.returncode == 1
+    assert statuses(painted) == {"dog--wave.png": "up_to_date", "deep/sea.jpg": "not_started"}
+    assert "a bug for this test" in next((painted / "out/.pipeline/history").glob("*.log")).read_text()
+
+
+def test_json_lines_are_json_to_the_last_line(painted, stylize):
+    done = stylize("run", "night.yaml", "--log-format", "json", cwd=painted)
+    events = [json.loads(line) for line in done.stderr.splitlines()]
+    assert (events[-1]["event"], events[-1]["exit_code"]) == ("ended", 0)
+
+
+def test_a_reader_that_leaves_early_is_no_error(painted):
+    command = f"{sys.executable} -m pipeline presets | sh -c 'exec <&-; sleep 1'; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], cwd=painted, capture_output=True, text=True, check=True)
+    assert done.stdout == "0\n"
+
+
+def test_show_of_what_is_no_output_is_a_usage_error(painted, stylize):
+    for name in ("nope.png", "input/content/dog.png"):
+        assert stylize("show", name, cwd=painted).returncode == 2
+
+
+def test_show_tells_how_a_picture_was_made_and_a_manifest_that_makes_it_again(painted, painted_once, stylize):
     settings = json.loads(stylize("show", "out/dog--wave.png", cwd=painted).stdout)
     assert settings["content"] == "content/dog.png"
     assert settings["options"]["steps"] == 4
     assert settings["weights"]["name"] == "random"
-    assert str(painted) not in json.dumps(settings)
+    assert str(painted_once) not in json.dumps(settings)
     made = stylize("show", "--manifest", "out/dog--wave.png", cwd=painted).stdout
     (painted / "again.yaml").write_text(made.replace("version: 1", "version: 1\ninput: input\noutput: again", 1))
     done = stylize("run", "again.yaml", cwd=painted)
@@ -410,12 +540,26 @@ def test_nothing_is_left_beside_what_was_promised(painted):
 
 
 def start(project: Path) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
+    run = subprocess.Popen(
         [sys.executable, "-m", "pipeline", "run", "night.yaml"],
         cwd=project,
         env=os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent)},
         stderr=subprocess.DEVNULL,
     )
+    STARTED.append(run)
+    return run
+
+
+STARTED: list[subprocess.Popen[bytes]] = []
+
+
+@pytest.fixture(autouse=True)
+def no_run_outlives_its_test():
+    yield
+    while STARTED:
+        run = STARTED.pop()
+        run.kill()
+        run.wait()
 
 
 def wait_for_worker(run: subprocess.Popen[bytes], other_than: int | None = None) -> int:

@@ -177,6 +177,14 @@ def test_a_wrong_option_is_a_value_error_that_names_it(options, complaint):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "style", [[], [(STYLE, 0)], [(STYLE, -1)], [(STYLE, float("nan"))], [(STYLE, "2")], ("a.jpg", "b.jpg")]
+)
+def test_a_style_without_a_share_above_0_is_refused(style):
+    with pytest.raises(OptionError, match=r"style"):
+        stylize(CONTENT, style, **QUICK)
+
+
 def test_a_strip_too_narrow_for_the_network_is_refused_by_name():
     with pytest.raises(BadImage, match=r"content array would be 64x16 pixels; its shorter side must be at least 32"):
         stylize(np.zeros((40, 160, 3), np.uint8), STYLE, **QUICK)

@@ -137,6 +137,13 @@ def test_weights_fetch_exits_0_when_the_8_bit_network_is_here(stylize, tmp_path)
     assert "runs will use 'imagenet-8bit'" in done.stdout
 
 
+def test_weights_fetch_into_a_folder_that_cannot_be_is_one_sentence(stylize):
+    done = stylize("weights", "fetch", "--url", "http://127.0.0.1:9/x", KERAS_HOME="/dev/null")
+    assert done.returncode == 0
+    assert "set KERAS_HOME to another folder" in done.stdout
+    assert "Traceback" not in done.stderr
+
+
 # -------------------------------------------------------------------------------------------------------------- reading
 
 

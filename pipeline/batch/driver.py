@@ -10,6 +10,7 @@ import os
 import secrets
 import signal
 import time
+import traceback
 from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
@@ -27,7 +28,7 @@ from pipeline.batch.plan import Plan, Step, make_plan
 from pipeline.batch.records import State
 from pipeline.batch.signals import Stop, stop_on_signals
 from pipeline.batch.supervisor import Event, Supervisor
-from pipeline.errors import ExitCode, OutputError, weightiest
+from pipeline.errors import ExitCode, OutputError, StylizeError, weightiest
 from pipeline.job import Job, Manifest, Outcome, RunSettings, shown_name
 from pipeline.report.data import build_report
 from pipeline.report.files import write_reports
@@ -58,6 +59,8 @@ class Observer(Protocol):
 
     def warned(self, text: str) -> None: ...
 
+    def ended(self, report: Mapping[str, Any], output: str) -> None: ...
+
 
 def run(manifest: Manifest, selection: Selection, observer: Observer) -> dict[str, Any]:
     """Bring every selected pair up to date; returns the report, whose `run.exit_code` is the run's.
@@ -77,7 +80,7 @@ def run(manifest: Manifest, selection: Selection, observer: Observer) -> dict[st
         if manifest.run.on_start:
             night.hook(manifest.run.on_start, None)
         night.work()
-        return night.close(selection.command)
+        return night.close(selection)
 
 
 class _Night:
@@ -106,26 +109,41 @@ class _Night:
         self.log = state.history / f"{run_id}.log"
         self._waiting = deque(step for step in plan.steps if step.action == "paint")
         self._tries: dict[str, int] = {}
+        self._reasons: dict[str, Mapping[str, Any]] = {}  # of the last failed try
         self._closing = False  # no new pair is started any more
 
     def work(self) -> None:
-        """Settle what needs no painting, then have the rest painted."""
+        """Settle what needs no painting, then have the rest painted. A bug ends the work and not the books."""
+        try:
+            self._work()
+        except StylizeError as error:
+            self.warn(str(error))
+            self.codes.append(error.exit_code)
+        except Exception:
+            self.codes.append(ExitCode.BUG)
+            self._write_log(traceback.format_exc())
+            self.warn(f"a bug ended the run; its traceback is in {self.log}")
+        for step in self.plan.steps:
+            if step.job.output not in self.outcomes:
+                self._settle(self._left_over(step))
+
+    def _work(self) -> None:
         for step in self.plan.steps:
             if step.action == "keep":
                 self._settle(self._kept(step))
             elif step.action == "fail":
-                self._settle(self._outcome(step, "failed", reason=step.reason, reason_class="bad_image", attempts=1))
-        if self._waiting:
+                self._settle(
+                    self._outcome(step, "failed", reason=step.reason, reason_class=step.reason_class, attempts=1)
+                )
+                self._closing = self._closing or self.settings.on_error == "stop"
+        if self._waiting and not self._closing:
             self._paint()
-        for step in self.plan.steps:
-            if step.job.output not in self.outcomes:
-                self._settle(self._not_started(step))
 
     def _paint(self) -> None:
         supervisor = Supervisor[Step](
             self._command,
             log=self.log,
-            threads=self.settings.threads or len(os.sched_getaffinity(0)),
+            threads=self.settings.threads or max(1, len(os.sched_getaffinity(0)) // self.settings.jobs),
             slots=self.settings.jobs,
             pair_timeout=self.settings.pair_timeout,
             max_memory=self.settings.max_memory,
@@ -135,17 +153,24 @@ class _Night:
             self.machine = supervisor.machine
 
     def _next(self) -> Step | None:
-        """The next pair that can be finished in time, or None when there is none to start (now or ever)."""
-        if self._closing or not self._waiting:
+        """The first waiting pair that can be finished in time, or None when there is none to start (now or ever)."""
+        if self._closing:
             return None
-        if self.until is not None:
-            estimate = self.estimator.estimate(self._waiting[0].job)
-            start_seconds = 0.0 if self.machine else START_SECONDS
-            if time.time() + start_seconds + (estimate.seconds if estimate else 0.0) > self.until:
-                self._closing = True
-                self.codes.append(ExitCode.DEADLINE)
-                return None
-        return self._waiting.popleft()
+        for step in self._waiting:
+            if self._fits(step):
+                self._waiting.remove(step)
+                return step
+        if self._waiting:
+            self._closing = True
+            self.codes.append(ExitCode.DEADLINE)
+        return None
+
+    def _fits(self, step: Step) -> bool:
+        if self.until is None:
+            return True
+        estimate = self.estimator.estimate(step.job)
+        start_seconds = 0.0 if self.machine else START_SECONDS
+        return time.time() + start_seconds + (estimate.seconds if estimate else 0.0) <= self.until
 
     def _hear(self, event: Event[Step]) -> None:
         step, message = event.task, event.message
@@ -166,17 +191,15 @@ class _Night:
         known = {field.name for field in fields(Outcome)}
         details = {name: value for name, value in message.items() if name in known}
         outcome = self._outcome(step, "done", attempts=self._tries[step.job.output], **details)
-        try:
-            self.state.keep(outcome)
-        except OutputError as error:
-            self.observer.warned(str(error))
-            self.codes.append(ExitCode.ENVIRONMENT)
+        self._record(outcome)
         self.estimator.learn(message)
         self._settle(outcome)
 
     def _failed(self, step: Step, message: Mapping[str, Any]) -> None:
         tries = self._tries[step.job.output]
-        if message["retry"] and tries <= self.settings.retries and self.stopped.by is None:
+        self._reasons[step.job.output] = message
+        may_retry = self.stopped.by is None and not self._closing
+        if message["retry"] and tries <= self.settings.retries and may_retry:
             self.observer.warned(f"{step.job.output}: {message['reason']}; trying once more ({tries + 1})")
             self._waiting.appendleft(step)
             return
@@ -205,9 +228,10 @@ class _Night:
             "content": names["content"],
             "style": names["style"],
             "status": status,
+            "weights": {"name": step.weights.name, "sha256": step.weights.sha256} if step.weights else {},
             "seed": job.options.seed,
             "key": step.key,
-            "options": job.options.as_dict(),
+            "options": job.options.as_dict() | names["options"],
             "priority": job.priority,
             "meta": dict(job.meta),
             "attempts": self._tries.get(job.output, 0),
@@ -217,15 +241,44 @@ class _Night:
     def _kept(self, step: Step) -> Outcome:
         """What is known of a picture that is right: from its record, or from its own metadata, which becomes a record."""
         known = {field.name for field in fields(Outcome)}
-        fresh = {"output", "content", "style", "status", "key", "options", "priority", "meta", "attempts", "seed"}
-        source = step.record.outcome if step.record else step.adopted or {}
+        fresh = {
+            "weights",
+            "output",
+            "content",
+            "style",
+            "status",
+            "key",
+            "options",
+            "priority",
+            "meta",
+            "attempts",
+            "seed",
+        }
+        source = step.adopted or (step.record.outcome if step.record else {})
         details = {name: value for name, value in source.items() if name in known - fresh}
         outcome = self._outcome(step, "up_to_date", **details)
-        if step.record is None:
-            self.state.keep(outcome)
+        if step.adopted is not None:
+            self._record(outcome)
         return outcome
 
-    def _not_started(self, step: Step) -> Outcome:
+    def _record(self, outcome: Outcome) -> None:
+        """Keep the record; without it the next run finds the key in the picture itself."""
+        try:
+            self.state.keep(outcome)
+        except (OSError, StylizeError) as error:
+            self.warn(f"no record of {outcome.output} was kept: {error}")
+            self.codes.append(ExitCode.ENVIRONMENT)
+
+    def warn(self, text: str) -> None:
+        """Say something once now and once in the report."""
+        self.warnings.append(text)
+        self.observer.warned(text)
+
+    def _left_over(self, step: Step) -> Outcome:
+        """A pair whose turn never came, or whose second try never came."""
+        if last := self._reasons.get(step.job.output):
+            self.codes.append(ExitCode(last["exit_code"]))
+            return self._outcome(step, "failed", reason=last["reason"], reason_class=last["class"])
         if ExitCode.DEADLINE in self.codes:
             return self._outcome(
                 step, "not_started", reason="no time left before the deadline", reason_class="deadline"
@@ -238,8 +291,15 @@ class _Night:
             "content": shown_name(job.content, self.manifest.input),
             "style": [shown_name(style.image, self.manifest.input) for style in job.styles],
         }
-        if job.options.starts_from_file:
-            names["init"] = shown_name(Path(job.options.init), self.manifest.input)
+        # No path of this machine goes into a picture or a report.
+        names["options"] = {
+            option: shown_name(Path(value), folder)
+            for option, value, folder in (
+                ("init", job.options.init, self.manifest.input),
+                ("weights", job.options.weights, self.manifest.file.parent),
+            )
+            if os.path.isabs(value)
+        }
         return names
 
     def _command(self, step: Step) -> dict[str, Any]:
@@ -255,13 +315,13 @@ class _Night:
 
     # ----------------------------------------------------------------------------------------------------------- close
 
-    def close(self, command: tuple[str, ...]) -> dict[str, Any]:
+    def close(self, selection: Selection) -> dict[str, Any]:
         """Save what was learnt, write the report and the history, call the hook; whatever fails, the report is returned."""
         if self.stopped.by is not None:
             self.codes.append(ExitCode.SIGINT if self.stopped.by == signal.SIGINT else ExitCode.SIGTERM)
         with suppress(OutputError):  # only saves time next night
-            self.state.hashes.save()
-        report = self._report(command)
+            self.state.hashes.save(whole=selection.only is None)
+        report = self._report(selection.command)
         try:
             write_reports(
                 self.manifest.output,
@@ -304,8 +364,7 @@ class _Night:
             exit_code=code,
         )
         if trouble:
-            self.warnings.append(trouble)
-            self.observer.warned(trouble)
+            self.warn(trouble)
 
     def _write_log(self, text: str) -> None:
         with suppress(OSError):

@@ -12,21 +12,27 @@ import os
 import tempfile
 from pathlib import Path
 
-from pipeline.errors import OutputError
+from pipeline.errors import BadOutput, OutputError
 
 PART_PREFIX = ".pipeline-"
 PART_SUFFIX = ".part"
+_TROUBLE_OF_ONE_NAME = (errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTEMPTY)
 
 
 def write_whole(path: Path, data: bytes) -> None:
     """Put `data` under `path`, making folders as needed; mode 0666 less the umask, as other programs write files.
 
-    Raises OutputError, naming the file, when it cannot be written (permissions, disk full).
+    Raises BadOutput where only this name is the trouble (a folder stands there), OutputError where nothing can be written
+    (permissions, disk full). Both name the file.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _write_whole(path, data)
     except OSError as error:
+        if error.errno in _TROUBLE_OF_ONE_NAME:
+            raise BadOutput(
+                f"cannot write {path}: {error.strerror}; move what stands there, or change the output"
+            ) from error
         what = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else error.strerror
         raise OutputError(f"cannot write {path}: {what}; nothing was left behind") from error
 

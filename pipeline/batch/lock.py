@@ -42,22 +42,28 @@ def run_lock(state: Path, run_id: str, wait_seconds: float = 0.0) -> Iterator[No
             "started": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
             "run": run_id,
         }
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, json.dumps(holder).encode(), 0)
+        with contextlib.suppress(OSError):  # a full disk: the lock holds without its text
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, json.dumps(holder).encode(), 0)
         yield
     finally:
         os.close(descriptor)  # and with it the lock
 
 
 def _acquire(descriptor: int, output: Path, until: float) -> None:
+    tries = 0
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return
         except BlockingIOError:
-            if time.monotonic() >= until:
+            tries += 1
+            # Twice at least: `status` takes the lock for an instant to see whether it is free.
+            if tries > 1 and time.monotonic() >= until:
                 raise Locked(f"another run holds {output}: {_holder(descriptor)}; wait for it, or use --wait") from None
             time.sleep(_RETRY_SECONDS)
+        except OSError as error:  # a file system without locks
+            raise OutputError(f"cannot lock {output}: {error.strerror}; use a folder on a local disk") from error
 
 
 def _holder(descriptor: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -10,9 +11,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pipeline.batch.records import KEY_SCHEMA, Record, State, pair_key
-from pipeline.errors import BadImage, PairError
+from pipeline.errors import BadImage, BadOutput, PairError
+from pipeline.images.facts import inspect_image
 from pipeline.images.settings import read_settings
 from pipeline.job import Job, Manifest
+from pipeline.printable import printable
 from pipeline.studio.weights import Weights, locate
 
 Action = Literal["paint", "keep", "fail"]
@@ -34,6 +37,7 @@ class Step:
     weights: Weights | None = None
     record: Record | None = None
     adopted: dict[str, Any] | None = None
+    reason_class: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,33 +80,55 @@ def _step(
     try:
         key = pair_key(job, sha256, weights.sha256)
     except BadImage as error:
-        return Step(job=job, action="fail", reason=str(error), weights=weights, record=record)
+        return Step(
+            job=job, action="fail", reason=str(error), reason_class=error.reason_class, weights=weights, record=record
+        )
 
     picture = state.output / job.output
+    kept = record is not None and record.matches(picture)
     adopted = None
-    if force:
-        reason = "forced"
+    action: Action = "paint"
+    if os.path.lexists(picture) and not picture.is_file():
+        action, reason = "fail", f"{printable(picture)} is no file; move what stands there, or change the output"
     elif not picture.exists():
         reason = "not painted yet" if record is None else "its picture is gone"
-    elif record is None:
-        adopted = _settings_of(picture)
-        if adopted.get("key") == key:
-            return Step(job=job, action="keep", reason="up to date", key=key, weights=weights, adopted=adopted)
-        reason = "a picture of another making stands there"
-    elif record.key != key:
-        reason = _difference(job, record)
-    elif not record.matches(picture):
-        reason = "its picture was changed"
-    else:
-        return Step(job=job, action="keep", reason="up to date", key=key, weights=weights, record=record)
-    return Step(job=job, action="paint", reason=reason, key=key, weights=weights, record=record)
+    elif force:
+        reason = "forced"
+    elif record is not None and kept:
+        action, reason = ("keep", "up to date") if record.key == key else ("paint", _difference(job, record))
+    elif (whole := _decodes(picture)) and (adopted := _settings_of(picture)).get("key") == key:
+        action, reason = "keep", "up to date"
+    elif adopted or _settings_of(picture) or (record is not None and not whole):
+        reason = "its picture was changed" if whole else "its picture is damaged"
+    else:  # nothing says that it is ours, and it may be somebody's work
+        action, reason = "fail", f"{printable(picture)} was not made here; move it, change the output, or use --force"
+    return Step(
+        job=job,
+        action=action,
+        reason=reason,
+        reason_class=BadOutput.reason_class if action == "fail" else "",
+        key=key,
+        weights=weights,
+        record=record,
+        adopted=adopted,
+    )
 
 
 def _settings_of(picture: Path) -> dict[str, Any]:
+    """What a picture says of its making; nothing where it is not ours."""
     try:
         return read_settings(picture)
     except PairError:
         return {}
+
+
+def _decodes(picture: Path) -> bool:
+    """Is it a whole picture? Looked at only where no record vouches for it."""
+    try:
+        inspect_image(picture)
+    except BadImage:
+        return False
+    return True
 
 
 def _difference(job: Job, record: Record) -> str:
@@ -113,9 +139,14 @@ def _difference(job: Job, record: Record) -> str:
     changed = [
         f"{name} {_short(before[name])} -> {_short(now[name])}"
         for name in now
-        if name not in ("preset", "weights") and name in before and before[name] != now[name]
+        if name not in ("preset", "weights") and name in before and not _same(before[name], now[name])
     ]
     return ", ".join(changed) or "its content, style or network changed"
+
+
+def _same(before: Any, now: Any) -> bool:
+    """Equal; or, for the picture of `init`, one name, as records know no path of this machine."""
+    return bool(before == now) or (isinstance(now, str) and os.path.isabs(now) and now.endswith(f"/{before}"))
 
 
 def _short(value: Any) -> str:

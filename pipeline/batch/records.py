@@ -128,10 +128,12 @@ class HashTable:
             self._used[name] = [*self._stamp(status), digest]
         return digest
 
-    def save(self) -> None:
-        """Keep what this run used; entries of files no manifest names any more fall away. Without news, nothing is written."""
-        if self._used != self._table():
-            write_whole(self._path, json.dumps(self._used).encode())
+    def save(self, *, whole: bool) -> None:
+        """Keep what this run used. After a `whole` run entries of files that the manifest names no more fall away; a run over
+        a part keeps them. Without news, nothing is written."""
+        entries = self._used if whole else self._table() | self._used
+        if entries != self._table():
+            write_whole(self._path, json.dumps(entries).encode())
 
     def _table(self) -> dict[str, list[Any]]:
         if self._known is None:

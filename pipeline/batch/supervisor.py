@@ -21,7 +21,7 @@ from typing import IO, Any, Generic, TypeVar
 
 import psutil
 
-from pipeline.errors import OutOfMemory, PairError, TimedOut, WorkerDied
+from pipeline.errors import EnvironmentProblem, OutOfMemory, OutputError, PairError, TimedOut, WorkerDied
 
 Task = TypeVar("Task")
 
@@ -101,6 +101,7 @@ class Supervisor(Generic[Task]):
             if message["type"] == "ready":
                 self.machine = {name: value for name, value in message.items() if name != "type"}
                 slot.clock = time.monotonic()
+                slot.ready = True
                 continue
             task = slot.task
             assert task is not None  # a worker speaks only of the task it has
@@ -108,7 +109,11 @@ class Supervisor(Generic[Task]):
                 slot.finished()
             yield Event(task, message)
         if slot.closed and slot.task is not None:
-            yield self._lost(slot, _death(slot.wait()))
+            if not slot.ready and (code := slot.wait()) >= 0:
+                raise EnvironmentProblem(
+                    f"the painting process cannot start (it ended with code {code}); see {slot.log}"
+                )
+            yield self._lost(slot, _death(slot.wait(), slot.log))
 
     def _overstepped(self, slot: _Slot[Task]) -> PairError | None:
         if self._pair_timeout is not None and time.monotonic() - slot.clock > self._pair_timeout:
@@ -153,6 +158,7 @@ class _Slot(Generic[Task]):
     device: str | None
     task: Task | None = None
     clock: float = 0.0  # monotonic time at which the task was begun
+    ready: bool = False  # the worker has started up
     closed: bool = False  # the worker closed its end of the pipe
     _process: subprocess.Popen[bytes] | None = None
     _commands: IO[bytes] | None = None
@@ -215,7 +221,7 @@ class _Slot(Generic[Task]):
             with suppress(BrokenPipeError):
                 self._commands.close()
         os.close(self._messages)
-        self._rest, self._first_size, self.closed = b"", 0, False
+        self._rest, self._first_size, self.closed, self.ready = b"", 0, False, False
 
     def _start(self) -> None:
         commands_read, commands_write = os.pipe()
@@ -224,13 +230,18 @@ class _Slot(Generic[Task]):
             "STYLIZE_WORKER_THREADS": str(self.threads),
             "TF_NUM_INTRAOP_THREADS": str(self.threads),
             "OMP_NUM_THREADS": str(self.threads),
+            "KERAS_BACKEND": "tensorflow",  # whatever the user's own Keras is set to
             "TF_CPP_MIN_LOG_LEVEL": "2",  # errors only; the log is for what went wrong
             "PYTHONUNBUFFERED": "1",
         }
         if self.device is not None:
             environment["CUDA_VISIBLE_DEVICES"] = self.device
-        self.log.parent.mkdir(parents=True, exist_ok=True)
-        with self.log.open("ab") as log:
+        try:
+            self.log.parent.mkdir(parents=True, exist_ok=True)
+            log = self.log.open("ab")
+        except OSError as error:
+            raise OutputError(f"cannot write the log {self.log}: {error.strerror}") from error
+        with log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "pipeline.batch.worker", str(commands_read), str(messages_write)],
                 pass_fds=(commands_read, messages_write),
@@ -247,14 +258,19 @@ class _Slot(Generic[Task]):
 
 
 def _devices(slots: int) -> list[str | None]:
-    """One GPU per worker where there are several workers and GPUs; TensorFlow must find it set before it is imported."""
-    gpus = sorted(Path("/proc/driver/nvidia/gpus").glob("*")) if slots > 1 else []
-    return [str(slot % len(gpus)) if gpus else None for slot in range(slots)]
+    """One GPU per worker where there are several workers and GPUs, out of those that CUDA_VISIBLE_DEVICES leaves us;
+    TensorFlow must find it set before it is imported."""
+    if slots == 1:
+        return [None]
+    here = [str(i) for i, _ in enumerate(Path("/proc/driver/nvidia/gpus").glob("*"))]
+    given = os.environ.get("CUDA_VISIBLE_DEVICES")
+    gpus = here if given is None else [device for device in given.split(",") if device]
+    return [gpus[slot % len(gpus)] if gpus else None for slot in range(slots)]
 
 
-def _death(code: int) -> WorkerDied:
+def _death(code: int, log: Path) -> WorkerDied:
     if code == -signal.SIGKILL:
         return WorkerDied("its process was killed (signal 9), most likely because memory ran out; use a smaller size")
     if code < 0:
-        return WorkerDied(f"its process was ended by {signal.Signals(-code).name}; see the worker's log")
-    return WorkerDied(f"its process ended by itself with code {code}; see the worker's log")
+        return WorkerDied(f"its process was ended by {signal.Signals(-code).name}; see {log}")
+    return WorkerDied(f"its process ended by itself with code {code}; see {log}")

@@ -26,7 +26,7 @@ from typing import IO, Any
 
 from pipeline.batch.files import write_whole
 from pipeline.batch.records import State, pair_key
-from pipeline.errors import BadImage, Diverged, ExitCode, OutOfMemory, PairError, StylizeError
+from pipeline.errors import BadImage, ExitCode, OutOfMemory, PairError, StylizeError
 from pipeline.job import Job, Reading
 from pipeline.studio.weights import Weights
 
@@ -70,11 +70,17 @@ def _start_tensorflow() -> dict[str, Any]:
     import numpy as np
     import tensorflow as tf
 
+    keras.config.set_image_data_format(
+        "channels_last"
+    )  # VGG19's weights are; the user's own Keras may be set otherwise
+    keras.config.set_floatx("float32")
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(1)  # one pair, one graph: the threads serve its kernels
     devices = tf.config.list_physical_devices("GPU")
     for device in devices:
         tf.config.experimental.set_memory_growth(device, True)
+    if devices:  # on the CPU the kernels used here repeat bit for bit as they are
+        tf.config.experimental.enable_op_determinism()
     return {
         "device": f"GPU {len(devices)}" if devices else "CPU",
         "threads": threads,
@@ -102,10 +108,6 @@ class _Painter:
             return _failed(error)
         except (MemoryError, tf.errors.ResourceExhaustedError):
             return _failed(OutOfMemory("the pair needs more memory than there is; use a smaller size"))
-        except tf.errors.InvalidArgumentError as error:
-            if "Tensor had" not in str(error):  # tf.debugging.check_numerics says "Tensor had NaN values"
-                return _bug(error)
-            return _failed(Diverged("the loss is not finite; use smaller weights or a smaller learning_rate"))
         except Exception as error:
             return _bug(error)
 
@@ -145,7 +147,7 @@ class _Painter:
                 {"image": name, "weight": style.weight}
                 for name, style in zip(command["names"]["style"], job.styles, strict=True)
             ],
-            "options": job.options.as_dict() | {"init": command["names"].get("init", job.options.init)},
+            "options": job.options.as_dict() | command["names"]["options"],
             "weights": {"name": weights.name, "sha256": weights.sha256},
             "sha256": {"content": content.sha256, "style": [style.sha256 for style, _share in styles]},
             "size": [width, height],

@@ -127,6 +127,8 @@ def decoding(shown: str, head: bytes, notes: list[str]) -> Iterator[None]:
             ) from error
         except MemoryError as error:
             raise OutOfMemory(f"{shown} does not fit into this machine's memory; make it smaller first") from error
+        except (NameError, AssertionError):  # never a file's doing: a bug of ours
+            raise
         except Exception as error:  # a damaged file can make a decoder raise anything at all
             raise BadImage(f"{shown} {_damage(error)}; copy it again") from error
     _note_warnings(notes, (str(warning.message) for warning in caught if issubclass(warning.category, UserWarning)))

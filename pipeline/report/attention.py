@@ -64,7 +64,7 @@ def _group(status: str, reason_class: str) -> Group:
         title = f"Failed too often: {title[0].lower()}{title[1:]}" if reason_class in _FAILURES else "Failed too often"
         fix = f"They failed in several runs in the same way and were not tried again. {fix}".rstrip()
     elif status == "interrupted":
-        title, fix = "Stopped midway", "Their progress is saved. The next run goes on from there."
+        title, fix = "Stopped midway", "Nothing of them was written. The next run paints them from the start."
     elif status == "not_started":
         title, fix = _NOT_STARTED.get(reason_class, _NOT_STARTED[""])
     return Group(status=status, title=title, fix=fix)
@@ -75,6 +75,10 @@ _FAILURES = {
     "bad_image": (
         "Picture cannot be used",
         "Open the named file in a viewer and repair or replace it. The pair is tried again when the file has changed.",
+    ),
+    "output": (
+        "Output cannot be written under its name",
+        "Something that was not made here stands there: move it, change the pair's output, or paint over it with --force.",
     ),
     "diverged": (
         "Descent diverged",

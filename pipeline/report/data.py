@@ -134,6 +134,7 @@ def _pair(outcome: Outcome) -> dict[str, Any]:
         "setup_seconds": outcome.setup_seconds,
         "peak_memory_bytes": outcome.peak_memory_bytes,
         "precision": outcome.precision,
+        "weights": outcome.weights,
         "seed": outcome.seed,
         "key": outcome.key,
         "options": outcome.options,

@@ -1,7 +1,7 @@
 """Descent on an image, under any objective: L-BFGS, Adam and plain gradient descent.
 
 An optimizer owns the variable it moves and everything it remembers, as named arrays that can be saved and put back
-(`state`, `restore`), so a descent that was cut goes on exactly where it stood. Its `update` is graph code: it is called
+(`state`, `restore`), so that its walk can be cut and go on exactly where it stood. Its `update` is graph code: it is called
 inside the caller's tf.function with the loss' gradient at the variable's present value.
 """
 
@@ -94,9 +94,13 @@ class Lbfgs(_Remembering):
         self.moves = [tf.Variable(tf.zeros(shape), name=f"move_{i}") for i in range(history)]  # s, oldest first
         self.turns = [tf.Variable(tf.zeros(shape), name=f"turn_{i}") for i in range(history)]  # y = ∇' - ∇
         self.curvatures = tf.Variable(tf.zeros(history), name="curvatures")  # s·y; 0 where nothing is remembered yet
-        self.evaluations = tf.Variable(0, name="evaluations")
+        self.unit = tf.Variable(0.0, name="unit")  # of gradients: the first one's largest entry
 
     def update(self, gradient: tf.Tensor) -> None:
+        # The recursion does not care in which unit the loss is; float32 does, as it squares gradients and cannot hold 1e39.
+        largest = tf.maximum(tf.reduce_max(tf.abs(gradient)), _TINY)
+        self.unit.assign(tf.where(self.unit == 0.0, largest, self.unit))
+        gradient /= self.unit
         self._remember(gradient)
         direction = -self._inverse_hessian_times(gradient)
         first_length = self.first_step / tf.maximum(_root_mean_square(direction), _TINY)
@@ -107,7 +111,6 @@ class Lbfgs(_Remembering):
         self.move.assign(target - self.image)
         self.gradient.assign(gradient)
         self.image.assign(target)
-        self.evaluations.assign_add(1)
 
     def _remember(self, gradient: tf.Tensor) -> None:
         turn = gradient - self.gradient
@@ -259,6 +262,10 @@ class Descent:
     def _keep(self, loss: tf.Tensor) -> tf.Tensor:
         self.best.assign(self.optimizer.image)
         return self.best_loss.assign(loss)
+
+    def prepare(self, *arguments: Any) -> None:
+        """Trace the step for arguments like these, unless that has been done."""
+        self._step.get_concrete_function(*arguments)
 
     def run(self, start: tf.Tensor, steps: int, *arguments: Any) -> Iterator[tuple[float, ...]]:
         """Descend from `start` for `steps` evaluations; yield each evaluation as floats, in the objective's order.

@@ -123,7 +123,7 @@ class _Tensor(NamedTuple):
     shape: tuple[int, ...]
 
 
-# The only three names that the file's pickle needs; whatever else it asks for is refused. torch's own classes are never
+# The only names that the file's pickle needs; whatever else it asks for is refused. torch's own classes are never
 # imported: a tensor becomes a note of where its numbers stand.
 _ALLOWED: Mapping[tuple[str, str], Any] = {
     ("collections", "OrderedDict"): collections.OrderedDict,

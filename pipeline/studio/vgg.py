@@ -21,8 +21,8 @@ MEAN_BGR = (103.939, 116.779, 123.68)
 Activations = Mapping[str, tf.Tensor]
 
 
-# Pixels by which `mirror` continues the picture on each side: one position of block 5, so that every layer's share of the
-# frame is a whole number of its positions. Chosen by eye among 0, 16 and mirroring inside every layer.
+# Pixels by which `mirror` continues the picture on each side: one position of block 5, so that the share of every layer but
+# the last pool, which has none, is a whole number of its positions. Chosen by eye among 0, 16 and mirroring inside every layer.
 FRAME = 16
 
 

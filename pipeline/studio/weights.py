@@ -7,6 +7,7 @@ The network is VGG19 of Simonyan & Zisserman (arXiv 1409.1556) as published with
 from __future__ import annotations
 
 import hashlib
+import http.client
 import importlib.util
 import os
 import tempfile
@@ -28,7 +29,9 @@ EIGHT_BIT_FILE = "vgg19_weights_tf_dim_ordering_tf_kernels_notop_q.bin"
 EIGHT_BIT_SHA256 = "c34748d2a8b1ad0a651c18a3addff1b0189af7f070cdaaa0dced0db6150b6af6"
 
 NAMES = ("auto", "imagenet", "imagenet-8bit", "random")
-CONNECT_SECONDS = 10.0  # promised in the README: how long `weights fetch` waits for a connection
+CONNECT_SECONDS = (
+    10.0  # how long `weights fetch` waits for a connection; a museum's proxy that says nothing is not waited for
+)
 _CHUNK_BYTES = 1 << 20
 
 
@@ -113,8 +116,13 @@ def fetch(
     megabyte. Raises WeightsError when it cannot be had: no connection within 10 s, a server's refusal, a wrong hash.
     """
     path = target or imagenet_path()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, part = tempfile.mkstemp(prefix=".stylize-", suffix=".part", dir=path.parent)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, part = tempfile.mkstemp(prefix=".stylize-", suffix=".part", dir=path.parent)
+    except OSError as error:
+        raise WeightsError(
+            f"cannot write to {path.parent}: {error.strerror}; set KERAS_HOME to another folder"
+        ) from error
     try:
         with os.fdopen(descriptor, "wb") as file:
             try:
@@ -124,7 +132,8 @@ def fetch(
                         file.write(chunk)
                         if progress:
                             progress(file.tell(), int(length) if length else None)
-            except (OSError, ValueError) as error:  # URLError and time-outs are OSErrors; a bad address is a ValueError
+            # URLError and time-outs are OSErrors; a bad address is a ValueError; a server that talks nonsense the third.
+            except (OSError, ValueError, http.client.HTTPException) as error:
                 raise WeightsError(f"cannot load {url}: {getattr(error, 'reason', error)}") from error
             file.flush()
             os.fsync(file.fileno())
@@ -146,5 +155,8 @@ def _check(path: Path, algorithm: str, expected: str, remedy: str, shown: str | 
 
 
 def _digest(path: Path, algorithm: str) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, algorithm).hexdigest()
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, algorithm).hexdigest()
+    except OSError as error:
+        raise WeightsError(f"weights {path} cannot be read: {error.strerror}; check its permissions") from error

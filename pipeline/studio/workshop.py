@@ -6,6 +6,7 @@ once and traces each shape once. Nothing kept here changes a result.
 
 from __future__ import annotations
 
+import gc
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
 from typing import Generic, TypeVar
@@ -102,7 +103,8 @@ class _Shelf(Generic[Kept]):
     def get(self, key: Hashable, make: Callable[[], Kept]) -> Kept:
         if key not in self._things:
             while len(self._things) >= self._room:
-                self._things.popitem(last=False)  # before the new one is made: both at once may not fit
+                self._things.popitem(last=False)
+                gc.collect()  # a traced function is part of a cycle; before the new one is made: both may not fit
             self._things[key] = make()
         self._things.move_to_end(key)
         return self._things[key]
