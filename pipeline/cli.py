@@ -179,8 +179,8 @@ def run(
     from dataclasses import replace
 
     from pipeline import talk
-    from pipeline.batch.driver import Selection
     from pipeline.batch.driver import run as run_manifest
+    from pipeline.batch.night import Selection
 
     loaded = _load(manifest, settings)
     settings_of_run = replace(

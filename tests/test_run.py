@@ -457,9 +457,9 @@ def test_a_bug_in_the_driver_still_leaves_a_report(painted, stylize):
     (painted / "sitecustomize.py").write_text(
         "import sys\n"
         "if 'run' in sys.orig_argv:\n"
-        "    import pipeline.batch.driver as driver\n"
+        "    from pipeline.batch.supervisor import Supervisor\n"
         "    def broken(*_, **__): raise RuntimeError('a bug for this test')\n"
-        "    driver.Supervisor.run = broken\n"
+        "    Supervisor.run = broken\n"
     )
     done = stylize("run", "night.yaml", cwd=painted, PYTHONPATH=f"{painted}:{Path(__file__).parent.parent}")
     assert done.returncode == 1
