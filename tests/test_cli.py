@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
+
+from pipeline.job import OPTION_NAMES
 
 MANIFEST = """\
 version: 1
@@ -46,3 +50,39 @@ def test_init_plans_a_flat_folder_in_the_style_of_one_picture(project, stylize):
     assert (done.returncode, done.stdout) == (0, "wrote configs/mine.yaml; next: stylize plan configs/mine.yaml\n")
     plan = stylize("plan", "configs/mine.yaml", "--set", "weights=random", cwd=project)
     assert "2 to paint" in plan.stdout, plan.stderr
+
+
+def test_plan_explains_where_each_option_of_a_pair_comes_from(project, stylize):
+    (project / "night.yaml").write_text(
+        MANIFEST.replace("{weights: random}", "{weights: random, tv_weight: 3}")
+        .replace("pairs:", "presets: {poster: {extends: fine, size: 700, seed: 5}}\npairs:")
+        .replace("wave.png}", "wave.png, output: a.png, options: {preset: poster, style_weight: 0.5}}")
+    )
+    arguments = ("plan", "night.yaml", "--explain", "a.png", "--set", "strength=0.5", "--set", "seed=4")
+    done = stylize(*arguments, cwd=project, STYLIZE_SET="seed=3\npooling=avg")
+    assert done.returncode == 0, done.stderr
+    told = {line.split()[0]: line.split(maxsplit=2)[1:] for line in done.stdout.splitlines()}
+    assert list(told) == list(OPTION_NAMES)
+    for option, value, origin in (
+        ("preset", "poster", "night.yaml:7:88 (pair)"),
+        ("style_weight", "0.5", "night.yaml:7:110 (pair)"),
+        ("size", "700", "night.yaml:5:41 (preset poster)"),
+        ("steps", "400", "built-in preset fine"),
+        ("tv_weight", "3.0", "night.yaml:4:40 (defaults)"),
+        ("pooling", "avg", "STYLIZE_SET"),
+        ("seed", "4", "--set"),
+        ("strength", "0.5", "--set"),
+        ("border", "mirror", "built in"),
+    ):
+        assert told[option] == [value, origin], option
+
+
+def test_flags_have_twins_in_the_environment_and_win_over_them(project, stylize):
+    (project / "night.yaml").write_text(MANIFEST + "  - {content: content/sea.png, style: style/wave.png}\n")
+
+    def planned(*flags: str, **environment: str) -> list[str]:
+        return [row["output"] for row in json.loads(stylize(*flags, cwd=project, **environment).stdout)]
+
+    assert planned("plan", "night.yaml", STYLIZE_JSON="1", STYLIZE_ONLY="dog*") == ["dog--wave.png"]
+    assert planned("plan", "night.yaml", "--only", "sea*", STYLIZE_JSON="1", STYLIZE_ONLY="dog*") == ["sea--wave.png"]
+    assert planned("run", "night.yaml", STYLIZE_DRY_RUN="1", STYLIZE_JSON="1", STYLIZE_LIMIT="1") == ["dog--wave.png"]
