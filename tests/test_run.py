@@ -464,7 +464,8 @@ def test_a_bug_in_the_driver_still_leaves_a_report(painted, stylize):
     done = stylize("run", "night.yaml", cwd=painted, PYTHONPATH=f"{painted}:{Path(__file__).parent.parent}")
     assert done.returncode == 1
     assert statuses(painted) == {"dog--wave.png": "up_to_date", "deep/sea.jpg": "not_started"}
-    assert "a bug for this test" in next((painted / "out/.pipeline/history").glob("*.log")).read_text()
+    logs = [log.read_text() for log in (painted / "out/.pipeline/history").glob("*.log")]
+    assert any("a bug for this test" in log for log in logs)
 
 
 def test_json_lines_are_json_to_the_last_line(painted, stylize):
