@@ -146,6 +146,7 @@ class Options:
         suffixes=(".h5",),
         examples=["imagenet"],
     )
+    depth: Literal[8, 16] = _option(8, "bits per colour of the picture; 16 for .tif outputs only")
     quality: int = _option(95, "of jpg, webp and avif outputs", ge=1, le=100, examples=[90])
 
     @property

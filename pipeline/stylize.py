@@ -43,6 +43,7 @@ class Stylization:
     losses at the start and of the painting in whole numbers, before `preserve_color` and `strength`; `trace` holds one
     reading per evaluation. `precision` is the arithmetic of the descent; `last` is measured in float32 always. Times are in
     seconds: `setup_seconds` until the first evaluation, `seconds` in all.
+    `deep`, for `depth: 16` alone, is the picture before it was rounded to `pixels`: float32 (height, width, 3), 0..255.
     """
 
     pixels: NDArray[np.uint8]
@@ -54,6 +55,7 @@ class Stylization:
     seconds: float
     precision: str
     notes: tuple[str, ...] = ()
+    deep: Pixels | None = None
 
     @property
     def image(self) -> Image.Image:
@@ -151,10 +153,12 @@ def paint(
         trace.append(_reading(step, time.perf_counter() - descent_began, *distances))
         on_reading(trace[-1])
 
-    painted = to_uint8(descent.best.numpy())
+    best = descent.best.numpy()
+    painted = to_uint8(best)
     last = workshop.objective(options)(tf.constant(painted, tf.float32), targets, weights)
     return Stylization(
         pixels=_finished(painted, photograph, options),
+        deep=_blended(best, photograph, options) if options.depth == 16 else None,
         alpha=None if content.alpha is None else resize_alpha(content.alpha, width, height),
         trace=tuple(trace),
         first=_losses(trace[0]),
@@ -216,17 +220,22 @@ _NOISE_MEAN = 127.5
 _NOISE_DEVIATION = 40.0
 
 
+def _blended(pixels: Pixels, photograph: Pixels, options: Options) -> Pixels:
+    """Pixels with the content's colours and blended with the content, as asked for."""
+    from pipeline.images.colour import blend, transfer_luminance
+
+    if options.preserve_color == "luminance":
+        pixels = transfer_luminance(pixels, photograph)
+    return blend(photograph, pixels, options.strength)
+
+
 def _finished(painted: NDArray[np.uint8], photograph: Pixels, options: Options) -> NDArray[np.uint8]:
     """The painting with the content's colours and blended with the content, as asked for."""
-    from pipeline.images.colour import blend, transfer_luminance
     from pipeline.images.encode import to_uint8
 
     if options.preserve_color == "none" and options.strength == 1.0:
         return painted
-    pixels = painted.astype("float32")
-    if options.preserve_color == "luminance":
-        pixels = transfer_luminance(pixels, photograph)
-    return to_uint8(blend(photograph, pixels, options.strength))
+    return to_uint8(_blended(painted.astype("float32"), photograph, options))
 
 
 def _notes(

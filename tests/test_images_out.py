@@ -6,6 +6,7 @@ import hashlib
 import io
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -306,3 +307,46 @@ def test_thumbnail_is_at_most_256_pixels_long_and_never_enlarged(
     with Image.open(io.BytesIO(thumbnail(np.full((height, width, 3), 99, np.float32)))) as image:
         assert (image.format, image.size) == ("WEBP", size)
         np.testing.assert_allclose(np.asarray(image.convert("RGB")), 99, atol=2)
+
+
+# --------------------------------------------------------------------------------------------- 16 bits per colour
+
+
+def tags_of(data: bytes) -> dict[int, tuple[int, ...]]:
+    with Image.open(io.BytesIO(data)) as image:
+        return dict(image.tag_v2)
+
+
+@pytest.mark.parametrize("with_alpha", [False, True])
+def test_16_bit_tiff_holds_what_8_bits_cannot(with_alpha: bool) -> None:
+    """Levels of 1/257: the strip, unpacked by hand, has the numbers; Pillow reads their upper 8 bits."""
+    levels = np.arange(48 * 40 * 3, dtype=np.uint32).reshape(40, 48, 3) * 11  # 0 to 63,349
+    alpha = np.linspace(0, 1, 48 * 40, dtype=np.float32).reshape(40, 48) if with_alpha else None
+    data = encode_picture((levels / 257).astype(np.float32), alpha, ".tif", 95, {"seed": 7}, depth=16)
+    tags = tags_of(data)
+    assert tags[258] == (16,) * (4 if with_alpha else 3)
+    start, length = tags[273][0], tags[279][0]
+    stored = np.frombuffer(zlib.decompress(data[start : start + length]), "<u2").reshape(40, 48, -1)
+    np.testing.assert_array_equal(stored[..., :3], levels)
+    if alpha is not None:
+        np.testing.assert_array_equal(stored[..., 3], np.rint(alpha * np.float32(65535)))
+    with Image.open(io.BytesIO(data)) as image:
+        assert image.mode == ("RGBA" if with_alpha else "RGB")
+        assert image.info["icc_profile"] == srgb_profile()
+        np.testing.assert_array_equal(np.asarray(image)[..., :3], levels >> 8)
+
+
+def test_16_bit_tiff_is_opened_by_the_door_and_remembers_its_settings(tmp_path: Path) -> None:
+    pixels = np.full((40, 48, 3), 100.5, np.float32)
+    (tmp_path / "a.tif").write_bytes(encode_picture(pixels, None, ".tif", 95, {"seed": 7}, depth=16))
+    assert read_settings(tmp_path / "a.tif") == {"seed": 7}
+    assert open_picture(tmp_path / "a.tif").notes == ()
+    assert encode_picture(pixels, None, ".tif", 95, {"seed": 7}, depth=16) == (tmp_path / "a.tif").read_bytes()
+
+
+def test_16_bits_are_for_tiff_and_for_finite_numbers() -> None:
+    pixels = np.zeros((40, 48, 3), np.float32)
+    with pytest.raises(PairError, match=r"a \.png file cannot have 16 bits per colour; use \.tif, or depth 8"):
+        encode_picture(pixels, None, ".png", 95, {}, depth=16)
+    with pytest.raises(Diverged):
+        encode_picture(pixels * np.nan, None, ".tif", 95, {}, depth=16)

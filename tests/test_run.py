@@ -10,8 +10,10 @@ import signal
 import subprocess
 import sys
 import time
+import zlib
 from pathlib import Path
 
+import numpy as np
 import pytest
 from conftest import fill_project
 from PIL import Image
@@ -496,6 +498,34 @@ def test_show_tells_how_a_picture_was_made_and_a_manifest_that_makes_it_again(pa
     done = stylize("run", "again.yaml", cwd=painted)
     assert done.returncode == 0, done.stderr
     assert (painted / "again/dog--wave.png").read_bytes() == (painted / "out/dog--wave.png").read_bytes()
+
+
+def test_16_bits_are_painted_and_round_to_the_picture_of_8(project, stylize):
+    """The same pair three times: as PNG, as TIFF of 16 bits, and that with the content's colours."""
+    pairs = "".join(
+        f"\n  - {{content: content/dog.png, style: style/wave.png, output: {name}, options: {{{options}}}}}"
+        for name, options in (
+            ("a.png", ""),
+            ("a.tif", "depth: 16"),
+            ("b.tif", "depth: 16, preserve_color: luminance, strength: 0.5"),
+        )
+    )
+    write_manifest(project, pairs + "\n")
+    done = stylize("run", "night.yaml", cwd=project)
+    assert done.returncode == 0, done.stderr
+
+    def deep(name: str) -> np.ndarray:
+        data = (project / "out" / name).read_bytes()
+        with Image.open(project / "out" / name) as image:
+            start, length = image.tag_v2[273][0], image.tag_v2[279][0]
+        return np.frombuffer(zlib.decompress(data[start : start + length]), "<u2").reshape(40, 48, 3)
+
+    with Image.open(project / "out/a.png") as image:
+        np.testing.assert_array_equal(np.rint(deep("a.tif") / 257), np.asarray(image))
+    for name in ("a.tif", "b.tif"):
+        assert (deep(name) % 257 != 0).mean() > 0.5  # more than 8 bits filled up
+        made = stylize("show", "--manifest", f"out/{name}", cwd=project).stdout
+        assert "depth: 16" in made
 
 
 def test_clean_removes_only_what_no_pair_wants(painted, stylize):

@@ -157,7 +157,12 @@ class _Painter:
             **command["made_by"],
         }
         data = encode_picture(
-            result.pixels.astype("float32"), result.alpha, Path(job.output).suffix, job.options.quality, settings
+            result.pixels.astype("float32") if result.deep is None else result.deep,
+            result.alpha,
+            Path(job.output).suffix,
+            job.options.quality,
+            settings,
+            depth=job.options.depth,
         )
         write_whole(folder / job.output, data)
 

@@ -20,6 +20,7 @@ from pipeline.images.convert import srgb_profile
 from pipeline.images.scale import Floats, resize
 from pipeline.images.settings import PNG_KEY, settings_json, xmp_packet
 from pipeline.images.sizes import fit_longer_side
+from pipeline.images.tiff import tiff_16_bit
 
 # Endings of outputs -> Pillow's name of the format.
 FORMAT_OF_SUFFIX = {
@@ -42,27 +43,32 @@ _FULL_COLOUR_ABOVE = 90
 _XMP_TAG = 700  # TIFF; XMP specification part 3, 3.3.3
 _WHITE = 255.0  # the ground of pages and viewers, where a JPEG has to lose its transparency
 
+_STEPS_16_TO_8 = 257  # 65535 / 255, so white stays white
 _THUMBNAIL_QUALITY = 80  # WebP; chosen by eye, about 10 kB at 256 pixels
 
 
 def to_uint8(pixels: Floats) -> NDArray[np.uint8]:
     """Cut off at 0 and 255, rounded to the nearest integer, halves to even. Raises Diverged for NaN and infinity."""
-    if not np.isfinite(pixels).all():
-        raise Diverged("the picture has values that are not finite, so nothing was written; lower the learning rate")
+    _check_finite(pixels)
     return np.rint(np.clip(pixels, 0.0, 255.0)).astype(np.uint8)
 
 
 def encode_picture(
-    pixels: Floats, alpha: Floats | None, suffix: str, quality: int, settings: Mapping[str, Any]
+    pixels: Floats, alpha: Floats | None, suffix: str, quality: int, settings: Mapping[str, Any], *, depth: int = 8
 ) -> bytes:
     """A complete picture file with an sRGB profile and the settings in its metadata.
 
     `pixels` (H, W, 3), 0..255; `alpha` (H, W), 0..1, or None; `suffix` one of FORMAT_OF_SUFFIX; `quality` 1..100 for
-    JPEG, WebP and AVIF; `settings` plain JSON values. JPEG has no transparency: there the picture is laid over white.
+    JPEG, WebP and AVIF; `settings` plain JSON values; `depth` 8 or, for TIFF alone, 16 bits per colour. JPEG has no
+    transparency: there the picture is laid over white.
     Raises PairError as `format_for` does, Diverged for pixels that are not finite.
     """
     kind = format_for(suffix, max(pixels.shape[:2]))
     text = settings_json(settings)
+    if depth == 16:
+        if kind != "TIFF":
+            raise PairError(f"a {suffix} file cannot have 16 bits per colour; use .tif, or depth 8")
+        return tiff_16_bit(_to_uint16(pixels, alpha), srgb_profile(), xmp_packet(text))
     parameters = _parameters(kind, quality, text, xmp_packet(text))
     return _save(_image(pixels, alpha, kind), kind, icc_profile=srgb_profile(), **parameters)
 
@@ -98,6 +104,20 @@ def format_for(suffix: str, longer_side: int) -> str:
             f"a {suffix} file is at most {limit} pixels wide or high, the picture has {longer_side}; use .png or .tif"
         )
     return kind
+
+
+def _to_uint16(pixels: Floats, alpha: Floats | None) -> NDArray[np.uint16]:
+    """Pixels and, as a fourth channel, alpha in 0..65535. Raises Diverged for NaN and infinity."""
+    _check_finite(pixels)
+    levels = [np.clip(pixels, 0.0, 255.0) * np.float32(_STEPS_16_TO_8)]
+    if alpha is not None:
+        levels.append(alpha[..., np.newaxis] * np.float32(65535))
+    return np.rint(np.concatenate(levels, axis=-1)).astype(np.uint16)
+
+
+def _check_finite(pixels: Floats) -> None:
+    if not np.isfinite(pixels).all():
+        raise Diverged("the picture has values that are not finite, so nothing was written; lower the learning rate")
 
 
 def _image(pixels: Floats, alpha: Floats | None, kind: str) -> Image.Image:

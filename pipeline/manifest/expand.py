@@ -10,7 +10,7 @@ from typing import Any
 from pipeline.job import Job
 from pipeline.manifest.choices import Chooser, Picture
 from pipeline.manifest.matrix import Combination, Matrix, read_matrix
-from pipeline.manifest.naming import DEFAULT_PATTERN, Pattern, option_field, output_fault, parse_pattern
+from pipeline.manifest.naming import DEEP_SUFFIXES, DEFAULT_PATTERN, Pattern, option_field, output_fault, parse_pattern
 from pipeline.manifest.outputs import Outputs
 from pipeline.manifest.paths import cut_by_comment, warn_of_path
 from pipeline.manifest.pictures import PictureFinder
@@ -149,6 +149,10 @@ class Expansion:
         if fault := output_fault(name):
             cut = cut_by_comment(entry.output_node, self._problems) if entry.output_node else None
             self._problems.add(place, cut or f"output '{shorten(name, SHOWN_WIDTH)}' {fault}")
+            return False
+        if settled.options.depth == 16 and not name.lower().endswith(DEEP_SUFFIXES):
+            wanted = " or ".join(DEEP_SUFFIXES)
+            self._problems.add(place, f"output '{shorten(name, SHOWN_WIDTH)}' must end in {wanted} to have depth 16")
             return False
         self._outputs.claim(name, entry.place, place, entry.advice)
         self.jobs.append(

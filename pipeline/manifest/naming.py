@@ -18,6 +18,7 @@ from pipeline.job import OPTION_NAMES
 from pipeline.manifest.problems import shorten, suggestion
 
 OUTPUT_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".avif")
+DEEP_SUFFIXES = (".tif", ".tiff")  # of formats that can have 16 bits per colour
 DEFAULT_PATTERN = "{content.stem}--{style.stem}.png"
 PICTURE_FIELDS = ("content.stem", "content.name", "content.parent", "style.stem", "style.name", "style.parent", "index")
 FIELDS = (*PICTURE_FIELDS, *OPTION_NAMES)

@@ -31,13 +31,17 @@ Fault = tuple[tuple[str | int, ...], str]  # where inside the value, and what is
 
 @dataclass(frozen=True, slots=True)
 class OptionRule:
-    """One option: its kind and bounds. `number` is int, float or None; `words` are the words allowed in this version."""
+    """One option: its kind and bounds.
+
+    `number` is int, float or None; `words` are the words (or the few numbers) allowed in
+    this version.
+    """
 
     name: str
     meaning: str
     default: Any
     number: type[int] | type[float] | None
-    words: tuple[str, ...]
+    words: tuple[str | int, ...]
     is_layers: bool
     is_path: bool
     nullable: bool
@@ -57,7 +61,7 @@ class OptionRule:
             return "a list of layers, or a map 'layer: weight'"
         if self.name == "preset":
             return "the name of a preset"
-        words = f"'{self.words[0]}'" if len(self.words) == 1 else f"one of {', '.join(self.words)}"
+        words = f"'{self.words[0]}'" if len(self.words) == 1 else f"one of {', '.join(map(str, self.words))}"
         ways = (self.number_noun, words if self.words else "", self.path_noun)
         return ", or ".join(way for way in ways if way)
 
@@ -85,7 +89,7 @@ class OptionRule:
         """The sentence for a value it cannot have; `shown` is the value as the user sees it."""
         if self._is_later(value):
             return f"'{self.name}' cannot be {shown} in this version; use {self._available()}"
-        hint = suggestion(value, self.words) if isinstance(value, str) else ""
+        hint = suggestion(value, map(str, self.words)) if isinstance(value, str) else ""
         if isinstance(value, float) and not math.isfinite(value):
             hint = ", which is not finite"
         return f"'{self.name}' must be {self.expects}; got {shown}{hint}"
@@ -112,7 +116,7 @@ class OptionRule:
     def _available(self) -> str:
         if self.later_above is not None:
             return f"{self.later_above}" if self.ge == self.later_above else f"at most {self.later_above}"
-        return f"one of {', '.join(self.words)}" if len(self.words) > 1 else f"'{self.words[0]}'"
+        return f"one of {', '.join(map(str, self.words))}" if len(self.words) > 1 else f"'{self.words[0]}'"
 
 
 def rule_of(field: dataclasses.Field[Any], hint: Any) -> OptionRule:
