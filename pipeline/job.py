@@ -126,9 +126,8 @@ class Options:
     seed: int = _option(0, "seed of this pair alone (noise)", ge=0, le=2**32 - 1, examples=[7])
     preserve_color: str = _option(
         "none",
-        "keep the content's colours",
+        "keep the content's colours: its chroma (`luminance`), or the style recoloured beforehand",
         choices=("none", "luminance", "histogram", "covariance"),
-        later=("histogram", "covariance"),
     )
     strength: float = _option(1.0, "blend of content (0) and result (1)", ge=0, le=1, examples=[0.8])
     precision: str = _option(

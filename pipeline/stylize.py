@@ -130,14 +130,15 @@ def paint(
     width, height = result_size(content, options)
     photograph = resize(content.pixels, width, height)
     side = style_side(max(width, height), options)
-    paintings = [resize(style.pixels, *_fitted(style, "style", side)) for style, _share in styles]
+    recoloured = _recolouring(options, photograph)
+    paintings = [recoloured(resize(style.pixels, *_fitted(style, "style", side))) for style, _share in styles]
     beginning = _beginning(options, photograph, paintings[0], start)
 
     targets = Targets(
         workshop.content_targets(options, content.sha256, photograph),
         blend(
             [
-                workshop.style_targets(options, style.sha256, painting)
+                workshop.style_targets(options, (style.sha256, *_colours_from(content, options)), painting)
                 for (style, _share), painting in zip(styles, paintings, strict=True)
             ],
             [share for _style, share in styles],
@@ -218,6 +219,25 @@ def _beginning(options: Options, photograph: Pixels, painting: Pixels, start: Pi
 # White noise around the middle grey, mostly inside 0..255: the paper starts from "a white noise image" and gives no more.
 _NOISE_MEAN = 127.5
 _NOISE_DEVIATION = 40.0
+
+
+def _recolouring(options: Options, photograph: Pixels) -> Callable[[Pixels], Pixels]:
+    """What happens to the style images' colours beforehand, so that the painting keeps the content's: Gatys et al.,
+    "Preserving Color in Neural Artistic Style Transfer" (arXiv 1606.05897), colour histogram matching."""
+    from pipeline.images.colour import match_covariance, match_histogram
+
+    if options.preserve_color == "histogram":
+        return lambda painting: match_histogram(painting, photograph)
+    if options.preserve_color == "covariance":
+        return lambda painting: match_covariance(painting, photograph)
+    return lambda painting: painting
+
+
+def _colours_from(content: Picture, options: Options) -> tuple[object, ...]:
+    """What a recoloured style image depends on beside itself: part of the name under which its targets are kept."""
+    if options.preserve_color in ("histogram", "covariance"):
+        return (options.preserve_color, content.sha256, options.size)
+    return ()
 
 
 def _blended(pixels: Pixels, photograph: Pixels, options: Options) -> Pixels:

@@ -96,6 +96,20 @@ def test_luminance_keeps_the_contents_colours():
     assert np.abs(chroma(kept) - chroma(CONTENT)).mean() < 0.5 * np.abs(chroma(plain) - chroma(CONTENT)).mean()
 
 
+@pytest.mark.parametrize("way", ["histogram", "covariance"])
+def test_a_recoloured_style_leaves_the_contents_colours(way):
+    options = QUICK | {"steps": 25, "content_weight": 0}
+    plain, kept = (pixels(stylize(CONTENT, STYLE, **options, preserve_color=c)).astype(float) for c in ("none", way))
+    means = [np.abs(picture.mean(axis=(0, 1)) - CONTENT.mean(axis=(0, 1))).mean() for picture in (plain, kept)]
+    assert means[1] < 0.5 * means[0]
+
+
+def test_a_style_recoloured_for_one_content_is_not_taken_for_another():
+    first = pixels(stylize(CONTENT, STYLE, **QUICK, preserve_color="histogram"))
+    stylize(OTHER, STYLE, **QUICK, preserve_color="histogram")
+    np.testing.assert_array_equal(pixels(stylize(CONTENT, STYLE, **QUICK, preserve_color="histogram")), first)
+
+
 def test_size_only_makes_content_smaller():
     assert stylize(CONTENT, STYLE, **(QUICK | {"size": 48})).image.size == (48, 36)
     assert stylize(CONTENT, STYLE, **(QUICK | {"size": 500})).image.size == (64, 48)
@@ -167,7 +181,7 @@ def test_sources_may_be_paths_images_or_arrays(tmp_path):
         ({"optimizer": "sgd"}, "lbfgs"),
         ({"content_layers": ["conv9_1"]}, "conv9_1"),
         ({"strength": 2}, "strength"),
-        ({"preserve_color": "covariance"}, "this version"),
+        ({"scales": 3}, "this version"),
     ],
 )
 def test_a_wrong_option_is_a_value_error_that_names_it(options, complaint):
