@@ -26,7 +26,7 @@ from typing import IO, Any
 
 from pipeline.batch.files import write_whole
 from pipeline.batch.records import State, pair_key
-from pipeline.errors import BadImage, ExitCode, OutOfMemory, PairError, StylizeError
+from pipeline.errors import ExitCode, OutOfMemory, PairError, StylizeError
 from pipeline.job import Job, Reading
 from pipeline.studio.weights import Weights
 
@@ -191,12 +191,11 @@ class _Painter:
 
 
 def _failed(error: StylizeError) -> dict[str, Any]:
-    pair = isinstance(error, PairError)
     return {
         "type": "failed",
         "reason": str(error),
         "class": error.reason_class if isinstance(error, PairError) else "environment",
-        "retry": pair and error.retry and not isinstance(error, BadImage),  # type: ignore[attr-defined]
+        "retry": isinstance(error, PairError) and error.retry,
         "exit_code": int(error.exit_code),
         "traceback": None,
     }
