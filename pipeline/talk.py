@@ -19,7 +19,7 @@ from pipeline.report.quantities import duration
 if TYPE_CHECKING:
     from tqdm import tqdm
 
-    from pipeline.batch.night import Observer
+    from pipeline.batch.observer import Observer
     from pipeline.batch.plan import Plan
     from pipeline.job import Job, Outcome
 

@@ -7,31 +7,44 @@ import secrets
 import time
 from typing import Any
 
+from pipeline.batch.closing import call_hook, close
 from pipeline.batch.files import remove_parts
+from pipeline.batch.ledger import Ledger
 from pipeline.batch.lock import run_lock
-from pipeline.batch.night import Night, Observer, Selection
+from pipeline.batch.night import Night
+from pipeline.batch.observer import Observer
 from pipeline.batch.plan import make_plan
 from pipeline.batch.records import State
+from pipeline.batch.selection import Selection
 from pipeline.batch.signals import stop_on_signals
 from pipeline.job import Manifest
 
 
-def run(manifest: Manifest, selection: Selection, observer: Observer) -> dict[str, Any]:
+def run(
+    manifest: Manifest,
+    selection: Selection,
+    observer: Observer,
+    *,
+    command: tuple[str, ...] = (),
+    wait_seconds: float = 0.0,
+) -> dict[str, Any]:
     """Bring every selected pair up to date; returns the report, whose `run.exit_code` is the run's.
 
+    `command` is the command line, for the report; `wait_seconds` is how long another run is waited for.
     Raises, before anything was started: Locked, OutputError, WeightsError.
     """
     began = time.time()
     run_id = f"{datetime.datetime.now(datetime.UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
     state = State(manifest.output)
-    with run_lock(state.folder, run_id, selection.wait_seconds), stop_on_signals() as stopped:
+    with run_lock(state.folder, run_id, wait_seconds), stop_on_signals() as stopped:
         remove_parts(manifest.output)
-        plan = make_plan(manifest, state, only=selection.only, limit=selection.limit, force=selection.force)
+        plan = make_plan(manifest, state, selection)
         observer.planned(plan)
         for warning in manifest.warnings:
             observer.warned(warning)
-        night = Night(manifest, state, plan, observer, stopped, run_id, began)
+        ledger = Ledger(manifest, state, observer, run_id)
         if manifest.run.on_start:
-            night.hook(manifest.run.on_start, None)
+            call_hook(ledger, manifest.run.on_start, None)
+        night = Night(plan, ledger, stopped, began)
         night.work()
-        return night.close(selection)
+        return close(night, began=began, command=command, whole=selection.whole)

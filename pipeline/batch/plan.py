@@ -6,11 +6,11 @@ import functools
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Literal
 
 from pipeline.batch.records import KEY_SCHEMA, Record, State, pair_key
+from pipeline.batch.selection import Selection
 from pipeline.errors import BadImage, BadOutput, PairError
 from pipeline.images.facts import inspect_image
 from pipeline.images.settings import read_settings
@@ -51,25 +51,17 @@ class Plan:
         return sum(step.action == action for step in self.steps)
 
 
-def make_plan(
-    manifest: Manifest,
-    state: State,
-    *,
-    only: str | None = None,
-    limit: int | None = None,
-    force: bool = False,
-) -> Plan:
+def make_plan(manifest: Manifest, state: State, selection: Selection = Selection()) -> Plan:
     """Compare what the manifest wants with what stands in the output folder. Nothing is written.
 
-    `only` is a glob on output names; `limit` bounds how many pairs are painted; `force` paints even what is up to date.
     Raises WeightsError when a network that a pair asks for is not on this machine.
     """
-    wanted = [job for job in manifest.jobs if only is None or fnmatchcase(job.output, only)]
+    wanted = [job for job in manifest.jobs if selection.names(job.output)]
     ordered = sorted(wanted, key=lambda job: -job.priority)  # stable: the manifest's order among equals
     network = functools.cache(locate)
     sha256 = functools.cache(state.hashes.sha256)  # a picture of a matrix stands in hundreds of pairs
-    steps = [_step(job, state, network, sha256, force) for job in ordered]
-    return Plan(steps=tuple(_limited(steps, limit)))
+    steps = [_step(job, state, network, sha256, selection.force) for job in ordered]
+    return Plan(steps=tuple(_limited(steps, selection.limit)))
 
 
 def _step(

@@ -1,0 +1,77 @@
+"""The end of a run: what was learnt is saved, the report written, the hook called. Whatever fails, the report is returned."""
+
+from __future__ import annotations
+
+import signal
+from contextlib import suppress
+from typing import Any
+
+from pipeline.batch.facts import run_facts
+from pipeline.batch.files import write_whole
+from pipeline.batch.hooks import run_hook
+from pipeline.batch.ledger import Ledger
+from pipeline.batch.night import Night
+from pipeline.errors import ExitCode, OutputError, weightiest
+from pipeline.report.data import build_report
+from pipeline.report.files import write_reports
+from pipeline.report.history import append_history, read_history
+
+
+def close(night: Night, *, began: float, command: tuple[str, ...], whole: bool) -> dict[str, Any]:
+    """Save what was learnt, write report and history, call the hook.
+
+    `began` is the run's start in seconds since the epoch; `whole` says that every pair of the manifest was looked at.
+    """
+    ledger = night.ledger
+    manifest, state = ledger.manifest, ledger.state
+    if night.stopped.by is not None:
+        ledger.codes.append(ExitCode.SIGINT if night.stopped.by == signal.SIGINT else ExitCode.SIGTERM)
+    with suppress(OutputError):  # only saves time next night
+        state.hashes.save(whole=whole)
+    report = _report(night, began, command)
+    try:
+        write_reports(
+            manifest.output,
+            report,
+            thumbnails=state.thumbnails,
+            write=write_whole,
+            history=read_history(state.history_file, last=30),
+        )
+        append_history(state.history_file, report)
+    except OutputError as error:
+        ledger.observer.warned(str(error))
+        report["run"]["exit_code"] = int(weightiest([*ledger.codes, ExitCode.ENVIRONMENT]))
+    code = report["run"]["exit_code"]
+    hook = manifest.run.on_success if code == 0 else manifest.run.on_failure
+    if hook:
+        call_hook(ledger, hook, code)
+    return report
+
+
+def call_hook(ledger: Ledger, command: tuple[str, ...], code: int | None) -> None:
+    """Run one of the manifest's hooks; that it fails is worth a warning and changes nothing."""
+    trouble = run_hook(
+        command,
+        folder=ledger.manifest.file.parent,
+        run_id=ledger.run_id,
+        report=ledger.manifest.output / "report.json",
+        exit_code=code,
+    )
+    if trouble:
+        ledger.warn(trouble)
+
+
+def _report(night: Night, began: float, command: tuple[str, ...]) -> dict[str, Any]:
+    ledger = night.ledger
+    used = next((step.weights for step in night.plan.steps if step.weights), None)
+    facts = run_facts(
+        ledger.manifest,
+        run_id=ledger.run_id,
+        began=began,
+        exit_code=weightiest(ledger.codes),
+        weights={"name": used.name, "sha256": used.sha256} if used else {},
+        machine=night.machine,
+        command=command,
+        warnings=ledger.warnings,
+    )
+    return build_report(facts, [ledger.outcomes[step.job.output] for step in night.plan.steps])

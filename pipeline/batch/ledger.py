@@ -1,0 +1,122 @@
+"""The books of one run: how each pair went, which records are kept, which exit codes apply. Starts nothing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from pipeline.batch.observer import Observer
+from pipeline.batch.plan import Step
+from pipeline.batch.records import State
+from pipeline.errors import ExitCode, StylizeError
+from pipeline.job import Job, Manifest, Outcome, shown_name
+
+_DETAILS = frozenset(field.name for field in fields(Outcome))
+# What an outcome says of tonight and of the manifest; the rest of a picture that is kept comes from when it was painted.
+_OF_TONIGHT = frozenset(
+    {"weights", "output", "content", "style", "status", "key", "options", "priority", "meta", "attempts", "seed"}
+)
+
+
+class Ledger:
+    """Outcomes by output name, and what they mean for the run.
+
+    `codes` are all exit codes that apply, `warnings` what is said once per run, `log` the file for tracebacks.
+    """
+
+    def __init__(self, manifest: Manifest, state: State, observer: Observer, run_id: str) -> None:
+        self.manifest, self.state, self.observer, self.run_id = manifest, state, observer, run_id
+        self.log = state.history / f"{run_id}.log"
+        self.outcomes: dict[str, Outcome] = {}
+        self.codes: list[ExitCode] = []
+        self.warnings: list[str] = list(manifest.warnings)
+        self._tries: dict[str, int] = {}
+
+    def begin_try(self, step: Step) -> None:
+        """Count a try of a pair."""
+        self._tries[step.job.output] = self.tries(step) + 1
+
+    def tries(self, step: Step) -> int:
+        """How often a pair was begun in this run."""
+        return self._tries.get(step.job.output, 0)
+
+    def settle(self, outcome: Outcome, code: ExitCode = ExitCode.SOME_FAILED) -> None:
+        """Take in how a pair went; `code` is what a failure means for the run."""
+        self.outcomes[outcome.output] = outcome
+        if outcome.status in ("failed", "quarantined"):
+            self.codes.append(code)
+        self.observer.finished(outcome)
+
+    def done(self, step: Step, message: Mapping[str, Any]) -> Outcome:
+        """A pair was painted: `message` is the worker's. Its record is kept."""
+        details = {name: value for name, value in message.items() if name in _DETAILS}
+        outcome = self.outcome(step, "done", **details)
+        self._record(outcome)
+        return outcome
+
+    def kept(self, step: Step) -> Outcome:
+        """What is known of a picture that is right: from its record, or from its own metadata, which becomes a record."""
+        source = step.adopted or (step.record.outcome if step.record else {})
+        details = {name: value for name, value in source.items() if name in _DETAILS - _OF_TONIGHT}
+        outcome = self.outcome(step, "up_to_date", **details)
+        if step.adopted is not None:
+            self._record(outcome)
+        return outcome
+
+    def outcome(self, step: Step, status: str, **details: Any) -> Outcome:
+        """What is known of a pair beforehand, with `status` and `details`."""
+        job = step.job
+        names = self.names(job)
+        base = {
+            "output": job.output,
+            "content": names["content"],
+            "style": names["style"],
+            "status": status,
+            "weights": {"name": step.weights.name, "sha256": step.weights.sha256} if step.weights else {},
+            "seed": job.options.seed,
+            "key": step.key,
+            "options": job.options.as_dict() | names["options"],
+            "priority": job.priority,
+            "meta": dict(job.meta),
+            "attempts": self.tries(step),
+        }
+        return Outcome(**(base | details))
+
+    def names(self, job: Job) -> dict[str, Any]:
+        """A pair's files as reports and pictures name them: no path of this machine."""
+        return {
+            "content": shown_name(job.content, self.manifest.input),
+            "style": [shown_name(style.image, self.manifest.input) for style in job.styles],
+            "options": {
+                option: shown_name(Path(value), folder)
+                for option, value, folder in (
+                    ("init", job.options.init, self.manifest.input),
+                    ("weights", job.options.weights, self.manifest.file.parent),
+                )
+                if os.path.isabs(value)
+            },
+        }
+
+    def warn(self, text: str) -> None:
+        """Say something once now and once in the report."""
+        self.warnings.append(text)
+        self.observer.warned(text)
+
+    def write_log(self, text: str) -> None:
+        """Add to the run's log; a disk that takes no more loses it."""
+        with suppress(OSError):
+            self.log.parent.mkdir(parents=True, exist_ok=True)
+            with self.log.open("a", encoding="utf-8", errors="backslashreplace") as log:
+                log.write(text + "\n")
+
+    def _record(self, outcome: Outcome) -> None:
+        """Keep the record; without it the next run finds the key in the picture itself."""
+        try:
+            self.state.keep(outcome)
+        except (OSError, StylizeError) as error:
+            self.warn(f"no record of {outcome.output} was kept: {error}")
+            self.codes.append(ExitCode.ENVIRONMENT)

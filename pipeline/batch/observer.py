@@ -1,0 +1,25 @@
+"""Whoever wants to hear how a run goes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from pipeline.batch.plan import Plan
+from pipeline.job import Job, Outcome
+
+
+class Observer(Protocol):
+    """A terminal, a log, nobody."""
+
+    def planned(self, plan: Plan) -> None: ...
+
+    def started(self, job: Job, steps: int) -> None: ...
+
+    def reading(self, job: Job, reading: Mapping[str, Any]) -> None: ...
+
+    def finished(self, outcome: Outcome) -> None: ...
+
+    def warned(self, text: str) -> None: ...
+
+    def ended(self, report: Mapping[str, Any], output: str) -> None: ...
