@@ -51,7 +51,7 @@ def _option(default: Any, meaning: str, **rules: Any) -> Any:
     Rules (all optional): `ge`, `gt`, `le`: bounds; `choices`: the words allowed; `words`: the words that are not paths, of
     an option that may be a path, and `suffixes`: how such a path must end (left out: as a picture does); `later`,
     `later_above`, `later_integers`: values that belong to the option but not to this version; `examples`: for hover help
-    in editors and the README.
+    in editors and the README; `neutral`: of an option that came later, the value that paints as before it came (`NEUTRAL`).
     """
     if isinstance(default, dict):
         return field(default_factory=lambda: dict(default), metadata={"meaning": meaning, **rules})
@@ -76,6 +76,12 @@ class Options:
     style_scale: float = _option(
         1.0, "longer side of the style image as a factor of `size`; its aspect ratio is kept", gt=0, examples=[0.5]
     )
+    style_aspect: str = _option(
+        "keep",
+        "shape of the style image: `keep` its own, or squeeze it into the `content`'s, as some programs do",
+        choices=("keep", "content"),
+        neutral="keep",
+    )
     steps: int = _option(200, "evaluations of loss and gradient at full size", ge=1, examples=[500])
     scales: int = _option(
         1, "sizes of a coarse-to-fine pyramid, the last being `size`; 1 turns it off", ge=1, later_above=1, examples=[1]
@@ -91,15 +97,31 @@ class Options:
     losses: str = _option(
         "normalized",
         "unit of the distances: `normalized` means the same at every size and layer, `paper` is Eq. 1 to 5 of Gatys et al.,"
-        " `means` are means and `sums` plain sums of squares",
-        choices=("normalized", "paper", "means", "sums"),
+        " `means` are means and `sums` plain sums of squares; `roots` is `paper` with the content divided by the root of its"
+        " count, `per_pixel` is `sums` with Gram matrices per pixel of the picture",
+        choices=("normalized", "paper", "means", "sums", "roots", "per_pixel"),
     )
     content_weight: float = _option(
         1.0, "weight of the content distance, in the unit of `losses`", ge=0, examples=[2.0]
     )
     style_weight: float = _option(3e-2, "weight of the style distance, in the unit of `losses`", ge=0, examples=[5e-2])
     tv_weight: float = _option(
-        10.0, "weight of total variation, in the unit of `losses`: smooths", ge=0, examples=[10.0]
+        10.0, "weight of total variation, in the unit of `tv_unit`: smooths", ge=0, examples=[10.0]
+    )
+    tv_kind: float | Literal["squares", "absolute"] = _option(
+        "squares",
+        "what total variation sums over neighbouring pixels: `squares` of their differences, `absolute` differences, or, for"
+        " a number β, (down² + right²)^(β/2)",
+        ge=2,
+        le=4,
+        examples=["absolute", 2.5],
+        neutral="squares",
+    )
+    tv_unit: str = _option(
+        "losses",
+        "unit of total variation: that of `losses`, or `normalized`, `means` or `sums` on its own",
+        choices=("losses", "normalized", "means", "sums"),
+        neutral="losses",
     )
     content_layers: LayerWeights = _option(
         {"block4_conv2": 1.0},
@@ -122,6 +144,16 @@ class Options:
         "picture to start from: `content`, `noise`, `style`, or the path of an image",
         words=("content", "noise", "style"),
         examples=["noise", "sketch.png"],
+    )
+    noise_level: float = _option(
+        40.0,
+        "standard deviation of `init: noise` around the middle grey, in grey levels",
+        ge=0,
+        examples=[0.001],
+        neutral=40.0,
+    )
+    noise_ratio: float = _option(
+        1.0, "share of the noise in `init: noise`; the rest is the content", ge=0, le=1, examples=[0.6], neutral=1.0
     )
     seed: int = _option(0, "seed of this pair alone (noise)", ge=0, le=2**32 - 1, examples=[7])
     preserve_color: str = _option(
@@ -161,6 +193,13 @@ class Options:
 
 
 OPTION_NAMES: tuple[str, ...] = tuple(f.name for f in dataclasses.fields(Options))
+
+NEUTRAL: Mapping[str, Any] = {
+    f.name: f.metadata["neutral"] for f in dataclasses.fields(Options) if "neutral" in f.metadata
+}
+"""Options that came after galleries had been painted, each with the value that paints as before it came. At that value an
+option is no part of a pair's key, so that a new option repaints nothing; and should its default ever change, the pairs that
+leave it out are repainted, and only they."""
 
 
 # ------------------------------------------------------------------------------------------------------------ the manifest

@@ -131,7 +131,9 @@ def paint(
     photograph = resize(content.pixels, width, height)
     side = style_side(max(width, height), options)
     recoloured = _recolouring(options, photograph)
-    paintings = [recoloured(resize(style.pixels, *_fitted(style, "style", side))) for style, _share in styles]
+    paintings = [
+        recoloured(resize(style.pixels, *_style_size(style, (width, height), options))) for style, _share in styles
+    ]
     beginning = _beginning(options, photograph, paintings[0], start)
 
     targets = Targets(
@@ -182,11 +184,23 @@ def style_side(longer_side: int, options: Options) -> int:
     return max(1, round(longer_side * options.style_scale))
 
 
+def _style_size(style: Picture, picture_size: tuple[int, int], options: Options) -> tuple[int, int]:
+    """(width, height) of a style image for a picture of `picture_size`. Raises BadImage where too little would be left."""
+    side = style_side(max(picture_size), options)
+    if options.style_aspect == "keep":
+        return _fitted(style, "style", side)
+    width, height = (max(1, round(length * options.style_scale)) for length in picture_size)
+    return _long_enough(style, "style", width, height)
+
+
 def _fitted(picture: Picture, role: str, longer_side: int) -> tuple[int, int]:
     """(width, height) at which a picture enters the network. Raises BadImage where too little of it would be left."""
     from pipeline.images.sizes import fit_longer_side
 
-    width, height = fit_longer_side(*picture.size, longer_side)
+    return _long_enough(picture, role, *fit_longer_side(*picture.size, longer_side))
+
+
+def _long_enough(picture: Picture, role: str, width: int, height: int) -> tuple[int, int]:
     if min(width, height) < _SHORTEST_SIDE:
         raise BadImage(
             f"{role} {picture.name} would be {width}x{height} pixels; its shorter side must be at least {_SHORTEST_SIDE}: "
@@ -211,14 +225,14 @@ def _beginning(options: Options, photograph: Pixels, painting: Pixels, start: Pi
     if options.init == "style":
         return cover(painting, width, height)
     if options.init == "noise":
-        noise = np.random.default_rng(options.seed).normal(_NOISE_MEAN, _NOISE_DEVIATION, photograph.shape)
-        return np.clip(noise, 0, 255).astype(np.float32)
+        noise = np.random.default_rng(options.seed).normal(_MIDDLE_GREY, options.noise_level, photograph.shape)
+        mixed = options.noise_ratio * noise + (1 - options.noise_ratio) * photograph
+        return np.clip(mixed, 0, 255).astype(np.float32)
     return photograph
 
 
-# White noise around the middle grey, mostly inside 0..255: the paper starts from "a white noise image" and gives no more.
-_NOISE_MEAN = 127.5
-_NOISE_DEVIATION = 40.0
+# The paper starts from "a white noise image" and gives no more; the default level of 40 stays mostly inside 0..255.
+_MIDDLE_GREY = 127.5
 
 
 def _recolouring(options: Options, photograph: Pixels) -> Callable[[Pixels], Pixels]:

@@ -132,21 +132,65 @@ def test_total_variation_of_a_checkerboard():
     assert float(losses.total_variation(tf.constant(board, tf.float32))) == 12
 
 
-def test_total_variation_of_a_flat_picture_is_nothing():
-    assert float(losses.total_variation(tf.fill((5, 7, 3), 99.0))) == 0
+def test_absolute_variation_is_tensorflows():
+    image = tf.constant(np.random.default_rng(0).uniform(0, 255, (7, 5, 3)), tf.float32)
+    expected = float(tf.image.total_variation(image))
+    assert float(losses.total_variation(image, "absolute")) == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("beta", [2.0, 2.5])
+def test_variation_with_an_exponent_joins_both_directions(beta):
+    # One pixel that has both neighbours, 3 below it and 4 to its right: (3² + 4²)^(β/2) = 5^β. The corner counts nowhere.
+    image = tf.constant([[[0.0], [4.0]], [[3.0], [99.0]]])
+    assert float(losses.total_variation(image, beta)) == pytest.approx(5**beta)
+
+
+@pytest.mark.parametrize("kind", ["squares", "absolute", 2.5])
+def test_flat_pictures_have_no_variation_and_no_gradient_of_it(kind):
+    with tf.GradientTape() as tape:
+        flat = tf.fill((5, 7, 3), 99.0)
+        tape.watch(flat)
+        variation = losses.variation_in_unit("means", flat, kind)
+    assert float(variation) == 0
+    np.testing.assert_array_equal(tape.gradient(variation, flat), np.zeros((5, 7, 3)))
+
+
+@pytest.mark.parametrize(("kind", "power"), [("squares", 2), ("absolute", 1), (2.5, 2.5)])
+def test_normalized_variation_of_every_kind_is_counted_in_whites(kind, power):
+    image = tf.constant(np.random.default_rng(1).uniform(0, 255, (7, 5, 3)), tf.float32)
+    expected = float(losses.total_variation(image, kind)) / 255**power / (7 * 5 * 3)
+    assert float(losses.variation_in_unit("normalized", image, kind)) == pytest.approx(expected, rel=1e-5)
+
+
+def test_roots_divide_by_the_root_of_the_count():
+    F, P = features(seed=23), features(seed=24)
+    expected = paper_content(F, P) / np.sqrt(3 * 4 * 5)
+    assert float(losses.content_in_unit("roots", F, P)) == pytest.approx(expected, rel=1e-5)
+    assert float(losses.style_in_unit("roots", tf.constant(F), per_position(P), 12)) == pytest.approx(
+        paper_style(F, P), rel=1e-5
+    )
+
+
+def test_gram_matrices_per_pixel_are_divided_by_the_pictures_pixels():
+    F, P = features(seed=25), features(seed=26)  # as of a layer of half the picture's height and width: 48 pixels
+    expected = (((paper_gram(F) - paper_gram(P)) / 48) ** 2).sum()
+    assert float(losses.style_in_unit("per_pixel", tf.constant(F), per_position(P), 48)) == pytest.approx(
+        expected, rel=1e-5
+    )
+    assert float(losses.content_in_unit("per_pixel", F, P)) == pytest.approx(2 * paper_content(F, P), rel=1e-6)
 
 
 def test_plain_sums_are_plain():
     F, P = features(seed=12), features(seed=13)
     assert float(losses.content_in_unit("sums", F, P)) == pytest.approx(2 * paper_content(F, P), rel=1e-6)
     expected = ((paper_gram(F) - paper_gram(P)) ** 2).sum()
-    assert float(losses.style_in_unit("sums", tf.constant(F), per_position(P))) == pytest.approx(expected, rel=1e-5)
+    assert float(losses.style_in_unit("sums", tf.constant(F), per_position(P), 12)) == pytest.approx(expected, rel=1e-5)
 
 
 def test_paper_units_are_the_papers_equations():
     F, P = features(seed=14), features(seed=15)
     assert float(losses.content_in_unit("paper", F, P)) == pytest.approx(paper_content(F, P), rel=1e-6)
-    assert float(losses.style_in_unit("paper", tf.constant(F), per_position(P))) == pytest.approx(
+    assert float(losses.style_in_unit("paper", tf.constant(F), per_position(P), 12)) == pytest.approx(
         paper_style(F, P), rel=1e-5
     )
 
@@ -155,15 +199,17 @@ def test_means_are_means():
     F, P = features(seed=21), features(seed=22)
     assert float(losses.content_in_unit("means", F, P)) == pytest.approx(((F - P) ** 2).mean(), rel=1e-5)
     expected = (((paper_gram(F) - paper_gram(P)) / 12) ** 2).mean()  # 3 x 4 positions
-    assert float(losses.style_in_unit("means", tf.constant(F), per_position(P))) == pytest.approx(expected, rel=1e-5)
-    ramp = tf.constant(np.arange(6, dtype=np.float32).reshape(1, 6, 1) * np.ones((1, 6, 3), np.float32))
-    assert float(losses.variation_in_unit("means", ramp)) == pytest.approx(5 / 6)  # five steps of 1 among six pixels
+    assert float(losses.style_in_unit("means", tf.constant(F), per_position(P), 12)) == pytest.approx(
+        expected, rel=1e-5
+    )
+    ramp = tf.constant(np.arange(6, dtype=np.float32).reshape(1, 6, 1) * np.ones((2, 6, 3), np.float32))
+    assert float(losses.variation_in_unit("means", ramp)) == 1  # every step to the right is 1, every step down is 0
 
 
 def test_normalized_distances_of_nothing_are_one_and_a_thousand():
     P, nothing = features(seed=16), np.zeros((3, 4, 5), np.float32)
     assert float(losses.content_in_unit("normalized", nothing, P)) == pytest.approx(1, rel=1e-5)
-    assert float(losses.style_in_unit("normalized", tf.constant(nothing), per_position(P))) == pytest.approx(
+    assert float(losses.style_in_unit("normalized", tf.constant(nothing), per_position(P), 12)) == pytest.approx(
         1000, rel=1e-5
     )
 
@@ -171,12 +217,12 @@ def test_normalized_distances_of_nothing_are_one_and_a_thousand():
 @pytest.mark.parametrize("factor", [0.1, 100.0])
 def test_normalized_distances_do_not_depend_on_how_large_a_layers_activations_are(factor):
     F, P = features(seed=17), features(seed=18)
-    for distance, target, scaled in (
-        (losses.content_in_unit, P, P * factor),
-        (losses.style_in_unit, per_position(P), per_position(P * factor)),
+    for distance, target, scaled, pixels in (
+        (losses.content_in_unit, P, P * factor, []),
+        (losses.style_in_unit, per_position(P), per_position(P * factor), [12]),
     ):
-        plain = float(distance("normalized", tf.constant(F), target))
-        assert float(distance("normalized", tf.constant(F * factor), scaled)) == pytest.approx(plain, rel=1e-2)
+        plain = float(distance("normalized", tf.constant(F), target, *pixels))
+        assert float(distance("normalized", tf.constant(F * factor), scaled, *pixels)) == pytest.approx(plain, rel=1e-2)
 
 
 def test_normalized_distances_do_not_depend_on_size():
@@ -185,8 +231,8 @@ def test_normalized_distances_do_not_depend_on_size():
     assert float(losses.content_in_unit("normalized", *wide)) == pytest.approx(
         float(losses.content_in_unit("normalized", F, P)), rel=1e-5
     )
-    assert float(losses.style_in_unit("normalized", tf.constant(wide[0]), per_position(P))) == pytest.approx(
-        float(losses.style_in_unit("normalized", tf.constant(F), per_position(P))), rel=1e-5
+    assert float(losses.style_in_unit("normalized", tf.constant(wide[0]), per_position(P), 12)) == pytest.approx(
+        float(losses.style_in_unit("normalized", tf.constant(F), per_position(P), 12)), rel=1e-5
     )
 
 
@@ -200,4 +246,4 @@ def test_normalized_variation_of_single_pixel_stripes_is_one():
 def test_black_targets_do_not_divide_by_zero():
     nothing = tf.zeros((3, 4, 5))
     assert float(losses.content_in_unit("normalized", nothing, nothing)) == 0
-    assert float(losses.style_in_unit("normalized", nothing, losses.gram_per_position(nothing))) == 0
+    assert float(losses.style_in_unit("normalized", nothing, losses.gram_per_position(nothing), 12)) == 0

@@ -10,6 +10,7 @@ pytestmark = pytest.mark.studio
 tf = pytest.importorskip("tensorflow")
 
 from pipeline.job import Options  # noqa: E402
+from pipeline.studio import losses  # noqa: E402
 from pipeline.studio.objective import Objective, Targets, Weights, blend  # noqa: E402
 
 
@@ -21,8 +22,8 @@ def picture(seed):
     return tf.constant(np.random.default_rng(seed).uniform(0, 255, (6, 5, 3)), tf.float32)
 
 
-def objective(unit="paper"):
-    return Objective(pixels_as_features, ["block1_conv1"], ["block2_conv1"], unit)
+def objective(unit="paper", **variation):
+    return Objective(pixels_as_features, ["block1_conv1"], ["block2_conv1"], unit, **variation)
 
 
 def weights(**options):
@@ -48,6 +49,29 @@ def test_weights_multiply_their_parts():
     once = objective()(picture(3), targets, weights(content_weight=1, style_weight=1, tv_weight=1))
     more = objective()(picture(3), targets, weights(content_weight=2, style_weight=3, tv_weight=5))
     np.testing.assert_allclose(more[1:], [2 * once.content, 3 * once.style, 5 * once.tv], rtol=1e-6)
+
+
+def test_total_variation_may_have_a_unit_and_a_kind_of_its_own():
+    image = picture(3)
+    targets = Targets(objective().content_targets(picture(1)), objective().style_targets(picture(2)))
+    for options, expected in (
+        ({"tv_unit": "means"}, losses.variation_in_unit("means", image)),
+        ({"tv_kind": "absolute"}, losses.variation_in_unit("paper", image, "absolute")),
+        ({"tv_kind": 2.5, "tv_unit": "normalized"}, losses.variation_in_unit("normalized", image, 2.5)),
+    ):
+        evaluation = objective(**options)(image, targets, weights(tv_weight=2))
+        assert float(evaluation.tv) == pytest.approx(2 * float(expected), rel=1e-6)
+        assert float(evaluation.style) == float(objective()(image, targets, weights()).style)
+
+
+def test_grams_per_pixel_count_the_pictures_own_pixels():
+    twice = tf.concat([picture(3)] * 2, axis=0)  # the same texture on twice the area
+    targets = Targets({}, objective().style_targets(picture(2)))
+    lone = Objective(pixels_as_features, [], ["block2_conv1"], "per_pixel")
+    options = weights(content_layers={})
+    assert float(lone(twice, targets, options).style) == pytest.approx(
+        float(lone(picture(3), targets, options).style), rel=1e-5
+    )
 
 
 def test_layer_weights_multiply_their_layers():

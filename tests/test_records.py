@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime
+import hashlib
+import json
 import os
 import time
 from dataclasses import fields, replace
@@ -15,11 +17,11 @@ from pipeline.batch.clock import end_of_run, next_deadline
 from pipeline.batch.files import remove_parts, write_whole
 from pipeline.batch.lock import run_lock
 from pipeline.batch.plan import make_plan
-from pipeline.batch.records import HashTable, State, pair_id, pair_key, thin
+from pipeline.batch.records import ALGORITHM, KEY_SCHEMA, HashTable, State, pair_id, pair_key, thin
 from pipeline.errors import ExitCode, Locked, OutputError, weightiest
 from pipeline.images.facts import image_size
 from pipeline.images.source import hash_file
-from pipeline.job import Job, Options, RunSettings, StyleImage
+from pipeline.job import NEUTRAL, OPTION_NAMES, Job, Options, RunSettings, StyleImage
 from pipeline.manifest import load_manifest
 
 JOB = Job(output="a.png", content=Path("/c"), styles=(StyleImage(Path("/s")),), options=Options())
@@ -48,6 +50,37 @@ def test_every_option_that_decides_pixels_is_in_the_key(field):
         assert key(changed) == key(JOB)
     else:
         assert key(changed) != key(JOB)
+
+
+# The options of the first version, whose keys galleries bear.
+FIRST_OPTIONS = """preset size style_scale steps scales optimizer learning_rate losses content_weight style_weight tv_weight
+    content_layers style_layers pooling border init seed preserve_color strength precision tile weights depth quality"""
+
+
+def test_an_option_that_came_later_repaints_no_gallery():
+    """Its key is that of the same pair before the option came; so every later option must name its neutral value."""
+    assert {*FIRST_OPTIONS.split()} == {*OPTION_NAMES} - {*NEUTRAL}
+
+    class FirstVersion(Options):
+        def as_dict(self):
+            return {name: getattr(self, name) for name in FIRST_OPTIONS.split()}
+
+    def first_key(**options):
+        """As the first version made it."""
+        makeup = {
+            "schema": KEY_SCHEMA,
+            "algorithm": ALGORITHM,
+            "content": "1",
+            "styles": [["2", 1.0]],
+            "options": {n: v for n, v in FirstVersion(**options).as_dict().items() if n not in ("preset", "weights")},
+            "weights": "w",
+            "format": ".png",
+        }
+        return hashlib.sha256(json.dumps(makeup, sort_keys=True).encode()).hexdigest()
+
+    for options in ({}, {"size": 640, "losses": "sums"}):
+        assert key(replace(JOB, options=Options(**options, **NEUTRAL))) == first_key(**options)
+    assert key(replace(JOB, options=Options(style_aspect="content"))) != first_key()
 
 
 def test_contents_format_and_network_are_in_the_key_and_names_are_not():

@@ -172,6 +172,25 @@ def test_sources_may_be_paths_images_or_arrays(tmp_path):
         np.testing.assert_array_equal(result, results[0])
 
 
+def test_noise_may_be_mixed_with_the_content():
+    """One step at no weight moves nothing: what comes back is the beginning."""
+    still = QUICK | {"steps": 1, "init": "noise", "content_weight": 0, "style_weight": 0, "tv_weight": 0}
+    noise, flat, mixed = (
+        pixels(stylize(CONTENT, STYLE, **still, **options)).astype(float)
+        for options in ({}, {"noise_level": 0}, {"noise_level": 0, "noise_ratio": 0.25})
+    )
+    assert 35 < noise.std() < 45
+    np.testing.assert_array_equal(flat, np.full_like(flat, 128))
+    np.testing.assert_allclose(mixed, 0.25 * 127.5 + 0.75 * CONTENT, atol=0.51)
+
+
+def test_a_style_in_the_contents_aspect_is_squeezed_and_not_cut():
+    """A style that has the content's shape already is the same either way; another is not."""
+    for style, same in ((STYLE, False), (np.asarray(Image.fromarray(STYLE).resize((64, 48))), True)):
+        kept, squeezed = (pixels(stylize(CONTENT, style, **QUICK, style_aspect=a)) for a in ("keep", "content"))
+        assert np.array_equal(kept, squeezed) == same
+
+
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [

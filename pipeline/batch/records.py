@@ -23,7 +23,7 @@ from typing import Any
 from pipeline.batch.files import write_whole
 from pipeline.errors import BadImage
 from pipeline.images.source import hash_file
-from pipeline.job import Job, Outcome
+from pipeline.job import NEUTRAL, Job, Outcome
 
 KEY_SCHEMA = 1  # raise when the make-up of the key changes
 ALGORITHM = 1  # raise with every change that changes pixels
@@ -157,10 +157,13 @@ def pair_key(job: Job, sha256: Callable[[Path], str], weights_sha256: str) -> st
     """SHA-256 of everything that decides a pair's pixels and bytes: the inputs' contents, the options, the network.
 
     File names, times, threads, versions and the preset's name are not in it: moving a project or updating a library does not
-    repaint a gallery. `sha256` gives the hash of an input file's bytes; what it raises (BadImage), this raises.
+    repaint a gallery. Nor is an option that came later, where it is at the value that paints as before it came: a new
+    option does not repaint a gallery either. `sha256` gives the hash of an input file's bytes; what it raises (BadImage),
+    this raises.
     """
     options = job.options.as_dict()
-    del options["preset"], options["weights"]
+    for name in ("preset", "weights", *(name for name, value in NEUTRAL.items() if options[name] == value)):
+        del options[name]
     if job.options.starts_from_file:
         options["init"] = sha256(Path(job.options.init))
     makeup = {

@@ -129,7 +129,8 @@ class _Painter:
         content = open_picture(job.content, longer_side=size if isinstance(size, int) else None)
         longer_side = max(result_size(content, job.options))
         format_for(Path(job.output).suffix, longer_side)  # refused now and not after hours
-        side = style_side(longer_side, job.options)
+        # A style that is squeezed needs more of one side than of the other: it is opened whole.
+        side = style_side(longer_side, job.options) if job.options.style_aspect == "keep" else None
         styles = [(open_picture(style.image, longer_side=side), style.weight) for style in job.styles]
         start = open_picture(Path(job.options.init)) if job.options.starts_from_file else None
         result = paint(content, styles, job.options, self._workshop, start=start, on_reading=self._read_out)

@@ -15,14 +15,17 @@ weight found at one size or layer is wrong at another. `normalized`, the default
 would be for an empty (all zero) set of features, which makes a distance a share of what there is to match:
 
     unit         content, per layer         style, per layer                                total variation
-    normalized   Σ(F - P)² / ΣP²            1000 · Σ(G/M_x - A/M_a)² / Σ(A/M_a)²            mean of squares / 255²
-    paper        1/2 Σ(F - P)²   (Eq. 1)    1/(4N²) Σ(G/M_x - A/M_a)²          (Eq. 4)      sum of squares
-    means        mean of (F - P)²           mean of (G/M_x - A/M_a)²                        mean of squares
-    sums         Σ(F - P)²                  Σ(G - A·M_x/M_a)²                               sum of squares
+    normalized   Σ(F - P)² / ΣP²            1000 · Σ(G/M_x - A/M_a)² / Σ(A/M_a)²            a pixel and colour, / 255²
+    paper        1/2 Σ(F - P)²   (Eq. 1)    1/(4N²) Σ(G/M_x - A/M_a)²          (Eq. 4)      sum
+    means        mean of (F - P)²           mean of (G/M_x - A/M_a)²                        mean
+    sums         Σ(F - P)²                  Σ(G - A·M_x/M_a)²                               sum
+    roots        1/2 Σ(F - P)² / √(N·M_x)   as `paper`                                      sum
+    per_pixel    Σ(F - P)²                  Σ(G - A·M_x/M_a)² / pixels²                     sum
 
 Style shares are counted in thousandths, because a style is well met at some thousandths where content is well kept at some
 tenths: this brings both weights near one. `means` is what the paper's authors published as code, and most others after
-them. For style images of the picture's own size (M_x = M_a), which is all that the
+them; `roots` is cysmith's neural-style-tf, `per_pixel` Keras' own example and its descendants, whose Gram matrices of every
+layer are divided by the pixels of the picture. For style images of the picture's own size (M_x = M_a), which is all that the
 paper considers, `paper` and `sums` are exactly Eq. 1 to 5 and the plain sums of squares with unnormalised Gram matrices;
 for others we compare Gram matrices per position, so that the style image may have any size.
 """
@@ -33,7 +36,7 @@ from collections.abc import Callable, Mapping
 
 import tensorflow as tf
 
-UNITS = ("normalized", "paper", "means", "sums")
+UNITS = ("normalized", "paper", "means", "sums", "roots", "per_pixel")
 _THOUSANDTHS = 1000.0
 _GREY_LEVELS = 255.0
 # Keeps a black photograph or style (no features to match) from dividing by zero. Squared activations of VGG19 are of the
@@ -81,14 +84,30 @@ def style_distance(features: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
     return squared_distance(gram_per_position(features), target) / (4.0 * channels**2)
 
 
-def total_variation(image: tf.Tensor) -> tf.Tensor:
-    """Σ (x_{i+1,j} - x_{i,j})² + (x_{i,j+1} - x_{i,j})² over an image (height, width, channels), a scalar.
+def total_variation(image: tf.Tensor, kind: str | float = "squares") -> tf.Tensor:
+    """How much neighbouring pixels of an image (height, width, channels) differ, a scalar. The paper has no such term.
 
-    The paper has no such term; the square follows Mahendran & Vedaldi (arXiv 1412.0035, section 3.2) with β = 2.
+    With down = x_{i+1,j} - x_{i,j} and right = x_{i,j+1} - x_{i,j}, `kind` is one of
+
+        squares    Σ down² + Σ right²
+        absolute   Σ |down| + Σ |right|, as tf.image.total_variation
+        a number   Σ (down² + right²)^(β/2), Mahendran & Vedaldi (arXiv 1412.0035, section 3.2), over the pixels that have both
+                   neighbours; 2.5 is the power 1.25 of Keras' example, and 2 is half the sum whose gradient Johnson's has
     """
+    return tf.add_n([tf.reduce_sum(differences) for differences in _differences(image, kind)])
+
+
+def _differences(image: tf.Tensor, kind: str | float) -> list[tf.Tensor]:
+    """What `total_variation` sums: downwards and to the right, or both in one."""
     down = image[1:] - image[:-1]
     right = image[:, 1:] - image[:, :-1]
-    return tf.reduce_sum(down**2) + tf.reduce_sum(right**2)
+    match kind:
+        case "squares":
+            return [down**2, right**2]
+        case "absolute":
+            return [tf.abs(down), tf.abs(right)]
+        case _:
+            return [(down[:, :-1] ** 2 + right[:-1] ** 2) ** (float(kind) / 2)]
 
 
 def weighted_sum(distances: Mapping[str, tf.Tensor], weights: Mapping[str, tf.Tensor]) -> tf.Tensor:
@@ -107,33 +126,44 @@ def content_in_unit(unit: str, features: tf.Tensor, target: tf.Tensor) -> tf.Ten
             return content_distance(features, target)
         case "means":
             return distance / (_positions(features) * features.shape[-1])
-        case "sums":
+        case "sums" | "per_pixel":
             return distance
+        case "roots":
+            return 0.5 * distance / tf.sqrt(_positions(features) * features.shape[-1])
         case _:
             return distance / (tf.reduce_sum(target**2) + _NOTHING)
 
 
-def style_in_unit(unit: str, features: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
-    """One layer's style distance in one of `UNITS` (table above); `target` is a Gram matrix per position."""
+def style_in_unit(unit: str, features: tf.Tensor, target: tf.Tensor, pixels: float | tf.Tensor) -> tf.Tensor:
+    """One layer's style distance in one of `UNITS` (table above); `target` is a Gram matrix per position, `pixels` is the
+    count of the picture's pixels."""
     distance = squared_distance(gram_per_position(features), target)
     match unit:
-        case "paper":
+        case "paper" | "roots":
             return style_distance(features, target)
         case "means":
             return distance / float(features.shape[-1]) ** 2
         case "sums":
             return distance * _positions(features) ** 2
+        case "per_pixel":
+            return distance * (_positions(features) / pixels) ** 2
         case _:
             return _THOUSANDTHS * distance / (tf.reduce_sum(target**2) + _NOTHING)
 
 
-def variation_in_unit(unit: str, image: tf.Tensor) -> tf.Tensor:
-    """Total variation of a picture in 0..255 in one of `UNITS` (table above)."""
-    variation = total_variation(image)
-    if unit in ("paper", "sums"):
-        return variation
-    mean = variation / (_positions(image) * 3.0)
-    return mean if unit == "means" else mean / _GREY_LEVELS**2
+def variation_in_unit(unit: str, image: tf.Tensor, kind: str | float = "squares") -> tf.Tensor:
+    """Total variation of a picture in 0..255 in one of `UNITS` (table above); `kind` as for `total_variation`.
+
+    `means` are the mean downwards plus the mean to the right, each over the differences there are.
+    """
+    match unit:
+        case "means":
+            return tf.add_n([tf.reduce_mean(differences) for differences in _differences(image, kind)])
+        case "normalized":
+            power = {"squares": 2.0, "absolute": 1.0}.get(str(kind)) or float(kind)
+            return total_variation(image, kind) / (_positions(image) * 3.0) / _GREY_LEVELS**power
+        case _:
+            return total_variation(image, kind)
 
 
 def _positions(features: tf.Tensor) -> tf.Tensor:

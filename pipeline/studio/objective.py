@@ -64,12 +64,21 @@ class Objective:
     """The loss of a picture, given targets and weights."""
 
     def __init__(
-        self, extract: Extractor, content_layers: Sequence[str], style_layers: Sequence[str], unit: str
+        self,
+        extract: Extractor,
+        content_layers: Sequence[str],
+        style_layers: Sequence[str],
+        unit: str,
+        *,
+        tv_kind: str | float = "squares",
+        tv_unit: str = "losses",
     ) -> None:
         self.extract = extract
         self.content_layers = tuple(sorted(content_layers))
         self.style_layers = tuple(sorted(style_layers))
         self.unit = unit
+        self.tv_kind = tv_kind
+        self.tv_unit = unit if tv_unit == "losses" else tv_unit
 
     def content_targets(self, photograph: tf.Tensor) -> Mapping[str, tf.Tensor]:
         """The photograph's features at the content layers, P of Eq. 1."""
@@ -83,6 +92,7 @@ class Objective:
     def __call__(self, picture: tf.Tensor, targets: Targets, weights: Weights) -> Distances:
         """Eq. 7 with total variation: α·L_content + β·L_style + γ·TV of a picture (height, width, 3) in 0..255."""
         activations = self.extract(picture, [*self.content_layers, *self.style_layers])
+        pixels = tf.cast(tf.shape(picture)[0] * tf.shape(picture)[1], tf.float32)
         content = weights.content * losses.weighted_sum(
             {
                 layer: losses.content_in_unit(self.unit, activations[layer], targets.content[layer])
@@ -92,12 +102,12 @@ class Objective:
         )
         style = weights.style * losses.weighted_sum(
             {
-                layer: losses.style_in_unit(self.unit, activations[layer], targets.style[layer])
+                layer: losses.style_in_unit(self.unit, activations[layer], targets.style[layer], pixels)
                 for layer in self.style_layers
             },
             weights.style_layers,
         )
-        tv = weights.tv * losses.variation_in_unit(self.unit, picture)
+        tv = weights.tv * losses.variation_in_unit(self.tv_unit, picture, self.tv_kind)
         return Distances(content + style + tv, content, style, tv)
 
 

@@ -57,7 +57,14 @@ class Workshop:
             (options.pooling, options.border, precision),
             lambda: Vgg19(self._kernels, pooling=options.pooling, border=options.border, precision=precision),
         )
-        return Objective(network, tuple(options.content_layers), tuple(options.style_layers), options.losses)
+        return Objective(
+            network,
+            tuple(options.content_layers),
+            tuple(options.style_layers),
+            options.losses,
+            tv_kind=options.tv_kind,
+            tv_unit=options.tv_unit,
+        )
 
     def content_targets(self, options: Options, name: Hashable, photograph: Pixels) -> Mapping[str, tf.Tensor]:
         """Features of a photograph (height, width, 3); `name` tells its content (a hash), for keeping."""
@@ -77,7 +84,8 @@ class Workshop:
         objective = self.objective(options, precision)
         key = (
             (shape, precision),
-            (options.pooling, options.border, options.losses, options.optimizer, options.learning_rate),
+            (options.pooling, options.border, options.losses, options.tv_kind, options.tv_unit),
+            (options.optimizer, options.learning_rate),
             (objective.content_layers, objective.style_layers),
         )
         return self._descents.get(key, lambda: Descent(objective, _optimizer(options, shape)))
