@@ -45,7 +45,8 @@ _NOTHING = 1e-9
 
 
 def squared_distance(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
-    """Σ(a - b)², a scalar."""
+    """Σ(a - b)², a float32 scalar."""
+    a, b = tf.cast(a, tf.float32), tf.cast(b, tf.float32)
     return tf.reduce_sum(tf.math.squared_difference(a, b))
 
 
@@ -64,13 +65,15 @@ def gram_matrix(features: tf.Tensor) -> tf.Tensor:
 
 @tf.custom_gradient  # type: ignore[untyped-decorator]
 def _inner_products(by_position: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
-    """FᵀF of F (M, N). Its gradient, F (D + Dᵀ) for an incoming D, is one product; TensorFlow's own would take two, as
-    it cannot know that both factors are one."""
+    """FᵀF of F (M, N), in float32 whatever F's type, as bfloat16 cannot hold a sum of many squares. Its gradient,
+    F (D + Dᵀ) for an incoming D, in F's type, is one product; TensorFlow's own would take two, as it cannot know that both
+    factors are one."""
 
     def gradient(incoming: tf.Tensor) -> tf.Tensor:
-        return tf.matmul(by_position, incoming + tf.transpose(incoming))
+        return tf.matmul(by_position, tf.cast(incoming + tf.transpose(incoming), by_position.dtype))
 
-    return tf.matmul(by_position, by_position, transpose_a=True), gradient
+    features = tf.cast(by_position, tf.float32)
+    return tf.matmul(features, features, transpose_a=True), gradient
 
 
 def gram_per_position(features: tf.Tensor) -> tf.Tensor:
@@ -99,8 +102,7 @@ def total_variation(image: tf.Tensor, kind: str | float = "squares") -> tf.Tenso
 
 def _differences(image: tf.Tensor, kind: str | float) -> list[tf.Tensor]:
     """What `total_variation` sums: downwards and to the right, or both in one."""
-    down = image[1:] - image[:-1]
-    right = image[:, 1:] - image[:, :-1]
+    down, right = neighbour_differences(image)
     match kind:
         case "squares":
             return [down**2, right**2]
@@ -108,6 +110,25 @@ def _differences(image: tf.Tensor, kind: str | float) -> list[tf.Tensor]:
             return [tf.abs(down), tf.abs(right)]
         case _:
             return [(down[:, :-1] ** 2 + right[:-1] ** 2) ** (float(kind) / 2)]
+
+
+@tf.custom_gradient  # type: ignore[untyped-decorator]
+def neighbour_differences(
+    image: tf.Tensor,
+) -> tuple[tuple[tf.Tensor, tf.Tensor], Callable[[tf.Tensor, tf.Tensor], tf.Tensor]]:
+    """x_{i+1,j} - x_{i,j} (height - 1, width, channels) and x_{i,j+1} - x_{i,j} (height, width - 1, channels) of an image
+    (height, width, channels). The gradient is their transpose, written with pads: TensorFlow's own, of slices, takes 2 % of an
+    evaluation."""
+
+    def gradient(down: tf.Tensor, right: tf.Tensor) -> tf.Tensor:
+        return (
+            tf.pad(down, [[1, 0], [0, 0], [0, 0]])
+            - tf.pad(down, [[0, 1], [0, 0], [0, 0]])
+            + tf.pad(right, [[0, 0], [1, 0], [0, 0]])
+            - tf.pad(right, [[0, 0], [0, 1], [0, 0]])
+        )
+
+    return (image[1:] - image[:-1], image[:, 1:] - image[:, :-1]), gradient
 
 
 def weighted_sum(distances: Mapping[str, tf.Tensor], weights: Mapping[str, tf.Tensor]) -> tf.Tensor:
