@@ -132,6 +132,8 @@ def preset_list() -> str:
 def preset_text(name: str) -> str:
     """What a preset is, its source, what cannot be matched, and the options it sets."""
     import difflib
+    import shutil
+    import textwrap
 
     from pipeline.manifest import builtin_presets
 
@@ -142,11 +144,14 @@ def preset_text(name: str) -> str:
             f"no preset '{name}'" + (f"; did you mean '{near[0]}'?" if near else f"; there are {', '.join(presets)}")
         )
     preset = presets[name]
-    options = "\n".join(f"  {option}: {_value(value)}" for option, value in preset.options.items())
-    parts = [
-        f"{name}: {preset.summary}",
-        f"source: {preset.source}",
-        preset.notes,
-        f"sets:\n{options}" if options else "",
-    ]
-    return "\n".join(part for part in parts if part)
+    columns = min(shutil.get_terminal_size().columns, _WIDEST)
+    prose = [f"{name}: {preset.summary}", f"source: {preset.source}", preset.notes]
+    options = [f"  {option}: {_value(value)}" for option, value in preset.options.items()]
+    return "\n".join(
+        textwrap.fill(part, columns, subsequent_indent="    " if part.startswith(" ") else "", break_on_hyphens=False)
+        for part in [*prose, *(["sets:"] if options else []), *options]
+        if part
+    )
+
+
+_WIDEST = 100  # columns of prose; longer lines are hard to read
