@@ -25,6 +25,7 @@ from pipeline.errors import EnvironmentProblem, OutOfMemory, OutputError, PairEr
 
 Task = TypeVar("Task")
 
+WORKER = "pipeline.batch.worker"  # the module that a worker runs; tests put one without TensorFlow in its place
 _LOOK_SECONDS = 0.5  # how often memory, time and the stop flag are looked at; short beside one evaluation's importance
 _GRACE_SECONDS = 5.0  # between SIGTERM and SIGKILL; the worker has nothing to save, only to go
 # A worker is replaced between pairs when it has grown to this multiple of what it held after its first pair: TensorFlow
@@ -243,7 +244,7 @@ class _Slot(Generic[Task]):
             raise OutputError(f"cannot write the log {self.log}: {error.strerror}") from error
         with log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "pipeline.batch.worker", str(commands_read), str(messages_write)],
+                [sys.executable, "-m", WORKER, str(commands_read), str(messages_write)],
                 pass_fds=(commands_read, messages_write),
                 stdin=subprocess.DEVNULL,
                 stdout=log,

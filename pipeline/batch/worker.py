@@ -11,10 +11,12 @@ Messages:  {"type": "ready", facts of the machine}, then per pair {"type": "read
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import queue
 import resource
+import signal
 import sys
 import threading
 import traceback
@@ -32,11 +34,13 @@ from pipeline.studio.weights import Weights
 
 # For the kernel's OOM killer, -1000 to 1000: when memory runs out, it takes this process and not the driver.
 _OOM_SCORE = "800"
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 def main(arguments: list[str]) -> None:
     """Serve pairs until the supervisor closes the command pipe or dies."""
     commands, messages = (int(argument) for argument in arguments)
+    _die_with_the_driver()
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(_OOM_SCORE)
     out = os.fdopen(messages, "w", encoding="utf-8")
@@ -46,6 +50,13 @@ def main(arguments: list[str]) -> None:
     painter = _Painter(out)
     while True:
         _say(out, painter.answer(inbox.get()))
+
+
+def _die_with_the_driver() -> None:
+    """Have the kernel end this process when the supervisor is killed: one that is stopped, or deep in a library, would not
+    notice its closed pipe. Where the kernel cannot (it is Linux' own), `_listen` must do."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _listen(commands: IO[str], inbox: queue.Queue[dict[str, Any]]) -> None:
