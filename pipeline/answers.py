@@ -47,7 +47,7 @@ def plan_rows(plan: Plan, manifest: Manifest) -> list[dict[str, Any]]:
 
 def plan_text(rows: Sequence[Mapping[str, Any]]) -> str:
     """The rows as a table with a total."""
-    words = {"paint": "paint", "keep": "keep", "fail": "FAIL"}
+    words = {"paint": "paint", "keep": "keep", "fail": "FAIL", "quarantined": "HELD"}
     width = max((len(printable(row["output"])) for row in rows), default=0)
     lines = []
     for row in rows:
@@ -62,7 +62,11 @@ def plan_text(rows: Sequence[Mapping[str, Any]]) -> str:
     total = f"{len(to_paint)} to paint" + (f" in about {duration(seconds)}" if to_paint else "")
     kept = sum(row["action"] == "keep" for row in rows)
     failing = sum(row["action"] == "fail" for row in rows)
-    return "\n".join([*lines, f"{total}, {kept} up to date" + (f", {failing} cannot be started" if failing else "")])
+    held = sum(row["action"] == "quarantined" for row in rows)
+    others = [f"{kept} up to date"]
+    others += [f"{failing} cannot be started"] if failing else []
+    others += [f"{held} quarantined"] if held else []
+    return "\n".join([*lines, ", ".join([total, *others])])
 
 
 def explanation(job: Job) -> str:

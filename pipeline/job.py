@@ -326,7 +326,8 @@ class Outcome:
     """How one pair went. The fields are the keys of a row in report.json (README, "report.json").
 
     `content` and `style` are names relative to the input folder where they lie below it. `size` is (width, height) of the
-    picture in pixels. `weights` are the network's name and SHA-256. `notes` are things worth knowing that are not failures
+    picture in pixels. `failing_since` (ISO 8601) and `failed_runs` count runs without a break in which the pair failed in the
+    same way. `weights` are the network's name and SHA-256. `notes` are things worth knowing that are not failures
     ("first of 12 frames used").
     """
 
@@ -337,6 +338,8 @@ class Outcome:
     reason: str | None = None
     reason_class: str | None = None
     attempts: int = 0
+    failing_since: str | None = None
+    failed_runs: int = 0
     size: list[int] | None = None
     steps: int = 0
     seconds: float = 0.0

@@ -65,7 +65,7 @@ class Quiet:
     def reading(self, job: Job, reading: Mapping[str, Any]) -> None: ...
 
     def finished(self, outcome: Outcome) -> None:
-        if outcome.status == "failed":
+        if outcome.status in ("failed", "quarantined"):
             self._say(finished_line(outcome))
 
     def warned(self, text: str) -> None:
@@ -177,7 +177,14 @@ class JsonLines:
     """One object a line: time, level, event, and what belongs to it."""
 
     def planned(self, plan: Plan) -> None:
-        self._say("info", "planned", paint=plan.count("paint"), keep=plan.count("keep"), fail=plan.count("fail"))
+        self._say(
+            "info",
+            "planned",
+            paint=plan.count("paint"),
+            keep=plan.count("keep"),
+            fail=plan.count("fail"),
+            quarantined=plan.count("quarantined"),
+        )
 
     def started(self, job: Job, steps: int) -> None:
         self._say("info", "started", pair=job.output, steps=steps)
@@ -185,7 +192,7 @@ class JsonLines:
     def reading(self, job: Job, reading: Mapping[str, Any]) -> None: ...
 
     def finished(self, outcome: Outcome) -> None:
-        level = "error" if outcome.status == "failed" else "info"
+        level = "error" if outcome.status in ("failed", "quarantined") else "info"
         self._say(
             level,
             outcome.status,
@@ -210,11 +217,12 @@ class JsonLines:
 
 def planned_line(plan: Plan) -> str:
     """What lies ahead, in one line."""
-    paint, keep, fail = (plan.count(action) for action in ("paint", "keep", "fail"))
+    paint, keep, fail, held = (plan.count(action) for action in ("paint", "keep", "fail", "quarantined"))
     parts = [f"{paint} to paint"] if paint else []
     parts += [f"{keep} up to date"] if keep or not plan.steps else []
     parts += [f"{fail} cannot be started"] if fail else []
-    return ("everything is up to date: " if keep and not paint and not fail else "") + ", ".join(parts)
+    parts += [f"{held} quarantined"] if held else []
+    return ("everything is up to date: " if keep == len(plan.steps) > 0 else "") + ", ".join(parts)
 
 
 def finished_line(outcome: Outcome) -> str:

@@ -14,7 +14,6 @@ from pipeline.errors import OutputError
 from pipeline.report import build_report
 from pipeline.report.history import (
     append_history,
-    failing_runs,
     history_row,
     read_history,
     render_history,
@@ -134,8 +133,3 @@ def test_usual_speed_needs_three_runs_that_painted() -> None:
     rows = [{"seconds_per_step_and_megapixel": speed} for speed in (1.0, None, 9.0)]
     assert usual_speed(rows) is None
     assert usual_speed([*rows, {"seconds_per_step_and_megapixel": 2.0}]) == 2.0
-
-
-def test_failing_runs_counts_back_to_the_last_run_without_the_failure() -> None:
-    rows = [{"failed": failed} for failed in (["a"], ["a", "b"], ["a"])]
-    assert (failing_runs("a", rows), failing_runs("b", rows), failing_runs("c", rows)) == (3, 0, 0)

@@ -169,11 +169,11 @@ def test_failures_come_before_pictures_with_reason_fix_and_command() -> None:
     assert shown.index("Picture cannot be used") < shown.index("it is empty") < shown.index("New pictures")
 
 
-def test_a_failure_that_is_not_the_first_says_for_how_many_runs() -> None:
-    bad = [outcome("bad.png", "failed")]
-    earlier = [history_row(build_report(facts(id=f"night-{n}"), bad)) for n in range(2)]
-    assert "failing for 3 runs" in page(bad, history=earlier).text
-    assert "failing for" not in page(bad).text
+def test_a_failure_that_is_not_the_first_says_since_when() -> None:
+    since = "2026-11-24T22:00:03+01:00"
+    third = page([outcome("bad.png", "failed", failing_since=since, failed_runs=3)])
+    assert "failing since Tue 24 Nov 2026, 22:00 (3 runs)" in third.text
+    assert "failing since" not in page([outcome("bad.png", "failed", failing_since=since, failed_runs=1)]).text
 
 
 @pytest.mark.parametrize(

@@ -442,7 +442,10 @@ def test_a_folder_in_the_place_of_a_picture_fails_that_pair_alone(project, styli
     (project / "out/deep").write_text("a file where a folder is needed")
     done = stylize("run", "night.yaml", cwd=project)
     assert done.returncode == 3
-    assert set(statuses(project).values()) == {"failed"}
+    assert {pair["output"]: pair["reason"].split(" is ")[1] for pair in report_of(project)["pairs"]} == {
+        "dog--wave.png": "no file; move what stands there, or change the output",
+        "deep/sea.jpg": "no folder; move what stands there, or change the output",
+    }
     assert "Traceback" not in done.stderr
 
 

@@ -36,13 +36,16 @@ def clean_output(manifest: Manifest, *, dry_run: bool) -> list[Path]:
 
 def _unwanted(manifest: Manifest, state: State) -> Iterator[Path]:
     wanted = {pair_id(job.output) for job in manifest.jobs}
+    seen: set[str] = set()
     for path in sorted(state.records.glob("*.json")):
-        if path.stem in wanted or path == state.records / "hashes.json":
+        pair = path.name.split(".")[0]  # of its record, or of how it failed
+        if pair in wanted or path == state.records / "hashes.json" or pair in seen:
             continue
+        seen.add(pair)
         with suppress(OSError, ValueError, KeyError, TypeError):
-            output = str(json.loads(path.read_bytes())["outcome"]["output"])
+            output = str(json.loads((state.records / f"{pair}.json").read_bytes())["outcome"]["output"])
             record = state.record(output)
             picture = manifest.output / output
             if record is not None and record.matches(picture):
                 yield picture
-        yield from sorted(state.records.glob(f"{path.stem}.*"))
+        yield from sorted(state.records.glob(f"{pair}.*"))

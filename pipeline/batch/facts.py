@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import datetime
-import importlib.metadata
 import os
 import platform
 import socket
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from pipeline.batch.versions import version
 from pipeline.job import Manifest
 from pipeline.report.data import RunFacts
 
@@ -53,14 +52,6 @@ def run_facts(
         warnings=warnings,
         input=os.path.relpath(manifest.input, manifest.output),
     )
-
-
-def version(*packages: str) -> str:
-    """The version of the first of these packages that is installed; read from its metadata, it is not imported."""
-    for package in packages:
-        with suppress(importlib.metadata.PackageNotFoundError):
-            return importlib.metadata.version(package)
-    return ""
 
 
 def _from_here(path: Path) -> str:

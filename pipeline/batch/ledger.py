@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 from collections.abc import Mapping
 from contextlib import suppress
@@ -9,6 +10,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from pipeline.batch.failures import Failure, Failures, circumstances
 from pipeline.batch.observer import Observer
 from pipeline.batch.plan import Step
 from pipeline.batch.records import State
@@ -34,6 +36,7 @@ class Ledger:
         self.outcomes: dict[str, Outcome] = {}
         self.codes: list[ExitCode] = []
         self.warnings: list[str] = list(manifest.warnings)
+        self._failures = Failures(state.records)
         self._tries: dict[str, int] = {}
 
     def begin_try(self, step: Step) -> None:
@@ -56,6 +59,7 @@ class Ledger:
         details = {name: value for name, value in message.items() if name in _DETAILS}
         outcome = self.outcome(step, "done", **details)
         self._record(outcome)
+        self._failures.forget(step.job.output)
         return outcome
 
     def kept(self, step: Step) -> Outcome:
@@ -65,7 +69,49 @@ class Ledger:
         outcome = self.outcome(step, "up_to_date", **details)
         if step.adopted is not None:
             self._record(outcome)
+        if step.failure is not None:
+            self._failures.forget(step.job.output)
         return outcome
+
+    def failed(
+        self,
+        step: Step,
+        reason: str,
+        reason_class: str,
+        code: ExitCode = ExitCode.SOME_FAILED,
+        attempts: int | None = None,
+    ) -> None:
+        """A pair failed. What was the pair's own fault, and not the machine's, is remembered for the runs to come."""
+        known: dict[str, Any] = {}
+        if code is not ExitCode.ENVIRONMENT:
+            failure = self._failures.note(
+                Failure(
+                    output=step.job.output,
+                    key=step.key,
+                    reason_class=reason_class,
+                    reason=reason,
+                    circumstances=circumstances(reason_class, self.manifest.run),
+                    since=datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
+                )
+            )
+            known = {"failing_since": failure.since, "failed_runs": failure.runs}
+        known |= {} if attempts is None else {"attempts": attempts}
+        self.settle(self.outcome(step, "failed", reason=reason, reason_class=reason_class, **known), code)
+
+    def quarantined(self, step: Step) -> None:
+        """A pair that failed too often to be tried again."""
+        failure = step.failure
+        assert failure is not None  # that is why
+        self.settle(
+            self.outcome(
+                step,
+                "quarantined",
+                reason=failure.reason,
+                reason_class=failure.reason_class,
+                failing_since=failure.since,
+                failed_runs=failure.runs,
+            )
+        )
 
     def outcome(self, step: Step, status: str, **details: Any) -> Outcome:
         """What is known of a pair beforehand, with `status` and `details`."""

@@ -11,13 +11,13 @@ from typing import Any
 
 from pipeline.batch.clock import end_of_run
 from pipeline.batch.estimate import START_SECONDS, Estimator
-from pipeline.batch.facts import version
 from pipeline.batch.ledger import Ledger
 from pipeline.batch.plan import Plan, Step
 from pipeline.batch.signals import Stop
 from pipeline.batch.supervisor import Event, Supervisor
+from pipeline.batch.versions import version
 from pipeline.errors import ExitCode, StylizeError
-from pipeline.job import Outcome, RunSettings
+from pipeline.job import RunSettings
 
 
 class Night:
@@ -46,16 +46,17 @@ class Night:
             self.ledger.warn(f"a bug ended the run; its traceback is in {self.ledger.log}")
         for step in self.plan.steps:
             if step.job.output not in self.ledger.outcomes:
-                self.ledger.settle(self._left_over(step))
+                self._leave_over(step)
 
     def _work(self) -> None:
         for step in self.plan.steps:
             if step.action == "keep":
                 self.ledger.settle(self.ledger.kept(step))
             elif step.action == "fail":
-                why = {"reason": step.reason, "reason_class": step.reason_class, "attempts": 1}
-                self.ledger.settle(self.ledger.outcome(step, "failed", **why))
+                self.ledger.failed(step, step.reason, step.reason_class, attempts=1)
                 self._closing = self._closing or self._settings.on_error == "stop"
+            elif step.action == "quarantined":
+                self.ledger.quarantined(step)
         if self._waiting and not self._closing:
             self._paint()
 
@@ -132,19 +133,18 @@ class Night:
         if message["traceback"]:
             self.ledger.write_log(f"{step.job.output}\n{message['traceback']}")
         code = ExitCode(message["exit_code"])
-        why = {"reason": message["reason"], "reason_class": message["class"]}
-        self.ledger.settle(self.ledger.outcome(step, "failed", **why), code)
+        self.ledger.failed(step, message["reason"], message["class"], code)
         if code is ExitCode.ENVIRONMENT or self._settings.on_error == "stop":
             self._closing = True
 
-    def _left_over(self, step: Step) -> Outcome:
+    def _leave_over(self, step: Step) -> None:
         """A pair whose turn never came, or whose second try never came."""
         if last := self._reasons.get(step.job.output):
-            self.ledger.codes.append(ExitCode(last["exit_code"]))
-            return self.ledger.outcome(step, "failed", reason=last["reason"], reason_class=last["class"])
+            self.ledger.failed(step, last["reason"], last["class"], ExitCode(last["exit_code"]))
+            return
         if ExitCode.DEADLINE in self.ledger.codes:
             reason, reason_class = "no time left before the deadline", "deadline"
         else:
             reason = "the run was stopped" if self.stopped.by else "the run ended early, after a failure"
             reason_class = "stopped"
-        return self.ledger.outcome(step, "not_started", reason=reason, reason_class=reason_class)
+        self.ledger.settle(self.ledger.outcome(step, "not_started", reason=reason, reason_class=reason_class))

@@ -5,20 +5,21 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from pipeline.batch.failures import Failure, Failures
 from pipeline.batch.records import KEY_SCHEMA, Record, State, pair_key
 from pipeline.batch.selection import Selection
 from pipeline.errors import BadImage, BadOutput, PairError
 from pipeline.images.facts import inspect_image
 from pipeline.images.settings import read_settings
-from pipeline.job import Job, Manifest
+from pipeline.job import Job, Manifest, RunSettings
 from pipeline.printable import printable
 from pipeline.studio.weights import Weights, locate
 
-Action = Literal["paint", "keep", "fail"]
+Action = Literal["paint", "keep", "fail", "quarantined"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,8 +27,9 @@ class Step:
     """One pair of a plan.
 
     `paint`: it will be painted; `keep`: its picture is right as it is; `fail`: it cannot be started (`reason` says why).
+    `quarantined`: it failed too often to be tried again.
     `record` is what is known of an earlier picture; for a picture that is right but has no record, `adopted` holds the
-    settings found in the picture itself.
+    settings found in the picture itself. `failure` is how the pair failed last, if it has not been painted since.
     """
 
     job: Job
@@ -37,6 +39,7 @@ class Step:
     weights: Weights | None = None
     record: Record | None = None
     adopted: dict[str, Any] | None = None
+    failure: Failure | None = None
     reason_class: str = ""
 
 
@@ -61,6 +64,8 @@ def make_plan(manifest: Manifest, state: State, selection: Selection = Selection
     network = functools.cache(locate)
     sha256 = functools.cache(state.hashes.sha256)  # a picture of a matrix stands in hundreds of pairs
     steps = [_step(job, state, network, sha256, selection.force) for job in ordered]
+    failures = Failures(state.records)
+    steps = [_held(step, failures, manifest.run, retry=selection.retry_failed) for step in steps]
     return Plan(steps=tuple(_limited(steps, selection.limit)))
 
 
@@ -80,8 +85,11 @@ def _step(
     kept = record is not None and record.matches(picture)
     adopted = None
     action: Action = "paint"
-    if os.path.lexists(picture) and not picture.is_file():
-        action, reason = "fail", f"{printable(picture)} is no file; move what stands there, or change the output"
+    if in_the_way := _in_the_way(picture, state.output):
+        action, reason = (
+            "fail",
+            f"{printable(in_the_way)} is no {'file' if in_the_way == picture else 'folder'}; {_MOVE}",
+        )
     elif not picture.exists():
         reason = "not painted yet" if record is None else "its picture is gone"
     elif force:
@@ -104,6 +112,31 @@ def _step(
         record=record,
         adopted=adopted,
     )
+
+
+_MOVE = "move what stands there, or change the output"
+
+
+def _in_the_way(picture: Path, output: Path) -> Path | None:
+    """What stands where the picture, or a folder above it, has to be, and is none."""
+    for folder in picture.parents:
+        if folder == output:
+            break
+        if os.path.lexists(folder) and not folder.is_dir():
+            return folder
+    return picture if os.path.lexists(picture) and not picture.is_file() else None
+
+
+def _held(step: Step, failures: Failures, settings: RunSettings, *, retry: bool) -> Step:
+    """The step with what is known of the pair's failures; in quarantine where they say that trying again is no use."""
+    failure = failures.of(step.job.output)
+    if failure is None:
+        return step
+    if step.action == "keep" or retry or not failure.quarantines(step.key, settings):
+        return replace(step, failure=failure)
+    since = f"failed in {failure.runs} runs since {failure.since[:10]}"
+    reason = f"{since} ({failure.reason}); --retry-failed tries it again"
+    return replace(step, action="quarantined", reason=reason, reason_class=failure.reason_class, failure=failure)
 
 
 def _settings_of(picture: Path) -> dict[str, Any]:

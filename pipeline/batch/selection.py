@@ -10,12 +10,14 @@ from fnmatch import fnmatchcase
 class Selection:
     """The flags of `run` and `plan` that choose pairs.
 
-    `only` is a glob on output names; `limit` bounds how many pairs are painted; `force` paints even what is up to date.
+    `only` is a glob on output names; `limit` bounds how many pairs are painted; `force` paints even what is up to
+    date; `retry_failed` tries even what failed in many runs.
     """
 
     only: str | None = None
     limit: int | None = None
     force: bool = False
+    retry_failed: bool = False
 
     @property
     def whole(self) -> bool:

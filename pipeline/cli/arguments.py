@@ -46,6 +46,9 @@ _SELECTING = (
     click.option("--only", metavar="GLOB", envvar="STYLIZE_ONLY", help="Only outputs whose name matches."),
     click.option("--limit", type=click.IntRange(min=0), envvar="STYLIZE_LIMIT", help="Paint at most so many pairs."),
     click.option("-f", "--force", is_flag=True, envvar="STYLIZE_FORCE", help="Paint even what is up to date."),
+    click.option(
+        "--retry-failed", is_flag=True, envvar="STYLIZE_RETRY_FAILED", help="Try even what failed in many runs."
+    ),
 )
 _OVERRIDING = (
     click.option(
@@ -63,10 +66,11 @@ def selecting(command: Callable[..., Any]) -> Callable[..., Any]:
     """The flags that say which pairs (the command gets them as one `selection`), and with which options."""
 
     @functools.wraps(command)
-    def with_selection(only: str | None, limit: int | None, force: bool, **others: Any) -> Any:
+    def with_selection(only: str | None, limit: int | None, force: bool, retry_failed: bool, **others: Any) -> Any:
         from pipeline.batch.selection import Selection
 
-        return command(selection=Selection(only=only, limit=limit, force=force), **others)
+        selection = Selection(only=only, limit=limit, force=force, retry_failed=retry_failed)
+        return command(selection=selection, **others)
 
     flagged: Callable[..., Any] = with_selection
     for option in (*_SELECTING, *_OVERRIDING):

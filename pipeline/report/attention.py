@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.printable import is_unseen, printable
+from pipeline.report.quantities import moment
 
 _STATUSES = ("failed", "quarantined", "interrupted", "not_started")  # most urgent first
 
@@ -56,13 +57,19 @@ def retry_command(manifest: str, output: str, *, ascii_names: bool = False) -> s
     return f"stylize run {shlex.quote(printable(manifest))} --only {shlex.quote(pattern)} --retry-failed"
 
 
+def failing(pair: Mapping[str, Any]) -> str:
+    """`failing since Tue 24 Nov 2026, 22:00 (3 runs)`; nothing for a first failure."""
+    since, runs = pair.get("failing_since"), pair.get("failed_runs") or 0
+    return f"failing since {moment(since)} ({runs} runs)" if since and runs > 1 else ""
+
+
 def _group(status: str, reason_class: str) -> Group:
     """An empty group. Only failures are told apart by a class that nothing is known of."""
     unlisted = f"Failed ({printable(reason_class)})" if reason_class else "Failed"
     title, fix = _FAILURES.get(reason_class, (unlisted, ""))
     if status == "quarantined":
         title = f"Failed too often: {title[0].lower()}{title[1:]}" if reason_class in _FAILURES else "Failed too often"
-        fix = f"They failed in several runs in the same way and were not tried again. {fix}".rstrip()
+        fix = f"{_QUARANTINED} {fix}".rstrip()
     elif status == "interrupted":
         title, fix = "Stopped midway", "Nothing of them was written. The next run paints them from the start."
     elif status == "not_started":
@@ -109,6 +116,8 @@ _FAILURES = {
         "The sentence beside each pair says what happened.",
     ),
 }
+
+_QUARANTINED = "Not tried again until the pair, its pictures or the limit it met change, or with --retry-failed."
 
 _NOT_STARTED = {
     "deadline": (

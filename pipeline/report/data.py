@@ -141,6 +141,8 @@ def _pair(outcome: Outcome) -> dict[str, Any]:
         "losses": _losses(outcome),
         "trace": outcome.trace,
         "reason_class": outcome.reason_class,
+        "failing_since": outcome.failing_since,
+        "failed_runs": outcome.failed_runs,
         "notes": outcome.notes,
         "priority": outcome.priority,
         "meta": outcome.meta,

@@ -111,16 +111,6 @@ def usual_speed(rows: Sequence[Mapping[str, Any]]) -> float | None:
     return statistics.median(speeds) if len(speeds) >= _USUAL_AFTER else None
 
 
-def failing_runs(output: str, rows: Sequence[Mapping[str, Any]]) -> int:
-    """How many runs in a row, up to the last of `rows`, this output failed in."""
-    failing = 0
-    for row in reversed(rows):
-        if output not in row.get("failed", ()):
-            break
-        failing += 1
-    return failing
-
-
 _HEADINGS = ("started", "new", "failed", "waiting", "up to date", "duration", "s/step", "exit")
 
 

@@ -46,7 +46,7 @@ def render_html(
         source=printable(run["manifest"]),
         when=moment(run["started"]),
         counts=[(status, words, report["counts"][status]) for status, words in STATUS_WORDS.items()],
-        groups=[group_view(group, run, links, earlier) for group in attention(report)],
+        groups=[group_view(group, run, links) for group in attention(report)],
         remarks=remark_views(report),
         warnings=[printable(warning) for warning in run["warnings"]],
         new=[pair_view(pair, run, links) for pair in report["pairs"] if pair["status"] == "done"],

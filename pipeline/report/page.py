@@ -6,16 +6,15 @@ Every text from outside passes `printable` here; escaping for HTML is the templa
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
 from pipeline.job import Options
 from pipeline.printable import printable
-from pipeline.report.attention import Group, flagged, retry_command
+from pipeline.report.attention import Group, failing, flagged, retry_command
 from pipeline.report.drawings import PARTS, LossCurve, loss_curve
-from pipeline.report.history import failing_runs
 from pipeline.report.links import Links, relative
 from pipeline.report.quantities import duration, memory, percent, significant
 
@@ -63,12 +62,12 @@ class PairView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupView:
-    """Pairs that need a person for one reason. Each has the command to retry it and how many runs it failed before."""
+    """Pairs that need a person for one reason. Each has the command to retry it and, if so, since when it fails."""
 
     status: str
     title: str
     fix: str
-    pairs: list[tuple[PairView, str, int]]
+    pairs: list[tuple[PairView, str, str]]
 
 
 def pair_view(pair: Mapping[str, Any], run: Mapping[str, Any], links: Links) -> PairView:
@@ -98,13 +97,13 @@ def pair_view(pair: Mapping[str, Any], run: Mapping[str, Any], links: Links) -> 
     )
 
 
-def group_view(group: Group, run: Mapping[str, Any], links: Links, earlier: Sequence[Mapping[str, Any]]) -> GroupView:
-    """The view of a group; `earlier` are the history's rows before this run."""
+def group_view(group: Group, run: Mapping[str, Any], links: Links) -> GroupView:
+    """The view of a group."""
     pairs = [
         (
             pair_view(pair, run, links),
             retry_command(run["manifest"], pair["output"]),
-            failing_runs(pair["output"], earlier),
+            failing(pair),
         )
         for pair in group.pairs
     ]

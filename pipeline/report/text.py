@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.printable import ascii_only
-from pipeline.report.attention import Group, attention, flagged, retry_command
+from pipeline.report.attention import Group, attention, failing, flagged, retry_command
 from pipeline.report.data import verdict
 from pipeline.report.quantities import count, moment
 
@@ -48,7 +48,8 @@ def _failures(report: Mapping[str, Any]) -> Iterator[str]:
 
 def _pairs_with_reasons(group: Group, manifest: str) -> Iterator[str]:
     for pair in group.pairs[:_SHOWN_PAIRS]:
-        yield _line(f"  {pair['output']}: {pair['reason'] or 'no reason was given'}")
+        since = failing(pair)
+        yield _line(f"  {pair['output']}: {pair['reason'] or 'no reason was given'}{f', {since}' if since else ''}")
     if len(group.pairs) > _SHOWN_PAIRS:
         yield f"  ... and {len(group.pairs) - _SHOWN_PAIRS} more"
     yield f"  Retry: {ascii_only(retry_command(manifest, group.pairs[0]['output'], ascii_names=True))}"
