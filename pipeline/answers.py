@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pipeline.batch.estimate import START_SECONDS, Estimator
+from pipeline.batch.lock import holders
 from pipeline.batch.plan import Plan
 from pipeline.batch.records import State
+from pipeline.batch.selection import Shard
 from pipeline.errors import UsageError
 from pipeline.job import Job, Manifest
 from pipeline.printable import printable
+from pipeline.report.data import report_stem
 from pipeline.report.quantities import duration
 
 
@@ -90,9 +91,9 @@ def _value(value: Any) -> str:
 # ----------------------------------------------------------------------------------------------------------------- reports
 
 
-def last_report_file(output: Path, suffix: str) -> str:
+def last_report_file(output: Path, suffix: str, shard: Shard | None = None) -> str:
     """The text of OUTPUT/report.txt or report.json. Raises UsageError where no run has left one."""
-    path = output / f"report.{suffix}"
+    path = output / f"{report_stem(str(shard) if shard else None)}.{suffix}"
     try:
         return path.read_text(encoding="utf-8")
     except OSError as error:
@@ -101,23 +102,14 @@ def last_report_file(output: Path, suffix: str) -> str:
 
 def status_text(output: Path) -> str:
     """Whether somebody holds the output folder's lock, and the first line of the last report."""
-    lines = []
-    lock = State(output).folder / "lock"
-    try:
-        descriptor = os.open(lock, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        lines.append(f"no run has used {printable(output)} yet")
-    else:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            lines.append("no run is going on")
-        except BlockingIOError:
-            lines.append(f"a run is going on: {printable(os.pread(descriptor, 4096, 0).decode(errors='replace'))}")
-        finally:
-            os.close(descriptor)
-    report = output / "report.txt"
-    if report.is_file():
-        lines.append(f"last run: {printable(report.read_text(encoding='utf-8').splitlines()[0])}")
+    state = State(output).folder
+    going_on = [f"a run is going on: {printable(holder)}" for holder in holders(state)]
+    used = (state / "lock").exists()
+    lines = going_on or ["no run is going on" if used else f"no run has used {printable(output)} yet"]
+    for report in sorted(output.glob("report*.txt")):
+        which = report.name.removeprefix("report").removesuffix(".txt").lstrip(".").replace("-", " ")
+        verdict = report.read_text(encoding="utf-8").splitlines()[0]
+        lines.append(f"last run{f' of shard {which}' if which else ''}: {printable(verdict)}")
     return "\n".join(lines)
 
 

@@ -240,8 +240,9 @@ def finished_line(outcome: Outcome) -> str:
 
 def exit_line(report: Mapping[str, Any], output: str) -> str:
     """The last line of a run: the verdict, and where to read more."""
-    from pipeline.report.data import verdict
+    from pipeline.report.data import report_stem, verdict
 
     code = report["run"]["exit_code"]
-    where = "" if code == ExitCode.OK and not report["counts"]["done"] else f", see {printable(output)}/report.html"
+    page = f"{report_stem(report['run']['shard'])}.html"
+    where = "" if code == ExitCode.OK and not report["counts"]["done"] else f", see {printable(output)}/{page}"
     return verdict(report) + where

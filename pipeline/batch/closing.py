@@ -11,57 +11,59 @@ from pipeline.batch.files import write_whole
 from pipeline.batch.hooks import run_hook
 from pipeline.batch.ledger import Ledger
 from pipeline.batch.night import Night
+from pipeline.batch.selection import Selection, Shard
 from pipeline.errors import ExitCode, OutputError, weightiest
-from pipeline.report.data import build_report
+from pipeline.report.data import build_report, report_stem
 from pipeline.report.files import write_reports
 from pipeline.report.history import append_history, read_history
 
 
-def close(night: Night, *, began: float, command: tuple[str, ...], whole: bool) -> dict[str, Any]:
+def close(night: Night, *, began: float, command: tuple[str, ...], selection: Selection) -> dict[str, Any]:
     """Save what was learnt, write report and history, call the hook.
 
-    `began` is the run's start in seconds since the epoch; `whole` says that every pair of the manifest was looked at.
+    `began` is the run's start in seconds since the epoch.
     """
     ledger = night.ledger
     manifest, state = ledger.manifest, ledger.state
     if night.stopped.by is not None:
         ledger.codes.append(ExitCode.SIGINT if night.stopped.by == signal.SIGINT else ExitCode.SIGTERM)
     with suppress(OutputError):  # only saves time next night
-        state.hashes.save(whole=whole)
-    report = _report(night, began, command)
+        state.hashes.save(whole=selection.whole)
+    report = _report(night, began, command, selection)
+    history = state.history_of(selection.shard)
     try:
         write_reports(
             manifest.output,
             report,
             thumbnails=state.thumbnails,
             write=write_whole,
-            history=read_history(state.history_file, last=30),
+            history=read_history(history, last=30),
         )
-        append_history(state.history_file, report)
+        append_history(history, report)
     except OutputError as error:
         ledger.observer.warned(str(error))
         report["run"]["exit_code"] = int(weightiest([*ledger.codes, ExitCode.ENVIRONMENT]))
     code = report["run"]["exit_code"]
     hook = manifest.run.on_success if code == 0 else manifest.run.on_failure
     if hook:
-        call_hook(ledger, hook, code)
+        call_hook(ledger, hook, code, selection.shard)
     return report
 
 
-def call_hook(ledger: Ledger, command: tuple[str, ...], code: int | None) -> None:
+def call_hook(ledger: Ledger, command: tuple[str, ...], code: int | None, shard: Shard | None) -> None:
     """Run one of the manifest's hooks; that it fails is worth a warning and changes nothing."""
     trouble = run_hook(
         command,
         folder=ledger.manifest.file.parent,
         run_id=ledger.run_id,
-        report=ledger.manifest.output / "report.json",
+        report=ledger.manifest.output / f"{report_stem(str(shard) if shard else None)}.json",
         exit_code=code,
     )
     if trouble:
         ledger.warn(trouble)
 
 
-def _report(night: Night, began: float, command: tuple[str, ...]) -> dict[str, Any]:
+def _report(night: Night, began: float, command: tuple[str, ...], selection: Selection) -> dict[str, Any]:
     ledger = night.ledger
     used = next((step.weights for step in night.plan.steps if step.weights), None)
     facts = run_facts(
@@ -72,6 +74,7 @@ def _report(night: Night, began: float, command: tuple[str, ...]) -> dict[str, A
         weights={"name": used.name, "sha256": used.sha256} if used else {},
         machine=night.machine,
         command=command,
+        shard=str(selection.shard) if selection.shard else None,
         warnings=ledger.warnings,
     )
     return build_report(facts, [ledger.outcomes[step.job.output] for step in night.plan.steps])

@@ -19,6 +19,9 @@ from pipeline.batch.selection import Selection
 from pipeline.batch.signals import stop_on_signals
 from pipeline.job import Manifest
 
+# A part file is written in seconds; the other shards' live ones are younger than this, whatever their machines' clocks say.
+_SURELY_DEAD_SECONDS = 3600.0
+
 
 def run(
     manifest: Manifest,
@@ -36,15 +39,15 @@ def run(
     began = time.time()
     run_id = f"{datetime.datetime.now(datetime.UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
     state = State(manifest.output)
-    with run_lock(state.folder, run_id, wait_seconds), stop_on_signals() as stopped:
-        remove_parts(manifest.output)
+    with run_lock(state.folder, run_id, wait_seconds, selection.shard), stop_on_signals() as stopped:
+        remove_parts(manifest.output, seconds_old=0.0 if selection.shard is None else _SURELY_DEAD_SECONDS)
         plan = make_plan(manifest, state, selection)
         observer.planned(plan)
         for warning in manifest.warnings:
             observer.warned(warning)
         ledger = Ledger(manifest, state, observer, run_id)
         if manifest.run.on_start:
-            call_hook(ledger, manifest.run.on_start, None)
+            call_hook(ledger, manifest.run.on_start, None, selection.shard)
         night = Night(plan, ledger, stopped, began)
         night.work()
-        return close(night, began=began, command=command, whole=selection.whole)
+        return close(night, began=began, command=command, selection=selection)

@@ -26,6 +26,7 @@ def run_facts(
     machine: Mapping[str, Any],
     command: Sequence[str],
     warnings: Sequence[str],
+    shard: str | None,
 ) -> RunFacts:
     """The facts of a run that ends now. `machine` is what the workers said: device, threads."""
     finished = time.time()
@@ -47,6 +48,7 @@ def run_facts(
             "python": platform.python_version(),
         },
         command=command,
+        shard=shard,
         host=socket.gethostname(),
         deadline=manifest.run.deadline,
         warnings=warnings,

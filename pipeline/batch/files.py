@@ -10,6 +10,7 @@ import contextlib
 import errno
 import os
 import tempfile
+import time
 from pathlib import Path
 
 from pipeline.errors import BadOutput, OutputError
@@ -63,11 +64,17 @@ def _umask() -> int:
     return mask
 
 
-def remove_parts(output: Path) -> None:
-    """Delete what writers left behind that were killed. Only under the run lock: another run's are still being written."""
+def remove_parts(output: Path, seconds_old: float = 0.0) -> None:
+    """Delete what writers left behind that were killed. Only under the run lock: another run's are still being written.
+
+    `seconds_old` spares younger files, for those who share the folder with other runs.
+    """
+    newest = time.time() - seconds_old
     for folder, folders, names in os.walk(output):
         folders[:] = [name for name in folders if not os.path.islink(os.path.join(folder, name))]
         for name in names:
             if name.startswith(PART_PREFIX) and name.endswith(PART_SUFFIX):
+                part = os.path.join(folder, name)
                 with contextlib.suppress(OSError):
-                    os.unlink(os.path.join(folder, name))
+                    if os.stat(part).st_mtime <= newest or not seconds_old:
+                        os.unlink(part)

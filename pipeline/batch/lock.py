@@ -1,7 +1,8 @@
-"""One run at a time for an output folder.
+"""One run at a time for an output folder, or one for each shard of it.
 
 The lock is the kernel's (flock) on an open file, so it vanishes with its holder however that ends; the text inside only
-tells a person who holds it.
+tells a person who holds it. A whole run holds OUTPUT/.pipeline/lock for itself. A run over shard 2 of 3 holds that file
+together with other shards, and lock-2-of-3 for itself; shards of another count would overlap with it and are refused.
 """
 
 from __future__ import annotations
@@ -16,59 +17,110 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from pipeline.batch.selection import Shard
 from pipeline.errors import Locked, OutputError
 
 _RETRY_SECONDS = 0.2  # how often a waiting run looks again; short beside any pair, long beside the look
 
 
 @contextlib.contextmanager
-def run_lock(state: Path, run_id: str, wait_seconds: float = 0.0) -> Iterator[None]:
-    """Hold the lock of an output's state folder (OUTPUT/.pipeline, made if missing).
+def run_lock(state: Path, run_id: str, wait_seconds: float = 0.0, shard: Shard | None = None) -> Iterator[None]:
+    """Hold the lock of an output's state folder (OUTPUT/.pipeline, made if missing), or of one shard of it.
 
     Raises Locked, naming the holder, when another run still has it after `wait_seconds`; OutputError when the folder cannot
     be written.
     """
-    path = state / "lock"
-    try:
-        state.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-    except OSError as error:
-        raise OutputError(f"cannot write to the output folder {state.parent}: {error.strerror}") from error
-    try:
-        _acquire(descriptor, state.parent, time.monotonic() + wait_seconds)
-        holder = {
-            "pid": os.getpid(),
-            "host": socket.gethostname(),
-            "started": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
-            "run": run_id,
-        }
-        with contextlib.suppress(OSError):  # a full disk: the lock holds without its text
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, json.dumps(holder).encode(), 0)
-        yield
-    finally:
-        os.close(descriptor)  # and with it the lock
-
-
-def _acquire(descriptor: int, output: Path, until: float) -> None:
-    tries = 0
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
-        except BlockingIOError:
+    until = time.monotonic() + wait_seconds
+    with contextlib.ExitStack() as held:
+        tries = 0
+        while holder := _take(state, shard, held):
+            held.close()  # what was taken of it; another shard may have the other half
             tries += 1
             # Twice at least: `status` takes the lock for an instant to see whether it is free.
             if tries > 1 and time.monotonic() >= until:
-                raise Locked(f"another run holds {output}: {_holder(descriptor)}; wait for it, or use --wait") from None
+                raise Locked(f"another run holds {state.parent}: {holder}; wait for it, or use --wait")
             time.sleep(_RETRY_SECONDS)
-        except OSError as error:  # a file system without locks
-            raise OutputError(f"cannot lock {output}: {error.strerror}; use a folder on a local disk") from error
+        _sign(state / _name(shard), run_id)
+        yield
 
 
-def _holder(descriptor: int) -> str:
+def holders(state: Path) -> list[str]:
+    """Who holds the output at this moment, in words: nobody, one run, or one run per shard."""
+    return [_holder(path) for path in (state / "lock", *_shard_locks(state)) if _is_held(path)]
+
+
+def _take(state: Path, shard: Shard | None, held: contextlib.ExitStack) -> str | None:
+    """Take all that is needed, to be given back with `held`; or say who is in the way."""
+    if not _lock(state / "lock", fcntl.LOCK_EX if shard is None else fcntl.LOCK_SH, held):
+        return next(iter(holders(state)), None) or _holder(state / "lock")
+    if shard is None:
+        return None
+    own = state / _name(shard)
+    if not _lock(own, fcntl.LOCK_EX, held):
+        return _holder(own)
+    others = (path for path in _shard_locks(state) if not path.name.endswith(f"-of-{shard.count}"))
+    return next((f"{_holder(path)}, which divides it otherwise" for path in others if _is_held(path)), None)
+
+
+def _lock(path: Path, kind: int, held: contextlib.ExitStack) -> bool:
+    """Lock a file, made if missing, until `held` is closed; whether that succeeded."""
     try:
-        holder = json.loads(os.pread(descriptor, 4096, 0))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        raise OutputError(f"cannot write to the output folder {path.parent.parent}: {error.strerror}") from error
+    held.callback(os.close, descriptor)  # and with it the lock
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:  # a file system without locks
+        raise OutputError(
+            f"cannot lock {path.parent.parent}: {error.strerror}; use a folder on a local disk"
+        ) from error
+    return True
+
+
+def _is_held(path: Path) -> bool:
+    """Does somebody hold this file for himself? Found out by taking it for an instant; it need not be writable."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def _shard_locks(state: Path) -> list[Path]:
+    return sorted(state.glob("lock-*-of-*"))
+
+
+def _name(shard: Shard | None) -> str:
+    return "lock" if shard is None else f"lock-{shard.suffix}"
+
+
+def _sign(path: Path, run_id: str) -> None:
+    """Say in the lock's file who holds it."""
+    holder = {
+        "pid": os.getpid(),
+        "host": socket.gethostname(),
+        "started": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
+        "run": run_id,
+    }
+    with contextlib.suppress(OSError):  # a full disk: the lock holds without its text
+        path.write_text(json.dumps(holder))
+
+
+def _holder(path: Path) -> str:
+    try:
+        holder = json.loads(path.read_bytes())
         return f"process {holder['pid']} on {holder['host']}, started {holder['started']} (run {holder['run']})"
-    except (ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError):
         return "a process that has not yet said who it is"

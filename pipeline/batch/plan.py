@@ -59,7 +59,7 @@ def make_plan(manifest: Manifest, state: State, selection: Selection = Selection
 
     Raises WeightsError when a network that a pair asks for is not on this machine.
     """
-    wanted = [job for job in manifest.jobs if selection.names(job.output)]
+    wanted = [job for job in manifest.jobs if selection.takes(job.output)]
     ordered = sorted(wanted, key=lambda job: -job.priority)  # stable: the manifest's order among equals
     network = functools.cache(locate)
     sha256 = functools.cache(state.hashes.sha256)  # a picture of a matrix stands in hundreds of pairs

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.batch.files import write_whole
+from pipeline.batch.selection import Shard
 from pipeline.errors import BadImage
 from pipeline.images.source import hash_file
 from pipeline.job import NEUTRAL, Job, Outcome
@@ -40,8 +41,11 @@ class State:
         self.folder = output / ".pipeline"
         self.records = self.folder / "records"
         self.history = self.folder / "history"
-        self.history_file = self.history / "runs.jsonl"
         self.hashes = HashTable(self.records / "hashes.json")
+
+    def history_of(self, shard: Shard | None = None) -> Path:
+        """The history of whole runs, or of one shard's."""
+        return self.history / ("runs.jsonl" if shard is None else f"runs.{shard.suffix}.jsonl")
 
     def record_path(self, output_name: str) -> Path:
         """Where a pair's record stands."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import json
 import os
@@ -42,8 +43,31 @@ class Unit(click.ParamType[Any]):
 
 MANIFEST = click.argument("manifest", type=click.Path(path_type=Path))
 
+
+class _ShardType(click.ParamType[Any]):
+    """Part I of N of the pairs, `2/3`."""
+
+    name = "I/N"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """What click calls: a Shard; a usage error with the rule where it is none."""
+        from pipeline.batch.selection import Shard
+
+        if not isinstance(value, str):
+            return value
+        try:
+            return Shard.parse(value)
+        except ValueError as error:
+            self.fail(f"{error}. Received: {value!r}", param, ctx)
+
+
+SHARD = click.option(
+    "--shard", type=_ShardType(), envvar="STYLIZE_SHARD", help="Only part I of N of the pairs, for several machines."
+)
+
 _SELECTING = (
     click.option("--only", metavar="GLOB", envvar="STYLIZE_ONLY", help="Only outputs whose name matches."),
+    SHARD,
     click.option("--limit", type=click.IntRange(min=0), envvar="STYLIZE_LIMIT", help="Paint at most so many pairs."),
     click.option("-f", "--force", is_flag=True, envvar="STYLIZE_FORCE", help="Paint even what is up to date."),
     click.option(
@@ -66,11 +90,12 @@ def selecting(command: Callable[..., Any]) -> Callable[..., Any]:
     """The flags that say which pairs (the command gets them as one `selection`), and with which options."""
 
     @functools.wraps(command)
-    def with_selection(only: str | None, limit: int | None, force: bool, retry_failed: bool, **others: Any) -> Any:
+    def with_selection(**flags: Any) -> Any:
         from pipeline.batch.selection import Selection
 
-        selection = Selection(only=only, limit=limit, force=force, retry_failed=retry_failed)
-        return command(selection=selection, **others)
+        names = {field.name for field in dataclasses.fields(Selection)}
+        others = {name: value for name, value in flags.items() if name not in names}
+        return command(selection=Selection(**{name: flags[name] for name in names}), **others)
 
     flagged: Callable[..., Any] = with_selection
     for option in (*_SELECTING, *_OVERRIDING):

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.cli.arguments import Command, load, print_json
+from pipeline.cli.arguments import SHARD, Command, load, print_json
 from pipeline.errors import ExitCode
+
+if TYPE_CHECKING:
+    from pipeline.batch.selection import Shard
 
 
 @click.command()
@@ -48,11 +52,12 @@ def _output_folder(manifest: Path | None, output: Path | None) -> Path:
 @click.command()
 @_of_output
 @click.option("--json", "as_json", is_flag=True, help="Print report.json.")
-def report(manifest: Path | None, output: Path | None, as_json: bool) -> int:
+@SHARD
+def report(manifest: Path | None, output: Path | None, shard: Shard | None, as_json: bool) -> int:
     """Print the report of the last run."""
     from pipeline.answers import last_report_file
 
-    click.echo(last_report_file(_output_folder(manifest, output), "json" if as_json else "txt"), nl=False)
+    click.echo(last_report_file(_output_folder(manifest, output), "json" if as_json else "txt", shard), nl=False)
     return ExitCode.OK
 
 
@@ -69,10 +74,11 @@ def status(manifest: Path | None, output: Path | None) -> int:
 @click.command()
 @_of_output
 @click.option("--last", default=14, show_default=True, type=click.IntRange(min=1), help="How many runs.")
-def history(manifest: Path | None, output: Path | None, last: int) -> int:
+@SHARD
+def history(manifest: Path | None, output: Path | None, shard: Shard | None, last: int) -> int:
     """Print a line for each of the last runs."""
     from pipeline.batch.records import State
     from pipeline.report.history import read_history, render_history
 
-    click.echo(render_history(read_history(State(_output_folder(manifest, output)).history_file, last=last)))
+    click.echo(render_history(read_history(State(_output_folder(manifest, output)).history_of(shard), last=last)))
     return ExitCode.OK

@@ -43,7 +43,7 @@ class RunFacts:
     `started` and `finished` are ISO 8601 with offset, `seconds` the time between them. `manifest` is the path as the
     user gave it, because it comes back in commands to retry. `input` is the input folder relative to the output folder;
     with it the page links content and style pictures to their files. `command` is the command line, `warnings` what the
-    user should hear of once per run, `notes` what is merely worth knowing.
+    user should hear of once per run, `notes` what is merely worth knowing. `shard` is `2/3` for a run over part of the pairs.
     """
 
     id: str
@@ -62,6 +62,7 @@ class RunFacts:
     notes: Sequence[str] = ()
     warnings: Sequence[str] = ()
     input: str | None = None
+    shard: str | None = None
 
 
 def build_report(facts: RunFacts, outcomes: Iterable[Outcome]) -> dict[str, Any]:
@@ -75,6 +76,11 @@ def build_report(facts: RunFacts, outcomes: Iterable[Outcome]) -> dict[str, Any]
     for pair in pairs:
         counts[pair["status"]] += 1
     return {"schema": SCHEMA, "run": _run(facts), "counts": counts, "pairs": pairs}
+
+
+def report_stem(shard: str | None) -> str:
+    """The name of a run's reports without suffix: `report`, or for shard 2/3 `report.2-of-3`."""
+    return "report" if shard is None else f"report.{shard.replace('/', '-of-')}"
 
 
 def verdict(report: Mapping[str, Any]) -> str:
@@ -115,6 +121,7 @@ def _run(facts: RunFacts) -> dict[str, Any]:
         "notes": facts.notes,
         "warnings": facts.warnings,
         "input": facts.input,
+        "shard": facts.shard,
     }
     return {key: _json_value(value) for key, value in run.items()}
 

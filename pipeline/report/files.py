@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pipeline.report.data import report_stem
 from pipeline.report.text import render_text
 
 
@@ -18,19 +19,21 @@ def write_reports(
     write: Callable[[Path, bytes], None],
     history: Sequence[Mapping[str, Any]] = (),
 ) -> None:
-    """Write report.json, report.txt and report.html into the folder `output`, in this order: numbers first.
+    """Write report.json, report.txt and report.html into the folder `output`, in this order: numbers first. Those of a shard
+    are named after it: report.2-of-3.json.
 
     `thumbnails` gives for an output's name the small pictures that exist of it: any of the keys `content`, `style`,
     `result`, as WebP files. `write` writes one file whole or not at all. `history` are rows of earlier runs, oldest
     first, for the trend on the page. Raises what `write` raises.
     """
-    write(output / "report.json", _json_text(report).encode("ascii"))
-    write(output / "report.txt", render_text(report, folder=output).encode("ascii"))
+    stem = report_stem(report["run"]["shard"])
+    write(output / f"{stem}.json", _json_text(report).encode("ascii"))
+    write(output / f"{stem}.txt", render_text(report, folder=output).encode("ascii"))
     # Here, not above: Jinja2 is for those who write a page, not for those who read a report's text.
     from pipeline.report.html import render_html
 
     page = render_html(report, folder=output, thumbnails=thumbnails, history=history)
-    write(output / "report.html", page.encode("utf-8"))
+    write(output / f"{stem}.html", page.encode("utf-8"))
 
 
 def _json_text(report: Mapping[str, Any]) -> str:

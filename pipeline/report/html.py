@@ -14,7 +14,7 @@ from pipeline.errors import ExitCode
 from pipeline.printable import printable
 from pipeline.report import drawings
 from pipeline.report.attention import attention
-from pipeline.report.data import STATUS_WORDS, verdict
+from pipeline.report.data import STATUS_WORDS, report_stem, verdict
 from pipeline.report.history import history_row, usual_speed
 from pipeline.report.links import INLINE_PAIRS, Links
 from pipeline.report.page import group_view, pair_view, remark_views, run_rows, tile_view
@@ -40,6 +40,7 @@ def render_html(
     mood, headline, explanation = _MOODS.get(run["exit_code"], _MOODS[ExitCode.BUG])
     return _template().render(
         verdict=verdict(report),
+        stem=report_stem(run["shard"]),
         mood=mood,
         headline=headline if report["pairs"] or mood != "good" else "Nothing to do",
         explanation=explanation,

@@ -136,6 +136,7 @@ def run_rows(run: Mapping[str, Any]) -> Rows:
     rows = {
         "Run": run["id"],
         "Manifest": run["manifest"],
+        "Shard": run["shard"] or "",
         "Started": run["started"],
         "Finished": run["finished"],
         "Deadline": run["deadline"] or "",

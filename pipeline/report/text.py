@@ -9,7 +9,7 @@ from typing import Any
 
 from pipeline.printable import ascii_only
 from pipeline.report.attention import Group, attention, failing, flagged, retry_command
-from pipeline.report.data import verdict
+from pipeline.report.data import report_stem, verdict
 from pipeline.report.quantities import count, moment
 
 LINES = 40  # one screen, and a mail that is read
@@ -67,7 +67,8 @@ def _warnings(report: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _where(report: Mapping[str, Any], folder: Path | None) -> Iterator[str]:
-    page = str(folder / "report.html") if folder else "report.html beside this file"
+    name = f"{report_stem(report['run']['shard'])}.html"
+    page = str(folder / name) if folder else f"{name} beside this file"
     yield _line(f"Full report: {page}")
     if report["run"]["command"]:
         yield f"Command: {ascii_only(shlex.join(report['run']['command']))}"

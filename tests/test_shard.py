@@ -1,0 +1,132 @@
+"""Several machines, one manifest: --shard. No TensorFlow."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+
+import pytest
+from night_kit import Nights, failed, statuses
+
+from pipeline.batch.files import remove_parts
+from pipeline.batch.lock import holders, run_lock
+from pipeline.batch.selection import Selection, Shard
+from pipeline.errors import Locked
+
+NAMES = [f"{content}/{style}.png" for content in range(40) for style in range(25)]
+MANY = """
+  - matrix: {content: ["content/*"], style: ["style/*"], seed: [1, 2, 3, 4, 5]}
+    output: "{content.stem}-{seed}.png"
+"""
+
+
+@pytest.fixture
+def nights(project, monkeypatch):
+    return Nights(project, monkeypatch)
+
+
+def test_the_parts_are_disjoint_and_together_everything():
+    parts = [[name for name in NAMES if Shard(index, 3).has(name)] for index in (1, 2, 3)]
+    assert sorted(name for part in parts for name in part) == sorted(NAMES)
+    # 1000 / 3 with a standard deviation of 15
+    assert all(280 < len(part) < 390 for part in parts)
+
+
+def test_a_pair_stays_in_its_part_from_version_to_version():
+    """By hand: sha256sum of "0/0.png" is 6e06...c4d6; 16 leaves 1 by 3, so its digits' sum, 533, decides: 2 by 3, the third."""
+    assert [Shard(index, 3).has("0/0.png") for index in (1, 2, 3)] == [False, False, True]
+
+
+@pytest.mark.parametrize("text", ["0/3", "4/3", "1/0", "3", "1/2/3", "a/b", "-1/3", "1.0/3", ""])
+def test_a_part_that_cannot_be_is_a_usage_error(project, stylize, text):
+    (project / "night.yaml").write_text("version: 1\npairs: []\n")
+    for verb in ("run", "plan"):
+        done = stylize(verb, "night.yaml", "--shard", text, cwd=project)
+        assert done.returncode == 2
+        assert f"must be I/N with I from 1 to N, like 2/3. Received: '{text}'" in done.stderr
+    assert not (project / "output").exists()
+
+
+def test_shards_do_the_work_of_one_run_and_leave_a_report_each(nights):
+    nights.manifest(MANY)
+    shares = []
+    for index in (1, 2):
+        report = nights.run(shard=Shard(index, 2))
+        shares.append(set(nights.asked))
+        on_disk = json.loads((nights.output / f"report.{index}-of-2.json").read_text())
+        assert on_disk == report
+        assert report["run"]["shard"] == f"{index}/2"
+        assert set(statuses(report)) == shares[-1]
+        text = (nights.output / f"report.{index}-of-2.txt").read_text()
+        assert f"report.{index}-of-2.html" in text
+        assert f'href="./report.{index}-of-2.json"' in (nights.output / f"report.{index}-of-2.html").read_text()
+        assert (nights.output / f".pipeline/history/runs.{index}-of-2.jsonl").read_text().count("\n") == 1
+    assert not shares[0] & shares[1]
+    assert not (nights.output / "report.json").exists()
+    assert len(shares[0] | shares[1]) == 10
+    whole = nights.run()
+    assert set(statuses(whole).values()) == {"up_to_date"}
+    assert set(statuses(whole)) == shares[0] | shares[1]
+
+
+def test_report_history_and_status_know_the_shards(nights, stylize):
+    nights.manifest(MANY)
+    nights.run(failed("diverged"), shard=Shard(2, 2))
+    where = {"cwd": nights.project}
+    assert "failed" in stylize("report", "night.yaml", "--shard", "2/2", **where).stdout.splitlines()[0]
+    assert stylize("report", "night.yaml", "--shard", "1/2", **where).returncode == 2
+    rows = stylize("history", "night.yaml", **where, STYLIZE_SHARD="2/2").stdout.rstrip().splitlines()
+    assert [row.split()[0] for row in rows] == ["started", rows[1][:10]]
+    assert "last run of shard 2 of 2: " in stylize("status", "night.yaml", **where).stdout
+
+
+def test_an_empty_share_is_no_error(nights, stylize):
+    with_nothing = next(i for i in range(1, 99) if not any(Shard(i, 99).has(n) for n in ("dog.png", "sea.png")))
+    flag = ("--shard", f"{with_nothing}/99")
+    assert stylize("plan", "night.yaml", *flag, cwd=nights.project).stdout == "0 to paint, 0 up to date\n"
+    done = stylize("run", "night.yaml", *flag, "--only", "dog*", cwd=nights.project)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.splitlines()[-1].startswith("no pairs - ")
+    assert stylize("run", "night.yaml", *flag, "--only", "cat*", cwd=nights.project).returncode == 2
+
+
+def test_shards_of_one_division_share_an_output_and_nobody_else(tmp_path):
+    state = tmp_path / ".pipeline"
+    with run_lock(state, "first", shard=Shard(1, 3)), run_lock(state, "second", shard=Shard(2, 3)):
+        assert len(holders(state)) == 2
+        with pytest.raises(Locked, match=rf"process {os.getpid()} on .* \(run first\)"), run_lock(state, "whole"):
+            pass
+        with pytest.raises(Locked, match=r"\(run second\)"), run_lock(state, "again", shard=Shard(2, 3)):
+            pass
+        with (
+            pytest.raises(Locked, match=r"\(run first\), which divides it otherwise"),
+            run_lock(state, "other", shard=Shard(2, 2)),
+        ):
+            pass
+        with run_lock(state, "third", shard=Shard(3, 3)):
+            pass
+    assert holders(state) == []
+    with (
+        run_lock(state, "whole"),
+        pytest.raises(Locked, match=r"\(run whole\)"),
+        run_lock(state, "late", shard=Shard(1, 3)),
+    ):
+        pass
+    with run_lock(state, "other", shard=Shard(2, 2)):
+        pass
+
+
+def test_a_shard_spares_the_half_written_files_of_others(tmp_path):
+    old, young = (tmp_path / f".pipeline-{name}.part" for name in ("old", "young"))
+    for path in (old, young):
+        path.write_bytes(b"")
+    os.utime(old, (time.time() - 4000,) * 2)
+    remove_parts(tmp_path, seconds_old=3600)
+    assert [path.name for path in tmp_path.iterdir()] == [young.name]
+
+
+def test_a_selection_over_part_of_the_pairs_is_not_whole():
+    assert Selection().whole
+    assert not Selection(shard=Shard(1, 2)).whole
+    assert not Selection(only="*").whole
