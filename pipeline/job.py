@@ -24,15 +24,26 @@ LAYERS: tuple[str, ...] = tuple(
     for block, convolutions in enumerate(CONVOLUTIONS_PER_BLOCK, start=1)
     for part in (*(f"conv{i}" for i in range(1, convolutions + 1)), "pool")
 )
-"""Every activation that can be asked for, in the network's order. Convolutions are taken after their ReLU, as in Keras."""
+"""The network's layers in its order. Convolutions are taken after their ReLU, as in Keras."""
+
+LINEAR = "_linear"  # suffix of a convolution's values before their ReLU: with bias, of either sign
+
+ACTIVATIONS: tuple[str, ...] = tuple(
+    name for layer in LAYERS for name in ([layer] if layer.endswith("_pool") else [layer + LINEAR, layer])
+)
+"""Everything that can be asked for, in the network's order."""
 
 _PAPER_NAME = re.compile(r"(?:conv|relu)([1-5])_([1-4])|pool([1-5])")
 
 
 def canonical_layer(name: str) -> str | None:
-    """Keras' name of a layer given by Keras' or the paper's: `conv4_2` and `relu4_2` are `block4_conv2`. None if unknown."""
-    if name in LAYERS:
+    """Keras' name of a layer given by Keras' or the paper's: `conv4_2` and `relu4_2` are `block4_conv2`, and `conv4_2_linear`
+    is `block4_conv2_linear`, before its ReLU. None if unknown."""
+    if name in ACTIVATIONS:
         return name
+    if name.endswith(LINEAR):
+        layer = canonical_layer(name.removesuffix(LINEAR)) if name.startswith("conv") else None
+        return layer and layer + LINEAR
     if match := _PAPER_NAME.fullmatch(name):
         block, convolution, pool = match.groups()
         keras_name = f"block{pool}_pool" if pool else f"block{block}_conv{convolution}"
@@ -125,7 +136,8 @@ class Options:
     )
     content_layers: LayerWeights = _option(
         {"block4_conv2": 1.0},
-        "layers whose features are kept: a list (equal weights that sum to 1) or layer: weight",
+        "layers whose features are kept: a list (equal weights that sum to 1) or layer: weight; `conv4_2` is after its ReLU,"
+        " `conv4_2_linear` before it",
         examples=[["conv4_2"], {"relu4_2": 0.7, "relu5_2": 0.3}],
     )
     style_layers: LayerWeights = _option(

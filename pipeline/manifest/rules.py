@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from pipeline.job import CONVOLUTIONS_PER_BLOCK, LAYERS, LayerWeights, Options, canonical_layer
+from pipeline.job import ACTIVATIONS, CONVOLUTIONS_PER_BLOCK, LINEAR, LayerWeights, Options, canonical_layer
 from pipeline.manifest.problems import suggestion
 
 # What the picture door can be asked to open; HEIC and AVIF need Pillow's or an extra's support, which `check` tells.
@@ -19,10 +19,10 @@ PICTURE_SUFFIXES = (
 )  # fmt: skip
 
 _PAPER_NAMES = tuple(
-    f"{kind}{block}_{number}"
+    name
     for block, convolutions in enumerate(CONVOLUTIONS_PER_BLOCK, start=1)
     for number in range(1, convolutions + 1)
-    for kind in ("conv", "relu")
+    for name in (f"conv{block}_{number}", f"relu{block}_{number}", f"conv{block}_{number}{LINEAR}")
 )
 _MAX_WEIGHT = sys.float_info.max  # the comparison with it also turns NaN and infinity away
 
@@ -185,11 +185,11 @@ def layer_weights(value: Any) -> tuple[dict[str, float], list[Fault]]:
             weights[layer] = float(weight)
     if not faults and not any(weights.values()):
         faults.append(((), "at least one layer with a weight above 0 is needed"))
-    return {layer: weights[layer] for layer in LAYERS if layer in weights}, faults
+    return {layer: weights[layer] for layer in ACTIVATIONS if layer in weights}, faults
 
 
 def _unknown_layer(name: Any) -> str:
     if not isinstance(name, str):
         return f"a layer is a name like 'conv4_2' or 'block4_conv2', got {name!r}"
-    close = suggestion(name, (*LAYERS, *_PAPER_NAMES))
+    close = suggestion(name, (*ACTIVATIONS, *_PAPER_NAMES))
     return f"unknown layer '{name}'{close or '; layers are named like conv4_2, relu4_2 or block4_conv2'}"

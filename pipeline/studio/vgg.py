@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 import keras
 import tensorflow as tf
 
-from pipeline.job import LAYERS
+from pipeline.job import LAYERS, LINEAR
 from pipeline.studio.kernels import Kernels
 
 # Mean pixel of the training images in B, G, R order, subtracted before the first layer: keras.applications'
@@ -44,6 +44,7 @@ class Vgg19:
         for name, (kernel, bias) in kernels.items():
             by_rgb = kernel[:, :, ::-1] if kernel.shape[2] == len(MEAN_BGR) else kernel
             model.get_layer(name).set_weights([by_rgb, bias])
+            model.get_layer(name).activation = keras.activations.linear  # `__call__` applies the ReLU
         self._layers = {layer.name: layer for layer in model.layers if layer.name in LAYERS}
         if pooling == "avg":
             for name in [name for name in self._layers if name.endswith("_pool")]:
@@ -54,7 +55,8 @@ class Vgg19:
         self._mean = tf.constant(MEAN_BGR[::-1], tf.float32)
 
     def __call__(self, image: tf.Tensor, layers: Iterable[str]) -> Activations:
-        """The activations of `layers` (Keras names, after ReLU), computed no further than the deepest of them."""
+        """The activations of `layers` (Keras names, after their ReLU or, with `_linear`, before it), computed no further than
+        the deepest of them."""
         wanted = set(layers)
         activations: dict[str, tf.Tensor] = {}
         features = (image - self._mean)[tf.newaxis]  # (1, height, width, RGB): the first kernel is turned instead
@@ -64,6 +66,10 @@ class Vgg19:
             if len(activations) == len(wanted):
                 break
             features = self._layers[name](features)
+            if name + LINEAR in wanted:
+                activations[name + LINEAR] = self._inside(features, image, reduction(name))
+            if not name.endswith("_pool"):
+                features = tf.nn.relu(features)
             if name in wanted:
                 activations[name] = self._inside(features, image, reduction(name))
         return activations
