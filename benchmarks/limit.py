@@ -1,47 +1,33 @@
-"""How near one step comes to what the machine can do: the rate of its convolutions against the rate of bare ones.
+"""How near a step comes to what the machine can do: the rate of its convolutions against the rate of bare ones.
 
-    python benchmarks/limit.py [--sizes 256,512] [--rounds 5]
+A step is an evaluation of loss and gradient and an L-BFGS move, as in a run. Its work is counted exactly: twice (forward, and
+back to the picture) the multiplications and additions of VGG19's convolutions up to the deepest layer that the default
+objective uses; pooling, activations, Gram matrices, losses and the move count as overhead. The bare convolutions are of
+VGG19's own shapes, forward and back to the input, in the same precision, process and threads; in each round every one of them
+runs beside the step, and the fastest shape is the machine's rate. Figures are medians of the rounds.
 
-A step is an evaluation of loss and gradient and an L-BFGS move, as in a run. Its work is counted as two passes (forward and
-back to the picture) through VGG19's convolutions up to the deepest layer; everything else it does counts as overhead. Bare
-convolutions of the same arithmetic run in the same process between the steps, so that a machine that slows down slows both;
-the figures are medians of the rounds.
+The network also sees a mirrored frame of 16 pixels around the picture. "Share" counts the work on it, which the processor
+does; "without frame" counts the picture's own pixels alone.
 """
 
 from __future__ import annotations
 
-import argparse
-import os
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-
-import numpy as np
-import tensorflow as tf
-
-from pipeline.job import CONVOLUTIONS_PER_BLOCK, Options
-from pipeline.studio.kernels import kernel_shape
-from pipeline.studio.objective import Targets, Weights
+from benchmarks.engine import Descent, tf
+from benchmarks.figures import Figure, Section, median_ratio, significant, table
+from benchmarks.pictures import generated
+from benchmarks.work import convolution_work
+from pipeline.job import Options
 from pipeline.studio.vgg import FRAME
 from pipeline.studio.weights import locate
 from pipeline.studio.workshop import Workshop
 
-DEEPEST = "block5_conv1"
-
-
-def convolution_work(side: int) -> float:
-    """Floating-point operations of one pass over a square picture with its mirrored frame, up to DEEPEST."""
-    work = 0.0
-    for block, convolutions in enumerate(CONVOLUTIONS_PER_BLOCK, start=1):
-        positions = ((side + 2 * FRAME) // 2 ** (block - 1)) ** 2
-        for convolution in range(1, convolutions + 1):
-            layer = f"block{block}_conv{convolution}"
-            work += 2.0 * positions * np.prod(kernel_shape(layer))
-            if layer == DEEPEST:
-                return work
-    raise AssertionError(DEEPEST)
+# Side of the square features, channels in, channels out: the inner convolutions of VGG19's blocks 1 to 5 at 512 px.
+SHAPES = ((512, 64, 64), (256, 128, 128), (128, 256, 256), (64, 512, 512), (32, 512, 512))
+_BARE_WORK = 4e10  # operations per bare measurement: a tenth of a second, long beside a call's own cost
 
 
 def seconds(action: Callable[[], object]) -> float:
@@ -50,59 +36,92 @@ def seconds(action: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
-def bare_convolutions() -> tuple[Callable[[], object], float]:
-    """Eight 3x3 convolutions in the middle of VGG19's range, 256 channels at 128 x 128, and their work."""
-    features = tf.random.stateless_normal((1, 128, 128, 256), seed=(0, 0))
-    kernel = tf.random.stateless_normal((3, 3, 256, 256), seed=(0, 1)) / 48.0
+def bare_convolutions(precision: str) -> dict[str, tuple[Callable[[], object], float]]:
+    """By name: an action that convolves, and its work."""
+    made = {}
+    for side, channels, filters in SHAPES:
+        work = 2.0 * side**2 * 9 * channels * filters
+        times = max(2, round(_BARE_WORK / work))
+        dtype = tf.as_dtype(precision)
+        features = tf.cast(tf.random.stateless_normal((1, side, side, channels), seed=(0, 0)), dtype)
+        kernel = tf.cast(
+            tf.random.stateless_normal((3, 3, channels, filters), seed=(0, 1)) / (9 * channels) ** 0.5, dtype
+        )
+        for direction in ("forward", "back"):
+            action = _repeated(direction, features, kernel, times)
+            made[f"{side} x {side} x {channels} {direction}"] = (action, times * work)
+    return made
+
+
+def _repeated(direction: str, features: tf.Tensor, kernel: tf.Tensor, times: int) -> Callable[[], object]:
+    """As many convolutions in one traced function, each with the result of the one before."""
 
     @tf.function
     def run() -> tf.Tensor:
         result = features
-        for _ in range(8):
-            result = tf.nn.conv2d(result, kernel, 1, "SAME")
-        return result
+        for _ in range(times):
+            if direction == "forward":
+                result = tf.nn.conv2d(result, kernel, 1, "SAME")
+            else:
+                result = tf.nn.conv2d_transpose(result, kernel, tf.shape(features), 1, "SAME")
+        return tf.reduce_max(result)
 
-    return lambda: run().numpy(), 8 * 2.0 * 128**2 * 9 * 256**2
-
-
-def step(workshop: Workshop, side: int) -> Callable[[], object]:
-    options = Options(size=side)
-    random = np.random.default_rng(side)
-    photograph, painting = (random.uniform(0, 255, (side, side, 3)).astype(np.float32) for _ in range(2))
-    targets = Targets(
-        workshop.content_targets(options, ("content", side), photograph),
-        workshop.style_targets(options, ("style", side), painting),
-    )
-    weights = Weights.of(options)
-    descent = workshop.descent(options, photograph.shape)
-    steps = descent.run(tf.constant(photograph), 1_000_000, targets, weights)
-    return lambda: next(steps)
+    return lambda: run().numpy()
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--sizes", default="256,512")
-    parser.add_argument("--rounds", type=int, default=5)
-    arguments = parser.parse_args()
+def step(workshop: Workshop, side: int, precision: str) -> Callable[[], object]:
+    options = Options(size=side, precision=precision, tile="off")
+    descent = Descent(workshop, options, generated(side, seed=1), generated(side, seed=2))
+    walk: Iterator[float] = descent.evaluations(1_000_000)
+    return lambda: next(walk)
+
+
+def side_by_side(
+    one_step: Callable[[], object], bare: dict[str, tuple[Callable[[], object], float]], rounds: int
+) -> tuple[list[float], str, list[float]]:
+    """Seconds of the step in each round, the fastest bare convolution by its median, and its rate in each round."""
+    for action in (one_step, one_step, *(action for action, _work in bare.values())):
+        action()
+    steps: list[float] = []
+    rates: dict[str, list[float]] = {name: [] for name in bare}
+    for _ in range(rounds):
+        steps.append(seconds(one_step))
+        for name, (action, work) in bare.items():
+            rates[name].append(work / seconds(action))
+    fastest = max(rates, key=lambda name: statistics.median(rates[name]))
+    return steps, fastest, rates[fastest]
+
+
+def measure(quick: bool) -> Section:
+    sides = (256, 512) if quick else (256, 512, 1024, 2048)
     workshop = Workshop(locate("auto"))
-    bare, bare_work = bare_convolutions()
-    print("| picture | one step | its convolutions | bare convolutions | share of the machine's rate |")
-    print("|---|---|---|---|---|")
-    for side in map(int, arguments.sizes.split(",")):
-        one_step = step(workshop, side)
-        for warm in (one_step, one_step, one_step, bare):
-            warm()
-        pairs = [(seconds(one_step), seconds(bare)) for _ in range(arguments.rounds)]
-        work = 2 * convolution_work(side)
-        step_seconds = statistics.median(pair[0] for pair in pairs)
-        bare_rate = statistics.median(bare_work / pair[1] for pair in pairs)
-        share = statistics.median((work / a) / (bare_work / b) for a, b in pairs)
-        print(
-            f"| {side} x {side} | {step_seconds:.2f} s | {work / step_seconds / 1e9:.0f} GFLOP/s "
-            f"| {bare_rate / 1e9:.0f} GFLOP/s | {share:.2f} |",
-            flush=True,
-        )
-
-
-if __name__ == "__main__":
-    main()
+    rows, figures = [], []
+    for precision in ("float32", "bfloat16"):
+        bare = bare_convolutions(precision)
+        for side in sides:
+            rounds = 3 if quick or side > 1024 else 5
+            steps, fastest, rates = side_by_side(step(workshop, side, precision), bare, rounds)
+            work = 2 * convolution_work(side + 2 * FRAME, side + 2 * FRAME)
+            share = median_ratio([work / took for took in steps], rates)
+            inside = convolution_work(side, side) / convolution_work(side + 2 * FRAME, side + 2 * FRAME)
+            took, rate = statistics.median(steps), statistics.median(rates)
+            rows.append(
+                (
+                    f"{side} px, {precision}",
+                    f"{took:.2f} s",
+                    f"{work / took / 1e9:.0f}",
+                    f"{rate / 1e9:.0f} ({fastest})",
+                    significant(share),
+                    significant(share * inside),
+                )
+            )
+            if side >= 512:
+                what = f"step rate / machine's convolution rate, {side} px, {precision}"
+                figures.append(Figure(what, share, "at least", 0.88))
+    head = ["picture", "one step", "its GFLOP/s", "fastest bare convolution, GFLOP/s", "share", "without frame"]
+    return Section(
+        name="limit",
+        title="How near the machine's limit",
+        text=f"{__doc__}\n{table(head, rows)}\n",
+        figures=figures,
+    )

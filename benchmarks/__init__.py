@@ -1,0 +1,1 @@
+"""What is claimed of speed and memory, measured: `make bench` writes RESULTS.md. One module per figure."""

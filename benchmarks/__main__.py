@@ -1,0 +1,69 @@
+"""Run benchmarks and write RESULTS.md: `python -m benchmarks [SECTION ...] [--quick]`.
+
+Each section runs in a fresh process, one after the other, and nothing else should: they measure the machine. A section's
+result stands in benchmarks/results/; RESULTS.md is all of them together.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from benchmarks import machine
+from benchmarks.figures import Section, render
+
+HERE = Path(__file__).resolve().parent
+# In the order of the report.
+SECTIONS = ("limit", "race", "batch", "memory", "losses", "estimates")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="make bench ARGS=", description=__doc__.splitlines()[0])
+    parser.add_argument("sections", nargs="*", metavar="SECTION", help=", ".join(SECTIONS))
+    parser.add_argument("--quick", action="store_true", help="few rounds and small pictures; prints, writes nothing")
+    parser.add_argument("--render", action="store_true", help="write RESULTS.md from what was measured before")
+    parser.add_argument("--into", type=Path, help=argparse.SUPPRESS)  # a section's own process
+    arguments = parser.parse_args()
+    if unknown := [name for name in arguments.sections if name not in SECTIONS]:
+        parser.error(f"no section {unknown[0]!r}; there are {', '.join(SECTIONS)}")
+    if arguments.into:
+        _measure(arguments.sections[0], arguments.quick, arguments.into)
+        return 0
+    failed = 0
+    for name in () if arguments.render else arguments.sections or SECTIONS:
+        print(f"{name} ...", file=sys.stderr, flush=True)
+        failed += not _run(name, arguments.quick)
+    if not arguments.quick:
+        results = [HERE / "results" / f"{name}.json" for name in SECTIONS]
+        sections = [Section.load(path) for path in results if path.is_file()]
+        (HERE / "RESULTS.md").write_text(render(sections), encoding="utf-8")
+        print(f"wrote {HERE / 'RESULTS.md'}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def _run(name: str, quick: bool) -> bool:
+    """Measure one section in a process of its own; did it succeed?"""
+    with tempfile.TemporaryDirectory() as folder:
+        into = Path(folder) / "section.json" if quick else HERE / "results" / f"{name}.json"
+        command = [sys.executable, "-m", "benchmarks", name, "--into", str(into), *(["--quick"] if quick else [])]
+        done = subprocess.run(command, cwd=HERE.parent, check=False)
+        if done.returncode == 0 and quick:
+            print(render([Section.load(into)]), flush=True)
+    return done.returncode == 0
+
+
+def _measure(name: str, quick: bool, into: Path) -> None:
+    began, others = time.perf_counter(), machine.time_of_others()
+    section: Section = importlib.import_module(f"benchmarks.{name}").measure(quick)
+    section.machine = machine.description() | {"while others took": others()}
+    section.seconds = time.perf_counter() - began
+    section.save(into)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,76 @@
+"""The figures of `make bench`: what is counted and how it is shown. Nothing here is timed."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmarks.figures import Figure, Section, evaluations_to, median_ratio, render, significant, table
+from benchmarks.work import convolution_work
+
+
+def test_a_ratio_is_taken_within_each_round():
+    # In the second round the machine ran at half its speed: both sides took twice the time, the ratio is the same.
+    assert median_ratio([1.0, 2.0, 1.1], [4.0, 8.0, 4.0]) == 0.25
+
+
+def test_the_first_evaluation_that_is_good_enough_is_found():
+    losses = [9.0, 7.0, 5.0, 4.0, 3.5]
+    asked = []
+
+    def judge(number):
+        asked.append(number)
+        return losses[number - 1]
+
+    assert [evaluations_to(target, 5, judge) for target in (9.0, 6.0, 5.0, 3.5)] == [1, 3, 3, 5]
+    assert evaluations_to(3.4, 5, judge) is None
+    assert len(asked) < 5 * 4
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.0, "0"),
+        (0.7, "0.700"),
+        (0.06341, "0.0634"),
+        (12.345, "12.3"),
+        (1234.5, "1,230"),
+        (999.9, "1,000"),
+        (4.381e16, "4.38e+16"),
+    ],
+)
+def test_numbers_have_three_digits_that_count(value, text):
+    assert significant(value) == text
+
+
+def test_a_table_is_markdown():
+    assert table(["picture", "time"], [("256 px", 1.5)]) == "| picture | time |\n| --- | ---: |\n| 256 px | 1.5 |"
+
+
+def test_a_missed_target_is_said_with_its_figure():
+    figures = [Figure("ratio", 0.31, "at most", 0.22), Figure("share", 0.9, "at least", 0.88)]
+    text = render([Section(name="race", title="Race", text="words", figures=figures, machine={"on": "a box"})])
+    assert "| ratio | 0.310 | at most 0.220 | **missed** |" in text
+    assert "| share | 0.900 | at least 0.880 | met |" in text
+    assert "_on a box; took 0 s._" in text
+
+
+def test_a_section_survives_its_file(tmp_path):
+    section = Section(name="a", title="A", text="t", figures=[Figure("f", 1.0, "at most", 2.0, " s")], seconds=3.5)
+    section.save(tmp_path / "deep" / "a.json")
+    assert Section.load(tmp_path / "deep" / "a.json") == section
+
+
+def test_the_work_of_a_pass_is_counted_by_hand():
+    # block1 at 32 x 32: 3 -> 64 and 64 -> 64 channels, 3 x 3 taps, a multiplication and an addition each.
+    first = 2 * 32 * 32 * 9 * (3 * 64 + 64 * 64)
+    assert convolution_work(32, 32, "block1_conv2") == first
+    # block2 at 16 x 16: 64 -> 128.
+    assert convolution_work(32, 32, "block2_conv1") == first + 2 * 16 * 16 * 9 * 64 * 128
+
+
+def test_the_work_grows_with_the_picture():
+    # Network E of Simonyan & Zisserman (arXiv 1409.1556) takes 19.6 billion multiply-adds at 224 x 224, 0.12 of them in its
+    # three fully connected layers.
+    whole = convolution_work(224, 224, "block5_conv4")
+    assert whole == pytest.approx(2 * 19.5e9, rel=0.01)
+    assert convolution_work(448, 448) == 4 * convolution_work(224, 224)
