@@ -49,8 +49,8 @@ lint: $(VENV)/.ready-lint  ## run ruff and mypy
 bench: $(VENV)/.ready $(BENCH_VENV)/.ready  ## measure speed and memory, write benchmarks/RESULTS.md (ARGS="limit race", ARGS=--quick)
 	@$(VENV)/bin/python -m benchmarks $(ARGS)
 
-chaos: $(VENV)/.ready-test  ## kill runs at random moments and look at what they leave (ARGS="--rounds 20")
-	@$(VENV)/bin/python tests/chaos.py $(ARGS)
+chaos: $(VENV)/.ready-test  ## break runs in every way known and look at what they leave (ARGS="--seconds 300 --seed 2")
+	@$(VENV)/bin/python -m tests.chaos $(ARGS)
 
 clean:  ## remove caches (never inputs, never pictures)
 	@rm -rf build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis && find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +

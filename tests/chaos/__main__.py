@@ -1,0 +1,57 @@
+"""Break the night in every way known and look whether what it promises holds.
+
+    make chaos                                               a thousand kills, and all other kinds of blows in proportion
+    make chaos ARGS="--kind drivers --seed 1042 --trials 1"  one trial again
+
+Prints a table of what was tried, and each finding with the command that repeats its trial. Exit code 1 where there is one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tests.chaos.blows import KINDS
+from tests.chaos.campaign import strike, table
+from tests.chaos.project import make_project
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="make chaos", description=__doc__.splitlines()[0])
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--kills", type=float, default=1000, help="processes to kill (default 1000)")
+    parser.add_argument("--trials", type=float, default=float("inf"), help="make at most so many trials")
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="start no trial after so many seconds")
+    parser.add_argument("--kind", choices=KINDS, help="trials of this kind alone")
+    parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)), help="trials at a time")
+    arguments = parser.parse_args()
+
+    # In memory where that is possible: a kill leaves the same files there, and fsync costs nothing.
+    folder = Path(tempfile.mkdtemp(prefix="chaos-", dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None))
+    try:
+        began = time.monotonic()
+        project = make_project(folder / "fast")
+        print(f"undisturbed: {len(project.golden)} pictures in {time.monotonic() - began:.1f} s", flush=True)
+        tallies = strike(
+            project,
+            folder,
+            seed=arguments.seed,
+            kills=arguments.kills,
+            trials=arguments.trials,
+            until=began + arguments.seconds,
+            only=arguments.kind,
+            jobs=arguments.jobs,
+        )
+        print(table(tallies, time.monotonic() - began))
+        return 1 if any(tally.findings for tally in tallies.values()) else 0
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,299 @@
+"""One trial: an output folder, runs that are struck, and what must be true of it afterwards."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import time
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.batch.records import pair_id
+from tests.chaos.project import Project, environment
+
+GONE_SECONDS = 2.0  # promised: a killed driver's workers are gone within this time
+STOP_SECONDS = 10.0  # promised: a run that is asked to stop has stopped
+_PATIENCE = 90.0  # seconds after which a run of a dozen small pairs counts as hanging, on however busy a machine
+_LOOK = 0.002  # seconds between looks at the diary
+
+
+class Finding(AssertionError):
+    """A guarantee that did not hold."""
+
+
+def check(holds: bool, text: str) -> None:
+    """Raise Finding where something promised is not so."""
+    if not holds:
+        raise Finding(text)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A line of the diary: a step that was painted."""
+
+    output: str
+    step: int
+    seconds: float
+    pid: int
+
+
+class Trial:
+    """An output folder of its own over a project's inputs. `kills` counts processes killed, `blows` everything done to it."""
+
+    def __init__(self, project: Project, folder: Path, seed: int) -> None:
+        self.project = project
+        self.folder = folder
+        self.out = folder / "out"
+        self.chance = random.Random(seed)
+        self.kills = 0
+        self.blows: Counter[str] = Counter()
+        self.runs = 0
+        self.removed: set[str] = set()  # pictures that the harness took away, whose records may stand without them
+        self._started: list[Run] = []
+        (folder / "faults").mkdir(parents=True)
+
+    # ------------------------------------------------------------------------------------------------------ beforehand
+
+    def begin(self) -> None:
+        """By chance: nothing painted yet, or a finished folder that has lost some of its pictures."""
+        if self.chance.random() < 0.5:
+            return
+        shutil.copytree(self.project.finished, self.out)
+        for output in self.chance.sample(self.project.outputs, self.chance.randint(3, len(self.project.outputs))):
+            (self.out / output).unlink()
+            self.removed.add(output)
+            if self.chance.random() < 0.5:
+                self.record_of(output).unlink()
+
+    def lay_fault(self, output: str, step: int, what: str) -> None:
+        """Have the fast engine do something bad, once, when this pair comes to this step (tests/chaos/engine)."""
+        number = len(list((self.folder / "faults").iterdir()))
+        (self.folder / "faults" / f"{pair_id(output)}.{number}").write_text(f"{step} {what}")
+
+    def record_of(self, output: str) -> Path:
+        return self.out / ".pipeline" / "records" / f"{pair_id(output)}.json"
+
+    def is_recorded(self, output: str) -> bool:
+        """Does a record that can be read speak of this picture?"""
+        try:
+            return bool(json.loads(self.record_of(output).read_bytes())["outcome"]["output"] == output)
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            return False
+
+    def missing(self) -> set[str]:
+        """Outputs that are not there yet, or are not what they should be."""
+        return {output for output, data in self.project.golden.items() if _bytes(self.out / output) != data}
+
+    # ------------------------------------------------------------------------------------------------------------ runs
+
+    def start(self, *flags: str, run: str = "{}", driver: tuple[str, ...] = (), worker: tuple[str, ...] = ()) -> Run:
+        """A run in the background. `driver` and `worker` are strace command lines to put before either process."""
+        self.runs += 1
+        (self.folder / "night.yaml").write_text(self.project.manifest(run))
+        marker = f"{self.folder}#{self.runs}"
+        surroundings = environment(self.folder) | {"CHAOS_RUN": marker}
+        if worker:
+            surroundings["CHAOS_STRACE_WORKER"] = "\n".join(worker)
+        self.said = self.folder / f"said{self.runs}"
+        with self.said.open("wb") as said:
+            process = subprocess.Popen(
+                [*driver, *self.project.command(), "run", "night.yaml", "-q", *flags],
+                cwd=self.folder,
+                env=surroundings,
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=said,
+            )
+        started = Run(process, marker, self)
+        self._started.append(started)
+        return started
+
+    def close(self) -> None:
+        """End whatever still runs."""
+        for run in self._started:
+            for pid in [run.process.pid, *run.family()] if run.process.poll() is None else run.family():
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            run.process.wait()
+
+    def diary(self) -> list[Entry]:
+        """Every step painted so far, by whichever run."""
+        with suppress(FileNotFoundError):
+            lines = (self.folder / "diary").read_text().split("\n")[:-1]
+            rows = (line.split(" ") for line in lines)
+            return [Entry(name, int(step), float(seconds), int(pid)) for name, step, seconds, pid in rows]
+        return []
+
+    # ----------------------------------------------------------------------------------------------------------- looks
+
+    def look(self) -> None:
+        """What must be true at any instant, also while a run goes on: final names hold the right pictures, and none that
+        was recorded is missing."""
+        recorded = {output: _bytes(self.record_of(output)) for output in self.project.outputs}
+        for path in self.files():
+            name = str(path.relative_to(self.out))
+            if name.startswith((".pipeline/", "report.")) or path.name.endswith(".part"):
+                continue
+            check(name in self.project.golden, f"a stranger's file: {name}")
+            data = _bytes(path)
+            check(data == self.project.golden[name], f"{name} is not the picture it should be ({_size(data)})")
+        for output, data in recorded.items():
+            if data is None or (output in self.removed and not (self.out / output).exists()):
+                continue
+            try:
+                digest = json.loads(data)["sha256"]
+            except (ValueError, KeyError, TypeError):
+                raise Finding(f"the record of {output} is not whole: {data[:80]!r}") from None
+            picture = _bytes(self.out / output)
+            check(picture is not None, f"{output} is recorded and absent")
+            check(hashlib.sha256(picture or b"").hexdigest() == digest, f"{output} is not what its record says")
+
+    def finish(self) -> None:
+        """A plain run ends with 0, has painted exactly what was left, and the folder is that of an undisturbed run."""
+        left = self.missing()
+        before = len(self.diary())
+        run = self.start()
+        code = run.wait()
+        check(code == 0, f"the plain run ended with {code}: {self.words()}")
+        self.look()
+        check(not self.missing(), f"after the plain run these are missing or wrong: {sorted(self.missing())}")
+        painted = {pair["output"] for pair in self.report()["pairs"] if pair["status"] == "done"}
+        check(painted == left, f"the plain run painted {sorted(painted)}, left were {sorted(left)}")
+        tries = {entry.output for entry in self.diary()[before:]}
+        check(not self.project.fast or tries <= left, f"painted again without need: {sorted(tries - left)}")
+        run.check_gone()
+        self.check_no_strays()
+
+    def check_no_strays(self) -> None:
+        """Nothing lies about but what a run is to leave."""
+        allowed = self.project.all_files()
+        strays = [
+            name
+            for name in (str(path.relative_to(self.out)) for path in self.files())
+            if name not in allowed and not (name.startswith(".pipeline/history/") and name.endswith(".log"))
+        ]
+        check(not strays, f"stray files: {strays}")
+
+    def check_work(self, hits: int) -> None:
+        """No pair was begun more often than once and once more per process that was lost; all of them together `hits` times
+        more than there are pairs."""
+        begun = self.begun()
+        pairs = len(self.project.outputs)
+        worst = max(begun.values(), default=0)
+        check(worst <= 1 + hits, f"a pair was begun {worst} times with {hits} processes lost")
+        check(begun.total() <= pairs + hits, f"{begun.total()} pairs begun of {pairs}, with {hits} processes lost")
+
+    def report(self) -> dict[str, Any]:
+        return json.loads((self.out / "report.json").read_bytes())
+
+    def begun(self) -> Counter[str]:
+        """How often each pair was taken up: a new process, or a step that is not the next."""
+        begun: Counter[str] = Counter()
+        last: dict[str, Entry] = {}
+        for entry in self.diary():
+            if entry.output.startswith("fault:"):
+                continue
+            before = last.get(entry.output)
+            if before is None or before.pid != entry.pid or entry.step != before.step + 1:
+                begun[entry.output] += 1
+            last[entry.output] = entry
+        return begun
+
+    def steps_lost(self) -> int:
+        """Steps that were painted more than once."""
+        steps = Counter((entry.output, entry.step) for entry in self.diary())
+        return sum(count - 1 for (output, _), count in steps.items() if not output.startswith("fault:"))
+
+    def files(self) -> list[Path]:
+        found = []
+        for folder, _, names in os.walk(self.out):
+            found += [Path(folder, name) for name in names]
+        return found
+
+    def words(self) -> str:
+        """What the last run said."""
+        return self.said.read_text(errors="replace").strip()[-2000:]
+
+
+class Run:
+    """A driver and its family."""
+
+    def __init__(self, process: subprocess.Popen[bytes], marker: str, trial: Trial) -> None:
+        self.process, self.marker, self.trial = process, marker, trial
+
+    def wait(self, seconds: float = _PATIENCE) -> int:
+        """Its exit code (negative: the signal that ended it). A Finding where it does not end."""
+        try:
+            return self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            raise Finding(f"the run did not end within {seconds:g} s") from None
+
+    def kill(self, number: signal.Signals = signal.SIGKILL) -> bool:
+        """Strike the driver; False where it had ended already."""
+        if self.process.poll() is not None:
+            return False
+        self.process.send_signal(number)
+        return True
+
+    def family(self) -> list[int]:
+        """The process ids of its workers (and of their tracers), by a mark in their environment."""
+        mark = f"CHAOS_RUN={self.marker}".encode()
+        found = []
+        for entry in os.listdir("/proc"):
+            if entry.isdigit() and int(entry) != self.process.pid:
+                with suppress(OSError):
+                    if mark in Path("/proc", entry, "environ").read_bytes().split(b"\0"):
+                        found.append(int(entry))
+        return found
+
+    def check_gone(self) -> None:
+        """None of the family outlives the driver for long."""
+        until = time.monotonic() + GONE_SECONDS
+        while left := self.family():
+            check(time.monotonic() < until, f"{len(left)} processes outlived their driver by {GONE_SECONDS:g} s")
+            time.sleep(0.02)
+
+    def await_steps(self, count: int) -> bool:
+        """Wait until so many lines were added to the diary; False where the run ended first."""
+        path = self.trial.folder / "diary"
+        wanted = len(self.trial.diary()) + count
+        until = time.monotonic() + _PATIENCE
+        while self.process.poll() is None:
+            with suppress(FileNotFoundError):
+                if path.read_bytes().count(b"\n") >= wanted:
+                    return True
+            check(time.monotonic() < until, "the run paints no more and does not end")
+            time.sleep(_LOOK)
+        return False
+
+    def await_some_moment(self) -> bool:
+        """Wait for a moment in the run's life: mostly while it paints, sometimes at its start or its end."""
+        chance = self.trial.chance
+        left = len(self.trial.missing()) * self.trial.project.steps
+        where = chance.random()
+        if where < 0.1 or not self.trial.project.fast:
+            time.sleep(chance.uniform(0, 0.8))
+            return self.process.poll() is None
+        if not self.await_steps(left if where < 0.2 else chance.randint(0, left)):
+            return False
+        time.sleep(chance.uniform(0, 0.3 if where < 0.2 else 0.04))
+        return self.process.poll() is None
+
+
+def _bytes(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return None
+
+
+def _size(data: bytes | None) -> str:
+    return "absent" if data is None else f"{len(data)} bytes"

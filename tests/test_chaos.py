@@ -1,0 +1,90 @@
+"""A seeded sample of `make chaos`: some trials of every kind of blow, and whether the looks see what they look for."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # as `python -m tests.chaos` has it
+
+from tests.chaos.blows import KINDS, lacking
+from tests.chaos.campaign import strike
+from tests.chaos.project import make_project
+from tests.chaos.trial import Finding, Trial
+
+SEED = 20
+TRIALS = {"drivers": 6, "workers": 3, "calls": 6, "errors": 4, "misdeeds": 3, "signals": 5, "damage": 8}  # others 2
+
+
+@pytest.fixture(scope="module")
+def painted(tmp_path_factory):
+    return make_project(tmp_path_factory.mktemp("chaos") / "project")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_night_keeps_its_promises_under(kind, painted, tmp_path):
+    if reason := lacking(KINDS[kind].needs, tmp_path):
+        pytest.skip(reason)
+    jobs = len(os.sched_getaffinity(0))
+    tallies = strike(painted, tmp_path, seed=SEED, trials=TRIALS.get(kind, 2), only=kind, jobs=jobs)
+    assert tallies[kind].findings == []
+    assert tallies[kind].blows.total() > 0
+
+
+def spoil_picture(out: Path, name: str) -> None:
+    (out / name).write_bytes((out / name).read_bytes()[:-1])
+
+
+def lose_picture(out: Path, name: str) -> None:
+    (out / name).unlink()
+
+
+def add_picture(out: Path, name: str) -> None:
+    shutil.copy(out / name, out / "other.png")
+
+
+def cut_records(out: Path, name: str) -> None:
+    for record in (out / ".pipeline/records").glob("*.json"):
+        record.write_text("{")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (spoil_picture, "is not the picture it should be"),
+        (lose_picture, "is recorded and absent"),
+        (add_picture, "a stranger's file"),
+        (cut_records, "is not whole"),
+    ],
+)
+def test_a_look_sees(spoil, words, painted, tmp_path):
+    trial = Trial(painted, tmp_path / "trial", seed=1)
+    shutil.copytree(painted.finished, trial.out)
+    trial.look()
+    trial.check_no_strays()
+    spoil(trial.out, painted.outputs[0])
+    with pytest.raises(Finding, match=words):
+        trial.look()
+
+
+def test_a_part_that_was_left_is_a_stray(painted, tmp_path):
+    trial = Trial(painted, tmp_path / "trial", seed=1)
+    shutil.copytree(painted.finished, trial.out)
+    (trial.out / "jpg/.pipeline-abc.part").write_bytes(b"")
+    with pytest.raises(Finding, match=r"stray files: \['jpg/.pipeline-abc.part'\]"):
+        trial.check_no_strays()
+
+
+def test_work_done_twice_is_counted(painted, tmp_path):
+    trial = Trial(painted, tmp_path / "trial", seed=1)
+    rows = [("a.png", 1, 7), ("a.png", 2, 7), ("a.png", 1, 8), ("a.png", 2, 8), ("b.png", 1, 8), ("b.png", 3, 8)]
+    (trial.folder / "diary").write_text("".join(f"{name} {step} 0.5 {pid}\n" for name, step, pid in rows))
+    assert trial.begun() == {"a.png": 2, "b.png": 2}
+    assert trial.steps_lost() == 2
+    trial.check_work(1)
+    with pytest.raises(Finding, match="a pair was begun 2 times with 0 processes lost"):
+        trial.check_work(0)
