@@ -426,6 +426,18 @@ def test_a_retouched_picture_is_not_painted_over(painted, stylize):
     assert hashes(painted) == before
 
 
+def test_a_picture_with_a_hole_that_still_decodes_is_not_taken_for_right(painted, stylize):
+    sea = painted / "out/deep/sea.jpg"
+    whole = sea.read_bytes()
+    sea.write_bytes(whole[: len(whole) * 3 // 4] + bytes(len(whole) // 4))
+    before = hashes(painted)
+    assert stylize("run", "night.yaml", cwd=painted).returncode == 3
+    assert "deep/sea.jpg was changed since it was painted; move" in report_of(painted)["pairs"][1]["reason"]
+    assert hashes(painted) == before
+    assert stylize("run", "night.yaml", "--force", cwd=painted).returncode == 0
+    assert sea.read_bytes() == whole
+
+
 def test_a_cut_off_picture_without_a_record_is_painted_again_and_not_adopted(painted, stylize):
     before = hashes(painted)
     shutil.rmtree(painted / "out/.pipeline")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -97,11 +97,15 @@ def _step(
     elif record is not None and kept:
         action, reason = ("keep", "up to date") if record.key == key else ("paint", _difference(job, record))
     elif (whole := _decodes(picture)) and (adopted := _settings_of(picture)).get("key") == key:
-        action, reason = "keep", "up to date"
+        if _speaks_of(record, adopted):  # and still is not what was recorded: a JPEG decodes whatever its middle holds
+            action, reason = "fail", f"{printable(picture)} was changed since it was painted; {_MOVE_IT}"
+        else:
+            action, reason = "keep", "up to date"
     elif adopted or _settings_of(picture) or (record is not None and not whole):
         reason = "its picture was changed" if whole else "its picture is damaged"
     else:  # nothing says that it is ours, and it may be somebody's work
-        action, reason = "fail", f"{printable(picture)} was not made here; move it, change the output, or use --force"
+        since = "was not made here" if record is None else "was changed since it was painted"
+        action, reason = "fail", f"{printable(picture)} {since}; {_MOVE_IT}"
     return Step(
         job=job,
         action=action,
@@ -115,6 +119,7 @@ def _step(
 
 
 _MOVE = "move what stands there, or change the output"
+_MOVE_IT = "move it, change the output, or use --force"
 
 
 def _in_the_way(picture: Path, output: Path) -> Path | None:
@@ -145,6 +150,14 @@ def _settings_of(picture: Path) -> dict[str, Any]:
         return read_settings(picture)
     except PairError:
         return {}
+
+
+def _speaks_of(record: Record | None, settings: Mapping[str, Any] | None) -> bool:
+    """Is it this very painting that the record is of? A later one, whose record a crash prevented, has other losses or names,
+    or has the same bytes."""
+    if record is None or settings is None:
+        return False
+    return all(record.outcome.get(name) == settings.get(name) for name in ("key", "losses", "content", "meta"))
 
 
 def _decodes(picture: Path) -> bool:
