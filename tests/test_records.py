@@ -17,7 +17,8 @@ from pipeline.batch.clock import end_of_run, next_deadline
 from pipeline.batch.files import remove_parts, write_whole
 from pipeline.batch.lock import run_lock
 from pipeline.batch.plan import make_plan
-from pipeline.batch.records import ALGORITHM, KEY_SCHEMA, HashTable, State, pair_id, pair_key, thin
+from pipeline.batch.records import ALGORITHM, KEY_SCHEMA, HashTable, State, pair_id, pair_key, read_record, thin
+from pipeline.batch.sealed import read_sealed, write_sealed
 from pipeline.errors import ExitCode, Locked, OutputError, weightiest
 from pipeline.images.facts import image_size
 from pipeline.images.source import hash_file
@@ -179,6 +180,40 @@ def test_one_holder_at_a_time_and_the_refusal_names_it(tmp_path):
         pass
     with run_lock(tmp_path / ".pipeline", "third"):
         pass
+
+
+def test_sealed_content_comes_back_as_it_was_written(tmp_path):
+    content = {"size": [64, 48], "loss": 0.1, "note": "ä\n", "none": None}
+    write_sealed(tmp_path / "a.json", content)
+    assert read_sealed(tmp_path / "a.json") == content
+    assert json.loads((tmp_path / "a.json").read_bytes())["content"] == content  # and jq reads it too
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda data: data[:-1],
+        lambda data: data.replace(b"64", b"65"),
+        lambda data: data.replace(b'"content"', b'"kontent"'),
+        lambda data: bytes(len(data)),
+        lambda data: b"",
+        lambda data: b"[" * 100_000,
+        lambda data: b'{"size": [64, 48]}',
+    ],
+)
+def test_a_seal_that_does_not_hold_is_as_no_file(damage, tmp_path):
+    file = tmp_path / "a.json"
+    write_sealed(file, {"size": [64, 48]})
+    file.write_bytes(damage(file.read_bytes()))
+    assert read_sealed(file) is None
+    assert read_record(file) is None
+    assert HashTable(file)._table() == {}
+    assert read_sealed(tmp_path / "missing.json") is None
+
+
+def test_a_record_of_another_version_counts_as_none(tmp_path):
+    write_sealed(tmp_path / "a.json", {"schema": 1, "what": "a field that is to come"})
+    assert read_record(tmp_path / "a.json") is None
 
 
 def test_an_unchanged_file_is_hashed_once(tmp_path):

@@ -93,6 +93,29 @@ def test_lines_that_are_no_rows_are_left_out(tmp_path: Path, line: str) -> None:
     assert [row["id"] for row in read_history(path)] == ["night-1"]
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"started": None},
+        {"started": "at night"},
+        {"seconds": "long"},
+        {"seconds": None},
+        {"seconds_per_step": "slow"},
+        {"seconds_per_step_and_megapixel": {}},
+        {"counts": []},
+        {"counts": {"done": None}},
+        {"failed": 3},
+    ],
+    ids=str,
+)
+def test_a_row_of_another_shape_is_left_out(tmp_path: Path, change: dict[str, Any]) -> None:
+    path = tmp_path / "history.jsonl"
+    append_history(path, night(1))
+    path.write_text(json.dumps(json.loads(path.read_text()) | change) + "\n" + "[" * 100_000 + "\n")
+    append_history(path, night(2))
+    assert [row["id"] for row in read_history(path)] == ["night-2"]
+
+
 def test_a_history_that_cannot_be_written_is_said_in_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "history.jsonl").mkdir()
     with pytest.raises(OutputError, match=r"history\.jsonl cannot take this run's line of history \(Is a directory\)"):

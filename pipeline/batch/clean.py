@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 from pipeline.batch.files import remove_parts
 from pipeline.batch.lock import run_lock
-from pipeline.batch.records import State, pair_id
+from pipeline.batch.records import State, pair_id, read_record
 from pipeline.job import Manifest
 
 
@@ -42,10 +41,7 @@ def _unwanted(manifest: Manifest, state: State) -> Iterator[Path]:
         if pair in wanted or path == state.records / "hashes.json" or pair in seen:
             continue
         seen.add(pair)
-        with suppress(OSError, ValueError, KeyError, TypeError):
-            output = str(json.loads((state.records / f"{pair}.json").read_bytes())["outcome"]["output"])
-            record = state.record(output)
-            picture = manifest.output / output
-            if record is not None and record.matches(picture):
-                yield picture
+        record = read_record(state.records / f"{pair}.json")
+        if record is not None and record.matches(picture := manifest.output / record.outcome["output"]):
+            yield picture
         yield from sorted(state.records.glob(f"{pair}.*"))

@@ -7,13 +7,12 @@ Beside the record of a finished picture, never in its place. The file goes when 
 
 from __future__ import annotations
 
-import json
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from pipeline.batch.files import write_whole
 from pipeline.batch.records import pair_id
+from pipeline.batch.sealed import read_sealed, write_sealed
 from pipeline.batch.versions import version
 from pipeline.errors import BadOutput, OutputError
 from pipeline.job import RunSettings
@@ -72,9 +71,10 @@ class Failures:
 
     def of(self, output: str) -> Failure | None:
         """How the pair failed last, or None; what cannot be read counts as none."""
+        fields = read_sealed(self._path(output))
         try:
-            return Failure(**json.loads(self._path(output).read_bytes()))
-        except (OSError, ValueError, TypeError):
+            return Failure(**fields) if fields is not None else None
+        except TypeError:  # another version's
             return None
 
     def note(self, failure: Failure) -> Failure:
@@ -85,7 +85,7 @@ class Failures:
         if (last := self.of(failure.output)) is not None and last.is_like(failure):
             failure = replace(failure, since=last.since, runs=last.runs + 1)
         with suppress(OutputError):
-            write_whole(self._path(failure.output), json.dumps(asdict(failure)).encode())
+            write_sealed(self._path(failure.output), asdict(failure))
         return failure
 
     def forget(self, output: str) -> None:

@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.batch.files import write_whole
+from pipeline.batch.sealed import read_sealed, write_sealed
 from pipeline.batch.selection import Shard
 from pipeline.errors import BadImage
 from pipeline.images.source import hash_file
@@ -53,11 +53,7 @@ class State:
 
     def record(self, output_name: str) -> Record | None:
         """What is known of a pair, or None; a record that cannot be read counts as none, and the pair is looked at anew."""
-        try:
-            fields = json.loads(self.record_path(output_name).read_bytes())
-            return Record(**fields) if fields["schema"] == KEY_SCHEMA else None
-        except (OSError, ValueError, TypeError, KeyError):
-            return None
+        return read_record(self.record_path(output_name))
 
     def keep(self, outcome: Outcome) -> None:
         """Record a finished picture. Called after the picture stands under its final name, never before."""
@@ -72,7 +68,7 @@ class State:
             mtime_ns=stamp.st_mtime_ns,
             outcome=row,
         )
-        write_whole(self.record_path(outcome.output), json.dumps(asdict(record)).encode())
+        write_sealed(self.record_path(outcome.output), asdict(record))
 
     def thumbnail_path(self, output_name: str, which: str) -> Path:
         """Where a pair's thumbnail stands; `which` is content, style or result."""
@@ -109,6 +105,15 @@ class Record:
             return False
 
 
+def read_record(path: Path) -> Record | None:
+    """The record in a file; None where there is none, or it was damaged, or another version's."""
+    fields = read_sealed(path)
+    try:
+        return Record(**fields) if fields is not None and fields["schema"] == KEY_SCHEMA else None
+    except (TypeError, KeyError):
+        return None
+
+
 class HashTable:
     """SHA-256 of files, remembered by path, size, time and inode, so that an unchanged input is not read again."""
 
@@ -137,14 +142,11 @@ class HashTable:
         a part keeps them. Without news, nothing is written."""
         entries = self._used if whole else self._table() | self._used
         if entries != self._table():
-            write_whole(self._path, json.dumps(entries).encode())
+            write_sealed(self._path, entries)
 
     def _table(self) -> dict[str, list[Any]]:
         if self._known is None:
-            try:
-                self._known = dict(json.loads(self._path.read_bytes()))
-            except (OSError, ValueError, TypeError):
-                self._known = {}
+            self._known = read_sealed(self._path) or {}
         return self._known
 
     @staticmethod

@@ -7,6 +7,7 @@ import logging
 import os
 import statistics
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ log = logging.getLogger(__name__)
 
 _FAILED_NAMES = 100  # per row; keeps a night on which everything fails from writing a line of megabytes
 _USUAL_AFTER = 3  # earlier runs with a speed; fewer do not say what is usual
+_SPEEDS = ("seconds_per_step", "seconds_per_step_and_megapixel")  # null where nothing was painted
 _BARS = "▁▂▃▄▅▆▇█"
 
 
@@ -147,12 +149,15 @@ def _row(line: bytes) -> dict[str, Any] | None:
     """The row a line holds; None if it holds none that this version can read."""
     try:
         row = json.loads(line)
-    except ValueError:
+        datetime.fromisoformat(row["started"])
+        counted = all(isinstance(row["counts"][status], int) for status in STATUSES)
+        timed = isinstance(row["seconds"], int | float) and all(
+            isinstance(row.get(speed), int | float | None) for speed in _SPEEDS
+        )
+        named = isinstance(row.get("failed", []), list)
+    except (ValueError, TypeError, KeyError, RecursionError):
         return None
-    if not isinstance(row, dict) or not {"id", "started", "seconds", "exit_code", "seconds_per_step"} <= row.keys():
-        return None
-    counts = row.get("counts")
-    return row if isinstance(counts, dict) and counts.keys() >= set(STATUSES) else None
+    return row if counted and timed and named and {"id", "exit_code", _SPEEDS[0]} <= row.keys() else None
 
 
 def _ends_cleanly(descriptor: int) -> bool:
