@@ -52,8 +52,9 @@ class Descent:
 
     def evaluations(self, most: int) -> Iterator[float]:
         """The total losses of up to `most` evaluations."""
-        for evaluation in self._descent.run(tf.constant(self._photograph), most, self.targets, self.weights):
-            yield float(evaluation[0])
+        self._descent.start(tf.constant(self._photograph))
+        for _step, evaluation in self._descent.run(most, self.targets, self.weights):
+            yield evaluation[0]
 
     @property
     def best(self) -> NDArray[np.float32]:

@@ -94,8 +94,12 @@ class Options:
         neutral="keep",
     )
     steps: int = _option(200, "evaluations of loss and gradient at full size", ge=1, examples=[500])
-    scales: int = _option(
-        1, "sizes of a coarse-to-fine pyramid, the last being `size`; 1 turns it off", ge=1, later_above=1, examples=[1]
+    scales: int | Literal["auto"] = _option(
+        "auto",
+        "sizes of a coarse-to-fine pyramid, each half the next and the last being `size`; 1 turns it off, `auto` adds sizes"
+        " until the coarsest is at most 724 pixels long",
+        ge=1,
+        examples=[2],
     )
     optimizer: str = _option("lbfgs", "descent on the picture", choices=("lbfgs", "adam", "gd"))
     learning_rate: float | None = _option(
@@ -179,8 +183,19 @@ class Options:
         "arithmetic of the network in the descent; `auto` is bfloat16 where the hardware is fast at it",
         choices=("auto", "float32", "bfloat16"),
     )
+    patience: int = _option(
+        0,
+        "stop early when so many evaluations at full size did not lower the loss by a thousandth; 0 never does",
+        ge=0,
+        examples=[30],
+        neutral=0,
+    )
     tile: int | Literal["auto", "off"] = _option(
-        "auto", "compute the network in tiles of this many pixels", ge=256, later_integers=True, examples=["off"]
+        "auto",
+        "compute the network's lower blocks in tiles of this many pixels, which bounds memory and changes nothing but rounding;"
+        " `auto` where a picture would not fit otherwise",
+        ge=256,
+        examples=["off", 1024],
     )
     weights: str = _option(
         "auto",
@@ -319,7 +334,8 @@ class Losses:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """The losses of one step. `step` counts evaluations from 1; `seconds` count from the first evaluation."""
+    """The losses of one step. `step` counts evaluations from 1 at this size; `seconds` count from the first of them; `side` is
+    the longer side, in pixels, of the picture that was evaluated: the result's, or a coarser one of its pyramid."""
 
     step: int
     seconds: float
@@ -327,6 +343,7 @@ class Reading:
     content: float
     style: float
     tv: float
+    side: int = 0
 
 
 Status = Literal["done", "up_to_date", "failed", "interrupted", "not_started", "quarantined"]

@@ -13,12 +13,14 @@ from __future__ import annotations
 import functools
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import BadImage, OptionError
 from pipeline.job import Losses, Options, Reading
+from pipeline.studio.pyramid import coarse_steps
+from pipeline.studio.pyramid import sides as pyramid_sides
 
 if TYPE_CHECKING:
     import os
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from pipeline.images.door import Picture
+    from pipeline.studio.descent import Descent
+    from pipeline.studio.objective import Targets
     from pipeline.studio.weights import Weights as NetworkWeights
     from pipeline.studio.workshop import Workshop
 
@@ -63,6 +67,18 @@ class Stylization:
         from pipeline.images.encode import to_pillow
 
         return to_pillow(self.pixels, self.alpha)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Progress:
+    """Where the painting of a pair stands, to go on from there: `step` evaluations made at the size `stage` of its pyramid (0
+    the coarsest), `seconds` spent in all, readings and the descent's arrays by name."""
+
+    stage: int
+    step: int
+    seconds: float
+    trace: tuple[Reading, ...]
+    arrays: Mapping[str, NDArray[np.generic]]
 
 
 def stylize(content: Source, style: Source | list[Source | tuple[Source, float]], **options: Any) -> Stylization:
@@ -116,61 +132,143 @@ def paint(
     workshop: Workshop,
     *,
     start: Picture | None = None,
-    on_reading: Callable[[Reading], None] = lambda reading: None,
+    resume: Progress | None = None,
+    on_reading: Callable[[Reading, Callable[[], Progress]], None] = lambda reading, take: None,
 ) -> Stylization:
-    """The walk of one pair. `styles` are pictures with their shares; `start` is the picture of `init`, where it is a path."""
+    """The walk of one pair. `styles` are pictures with their shares; `start` is the picture of `init`, where it is a path.
+
+    After each evaluation `on_reading` is called with its reading and with a function that takes down where the walk stands:
+    given back as `resume`, with the same pair on the same machine, it ends in the same bytes.
+    """
     import tensorflow as tf
 
     from pipeline.images.encode import to_uint8
-    from pipeline.images.scale import resize, resize_alpha
-    from pipeline.studio.objective import Targets, Weights, blend
+    from pipeline.images.scale import resize_alpha
+    from pipeline.studio.objective import Weights
     from pipeline.studio.precision import effective_precision
 
-    began = time.perf_counter()
-    width, height = result_size(content, options)
-    photograph = resize(content.pixels, width, height)
-    side = style_side(max(width, height), options)
-    recoloured = _recolouring(options, photograph)
-    paintings = [
-        recoloured(resize(style.pixels, *_style_size(style, (width, height), options))) for style, _share in styles
-    ]
-    beginning = _beginning(options, photograph, paintings[0], start)
-
-    targets = Targets(
-        workshop.content_targets(options, content.sha256, photograph),
-        blend(
-            [
-                workshop.style_targets(options, (style.sha256, *_colours_from(content, options)), painting)
-                for (style, _share), painting in zip(styles, paintings, strict=True)
-            ],
-            [share for _style, share in styles],
-        ),
-    )
+    began = time.perf_counter() - (resume.seconds if resume else 0.0)
+    size = result_size(content, options)
+    sides = _sides(content, styles, options)
     weights = Weights.of(options)
-    descent = workshop.descent(options, photograph.shape)
-    descent.prepare(targets, weights)
+    trace = list(resume.trace) if resume else []
+    coarse: _Coarse | None = None
+    setup_seconds = 0.0
+    notes: list[str] = []
 
-    trace: list[Reading] = []
-    descent_began = time.perf_counter()
-    for step, distances in enumerate(descent.run(tf.constant(beginning), options.steps, targets, weights), start=1):
-        trace.append(_reading(step, time.perf_counter() - descent_began, *distances))
-        on_reading(trace[-1])
+    for stage in range(resume.stage if resume else 0, len(sides)):
+        side, final = sides[stage], stage == len(sides) - 1
+        scene = _scene(content, styles, options, workshop, size if final else _fitted(content, "content", side))
+        steps = options.steps if final else coarse_steps(options.steps)
+        descent = workshop.descent(options, scene.photograph.shape)
+        descent.prepare(scene.targets, weights)
+        if resume and stage == resume.stage:
+            descent.restore(resume.arrays)
+            done = resume.step
+        else:
+            descent.start(
+                tf.constant(_beginning(options, scene, start) if coarse is None else _step_up(coarse, scene, options))
+            )
+            done = 0
+        clock = time.perf_counter() - (trace[-1].seconds if trace else 0.0)
+        setup_seconds = clock - began
+        diagnose = functools.partial(workshop.first_not_finite, options)
+        patience = options.patience if final else 0
+        walk = descent.run(steps, scene.targets, weights, after=done, patience=patience, diagnose=diagnose)
+        for step, distances in walk:
+            reading = _reading(step, side, time.perf_counter() - clock, *distances)
+            if final:
+                trace.append(reading)
+            on_reading(reading, lambda: _progress(stage, step, began, trace, descent))  # noqa: B023 - called here alone
+        notes += [f"step {step} at {side} px: {_SETBACK}" for step in descent.setbacks]
+        notes += [f"stopped at step {descent.flat_at} of {steps}: {_FLAT}"] if descent.flat_at else []
+        coarse = _Coarse(descent.best.numpy(), scene.photograph)
 
     best = descent.best.numpy()
     painted = to_uint8(best)
-    last = workshop.objective(options)(tf.constant(painted, tf.float32), targets, weights)
+    last = workshop.objective(options)(tf.constant(painted, tf.float32), scene.targets, weights)
     return Stylization(
-        pixels=_finished(painted, photograph, options),
-        deep=_blended(best, photograph, options) if options.depth == 16 else None,
-        alpha=None if content.alpha is None else resize_alpha(content.alpha, width, height),
+        pixels=_finished(painted, scene.photograph, options),
+        deep=_blended(best, scene.photograph, options) if options.depth == 16 else None,
+        alpha=None if content.alpha is None else resize_alpha(content.alpha, *size),
         trace=tuple(trace),
         first=_losses(trace[0]),
-        last=_losses(_reading(len(trace), 0.0, *(float(distance) for distance in last))),
-        setup_seconds=descent_began - began,
+        last=Losses(**{name: float(distance) for name, distance in last._asdict().items()}),
+        setup_seconds=setup_seconds,
         seconds=time.perf_counter() - began,
         precision=effective_precision(options.precision),
-        notes=_notes(content, styles, side, start),
+        notes=(*_notes(content, styles, style_side(max(size), options), start), *notes),
     )
+
+
+_FLAT = "the loss fell by less than a thousandth in as many steps as patience allows"
+_SETBACK = "loss or gradient was not finite; went back to the best picture with half the step"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Scene:
+    """What one size of the pyramid is painted from: pixels (height, width, 3) of that size, and what to make of them."""
+
+    photograph: Pixels
+    paintings: list[Pixels]
+    targets: Targets
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Coarse:
+    """A picture painted at a smaller size, and the photograph at that size."""
+
+    picture: Pixels
+    photograph: Pixels
+
+
+def _scene(
+    content: Picture,
+    styles: Sequence[tuple[Picture, float]],
+    options: Options,
+    workshop: Workshop,
+    size: tuple[int, int],
+) -> _Scene:
+    from pipeline.images.scale import resize
+    from pipeline.studio.objective import Targets, blend
+
+    photograph = resize(content.pixels, *size)
+    recoloured = _recolouring(options, photograph)
+    paintings = [recoloured(resize(style.pixels, *_style_size(style, size, options))) for style, _share in styles]
+    measured = [
+        workshop.style_targets(options, (style.sha256, *_colours_from(content, options, size)), painting)
+        for (style, _share), painting in zip(styles, paintings, strict=True)
+    ]
+    targets = Targets(
+        workshop.content_targets(options, content.sha256, photograph),
+        blend(measured, [share for _style, share in styles]),
+    )
+    return _Scene(photograph, paintings, targets)
+
+
+def _step_up(coarse: _Coarse, scene: _Scene, options: Options) -> Pixels:
+    """A coarse picture at the next size; one that began as the photograph gets the detail of it that it could not hold."""
+    import numpy as np
+
+    from pipeline.images.scale import resize
+
+    height, width, _ = scene.photograph.shape
+    enlarged: Pixels = resize(coarse.picture, width, height)
+    if options.init != "content":
+        return enlarged
+    detailed: Pixels = np.clip(enlarged + scene.photograph - resize(coarse.photograph, width, height), 0, 255)
+    return detailed
+
+
+def _sides(content: Picture, styles: Sequence[tuple[Picture, float]], options: Options) -> list[int]:
+    """The longer sides at which a pair is painted, the last being the result's."""
+    size = result_size(content, options)
+    shortest = min(*size, *(min(_style_size(style, size, options)) for style, _share in styles))
+    return pyramid_sides(max(size), options.scales, shortest)
+
+
+def _progress(stage: int, step: int, began: float, trace: Sequence[Reading], descent: Descent) -> Progress:
+    return Progress(stage, step, time.perf_counter() - began, tuple(trace), descent.state())
 
 
 def result_size(content: Picture, options: Options) -> tuple[int, int]:
@@ -213,22 +311,22 @@ def _long_enough(picture: Picture, role: str, width: int, height: int) -> tuple[
 _SHORTEST_SIDE = 32
 
 
-def _beginning(options: Options, photograph: Pixels, painting: Pixels, start: Picture | None) -> Pixels:
+def _beginning(options: Options, scene: _Scene, start: Picture | None) -> Pixels:
     """The picture the descent starts from (height, width, 3); another shape than the photograph's is filled and cropped."""
     import numpy as np
 
     from pipeline.images.scale import cover
 
-    height, width, _ = photograph.shape
+    height, width, _ = scene.photograph.shape
     if start is not None:
         return cover(start.pixels, width, height)
     if options.init == "style":
-        return cover(painting, width, height)
+        return cover(scene.paintings[0], width, height)
     if options.init == "noise":
-        noise = np.random.default_rng(options.seed).normal(_MIDDLE_GREY, options.noise_level, photograph.shape)
-        mixed = options.noise_ratio * noise + (1 - options.noise_ratio) * photograph
+        noise = np.random.default_rng(options.seed).normal(_MIDDLE_GREY, options.noise_level, scene.photograph.shape)
+        mixed = options.noise_ratio * noise + (1 - options.noise_ratio) * scene.photograph
         return np.clip(mixed, 0, 255).astype(np.float32)
-    return photograph
+    return scene.photograph
 
 
 # The paper starts from "a white noise image" and gives no more; the default level of 40 stays mostly inside 0..255.
@@ -247,10 +345,10 @@ def _recolouring(options: Options, photograph: Pixels) -> Callable[[Pixels], Pix
     return lambda painting: painting
 
 
-def _colours_from(content: Picture, options: Options) -> tuple[object, ...]:
+def _colours_from(content: Picture, options: Options, size: tuple[int, int]) -> tuple[object, ...]:
     """What a recoloured style image depends on beside itself: part of the name under which its targets are kept."""
     if options.preserve_color in ("histogram", "covariance"):
-        return (options.preserve_color, content.sha256, options.size)
+        return (options.preserve_color, content.sha256, size)
     return ()
 
 
@@ -286,8 +384,8 @@ def _notes(
     return tuple(dict.fromkeys(notes))
 
 
-def _reading(step: int, seconds: float, total: float, content: float, style: float, tv: float) -> Reading:
-    return Reading(step=step, seconds=seconds, total=total, content=content, style=style, tv=tv)
+def _reading(step: int, side: int, seconds: float, total: float, content: float, style: float, tv: float) -> Reading:
+    return Reading(step=step, seconds=seconds, total=total, content=content, style=style, tv=tv, side=side)
 
 
 def _losses(reading: Reading) -> Losses:

@@ -96,7 +96,9 @@ class Lines(Quiet):
 
     def reading(self, job: Job, reading: Mapping[str, Any]) -> None:
         due = time.monotonic() - self._spoke >= _HEARTBEAT_SECONDS
-        if due or self._verbose:
+        if (due or self._verbose) and reading["coarse"]:
+            self._say(f"{printable(job.output)}: {_coarse_words(reading)}")
+        elif due or self._verbose:
             left = (job.options.steps - reading["step"]) * reading["seconds"] / reading["step"]
             self._say(
                 f"{printable(job.output)}: step {reading['step']}/{job.options.steps}, "
@@ -120,6 +122,11 @@ class Lines(Quiet):
         self._spoke = time.monotonic()
         now = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
         print(f"{now} {text}", file=sys.stderr, flush=True)
+
+
+def _coarse_words(reading: Mapping[str, Any]) -> str:
+    """What a reading says that was made at a smaller size, before the steps that count."""
+    return f"first at {reading['side']} px: step {reading['step']}, loss {reading['total']:.4g}"
 
 
 class Bars(Quiet):
@@ -147,8 +154,11 @@ class Bars(Quiet):
 
     def reading(self, job: Job, reading: Mapping[str, Any]) -> None:
         bar = self._steps[job.output]
+        if reading["coarse"]:
+            bar.set_postfix_str(_coarse_words(reading))
+            return
         bar.set_postfix_str(f"loss {reading['total']:.4g}", refresh=False)
-        bar.update(1)
+        bar.update(reading["step"] - bar.n)
 
     def finished(self, outcome: Outcome) -> None:
         self._close(outcome.output)

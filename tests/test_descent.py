@@ -13,8 +13,9 @@ pytestmark = pytest.mark.studio
 tf = pytest.importorskip("tensorflow")
 
 from pipeline.errors import Diverged  # noqa: E402
-from pipeline.studio.descent import Adam, Descent, GradientDescent, Lbfgs  # noqa: E402
-from pipeline.studio.spectrum import frequency_filter  # noqa: E402
+from pipeline.studio.descent import Descent, with_gradient  # noqa: E402
+from pipeline.studio.optimizers import Adam, GradientDescent, Guess, Lbfgs  # noqa: E402
+from pipeline.studio.spectrum import BANDS, SpectralGuess  # noqa: E402
 
 
 class Loss(NamedTuple):
@@ -34,9 +35,15 @@ def rosenbrock(x):
     return Loss(tf.reduce_sum(100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2))
 
 
+def walk(objective, optimizer, start, steps, **how):
+    """The descent after its walk, and the losses on the way."""
+    descent = Descent(with_gradient(objective), optimizer)
+    descent.start(tf.constant(start, tf.float32))
+    return descent, [loss for _step, (loss,) in descent.run(steps, **how)]
+
+
 def descend(objective, optimizer, start, steps):
-    descent = Descent(objective, optimizer)
-    losses = [loss for (loss,) in descent.run(tf.constant(start, tf.float32), steps)]
+    descent, losses = walk(objective, optimizer, start, steps)
     return descent.best.numpy(), losses
 
 
@@ -69,10 +76,13 @@ def test_lbfgs_follows_rosenbrocks_valley_to_scipys_minimum():
 @pytest.mark.parametrize("P", [np.eye(12), np.diag(np.linspace(0.5, 2, 12))], ids=["identity", "guess"])
 def test_lbfgs_direction_is_the_dense_bfgs_inverse_times_the_gradient(P):
     """The two-loop recursion against the matrix that it stands for (Nocedal & Wright, Eq. 7.16), built in float64."""
-    guess = lambda g: tf.constant(np.diag(P), tf.float32) * g  # noqa: E731
-    optimizer = Lbfgs((12,), bounds=None, first_step=0.1, guess=guess)
-    descent = Descent(bowl, optimizer)
-    list(descent.run(tf.zeros(12), 6))
+
+    class Diagonal(Guess):
+        def __call__(self, picture):
+            return tf.constant(np.diag(P), tf.float32) * picture
+
+    optimizer = Lbfgs((12,), bounds=None, first_step=0.1, guess=Diagonal())
+    walk(bowl, optimizer, np.zeros(12), 6)
     state = optimizer.state()
     kept = int(np.count_nonzero(state["curvatures"]))
     assert kept == 5
@@ -88,13 +98,13 @@ def test_lbfgs_direction_is_the_dense_bfgs_inverse_times_the_gradient(P):
 
 def test_lbfgs_first_step_moves_by_the_given_amount():
     optimizer = Lbfgs((12,), bounds=None, first_step=0.25)
-    list(Descent(bowl, optimizer).run(tf.zeros(12), 1))
+    walk(bowl, optimizer, np.zeros(12), 1)
     assert np.sqrt(np.mean(optimizer.image.numpy() ** 2)) == pytest.approx(0.25, rel=1e-5)
 
 
 def test_lbfgs_forgets_the_oldest_pairs():
     optimizer = Lbfgs((12,), history=3, bounds=None, first_step=0.1)
-    list(Descent(bowl, optimizer).run(tf.zeros(12), 10))
+    walk(bowl, optimizer, np.zeros(12), 10)
     state = optimizer.state()
     assert sorted(name for name in state if name.startswith("turn")) == ["turn_0", "turn_1", "turn_2"]
     for i in range(3):
@@ -114,19 +124,19 @@ def test_lbfgs_does_not_care_in_which_unit_the_loss_is(size):
 def test_adam_takes_the_papers_first_step():
     # Algorithm 1 of arXiv 1412.6980 from zero moments: m̂ = g, v̂ = g², so each entry moves by α against its gradient's sign.
     optimizer = Adam((12,), learning_rate=0.5, bounds=None)
-    list(Descent(bowl, optimizer).run(tf.zeros(12), 1))
+    walk(bowl, optimizer, np.zeros(12), 1)
     np.testing.assert_allclose(optimizer.image, 0.5 * np.sign(CENTRE), rtol=1e-5)
 
 
 def test_gradient_descent_is_x_minus_alpha_gradient():
     optimizer = GradientDescent((12,), learning_rate=0.01, bounds=None)
-    list(Descent(bowl, optimizer).run(tf.zeros(12), 1))
+    walk(bowl, optimizer, np.zeros(12), 1)
     np.testing.assert_allclose(optimizer.image, 0.01 * CURVATURES * CENTRE, rtol=1e-6)
 
 
 def test_gradient_descent_without_a_rate_takes_a_first_step_of_ten():
     optimizer = GradientDescent((12,), bounds=None)
-    list(Descent(bowl, optimizer).run(tf.zeros(12), 1))
+    walk(bowl, optimizer, np.zeros(12), 1)
     assert np.abs(optimizer.image.numpy()).max() == pytest.approx(10)
 
 
@@ -134,7 +144,9 @@ def test_gradient_descent_without_a_rate_takes_a_first_step_of_ten():
 def test_pictures_stay_between_black_and_white(make):
     optimizer = make((4,))
     far_below = lambda x: Loss(tf.reduce_sum((x + 1000) ** 2))  # noqa: E731
-    for _ in Descent(far_below, optimizer).run(tf.constant([0.0, 100.0, 200.0, 255.0]), 5):
+    descent = Descent(with_gradient(far_below), optimizer)
+    descent.start(tf.constant([0.0, 100.0, 200.0, 255.0]))
+    for _ in descent.run(5):
         assert optimizer.image.numpy().min() >= 0
         assert optimizer.image.numpy().max() <= 255
 
@@ -149,24 +161,19 @@ def test_pictures_stay_between_black_and_white(make):
     ids=["lbfgs", "adam", "gd"],
 )
 def test_a_restored_descent_goes_on_bit_for_bit(make):
-    straight = make()
-    list(Descent(bowl, straight).run(tf.zeros(12), 13))
-
-    first = make()
-    list(Descent(bowl, first).run(tf.zeros(12), 6))
-    second = make()
-    second.restore(first.state())
-    descent = Descent(bowl, second)
-    for _ in range(7):
-        descent._step()
-    assert second.image.numpy().tobytes() == straight.image.numpy().tobytes()
+    straight, losses = walk(bowl, make(), np.zeros(12), 13)
+    cut, _ = walk(bowl, make(), np.zeros(12), 6)
+    taken_up = Descent(with_gradient(bowl), make())
+    taken_up.restore(cut.state())
+    assert [loss for _step, (loss,) in taken_up.run(13, after=6)] == losses[6:]
+    for name, array in straight.state().items():
+        assert taken_up.state()[name].tobytes() == array.tobytes(), name
 
 
 def test_a_restarted_descent_remembers_nothing():
-    optimizer = Lbfgs((12,), bounds=None, first_step=0.1)
-    descent = Descent(bowl, optimizer)
-    first = list(descent.run(tf.zeros(12), 8))
-    assert list(descent.run(tf.zeros(12), 8)) == first
+    descent, first = walk(bowl, Lbfgs((12,), bounds=None, first_step=0.1), np.zeros(12), 8)
+    descent.start(tf.zeros(12))
+    assert [loss for _step, (loss,) in descent.run(8)] == first
 
 
 def test_the_best_image_is_kept_when_the_last_is_worse():
@@ -176,11 +183,54 @@ def test_the_best_image_is_kept_when_the_last_is_worse():
     assert float(bowl(best).total) == pytest.approx(min(losses), rel=1e-6)
 
 
-def test_a_loss_that_is_not_finite_names_its_step():
-    overflow = lambda x: Loss(tf.exp(tf.reduce_sum(x)))  # noqa: E731
-    optimizer = GradientDescent((1,), learning_rate=-1.0, bounds=None)
-    with pytest.raises(Diverged, match=r"not finite at step [2-9] of 20"):
-        list(Descent(overflow, optimizer).run(tf.constant([2.0]), 20))
+def cliff(x):
+    """A bowl around 3 whose loss is not a number beyond 2."""
+    return Loss(tf.reduce_sum((x - 3) ** 2) + tf.where(tf.reduce_max(x) > 2, np.nan, 0.0))
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [Lbfgs((4,), bounds=None), Adam((4,), learning_rate=1.5, bounds=None), GradientDescent((4,), learning_rate=0.4)],
+    ids=["lbfgs", "adam", "gd"],
+)
+def test_a_walk_off_a_cliff_goes_back_and_halves_its_step(optimizer):
+    descent = Descent(with_gradient(cliff), optimizer)
+    descent.start(tf.zeros(4))
+    losses = dict(descent.run(3))
+    assert descent.setbacks
+    assert descent.setbacks[0] not in losses
+    assert np.isfinite([loss for (loss,) in losses.values()]).all()
+    assert float(optimizer.halvings) == len(descent.setbacks)
+    assert np.isfinite(descent.best.numpy()).all()
+
+
+def test_the_third_loss_that_is_not_finite_ends_the_walk_with_step_and_place():
+    nowhere = lambda x: Loss(tf.reduce_sum(x) * np.nan)  # noqa: E731
+    with pytest.raises(
+        Diverged, match=r"not finite at step 3 of 20, for the 3rd time \(first at block3_conv1\); use smaller"
+    ):
+        walk(
+            nowhere, GradientDescent((1,), learning_rate=1.0), [2.0], 20, diagnose=lambda image: "first at block3_conv1"
+        )
+
+
+def test_a_gradient_that_is_not_finite_counts_like_a_loss():
+    root = lambda x: Loss(tf.reduce_sum(tf.sqrt(tf.abs(x))))  # noqa: E731 - 0 at 0, with an infinite slope
+    with pytest.raises(Diverged, match="the loss is finite and its gradient is not"):
+        walk(root, GradientDescent((1,), learning_rate=1.0), [0.0], 20)
+
+
+def test_a_walk_too_short_to_fail_thrice_still_fails_without_any_finite_loss():
+    nowhere = lambda x: Loss(tf.reduce_sum(x) * np.nan)  # noqa: E731
+    with pytest.raises(Diverged, match="no evaluation of 2 was finite"):
+        walk(nowhere, GradientDescent((1,), learning_rate=1.0), [2.0], 2)
+
+
+def test_patience_ends_a_walk_that_stands_still():
+    descent, losses = walk(bowl, Lbfgs((12,), bounds=None, first_step=0.1), np.zeros(12), 500, patience=10)
+    assert descent.flat_at == len(losses) < 500
+    assert min(losses[:-10]) <= min(losses[-10:]) / 0.999
+    assert walk(bowl, Lbfgs((12,), bounds=None, first_step=0.1), np.zeros(12), 500)[0].flat_at is None
 
 
 # -------------------------------------------------------------------------------------------------------------- spectrum
@@ -193,18 +243,48 @@ def waves(height, width, cycles):
 
 
 @pytest.mark.parametrize("cycles", [1, 2, 5])
-def test_the_frequency_filter_divides_a_wave_by_its_frequency(cycles):
+def test_the_first_guess_divides_a_wave_by_its_frequency(cycles):
     wave = waves(14, 20, cycles)
-    np.testing.assert_allclose(frequency_filter((14, 20, 3), exponent=0.5)(wave), wave / cycles, atol=1e-6)
+    np.testing.assert_allclose(SpectralGuess((14, 20, 3), exponent=0.5)(wave), wave / cycles, atol=1e-5)
 
 
-def test_the_frequency_filter_keeps_the_mean_colour():
+def test_the_first_guess_keeps_the_mean_colour():
     flat = tf.fill((15, 9, 3), 77.0)
-    np.testing.assert_allclose(frequency_filter((15, 9, 3))(flat), flat, rtol=1e-6)
+    np.testing.assert_allclose(SpectralGuess((15, 9, 3))(flat), flat, rtol=1e-5)
 
 
-def test_the_frequency_filter_is_symmetric_and_positive():
-    a, b = (tf.constant(np.random.default_rng(seed).normal(size=(9, 12, 3)), tf.float32) for seed in (0, 1))
-    apply = frequency_filter((9, 12, 3))
-    assert float(tf.reduce_sum(a * apply(b))) == pytest.approx(float(tf.reduce_sum(b * apply(a))), rel=1e-4)
-    assert float(tf.reduce_sum(a * apply(a))) > 0
+def noise(seed, shape=(9, 12, 3)):
+    return tf.constant(np.random.default_rng(seed).normal(size=shape), tf.float32)
+
+
+@pytest.mark.parametrize("shape", [(9, 12, 3), (12, 9, 3)])
+@pytest.mark.parametrize("pairs", [0, 12])
+def test_every_guess_is_symmetric_and_positive(shape, pairs):
+    guess = SpectralGuess(shape)
+    for i in range(pairs):
+        guess.learn(noise(i, shape), noise(100 + i, shape) * tf.constant([1.0, 2.0, 3.0]))
+    a, b = noise(-1 % 7, shape), noise(8, shape)
+    assert float(tf.reduce_sum(a * guess(b))) == pytest.approx(float(tf.reduce_sum(b * guess(a))), rel=1e-4, abs=1e-4)
+    assert float(tf.reduce_sum(a * guess(a))) > 0
+
+
+def test_a_guess_learns_which_frequencies_are_steep():
+    """Turns are a hundred times the moves in fine waves and equal to them in coarse ones: fine waves must gain less."""
+    shape = (64, 64, 3)
+    coarse, fine = waves(64, 64, 2), waves(64, 64, 16)
+    guess = SpectralGuess(shape, exponent=0.0)
+    before = float(tf.norm(guess(fine)) / tf.norm(guess(coarse)))
+    for _ in range(15):
+        guess.learn(coarse + fine, coarse + 100 * fine)
+    after = float(tf.norm(guess(fine)) / tf.norm(guess(coarse)))
+    assert after < before / 3
+
+
+def test_energies_by_band_are_all_of_a_pictures_energy():
+    """Parseval: Σ|x̂|² over the whole spectrum is height · width · Σx², also of an odd width."""
+    for shape in ((8, 10, 3), (8, 9, 3)):
+        picture = noise(3, shape)
+        energies = SpectralGuess(shape)._by_band(picture)
+        assert energies.shape == (3, BANDS)
+        whole = shape[0] * shape[1] * float(tf.reduce_sum(picture**2))
+        assert float(tf.reduce_sum(energies)) == pytest.approx(whole, rel=1e-4)

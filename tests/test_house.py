@@ -12,7 +12,15 @@ import pytest
 PACKAGE = Path(__file__).resolve().parent.parent / "pipeline"
 
 WORDS = {"errors", "job", "printable"}
-STUDIO = {"studio.losses", "studio.kernels", "studio.vgg", "studio.objective", "studio.descent", "studio.workshop"}
+STUDIO = {
+    "studio.losses",
+    "studio.kernels",
+    "studio.vgg",
+    "studio.objective",
+    "studio.optimizers",
+    "studio.descent",
+    "studio.workshop",
+}
 
 # Room or module -> (modules of ours, libraries) it may import. A module's own line comes before its room's; `studio.weights` is
 # standard library only, which is why the office and the night desk may ask it where the network is.
@@ -28,9 +36,11 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "studio.vgg": ({"job", "studio.kernels"}, {"tensorflow", "keras"}),
     # TensorFlow inside one function that only the worker calls.
     "studio.precision": (set(), {"tensorflow"}),
-    "studio.spectrum": (set(), {"tensorflow", "numpy"}),
+    "studio.pyramid": (set(), set()),
+    "studio.optimizers": (set(), {"tensorflow", "numpy"}),
+    "studio.spectrum": ({"studio.optimizers"}, {"tensorflow", "numpy"}),
     "studio.objective": ({"job", "studio.losses"}, {"tensorflow"}),
-    "studio.descent": ({"errors"}, {"tensorflow", "numpy"}),
+    "studio.descent": ({"errors", "studio.optimizers"}, {"tensorflow", "numpy"}),
     "studio.workshop": ({"job", "studio"}, {"tensorflow", "numpy"}),
     "stylize": (WORDS | {"images", "manifest", "studio"}, {"tensorflow", "numpy", "PIL"}),
     "report": (WORDS | {"report"}, {"jinja2", "markupsafe"}),

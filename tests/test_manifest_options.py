@@ -25,7 +25,7 @@ def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Load:
 @pytest.mark.parametrize(
     ("option", "message"),
     [
-        ("tile: 512", "'tile' cannot be 512 in this version; use one of auto, off"),
+        ("tile: 100", "'tile' must be a whole number, 256 or more, or one of auto, off; got 100"),
         ("optimizer: lbfsg", "'optimizer' must be one of lbfgs, adam, gd; got 'lbfsg'; did you mean 'lbfgs'?"),
         ("quality: 101", "'quality' must be a whole number from 1 to 100; got 101"),
         ("steps: 2.5", "'steps' must be a whole number, 1 or more; got 2.5"),

@@ -200,7 +200,9 @@ def test_a_style_in_the_contents_aspect_is_squeezed_and_not_cut():
         ({"optimizer": "sgd"}, "lbfgs"),
         ({"content_layers": ["conv9_1"]}, "conv9_1"),
         ({"strength": 2}, "strength"),
-        ({"scales": 3}, "this version"),
+        ({"scales": 0}, "scales"),
+        ({"scales": "many"}, "auto"),
+        ({"tile": 100}, "256"),
     ],
 )
 def test_a_wrong_option_is_a_value_error_that_names_it(options, complaint):

@@ -27,7 +27,7 @@ from pipeline.images.source import hash_file
 from pipeline.job import NEUTRAL, Job, Outcome
 
 KEY_SCHEMA = 1  # raise when the make-up of the key changes
-ALGORITHM = 1  # raise with every change that changes pixels
+ALGORITHM = 2  # raise with every change that changes pixels
 # A file changed within this time of being hashed may change again without a new time stamp (file systems round them).
 _RACY_NS = 2_000_000_000
 _TRACE_KEPT = 60  # readings of a record's trace: enough for the report's curve; the run's own report has all of them

@@ -20,7 +20,7 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -31,6 +31,7 @@ from pipeline.batch.records import State, pair_key
 from pipeline.errors import ExitCode, OutOfMemory, PairError, StylizeError
 from pipeline.job import Job, Reading
 from pipeline.studio.weights import Weights
+from pipeline.stylize import Progress
 
 # For the kernel's OOM killer, -1000 to 1000: when memory runs out, it takes this process and not the driver.
 _OOM_SCORE = "800"
@@ -144,7 +145,11 @@ class _Painter:
         side = style_side(longer_side, job.options) if job.options.style_aspect == "keep" else None
         styles = [(open_picture(style.image, longer_side=side), style.weight) for style in job.styles]
         start = open_picture(Path(job.options.init)) if job.options.starts_from_file else None
-        result = paint(content, styles, job.options, self._workshop, start=start, on_reading=self._read_out)
+
+        def read_out(reading: Reading, take: Callable[[], Progress]) -> None:
+            _say(self._out, {"type": "reading", "coarse": reading.side < longer_side, **asdict(reading)})
+
+        result = paint(content, styles, job.options, self._workshop, start=start, on_reading=read_out)
 
         pictures = [content, *(style for style, _share in styles), *([start] if start else [])]
         hashes = {path: picture.sha256 for path, picture in zip(job.inputs, pictures, strict=True)}
@@ -197,9 +202,6 @@ class _Painter:
             "trace": [asdict(reading) for reading in result.trace],
             "notes": list(result.notes),
         }
-
-    def _read_out(self, reading: Reading) -> None:
-        _say(self._out, {"type": "reading", **asdict(reading)})
 
 
 def _failed(error: StylizeError) -> dict[str, Any]:

@@ -1,229 +1,16 @@
-"""Descent on an image, under any objective: L-BFGS, Adam and plain gradient descent.
-
-An optimizer owns the variable it moves and everything it remembers, as named arrays that can be saved and put back
-(`state`, `restore`), so that its walk can be cut and go on exactly where it stood. Its `update` is graph code: it is called
-inside the caller's tf.function with the loss' gradient at the variable's present value.
-"""
+"""The walk: descend on an image, under any objective, by any optimizer; never lost, and cut and taken up again anywhere."""
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 import numpy as np
 import tensorflow as tf
-from numpy.typing import NDArray
 
 from pipeline.errors import Diverged
-
-State = Mapping[str, NDArray[np.generic]]
-
-
-class Optimizer(Protocol):
-    """What the walk needs of a descent."""
-
-    image: tf.Variable
-    """The picture; the only thing that moves."""
-
-    def update(self, gradient: tf.Tensor) -> None:
-        """Move `image` by one step, given the gradient at its present value (same shape, float32)."""
-
-    def restart(self, image: tf.Tensor) -> None:
-        """Forget everything and start from `image`."""
-
-    def state(self) -> State:
-        """All that `restore` needs, as arrays."""
-
-    def restore(self, state: State) -> None:
-        """Continue exactly where `state` was taken."""
-
-
-class _Remembering:
-    """An optimizer whose memory is its named tf.Variables."""
-
-    image: tf.Variable
-
-    def _variables(self) -> Mapping[str, tf.Variable]:
-        held = [value if isinstance(value, list) else [value] for value in vars(self).values()]
-        return {item.name.split(":")[0]: item for items in held for item in items if isinstance(item, tf.Variable)}
-
-    def restart(self, image: tf.Tensor) -> None:
-        for variable in self._variables().values():
-            variable.assign(tf.zeros_like(variable))
-        self.image.assign(image)
-
-    def state(self) -> State:
-        return {name: variable.numpy() for name, variable in self._variables().items()}
-
-    def restore(self, state: State) -> None:
-        for name, variable in self._variables().items():
-            variable.assign(state[name])
-
-
-class Lbfgs(_Remembering):
-    """Limited-memory BFGS without line search (Nocedal & Wright, Numerical Optimization, 2nd ed., algorithms 7.4 and 7.5).
-
-    Each evaluation is followed by a step of length one along -H∇, as in Gatys' and Johnson's use of it; only the first one,
-    which knows no curvature yet, is scaled so that it moves the entries by `first_step` (root mean square, in grey levels for
-    a picture). Entries are kept in `bounds`. Pairs (s, y) of too little curvature are not remembered, so that H stays positive.
-
-    `guess` is what is known of the inverse Hessian beforehand: a linear, symmetric, positive operator P, the identity by
-    default. The recursion starts from H = γP, with γ by the newest pair.
-
-    The history is a row of variables, oldest first, and not one large one: moving every pair one place down hands over
-    buffers without copying them, while writing one slot of a large variable would copy all of it at each reading.
-    """
-
-    def __init__(
-        self,
-        shape: tuple[int, ...],
-        *,
-        history: int = 20,
-        first_step: float = 1.0,
-        bounds: tuple[float, float] | None = (0.0, 255.0),
-        guess: Callable[[tf.Tensor], tf.Tensor] = lambda gradient: gradient,
-    ) -> None:
-        self.first_step = first_step
-        self.bounds = bounds
-        self.guess = guess
-        self.image = tf.Variable(tf.zeros(shape), name="image")
-        self.gradient = tf.Variable(tf.zeros(shape), name="gradient")  # of the evaluation before
-        self.move = tf.Variable(tf.zeros(shape), name="move")  # the last s = x' - x
-        self.moves = [tf.Variable(tf.zeros(shape), name=f"move_{i}") for i in range(history)]  # s, oldest first
-        self.turns = [tf.Variable(tf.zeros(shape), name=f"turn_{i}") for i in range(history)]  # y = ∇' - ∇
-        self.curvatures = tf.Variable(tf.zeros(history), name="curvatures")  # s·y; 0 where nothing is remembered yet
-        self.unit = tf.Variable(0.0, name="unit")  # of gradients: the first one's largest entry
-
-    def update(self, gradient: tf.Tensor) -> None:
-        # The recursion does not care in which unit the loss is; float32 does, as it squares gradients and cannot hold 1e39.
-        largest = tf.maximum(tf.reduce_max(tf.abs(gradient)), _TINY)
-        self.unit.assign(tf.where(self.unit == 0.0, largest, self.unit))
-        gradient /= self.unit
-        self._remember(gradient)
-        direction = -self._inverse_hessian_times(gradient)
-        first_length = self.first_step / tf.maximum(_root_mean_square(direction), _TINY)
-        length = tf.where(self.curvatures[-1] > 0, 1.0, first_length)
-        target = self.image + length * direction
-        if self.bounds is not None:
-            target = tf.clip_by_value(target, *self.bounds)
-        self.move.assign(target - self.image)
-        self.gradient.assign(gradient)
-        self.image.assign(target)
-
-    def _remember(self, gradient: tf.Tensor) -> None:
-        turn = gradient - self.gradient
-        curvature = _dot(self.move, turn)
-
-        def keep() -> tf.Tensor:
-            for row, newest in ((self.moves, self.move), (self.turns, turn)):
-                for older, newer in itertools.pairwise(row):
-                    older.assign(newer)
-                row[-1].assign(newest)
-            self.curvatures.assign(tf.concat([self.curvatures[1:], [curvature]], axis=0))
-            return curvature
-
-        # Positive by a margin that rounding cannot make up (Nocedal & Wright, section 7.2: skip where sᵀy is not positive).
-        # Before the first step nothing has moved, and nothing is kept.
-        enough = curvature > _MIN_CURVATURE * tf.norm(self.move) * tf.norm(turn)
-        tf.cond(enough, keep, lambda: curvature)
-
-    def _inverse_hessian_times(self, gradient: tf.Tensor) -> tf.Tensor:
-        """Algorithm 7.4: H∇ from the remembered pairs, newest first and back again. An empty place has curvature 0 and
-        leaves everything as it is."""
-        q = gradient
-        alphas = {}
-        pairs = list(enumerate(zip(self.moves, self.turns, strict=True)))
-        for i, (move, turn) in reversed(pairs):
-            alphas[i] = tf.math.divide_no_nan(_dot(move, q), self.curvatures[i])
-            q -= alphas[i] * turn
-        newest = self.turns[-1]
-        # Eq. 7.20, sᵀy / yᵀy, for H = γP instead of γI: sᵀy / yᵀPy.
-        scale = tf.math.divide_no_nan(self.curvatures[-1], _dot(newest, self.guess(newest)))
-        q = tf.where(self.curvatures[-1] > 0, scale, 1.0) * self.guess(q)
-        for i, (move, turn) in pairs:
-            q += (alphas[i] - tf.math.divide_no_nan(_dot(turn, q), self.curvatures[i])) * move
-        return q
-
-
-class Adam(_Remembering):
-    """Kingma & Ba, arXiv 1412.6980, algorithm 1, with entries kept in `bounds`. `learning_rate` is in the variable's unit:
-    grey levels for a picture."""
-
-    def __init__(
-        self,
-        shape: tuple[int, ...],
-        *,
-        learning_rate: float,
-        beta_1: float = 0.9,  # these three: the paper's own
-        beta_2: float = 0.999,
-        epsilon: float = 1e-8,
-        bounds: tuple[float, float] | None = (0.0, 255.0),
-    ) -> None:
-        self.learning_rate = learning_rate
-        self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
-        self.bounds = bounds
-        self.image = tf.Variable(tf.zeros(shape), name="image")
-        self.mean = tf.Variable(tf.zeros(shape), name="mean")
-        self.square = tf.Variable(tf.zeros(shape), name="square")
-        self.evaluations = tf.Variable(0, name="evaluations")
-
-    def update(self, gradient: tf.Tensor) -> None:
-        self.evaluations.assign_add(1)
-        count = tf.cast(self.evaluations, tf.float32)
-        self.mean.assign(self.beta_1 * self.mean + (1 - self.beta_1) * gradient)
-        self.square.assign(self.beta_2 * self.square + (1 - self.beta_2) * gradient**2)
-        mean = self.mean / (1 - self.beta_1**count)
-        square = self.square / (1 - self.beta_2**count)
-        target = self.image - self.learning_rate * mean / (tf.sqrt(square) + self.epsilon)
-        self.image.assign(target if self.bounds is None else tf.clip_by_value(target, *self.bounds))
-
-
-class GradientDescent(_Remembering):
-    """X ← X − α∇, with entries kept in `bounds`.
-
-    α is `learning_rate`; where that is None, it is fixed by the first gradient so that the first step moves no entry by more
-    than `first_step` (grey levels for a picture): sums of squares change their size with the picture's, and so must α.
-    """
-
-    def __init__(
-        self,
-        shape: tuple[int, ...],
-        *,
-        learning_rate: float | None = None,
-        first_step: float = 10.0,
-        bounds: tuple[float, float] | None = (0.0, 255.0),
-    ) -> None:
-        self.learning_rate = learning_rate
-        self.first_step = first_step
-        self.bounds = bounds
-        self.image = tf.Variable(tf.zeros(shape), name="image")
-        self.rate = tf.Variable(0.0, name="rate")  # α; 0 until the first gradient is known
-
-    def update(self, gradient: tf.Tensor) -> None:
-        if self.learning_rate is not None:
-            self.rate.assign(self.learning_rate)
-        else:
-            by_first_gradient = self.first_step / tf.maximum(tf.reduce_max(tf.abs(gradient)), _TINY)
-            self.rate.assign(tf.where(self.rate == 0.0, by_first_gradient, self.rate))
-        target = self.image - self.rate * gradient
-        self.image.assign(target if self.bounds is None else tf.clip_by_value(target, *self.bounds))
-
-
-_TINY = 1e-30  # keeps 0 / 0 from happening; far below any gradient in float32 that matters
-_MIN_CURVATURE = 1e-6  # cosine between move and turn; float32's rounding of a dot product over a picture
-
-
-def _dot(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
-    return tf.reduce_sum(a * b)
-
-
-def _root_mean_square(a: tf.Tensor) -> tf.Tensor:
-    return tf.sqrt(tf.reduce_mean(a**2))
-
-
-# ---------------------------------------------------------------------------------------------------------------- the walk
+from pipeline.studio.optimizers import Optimizer, State
 
 
 class Evaluation(Protocol):
@@ -235,50 +22,134 @@ class Evaluation(Protocol):
     def __iter__(self) -> Iterator[tf.Tensor]: ...
 
 
-class Descent:
-    """An optimizer bound to an objective in one traced step: evaluate, differentiate, move.
+Evaluate = Callable[..., tuple[Evaluation, tf.Tensor]]
+"""From an image and further tensors (or nests of them) of fixed shapes to the evaluation and its gradient at the image."""
 
-    `objective(image, *arguments)` returns an `Evaluation`. The arguments are tensors (or nests of them) of fixed shapes, so
-    the same trace serves every descent of this shape. The image with the lowest loss seen so far is kept in `best`.
+
+def with_gradient(objective: Callable[..., Evaluation]) -> Evaluate:
+    """An objective with the gradient that TensorFlow finds, in one traced function."""
+
+    def evaluate(image: tf.Tensor, *arguments: Any) -> tuple[Evaluation, tf.Tensor]:
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(image)
+            evaluation = objective(image, *arguments)
+        return evaluation, tape.gradient(evaluation.total, image)
+
+    # Written as a graph by hand, so it need not be rewritten into one: tracing takes half the time.
+    traced: Evaluate = tf.function(evaluate, autograph=False)
+    return traced
+
+
+_IMPROVEMENT = 0.999  # what is left of a loss that was lowered by a thousandth: what `patience` promises
+# A third loss or gradient that is not finite, after two returns to the best picture with half the step, is not chance.
+_SETBACKS_ALLOWED = 2
+
+
+class Descent:
+    """An optimizer bound to an evaluation.
+
+    The image with the lowest loss seen so far is kept in `best`. Where a loss or gradient is not finite, the walk goes back to
+    it with half the step; the steps at which that happened are in `setbacks`.
     """
 
-    def __init__(self, objective: Callable[..., Evaluation], optimizer: Optimizer) -> None:
+    def __init__(self, evaluate: Evaluate, optimizer: Optimizer) -> None:
+        self.evaluate = evaluate
         self.optimizer = optimizer
         self.best = tf.Variable(tf.zeros_like(optimizer.image), name="best")
         self.best_loss = tf.Variable(np.inf, dtype=tf.float32, name="best_loss")
+        self.setbacks: list[int] = []
+        self.flat_at: int | None = None
+        """The step at which patience ended."""
+        self._better = (0, math.inf)  # step and loss of the last improvement that counts for patience
+        self._move = tf.function(self._moved, autograph=False)
 
-        def step(*arguments: Any) -> Evaluation:
-            with tf.GradientTape(watch_accessed_variables=False) as tape:
-                tape.watch(optimizer.image)
-                evaluation = objective(optimizer.image, *arguments)
-            gradient = tape.gradient(evaluation.total, optimizer.image)
-            tf.cond(evaluation.total < self.best_loss, lambda: self._keep(evaluation.total), lambda: self.best_loss)
-            optimizer.update(gradient)
-            return evaluation
+    def _moved(self, loss: tf.Tensor, gradient: tf.Tensor) -> tf.Tensor:
+        """Move on if loss and gradient are finite, else go back; says which."""
+        finite = tf.math.is_finite(loss) & tf.reduce_all(tf.math.is_finite(gradient))
 
-        # Written as a graph by hand (tf.cond), so it need not be rewritten into one: tracing takes half the time.
-        self._step = tf.function(step, autograph=False)
+        def on() -> tf.Tensor:
+            tf.cond(loss < self.best_loss, lambda: self._keep(loss), lambda: self.best_loss.read_value())
+            self.optimizer.update(gradient)
+            return tf.constant(True)
+
+        def back() -> tf.Tensor:
+            self.optimizer.retreat(self.best)
+            return tf.constant(False)
+
+        return tf.cond(finite, on, back)
 
     def _keep(self, loss: tf.Tensor) -> tf.Tensor:
         self.best.assign(self.optimizer.image)
         return self.best_loss.assign(loss)
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory that the walk itself holds."""
+        return self.optimizer.nbytes + int(np.prod(self.best.shape)) * int(self.best.dtype.size)
+
     def prepare(self, *arguments: Any) -> None:
-        """Trace the step for arguments like these, unless that has been done."""
-        self._step.get_concrete_function(*arguments)
+        """Trace what is not traced yet, for arguments like these."""
+        if isinstance(self.evaluate, tf.types.experimental.PolymorphicFunction):
+            self.evaluate.get_concrete_function(self.optimizer.image.read_value(), *arguments)
+        self._move.get_concrete_function(self.best_loss.read_value(), self.best.read_value())
 
-    def run(self, start: tf.Tensor, steps: int, *arguments: Any) -> Iterator[tuple[float, ...]]:
-        """Descend from `start` for `steps` evaluations; yield each evaluation as floats, in the objective's order.
-
-        Raises Diverged, naming the step, when a loss is not finite.
-        """
-        self.optimizer.restart(start)
-        self.best.assign(start)
+    def start(self, image: tf.Tensor) -> None:
+        """Forget every earlier walk and stand at `image`."""
+        self.optimizer.restart(image)
+        self.best.assign(image)
         self.best_loss.assign(np.inf)
-        for step in range(1, steps + 1):
-            evaluation = tuple(float(value) for value in self._step(*arguments))  # float() waits for the device
-            if not all(math.isfinite(value) for value in evaluation):
-                raise Diverged(
-                    f"the loss is not finite at step {step} of {steps}; use smaller weights or a smaller learning_rate"
-                )
-            yield evaluation
+        self.setbacks, self.flat_at, self._better = [], None, (0, math.inf)
+
+    def run(
+        self,
+        steps: int,
+        *arguments: Any,
+        after: int = 0,
+        patience: int = 0,
+        diagnose: Callable[[tf.Tensor], str] = lambda image: "",
+    ) -> Iterator[tuple[int, tuple[float, ...]]]:
+        """Go on from where the walk stands, `after` so many evaluations, until it has made `steps` of them; yield each one's
+        number (from 1) and its values as floats, in the objective's order. Evaluations that are not finite are not yielded.
+        With `patience` above 0 the walk ends early when so many evaluations in a row did not lower the loss by a thousandth.
+
+        Raises Diverged at the third that is not, naming the step and what `diagnose` says of the image there.
+        """
+        for step in range(after + 1, steps + 1):
+            evaluation, gradient = self.evaluate(self.optimizer.image.read_value(), *arguments)
+            where = self.optimizer.image.read_value() if not math.isfinite(float(evaluation.total)) else None
+            if not self._move(evaluation.total, gradient):
+                self.setbacks.append(step)
+                if len(self.setbacks) > _SETBACKS_ALLOWED:
+                    found = diagnose(where) if where is not None else "the loss is finite and its gradient is not"
+                    raise Diverged(
+                        f"loss or gradient not finite at step {step} of {steps}, for the {len(self.setbacks)}rd time"
+                        f"{f' ({found})' if found else ''}; use smaller weights, a smaller learning_rate, or precision: float32"
+                    )
+                continue
+            loss = float(evaluation.total)
+            if loss < self._better[1] * _IMPROVEMENT:
+                self._better = (step, loss)
+            yield step, tuple(float(value) for value in evaluation)
+            if 0 < patience <= step - self._better[0]:
+                self.flat_at = step
+                break
+        if not math.isfinite(float(self.best_loss)):
+            raise Diverged(f"no evaluation of {steps} was finite; use smaller weights or precision: float32")
+
+    def state(self) -> State:
+        """Where the walk stands, as arrays: `restore` goes on from there bit for bit."""
+        return {
+            **self.optimizer.state(),
+            "best": self.best.numpy(),
+            "best_loss": self.best_loss.numpy(),
+            "setbacks": np.array(self.setbacks, np.int64),
+            "better": np.array(self._better, np.float64),
+        }
+
+    def restore(self, state: State) -> None:
+        """Stand where `state` was taken. Raises KeyError or ValueError where it is another descent's."""
+        self.optimizer.restore(state)
+        self.best.assign(state["best"])
+        self.best_loss.assign(state["best_loss"])
+        self.setbacks, self.flat_at = [int(step) for step in state["setbacks"]], None
+        self._better = (int(state["better"][0]), float(state["better"][1]))

@@ -15,21 +15,23 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from pipeline.job import Options
-from pipeline.studio.descent import Adam, Descent, GradientDescent, Lbfgs, Optimizer
+from pipeline.job import LAYERS, LINEAR, Options
+from pipeline.studio.descent import Descent, Evaluate, with_gradient
 from pipeline.studio.kernels import load_kernels
 from pipeline.studio.objective import Objective
+from pipeline.studio.optimizers import Adam, GradientDescent, Lbfgs, Optimizer
 from pipeline.studio.precision import effective_precision
-from pipeline.studio.spectrum import frequency_filter
+from pipeline.studio.spectrum import SpectralGuess
 from pipeline.studio.vgg import Vgg19
 from pipeline.studio.weights import Weights
 
 Pixels = NDArray[np.float32]
 Kept = TypeVar("Kept")
 
-# A descent holds its L-BFGS history, 2 x 20 pictures (126 MB at 512 x 512): two shapes, so that a folder of landscape and
-# portrait photographs does not trace anew at every change.
-_DESCENTS_KEPT = 2
+# Traced evaluations are small (some MB of graph); every shape of a pyramid in both orientations finds room.
+_EVALUATIONS_KEPT = 12
+# A descent holds its L-BFGS history, 2 x 20 pictures (126 MB at 512 x 512). Bytes of those kept for their trace; one is always.
+_DESCENTS_BYTES = 512 * 2**20
 # Style targets are 2.3 MB each for the usual five layers; content targets at 512 x 512 are 8 MB.
 _STYLES_KEPT = 64
 _CONTENTS_KEPT = 4
@@ -46,7 +48,8 @@ class Workshop:
         self.weights = weights
         self._kernels = load_kernels(weights)
         self._networks = _Shelf[Vgg19](room=4)
-        self._descents = _Shelf[Descent](room=_DESCENTS_KEPT)
+        self._evaluations = _Shelf[Evaluate](room=_EVALUATIONS_KEPT)
+        self._descents = _Shelf[Descent](room=_DESCENTS_BYTES, size=lambda descent: descent.nbytes)
         self._styles = _Shelf[Mapping[str, tf.Tensor]](room=_STYLES_KEPT)
         self._contents = _Shelf[Mapping[str, tf.Tensor]](room=_CONTENTS_KEPT)
 
@@ -82,13 +85,27 @@ class Workshop:
         """A traced descent for a picture of this shape (height, width, 3), in the arithmetic that the options ask for."""
         precision = effective_precision(options.precision)
         objective = self.objective(options, precision)
-        key = (
+        evaluated = (
             (shape, precision),
             (options.pooling, options.border, options.losses, options.tv_kind, options.tv_unit),
-            (options.optimizer, options.learning_rate),
             (objective.content_layers, objective.style_layers),
         )
-        return self._descents.get(key, lambda: Descent(objective, _optimizer(options, shape)))
+        evaluate = self._evaluations.get(evaluated, lambda: with_gradient(objective))
+        moved = (options.optimizer, options.learning_rate)
+        return self._descents.get((evaluated, moved), lambda: Descent(evaluate, _optimizer(options, shape)))
+
+    def first_not_finite(self, options: Options, image: tf.Tensor) -> str:
+        """Where in the network the activations of an image (height, width, 3) stop being finite: a clause for a message."""
+        if not np.isfinite(image.numpy()).all():
+            return "the picture itself is not finite"
+        precision = effective_precision(options.precision)
+        layers = [layer.removesuffix(LINEAR) for layer in (*options.content_layers, *options.style_layers)]
+        deepest = max(layers, key=LAYERS.index)
+        network = self.objective(options, precision).extract
+        for layer in LAYERS[: LAYERS.index(deepest) + 1]:
+            if not tf.reduce_all(tf.math.is_finite(network(image, [layer])[layer])):
+                return f"first at {layer}, in {precision}"
+        return f"every layer is finite in {precision}, their distances are not"
 
 
 def _optimizer(options: Options, shape: tuple[int, ...]) -> Optimizer:
@@ -98,21 +115,28 @@ def _optimizer(options: Options, shape: tuple[int, ...]) -> Optimizer:
         case "gd":
             return GradientDescent(shape, learning_rate=options.learning_rate)
         case _:
-            return Lbfgs(shape, first_step=_FIRST_STEP, guess=frequency_filter(shape))
+            return Lbfgs(shape, first_step=_FIRST_STEP, guess=SpectralGuess(shape))
 
 
 class _Shelf(Generic[Kept]):
-    """Keeps the things used last, up to `room` of them."""
+    """Keeps the things used last, up to `room` of them in all, each counted as `size` says; at least one."""
 
-    def __init__(self, room: int) -> None:
+    def __init__(self, room: int, size: Callable[[Kept], int] = lambda thing: 1) -> None:
         self._room = room
+        self._size = size
         self._things: OrderedDict[Hashable, Kept] = OrderedDict()
 
     def get(self, key: Hashable, make: Callable[[], Kept]) -> Kept:
         if key not in self._things:
-            while len(self._things) >= self._room:
-                self._things.popitem(last=False)
-                gc.collect()  # a traced function is part of a cycle; before the new one is made: both may not fit
+            self._clear()
             self._things[key] = make()
         self._things.move_to_end(key)
         return self._things[key]
+
+    def _clear(self) -> None:
+        """Make room for a thing as large as the largest here; before it is made, as both may not fit."""
+        sizes = {key: self._size(thing) for key, thing in self._things.items()}
+        while self._things and sum(sizes.values()) + max(sizes.values()) > self._room:
+            key, _ = self._things.popitem(last=False)
+            del sizes[key]
+            gc.collect()  # a traced function is part of a cycle

@@ -1,0 +1,265 @@
+"""How an image moves, given a gradient: L-BFGS, Adam and plain gradient descent.
+
+An optimizer owns the variable it moves and everything it remembers, as named arrays that can be saved and put back
+(`state`, `restore`), so that its walk can be cut and go on exactly where it stood. Its `update` and `retreat` are graph code:
+they are called inside the caller's tf.function.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from typing import Protocol
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+State = Mapping[str, NDArray[np.generic]]
+
+
+class Optimizer(Protocol):
+    """What the walk needs of a descent."""
+
+    image: tf.Variable
+    """The picture; the only thing that moves."""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory of all that it holds."""
+
+    def update(self, gradient: tf.Tensor) -> None:
+        """Move `image` by one step, given the gradient at its present value (same shape, float32)."""
+
+    def retreat(self, image: tf.Tensor) -> None:
+        """Go back to `image`, without what was remembered of the way, and take half as long a step from now on."""
+
+    def restart(self, image: tf.Tensor) -> None:
+        """Forget everything and start from `image`."""
+
+    def state(self) -> State:
+        """All that `restore` needs, as arrays."""
+
+    def restore(self, state: State) -> None:
+        """Continue exactly where `state` was taken."""
+
+
+class Guess:
+    """What is known of the inverse Hessian beforehand: a linear, symmetric, positive operator P; here the identity."""
+
+    variables: Mapping[str, tf.Variable] = {}
+    """What it has learnt, all zero at the start."""
+
+    def __call__(self, picture: tf.Tensor) -> tf.Tensor:
+        """P times a picture, the same shape."""
+        return picture
+
+    def learn(self, move: tf.Tensor, turn: tf.Tensor) -> None:
+        """Take in a pair s, y of the descent. Graph code."""
+
+
+class _Remembering:
+    """An optimizer whose memory is its named tf.Variables, all zero at the start but the image."""
+
+    image: tf.Variable
+    halvings: tf.Variable
+
+    def _variables(self) -> Mapping[str, tf.Variable]:
+        held = [value if isinstance(value, list) else [value] for value in vars(self).values()]
+        return {item.name.split(":")[0]: item for items in held for item in items if isinstance(item, tf.Variable)}
+
+    @property
+    def nbytes(self) -> int:
+        return sum(int(np.prod(held.shape)) * held.dtype.size for held in self._variables().values())
+
+    def retreat(self, image: tf.Tensor) -> None:
+        self.image.assign(image)
+        self.halvings.assign_add(1.0)
+
+    @property
+    def _shorter(self) -> tf.Tensor:
+        """By how much steps are shorter than at first: 1, 1/2, 1/4 ..."""
+        return 0.5**self.halvings
+
+    def restart(self, image: tf.Tensor) -> None:
+        for variable in self._variables().values():
+            variable.assign(tf.zeros_like(variable))
+        self.image.assign(image)
+
+    def state(self) -> State:
+        return {name: variable.numpy() for name, variable in self._variables().items()}
+
+    def restore(self, state: State) -> None:
+        for name, variable in self._variables().items():
+            variable.assign(state[name])
+
+
+class Lbfgs(_Remembering):
+    """Limited-memory BFGS without line search (Nocedal & Wright, Numerical Optimization, 2nd ed., algorithms 7.4 and 7.5).
+
+    Each evaluation is followed by a step of length one along -H∇, as in Gatys' and Johnson's use of it; only the first one,
+    which knows no curvature yet, is scaled so that it moves the entries by `first_step` (root mean square, in grey levels for
+    a picture). Entries are kept in `bounds`. Pairs (s, y) of too little curvature are not remembered, so that H stays positive.
+
+    `guess` is what is known of the inverse Hessian beforehand, P. The recursion starts from H = γP, with γ by the newest pair.
+
+    The history is a row of variables, oldest first, and not one large one: moving every pair one place down hands over
+    buffers without copying them, while writing one slot of a large variable would copy all of it at each reading.
+    """
+
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        *,
+        history: int = 20,
+        first_step: float = 1.0,
+        bounds: tuple[float, float] | None = (0.0, 255.0),
+        guess: Guess | None = None,
+    ) -> None:
+        self.first_step = first_step
+        self.bounds = bounds
+        self.guess = guess or Guess()
+        self.image = tf.Variable(tf.zeros(shape), name="image")
+        self.gradient = tf.Variable(tf.zeros(shape), name="gradient")  # of the evaluation before
+        self.move = tf.Variable(tf.zeros(shape), name="move")  # the last s = x' - x
+        self.moves = [tf.Variable(tf.zeros(shape), name=f"move_{i}") for i in range(history)]  # s, oldest first
+        self.turns = [tf.Variable(tf.zeros(shape), name=f"turn_{i}") for i in range(history)]  # y = ∇' - ∇
+        self.curvatures = tf.Variable(tf.zeros(history), name="curvatures")  # s·y; 0 where nothing is remembered yet
+        self.unit = tf.Variable(0.0, name="unit")  # of gradients: the first one's largest entry
+        self.gamma = tf.Variable(0.0, name="gamma")  # γ; 0 where nothing is remembered yet
+        self.halvings = tf.Variable(0.0, name="halvings")
+
+    def _variables(self) -> Mapping[str, tf.Variable]:
+        return {**super()._variables(), **self.guess.variables}
+
+    def retreat(self, image: tf.Tensor) -> None:
+        super().retreat(image)
+        for forgotten in (self.move, self.curvatures, self.gamma):
+            forgotten.assign(tf.zeros_like(forgotten))
+
+    def update(self, gradient: tf.Tensor) -> None:
+        # The recursion does not care in which unit the loss is; float32 does, as it squares gradients and cannot hold 1e39.
+        largest = tf.maximum(tf.reduce_max(tf.abs(gradient)), _TINY)
+        self.unit.assign(tf.where(self.unit == 0.0, largest, self.unit))
+        gradient /= self.unit
+        self._remember(gradient)
+        direction = -self._inverse_hessian_times(gradient)
+        first_length = self._shorter * self.first_step / tf.maximum(_root_mean_square(direction), _TINY)
+        length = tf.where(self.gamma > 0, 1.0, first_length)
+        target = self.image + length * direction
+        if self.bounds is not None:
+            target = tf.clip_by_value(target, *self.bounds)
+        self.move.assign(target - self.image)
+        self.gradient.assign(gradient)
+        self.image.assign(target)
+
+    def _remember(self, gradient: tf.Tensor) -> None:
+        turn = gradient - self.gradient
+        curvature = _dot(self.move, turn)
+
+        def keep() -> tf.Tensor:
+            for row, newest in ((self.moves, self.move), (self.turns, turn)):
+                for older, newer in itertools.pairwise(row):
+                    older.assign(newer)
+                row[-1].assign(newest)
+            self.curvatures.assign(tf.concat([self.curvatures[1:], [curvature]], axis=0))
+            self.guess.learn(self.move, turn)
+            # Eq. 7.20, sᵀy / yᵀy, for H = γP instead of γI: sᵀy / yᵀPy.
+            return self.gamma.assign(curvature / _dot(turn, self.guess(turn)))
+
+        # Positive by a margin that rounding cannot make up (Nocedal & Wright, section 7.2: skip where sᵀy is not positive).
+        # Before the first step nothing has moved, and nothing is kept.
+        enough = curvature > _MIN_CURVATURE * tf.norm(self.move) * tf.norm(turn)
+        tf.cond(enough, keep, lambda: self.gamma.read_value())
+
+    def _inverse_hessian_times(self, gradient: tf.Tensor) -> tf.Tensor:
+        """Algorithm 7.4: H∇ from the remembered pairs, newest first and back again. An empty place has curvature 0 and
+        leaves everything as it is."""
+        q = gradient
+        alphas = {}
+        pairs = list(enumerate(zip(self.moves, self.turns, strict=True)))
+        for i, (move, turn) in reversed(pairs):
+            alphas[i] = tf.math.divide_no_nan(_dot(move, q), self.curvatures[i])
+            q -= alphas[i] * turn
+        q = tf.where(self.gamma > 0, self.gamma, 1.0) * self.guess(q)
+        for i, (move, turn) in pairs:
+            q += (alphas[i] - tf.math.divide_no_nan(_dot(turn, q), self.curvatures[i])) * move
+        return q
+
+
+class Adam(_Remembering):
+    """Kingma & Ba, arXiv 1412.6980, algorithm 1, with entries kept in `bounds`. `learning_rate` is in the variable's unit:
+    grey levels for a picture."""
+
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        *,
+        learning_rate: float,
+        beta_1: float = 0.9,  # these three: the paper's own
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        bounds: tuple[float, float] | None = (0.0, 255.0),
+    ) -> None:
+        self.learning_rate = learning_rate
+        self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
+        self.bounds = bounds
+        self.image = tf.Variable(tf.zeros(shape), name="image")
+        self.mean = tf.Variable(tf.zeros(shape), name="mean")
+        self.square = tf.Variable(tf.zeros(shape), name="square")
+        self.evaluations = tf.Variable(0, name="evaluations")
+        self.halvings = tf.Variable(0.0, name="halvings")
+
+    def update(self, gradient: tf.Tensor) -> None:
+        self.evaluations.assign_add(1)
+        count = tf.cast(self.evaluations, tf.float32)
+        self.mean.assign(self.beta_1 * self.mean + (1 - self.beta_1) * gradient)
+        self.square.assign(self.beta_2 * self.square + (1 - self.beta_2) * gradient**2)
+        mean = self.mean / (1 - self.beta_1**count)
+        square = self.square / (1 - self.beta_2**count)
+        target = self.image - self._shorter * self.learning_rate * mean / (tf.sqrt(square) + self.epsilon)
+        self.image.assign(target if self.bounds is None else tf.clip_by_value(target, *self.bounds))
+
+
+class GradientDescent(_Remembering):
+    """X ← X − α∇, with entries kept in `bounds`.
+
+    α is `learning_rate`; where that is None, it is fixed by the first gradient so that the first step moves no entry by more
+    than `first_step` (grey levels for a picture): sums of squares change their size with the picture's, and so must α.
+    """
+
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        *,
+        learning_rate: float | None = None,
+        first_step: float = 10.0,
+        bounds: tuple[float, float] | None = (0.0, 255.0),
+    ) -> None:
+        self.learning_rate = learning_rate
+        self.first_step = first_step
+        self.bounds = bounds
+        self.image = tf.Variable(tf.zeros(shape), name="image")
+        self.rate = tf.Variable(0.0, name="rate")  # α; 0 until the first gradient is known
+        self.halvings = tf.Variable(0.0, name="halvings")
+
+    def update(self, gradient: tf.Tensor) -> None:
+        if self.learning_rate is not None:
+            self.rate.assign(self.learning_rate)
+        else:
+            by_first_gradient = self.first_step / tf.maximum(tf.reduce_max(tf.abs(gradient)), _TINY)
+            self.rate.assign(tf.where(self.rate == 0.0, by_first_gradient, self.rate))
+        target = self.image - self._shorter * self.rate * gradient
+        self.image.assign(target if self.bounds is None else tf.clip_by_value(target, *self.bounds))
+
+
+_TINY = 1e-30  # keeps 0 / 0 from happening; far below any gradient in float32 that matters
+_MIN_CURVATURE = 1e-6  # cosine between move and turn; float32's rounding of a dot product over a picture
+
+
+def _dot(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
+    return tf.reduce_sum(a * b)
+
+
+def _root_mean_square(a: tf.Tensor) -> tf.Tensor:
+    return tf.sqrt(tf.reduce_mean(a**2))
