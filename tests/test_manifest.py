@@ -128,14 +128,14 @@ def test_a_thousand_problems_are_enough(load: Load) -> None:
 
 def test_each_layer_wins_over_those_below_it(load: Load) -> None:
     """built in < defaults < preset < matrix axis < pair < override."""
-    layers = "defaults: {steps: 11, seed: 11, size: 111, scales: 1, quality: 11}\n"
+    layers = "defaults: {steps: 11, seed: 11, size: 111, scales: 2, quality: 11}\n"
     layers += "presets: {p: {steps: 22, seed: 22, size: 222}}\n"
     text = layers + matrix(
         "content: [photos/dog.jpg], style: [art/wave.jpg], preset: [p], steps: [33], seed: [33]",
         options="{tv_weight: 44}",
     )
     job = load(text, "steps=55").jobs[0]
-    assert job.options == Options(preset="p", steps=55, seed=33, size=222, quality=11, tv_weight=44.0)
+    assert job.options == Options(preset="p", steps=55, seed=33, size=222, scales=2, quality=11, tv_weight=44.0)
 
 
 @pytest.mark.parametrize(
