@@ -25,6 +25,25 @@ class ExitCode(IntEnum):
     SIGTERM = 143  # stopped by SIGTERM, state saved
 
 
+EXIT_WORDS = {
+    ExitCode.OK: "all up to date",
+    ExitCode.BUG: "a bug",
+    ExitCode.USAGE: "usage or manifest, nothing was started",
+    ExitCode.SOME_FAILED: "some failed",
+    ExitCode.ENVIRONMENT: "environment",
+    ExitCode.DEADLINE: "deadline, pairs are left",
+    ExitCode.LOCKED: "another run holds the output",
+    ExitCode.SIGINT: "stopped by Ctrl-C",
+    ExitCode.SIGTERM: "stopped by SIGTERM",
+}
+"""What a run's last line says beside the number."""
+
+
+def exit_words(code: int) -> str:
+    """`exit 3 (some failed)`."""
+    return f"exit {int(code)} ({EXIT_WORDS[ExitCode(code)]})"
+
+
 _PRECEDENCE = (
     ExitCode.BUG,
     ExitCode.USAGE,
@@ -144,9 +163,10 @@ class TimedOut(PairError):
 
 
 class EnvironmentProblem(StylizeError):
-    """The machine, not the manifest, stands in the way."""
+    """The machine, not the manifest, stands in the way. `reason_class` as of a PairError."""
 
     exit_code = ExitCode.ENVIRONMENT
+    reason_class = "environment"
 
 
 class WeightsError(EnvironmentProblem):
@@ -154,7 +174,21 @@ class WeightsError(EnvironmentProblem):
 
 
 class OutputError(EnvironmentProblem):
-    """The output folder cannot be written, or its disk is full."""
+    """The output folder cannot be written."""
+
+
+class DiskFull(OutputError):
+    """The output's disk takes no more, or too little is free to begin."""
+
+    reason_class = "disk"
+
+
+class Stopped(StylizeError):
+    """A signal ended the run before anything was started."""
+
+    def __init__(self, number: int) -> None:
+        self.exit_code = ExitCode(128 + number)
+        super().__init__("stopped before anything was started")
 
 
 class Locked(StylizeError):

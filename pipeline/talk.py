@@ -12,7 +12,7 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
-from pipeline.errors import ExitCode
+from pipeline.errors import ExitCode, ManifestError, StylizeError, exit_words
 from pipeline.printable import printable
 from pipeline.report.quantities import duration
 
@@ -58,6 +58,8 @@ class _UntilNobodyListens:
 class Quiet:
     """Says only what went wrong, so that cron sends mail only then."""
 
+    def waiting(self, holder: str) -> None: ...
+
     def planned(self, plan: Plan) -> None: ...
 
     def started(self, job: Job, steps: int) -> None: ...
@@ -75,6 +77,12 @@ class Quiet:
         if report["run"]["exit_code"]:
             print(exit_line(report, output), file=sys.stderr, flush=True)
 
+    def unwritten(self, report: str) -> None:
+        print(report, end="", file=sys.stderr, flush=True)
+
+    def refused(self, error: StylizeError) -> None:
+        print(f"{error_line(error)}\n{exit_words(error.exit_code)}", file=sys.stderr, flush=True)
+
     def _say(self, text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
@@ -90,6 +98,9 @@ class Lines(Quiet):
     def planned(self, plan: Plan) -> None:
         self._whole = plan.count("paint") + plan.count("fail")
         self._say(planned_line(plan))
+
+    def waiting(self, holder: str) -> None:
+        self._say(waiting_line(holder))
 
     def started(self, job: Job, steps: int) -> None:
         self._say(f"painting {printable(job.output)} ({steps} steps)")
@@ -135,6 +146,9 @@ class Bars(Quiet):
     def __init__(self) -> None:
         self._pairs: tqdm[Any] | None = None
         self._steps: dict[str, tqdm[Any]] = {}
+
+    def waiting(self, holder: str) -> None:
+        print(waiting_line(holder), file=sys.stderr, flush=True)
 
     def planned(self, plan: Plan) -> None:
         from tqdm import tqdm
@@ -186,6 +200,9 @@ class Bars(Quiet):
 class JsonLines:
     """One object a line: time, level, event, and what belongs to it."""
 
+    def waiting(self, holder: str) -> None:
+        self._say("info", "waiting", holder=holder)
+
     def planned(self, plan: Plan) -> None:
         self._say(
             "info",
@@ -219,10 +236,26 @@ class JsonLines:
         code = report["run"]["exit_code"]
         self._say("error" if code else "info", "ended", exit_code=code, counts=report["counts"], output=output)
 
+    def unwritten(self, report: str) -> None:
+        self._say("error", "report", text=report)
+
+    def refused(self, error: StylizeError) -> None:
+        self._say("error", "ended", exit_code=int(error.exit_code), reason=str(error))
+
     def _say(self, level: str, event: str, **more: Any) -> None:
         now = datetime.datetime.now().astimezone().isoformat(timespec="milliseconds")
         line = json.dumps({"time": now, "level": level, "event": event, **more})  # ASCII: nothing acts on a terminal
         print(line, file=sys.stderr, flush=True)
+
+
+def waiting_line(holder: str) -> str:
+    """Whose end is waited for."""
+    return f"waiting for another run: {printable(holder)}"
+
+
+def error_line(error: StylizeError) -> str:
+    """The line to print, or the lines of a manifest's problems, which are made to be printed."""
+    return str(error) if isinstance(error, ManifestError) else f"error: {printable(str(error))}"
 
 
 def planned_line(plan: Plan) -> str:

@@ -47,7 +47,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "batch.files": ({"errors"}, set()),
     "batch.lock": ({"errors", "batch.selection"}, set()),
     "batch.clock": ({"job"}, set()),
-    "batch.signals": (set(), set()),
+    "batch.signals": ({"errors"}, set()),
     "batch.hooks": (set(), set()),
     "batch.versions": (set(), set()),
     "batch.facts": ({"job", "report.data", "batch.versions"}, set()),
@@ -57,6 +57,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "batch.estimate": (WORDS | {"images.facts", "images.sizes", "studio.precision"}, set()),
     "batch.selection": (set(), set()),
     "batch.observer": (WORDS | {"batch.plan"}, set()),
+    "batch.space": (WORDS | {"batch.plan", "images.facts", "images.sizes"}, set()),
     "batch.plan": (
         WORDS
         | {"batch.failures", "batch.records", "batch.selection", "images.facts", "images.settings", "studio.weights"},

@@ -185,16 +185,19 @@ def test_verdict_names_what_is_new_then_what_needs_a_hand_then_time_and_exit_cod
     outcomes = [outcome(f"new-{n}.png") for n in range(18)]
     outcomes += [outcome(f"failed-{n}.png", "failed") for n in range(2)]
     outcomes += [outcome(f"old-{n}.png", "up_to_date") for n in range(229)]
-    assert verdict(build_report(facts(), outcomes)) == "18 new, 2 failed, 229 up to date - 5 h 12 m - exit 3"
+    assert (
+        verdict(build_report(facts(), outcomes)) == "18 new, 2 failed, 229 up to date - 5 h 12 m - exit 3 (some failed)"
+    )
 
 
 @pytest.mark.parametrize(
     ("code", "end"),
     [
-        (ExitCode.OK, "exit 0"),
-        (ExitCode.BUG, "exit 1 (bug)"),
+        (ExitCode.OK, "exit 0 (all up to date)"),
+        (ExitCode.BUG, "exit 1 (a bug)"),
+        (ExitCode.SOME_FAILED, "exit 3 (some failed)"),
         (ExitCode.ENVIRONMENT, "exit 4 (environment)"),
-        (ExitCode.DEADLINE, "exit 10 (deadline)"),
+        (ExitCode.DEADLINE, "exit 10 (deadline, pairs are left)"),
         (ExitCode.SIGINT, "exit 130 (stopped by Ctrl-C)"),
         (ExitCode.SIGTERM, "exit 143 (stopped by SIGTERM)"),
     ],
@@ -287,7 +290,7 @@ def test_every_reason_class_of_the_project_has_a_way_out_in_words() -> None:
 
     classes = {kind.reason_class for kind in (errors.PairError, *errors.PairError.__subclasses__())}
     assert "bad_image" in classes
-    for reason_class in classes | {"environment", "bug"}:
+    for reason_class in classes | {"environment", "disk", "bug"}:
         (group,) = attention(build_report(facts(), [outcome(status="failed", reason_class=reason_class)]))
         assert group.fix, reason_class
 

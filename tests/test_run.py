@@ -329,6 +329,8 @@ def test_a_signal_ends_the_run_in_order(project, number, code):
     assert not alive(worker)
     assert list(statuses(project).values()) == ["interrupted", "not_started"]
     assert hashes(project) == {}
+    words = {130: "stopped by Ctrl-C", 143: "stopped by SIGTERM"}[code]
+    assert f" - exit {code} ({words}), see " in (project / "stderr").read_text().splitlines()[-1]
 
 
 def test_a_killed_driver_leaves_no_worker_behind(project):
@@ -590,7 +592,7 @@ def start(project: Path) -> subprocess.Popen[bytes]:
         [sys.executable, "-m", "pipeline", "run", "night.yaml"],
         cwd=project,
         env=os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent)},
-        stderr=subprocess.DEVNULL,
+        stderr=(project / "stderr").open("w"),
     )
     STARTED.append(run)
     return run

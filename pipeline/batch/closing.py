@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from pipeline.batch.facts import run_facts
@@ -12,10 +13,11 @@ from pipeline.batch.hooks import run_hook
 from pipeline.batch.ledger import Ledger
 from pipeline.batch.night import Night
 from pipeline.batch.selection import Selection, Shard
-from pipeline.errors import ExitCode, OutputError, weightiest
+from pipeline.errors import BadOutput, ExitCode, OutputError, weightiest
 from pipeline.report.data import build_report, report_stem
 from pipeline.report.files import write_reports
 from pipeline.report.history import append_history, read_history
+from pipeline.report.text import render_text
 
 
 def close(night: Night, *, began: float, command: tuple[str, ...], selection: Selection) -> dict[str, Any]:
@@ -30,24 +32,41 @@ def close(night: Night, *, began: float, command: tuple[str, ...], selection: Se
     with suppress(OutputError):  # only saves time next night
         state.hashes.save(whole=selection.whole)
     report = _report(night, began, command, selection)
-    history = state.history_of(selection.shard)
-    try:
-        write_reports(
-            manifest.output,
-            report,
-            thumbnails=state.thumbnails,
-            write=write_whole,
-            history=read_history(history, last=30),
-        )
-        append_history(history, report)
-    except OutputError as error:
-        ledger.observer.warned(str(error))
-        report["run"]["exit_code"] = int(weightiest([*ledger.codes, ExitCode.ENVIRONMENT]))
+    _write(report, ledger, state.history_of(selection.shard))
     code = report["run"]["exit_code"]
     hook = manifest.run.on_success if code == 0 else manifest.run.on_failure
     if hook:
         call_hook(ledger, hook, code, selection.shard)
     return report
+
+
+def _write(report: dict[str, Any], ledger: Ledger, history: Path) -> None:
+    """Write reports and history. What cannot be written makes exit code 4, and the text of the report is said instead."""
+
+    def reports() -> None:
+        write_reports(
+            ledger.manifest.output,
+            report,
+            thumbnails=ledger.state.thumbnails,
+            write=write_whole,
+            history=read_history(history, last=30),
+        )
+
+    trouble = None
+    for write in (reports, lambda: append_history(history, report)):
+        try:
+            write()
+        except (OutputError, BadOutput) as error:
+            trouble = trouble or error
+            report["run"]["exit_code"] = int(weightiest([*ledger.codes, ExitCode.ENVIRONMENT]))
+    if trouble is None:
+        return
+    ledger.warn(str(trouble))
+    report["run"]["warnings"] = list(ledger.warnings)
+    try:
+        reports()  # once more, now that its exit code is another; it may be only the page that was too large
+    except (OutputError, BadOutput):
+        ledger.observer.unwritten(render_text(report))
 
 
 def call_hook(ledger: Ledger, command: tuple[str, ...], code: int | None, shard: Shard | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import secrets
 import time
@@ -13,10 +14,12 @@ from pipeline.batch.ledger import Ledger
 from pipeline.batch.lock import run_lock
 from pipeline.batch.night import Night
 from pipeline.batch.observer import Observer
-from pipeline.batch.plan import make_plan
+from pipeline.batch.plan import Plan, make_plan
 from pipeline.batch.records import State
 from pipeline.batch.selection import Selection
-from pipeline.batch.signals import stop_on_signals
+from pipeline.batch.signals import Stop, stop_on_signals
+from pipeline.batch.space import look_for_room
+from pipeline.errors import OutputError, Stopped
 from pipeline.job import Manifest
 
 # A part file is written in seconds; the other shards' live ones are younger than this, whatever their machines' clocks say.
@@ -34,20 +37,49 @@ def run(
     """Bring every selected pair up to date; returns the report, whose `run.exit_code` is the run's.
 
     `command` is the command line, for the report; `wait_seconds` is how long another run is waited for.
-    Raises, before anything was started: Locked, OutputError, WeightsError.
+    Raises, before anything was started: Locked, OutputError, DiskFull, WeightsError, Stopped.
     """
     began = time.time()
     run_id = f"{datetime.datetime.now(datetime.UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
     state = State(manifest.output)
-    with run_lock(state.folder, run_id, wait_seconds, selection.shard), stop_on_signals() as stopped:
+    with contextlib.ExitStack() as held:
+        stopped = held.enter_context(stop_on_signals())
+        waiting = _Waiting(observer, stopped)
+        held.enter_context(run_lock(state.folder, run_id, wait_seconds, selection.shard, waiting))
         remove_parts(manifest.output, seconds_old=0.0 if selection.shard is None else _SURELY_DEAD_SECONDS)
-        plan = make_plan(manifest, state, selection)
-        observer.planned(plan)
-        for warning in manifest.warnings:
-            observer.warned(warning)
+        plan = _planned(manifest, state, selection, stopped)
         ledger = Ledger(manifest, state, observer, run_id)
+        if scarce := look_for_room(plan, manifest.output):
+            ledger.warnings.append(scarce)
+        observer.planned(plan)
+        for warning in ledger.warnings:
+            observer.warned(warning)
         if manifest.run.on_start:
             call_hook(ledger, manifest.run.on_start, None, selection.shard)
         night = Night(plan, ledger, stopped, began)
         night.work()
         return close(night, began=began, command=command, selection=selection)
+
+
+def _planned(manifest: Manifest, state: State, selection: Selection, stopped: Stop) -> Plan:
+    """The plan; a signal ends the reading of a thousand photographs, and keeps what was learnt of them."""
+    try:
+        return make_plan(manifest, state, selection, stopped.check)
+    except Stopped:
+        with contextlib.suppress(OutputError):
+            state.hashes.save(whole=False)
+        raise
+
+
+class _Waiting:
+    """Says once who is waited for, and ends the waiting on a signal."""
+
+    def __init__(self, observer: Observer, stopped: Stop) -> None:
+        self._observer, self._stopped = observer, stopped
+        self._said = ""
+
+    def __call__(self, holder: str) -> None:
+        self._stopped.check()
+        if holder != self._said:
+            self._observer.waiting(holder)
+        self._said = holder

@@ -13,7 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from pipeline.errors import BadOutput, OutputError
+from pipeline.errors import BadOutput, DiskFull, OutputError
 
 PART_PREFIX = ".pipeline-"
 PART_SUFFIX = ".part"
@@ -24,7 +24,7 @@ def write_whole(path: Path, data: bytes) -> None:
     """Put `data` under `path`, making folders as needed; mode 0666 less the umask, as other programs write files.
 
     Raises BadOutput where only this name is the trouble (a folder stands there), OutputError where nothing can be written
-    (permissions, disk full). Both name the file.
+    (permissions), DiskFull among them. All name the file.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -34,8 +34,9 @@ def write_whole(path: Path, data: bytes) -> None:
             raise BadOutput(
                 f"cannot write {path}: {error.strerror}; move what stands there, or change the output"
             ) from error
-        what = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else error.strerror
-        raise OutputError(f"cannot write {path}: {what}; nothing was left behind") from error
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise DiskFull(f"cannot write {path}: the disk is full; nothing was left behind") from error
+        raise OutputError(f"cannot write {path}: {error.strerror}; nothing was left behind") from error
 
 
 def _write_whole(path: Path, data: bytes) -> None:

@@ -14,7 +14,7 @@ import json
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from pipeline.batch.selection import Shard
@@ -24,9 +24,16 @@ _RETRY_SECONDS = 0.2  # how often a waiting run looks again; short beside any pa
 
 
 @contextlib.contextmanager
-def run_lock(state: Path, run_id: str, wait_seconds: float = 0.0, shard: Shard | None = None) -> Iterator[None]:
+def run_lock(
+    state: Path,
+    run_id: str,
+    wait_seconds: float = 0.0,
+    shard: Shard | None = None,
+    waiting: Callable[[str], object] = lambda holder: None,
+) -> Iterator[None]:
     """Hold the lock of an output's state folder (OUTPUT/.pipeline, made if missing), or of one shard of it.
 
+    `waiting` is called again and again with the holder while it is waited for, and may raise to end that.
     Raises Locked, naming the holder, when another run still has it after `wait_seconds`; OutputError when the folder cannot
     be written.
     """
@@ -39,6 +46,8 @@ def run_lock(state: Path, run_id: str, wait_seconds: float = 0.0, shard: Shard |
             # Twice at least: `status` takes the lock for an instant to see whether it is free.
             if tries > 1 and time.monotonic() >= until:
                 raise Locked(f"another run holds {state.parent}: {holder}; wait for it, or use --wait")
+            if wait_seconds:
+                waiting(holder)
             time.sleep(_RETRY_SECONDS)
         _sign(state / _name(shard), run_id)
         yield

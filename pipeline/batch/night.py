@@ -115,6 +115,8 @@ class Night:
                 self.ledger.observer.reading(step.job, message)
             case "done":
                 outcome = self.ledger.done(step, message)
+                # A disk that takes no record takes no picture.
+                self._closing = self._closing or ExitCode.ENVIRONMENT in self.ledger.codes
                 self._estimator.learn(message)
                 self.ledger.settle(outcome)
             case "failed":

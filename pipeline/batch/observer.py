@@ -6,11 +6,14 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from pipeline.batch.plan import Plan
+from pipeline.errors import StylizeError
 from pipeline.job import Job, Outcome
 
 
 class Observer(Protocol):
     """A terminal, a log, nobody."""
+
+    def waiting(self, holder: str) -> None: ...
 
     def planned(self, plan: Plan) -> None: ...
 
@@ -22,4 +25,8 @@ class Observer(Protocol):
 
     def warned(self, text: str) -> None: ...
 
+    def unwritten(self, report: str) -> None: ...
+
     def ended(self, report: Mapping[str, Any], output: str) -> None: ...
+
+    def refused(self, error: StylizeError) -> None: ...

@@ -54,18 +54,27 @@ class Plan:
         return sum(step.action == action for step in self.steps)
 
 
-def make_plan(manifest: Manifest, state: State, selection: Selection = Selection()) -> Plan:
+def make_plan(
+    manifest: Manifest,
+    state: State,
+    selection: Selection = Selection(),
+    look_up: Callable[[], object] = lambda: None,
+) -> Plan:
     """Compare what the manifest wants with what stands in the output folder. Nothing is written.
 
+    `look_up` is called before each pair, and may raise to end the planning.
     Raises WeightsError when a network that a pair asks for is not on this machine.
     """
     wanted = [job for job in manifest.jobs if selection.takes(job.output)]
     ordered = sorted(wanted, key=lambda job: -job.priority)  # stable: the manifest's order among equals
     network = functools.cache(locate)
     sha256 = functools.cache(state.hashes.sha256)  # a picture of a matrix stands in hundreds of pairs
-    steps = [_step(job, state, network, sha256, selection.force) for job in ordered]
     failures = Failures(state.records)
-    steps = [_held(step, failures, manifest.run, retry=selection.retry_failed) for step in steps]
+    steps = []
+    for job in ordered:
+        look_up()
+        step = _step(job, state, network, sha256, selection.force)
+        steps.append(_held(step, failures, manifest.run, retry=selection.retry_failed))
     return Plan(steps=tuple(_limited(steps, selection.limit)))
 
 

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from pipeline.errors import Stopped
+
 
 class Stop:
     """`by` is the number of the signal that asked for the end, or None."""
@@ -18,6 +20,11 @@ class Stop:
         if self.by is not None:
             os._exit(128 + number)  # workers notice the closed pipe; half-written files bear no final name
         self.by = number
+
+    def check(self) -> None:
+        """Raise Stopped where a signal has come: for what has nothing to save."""
+        if self.by is not None:
+            raise Stopped(self.by)
 
 
 @contextmanager

@@ -28,7 +28,7 @@ from typing import IO, Any
 
 from pipeline.batch.files import write_whole
 from pipeline.batch.records import State, pair_key
-from pipeline.errors import ExitCode, OutOfMemory, PairError, StylizeError
+from pipeline.errors import EnvironmentProblem, ExitCode, OutOfMemory, OutputError, PairError, StylizeError
 from pipeline.job import Job, Reading
 from pipeline.studio.weights import Weights
 from pipeline.stylize import Progress
@@ -185,8 +185,9 @@ class _Painter:
 
         state = State(folder)
         painting = styles[0][0].pixels
-        for which, pixels in (("content", content.pixels), ("style", painting), ("result", result.pixels)):
-            write_whole(state.thumbnail_path(job.output, which), thumbnail(pixels.astype("float32")))
+        with suppress(OutputError):  # the picture stands; the record, which comes next, will meet the same trouble
+            for which, pixels in (("content", content.pixels), ("style", painting), ("result", result.pixels)):
+                write_whole(state.thumbnail_path(job.output, which), thumbnail(pixels.astype("float32")))
         descent_seconds = result.trace[-1].seconds
         return {
             "type": "done",
@@ -208,7 +209,7 @@ def _failed(error: StylizeError) -> dict[str, Any]:
     return {
         "type": "failed",
         "reason": str(error),
-        "class": error.reason_class if isinstance(error, PairError) else "environment",
+        "class": error.reason_class if isinstance(error, (PairError, EnvironmentProblem)) else "environment",
         "retry": isinstance(error, PairError) and error.retry,
         "exit_code": int(error.exit_code),
         "traceback": None,

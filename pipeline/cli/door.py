@@ -5,14 +5,14 @@ from __future__ import annotations
 import io
 import os
 import sys
+import traceback
 from typing import Any
 
 import click
 
 from pipeline.cli import outfit, outputs, work
 from pipeline.cli.arguments import EXIT_CODES
-from pipeline.errors import ExitCode, ManifestError, StylizeError
-from pipeline.printable import printable
+from pipeline.errors import ExitCode, StylizeError, exit_words
 
 
 class _Verbs(click.Group):
@@ -73,14 +73,23 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         code = ExitCode.USAGE
+        _say_of_a_run(code)
     except click.Abort:
         code = ExitCode.SIGINT
+        _say_of_a_run(code)
     except StylizeError as error:
-        click.echo(_message(error), err=True)
+        from pipeline.talk import error_line
+
+        click.echo(error_line(error), err=True)
         code = error.exit_code
+    except Exception:
+        traceback.print_exc()
+        code = ExitCode.BUG
+        _say_of_a_run(code)
     sys.exit(int(code or 0))
 
 
-def _message(error: StylizeError) -> str:
-    """The line to print, or the lines of a manifest's problems, which are made to be printed."""
-    return str(error) if isinstance(error, ManifestError) else f"error: {printable(str(error))}"
+def _say_of_a_run(code: ExitCode) -> None:
+    """A run's last line is its exit code in words, also where it was not even started."""
+    if next((word for word in sys.argv[1:] if word in cli.commands), None) == "run":
+        click.echo(exit_words(code), err=True)

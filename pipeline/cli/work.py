@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pipeline.cli.arguments import EXIT_CODES, MANIFEST, Unit, load, print_json, selecting
-from pipeline.errors import ExitCode
+from pipeline.errors import ExitCode, StylizeError
 from pipeline.printable import printable
 
 if TYPE_CHECKING:
@@ -52,19 +52,23 @@ def run(
     from pipeline import talk
     from pipeline.batch.driver import run as run_manifest
 
-    loaded = load(manifest, settings)
-    settings_of_run = replace(
-        loaded.run,
-        deadline=deadline or loaded.run.deadline,
-        max_duration=max_duration or loaded.run.max_duration,
-        jobs=jobs or loaded.run.jobs,
-    )
-    loaded = replace(loaded, run=settings_of_run)
-    _refuse_to_match_nothing(loaded, selection)
-    if dry_run:
-        return _show_plan(loaded, selection, as_json)
     voice = talk.observer(quiet=quiet, verbose=verbose, log_format=log_format)
-    report = run_manifest(loaded, selection, voice, command=tuple(sys.argv), wait_seconds=wait)
+    try:
+        loaded = load(manifest, settings)
+        settings_of_run = replace(
+            loaded.run,
+            deadline=deadline or loaded.run.deadline,
+            max_duration=max_duration or loaded.run.max_duration,
+            jobs=jobs or loaded.run.jobs,
+        )
+        loaded = replace(loaded, run=settings_of_run)
+        _refuse_to_match_nothing(loaded, selection)
+        if dry_run:
+            return _show_plan(loaded, selection, as_json)
+        report = run_manifest(loaded, selection, voice, command=tuple(sys.argv), wait_seconds=wait)
+    except StylizeError as error:
+        voice.refused(error)
+        return error.exit_code
     if as_json:
         print_json(report)
     voice.ended(report, str(loaded.output))

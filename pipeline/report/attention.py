@@ -103,6 +103,10 @@ _FAILURES = {
         "Took too long",
         "Raise pair_timeout, or lower size or steps.",
     ),
+    "disk": (
+        "Disk full",
+        "Free space on the disk of the output folder; the next run goes on with the pairs that are left.",
+    ),
     "environment": (
         "The machine stood in the way",
         "Do what the sentence beside each pair says; stylize doctor tells what this machine has.",

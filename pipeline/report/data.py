@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.errors import ExitCode
+from pipeline.errors import exit_words
 from pipeline.job import STATUSES, Outcome
 from pipeline.report.flags import flags
 from pipeline.report.quantities import duration
@@ -25,14 +25,6 @@ STATUS_WORDS = {
     "interrupted": "interrupted",
     "not_started": "not started",
     "up_to_date": "up to date",
-}
-
-_EXIT_WORDS = {
-    ExitCode.BUG: " (bug)",
-    ExitCode.ENVIRONMENT: " (environment)",
-    ExitCode.DEADLINE: " (deadline)",
-    ExitCode.SIGINT: " (stopped by Ctrl-C)",
-    ExitCode.SIGTERM: " (stopped by SIGTERM)",
 }
 
 
@@ -84,11 +76,10 @@ def report_stem(shard: str | None) -> str:
 
 
 def verdict(report: Mapping[str, Any]) -> str:
-    """The run in one ASCII line: `18 new, 2 failed, 229 up to date - 5 h 12 m - exit 3`. Also line 1 of report.txt."""
+    """The run in one ASCII line, also the first of report.txt: `18 new, 2 failed - 5 h 12 m - exit 3 (some failed)`."""
     run = report["run"]
     counted = ", ".join(f"{number} {words}" for words, number in _worded_counts(report)) or "no pairs"
-    exit_words = _EXIT_WORDS.get(run["exit_code"], "")
-    return f"{counted} - {duration(run['seconds'] or 0.0)} - exit {run['exit_code']}{exit_words}"
+    return f"{counted} - {duration(run['seconds'] or 0.0)} - {exit_words(run['exit_code'])}"
 
 
 def _worded_counts(report: Mapping[str, Any]) -> Iterable[tuple[str, int]]:

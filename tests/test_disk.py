@@ -1,0 +1,168 @@
+"""A disk that is full, and one that must not be written. No TensorFlow.
+
+What a full disk does to one write at a time is in tests/test_records.py; injected into system calls, in tests/chaos.py.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from night_kit import Nights, failed, painted, statuses
+
+from pipeline.batch import closing, records
+from pipeline.batch.files import write_whole
+from pipeline.errors import DiskFull
+from pipeline.talk import JsonLines
+
+
+@pytest.fixture
+def nights(project, monkeypatch):
+    return Nights(project, monkeypatch)
+
+
+def full(monkeypatch, free: int) -> None:
+    """The disk says that it has so many bytes left."""
+    usage = type(shutil.disk_usage("/"))(10**12, 10**12 - free, free)
+    monkeypatch.setattr("pipeline.batch.space.shutil.disk_usage", lambda _: usage)
+
+
+def test_no_room_for_one_picture_is_said_before_the_first_second(nights, monkeypatch):
+    full(monkeypatch, 100_000)
+    with pytest.raises(DiskFull, match=r"out has 0\.1 MiB free and a picture needs about 0\.1 MiB; free space, or put"):
+        nights.run()
+    assert nights.asked == []
+
+
+def test_room_for_some_pictures_is_a_warning_and_no_more(nights, monkeypatch):
+    full(monkeypatch, 200_000)
+    report = nights.run()
+    assert set(statuses(report).values()) == {"done"}
+    (warning,) = report["run"]["warnings"]
+    assert "has 0.2 MiB free and the pictures to paint need about 0.3 MiB; the last of them may not fit" in warning
+
+
+def test_a_full_disk_is_no_trouble_where_there_is_nothing_to_paint(nights, monkeypatch):
+    nights.run()
+    full(monkeypatch, 0)
+    assert nights.run()["run"]["exit_code"] == 0
+
+
+@pytest.mark.parametrize(("line", "million"), [("output: a.png", 3.0), ("output: a.jpg", 1.5)])
+def test_room_is_asked_for_by_size_and_format(project, nights, monkeypatch, line, million):
+    """1000 x 1000 pixels: 3 bytes each and 1.5, and 0.15 MB for what stands beside a picture."""
+    from PIL import Image
+
+    Image.new("RGB", (2000, 2000)).save(project / "input/content/dog.png")
+    nights.manifest(f"\n  - {{content: content/dog.png, style: style/wave.png, {line}, options: {{size: 1000}}}}\n")
+    full(monkeypatch, int((million + 0.15) * 1e6) - 1)
+    with pytest.raises(DiskFull):
+        nights.run()
+    full(monkeypatch, int((million + 0.15) * 1e6))
+    assert nights.run()["run"]["exit_code"] == 0
+
+
+def test_a_picture_that_does_not_fit_ends_the_run_with_4_and_a_report(nights):
+    paint = painted(nights.output)
+    no_room = failed("disk", "cannot write dog.png: the disk is full; nothing was left behind", exit_code=4)
+    report = nights.run(lambda step: (no_room if step.job.output == "dog.png" else paint)(step))
+    assert statuses(report) == {"dog.png": "failed", "sea.png": "not_started"}
+    assert nights.report()["run"]["exit_code"] == 4
+    text = (nights.output / "report.txt").read_text()
+    assert "1 failed - Disk full" in text
+    assert "Fix: Free space on the disk of the output folder" in text
+    again = nights.run()
+    assert statuses(again) == {"dog.png": "done", "sea.png": "done"}
+
+
+def test_a_record_that_does_not_fit_ends_the_run(nights, monkeypatch):
+    def no_room(path: Path, data: bytes) -> None:
+        raise DiskFull(f"cannot write {path}: the disk is full; nothing was left behind")
+
+    monkeypatch.setattr(records, "write_whole", no_room)
+    report = nights.run()
+    assert statuses(report) == {"dog.png": "done", "sea.png": "not_started"}
+    assert report["run"]["exit_code"] == 4
+    assert any("no record of dog.png was kept" in warning for warning in report["run"]["warnings"])
+
+
+def test_a_report_that_cannot_be_written_is_said_and_is_code_4(nights, monkeypatch, capsys):
+    monkeypatch.setattr(closing, "write_whole", lambda path, _: (_ for _ in ()).throw(DiskFull(f"{path}: full")))
+    report = nights.run()
+    assert report["run"]["exit_code"] == 4
+    assert not list(nights.output.glob("report*"))
+    said = capsys.readouterr().err
+    assert "report.json: full" in said
+    assert "2 new - " in said
+    assert " - exit 4 (environment)\n" in said
+
+
+def test_only_the_page_did_not_fit_and_the_numbers_tell_of_it(nights, monkeypatch):
+    def small_ones(path: Path, data: bytes) -> None:
+        if path.suffix == ".html":
+            raise DiskFull(f"cannot write {path}: the disk is full; nothing was left behind")
+        write_whole(path, data)
+
+    monkeypatch.setattr(closing, "write_whole", small_ones)
+    nights.run()
+    report = nights.report()
+    assert report["run"]["exit_code"] == 4
+    assert any("report.html: the disk is full" in warning for warning in report["run"]["warnings"])
+
+
+def test_a_lost_report_is_one_json_line_where_lines_are_json(capsys):
+    JsonLines().unwritten("1 new\nsecond line\n")
+    (line,) = capsys.readouterr().err.splitlines()
+    assert json.loads(line)["text"] == "1 new\nsecond line\n"
+
+
+@pytest.fixture
+def small_disk(tmp_path) -> Iterator[Path]:
+    """A file system of its own of 300 KB, where the machine lets us mount one."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = shutil.which("mount")
+    if os.geteuid() != 0 or mount is None:
+        pytest.skip("mounting a small disk needs root and mount")
+    done = subprocess.run([mount, "-t", "tmpfs", "-o", "size=300k", "tmpfs", disk], capture_output=True, check=False)
+    if done.returncode:
+        pytest.skip(f"no small disk can be mounted here: {done.stderr.decode().strip()}")
+    yield disk
+    subprocess.run(["umount", disk], check=True)
+
+
+def test_a_really_full_disk_keeps_what_was_there_and_takes_nothing_half(small_disk):
+    write_whole(small_disk / "old.png", b"old" * 1000)
+    (small_disk / "filler").write_bytes(bytes(250_000))
+    with pytest.raises(DiskFull):
+        write_whole(small_disk / "old.png", b"new" * 100_000)
+    assert (small_disk / "old.png").read_bytes() == b"old" * 1000
+    assert sorted(path.name for path in small_disk.iterdir()) == ["filler", "old.png"]
+
+
+def test_an_output_that_must_not_be_written_is_refused_at_once(project, nights, stylize):
+    """As root by a file system mounted for reading only, else by the folder's mode."""
+    nights.output.mkdir()
+    if os.geteuid() == 0:
+        if not shutil.which("mount"):
+            pytest.skip("there is no mount")
+        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "ro", "tmpfs", nights.output], check=False)
+        if mounted.returncode:
+            pytest.skip("no disk can be mounted here")
+    else:
+        nights.output.chmod(0o555)
+    try:
+        done = stylize("run", "night.yaml", cwd=project)
+    finally:
+        if os.geteuid() == 0:
+            subprocess.run(["umount", nights.output], check=True)
+        else:
+            nights.output.chmod(0o755)
+    assert done.returncode == 4
+    assert done.stderr.splitlines()[0].startswith(f"error: cannot write to the output folder {nights.output}: ")
+    assert done.stderr.splitlines()[-1] == "exit 4 (environment)"

@@ -1,0 +1,170 @@
+"""What a scheduler sees: every exit code, said in words on the last line, and which wins. No TensorFlow."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from night_kit import Nights, failed, painted
+
+from pipeline.batch.lock import run_lock
+from pipeline.errors import EXIT_WORDS, ExitCode
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture
+def nights(project, monkeypatch):
+    return Nights(project, monkeypatch)
+
+
+def last_line(done, *, started: bool = True) -> str:
+    """Checks that the number is told as it is, and in words."""
+    line = done.stderr.splitlines()[-1]
+    code = done.returncode
+    assert re.search(r"\bexit (\d+) \((.+?)\)", line).groups() == (str(code), EXIT_WORDS[ExitCode(code)])
+    assert started == (" - exit " in line)
+    return line
+
+
+def test_0_everything_is_up_to_date(nights, stylize):
+    nights.run()
+    done = stylize("run", "night.yaml", cwd=nights.project)
+    assert done.returncode == 0
+    assert last_line(done).startswith("2 up to date - ")
+
+
+def test_1_a_bug_leaves_its_traceback_in_the_log_and_a_report(nights, stylize):
+    (nights.project / "sitecustomize.py").write_text(
+        "import sys\n"
+        "if 'run' in sys.orig_argv:\n"
+        "    from pipeline.batch.supervisor import Supervisor\n"
+        "    def broken(*_, **__): raise RuntimeError('a bug for this test')\n"
+        "    Supervisor.run = broken\n"
+    )
+    done = stylize("run", "night.yaml", cwd=nights.project, PYTHONPATH=f"{nights.project}:{REPOSITORY}")
+    assert done.returncode == nights.report()["run"]["exit_code"] == 1
+    assert last_line(done).startswith("2 not started - ")
+    assert "a bug for this test" in next((nights.output / ".pipeline/history").glob("*.log")).read_text()
+
+
+def test_1_a_bug_before_the_first_pair_is_said_too(nights, stylize):
+    (nights.project / "sitecustomize.py").write_text(
+        "import sys\n"
+        "if 'run' in sys.orig_argv:\n"
+        "    import pipeline.batch.driver as driver\n"
+        "    def broken(*_, **__): raise RuntimeError('a bug for this test')\n"
+        "    driver.make_plan = broken\n"
+    )
+    done = stylize("run", "night.yaml", cwd=nights.project, PYTHONPATH=f"{nights.project}:{REPOSITORY}")
+    assert done.returncode == 1
+    assert "RuntimeError: a bug for this test" in done.stderr
+    last_line(done, started=False)
+
+
+def test_2_usage_and_manifest(nights, stylize):
+    nights.manifest("\n  - {content: content/dog.png}\n")
+    for arguments in (("night.yaml",), ("night.yaml", "--limit", "many"), ("nowhere.yaml",)):
+        done = stylize("run", *arguments, cwd=nights.project)
+        assert done.returncode == 2
+        assert last_line(done, started=False) == "exit 2 (usage or manifest, nothing was started)"
+    assert not nights.output.exists()
+
+
+def test_3_some_failed(nights, stylize):
+    (nights.project / "input/content/dog.png").unlink()
+    nights.run(painted(nights.output))
+    done = stylize("run", "night.yaml", cwd=nights.project)
+    assert done.returncode == nights.report()["run"]["exit_code"] == 3
+    assert last_line(done).startswith("1 failed, 1 up to date - ")
+
+
+def test_4_the_environment(nights, stylize):
+    nights.manifest(options=", preset: draft".replace("weights: random", ""))
+    done = stylize("run", "night.yaml", "--set", "weights=nowhere.h5", cwd=nights.project)
+    assert done.returncode == 4
+    assert "nowhere.h5: no such file" in done.stderr
+    assert last_line(done, started=False) == "exit 4 (environment)"
+
+
+def test_10_the_deadline_with_pairs_left(nights, stylize):
+    done = stylize("run", "night.yaml", "--max-duration", "1s", cwd=nights.project)
+    assert done.returncode == nights.report()["run"]["exit_code"] == 10
+    assert last_line(done).startswith("2 not started (deadline) - ")
+
+
+def test_11_another_run_within_two_seconds_and_in_words(nights, stylize):
+    with run_lock(nights.output / ".pipeline", "first"):
+        began = time.monotonic()
+        done = stylize("run", "night.yaml", cwd=nights.project)
+        events = stylize("run", "night.yaml", "--log-format", "json", cwd=nights.project).stderr.splitlines()
+    assert done.returncode == 11
+    assert f"process {os.getpid()} on " in done.stderr
+    assert last_line(done, started=False) == "exit 11 (another run holds the output)"
+    assert time.monotonic() - began < 60  # a hang, not a figure: that one is measured in benchmarks
+    (event,) = map(json.loads, events)
+    assert (event["event"], event["exit_code"]) == ("ended", 11)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_130_and_143_while_waiting_for_another_run(nights, number, code):
+    """In the middle of a pair: tests/test_run.py."""
+    command = [sys.executable, "-m", "pipeline", "run", "night.yaml", "--wait", "5m"]
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
+    with run_lock(nights.output / ".pipeline", "first"):
+        run = subprocess.Popen(command, cwd=nights.project, env=environment, stderr=subprocess.PIPE, text=True)
+        assert f"waiting for another run: process {os.getpid()} on " in run.stderr.readline()
+        run.send_signal(number)
+        _, stderr = run.communicate(timeout=60)
+    done = subprocess.CompletedProcess(command, run.returncode, stderr=stderr)
+    assert done.returncode == code
+    last_line(done, started=False)
+
+
+def bug(step):
+    raise RuntimeError("a bug for this test")
+
+
+def sigterm(step):
+    os.kill(os.getpid(), signal.SIGTERM)
+    return {"type": "interrupted"}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "run", "expected"),
+    [
+        (failed("diverged"), None, "{}", 3),
+        (failed("diverged"), sigterm, "{}", 143),
+        (failed("diverged"), failed("disk", exit_code=4), "{}", 4),
+        (failed("diverged"), bug, "{}", 1),
+        (failed("bug", exit_code=1), failed("disk", exit_code=4), "{}", 1),
+        (failed("bug", exit_code=1), sigterm, "{}", 1),
+        (failed("disk", exit_code=4), sigterm, "{}", 4),
+    ],
+)
+def test_the_weightier_of_two_codes_wins(nights, first, second, run, expected):
+    answers = {"dog.png": first, "sea.png": second or painted(nights.output)}
+    report = nights.run(lambda step: answers[step.job.output](step))
+    assert report["run"]["exit_code"] == nights.report()["run"]["exit_code"] == expected
+
+
+def test_a_failure_weighs_more_than_the_deadline(nights):
+    (nights.project / "input/content/dog.png").unlink()
+    nights.manifest(run="{max_duration: 1s}")
+    report = nights.run()
+    assert [pair["status"] for pair in report["pairs"]] == ["failed", "not_started"]
+    assert report["run"]["exit_code"] == 3
+
+
+def test_help_and_readme_name_every_code(stylize):
+    told = stylize("run", "--help").stdout.split("Exit codes:")[1]
+    for code in ExitCode:
+        assert re.search(rf"\b{int(code)}\b", told), code
+    assert set(EXIT_WORDS) == set(ExitCode)
