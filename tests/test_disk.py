@@ -81,10 +81,10 @@ def test_a_picture_that_does_not_fit_ends_the_run_with_4_and_a_report(nights):
 
 
 def test_a_record_that_does_not_fit_ends_the_run(nights, monkeypatch):
-    def no_room(path: Path, data: bytes) -> None:
+    def no_room(path: Path, content: object) -> None:
         raise DiskFull(f"cannot write {path}: the disk is full; nothing was left behind")
 
-    monkeypatch.setattr(records, "write_whole", no_room)
+    monkeypatch.setattr(records, "write_sealed", no_room)
     report = nights.run()
     assert statuses(report) == {"dog.png": "done", "sea.png": "not_started"}
     assert report["run"]["exit_code"] == 4
