@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -33,6 +34,45 @@ def test_a_night_keeps_its_promises_under(kind, painted, tmp_path):
     tallies = strike(painted, tmp_path, seed=SEED, trials=TRIALS.get(kind, 2), only=kind, jobs=jobs)
     assert tallies[kind].findings == []
     assert tallies[kind].blows.total() > 0
+
+
+CALL = re.compile(r"\d+ +(\w+)\((.*)\) += (\d+)")
+QUOTED = re.compile(r'"([^"]*)"')
+OF_DESCRIPTOR = re.compile(r"\d+<([^>]*)>")
+
+
+def test_power_may_fail_between_any_two_calls(painted, tmp_path):
+    """Read off the system calls of a whole run: a file's bytes are on the disk before it gets its name; and before a pair's
+    record gets its name, the picture's is on the disk, and so are those of new folders above it."""
+    if reason := lacking("strace", tmp_path):
+        pytest.skip(reason)
+    trial = Trial(painted, tmp_path / "trial", seed=1)
+    calls = tmp_path / "calls"
+    trace = ("strace", "-f", "-y", "-s", "0", "-e", "trace=write,fsync,rename,mkdir", "-o", str(calls))
+    assert trial.start(driver=trace).wait() == 0, trial.words()
+    names = {trial.record_of(output): trial.out / output for output in painted.outputs}
+    dirty: set[Path] = set()  # files whose bytes, and folders whose names, are not on the disk yet
+    named: set[Path] = set()
+    for line in calls.read_text().splitlines():
+        if (call := CALL.match(line)) is None:
+            continue  # it failed, or was not finished
+        name, arguments, _ = call.groups()
+        if name in ("write", "fsync"):
+            of = Path(OF_DESCRIPTOR.match(arguments)[1])
+            (dirty.add if name == "write" else dirty.discard)(of)
+        elif name == "mkdir":
+            dirty.add(Path(QUOTED.findall(arguments)[0]).parent)
+        else:
+            part, final = (Path(path) for path in QUOTED.findall(arguments))
+            assert part not in dirty, f"{final} was named before its bytes were on the disk"
+            if picture := names.get(final):
+                unsafe = {trial.out, *picture.parents} & dirty & {trial.out, *trial.out.rglob("*")}
+                assert picture in named
+                assert not unsafe, f"{picture} was recorded before its name was on the disk"
+            dirty.add(final.parent)
+            named.add(final)
+    assert named >= {*names.values(), *names, trial.out / "report.json"}
+    assert not {path for path in dirty if path in named or path in {name.parent for name in named}}
 
 
 def spoil_picture(out: Path, name: str) -> None:
