@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import sys
 from pathlib import Path
 
@@ -15,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # as `python -m te
 from tests.chaos.blows import KINDS, lacking
 from tests.chaos.campaign import strike
 from tests.chaos.project import make_project
-from tests.chaos.trial import Finding, Trial
+from tests.chaos.trial import STOP_SECONDS, Finding, Trial
 
 SEED = 20
 TRIALS = {"drivers": 6, "workers": 3, "calls": 6, "errors": 4, "misdeeds": 3, "signals": 5, "damage": 8}  # others 2
@@ -73,6 +74,43 @@ def test_power_may_fail_between_any_two_calls(painted, tmp_path):
             named.add(final)
     assert named >= {*names.values(), *names, trial.out / "report.json"}
     assert not {path for path in dirty if path in named or path in {name.parent for name in named}}
+
+
+@pytest.fixture
+def hanging(painted, tmp_path):
+    """A trial whose first pair hangs at its first step."""
+    trial = Trial(painted, tmp_path / "trial", seed=1)
+    trial.lay_fault(painted.outputs[0], 1, "hang")
+    yield trial
+    trial.close()
+
+
+def test_a_closed_terminal_ends_the_run_in_order(hanging):
+    run = hanging.start()
+    assert run.await_steps(1)
+    for _ in range(3):  # by the shell, by the kernel, by a multiplexer
+        run.kill(signal.SIGHUP)
+    assert run.wait(STOP_SECONDS) == 143
+    assert hanging.report()["counts"]["interrupted"] == 1
+    run.check_gone()
+
+
+def test_nohup_keeps_its_meaning(hanging):
+    run = hanging.start(driver=("nohup",))
+    assert run.await_steps(1)
+    run.kill(signal.SIGHUP)
+    with pytest.raises(Finding, match="did not end"):
+        run.wait(1)
+
+
+def test_a_hook_does_not_hold_up_a_stop(hanging):
+    run = hanging.start(run='{on_start: ["sh", "-c", "sleep 3600"]}')
+    while not run.family():
+        assert run.process.poll() is None
+    run.kill(signal.SIGTERM)
+    assert run.wait(STOP_SECONDS) == 143
+    run.check_gone()
+    assert "hook 'sh -c sleep 3600' was ended, as the run was" in hanging.words()
 
 
 def spoil_picture(out: Path, name: str) -> None:

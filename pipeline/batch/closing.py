@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -69,14 +70,21 @@ def _write(report: dict[str, Any], ledger: Ledger, history: Path) -> None:
         ledger.observer.unwritten(render_text(report))
 
 
-def call_hook(ledger: Ledger, command: tuple[str, ...], code: int | None, shard: Shard | None) -> None:
-    """Run one of the manifest's hooks; that it fails is worth a warning and changes nothing."""
+def call_hook(
+    ledger: Ledger,
+    command: tuple[str, ...],
+    code: int | None,
+    shard: Shard | None,
+    stopped: Callable[[], bool] = lambda: False,
+) -> None:
+    """Run one of the manifest's hooks; that it fails is worth a warning and changes nothing. `stopped` ends it early."""
     trouble = run_hook(
         command,
         folder=ledger.manifest.file.parent,
         run_id=ledger.run_id,
         report=ledger.manifest.output / f"{report_stem(str(shard) if shard else None)}.json",
         exit_code=code,
+        stopped=stopped,
     )
     if trouble:
         ledger.warn(trouble)

@@ -55,7 +55,7 @@ def run(
         for warning in ledger.warnings:
             observer.warned(warning)
         if manifest.run.on_start:
-            call_hook(ledger, manifest.run.on_start, None, selection.shard)
+            call_hook(ledger, manifest.run.on_start, None, selection.shard, lambda: stopped.by is not None)
         night = Night(plan, ledger, stopped, began)
         night.work()
         return close(night, began=began, command=command, selection=selection)

@@ -190,14 +190,14 @@ def misbehave(trial: Trial) -> None:
 
 
 def send_signals(trial: Trial) -> None:
-    """SIGTERM or SIGINT, perhaps twice, perhaps while a worker is stopped: the run ends in order and says so."""
+    """SIGTERM, SIGINT or SIGHUP, perhaps twice, perhaps while a worker is stopped: the run ends in order and says so."""
     trial.begin()
     run = trial.start()
     if not run.await_some_moment():
         run.wait()
         trial.finish()
         return
-    number = trial.chance.choice((signal.SIGTERM, signal.SIGINT))
+    number, due = trial.chance.choice(((signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 143)))
     twice = trial.chance.random() < 0.3
     if trial.chance.random() < 0.2:
         _stop_workers(run)
@@ -208,10 +208,10 @@ def send_signals(trial: Trial) -> None:
         run.kill(number)
     trial.blows[f"{number.name} twice" if twice else number.name] += 1
     code = run.wait(STOP_SECONDS)
-    check(code in (0, 128 + number, -number), f"{number.name} made the run end with {code}: {trial.words()}")
+    check(code in (0, due, -number), f"{number.name} made the run end with {code}: {trial.words()}")
     run.check_gone()
     trial.look()
-    if code == 128 + number and not twice:
+    if code == due and not twice:
         check(not parts(trial), f"{number.name} left {parts(trial)}")
     trial.finish()
     trial.check_work(1)
