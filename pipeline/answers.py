@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.batch.estimate import START_SECONDS, Estimator
+from pipeline.batch.estimate import Estimate, Estimator, in_all
+from pipeline.batch.facts import worker_threads
 from pipeline.batch.lock import holders
 from pipeline.batch.plan import Plan
 from pipeline.batch.records import State
@@ -15,7 +16,7 @@ from pipeline.errors import UsageError
 from pipeline.job import Job, Manifest
 from pipeline.printable import printable
 from pipeline.report.data import report_stem
-from pipeline.report.quantities import duration
+from pipeline.report.quantities import duration, in_about
 
 
 def counted(number: int, noun: str) -> str:
@@ -27,8 +28,9 @@ def counted(number: int, noun: str) -> str:
 
 
 def plan_rows(plan: Plan, manifest: Manifest) -> list[dict[str, Any]]:
-    """One row per pair: what `run` would do with it and why, with seconds and bytes where it would be painted."""
-    estimator = Estimator(step.record.outcome for step in plan.steps if step.record)
+    """One row per pair: what `run` would do with it and why, with seconds and bytes where it would be painted; `guess` says
+    that they are not learnt from this output folder."""
+    estimator = Estimator(State(manifest.output).recent(), threads=worker_threads(manifest.run))
     rows = []
     for step in plan.steps:
         estimate = estimator.estimate(step.job) if step.action == "paint" else None
@@ -41,13 +43,14 @@ def plan_rows(plan: Plan, manifest: Manifest) -> list[dict[str, Any]]:
                 "priority": step.job.priority,
                 "seconds": round(estimate.seconds, 1) if estimate else None,
                 "memory_bytes": estimate.memory if estimate else None,
+                "guess": estimate.guess if estimate else None,
             }
         )
     return rows
 
 
-def plan_text(rows: Sequence[Mapping[str, Any]]) -> str:
-    """The rows as a table with a total."""
+def plan_text(rows: Sequence[Mapping[str, Any]], jobs: int = 1) -> str:
+    """The rows as a table with a total, for a run with `jobs` workers."""
     words = {"paint": "paint", "keep": "keep", "fail": "FAIL", "quarantined": "HELD"}
     width = max((len(printable(row["output"])) for row in rows), default=0)
     lines = []
@@ -59,8 +62,9 @@ def plan_text(rows: Sequence[Mapping[str, Any]]) -> str:
             line += f"  {printable(row['reason'])}"
         lines.append(line.rstrip())
     to_paint = [row for row in rows if row["action"] == "paint"]
-    seconds = sum(row["seconds"] or 0.0 for row in to_paint) + (START_SECONDS if to_paint else 0.0)
-    total = f"{len(to_paint)} to paint" + (f" in about {duration(seconds)}" if to_paint else "")
+    known = [row for row in to_paint if row["seconds"] is not None]
+    ahead = in_all([Estimate(row["seconds"], row["memory_bytes"], row["guess"]) for row in known], jobs)
+    total = f"{len(to_paint)} to paint" + (in_about(ahead.seconds, guess=ahead.guess) if ahead else "")
     kept = sum(row["action"] == "keep" for row in rows)
     failing = sum(row["action"] == "fail" for row in rows)
     held = sum(row["action"] == "quarantined" for row in rows)

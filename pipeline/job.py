@@ -18,6 +18,7 @@ from typing import Any, Literal
 
 # Simonyan & Zisserman, arXiv 1409.1556, table 1, column E: convolutions per block of VGG19. Names as in keras.applications.
 CONVOLUTIONS_PER_BLOCK = (2, 2, 4, 4, 4)
+CHANNELS_OF_BLOCK = (64, 128, 256, 512, 512)
 
 LAYERS: tuple[str, ...] = tuple(
     f"block{block}_{part}"
@@ -356,7 +357,8 @@ class Outcome:
 
     `content` and `style` are names relative to the input folder where they lie below it. `size` is (width, height) of the
     picture in pixels. `failing_since` (ISO 8601) and `failed_runs` count runs without a break in which the pair failed in the
-    same way. `weights` are the network's name and SHA-256. `notes` are things worth knowing that are not failures
+    same way. `weights` are the network's name and SHA-256. `threads` are
+    the processor threads it was painted with. `notes` are things worth knowing that are not failures
     ("first of 12 frames used").
     """
 
@@ -376,6 +378,7 @@ class Outcome:
     setup_seconds: float = 0.0
     peak_memory_bytes: int | None = None
     precision: str | None = None
+    threads: int | None = None
     weights: dict[str, str] = field(default_factory=dict)
     seed: int = 0
     key: str = ""

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 from pipeline.errors import ExitCode, ManifestError, StylizeError, exit_words
 from pipeline.printable import printable
-from pipeline.report.quantities import duration
+from pipeline.report.quantities import duration, in_about, memory
 
 if TYPE_CHECKING:
     from tqdm import tqdm
 
+    from pipeline.batch.estimate import Estimate
     from pipeline.batch.observer import Observer
     from pipeline.batch.plan import Plan
     from pipeline.job import Job, Outcome
@@ -60,9 +61,11 @@ class Quiet:
 
     def waiting(self, holder: str) -> None: ...
 
-    def planned(self, plan: Plan) -> None: ...
+    def planned(self, plan: Plan, ahead: Estimate | None) -> None: ...
 
-    def started(self, job: Job, steps: int) -> None: ...
+    def started(self, job: Job, steps: int, estimate: Estimate | None) -> None: ...
+
+    def corrected(self, ahead: Estimate) -> None: ...
 
     def reading(self, job: Job, reading: Mapping[str, Any]) -> None: ...
 
@@ -95,15 +98,19 @@ class Lines(Quiet):
         self._whole = self._so_far = 0
         self._spoke = 0.0
 
-    def planned(self, plan: Plan) -> None:
+    def planned(self, plan: Plan, ahead: Estimate | None) -> None:
         self._whole = plan.count("paint") + plan.count("fail")
-        self._say(planned_line(plan))
+        self._say(planned_line(plan, ahead))
 
     def waiting(self, holder: str) -> None:
         self._say(waiting_line(holder))
 
-    def started(self, job: Job, steps: int) -> None:
-        self._say(f"painting {printable(job.output)} ({steps} steps)")
+    def started(self, job: Job, steps: int, estimate: Estimate | None) -> None:
+        about = f", about {duration(estimate.seconds)} and {memory(estimate.memory)}" if estimate else ""
+        self._say(f"painting {printable(job.output)} ({steps} steps{about})")
+
+    def corrected(self, ahead: Estimate) -> None:
+        self._say(corrected_line(ahead))
 
     def reading(self, job: Job, reading: Mapping[str, Any]) -> None:
         due = time.monotonic() - self._spoke >= _HEARTBEAT_SECONDS
@@ -150,15 +157,18 @@ class Bars(Quiet):
     def waiting(self, holder: str) -> None:
         print(waiting_line(holder), file=sys.stderr, flush=True)
 
-    def planned(self, plan: Plan) -> None:
+    def planned(self, plan: Plan, ahead: Estimate | None) -> None:
         from tqdm import tqdm
 
-        self._say(planned_line(plan))
+        self._say(planned_line(plan, ahead))
         if plan.count("paint"):
             whole = plan.count("paint") + plan.count("fail")
             self._pairs = tqdm(total=whole, desc="pairs", unit="pair", position=0, smoothing=0)
 
-    def started(self, job: Job, steps: int) -> None:
+    def corrected(self, ahead: Estimate) -> None:
+        self._say(corrected_line(ahead))
+
+    def started(self, job: Job, steps: int, estimate: Estimate | None) -> None:
         from tqdm import tqdm
 
         self._close(job.output)  # of a first try
@@ -203,7 +213,7 @@ class JsonLines:
     def waiting(self, holder: str) -> None:
         self._say("info", "waiting", holder=holder)
 
-    def planned(self, plan: Plan) -> None:
+    def planned(self, plan: Plan, ahead: Estimate | None) -> None:
         self._say(
             "info",
             "planned",
@@ -211,10 +221,14 @@ class JsonLines:
             keep=plan.count("keep"),
             fail=plan.count("fail"),
             quarantined=plan.count("quarantined"),
+            **_estimated(ahead),
         )
 
-    def started(self, job: Job, steps: int) -> None:
-        self._say("info", "started", pair=job.output, steps=steps)
+    def started(self, job: Job, steps: int, estimate: Estimate | None) -> None:
+        self._say("info", "started", pair=job.output, steps=steps, **_estimated(estimate))
+
+    def corrected(self, ahead: Estimate) -> None:
+        self._say("info", "corrected", **_estimated(ahead))
 
     def reading(self, job: Job, reading: Mapping[str, Any]) -> None: ...
 
@@ -258,10 +272,21 @@ def error_line(error: StylizeError) -> str:
     return str(error) if isinstance(error, ManifestError) else f"error: {printable(str(error))}"
 
 
-def planned_line(plan: Plan) -> str:
+def _estimated(estimate: Estimate | None) -> dict[str, Any]:
+    if estimate is None:
+        return {"estimated_seconds": None, "estimated_memory_bytes": None}
+    return {"estimated_seconds": round(estimate.seconds, 1), "estimated_memory_bytes": estimate.memory}
+
+
+def corrected_line(ahead: Estimate) -> str:
+    """What the first steps of the first pair taught of the pairs that wait."""
+    return f"by the first steps, the pairs that wait will take about {duration(ahead.seconds)}"
+
+
+def planned_line(plan: Plan, ahead: Estimate | None) -> str:
     """What lies ahead, in one line."""
     paint, keep, fail, held = (plan.count(action) for action in ("paint", "keep", "fail", "quarantined"))
-    parts = [f"{paint} to paint"] if paint else []
+    parts = [f"{paint} to paint" + (in_about(ahead.seconds, guess=ahead.guess) if ahead else "")] if paint else []
     parts += [f"{keep} up to date"] if keep or not plan.steps else []
     parts += [f"{fail} cannot be started"] if fail else []
     parts += [f"{held} quarantined"] if held else []

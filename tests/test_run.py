@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -81,6 +82,9 @@ def test_a_first_run_paints_and_a_second_does_nothing(project, stylize):
     assert report["run"]["exit_code"] == 0
     assert report["run"]["weights"]["name"] == "random"
     assert report["run"]["versions"]["tensorflow"]
+    assert re.match("(bfloat16|float32), as the (processor|GPU)", report["run"]["auto_precision"])
+    assert re.search(r"2 to paint in about .* \(a first guess\)\n", first.stderr)
+    assert re.search(r"painting dog--wave.png \(4 steps, about .* [MG]iB\)\n", first.stderr)
     pair = report["pairs"][0]
     assert (pair["content"], pair["style"], pair["size"], pair["steps"]) == (
         "content/dog.png",
@@ -90,6 +94,7 @@ def test_a_first_run_paints_and_a_second_does_nothing(project, stylize):
     )
     assert [reading["step"] for reading in pair["trace"]] == [1, 2, 3, 4]
     assert pair["peak_memory_bytes"] > 100e6
+    assert pair["threads"] == report["run"]["threads"]
     assert pair["attempts"] == 1
     assert pair["losses"]["last"]["total"] < pair["losses"]["first"]["total"]
 
@@ -155,6 +160,7 @@ def test_run_does_what_plan_said(painted, stylize, flags):
     shutil.copy(painted / "out/dog--wave.png", painted / "out/adopted.png")
     write_manifest(painted, PAIRS.replace("strength: 0.5", "strength: 0.4") + new + adopted + gone)
     planned = stylize("plan", "night.yaml", "--json", *flags, cwd=painted)
+    assert {row["guess"] for row in json.loads(planned.stdout) if row["action"] == "paint"} == {False}
     stylize("run", "night.yaml", *flags, cwd=painted)
     becomes = {"paint": "done", "keep": "up_to_date", "fail": "failed"}
     plan = [(row["output"], becomes[row["action"]], row["key"]) for row in json.loads(planned.stdout)]

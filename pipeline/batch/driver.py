@@ -51,12 +51,12 @@ def run(
         ledger = Ledger(manifest, state, observer, run_id)
         if scarce := look_for_room(plan, manifest.output):
             ledger.warnings.append(scarce)
-        observer.planned(plan)
+        night = Night(plan, ledger, stopped, began)
+        observer.planned(plan, night.ahead())
         for warning in ledger.warnings:
             observer.warned(warning)
         if manifest.run.on_start:
             call_hook(ledger, manifest.run.on_start, None, selection.shard, lambda: stopped.by is not None)
-        night = Night(plan, ledger, stopped, began)
         night.work()
         return close(night, began=began, command=command, selection=selection)
 

@@ -12,8 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.batch.versions import version
-from pipeline.job import Manifest
+from pipeline.job import Manifest, RunSettings
 from pipeline.report.data import RunFacts
+
+
+def worker_threads(settings: RunSettings) -> int:
+    """How many processor threads each worker gets."""
+    return settings.threads or max(1, len(os.sched_getaffinity(0)) // settings.jobs)
 
 
 def run_facts(
@@ -28,7 +33,7 @@ def run_facts(
     warnings: Sequence[str],
     shard: str | None,
 ) -> RunFacts:
-    """The facts of a run that ends now. `machine` is what the workers said: device, threads."""
+    """The facts of a run that ends now. `machine` is what the workers said of it (batch/worker)."""
     finished = time.time()
     return RunFacts(
         id=run_id,
@@ -40,6 +45,7 @@ def run_facts(
         weights=weights,
         device=machine.get("device", ""),
         threads=machine.get("threads"),
+        auto_precision=machine.get("auto_precision", ""),
         versions={
             "pipeline": version("stylize-pipeline"),
             "tensorflow": version("tensorflow", "tensorflow-cpu"),

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import time
 import traceback
 from collections import deque
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from pipeline.batch.clock import end_of_run
-from pipeline.batch.estimate import START_SECONDS, Estimator
+from pipeline.batch.estimate import START_SECONDS, Estimate, Estimator, in_all
+from pipeline.batch.facts import worker_threads
 from pipeline.batch.ledger import Ledger
 from pipeline.batch.plan import Plan, Step
 from pipeline.batch.signals import Stop
@@ -27,11 +28,16 @@ class Night:
         self.plan, self.ledger, self.stopped = plan, ledger, stopped
         self.machine: dict[str, Any] = {}
         self._settings: RunSettings = ledger.manifest.run
-        self._estimator = Estimator(step.record.outcome for step in plan.steps if step.record)
+        self._estimator = Estimator(ledger.state.recent(), threads=worker_threads(self._settings))
         self._until = end_of_run(self._settings, began)
         self._waiting = deque(step for step in plan.steps if step.action == "paint")
         self._reasons: dict[str, Mapping[str, Any]] = {}  # of the last failed try
         self._closing = False  # no new pair is started any more
+
+    def ahead(self) -> Estimate | None:
+        """What the pairs that wait will probably take, with the start of the run where it is still to come."""
+        estimates = [self._estimator.estimate(step.job) for step in self._waiting]
+        return in_all(estimates, self._settings.jobs, started=bool(self.machine))
 
     def work(self) -> None:
         """Settle what needs no painting, then have the rest painted. A bug ends the work and not the books."""
@@ -64,7 +70,7 @@ class Night:
         supervisor = Supervisor[Step](
             self._command,
             log=self.ledger.log,
-            threads=self._settings.threads or max(1, len(os.sched_getaffinity(0)) // self._settings.jobs),
+            threads=worker_threads(self._settings),
             slots=self._settings.jobs,
             pair_timeout=self._settings.pair_timeout,
             max_memory=self._settings.max_memory,
@@ -110,14 +116,17 @@ class Night:
         match message["type"]:
             case "started":
                 self.ledger.begin_try(step)
-                self.ledger.observer.started(step.job, step.job.options.steps)
+                estimate = self._estimator.estimate(step.job)
+                self.ledger.observer.started(step.job, step.job.options.steps, estimate)
             case "reading":
                 self.ledger.observer.reading(step.job, message)
+                if self._estimator.try_out(step.job, message) and (ahead := self.ahead()):
+                    self.ledger.observer.corrected(ahead)
             case "done":
                 outcome = self.ledger.done(step, message)
                 # A disk that takes no record takes no picture.
                 self._closing = self._closing or ExitCode.ENVIRONMENT in self.ledger.codes
-                self._estimator.learn(message)
+                self._estimator.learn(asdict(outcome))
                 self.ledger.settle(outcome)
             case "failed":
                 self._failed(step, message)

@@ -14,6 +14,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -30,6 +31,7 @@ KEY_SCHEMA = 1  # raise when the make-up of the key changes
 ALGORITHM = 2  # raise with every change that changes pixels
 # A file changed within this time of being hashed may change again without a new time stamp (file systems round them).
 _RACY_NS = 2_000_000_000
+_RECORD = re.compile(r"[0-9a-f]{16}\.json")  # named by `pair_id`
 _TRACE_KEPT = 60  # readings of a record's trace: enough for the report's curve; the run's own report has all of them
 
 
@@ -54,6 +56,16 @@ class State:
     def record(self, output_name: str) -> Record | None:
         """What is known of a pair, or None; a record that cannot be read counts as none, and the pair is looked at anew."""
         return read_record(self.record_path(output_name))
+
+    def recent(self, most: int = 40) -> list[Mapping[str, Any]]:
+        """How the pairs went that were painted last, by any manifest: rows as in report.json, oldest first."""
+        try:
+            with os.scandir(self.records) as entries:
+                files = [(entry.stat().st_mtime_ns, entry.path) for entry in entries if _RECORD.fullmatch(entry.name)]
+        except OSError:
+            return []
+        records = [read_record(Path(path)) for _, path in sorted(files)[-most:]]
+        return [record.outcome for record in records if record is not None]
 
     def keep(self, outcome: Outcome) -> None:
         """Record a finished picture. Called after the picture stands under its final name, never before."""

@@ -30,6 +30,7 @@ from pipeline.batch.files import write_whole
 from pipeline.batch.records import State, pair_key
 from pipeline.errors import EnvironmentProblem, ExitCode, OutOfMemory, OutputError, PairError, StylizeError
 from pipeline.job import Job, Reading
+from pipeline.studio.precision import automatic_precision
 from pipeline.studio.weights import Weights
 from pipeline.stylize import Progress
 
@@ -96,6 +97,7 @@ def _start_tensorflow() -> dict[str, Any]:
     return {
         "device": f"GPU {len(devices)}" if devices else "CPU",
         "threads": threads,
+        "auto_precision": ", as ".join(automatic_precision()),
         "versions": {"tensorflow": tf.__version__, "keras": keras.__version__, "numpy": np.__version__},
     }
 
@@ -199,6 +201,7 @@ class _Painter:
             "setup_seconds": result.setup_seconds,
             "peak_memory_bytes": _peak_memory(),
             "precision": result.precision,
+            "threads": int(os.environ["STYLIZE_WORKER_THREADS"]),
             "losses": losses,
             "trace": [asdict(reading) for reading in result.trace],
             "notes": list(result.notes),

@@ -114,7 +114,7 @@ def _show_plan(manifest: Manifest, selection: Selection, as_json: bool) -> int:
     if as_json:
         print_json(rows)
     else:
-        click.echo(plan_text(rows))
+        click.echo(plan_text(rows, manifest.run.jobs))
     for warning in manifest.warnings:
         click.echo(f"warning: {warning}", err=True)
     return ExitCode.OK

@@ -35,7 +35,8 @@ class RunFacts:
     `started` and `finished` are ISO 8601 with offset, `seconds` the time between them. `manifest` is the path as the
     user gave it, because it comes back in commands to retry. `input` is the input folder relative to the output folder;
     with it the page links content and style pictures to their files. `command` is the command line, `warnings` what the
-    user should hear of once per run, `notes` what is merely worth knowing. `shard` is `2/3` for a run over part of the pairs.
+    user should hear of once per run, `notes` what is merely worth knowing. `auto_precision` is what `precision: auto` meant
+    on this machine, and why. `shard` is `2/3` for a run over part of the pairs.
     """
 
     id: str
@@ -52,6 +53,7 @@ class RunFacts:
     host: str = ""
     deadline: str | None = None
     notes: Sequence[str] = ()
+    auto_precision: str = ""
     warnings: Sequence[str] = ()
     input: str | None = None
     shard: str | None = None
@@ -105,6 +107,7 @@ def _run(facts: RunFacts) -> dict[str, Any]:
         "weights": {"name": "", "sha256": ""} | dict(facts.weights),
         "device": facts.device,
         "threads": facts.threads,
+        "auto_precision": facts.auto_precision,
         "versions": dict.fromkeys(_VERSIONS, "") | dict(facts.versions),
         "command": facts.command,
         "host": facts.host,
@@ -132,6 +135,7 @@ def _pair(outcome: Outcome) -> dict[str, Any]:
         "setup_seconds": outcome.setup_seconds,
         "peak_memory_bytes": outcome.peak_memory_bytes,
         "precision": outcome.precision,
+        "threads": outcome.threads,
         "weights": outcome.weights,
         "seed": outcome.seed,
         "key": outcome.key,

@@ -144,6 +144,7 @@ def run_rows(run: Mapping[str, Any]) -> Rows:
         "Weights SHA-256": weights["sha256"],
         "Device": run["device"],
         "Threads": str(run["threads"] or ""),
+        "Precision auto": run["auto_precision"],
         "Versions": versions,
         "Host": run["host"],
     }

@@ -21,6 +21,11 @@ def duration(seconds: float) -> str:
     return _two_units(round(seconds / _HOUR) * _HOUR, _DAY, "d", _HOUR, "h")
 
 
+def in_about(seconds: float | None, *, guess: bool = False) -> str:
+    """` in about 6 m 20 s`, for a sentence to go on with; nothing where nothing is known."""
+    return "" if seconds is None else f" in about {duration(seconds)}" + (" (a first guess)" if guess else "")
+
+
 def memory(size: float) -> str:
     """Bytes as `812 MiB` or `1.4 GiB`."""
     mebibytes = size / 2**20

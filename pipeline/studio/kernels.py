@@ -18,15 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import WeightsError
-from pipeline.job import LAYERS
+from pipeline.job import CHANNELS_OF_BLOCK, LAYERS
 from pipeline.studio.weights import EIGHT_BIT_FILE, Weights
 
 Array = NDArray[np.float32]
 Kernels = Mapping[str, tuple[Array, Array]]
 
 CONVOLUTIONS = tuple(layer for layer in LAYERS if "conv" in layer)
-# Simonyan & Zisserman, arXiv 1409.1556, table 1: channels of the five blocks.
-CHANNELS_OF_BLOCK = (64, 128, 256, 512, 512)
 
 
 def load_kernels(weights: Weights) -> Kernels:

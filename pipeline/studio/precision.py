@@ -13,11 +13,22 @@ _FAST_CAPABILITY = (8, 0)
 
 def effective_precision(wanted: str) -> str:
     """`float32` or `bfloat16`: what `auto` means on this machine, or `wanted` itself. Asks TensorFlow for GPUs."""
-    if wanted != "auto":
-        return wanted
+    return automatic_precision()[0] if wanted == "auto" else wanted
+
+
+def automatic_precision() -> tuple[str, str]:
+    """What `auto` means on this machine, and why, as a clause for the report. Asks TensorFlow for GPUs."""
     capability = _gpu_capability()
-    fast = bool(fast_flags()) if capability is None else capability >= _FAST_CAPABILITY
-    return "bfloat16" if fast else "float32"
+    if capability is not None:
+        fast = capability >= _FAST_CAPABILITY
+        needed = "" if fast else f", bfloat16 is fast from {'.'.join(map(str, _FAST_CAPABILITY))} on"
+        return (
+            "bfloat16" if fast else "float32",
+            f"the GPU's compute capability is {'.'.join(map(str, capability))}{needed}",
+        )
+    if flags := fast_flags():
+        return "bfloat16", f"the processor has {' and '.join(flags)}"
+    return "float32", "the processor has no instructions for bfloat16"
 
 
 def fast_flags() -> tuple[str, ...]:

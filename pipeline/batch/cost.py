@@ -1,0 +1,94 @@
+"""What a pair costs by its options: the shape of the curve, with constants of one machine. `estimate` learns the factors.
+
+One evaluation takes a little, and so many seconds for each pixel that the network sees, down to the deepest layer asked for.
+Memory is the program's, the activations' by pixel, and the pictures that the optimizer remembers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from pipeline.job import CHANNELS_OF_BLOCK, CONVOLUTIONS_PER_BLOCK, Options
+
+# Measured on an x86-64 server with avx512_bf16 (AMD EPYC, two cores at 2.6 GHz) by `make bench ARGS="memory"`. Times are
+# core-seconds: two cores take half of them.
+_EVALUATION = 0.02
+_EVALUATION_PER_PIXEL = {"float32": 15.4e-6, "bfloat16": 8.4e-6}
+_TRACING = 3.0  # per size of a pyramid; another pair of the same shape would not pay it
+_DECODING_PER_PIXEL = 1e-6  # and resizing, encoding, thumbnails
+# A pass forward alone, in float32, as targets and the finished picture are measured: its share of an evaluation.
+_FORWARD = 0.45
+_PROGRAM_BYTES = 600_000_000
+_BYTES_PER_PIXEL = {"float32": 2_200, "bfloat16": 960}
+_PICTURE_BYTES = 3 * 4  # of a float32 pixel
+# Pictures that an optimizer holds: L-BFGS twenty pairs of moves and turns and some of its own (studio/optimizers).
+_PICTURES = {"lbfgs": 2 * 20 + 8, "adam": 8, "gd": 6}
+
+_FRAME = 16  # pixels of mirrored border on each side (studio/vgg)
+_DEFAULT_DEPTH = "block5_conv1"
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Core-seconds of one evaluation at full size, of all coarser ones together and of everything else; bytes of resident
+    memory; `pixels` is what the network sees at full size."""
+
+    pixels: int
+    evaluation: float
+    coarse: float
+    other: float
+    memory: float
+
+
+def pair_cost(options: Options, size: tuple[int, int], precision: str, styles: int = 1) -> Cost:
+    """The cost of painting a picture of `size` (width, height) from so many style images, in `precision`."""
+    width, height = size
+    share = convolution_work([*options.content_layers, *options.style_layers]) / _DEFAULT_WORK
+    pixels = seen_pixels(width, height, options.border)
+
+    def evaluation(pixels: float, precision: str) -> float:
+        return _EVALUATION + _EVALUATION_PER_PIXEL[precision] * pixels * share
+
+    # Style images are about as many pixels as the content, times their scale both ways; once each, as the content, and once
+    # for the finished picture.
+    forward = _FORWARD * evaluation(pixels, "float32") * (2 + styles * options.style_scale**2)
+    return Cost(
+        pixels=pixels,
+        evaluation=evaluation(pixels, precision),
+        coarse=0.0,
+        other=_TRACING + _DECODING_PER_PIXEL * pixels + forward,
+        memory=_PROGRAM_BYTES
+        + _BYTES_PER_PIXEL[precision] * pixels
+        + _PICTURES[options.optimizer] * _PICTURE_BYTES * width * height,
+    )
+
+
+def seen_pixels(width: int, height: int, border: str) -> int:
+    """How many pixels the network sees of a picture."""
+    return (width + 2 * _FRAME) * (height + 2 * _FRAME) if border == "mirror" else width * height
+
+
+def convolution_work(layers: Iterable[str]) -> float:
+    """Multiplications and additions for each pixel of a picture, in the convolutions up to the deepest of `layers`."""
+    deepest = max((_place(layer) for layer in layers), default=(1, 1))
+    work, before = 0.0, 3
+    for block, (convolutions, channels) in enumerate(
+        zip(CONVOLUTIONS_PER_BLOCK, CHANNELS_OF_BLOCK, strict=True), start=1
+    ):
+        for convolution in range(1, convolutions + 1):
+            if (block, convolution) > deepest:
+                return work
+            work += 2.0 * 9 * before * channels / 4 ** (block - 1)
+            before = channels
+    return work
+
+
+def _place(layer: str) -> tuple[int, int]:
+    """Block and convolution: `block4_conv2` and `block4_conv2_linear` are (4, 2), `block3_pool` is after (3, 4)."""
+    block = int(layer[len("block")])
+    part = layer.split("_")[1]
+    return block, int(part[len("conv") :]) if part.startswith("conv") else CONVOLUTIONS_PER_BLOCK[block - 1]
+
+
+_DEFAULT_WORK = convolution_work([_DEFAULT_DEPTH])

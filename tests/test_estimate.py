@@ -1,0 +1,242 @@
+"""What is said of time and memory beforehand: the curve of costs, and how it is fitted to the pairs that were painted."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import asdict, replace
+
+import pytest
+from PIL import Image
+
+from benchmarks.work import convolution_work as counted_work
+from pipeline.answers import plan_text
+from pipeline.batch.cost import convolution_work, pair_cost, seen_pixels
+from pipeline.batch.estimate import START_SECONDS, TRIAL_STEPS, Estimate, Estimator, in_all
+from pipeline.batch.plan import Plan
+from pipeline.batch.records import KEY_SCHEMA, Record, State, pair_id
+from pipeline.batch.sealed import write_sealed
+from pipeline.job import Job, Options, StyleImage
+from pipeline.talk import Lines, planned_line
+
+STEPS = 100
+OPTIONS = Options(size=256, steps=STEPS, precision="float32")
+
+
+@pytest.fixture
+def job(tmp_path):
+    """A pair whose content is 512 x 256 pixels."""
+    Image.new("RGB", (512, 256)).save(tmp_path / "content.png")
+    return Job(
+        output="a.png",
+        content=tmp_path / "content.png",
+        styles=(StyleImage(tmp_path / "style.png"),),
+        options=OPTIONS,
+    )
+
+
+def of_size(job, size, **changes):
+    return replace(job, options=replace(job.options, size=size, **changes))
+
+
+def outcome(job, *, slower=1.0, precision="float32", threads=2, memory=1.0):
+    """A row of a report: the pair on a machine that takes so many times the curve's time and memory."""
+    size = (job.options.size, job.options.size // 2)
+    cost = pair_cost(job.options, size, precision)
+    return {
+        "size": list(size),
+        "precision": precision,
+        "threads": threads,
+        "steps": job.options.steps,
+        "style": ["style.png"],
+        "options": job.options.as_dict(),
+        "seconds": slower * (job.options.steps * cost.evaluation + cost.coarse + cost.other) / threads,
+        "seconds_per_step": slower * cost.evaluation / threads,
+        "peak_memory_bytes": round(memory * cost.memory),
+    }
+
+
+def seconds(estimator, job):
+    return estimator.estimate(job).seconds
+
+
+def test_in_an_empty_folder_an_estimate_is_a_first_guess(job):
+    assert Estimator(threads=2).estimate(job).guess
+    assert not Estimator([outcome(job)], threads=2).estimate(job).guess
+
+
+def test_a_pair_painted_before_is_estimated_as_it_went(job):
+    row = outcome(job, slower=3.0, memory=1.2)
+    estimate = Estimator([row], threads=2).estimate(job)
+    assert estimate.seconds == pytest.approx(row["seconds"])
+    assert estimate.memory == pytest.approx(row["peak_memory_bytes"])
+
+
+def test_a_machine_that_is_slow_at_one_size_is_expected_to_be_slow_at_another(job):
+    guess, learnt = Estimator(threads=2), Estimator([outcome(job, slower=3.0)], threads=2)
+    larger = of_size(job, 512)
+    assert seconds(learnt, larger) == pytest.approx(3.0 * seconds(guess, larger))
+
+
+def test_a_precision_never_painted_in_is_estimated_by_the_other(job):
+    guess, learnt = Estimator(threads=2), Estimator([outcome(job, slower=3.0)], threads=2)
+    faster = of_size(job, 256, precision="bfloat16")
+    assert seconds(learnt, faster) == pytest.approx(3.0 * seconds(guess, faster))
+
+
+def test_pairs_near_in_size_count_most(job):
+    small, large = of_size(job, 64), of_size(job, 512)
+    estimator = Estimator([outcome(small, slower=1.0), outcome(large, slower=2.0)], threads=2)
+    assert seconds(estimator, small) == pytest.approx(outcome(small, slower=1.0)["seconds"])
+    assert seconds(estimator, large) == pytest.approx(outcome(large, slower=2.0)["seconds"])
+
+
+def test_one_pair_during_a_backup_spoils_nothing(job):
+    usual = [outcome(job) for _ in range(3)]
+    spoilt = Estimator([*usual, outcome(job, slower=20.0)], threads=2)
+    assert seconds(spoilt, job) == pytest.approx(usual[0]["seconds"])
+
+
+def test_a_machine_that_has_become_slower_is_believed(job):
+    rows = [outcome(job) for _ in range(20)] + [outcome(job, slower=2.0) for _ in range(20)]
+    assert seconds(Estimator(rows, threads=2), job) == pytest.approx(2.0 * rows[0]["seconds"])
+
+
+def test_half_the_threads_take_twice_the_time(job):
+    row = outcome(job, threads=2)
+    assert seconds(Estimator([row], threads=1), job) == pytest.approx(2 * row["seconds"])
+
+
+def test_auto_is_what_it_was_on_this_machine(job):
+    automatic = of_size(job, 256, precision="auto")
+    for precision in ("float32", "bfloat16"):
+        row = outcome(automatic, precision=precision)
+        assert seconds(Estimator([row], threads=2), automatic) == pytest.approx(row["seconds"])
+
+
+def test_records_of_another_version_are_read_as_far_as_they_go(job):
+    row = outcome(job, slower=2.0)
+    row["options"] |= {"no_such_option": 1}
+    del row["options"]["tv_kind"], row["threads"]
+    assert seconds(Estimator([row], threads=2), job) == pytest.approx(row["seconds"])
+
+
+def test_rows_that_say_nothing_teach_nothing(job):
+    rows = [
+        {},
+        {"precision": None, "size": None},
+        outcome(job) | {"seconds_per_step": None},
+        outcome(job) | {"size": None},
+        outcome(job) | {"size": "large"},
+        outcome(job) | {"precision": ["float32"]},
+        outcome(job) | {"options": {"style_layers": {"no_such_layer": 1}}},
+        outcome(job) | {"options": 7},
+    ]
+    assert Estimator(rows, threads=2).estimate(job).guess
+
+
+def test_the_first_steps_correct_a_first_guess_once(job):
+    """The first step holds what is done once; the pace is that of the following ones."""
+    estimator, slow = Estimator(threads=2), outcome(job, slower=5.0)
+    clock = [10.0 + step * slow["seconds_per_step"] for step in range(TRIAL_STEPS + 1)]
+    news = [estimator.try_out(job, {"step": step, "seconds": seconds}) for step, seconds in enumerate(clock, start=1)]
+    assert news == [step == TRIAL_STEPS for step in range(1, TRIAL_STEPS + 2)]
+    assert seconds(estimator, job) == pytest.approx(slow["seconds"])
+
+
+def test_readings_of_a_coarser_size_are_no_trial(job):
+    estimator = Estimator(threads=2)
+    assert not any(
+        estimator.try_out(job, {"step": step, "seconds": 99.0 * step, "coarse": True}) for step in range(1, 10)
+    )
+    assert estimator.estimate(job).guess
+
+
+def test_where_something_is_known_there_is_no_trial(job):
+    estimator = Estimator([outcome(job)], threads=2)
+    assert not any(estimator.try_out(job, {"step": step, "seconds": 99.0 * step}) for step in range(1, 10))
+
+
+def test_nothing_is_known_of_a_content_that_cannot_be_opened(job):
+    (job.content).write_bytes(b"no picture")
+    assert Estimator(threads=2).estimate(job) is None
+
+
+def test_the_pairs_painted_last_are_remembered_by_any_manifest(tmp_path):
+    state = State(tmp_path)
+    assert state.recent() == []
+    state.records.mkdir(parents=True)
+    for age, name in enumerate(["old", "damaged", "new", "newest"]):
+        path = state.record_path(name)
+        record = Record(schema=KEY_SCHEMA, key="", sha256="", size=0, mtime_ns=0, outcome={"output": name})
+        write_sealed(path, asdict(record))
+        if name == "damaged":
+            path.write_bytes(path.read_bytes()[:-9])
+        os.utime(path, (age, age))
+    (state.records / "hashes.json").write_text("{}")
+    shutil.copy(state.record_path("new"), state.records / f"{pair_id('held')}.failed.json")
+    assert [row["output"] for row in state.recent()] == ["old", "new", "newest"]
+    assert [row["output"] for row in state.recent(2)] == ["new", "newest"]
+
+
+# ------------------------------------------------------------------------------------------------------------------- cost
+
+
+def test_the_network_sees_the_mirrored_frame():
+    assert seen_pixels(100, 50, "mirror") == 132 * 82
+    assert seen_pixels(100, 50, "zero") == 5000
+
+
+@pytest.mark.parametrize("layer", ["block1_conv2", "block2_conv1", "block3_conv4", "block4_conv2", "block5_conv4"])
+def test_the_work_is_the_benchmarks_count(layer):
+    assert convolution_work([layer]) * 224**2 == counted_work(224, 224, layer)
+
+
+def test_pools_and_layers_before_their_relu_cost_what_their_convolution_costs():
+    assert convolution_work(["block3_pool"]) == convolution_work(["block3_conv4"])
+    assert convolution_work(["block4_conv2_linear"]) == convolution_work(["block4_conv2"])
+
+
+def test_shallow_layers_cost_less_and_more_pixels_more():
+    shallow = replace(OPTIONS, content_layers={"block2_conv1": 1.0}, style_layers={"block1_conv1": 1.0})
+    small, large = (pair_cost(OPTIONS, size, "float32") for size in ((256, 128), (512, 256)))
+    assert pair_cost(shallow, (256, 128), "float32").evaluation < 0.5 * small.evaluation
+    assert large.evaluation > 2 * small.evaluation
+
+
+def test_lbfgs_remembers_forty_pictures_that_adam_does_not():
+    lbfgs, adam = (pair_cost(replace(OPTIONS, optimizer=name), (512, 512), "float32") for name in ("lbfgs", "adam"))
+    assert lbfgs.memory - adam.memory == 40 * 512 * 512 * 3 * 4
+
+
+# ------------------------------------------------------------------------------------------------------------------ words
+
+
+def test_a_run_is_its_pairs_shared_among_its_workers_and_its_start():
+    pairs = [Estimate(60.0, 100, guess=False), Estimate(40.0, 300, guess=True), None]
+    assert asdict(in_all(pairs, 1)) == {"seconds": START_SECONDS + 100.0, "memory": 300, "guess": True}
+    assert asdict(in_all(pairs, 2)) == {"seconds": START_SECONDS + 50.0, "memory": 400, "guess": True}
+    assert in_all(pairs, 1, started=True).seconds == 100.0
+    assert in_all([None], 1) is None
+
+
+def test_plan_says_a_guess_is_a_guess():
+    row = {"output": "a.png", "action": "paint", "reason": "not painted yet", "seconds": 94.0, "memory_bytes": 2**30}
+    assert (
+        plan_text([row | {"guess": True}]).splitlines()[-1]
+        == "1 to paint in about 1 m 40 s (a first guess), 0 up to date"
+    )
+    assert plan_text([row | {"guess": False}]).splitlines()[-1] == "1 to paint in about 1 m 40 s, 0 up to date"
+
+
+def test_a_run_says_what_lies_ahead_and_what_it_learns(job, capsys):
+    ahead = Estimate(94.0, 2**30, guess=True)
+    voice = Lines()
+    voice.started(job, STEPS, ahead)
+    voice.corrected(ahead)
+    said = [line.split(" ", 1)[1] for line in capsys.readouterr().err.splitlines()]
+    assert said == [
+        "painting a.png (100 steps, about 1 m 34 s and 1.0 GiB)",
+        "by the first steps, the pairs that wait will take about 1 m 34 s",
+    ]
+    assert planned_line(Plan(steps=()), None) == "0 up to date"
