@@ -56,6 +56,8 @@ def canonical_layer(name: str) -> str | None:
 
 LayerWeights = Mapping[str, float]
 
+_BELOW_ONE = 0.99999  # Adam divides by 1 - β
+
 
 def _option(default: Any, meaning: str, **rules: Any) -> Any:
     """A field of `Options`.
@@ -109,6 +111,33 @@ class Options:
         " moves no pixel by more than 10 grey levels",
         gt=0,
         examples=[5.0],
+    )
+    learning_rate_decay: float = _option(
+        1.0,
+        "factor by which the rate of adam and gd shrinks in 100 steps, a little in each",
+        gt=0,
+        le=1,
+        examples=[0.96],
+        neutral=1.0,
+    )
+    beta_1: float = _option(0.9, "how long adam remembers gradients", ge=0, le=_BELOW_ONE, examples=[0.99], neutral=0.9)
+    beta_2: float = _option(
+        0.999, "how long adam remembers their squares", ge=0, le=_BELOW_ONE, examples=[0.99], neutral=0.999
+    )
+    preconditioner: str = _option(
+        "auto",
+        "what lbfgs starts from: `auto` is a guess at the curvature, which saves a third of the steps, `none` is plain lbfgs",
+        choices=("auto", "none"),
+        neutral="auto",
+    )
+    history: int = _option(
+        20, "steps that lbfgs remembers; each takes two pictures of memory", ge=1, le=200, examples=[100], neutral=20
+    )
+    clip: str = _option(
+        "always",
+        "when pixels are brought into 0..255: `always`, after each step, or only at the `end`, as most programs do",
+        choices=("always", "end"),
+        neutral="always",
     )
     losses: str = _option(
         "normalized",

@@ -10,6 +10,7 @@ from scipy import optimize
 
 pytestmark = pytest.mark.studio
 
+keras = pytest.importorskip("keras")
 tf = pytest.importorskip("tensorflow")
 
 from pipeline.errors import Diverged  # noqa: E402
@@ -128,6 +129,24 @@ def test_adam_takes_the_papers_first_step():
     np.testing.assert_allclose(optimizer.image, 0.5 * np.sign(CENTRE), rtol=1e-5)
 
 
+@pytest.mark.parametrize("decay", [1.0, 0.5])
+def test_adam_and_gradient_descent_with_decay_are_keras_own(decay):
+    """Keras' ExponentialDecay over 100 steps; 30 steps of each."""
+    rate = lambda start: keras.optimizers.schedules.ExponentialDecay(start, 100, decay)  # noqa: E731
+    for ours, theirs in (
+        (
+            Adam((12,), learning_rate=0.05, beta_1=0.8, beta_2=0.95, decay=decay, bounds=None),
+            keras.optimizers.Adam(rate(0.05), beta_1=0.8, beta_2=0.95, epsilon=1e-8),
+        ),
+        (GradientDescent((12,), learning_rate=0.004, decay=decay, bounds=None), keras.optimizers.SGD(rate(0.004))),
+    ):
+        walk(bowl, ours, np.zeros(12), 30)
+        expected = keras.Variable(np.zeros(12, np.float32))
+        for _ in range(30):
+            theirs.apply([tf.constant(CURVATURES * (expected.numpy() - CENTRE))], [expected])
+        np.testing.assert_allclose(ours.image, expected.numpy(), rtol=1e-4, atol=1e-6)
+
+
 def test_gradient_descent_is_x_minus_alpha_gradient():
     optimizer = GradientDescent((12,), learning_rate=0.01, bounds=None)
     walk(bowl, optimizer, np.zeros(12), 1)
@@ -155,8 +174,8 @@ def test_pictures_stay_between_black_and_white(make):
     "make",
     [
         lambda: Lbfgs((12,), history=4, bounds=None, first_step=0.1),
-        lambda: Adam((12,), learning_rate=0.1, bounds=None),
-        lambda: GradientDescent((12,), learning_rate=0.005, bounds=None),
+        lambda: Adam((12,), learning_rate=0.1, decay=0.5, bounds=None),
+        lambda: GradientDescent((12,), learning_rate=0.005, decay=0.5, bounds=None),
     ],
     ids=["lbfgs", "adam", "gd"],
 )

@@ -188,10 +188,56 @@ def test_the_total_loss_is_the_peers(workshop, name, height_and_width):
     np.testing.assert_allclose(ours[1:], parts, rtol=1e-4)  # a part may be so small that the total does not tell
 
 
+def test_weights_are_written_as_the_peer_writes_them():
+    """So that a weight found with the peer can be given here as it is."""
+    written = {
+        "gatys2016": (1e0, 1e3),
+        "jcjohnson": (5e0, 1e2),
+        "neural-style-pt": (5e0, 1e2),
+        "anishathalye": (5e0, 5e2),
+        "cysmith": (5e0, 1e4),
+        "titu1994": (0.025, 1),
+        "keras-io": (2.5e-8, 1e-6),
+        "tf-tutorial": (1e4, 1e-2),
+        "artificial-artwork": (10, 40),
+        "pastiche": (1, 1),
+    }
+    assert set(written) == set(PEERS)
+    for name, weights in written.items():
+        options = builtin_presets()[name].options
+        assert (options["content_weight"], options["style_weight"]) == weights, name
+
+
+def test_the_optimizer_is_the_peers(workshop):
+    def optimizer(name, **options):
+        return workshop.descent(Options(**(builtin_presets()[name].options | options)), (64, 48, 3)).optimizer
+
+    plain = optimizer("jcjohnson")
+    assert (len(plain.moves), plain.bounds) == (100, None)
+    gradient = image(0, 64, 48)
+    np.testing.assert_array_equal(plain.guess(gradient), gradient)
+    assert len(optimizer("cysmith").moves) == 10
+    adam = optimizer("tf-tutorial")
+    assert (adam.learning_rate, adam.beta_1, adam.beta_2, adam.bounds) == (5.1, 0.99, 0.999, (0.0, 255.0))
+    adam = optimizer("anishathalye")
+    assert (adam.learning_rate, adam.beta_1, adam.beta_2, adam.bounds) == (10, 0.9, 0.999, None)
+    descent = optimizer("keras-io")
+    assert (descent.learning_rate, descent.decay, descent.bounds) == (100, 0.96, None)
+    assert optimizer("artificial-artwork").learning_rate == 2
+
+
+@pytest.mark.parametrize("option", ["preconditioner", "history", "clip", "learning_rate_decay", "beta_1", "beta_2"])
+def test_a_step_traced_for_other_options_is_not_taken(workshop, option):
+    other = {"preconditioner": "none", "history": 3, "clip": "end"}.get(option, 0.5)
+    first, second, again = (workshop.descent(Options(**o), (64, 48, 3)) for o in ({}, {option: other}, {}))
+    assert first is again
+    assert first is not second
+
+
 @pytest.mark.parametrize("name", [*PEERS])
 def test_a_preset_of_a_peer_names_its_source_and_what_cannot_be_matched(name):
     preset = builtin_presets()[name]
     assert preset.summary.startswith("Exact: ")
     assert "github.com/" in preset.source or "leongatys/" in preset.source
     assert "What cannot be matched: " in preset.notes
-    assert preset.options["border"] == "zero"
+    assert (preset.options["border"], preset.options["scales"]) == ("zero", 1)

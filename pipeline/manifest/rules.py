@@ -102,7 +102,7 @@ class OptionRule:
         if self.ge is not None and self.le is not None:
             return f" from {self.ge:g} to {self.le:g}" if self.le < 1e6 else f" from {self.ge:g} to {self.le}"
         if self.gt is not None:
-            return f" above {self.gt:g}"
+            return f" above {self.gt:g}" + (f" and at most {self.le:g}" if self.le is not None else "")
         if self.ge is not None:
             return f", {self.ge:g} or more"
         return ""

@@ -49,7 +49,7 @@ def starter_manifest(folder: Path, manifest: Path | None = None, styles: Sequenc
         content_axis=", ".join(map(_quoted, content_axis)),
         style_axis=", ".join(map(_quoted, style_axis)),
         pattern=_quoted(_telling_apart(contents, painted_as)),
-        presets="\n".join(f"#   {preset.name:<10} {preset.summary}" for preset in builtin_presets().values()),
+        presets="\n".join(f"#   {name:<18} {preset.summary}" for name, preset in builtin_presets().items()),
     )
 
 

@@ -189,7 +189,7 @@ class Lbfgs(_Remembering):
 
 class Adam(_Remembering):
     """Kingma & Ba, arXiv 1412.6980, algorithm 1, with entries kept in `bounds`. `learning_rate` is in the variable's unit:
-    grey levels for a picture."""
+    grey levels for a picture; it shrinks to `decay` times itself in 100 steps, by the same factor in each."""
 
     def __init__(
         self,
@@ -199,9 +199,11 @@ class Adam(_Remembering):
         beta_1: float = 0.9,  # these three: the paper's own
         beta_2: float = 0.999,
         epsilon: float = 1e-8,
+        decay: float = 1.0,
         bounds: tuple[float, float] | None = (0.0, 255.0),
     ) -> None:
         self.learning_rate = learning_rate
+        self.decay = decay
         self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
         self.bounds = bounds
         self.image = tf.Variable(tf.zeros(shape), name="image")
@@ -217,7 +219,8 @@ class Adam(_Remembering):
         self.square.assign(self.beta_2 * self.square + (1 - self.beta_2) * gradient**2)
         mean = self.mean / (1 - self.beta_1**count)
         square = self.square / (1 - self.beta_2**count)
-        target = self.image - self._shorter * self.learning_rate * mean / (tf.sqrt(square) + self.epsilon)
+        rate = self._shorter * self.learning_rate * _decayed(self.decay, count - 1)
+        target = self.image - rate * mean / (tf.sqrt(square) + self.epsilon)
         self.image.assign(target if self.bounds is None else tf.clip_by_value(target, *self.bounds))
 
 
@@ -225,7 +228,8 @@ class GradientDescent(_Remembering):
     """X ← X − α∇, with entries kept in `bounds`.
 
     α is `learning_rate`; where that is None, it is fixed by the first gradient so that the first step moves no entry by more
-    than `first_step` (grey levels for a picture): sums of squares change their size with the picture's, and so must α.
+    than `first_step` (grey levels for a picture): sums of squares change their size with the picture's, and so must α. It
+    shrinks to `decay` times itself in 100 steps, by the same factor in each, as Keras' ExponentialDecay.
     """
 
     def __init__(
@@ -234,13 +238,16 @@ class GradientDescent(_Remembering):
         *,
         learning_rate: float | None = None,
         first_step: float = 10.0,
+        decay: float = 1.0,
         bounds: tuple[float, float] | None = (0.0, 255.0),
     ) -> None:
         self.learning_rate = learning_rate
+        self.decay = decay
         self.first_step = first_step
         self.bounds = bounds
         self.image = tf.Variable(tf.zeros(shape), name="image")
-        self.rate = tf.Variable(0.0, name="rate")  # α; 0 until the first gradient is known
+        self.rate = tf.Variable(0.0, name="rate")  # α at the start; 0 until the first gradient is known
+        self.steps = tf.Variable(0, name="steps")
         self.halvings = tf.Variable(0.0, name="halvings")
 
     def update(self, gradient: tf.Tensor) -> None:
@@ -249,8 +256,15 @@ class GradientDescent(_Remembering):
         else:
             by_first_gradient = self.first_step / tf.maximum(tf.reduce_max(tf.abs(gradient)), _TINY)
             self.rate.assign(tf.where(self.rate == 0.0, by_first_gradient, self.rate))
-        target = self.image - self._shorter * self.rate * gradient
+        rate = self._shorter * self.rate * _decayed(self.decay, tf.cast(self.steps, tf.float32))
+        self.steps.assign_add(1)
+        target = self.image - rate * gradient
         self.image.assign(target if self.bounds is None else tf.clip_by_value(target, *self.bounds))
+
+
+def _decayed(decay: float, steps: tf.Tensor) -> tf.Tensor:
+    """What is left of a rate after `steps`, float32."""
+    return tf.constant(decay) ** (steps / 100.0)
 
 
 _TINY = 1e-30  # keeps 0 / 0 from happening; far below any gradient in float32 that matters

@@ -91,7 +91,7 @@ class Workshop:
             (objective.content_layers, objective.style_layers),
         )
         evaluate = self._evaluations.get(evaluated, lambda: with_gradient(objective))
-        moved = (options.optimizer, options.learning_rate)
+        moved = tuple(getattr(options, name) for name in _OPTIMIZERS)
         return self._descents.get((evaluated, moved), lambda: Descent(evaluate, _optimizer(options, shape)))
 
     def first_not_finite(self, options: Options, image: tf.Tensor) -> str:
@@ -108,14 +108,32 @@ class Workshop:
         return f"every layer is finite in {precision}, their distances are not"
 
 
+# The options that are written into an optimizer.
+_OPTIMIZERS = (
+    *("optimizer", "learning_rate", "learning_rate_decay", "beta_1", "beta_2"),
+    *("preconditioner", "history", "clip"),
+)
+
+
 def _optimizer(options: Options, shape: tuple[int, ...]) -> Optimizer:
+    bounds = (0.0, 255.0) if options.clip == "always" else None
     match options.optimizer:
         case "adam":
-            return Adam(shape, learning_rate=options.learning_rate or _ADAM_RATE)
+            return Adam(
+                shape,
+                learning_rate=options.learning_rate or _ADAM_RATE,
+                beta_1=options.beta_1,
+                beta_2=options.beta_2,
+                decay=options.learning_rate_decay,
+                bounds=bounds,
+            )
         case "gd":
-            return GradientDescent(shape, learning_rate=options.learning_rate)
+            return GradientDescent(
+                shape, learning_rate=options.learning_rate, decay=options.learning_rate_decay, bounds=bounds
+            )
         case _:
-            return Lbfgs(shape, first_step=_FIRST_STEP, guess=SpectralGuess(shape))
+            guess = SpectralGuess(shape) if options.preconditioner == "auto" else None
+            return Lbfgs(shape, history=options.history, first_step=_FIRST_STEP, bounds=bounds, guess=guess)
 
 
 class _Shelf(Generic[Kept]):
