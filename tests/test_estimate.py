@@ -204,6 +204,13 @@ def test_shallow_layers_cost_less_and_more_pixels_more():
     assert large.evaluation > 2 * small.evaluation
 
 
+def test_a_large_picture_is_painted_small_first_and_that_is_counted():
+    once, pyramid = (pair_cost(replace(OPTIONS, scales=scales), (1024, 512), "float32") for scales in (1, 2))
+    assert once.coarse == 0.0
+    # Half the steps at a quarter of the pixels: an eighth of the time at full size, and what an evaluation takes anyhow.
+    assert pyramid.coarse == pytest.approx(STEPS * once.evaluation / 8, rel=0.1)
+
+
 def test_lbfgs_remembers_forty_pictures_that_adam_does_not():
     lbfgs, adam = (pair_cost(replace(OPTIONS, optimizer=name), (512, 512), "float32") for name in ("lbfgs", "adam"))
     assert lbfgs.memory - adam.memory == 40 * 512 * 512 * 3 * 4

@@ -54,7 +54,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "batch.sealed": ({"batch.files"}, set()),
     "batch.records": (WORDS | {"batch.sealed", "batch.selection", "images.source"}, set()),
     "batch.failures": ({"errors", "job", "batch.sealed", "batch.records", "batch.versions"}, set()),
-    "batch.cost": ({"job"}, set()),
+    "batch.cost": ({"job", "studio.pyramid"}, set()),
     "batch.estimate": (WORDS | {"batch.cost", "images.facts", "images.sizes", "studio.precision"}, set()),
     "batch.selection": (set(), set()),
     "batch.observer": (WORDS | {"batch.estimate", "batch.plan"}, set()),

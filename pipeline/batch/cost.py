@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pipeline.job import CHANNELS_OF_BLOCK, CONVOLUTIONS_PER_BLOCK, Options
+from pipeline.studio.pyramid import coarse_steps, sides
 
 # Measured on an x86-64 server with avx512_bf16 (AMD EPYC, two cores at 2.6 GHz) by `make bench ARGS="memory"`. Times are
 # core-seconds: two cores take half of them.
@@ -53,11 +54,14 @@ def pair_cost(options: Options, size: tuple[int, int], precision: str, styles: i
     # Style images are about as many pixels as the content, times their scale both ways; once each, as the content, and once
     # for the finished picture.
     forward = _FORWARD * evaluation(pixels, "float32") * (2 + styles * options.style_scale**2)
+    smaller = sides(max(size), options.scales, min(size))[:-1]
+    shares = [(side / max(size)) ** 2 for side in smaller]
+    coarse = coarse_steps(options.steps) * sum(evaluation(share * pixels, precision) for share in shares)
     return Cost(
         pixels=pixels,
         evaluation=evaluation(pixels, precision),
-        coarse=0.0,
-        other=_TRACING + _DECODING_PER_PIXEL * pixels + forward,
+        coarse=coarse,
+        other=_TRACING * (1 + len(smaller)) + _DECODING_PER_PIXEL * pixels + forward,
         memory=_PROGRAM_BYTES
         + _BYTES_PER_PIXEL[precision] * pixels
         + _PICTURES[options.optimizer] * _PICTURE_BYTES * width * height,
