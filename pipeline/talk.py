@@ -67,6 +67,8 @@ class Quiet:
 
     def corrected(self, ahead: Estimate) -> None: ...
 
+    def resumed(self, job: Job, standing: str, steps: int) -> None: ...
+
     def reading(self, job: Job, reading: Mapping[str, Any]) -> None: ...
 
     def finished(self, outcome: Outcome) -> None:
@@ -111,6 +113,9 @@ class Lines(Quiet):
 
     def corrected(self, ahead: Estimate) -> None:
         self._say(corrected_line(ahead))
+
+    def resumed(self, job: Job, standing: str, steps: int) -> None:
+        self._say(resumed_line(job, standing))
 
     def reading(self, job: Job, reading: Mapping[str, Any]) -> None:
         due = time.monotonic() - self._spoke >= _HEARTBEAT_SECONDS
@@ -176,6 +181,11 @@ class Bars(Quiet):
         free = next(line for line in range(1, len(taken) + 2) if line not in taken)
         self._steps[job.output] = tqdm(total=steps, desc=printable(job.output), unit="step", position=free, leave=False)
 
+    def resumed(self, job: Job, standing: str, steps: int) -> None:
+        self._say(resumed_line(job, standing))
+        bar = self._steps[job.output]
+        bar.initial = bar.n = steps  # its speed is that of the steps to come
+
     def reading(self, job: Job, reading: Mapping[str, Any]) -> None:
         bar = self._steps[job.output]
         if reading["coarse"]:
@@ -230,6 +240,9 @@ class JsonLines:
     def corrected(self, ahead: Estimate) -> None:
         self._say("info", "corrected", **_estimated(ahead))
 
+    def resumed(self, job: Job, standing: str, steps: int) -> None:
+        self._say("info", "resumed", pair=job.output, standing=standing)
+
     def reading(self, job: Job, reading: Mapping[str, Any]) -> None: ...
 
     def finished(self, outcome: Outcome) -> None:
@@ -260,6 +273,11 @@ class JsonLines:
         now = datetime.datetime.now().astimezone().isoformat(timespec="milliseconds")
         line = json.dumps({"time": now, "level": level, "event": event, **more})  # ASCII: nothing acts on a terminal
         print(line, file=sys.stderr, flush=True)
+
+
+def resumed_line(job: Job, standing: str) -> str:
+    """From where a pair goes on."""
+    return f"{printable(job.output)}: resumed at {standing}"
 
 
 def waiting_line(holder: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -28,9 +28,14 @@ def clean_output(manifest: Manifest, *, dry_run: bool) -> list[Path]:
         for path in unwanted:
             path.unlink(missing_ok=True)
             with suppress(OSError):  # a folder that is not empty, or is the output folder itself, stays
-                if path.parent not in (manifest.output, state.records):
+                if path.parent not in (manifest.output, state.records, state.checkpoints):
                     path.parent.rmdir()
     return unwanted
+
+
+def unwanted_checkpoints(state: State, wanted: Container[str]) -> list[Path]:
+    """Checkpoints of pairs whose id is not in `wanted`."""
+    return [path for path in sorted(state.checkpoints.glob("*.npz")) if path.stem not in wanted]
 
 
 def _unwanted(manifest: Manifest, state: State) -> Iterator[Path]:
@@ -45,3 +50,4 @@ def _unwanted(manifest: Manifest, state: State) -> Iterator[Path]:
         if record is not None and record.matches(picture := manifest.output / record.outcome["output"]):
             yield picture
         yield from sorted(state.records.glob(f"{pair}.*"))
+    yield from unwanted_checkpoints(state, wanted)

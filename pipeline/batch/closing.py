@@ -8,11 +8,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from pipeline.batch.clean import unwanted_checkpoints
 from pipeline.batch.facts import run_facts
 from pipeline.batch.files import write_whole
 from pipeline.batch.hooks import run_hook
 from pipeline.batch.ledger import Ledger
 from pipeline.batch.night import Night
+from pipeline.batch.records import pair_id
 from pipeline.batch.selection import Selection, Shard
 from pipeline.errors import BadOutput, ExitCode, OutputError, weightiest
 from pipeline.report.data import build_report, report_stem
@@ -32,6 +34,7 @@ def close(night: Night, *, began: float, command: tuple[str, ...], selection: Se
         ledger.codes.append(ExitCode.SIGINT if night.stopped.by == signal.SIGINT else ExitCode.SIGTERM)
     with suppress(OutputError):  # only saves time next night
         state.hashes.save(whole=selection.whole)
+    _sweep_checkpoints(ledger)
     report = _report(night, began, command, selection)
     _write(report, ledger, state.history_of(selection.shard))
     code = report["run"]["exit_code"]
@@ -39,6 +42,16 @@ def close(night: Night, *, began: float, command: tuple[str, ...], selection: Se
     if hook:
         call_hook(ledger, hook, code, selection.shard)
     return report
+
+
+def _sweep_checkpoints(ledger: Ledger) -> None:
+    """Remove checkpoints of pairs that are finished, or that the manifest does not name."""
+    finished = {name for name, outcome in ledger.outcomes.items() if outcome.status in ("done", "up_to_date")}
+    wanted = {pair_id(job.output) for job in ledger.manifest.jobs if job.output not in finished}
+    with suppress(OSError):
+        for path in unwanted_checkpoints(ledger.state, wanted):
+            path.unlink(missing_ok=True)
+        ledger.state.checkpoints.rmdir()  # if it is empty now
 
 
 def _write(report: dict[str, Any], ledger: Ledger, history: Path) -> None:

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import os
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 from pipeline.errors import BadOutput, DiskFull, OutputError
 
@@ -21,14 +24,19 @@ _TROUBLE_OF_ONE_NAME = (errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENAMETO
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Put `data` under `path`, making folders as needed; mode 0666 less the umask, as other programs write files.
+    """Put `data` under `path`; for the rest see `write_whole_by`."""
+    write_whole_by(path, lambda file: file.write(data))
+
+
+def write_whole_by(path: Path, write: Callable[[IO[bytes]], object]) -> None:
+    """Put what `write` writes under `path`, making folders as needed; mode 0666 less the umask, as other programs write files.
 
     Raises BadOutput where only this name is the trouble (a folder stands there), OutputError where nothing can be written
     (permissions), DiskFull among them. All name the file.
     """
     try:
         _make_folder(path.parent)
-        _write_whole(path, data)
+        _write_whole(path, write)
     except OSError as error:
         if error.errno in _TROUBLE_OF_ONE_NAME:
             raise BadOutput(
@@ -39,11 +47,11 @@ def write_whole(path: Path, data: bytes) -> None:
         raise OutputError(f"cannot write {path}: {error.strerror}; nothing was left behind") from error
 
 
-def _write_whole(path: Path, data: bytes) -> None:
+def _write_whole(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     descriptor, part = tempfile.mkstemp(prefix=PART_PREFIX, suffix=PART_SUFFIX, dir=path.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
+            write(file)
             file.flush()
             os.fchmod(file.fileno(), 0o666 & ~_umask())
             os.fsync(file.fileno())
@@ -73,6 +81,7 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+@functools.cache  # another thread may be writing a checkpoint; and nobody changes it
 def _umask() -> int:
     mask = os.umask(0)  # there is no way to read it without setting it
     os.umask(mask)

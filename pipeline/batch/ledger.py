@@ -60,6 +60,8 @@ class Ledger:
         outcome = self.outcome(step, "done", **details)
         self._record(outcome)
         self._failures.forget(step.job.output)
+        with suppress(OSError):
+            self.state.checkpoint_path(step.job.output).unlink()
         return outcome
 
     def kept(self, step: Step) -> Outcome:

@@ -32,6 +32,7 @@ class Night:
         self._until = end_of_run(self._settings, began)
         self._waiting = deque(step for step in plan.steps if step.action == "paint")
         self._reasons: dict[str, Mapping[str, Any]] = {}  # of the last failed try
+        self._saved: dict[str, Mapping[str, Any]] = {}  # what the worker told last of a pair's checkpoint
         self._closing = False  # no new pair is started any more
 
     def ahead(self) -> Estimate | None:
@@ -130,8 +131,22 @@ class Night:
                 self.ledger.settle(outcome)
             case "failed":
                 self._failed(step, message)
+            case "resumed":
+                self._saved[step.job.output] = message
+                self.ledger.observer.resumed(step.job, message["standing"], message["steps"])
+            case "saved":
+                self._saved[step.job.output] = message
             case "interrupted":
-                self.ledger.settle(self.ledger.outcome(step, "interrupted", reason="stopped before it was finished"))
+                self._interrupted(step, message)
+
+    def _interrupted(self, step: Step, message: Mapping[str, Any]) -> None:
+        """`message` is the worker's last, or one without words of his where he had to be killed."""
+        saved = message if "standing" in message else self._saved.get(step.job.output, {})
+        if standing := saved.get("standing"):
+            reason = f"stopped; {standing} is saved, and the next run goes on from there"
+        else:
+            reason = "stopped before there was anything to save"
+        self.ledger.settle(self.ledger.outcome(step, "interrupted", reason=reason, steps=saved.get("steps", 0)))
 
     def _failed(self, step: Step, message: Mapping[str, Any]) -> None:
         tries = self.ledger.tries(step)

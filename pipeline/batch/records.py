@@ -43,6 +43,7 @@ class State:
         self.folder = output / ".pipeline"
         self.records = self.folder / "records"
         self.history = self.folder / "history"
+        self.checkpoints = self.folder / "checkpoints"
         self.hashes = HashTable(self.records / "hashes.json")
 
     def history_of(self, shard: Shard | None = None) -> Path:
@@ -81,6 +82,10 @@ class State:
             outcome=row,
         )
         write_sealed(self.record_path(outcome.output), asdict(record))
+
+    def checkpoint_path(self, output_name: str) -> Path:
+        """Where a pair's checkpoint stands (batch/checkpoints)."""
+        return self.checkpoints / f"{pair_id(output_name)}.npz"
 
     def thumbnail_path(self, output_name: str, which: str) -> Path:
         """Where a pair's thumbnail stands; `which` is content, style or result."""

@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,22 +21,27 @@ from typing import IO, Any, Generic, TypeVar
 
 import psutil
 
+from pipeline.batch.machine import devices
 from pipeline.errors import EnvironmentProblem, OutOfMemory, OutputError, PairError, TimedOut, WorkerDied
 
 Task = TypeVar("Task")
 
 WORKER = "pipeline.batch.worker"  # the module that a worker runs; tests put one without TensorFlow in its place
 _LOOK_SECONDS = 0.5  # how often memory, time and the stop flag are looked at; short beside one evaluation's importance
-_GRACE_SECONDS = 5.0  # between SIGTERM and SIGKILL; the worker has nothing to save, only to go
+_GRACE_SECONDS = 5.0  # between SIGTERM and SIGKILL, for a worker whose time is up
+# For saving what is in hand when the run is stopped: with the report that follows, and a kill where it is not enough, all is
+# over within ten seconds.
+_SAVE_SECONDS = 8.0
 # A worker is replaced between pairs when it has grown to this multiple of what it held after its first pair: TensorFlow
 # keeps one arena per traced shape, and a night has many shapes.
 _GROWN = 3.0
 _MESSAGE_BYTES = 1 << 16
+_LAST_WORDS = frozenset({"done", "failed", "interrupted"})  # types of a task's last message
 
 
 @dataclass(frozen=True, slots=True)
 class Event(Generic[Task]):
-    """Something a worker said about a task. `message["type"]` is started, reading, done, failed or interrupted."""
+    """Something a worker said about a task. `message["type"]` is started or one of the worker's (batch/worker)."""
 
     task: Task
     message: Mapping[str, Any]
@@ -58,7 +63,7 @@ class Supervisor(Generic[Task]):
         self._command = command
         self._pair_timeout = pair_timeout
         self._max_memory = max_memory
-        self._slots = [_Slot[Task](log=log, threads=threads, device=device) for device in _devices(slots)]
+        self._slots = [_Slot[Task](log=log, threads=threads, device=device) for device in devices(slots)]
         self.machine: dict[str, Any] = {}
         """What the workers said of the machine: device, threads, versions. Empty until the first is ready."""
 
@@ -87,10 +92,7 @@ class Supervisor(Generic[Task]):
             slot.end()
 
     def _wait(self, busy: list[_Slot[Task]]) -> Iterator[Event[Task]]:
-        with selectors.DefaultSelector() as selector:
-            for slot in busy:
-                selector.register(slot.pipe, selectors.EVENT_READ, slot)
-            ready = {key.data for key, _ in selector.select(_LOOK_SECONDS)}
+        ready = _readable(busy, _LOOK_SECONDS)
         for slot in busy:
             if slot in ready:
                 yield from self._listen(slot)
@@ -106,7 +108,9 @@ class Supervisor(Generic[Task]):
                 continue
             task = slot.task
             assert task is not None  # a worker speaks only of the task it has
-            if message["type"] in ("done", "failed"):
+            if message["type"] == "interrupted":  # by somebody else than us: its end is a death like others
+                continue
+            if message["type"] in _LAST_WORDS:
                 slot.finished()
             yield Event(task, message)
         if slot.closed and slot.task is not None:
@@ -129,7 +133,7 @@ class Supervisor(Generic[Task]):
     def _lost(self, slot: _Slot[Task], error: PairError) -> Event[Task]:
         task = slot.task
         assert task is not None
-        slot.end()
+        slot.end(kill=isinstance(error, OutOfMemory))  # no time for what needs more memory still
         return Event(
             task,
             {
@@ -143,9 +147,22 @@ class Supervisor(Generic[Task]):
         )
 
     def _interrupt(self) -> Iterator[Event[Task]]:
+        """Ask all workers to save and go; who does not in time is killed."""
+        until = time.monotonic() + _SAVE_SECONDS
+        for slot in self._slots:
+            slot.ask_to_stop()
+        while (busy := [slot for slot in self._slots if slot.task is not None and not slot.closed]) and (
+            left := until - time.monotonic()
+        ) > 0:
+            for slot in _readable(busy, left):
+                for message in slot.read():
+                    if slot.task is not None and message["type"] != "ready":
+                        yield Event(slot.task, message)
+                        if message["type"] in _LAST_WORDS:
+                            slot.task = None
         for slot in self._slots:
             task = slot.task
-            slot.end()
+            slot.end(kill=True)
             if task is not None:
                 yield Event(task, {"type": "interrupted"})
 
@@ -207,12 +224,18 @@ class _Slot(Generic[Task]):
         assert self._process is not None
         return self._process.wait()
 
-    def end(self) -> None:
-        """SIGTERM, and SIGKILL where that does not help; the slot is empty afterwards."""
+    def ask_to_stop(self) -> None:
+        """SIGTERM: a worker that paints saves where it stands, says so and ends."""
+        if self._process is not None:
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGTERM)
+
+    def end(self, *, kill: bool = False) -> None:
+        """SIGTERM, and SIGKILL where that does not help, or at once; the slot is empty afterwards."""
         process, self._process, self.task = self._process, None, None
         if process is None:
             return
-        for sign in (signal.SIGTERM, signal.SIGKILL):
+        for sign in (signal.SIGKILL,) if kill else (signal.SIGTERM, signal.SIGKILL):
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, sign)
             with suppress(subprocess.TimeoutExpired):
@@ -258,20 +281,19 @@ class _Slot(Generic[Task]):
         self._messages = messages_read
 
 
-def _devices(slots: int) -> list[str | None]:
-    """One GPU per worker where there are several workers and GPUs, out of those that CUDA_VISIBLE_DEVICES leaves us;
-    TensorFlow must find it set before it is imported."""
-    if slots == 1:
-        return [None]
-    here = [str(i) for i, _ in enumerate(Path("/proc/driver/nvidia/gpus").glob("*"))]
-    given = os.environ.get("CUDA_VISIBLE_DEVICES")
-    gpus = here if given is None else [device for device in given.split(",") if device]
-    return [gpus[slot % len(gpus)] if gpus else None for slot in range(slots)]
+def _readable(slots: Sequence[_Slot[Task]], seconds: float) -> set[_Slot[Task]]:
+    """Those that have something to say, waited for so long."""
+    with selectors.DefaultSelector() as selector:
+        for slot in slots:
+            selector.register(slot.pipe, selectors.EVENT_READ, slot)
+        return {key.data for key, _ in selector.select(seconds)}
 
 
 def _death(code: int, log: Path) -> WorkerDied:
     if code == -signal.SIGKILL:
         return WorkerDied("its process was killed (signal 9), most likely because memory ran out; use a smaller size")
+    if code == 128 + signal.SIGTERM:
+        return WorkerDied("its process was ended by SIGTERM")
     if code < 0:
         return WorkerDied(f"its process was ended by {signal.Signals(-code).name}; see {log}")
     return WorkerDied(f"its process ended by itself with code {code}; see {log}")

@@ -5,8 +5,10 @@ line. It alone has a key to both wings: it opens images, paints, and writes pict
 moment; what it has not said is not lost but painted again.
 
 Commands:  {"weights": {...}, "job": {...}, "folder": OUTPUT, "names": {"content": ..., "style": [...]}}
-Messages:  {"type": "ready", facts of the machine}, then per pair {"type": "reading", ...} and at last
-           {"type": "done", fields of the outcome} or {"type": "failed", "reason", "class", "retry", "exit_code", "traceback"}
+Messages:  {"type": "ready", facts of the machine}, then per pair {"type": "reading", ...}, {"type": "resumed", "standing"},
+           {"type": "saved", "steps", "standing"}, and at last {"type": "done", fields of the outcome},
+           {"type": "failed", "reason", "class", "retry", "exit_code", "traceback"} or
+           {"type": "interrupted", "steps", "standing"}: SIGTERM came, the pair stands in its checkpoint, the process ends.
 """
 
 from __future__ import annotations
@@ -15,7 +17,6 @@ import ctypes
 import json
 import os
 import queue
-import resource
 import signal
 import sys
 import threading
@@ -23,10 +24,14 @@ import traceback
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict
+from enum import Enum
 from pathlib import Path
+from types import FrameType
 from typing import IO, Any
 
+from pipeline.batch.checkpoints import Keeper
 from pipeline.batch.files import write_whole
+from pipeline.batch.machine import peak_memory, processor, reset_peak_memory
 from pipeline.batch.records import State, pair_key
 from pipeline.errors import EnvironmentProblem, ExitCode, OutOfMemory, OutputError, PairError, StylizeError
 from pipeline.job import Job, Reading
@@ -36,6 +41,7 @@ from pipeline.stylize import Progress
 
 # For the kernel's OOM killer, -1000 to 1000: when memory runs out, it takes this process and not the driver.
 _OOM_SCORE = "800"
+_ENDED_BY_SIGTERM = 128 + signal.SIGTERM
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
@@ -48,10 +54,14 @@ def main(arguments: list[str]) -> None:
     out = os.fdopen(messages, "w", encoding="utf-8")
     inbox: queue.Queue[dict[str, Any]] = queue.Queue()
     threading.Thread(target=_listen, args=(os.fdopen(commands, encoding="utf-8"), inbox), daemon=True).start()
-    _say(out, {"type": "ready", **_start_tensorflow()})
-    painter = _Painter(out)
-    while True:
+    facts = _start_tensorflow()
+    _say(out, {"type": "ready", **facts})
+    painter = _Painter(out, facts)
+    signal.signal(signal.SIGTERM, painter.stop)
+    while not painter.stopping:
         _say(out, painter.answer(inbox.get()))
+        painter.phase = _Phase.IDLE
+    os._exit(_ENDED_BY_SIGTERM)
 
 
 def _die_with_the_driver() -> None:
@@ -68,10 +78,14 @@ def _listen(commands: IO[str], inbox: queue.Queue[dict[str, Any]]) -> None:
     os._exit(0)
 
 
+_one_at_a_time = threading.Lock()  # checkpoints are written, and told of, by a thread of their own
+
+
 def _say(out: IO[str], message: Mapping[str, Any]) -> None:
     try:
-        out.write(json.dumps(message) + "\n")
-        out.flush()
+        with _one_at_a_time:
+            out.write(json.dumps(message) + "\n")
+            out.flush()
     except BrokenPipeError:
         os._exit(0)
 
@@ -102,18 +116,52 @@ def _start_tensorflow() -> dict[str, Any]:
     }
 
 
-class _Painter:
-    """Answers commands. Holds the workshop of the weights used last."""
+class _Phase(Enum):
+    """What SIGTERM finds this process at, and what becomes of it."""
 
-    def __init__(self, out: IO[str]) -> None:
+    IDLE = "ends at once"
+    SETUP = "the pair is left; it has nothing to save yet"
+    WORK = "the descent saves and leaves the pair after the present step; an almost finished picture is finished"
+
+
+class _Interrupted(BaseException):
+    """SIGTERM came. No Exception, so that nobody on the way takes it for trouble of his own."""
+
+
+class _Painter:
+    """Answers commands. Holds the workshop of the weights used last. `facts` are those of `_start_tensorflow`."""
+
+    def __init__(self, out: IO[str], facts: Mapping[str, Any]) -> None:
         from pipeline.studio.workshop import Workshop
 
+        self.stopping = False
+        self.phase = _Phase.IDLE
+        self._saved: dict[str, Any] = {}  # what is told of the pair's checkpoint
+        self._setting = _setting(facts)
         self._out = out
         self._make_workshop = Workshop
         self._workshop: Workshop | None = None
 
+    def stop(self, _number: int, _frame: FrameType | None) -> None:
+        """SIGTERM: the handler runs between two steps of the descent, or after the call into TensorFlow that goes on."""
+        self.stopping = True
+        if self.phase is _Phase.IDLE:
+            os._exit(0)
+        if self.phase is _Phase.SETUP:
+            raise _Interrupted
+
     def answer(self, command: Mapping[str, Any]) -> dict[str, Any]:
         """The final message of one pair. Nothing but a bug in this line can raise."""
+        self._saved = {"steps": 0, "standing": None}
+        try:
+            self.phase = _Phase.SETUP
+            answer = self._answer(command)
+        except _Interrupted:
+            answer = {"type": "interrupted", **self._saved}
+        self.phase = _Phase.WORK  # of saying so
+        return answer
+
+    def _answer(self, command: Mapping[str, Any]) -> dict[str, Any]:
         import tensorflow as tf
 
         try:
@@ -136,7 +184,7 @@ class _Painter:
         if self._workshop is None or self._workshop.weights != weights:
             self._workshop = None  # before the next is loaded: both at once need not fit
             self._workshop = self._make_workshop(weights)
-        _reset_peak_memory()
+        reset_peak_memory()
 
         # Opened no larger than needed: a photograph of 100 megapixels would be 1.2 GB of floats.
         size = job.options.size
@@ -148,14 +196,34 @@ class _Painter:
         styles = [(open_picture(style.image, longer_side=side), style.weight) for style in job.styles]
         start = open_picture(Path(job.options.init)) if job.options.starts_from_file else None
 
-        def read_out(reading: Reading, take: Callable[[], Progress]) -> None:
-            _say(self._out, {"type": "reading", "coarse": reading.side < longer_side, **asdict(reading)})
-
-        result = paint(content, styles, job.options, self._workshop, start=start, on_reading=read_out)
-
         pictures = [content, *(style for style, _share in styles), *([start] if start else [])]
         hashes = {path: picture.sha256 for path, picture in zip(job.inputs, pictures, strict=True)}
         key = pair_key(job, hashes.__getitem__, weights.sha256)
+
+        state = State(folder)
+        keeper = Keeper(
+            state.checkpoint_path(job.output),
+            key=key,
+            setting=self._setting | command["made_by"],
+            steps=job.options.steps,
+            longer_side=longer_side,
+            tell=self._tell,
+        )
+
+        def read_out(reading: Reading, take: Callable[[], Progress]) -> None:
+            self.phase = _Phase.WORK
+            _say(self._out, {"type": "reading", "coarse": reading.side < longer_side, **asdict(reading)})
+            keeper.look(reading, take, leaving=self.stopping)
+            if self.stopping:
+                raise _Interrupted
+
+        workshop = self._workshop
+        result = keeper.go_on(
+            lambda resume: paint(
+                content, styles, job.options, workshop, start=start, resume=resume, on_reading=read_out
+            )
+        )
+
         height, width = result.pixels.shape[:2]
         losses = {"first": asdict(result.first), "last": asdict(result.last)}
         settings = {
@@ -185,7 +253,6 @@ class _Painter:
         )
         write_whole(folder / job.output, data)
 
-        state = State(folder)
         painting = styles[0][0].pixels
         with suppress(OutputError):  # the picture stands; the record, which comes next, will meet the same trouble
             for which, pixels in (("content", content.pixels), ("style", painting), ("result", result.pixels)):
@@ -199,13 +266,29 @@ class _Painter:
             "seconds": result.seconds,
             "seconds_per_step": descent_seconds / len(result.trace),
             "setup_seconds": result.setup_seconds,
-            "peak_memory_bytes": _peak_memory(),
+            "peak_memory_bytes": peak_memory(),
             "precision": result.precision,
             "threads": int(os.environ["STYLIZE_WORKER_THREADS"]),
             "losses": losses,
             "trace": [asdict(reading) for reading in result.trace],
-            "notes": list(result.notes),
+            "notes": [*result.notes, *keeper.notes],
         }
+
+    def _tell(self, message: Mapping[str, Any]) -> None:
+        """Pass on what is told of the pair's checkpoint, and keep it for the last message."""
+        self._saved = {name: value for name, value in message.items() if name != "type"}
+        _say(self._out, message)
+
+
+def _setting(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """What equal bytes depend on beside the pair: kernels add up in another order with other threads, on another processor
+    and in another TensorFlow. What `precision: auto` means follows from these."""
+    return {
+        "threads": facts["threads"],
+        "device": facts["device"],
+        "processor": processor(),
+        "tensorflow": facts["versions"].get("tensorflow"),
+    }
 
 
 def _failed(error: StylizeError) -> dict[str, Any]:
@@ -228,19 +311,6 @@ def _bug(error: Exception) -> dict[str, Any]:
         "exit_code": int(ExitCode.BUG),
         "traceback": traceback.format_exc(),
     }
-
-
-def _reset_peak_memory() -> None:
-    with suppress(OSError):  # Linux: proc(5), clear_refs: 5 resets the peak to the present size
-        Path("/proc/self/clear_refs").write_text("5")
-
-
-def _peak_memory() -> int:
-    """Peak resident memory in bytes since `_reset_peak_memory`; where the kernel cannot tell, since the start."""
-    with suppress(OSError, StopIteration):
-        lines = Path("/proc/self/status").read_text().splitlines()
-        return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) * 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # kilobytes on Linux
 
 
 if __name__ == "__main__":

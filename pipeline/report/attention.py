@@ -71,7 +71,7 @@ def _group(status: str, reason_class: str) -> Group:
         title = f"Failed too often: {title[0].lower()}{title[1:]}" if reason_class in _FAILURES else "Failed too often"
         fix = f"{_QUARANTINED} {fix}".rstrip()
     elif status == "interrupted":
-        title, fix = "Stopped midway", "Nothing of them was written. The next run paints them from the start."
+        title, fix = "Stopped midway", "Nothing is wrong with them. The next run goes on from where each is saved."
     elif status == "not_started":
         title, fix = _NOT_STARTED.get(reason_class, _NOT_STARTED[""])
     return Group(status=status, title=title, fix=fix)

@@ -1,0 +1,199 @@
+"""Where the painting of a pair stood, on disk, so that a run that was killed loses a minute of work and not a night's.
+
+    OUTPUT/.pipeline/checkpoints/<pair id>.npz
+
+One file per pair, written whole. It bears the pair's key and the setting that equal bytes depend on beside it (threads,
+device, processor, TensorFlow); one of another key or setting is of no use, since going on from it would give another picture
+than painting without a break. Only the worker reads and writes these files; the driver removes them (batch/ledger, clean).
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+import zipfile
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import IO, Any, TypeVar
+
+import numpy as np
+
+from pipeline.batch.files import write_whole_by
+from pipeline.errors import BadOutput, Diverged, OutputError, StylizeError
+from pipeline.job import Reading
+from pipeline.stylize import Progress
+
+SCHEMA = 1  # of the file; raised when its make-up changes
+SAVE_SECONDS = 60.0  # what a kill may cost; a step that takes longer is saved each time
+Painted = TypeVar("Painted")
+
+_ABOUT = "about"  # the entry that describes the others
+_ARRAY = "array."  # before the names of the descent's arrays
+
+
+class Unusable(Exception):
+    """A checkpoint that must not be gone on from. The message says why, for the pair's notes."""
+
+
+def save(path: Path, progress: Progress, *, key: str, setting: Mapping[str, Any], side: int) -> None:
+    """Write a checkpoint; `side` is the longer side in pixels of the picture at its stage. Raises as `write_whole` does."""
+    about = {
+        "schema": SCHEMA,
+        "key": key,
+        "setting": dict(setting),
+        "side": side,
+        "stage": progress.stage,
+        "step": progress.step,
+        "seconds": progress.seconds,
+        "trace": [asdict(reading) for reading in progress.trace],
+    }
+    text = np.frombuffer(json.dumps(about).encode(), np.uint8)
+    entries = {_ABOUT: text} | {f"{_ARRAY}{name}": array for name, array in progress.arrays.items()}
+
+    def write(file: IO[bytes]) -> None:
+        np.savez(file, **entries)  # type: ignore[arg-type]  # the stubs take an entry for the flag allow_pickle
+
+    write_whole_by(path, write)
+
+
+def load(path: Path, *, key: str, setting: Mapping[str, Any]) -> tuple[Progress, int] | None:
+    """Where the pair stood and the side of the picture then; None where there is no checkpoint.
+
+    Raises Unusable where the file is damaged, or belongs to another key or setting.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:  # the archive's CRC-32s are checked in reading
+            contents = {name: np.array(file[name]) for name in file.files}
+        about = json.loads(contents.pop(_ABOUT).tobytes())
+        if about["schema"] != SCHEMA:
+            raise Unusable("its checkpoint is another version's")
+        progress = Progress(
+            stage=about["stage"],
+            step=about["step"],
+            seconds=about["seconds"],
+            trace=tuple(Reading(**reading) for reading in about["trace"]),
+            arrays={name.removeprefix(_ARRAY): array for name, array in contents.items()},
+        )
+        side = int(about["side"])
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise Unusable("its checkpoint is damaged") from error
+    if about["key"] != key:
+        raise Unusable("its checkpoint is of the pair as it was before")
+    if differences := _differences(about["setting"], setting):
+        raise Unusable(f"its checkpoint of step {progress.step} was made with other {differences}")
+    return progress, side
+
+
+def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """`threads (4, now 2), device (...)`."""
+    names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
+    return ", ".join(f"{name} ({before.get(name)}, now {now.get(name)})" for name in names)
+
+
+class Keeper:
+    """The checkpoint of one pair while it is painted: gone on from, then saved now and then.
+
+    A thread of its own writes; the descent waits only for the copy of its arrays. `tell` gets the messages for the driver
+    (batch/worker), also from that thread. `steps` are the pair's at full size, `longer_side` the result's in pixels.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        key: str,
+        setting: Mapping[str, Any],
+        steps: int,
+        longer_side: int,
+        tell: Callable[[Mapping[str, Any]], None],
+    ) -> None:
+        self._path, self._key, self._setting, self._tell = path, key, setting, tell
+        self._steps, self._longer_side = steps, longer_side
+        self._last_save = time.monotonic()
+        self._writing: threading.Thread | None = None
+        self._trouble = False  # nothing can be saved: the pair is painted all the same
+        self._read = False  # a reading has come
+        self.notes: list[str] = []
+        """What is worth knowing of the pair's checkpoints."""
+
+    def go_on(self, paint: Callable[[Progress | None], Painted]) -> Painted:
+        """What `paint` makes, given the checkpoint's progress where there is one of use.
+
+        A checkpoint is dropped where it may be to blame for a failure, so that the next try starts anew.
+        """
+        try:
+            return self._go_on(paint, self._found())
+        except Exception as error:
+            if isinstance(error, Diverged) or not isinstance(error, (StylizeError, MemoryError)):
+                self._finish()
+                self._path.unlink(missing_ok=True)
+            raise
+        finally:
+            self._finish()
+
+    def look(self, reading: Reading, take: Callable[[], Progress], *, leaving: bool) -> None:
+        """After each step: save where the last time is long enough ago; when `leaving`, be sure that it is on the disk."""
+        self._read = True
+        busy = self._writing is not None and self._writing.is_alive()
+        due = leaving or (not self._trouble and time.monotonic() - self._last_save >= SAVE_SECONDS)
+        if due and not busy:  # one that is being written is young enough
+            self._last_save = time.monotonic()
+            self._writing = threading.Thread(target=self._write, args=(take(), reading.side))
+            self._writing.start()
+        if leaving:
+            self._finish()
+
+    def _go_on(self, paint: Callable[[Progress | None], Painted], found: Progress | None) -> Painted:
+        try:
+            return paint(found)
+        except StylizeError:
+            raise
+        except Exception:
+            if found is None or self._read:
+                raise
+        self._drop("its checkpoint could not be gone on from")
+        return paint(None)
+
+    def _found(self) -> Progress | None:
+        try:
+            found = load(self._path, key=self._key, setting=self._setting)
+        except Unusable as unusable:
+            self._drop(str(unusable))
+            return None
+        if found is None:
+            return None
+        progress, side = found
+        standing = self._standing(progress.step, side)
+        self.notes = [f"resumed at {standing}"]
+        self._tell({"type": "resumed", "steps": self._at_full_size(progress.step, side), "standing": standing})
+        return progress
+
+    def _drop(self, why: str) -> None:
+        self.notes = [f"{why}; painted from the start"]
+        self._path.unlink(missing_ok=True)
+
+    def _write(self, progress: Progress, side: int) -> None:
+        try:
+            save(self._path, progress, key=self._key, setting=self._setting, side=side)
+        except (OutputError, BadOutput) as error:
+            self._trouble = True
+            self.notes.append(f"no checkpoint could be saved: {error}")
+            return
+        standing = self._standing(progress.step, side)
+        self._tell({"type": "saved", "steps": self._at_full_size(progress.step, side), "standing": standing})
+
+    def _finish(self) -> None:
+        if self._writing is not None:
+            self._writing.join()
+
+    def _standing(self, step: int, side: int) -> str:
+        """`step 120 of 300`, or for a coarser size of the pyramid `step 12 at 256 px`."""
+        return f"step {step} of {self._steps}" if side == self._longer_side else f"step {step} at {side} px"
+
+    def _at_full_size(self, step: int, side: int) -> int:
+        return step if side == self._longer_side else 0

@@ -1,0 +1,42 @@
+"""The machine as Linux shows it: GPUs, processor, peak memory of this process."""
+
+from __future__ import annotations
+
+import os
+import platform
+import resource
+from contextlib import suppress
+from pathlib import Path
+
+
+def devices(slots: int) -> list[str | None]:
+    """One GPU per worker where there are several workers and GPUs, out of those that CUDA_VISIBLE_DEVICES leaves us;
+    TensorFlow must find it set before it is imported."""
+    if slots == 1:
+        return [None]
+    here = [str(i) for i, _ in enumerate(Path("/proc/driver/nvidia/gpus").glob("*"))]
+    given = os.environ.get("CUDA_VISIBLE_DEVICES")
+    gpus = here if given is None else [device for device in given.split(",") if device]
+    return [gpus[slot % len(gpus)] if gpus else None for slot in range(slots)]
+
+
+def processor() -> str:
+    """The processor's name."""
+    with suppress(OSError, StopIteration):
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line for line in lines if line.startswith("model name")).split(":", 1)[1].strip()
+    return platform.processor()
+
+
+def reset_peak_memory() -> None:
+    """Let `peak_memory` count from now."""
+    with suppress(OSError):  # Linux: proc(5), clear_refs: 5 resets the peak to the present size
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def peak_memory() -> int:
+    """Peak resident memory in bytes since `reset_peak_memory`; where the kernel cannot tell, since the start."""
+    with suppress(OSError, StopIteration):
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # kilobytes on Linux
