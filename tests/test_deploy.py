@@ -1,0 +1,107 @@
+"""Runs that nobody starts by hand: cron's bare environment, and the units for systemd. No TensorFlow."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from night_kit import Nights
+
+from pipeline.errors import ExitCode
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+DEPLOY = REPOSITORY / "deploy"
+
+
+def bare(command: str, home: Path) -> subprocess.CompletedProcess[str]:
+    """As cron runs a line: by sh in /, with hardly an environment. PYTHONPATH says which copy of the project is tested."""
+    return subprocess.run(
+        ["sh", "-c", f"cd / && {command}"],
+        env={"HOME": str(home), "PATH": "/usr/bin:/bin", "LOGNAME": "nobody", "PYTHONPATH": str(REPOSITORY)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def crontab_line() -> str:
+    """The command of the line that we ship."""
+    (line,) = (line for line in (DEPLOY / "crontab").read_text().splitlines() if re.match(r"[0-9*]", line))
+    return line.split(maxsplit=5)[5]
+
+
+def of_this_place(command: str, manifest: Path) -> str:
+    words = {
+        "/srv/stylize/.venv/bin/stylize": f"{shlex.quote(sys.executable)} -m pipeline",
+        "/srv/stylize/configs/night.yaml": shlex.quote(str(manifest)),
+    }
+    for ours, here in words.items():
+        assert ours in command
+        command = command.replace(ours, here)
+    return command
+
+
+def test_crons_bare_environment_is_enough_and_a_good_night_sends_no_mail(project, monkeypatch, tmp_path_factory):
+    nights = Nights(project, monkeypatch)
+    nights.run()
+    home = tmp_path_factory.mktemp("home")
+    before = sorted(path for path in nights.output.rglob("*") if ".pipeline" not in path.parts)
+    done = bare(of_this_place(crontab_line(), project / "night.yaml"), home)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert nights.report()["counts"]["up_to_date"] == 2
+    assert sorted(path for path in nights.output.rglob("*") if ".pipeline" not in path.parts) == before
+    assert list(home.iterdir()) == []
+
+
+def test_crons_mail_of_a_bad_night_names_the_pair_the_code_and_the_report(project, monkeypatch, tmp_path):
+    nights = Nights(project, monkeypatch)
+    nights.run()
+    (project / "input/content/dog.png").unlink()
+    done = bare(of_this_place(crontab_line(), project / "night.yaml"), tmp_path)
+    assert done.returncode == 3
+    first, last = done.stderr.splitlines()
+    assert first.startswith("failed dog.png: ")
+    assert last.endswith(f"exit 3 (some failed), see {nights.output}/report.html")
+
+
+def settings(unit: str) -> dict[str, str]:
+    lines = (DEPLOY / unit).read_text().splitlines()
+    return dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
+
+
+def test_the_service_is_stopped_as_the_program_wants_to_be():
+    service = settings("stylize.service")
+    assert service["Type"] == "oneshot"
+    assert service["KillMode"] == "mixed"
+    assert service["OOMPolicy"] == "continue"
+    assert int(service["TimeoutStopSec"]) > 10  # the promise is ten seconds
+    clean = [int(code) for code in service["SuccessExitStatus"].split()]
+    assert clean == [ExitCode.DEADLINE, ExitCode.SIGTERM]
+    assert service["ExecStart"] == crontab_line()
+    assert settings("stylize.timer")["Persistent"] == "true"
+
+
+def test_systemd_finds_nothing_wrong_with_the_units(tmp_path):
+    verify = shutil.which("systemd-analyze")
+    if verify is None:
+        pytest.skip("systemd-analyze is not here (Debian's package systemd)")
+    program = tmp_path / ".venv/bin/stylize"
+    program.parent.mkdir(parents=True)
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    for unit in ("stylize.service", "stylize.timer"):
+        text = (DEPLOY / unit).read_text()
+        (tmp_path / unit).write_text(text.replace("/srv/stylize", str(tmp_path)))
+    command = [verify, "verify", "--man=no", str(tmp_path / "stylize.service"), str(tmp_path / "stylize.timer")]
+    done = subprocess.run(
+        command, capture_output=True, text=True, env=os.environ | {"SYSTEMD_LOG_LEVEL": "warning"}, check=False
+    )
+    about_ours = [line for line in done.stderr.splitlines() if "stylize" in line]
+    assert (done.returncode, about_ours) == (0, []), done.stderr
