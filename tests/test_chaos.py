@@ -7,6 +7,7 @@ import re
 import shutil
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,19 @@ QUOTED = re.compile(r'"([^"]*)"')
 OF_DESCRIPTOR = re.compile(r"\d+<([^>]*)>")
 
 
+def whole_calls(trace: str) -> Iterator[str]:
+    """The lines of a trace; a call that another process or thread came between is one line, where it ends."""
+    begun: dict[str, str] = {}
+    for line in trace.splitlines():
+        process = line.split(" ", 1)[0]
+        if line.endswith("<unfinished ...>"):
+            begun[process] = line.removesuffix("<unfinished ...>")
+        elif " resumed>" in line:
+            yield begun.pop(process) + line.split(" resumed>", 1)[1]
+        else:
+            yield line
+
+
 def test_power_may_fail_between_any_two_calls(painted, tmp_path):
     """Read off the system calls of a whole run: a file's bytes are on the disk before it gets its name; and before a pair's
     record gets its name, the picture's is on the disk, and so are those of new folders above it."""
@@ -54,9 +68,9 @@ def test_power_may_fail_between_any_two_calls(painted, tmp_path):
     names = {trial.record_of(output): trial.out / output for output in painted.outputs}
     dirty: set[Path] = set()  # files whose bytes, and folders whose names, are not on the disk yet
     named: set[Path] = set()
-    for line in calls.read_text().splitlines():
+    for line in whole_calls(calls.read_text()):
         if (call := CALL.match(line)) is None:
-            continue  # it failed, or was not finished
+            continue  # it failed
         name, arguments, _ = call.groups()
         if name in ("write", "fsync"):
             of = Path(OF_DESCRIPTOR.match(arguments)[1])
@@ -159,10 +173,11 @@ def test_a_part_that_was_left_is_a_stray(painted, tmp_path):
 
 def test_work_done_twice_is_counted(painted, tmp_path):
     trial = Trial(painted, tmp_path / "trial", seed=1)
-    rows = [("a.png", 1, 7), ("a.png", 2, 7), ("a.png", 1, 8), ("a.png", 2, 8), ("b.png", 1, 8), ("b.png", 3, 8)]
-    (trial.folder / "diary").write_text("".join(f"{name} {step} 0.5 {pid}\n" for name, step, pid in rows))
-    assert trial.begun() == {"a.png": 2, "b.png": 2}
-    assert trial.steps_lost() == 2
+    rows = [("a", 1, 0.5, 7), ("a", 2, 0.7, 7), ("a", 3, 1.5, 7), ("a", 3, 9.0, 8), ("b", 1, 9.5, 8), ("b", 3, 9.6, 8)]
+    (trial.folder / "diary").write_text("".join(f"{' '.join(map(str, row))}\n" for row in rows))
+    assert trial.begun() == {"a": 2, "b": 2}
+    assert trial.steps_lost() == 1
+    assert trial.longest_loss() == pytest.approx(0.8)  # from step 2, which was kept, to step 3
     trial.check_work(1)
     with pytest.raises(Finding, match="a pair was begun 2 times with 0 processes lost"):
         trial.check_work(0)

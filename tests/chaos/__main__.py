@@ -1,6 +1,7 @@
 """Break the night in every way known and look whether what it promises holds.
 
-    make chaos                                               a thousand kills, and all other kinds of blows in proportion
+    make chaos                                               a thousand kills, all other kinds of blows in proportion, a soak
+                                                             of 500 pairs, a dozen kills of the real engine, a rehearsal
     make chaos ARGS="--kind drivers --seed 1042 --trials 1"  one trial again
 
 Prints a table of what was tried, and each finding with the command that repeats its trial. Exit code 1 where there is one.
@@ -17,7 +18,8 @@ import time
 from pathlib import Path
 
 from tests.chaos.blows import KINDS
-from tests.chaos.campaign import strike, table
+from tests.chaos.campaign import Tally, spend, strike, table
+from tests.chaos.nights import NIGHTS
 from tests.chaos.project import make_project
 
 
@@ -27,7 +29,7 @@ def main() -> int:
     parser.add_argument("--kills", type=float, default=1000, help="processes to kill (default 1000)")
     parser.add_argument("--trials", type=float, default=float("inf"), help="make at most so many trials")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="start no trial after so many seconds")
-    parser.add_argument("--kind", choices=KINDS, help="trials of this kind alone")
+    parser.add_argument("--kind", choices=[*KINDS, *NIGHTS], help="trials of this kind alone")
     parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)), help="trials at a time")
     arguments = parser.parse_args()
 
@@ -35,18 +37,21 @@ def main() -> int:
     folder = Path(tempfile.mkdtemp(prefix="chaos-", dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None))
     try:
         began = time.monotonic()
-        project = make_project(folder / "fast")
-        print(f"undisturbed: {len(project.golden)} pictures in {time.monotonic() - began:.1f} s", flush=True)
-        tallies = strike(
-            project,
-            folder,
-            seed=arguments.seed,
-            kills=arguments.kills,
-            trials=arguments.trials,
-            until=began + arguments.seconds,
-            only=arguments.kind,
-            jobs=arguments.jobs,
-        )
+        tallies: dict[str, Tally] = {}
+        for name in NIGHTS if arguments.kind is None else NIGHTS.keys() & {arguments.kind}:
+            tallies[name] = spend(name, folder, arguments.seed)
+            print(f"{name}: {time.monotonic() - began:.0f} s so far", flush=True)
+        if arguments.kind not in NIGHTS:
+            tallies |= strike(
+                make_project(folder / "fast"),
+                folder,
+                seed=arguments.seed,
+                kills=arguments.kills,
+                trials=arguments.trials,
+                until=began + arguments.seconds,
+                only=arguments.kind,
+                jobs=arguments.jobs,
+            )
         print(table(tallies, time.monotonic() - began))
         return 1 if any(tally.findings for tally in tallies.values()) else 0
     finally:

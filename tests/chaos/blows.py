@@ -298,6 +298,42 @@ _OTHER_JSON = (
 )
 
 
+def resume(trial: Trial) -> None:
+    """A pair is cut off in its middle, by a kill or by SIGTERM; the next run goes on from its checkpoint. Or that was damaged,
+    or is another pair's, and is left alone. Either way the picture is the one of a run without a break."""
+    trial.save_seconds = 0.0
+    output, other = trial.chance.sample(trial.project.outputs, 2)
+    step = trial.chance.randint(3, trial.project.steps)
+    trial.lay_fault(output, step, "hang")
+    run = trial.start("--only", output)
+    check(run.await_steps(step), f"the run ended before its pair hung: {trial.words()}")
+    checkpoint = trial.checkpoint_of(output)
+    until = time.monotonic() + STOP_SECONDS  # a thread of its own writes it
+    while not checkpoint.exists():
+        check(time.monotonic() < until, "no checkpoint was saved")
+        time.sleep(0.01)
+    time.sleep(0.05)
+    run.kill()
+    _count(trial, "driver killed")
+    run.wait()
+    run.check_gone()
+    trial.look()
+    damaged = trial.chance.random() < 0.5
+    if damaged and trial.chance.random() < 0.3:
+        checkpoint.rename(trial.checkpoint_of(other))
+        trial.blows["checkpoint of another pair"] += 1
+    elif damaged:
+        trial.blows[_damage(trial, checkpoint, picture=False)] += 1
+    before = len(trial.diary())
+    trial.finish()
+    again = {entry.step for entry in trial.diary()[before:] if entry.output == output}
+    if damaged:
+        return
+    check(min(again, default=step) > 1, f"a pair killed at step {step} began anew and not from its checkpoint")
+    check(max(again, default=0) == trial.project.steps, f"it was resumed, and painted steps {sorted(again)}")
+    trial.blows["resumed"] += 1
+
+
 # ----------------------------------------------------------------------------------------------------------- two runs
 
 
@@ -335,6 +371,7 @@ KINDS = {
     "signals": Kind(send_signals, 3),
     "stopped": Kind(stop_workers, 1),
     "damage": Kind(damage_files, 3),
+    "resume": Kind(resume, 3),
     "overlap": Kind(overlap, 1),
 }
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.chaos.blows import KINDS, lacking
+from tests.chaos.nights import NIGHTS
 from tests.chaos.project import Project
 from tests.chaos.trial import Finding, Trial
 
@@ -26,6 +27,7 @@ class Tally:
     trials: int = 0
     kills: int = 0
     steps_lost: int = 0
+    longest_loss: float = 0.0
     blows: Counter[str] = field(default_factory=Counter)
     findings: list[str] = field(default_factory=list)
 
@@ -35,6 +37,7 @@ class Tally:
         self.kills += trial.kills
         self.blows += trial.blows
         self.steps_lost += trial.steps_lost()
+        self.longest_loss = max(self.longest_loss, trial.longest_loss())
         if error is None:
             shutil.rmtree(trial.folder, ignore_errors=True)
             return
@@ -86,6 +89,21 @@ def strike(
     return tallies
 
 
+def spend(name: str, folder: Path, seed: int) -> Tally:
+    """One of the longer pieces (tests/chaos/nights)."""
+    tally = Tally()
+    trial = Trial(NIGHTS[name].project(folder / f"{name}-project"), folder / name, seed)
+    error: Exception | None = None
+    try:
+        NIGHTS[name].strike(trial)
+    except Exception as found:
+        error = found
+    finally:
+        trial.close()
+    tally.enter(name, seed, trial, error)
+    return tally
+
+
 def _try(name: str, trial: Trial) -> None:
     try:
         KINDS[name].strike(trial)
@@ -95,11 +113,12 @@ def _try(name: str, trial: Trial) -> None:
 
 def table(tallies: dict[str, Tally], seconds: float) -> str:
     """What was tried, kind by kind, and what was found."""
-    lines = [f"{'kind':<12}{'trials':>8}{'kills':>8}{'steps lost':>12}{'findings':>10}  blows"]
+    lines = [f"{'kind':<11}{'trials':>7}{'kills':>7}{'steps lost':>12}{'longest loss':>14}{'findings':>10}  blows"]
     for name, tally in sorted(tallies.items()):
         blows = ", ".join(f"{count} {what}" for what, count in sorted(tally.blows.items()))
         lines.append(
-            f"{name:<12}{tally.trials:>8}{tally.kills:>8}{tally.steps_lost:>12}{len(tally.findings):>10}  {blows}"
+            f"{name:<11}{tally.trials:>7}{tally.kills:>7}{tally.steps_lost:>12}{tally.longest_loss:>12.3f} s"
+            f"{len(tally.findings):>10}  {blows}"
         )
     kills = sum(tally.kills for tally in tallies.values())
     findings = sum(len(tally.findings) for tally in tallies.values())

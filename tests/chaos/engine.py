@@ -7,9 +7,9 @@ Started by a driver of tests/chaos/start.py; the product itself has no way to it
 A pixel is the result of a chaotic map, one iteration a step, started from content, style, options and seed. Whoever loses or
 repeats a step, or resumes from another pair's state, gets another picture.
 
-Each step is written to a diary (CHAOS_DIARY: one line "output step monotonic-seconds pid"), from which the harness counts
-work. Mischief lies ready in a folder (CHAOS_FAULTS), a file for each: its name is `<pair id>.<n>`, its text `<step> <what>`.
-Whoever meets it takes the file away, so that it happens once.
+Checkpoints are saved every CHAOS_SAVE_SECONDS. Each step is written to a diary (CHAOS_DIARY: one line "output step
+monotonic-seconds pid"), from which the harness counts work. Mischief lies ready in a folder (CHAOS_FAULTS), a file for
+each: its name is `<pair id>.<n>`, its text `<step> <what>`. Whoever meets it takes the file away, so that it happens once.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from typing import Any
 
 import numpy as np
 
+import pipeline.batch.checkpoints as checkpoints
 import pipeline.batch.worker as worker
 from pipeline.batch.records import pair_id
 from pipeline.errors import Diverged
@@ -144,6 +145,7 @@ def main(arguments: list[str]) -> None:
     _stand_in("tensorflow", errors=types.SimpleNamespace(ResourceExhaustedError=MemoryError))
     _stand_in("pipeline.studio.workshop", Workshop=Workshop)
     sys.modules["pipeline.stylize"].paint = paint
+    checkpoints.SAVE_SECONDS = float(os.environ["CHAOS_SAVE_SECONDS"])
     worker._start_tensorflow = lambda: {"device": "none", "threads": 1, "versions": {"numpy": np.__version__}}
     answer = worker._Painter.answer
 

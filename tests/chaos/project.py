@@ -6,7 +6,8 @@ import itertools
 import os
 import subprocess
 import sys
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,8 @@ _NAMES = ("{0}--{1}.png", "jpg/{0}--{1}.jpg", "{0}--{1}.webp", "deep/er/{0}--{1}
 class Project:
     """A folder with input pictures, and what every undisturbed run makes of them.
 
-    `golden` are the bytes of the pictures by output name; `fast` says which engine paints: tests/chaos/engine or the real one.
+    `golden` are the bytes of the pictures by output name, `seconds` is how long that run took; `fast` says which engine
+    paints: tests/chaos/engine or the real one.
     """
 
     folder: Path
@@ -34,6 +36,7 @@ class Project:
     steps: int
     fast: bool
     golden: dict[str, bytes]
+    seconds: float = 0.0
 
     @property
     def finished(self) -> Path:
@@ -79,6 +82,7 @@ def make_project(folder: Path, *, pairs: int = 12, steps: int = 12, fast: bool =
             os.utime(path, (_LONG_AGO, _LONG_AGO))
     outputs = tuple(_NAMES[i % len(_NAMES)].format(*couple) for i, couple in enumerate(couples))
     project = Project(folder, outputs, steps, fast, {})
+    began = time.monotonic()
     place = folder / "golden"
     place.mkdir()
     (place / "night.yaml").write_text(project.manifest("{}"))
@@ -89,16 +93,18 @@ def make_project(folder: Path, *, pairs: int = 12, steps: int = 12, fast: bool =
         with Image.open(project.finished / output) as picture:
             picture.load()
         project.golden[output] = (project.finished / output).read_bytes()
-    return project
+    return replace(project, seconds=time.monotonic() - began)
 
 
-def environment(place: Path) -> dict[str, str]:
-    """The environment of a run in `place`, nothing of the caller's STYLIZE_ variables in it."""
+def environment(place: Path, save_seconds: float = 60.0) -> dict[str, str]:
+    """The environment of a run in `place`, nothing of the caller's STYLIZE_ variables in it. The fast engine saves checkpoints
+    every `save_seconds`."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("STYLIZE_", "CHAOS_"))}
     return clean | {
         "PYTHONPATH": str(REPOSITORY),
         "CHAOS_DIARY": str(place / "diary"),
         "CHAOS_FAULTS": str(place / "faults"),
+        "CHAOS_SAVE_SECONDS": str(save_seconds),
     }
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.batch.records import pair_id, read_record
+from pipeline.batch.records import State, pair_id, read_record
 from tests.chaos.project import Project, environment
 
 GONE_SECONDS = 2.0  # promised: a killed driver's workers are gone within this time
@@ -53,6 +53,8 @@ class Trial:
         self.folder = folder
         self.out = folder / "out"
         self.chance = random.Random(seed)
+        # After every step, after some, or never (which is what sixty seconds mean to pairs of some twenty milliseconds).
+        self.save_seconds = self.chance.choice((0.0, 0.005, 60.0))
         self.kills = 0
         self.blows: Counter[str] = Counter()
         self.runs = 0
@@ -81,6 +83,9 @@ class Trial:
     def record_of(self, output: str) -> Path:
         return self.out / ".pipeline" / "records" / f"{pair_id(output)}.json"
 
+    def checkpoint_of(self, output: str) -> Path:
+        return State(self.out).checkpoint_path(output)
+
     def is_recorded(self, output: str) -> bool:
         """Does a record that can be read speak of this picture?"""
         return read_record(self.record_of(output)) is not None
@@ -96,7 +101,7 @@ class Trial:
         self.runs += 1
         (self.folder / "night.yaml").write_text(self.project.manifest(run))
         marker = f"{self.folder}#{self.runs}"
-        surroundings = environment(self.folder) | {"CHAOS_RUN": marker}
+        surroundings = environment(self.folder, self.save_seconds) | {"CHAOS_RUN": marker}
         if worker:
             surroundings["CHAOS_STRACE_WORKER"] = "\n".join(worker)
         self.said = self.folder / f"said{self.runs}"
@@ -206,6 +211,19 @@ class Trial:
         """Steps that were painted more than once."""
         steps = Counter((entry.output, entry.step) for entry in self.diary())
         return sum(count - 1 for (output, _), count in steps.items() if not output.startswith("fault:"))
+
+    def longest_loss(self) -> float:
+        """Seconds of the longest stretch of painting that had to be done again."""
+        longest = 0.0
+        painted: dict[str, list[Entry]] = {}  # since each pair was last begun anew
+        for entry in self.diary():
+            before = painted.setdefault(entry.output, [])
+            if before and entry.step <= before[-1].step:
+                kept = [known for known in before if known.step < entry.step]
+                longest = max(longest, before[-1].seconds - (kept[-1].seconds if kept else before[0].seconds))
+                before[:] = kept
+            before.append(entry)
+        return longest
 
     def files(self) -> list[Path]:
         found = []
