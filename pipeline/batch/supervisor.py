@@ -189,12 +189,14 @@ class _Slot(Generic[Task]):
         return self._messages
 
     def give(self, task: Task, command: Mapping[str, Any]) -> None:
+        if self._process is not None and self._process.poll() is not None:
+            self.end()  # it died between two tasks, which is not the next one's fault
         if self._process is None:
             self._start()
         assert self._commands is not None
         self.task = task
         self.clock = time.monotonic()
-        with suppress(BrokenPipeError):  # it died while idle: its closed pipe will say so
+        with suppress(BrokenPipeError):  # it dies this very moment: its closed pipe will say so
             self._commands.write(json.dumps(command).encode() + b"\n")
             self._commands.flush()
 
@@ -248,6 +250,14 @@ class _Slot(Generic[Task]):
         self._rest, self._first_size, self.closed, self.ready = b"", 0, False, False
 
     def _start(self) -> None:
+        try:
+            self._begin()
+        except OSError as error:  # no more processes, descriptors or memory
+            raise EnvironmentProblem(
+                f"the painting process cannot be started: {error.strerror}; close other programs, or lower jobs"
+            ) from error
+
+    def _begin(self) -> None:
         commands_read, commands_write = os.pipe()
         messages_read, messages_write = os.pipe()
         environment = os.environ | {
