@@ -63,9 +63,9 @@ def _option(default: Any, meaning: str, **rules: Any) -> Any:
     """A field of `Options`.
 
     Rules (all optional): `ge`, `gt`, `le`: bounds; `choices`: the words allowed; `words`: the words that are not paths, of
-    an option that may be a path, and `suffixes`: how such a path must end (left out: as a picture does); `later`,
-    `later_above`, `later_integers`: values that belong to the option but not to this version; `examples`: for hover help
-    in editors and the README; `neutral`: of an option that came later, the value that paints as before it came (`NEUTRAL`).
+    an option that may be a path, and `suffixes`: how such a path must end (left out: as a picture does);
+    `examples`: for hover help in editors and the README; `neutral`: of an option that came later, the value that paints as
+    before it came (`NEUTRAL`).
     """
     if isinstance(default, dict):
         return field(default_factory=lambda: dict(default), metadata={"meaning": meaning, **rules})

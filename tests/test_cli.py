@@ -27,6 +27,8 @@ pairs:
         (["run", "night.yaml", "--max-duration", "7"], "must be a duration with its unit, like 90s, 45m, 7h or 1h30m"),
         (["run", "night.yaml", "--only", "cat*"], "no output of night.yaml matches --only 'cat*'"),
         (["plan", "night.yaml", "--only", "cat*"], "no output of night.yaml matches --only 'cat*'"),
+        (["run", "night.yaml", "--engine", "dask"], "divide the pairs between machines with --shard I/N (2/3)"),
+        (["run", "night.yaml", "--scheduler", "tcp://a:1"], "a run stays on its machine; divide the pairs"),
         (["plan", "night.yaml", "--explain", "dog"], "no pair of night.yaml has the output 'dog'"),
         (["plan", "night.yaml", "--set", "stpes=9"], "--set: error: unknown option 'stpes'; did you mean 'steps'?"),
         (["plan", "night.yaml", "--set", "steps"], "--set wants option=value. Received: 'steps'"),

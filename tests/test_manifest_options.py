@@ -3,14 +3,12 @@
 
 from __future__ import annotations
 
-from dataclasses import field, make_dataclass
 from pathlib import Path
 
 import pytest
 from manifest_kit import Load, pair, project_with_pictures, refusal
 
 from pipeline.manifest import builtin_presets
-from pipeline.manifest.rules import rule_of
 
 
 @pytest.fixture
@@ -47,27 +45,6 @@ def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Load:
 )  # fmt: skip
 def test_a_wrong_option_says_what_it_may_be(load: Load, option: str, message: str) -> None:
     assert [told.split(" error: ")[1] for told in refusal(load, pair(option))] == [message]
-
-
-def test_values_of_a_later_version_are_refused_until_their_mark_is_removed() -> None:
-    """The marks will go one by one; the mechanism must hold for each kind."""
-    kinds = {
-        "word": ("a", {"choices": ("a", "b", "c"), "later": ("c",)}, str),
-        "number": (1, {"ge": 1, "later_above": 1}, int),
-        "some": (1, {"ge": 1, "later_above": 4}, int),
-    }
-    toy = make_dataclass(
-        "Toy",
-        [
-            (name, kind, field(default=value, metadata={"meaning": "", **marks}))
-            for name, (value, marks, kind) in kinds.items()
-        ],
-    )
-    rules = {f.name: rule_of(f, kinds[f.name][2]) for f in toy.__dataclass_fields__.values()}
-    assert rules["word"].refusal("c", "'c'") == "'word' cannot be 'c' in this version; use one of a, b"
-    assert rules["number"].refusal(3, "3") == "'number' cannot be 3 in this version; use 1"
-    assert rules["some"].refusal(5, "5") == "'some' cannot be 5 in this version; use at most 4"
-    assert rules["word"].refusal("d", "'d'") == "'word' must be one of a, b; got 'd'"
 
 
 def test_paths_among_the_options_are_found_where_they_are_meant(load: Load, tmp_path: Path) -> None:

@@ -17,6 +17,14 @@ if TYPE_CHECKING:
     from pipeline.job import Manifest
 
 
+def _only_local(_ctx: click.Context, _param: click.Parameter, value: str | None) -> None:
+    """Refuse what would spread a run over a cluster, naming what does the same."""
+    if value is not None and value != "local":
+        raise click.UsageError(
+            "a run stays on its machine; divide the pairs between machines with --shard I/N (2/3), one run on each"
+        )
+
+
 @click.command(epilog=EXIT_CODES)
 @MANIFEST
 @selecting
@@ -29,6 +37,15 @@ if TYPE_CHECKING:
 )
 @click.option("-j", "--jobs", type=click.IntRange(min=1), envvar="STYLIZE_JOBS", help="Worker processes.")
 @click.option("--wait", type=Unit("DURATION"), default=0.0, envvar="STYLIZE_WAIT", help="Wait for another run's end.")
+@click.option(
+    "--engine",
+    metavar="local",
+    callback=_only_local,
+    expose_value=False,
+    envvar="STYLIZE_ENGINE",
+    help="Where to paint: here.",
+)
+@click.option("--scheduler", callback=_only_local, expose_value=False, envvar="STYLIZE_SCHEDULER", hidden=True)
 @click.option("-q", "--quiet", is_flag=True, envvar="STYLIZE_QUIET", help="Say only what went wrong.")
 @click.option("-v", "--verbose", is_flag=True, envvar="STYLIZE_VERBOSE", help="Say every step.")
 @click.option("--log-format", type=click.Choice(["text", "json"]), default="text", envvar="STYLIZE_LOG_FORMAT")

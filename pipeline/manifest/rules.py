@@ -31,11 +31,7 @@ Fault = tuple[tuple[str | int, ...], str]  # where inside the value, and what is
 
 @dataclass(frozen=True, slots=True)
 class OptionRule:
-    """One option: its kind and bounds.
-
-    `number` is int, float or None; `words` are the words (or the few numbers) allowed in
-    this version.
-    """
+    """One option: its kind and bounds. `number` is int, float or None; `words` are the words (or the few numbers) allowed."""
 
     name: str
     meaning: str
@@ -49,9 +45,6 @@ class OptionRule:
     ge: float | None
     gt: float | None
     le: float | None
-    later: tuple[Any, ...]
-    later_above: int | None
-    later_integers: bool
     examples: tuple[Any, ...]
 
     @property
@@ -87,8 +80,6 @@ class OptionRule:
 
     def refusal(self, value: Any, shown: str) -> str:
         """The sentence for a value it cannot have; `shown` is the value as the user sees it."""
-        if self._is_later(value):
-            return f"'{self.name}' cannot be {shown} in this version; use {self._available()}"
         hint = suggestion(value, map(str, self.words)) if isinstance(value, str) else ""
         if isinstance(value, float) and not math.isfinite(value):
             hint = ", which is not finite"
@@ -107,34 +98,20 @@ class OptionRule:
             return f", {self.ge:g} or more"
         return ""
 
-    def _is_later(self, value: Any) -> bool:
-        is_integer = isinstance(value, int) and not isinstance(value, bool)
-        if is_integer and self.later_above is not None:
-            return bool(value > self.later_above)
-        return (is_integer and self.later_integers) or (isinstance(value, str) and value in self.later)
-
-    def _available(self) -> str:
-        if self.later_above is not None:
-            return f"{self.later_above}" if self.ge == self.later_above else f"at most {self.later_above}"
-        return f"one of {', '.join(map(str, self.words))}" if len(self.words) > 1 else f"'{self.words[0]}'"
-
 
 def rule_of(field: dataclasses.Field[Any], hint: Any) -> OptionRule:
     """The rule of a field of options with its resolved type hint."""
     rules = field.metadata
     parts = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
-    later = tuple(rules.get("later", ()))
     literals = tuple(word for part in parts if get_origin(part) is Literal for word in get_args(part))
-    words = tuple(word for word in (*rules.get("choices", ()), *rules.get("words", ()), *literals) if word not in later)
+    words = (*rules.get("choices", ()), *rules.get("words", ()), *literals)
     number = next((part for part in (int, float) if part in parts), None)
-    later_integers = bool(rules.get("later_integers"))
-    later_above = rules.get("later_above")
     is_path = "words" in rules
     return OptionRule(
         name=field.name,
         meaning=rules["meaning"],
         default=_default(field),
-        number=None if later_integers else number,
+        number=number,
         words=words,
         is_layers=hint == LayerWeights,
         is_path=is_path,
@@ -142,10 +119,7 @@ def rule_of(field: dataclasses.Field[Any], hint: Any) -> OptionRule:
         suffixes=tuple(rules.get("suffixes", PICTURE_SUFFIXES)) if is_path else (),
         ge=rules.get("ge"),
         gt=rules.get("gt"),
-        le=rules.get("le", later_above),
-        later=later,
-        later_above=later_above,
-        later_integers=later_integers,
+        le=rules.get("le"),
         examples=tuple(rules.get("examples", ())) or words,
     )
 
