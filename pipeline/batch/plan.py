@@ -45,7 +45,8 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """The steps of a run, most important first: by priority, then as in the manifest."""
+    """The steps of a run, most important first: by priority, then as in the manifest; but of those that paint and are as
+    important as each other, first the ones without a picture, then those whose picture is the oldest."""
 
     steps: tuple[Step, ...]
 
@@ -75,7 +76,7 @@ def make_plan(
         look_up()
         step = _step(job, state, network, sha256, selection.force)
         steps.append(_held(step, failures, manifest.run, retry=selection.retry_failed))
-    return Plan(steps=tuple(_limited(steps, selection.limit)))
+    return Plan(steps=tuple(_limited(_longest_wanted_first(steps, state.output), selection.limit)))
 
 
 def _step(
@@ -151,6 +152,25 @@ def _held(step: Step, failures: Failures, settings: RunSettings, *, retry: bool)
     since = f"failed in {failure.runs} runs since {failure.since[:10]}"
     reason = f"{since} ({failure.reason}); --retry-failed tries it again"
     return replace(step, action="quarantined", reason=reason, reason_class=failure.reason_class, failure=failure)
+
+
+def _longest_wanted_first(steps: Sequence[Step], output: Path) -> list[Step]:
+    """The steps, in order of priority as they come, with those that paint in the order of `Plan` at the places that they have.
+
+    So that a night that is too short every night gets round to all its pairs.
+    """
+
+    def painted_ns(step: Step) -> int:
+        try:
+            return (output / step.job.output).stat().st_mtime_ns
+        except OSError:  # not painted yet, or lost
+            return 0
+
+    painting = sorted(
+        (step for step in steps if step.action == "paint"), key=lambda step: (-step.job.priority, painted_ns(step))
+    )
+    due = iter(painting)
+    return [next(due) if step.action == "paint" else step for step in steps]
 
 
 def _settings_of(picture: Path) -> dict[str, Any]:
