@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import time
 
+import numpy as np
 import pytest
 from night_kit import Nights
 
+from pipeline.batch.clean import CHECKPOINT_DAYS
 from pipeline.batch.plan import make_plan
 from pipeline.batch.records import State
 from pipeline.manifest import load_manifest
@@ -41,3 +44,77 @@ def test_the_longest_wanted_pair_is_painted_first(nights):
     nights.run(limit=4)
     assert nights.asked == ["urgent.png", "new.png", "twin.png", "old.png"]
     assert plan() == ["urgent", "kept", "young", "old", "new", "twin"]
+
+
+def lay_checkpoint(nights, output, key="k"):
+    """A checkpoint as a worker saves it."""
+    from pipeline.batch.checkpoints import save
+    from pipeline.stylize import Progress
+
+    path = State(nights.output).checkpoint_path(output)
+    save(path, Progress(1, 2, 3.0, (), {"image": np.ones((4, 6, 3), np.float32)}), key=key, setting={}, side=64)
+    return path
+
+
+DOG = "\n  - {content: content/dog.png, style: style/wave.png, output: dog.png}\n"
+SEA = "\n  - {content: content/sea.png, style: style/wave.png, output: sea.png}\n"
+
+
+def test_a_checkpoint_of_another_manifest_is_left_alone(nights):
+    sea = lay_checkpoint(nights, "sea.png")
+    nights.manifest(DOG)
+    nights.run()
+    assert sea.exists()
+    nights.manifest(SEA)
+    nights.run()
+    assert not sea.parent.exists()
+
+
+def test_a_run_over_some_pairs_leaves_the_others_checkpoints(nights):
+    sea = lay_checkpoint(nights, "sea.png")
+    nights.run(only="dog.png")
+    assert sea.exists()
+
+
+def test_a_waiting_pair_keeps_its_checkpoint_and_a_finished_one_does_not(nights):
+    nights.run()
+    key = nights.report()["pairs"][0]["key"]
+    dog, sea = (lay_checkpoint(nights, name, key) for name in ("dog.png", "sea.png"))
+    (nights.output / "dog.png").unlink()
+    nights.run(lambda step: {"type": "interrupted", "steps": 2, "standing": "step 2 of 4"})
+    assert dog.exists()
+    assert not sea.exists()
+    nights.run()
+    assert not dog.exists()
+
+
+def damage(path):
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def grow_old(path):
+    os.utime(path, (time.time() - (CHECKPOINT_DAYS + 0.1) * 86400,) * 2)
+
+
+@pytest.mark.parametrize(("spoil", "goes"), [(damage, True), (grow_old, True), (lambda path: None, False)])
+def test_another_manifests_checkpoint_goes_when_it_is_of_no_use_to_anyone(nights, spoil, goes):
+    nights.manifest(DOG)
+    spoil(other := lay_checkpoint(nights, "sea.png"))
+    nights.run()
+    assert other.exists() != goes
+
+
+def test_another_manifests_checkpoint_goes_when_its_picture_stands(nights):
+    nights.manifest(SEA)
+    key = nights.run()["pairs"][0]["key"]
+    nights.manifest(DOG)
+    sea = lay_checkpoint(nights, "sea.png", key)
+    nights.run()
+    assert not sea.exists()
+    lay_checkpoint(nights, "sea.png", "of other options")
+    nights.run()
+    assert sea.exists()
+    lay_checkpoint(nights, "sea.png", key)
+    (nights.output / "sea.png").unlink()
+    nights.run()
+    assert sea.exists()

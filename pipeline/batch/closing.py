@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from pipeline.batch.clean import unwanted_checkpoints
+from pipeline.batch.clean import useless_checkpoints
 from pipeline.batch.facts import run_facts
 from pipeline.batch.files import write_whole
 from pipeline.batch.hooks import run_hook
@@ -45,11 +45,12 @@ def close(night: Night, *, began: float, command: tuple[str, ...], selection: Se
 
 
 def _sweep_checkpoints(ledger: Ledger) -> None:
-    """Remove checkpoints of pairs that are finished, or that the manifest does not name."""
-    finished = {name for name, outcome in ledger.outcomes.items() if outcome.status in ("done", "up_to_date")}
-    wanted = {pair_id(job.output) for job in ledger.manifest.jobs if job.output not in finished}
+    """Remove checkpoints that no run will go on from."""
+    over = {outcome.output: outcome.status in ("done", "up_to_date") for outcome in ledger.outcomes.values()}
+    finished = {pair_id(output) for output, done in over.items() if done}
+    unfinished = {pair_id(output) for output, done in over.items() if not done}
     with suppress(OSError):
-        for path in unwanted_checkpoints(ledger.state, wanted):
+        for path in useless_checkpoints(ledger.state, finished, unfinished):
             path.unlink(missing_ok=True)
         ledger.state.checkpoints.rmdir()  # if it is empty now
 
