@@ -387,7 +387,8 @@ class Outcome:
     `content` and `style` are names relative to the input folder where they lie below it. `size` is (width, height) of the
     picture in pixels. `failing_since` (ISO 8601) and `failed_runs` count runs without a break in which the pair failed in the
     same way. `weights` are the network's name and SHA-256. `threads` are
-    the processor threads it was painted with. `notes` are things worth knowing that are not failures
+    the processor threads it was painted with; `painted_with` is all that equal bytes depend on beside the key: threads, device,
+    processor, TensorFlow. `notes` are things worth knowing that are not failures
     ("first of 12 frames used").
     """
 
@@ -408,6 +409,7 @@ class Outcome:
     peak_memory_bytes: int | None = None
     precision: str | None = None
     threads: int | None = None
+    painted_with: dict[str, Any] = field(default_factory=dict)
     weights: dict[str, str] = field(default_factory=dict)
     seed: int = 0
     key: str = ""

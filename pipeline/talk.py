@@ -319,7 +319,7 @@ def finished_line(outcome: Outcome) -> str:
         first, last = (outcome.losses[end]["total"] for end in ("first", "last"))
         return (
             f"done {name}: {width}x{height}, {outcome.steps} steps in {duration(outcome.seconds)}, "
-            f"loss {first:.4g} -> {last:.4g}"
+            f"loss {first:.4g} -> {last:.4g}" + "".join(f"; {printable(note)}" for note in outcome.notes)
         )
     return f"{outcome.status.replace('_', ' ')} {name}" + (f": {printable(outcome.reason)}" if outcome.reason else "")
 

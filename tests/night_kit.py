@@ -40,6 +40,8 @@ def painted(output: Path) -> Answer:
             "steps": step.job.options.steps,
             "seconds": 1.0,
             "losses": {"first": losses, "last": losses},
+            "precision": "float32",
+            "painted_with": {"threads": 2, "device": "CPU", "processor": "8086", "tensorflow": "2.21.0"},
         }
 
     return answer
@@ -66,7 +68,7 @@ class Nights:
             f"defaults: {{size: 48, steps: 4, weights: random{options}}}\npairs:{pairs}"
         )
 
-    def run(self, answer: Answer | None = None, **selection: Any) -> dict[str, Any]:
+    def run(self, answer: Answer | None = None, voice: Any = None, **selection: Any) -> dict[str, Any]:
         """One run; returns its report. `selection` are fields of Selection."""
         respond = answer or painted(self.output)
         asked = self.asked = []
@@ -86,7 +88,7 @@ class Nights:
                     yield Event(step, respond(step))
 
         self._monkeypatch.setattr("pipeline.batch.night.Supervisor", Scripted)
-        report = run(load_manifest(self.project / "night.yaml"), Selection(**selection), Quiet())
+        report = run(load_manifest(self.project / "night.yaml"), Selection(**selection), voice or Quiet())
         return report
 
     def report(self) -> dict[str, Any]:

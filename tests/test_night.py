@@ -12,7 +12,9 @@ from night_kit import Nights
 from pipeline.batch.clean import CHECKPOINT_DAYS
 from pipeline.batch.plan import make_plan
 from pipeline.batch.records import State
+from pipeline.batch.sealed import read_sealed, write_sealed
 from pipeline.manifest import load_manifest
+from pipeline.talk import Lines
 
 
 @pytest.fixture
@@ -118,3 +120,52 @@ def test_another_manifests_checkpoint_goes_when_its_picture_stands(nights):
     (nights.output / "sea.png").unlink()
     nights.run()
     assert sea.exists()
+
+
+def forge(nights, output, **changes):
+    """Change what the record says of the pair's last painting."""
+    path = State(nights.output).record_path(output)
+    record = read_sealed(path)
+    record["outcome"] |= changes
+    write_sealed(path, record)
+
+
+HERE = {"threads": 2, "device": "CPU", "processor": "8086", "tensorflow": "2.21.0"}
+
+
+@pytest.mark.parametrize(
+    ("before", "words"),
+    [
+        ({"painted_with": HERE | {"threads": 64}}, "threads (64, now 2)"),
+        ({"painted_with": HERE | {"processor": "Z80"}}, "processor (Z80, now 8086)"),
+        ({"painted_with": HERE | {"device": "GPU", "tensorflow": "2"}}, "device (GPU, now CPU), tensorflow (2, now 2.21.0)"),
+        ({"precision": "bfloat16"}, "precision (bfloat16, now float32)"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)  # fmt: skip
+def test_painting_anew_elsewhere_promises_no_equal_bytes(nights, before, words, capsys):
+    nights.run()
+    forge(nights, "dog.png", **before)
+    for name in ("dog.png", "sea.png"):
+        (nights.output / name).unlink()
+    dog, sea = nights.run(voice=Lines())["pairs"]
+    told = f"painted before with other {words}: alike, not equal byte for byte"
+    assert dog["notes"] == [told]
+    assert sea["notes"] == []
+    assert f"done dog.png: 48x40, 4 steps in 1.0 s, loss 1 -> 1; {told}\n" in capsys.readouterr().err
+    assert dog["painted_with"] == HERE
+    (nights.output / "dog.png").unlink()
+    assert nights.run()["pairs"][0]["notes"] == []
+
+
+def test_another_picture_is_no_repetition(nights):
+    nights.run()
+    forge(nights, "dog.png", painted_with=HERE | {"threads": 64})
+    nights.manifest(options=", seed: 3")
+    assert [pair["notes"] for pair in nights.run()["pairs"]] == [[], []]
+
+
+def test_a_record_from_before_settings_were_kept_says_nothing(nights):
+    nights.run()
+    forge(nights, "dog.png", painted_with={}, precision=None)
+    assert [pair["notes"] for pair in nights.run(force=True)["pairs"]] == [[], []]

@@ -30,7 +30,9 @@ PAIRS = """
 LONG = 4000  # steps that no test waits for
 
 
-def write_manifest(project: Path, pairs: str = PAIRS, steps: int = 4, weights: str = "random", run: str = "{}") -> None:
+def write_manifest(
+    project: Path, pairs: str = PAIRS, steps: int = 4, weights: str = "random", run: str = "{threads: 2}"
+) -> None:
     (project / "night.yaml").write_text(
         f"version: 1\nname: test\ninput: input\noutput: out\nrun: {run}\n"
         f"defaults: {{size: 48, steps: {steps}, weights: {weights}}}\npairs:{pairs}"
@@ -512,6 +514,9 @@ def test_show_of_what_is_no_output_is_a_usage_error(painted, stylize):
 
 def test_show_tells_how_a_picture_was_made_and_a_manifest_that_makes_it_again(painted, painted_once, stylize):
     settings = json.loads(stylize("show", "out/dog--wave.png", cwd=painted).stdout)
+    assert settings["painted_with"] == report_of(painted)["pairs"][0]["painted_with"]
+    assert settings["painted_with"].keys() == {"threads", "device", "processor", "tensorflow"}
+    assert all(settings["painted_with"].values())
     assert settings["content"] == "content/dog.png"
     assert settings["options"]["steps"] == 4
     assert settings["weights"]["name"] == "random"

@@ -22,6 +22,7 @@ from typing import IO, Any, TypeVar
 import numpy as np
 
 from pipeline.batch.files import write_whole_by
+from pipeline.batch.machine import differences_between
 from pipeline.errors import BadOutput, Diverged, OutputError, StylizeError
 from pipeline.job import Reading
 from pipeline.stylize import Progress
@@ -84,15 +85,9 @@ def load(path: Path, *, key: str, setting: Mapping[str, Any]) -> tuple[Progress,
         raise Unusable("its checkpoint is damaged") from error
     if about["key"] != key:
         raise Unusable("its checkpoint is of the pair as it was before")
-    if differences := _differences(about["setting"], setting):
+    if differences := differences_between(about["setting"], setting):
         raise Unusable(f"its checkpoint of step {progress.step} was made with other {differences}")
     return progress, side
-
-
-def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    """`threads (4, now 2), device (...)`."""
-    names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
-    return ", ".join(f"{name} ({before.get(name)}, now {now.get(name)})" for name in names)
 
 
 class Keeper:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.batch.failures import Failure, Failures, circumstances
+from pipeline.batch.machine import differences_between
 from pipeline.batch.observer import Observer
 from pipeline.batch.plan import Step
 from pipeline.batch.records import State
@@ -58,6 +59,7 @@ class Ledger:
         """A pair was painted: `message` is the worker's. Its record is kept."""
         details = {name: value for name, value in message.items() if name in _DETAILS}
         outcome = self.outcome(step, "done", **details)
+        outcome.notes = [*outcome.notes, *_not_the_same_again(step, outcome)]
         self._record(outcome)
         self._failures.forget(step.job.output)
         with suppress(OSError):
@@ -168,3 +170,15 @@ class Ledger:
         except (OSError, StylizeError) as error:
             self.warn(f"no record of {outcome.output} was kept: {error}")
             self.codes.append(ExitCode.ENVIRONMENT)
+
+
+def _not_the_same_again(step: Step, outcome: Outcome) -> list[str]:
+    """A note where a pair was painted anew in another setting than before: kernels add up in another order with other threads,
+    on another processor, in another TensorFlow, and small differences grow from step to step."""
+    before = step.record.outcome if step.record is not None and step.record.key == outcome.key else {}
+    known = {name: value for name, value in before.get("painted_with", {}).items() if name in outcome.painted_with}
+    if before.get("precision") is not None:
+        known["precision"] = before["precision"]
+    now = outcome.painted_with | {"precision": outcome.precision}
+    differences = differences_between(known, {name: now[name] for name in known})
+    return [f"painted before with other {differences}: alike, not equal byte for byte"] if differences else []

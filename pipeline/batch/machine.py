@@ -1,12 +1,14 @@
-"""The machine as Linux shows it: GPUs, processor, peak memory of this process."""
+"""The machine as Linux shows it: GPUs, processor, peak memory of this process; and in what two settings differ."""
 
 from __future__ import annotations
 
 import os
 import platform
 import resource
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 
 def devices(slots: int) -> list[str | None]:
@@ -26,6 +28,12 @@ def processor() -> str:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         return next(line for line in lines if line.startswith("model name")).split(":", 1)[1].strip()
     return platform.processor()
+
+
+def differences_between(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """In what the settings of two paintings differ, in words: `threads (4, now 2), device (...)`; empty if in nothing."""
+    names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
+    return ", ".join(f"{name} ({before.get(name)}, now {now.get(name)})" for name in names)
 
 
 def reset_peak_memory() -> None:

@@ -241,6 +241,7 @@ class _Painter:
             "steps": len(result.trace),
             "losses": losses,
             "meta": dict(job.meta),
+            "painted_with": self._setting,
             **command["made_by"],
         }
         data = encode_picture(
@@ -268,7 +269,8 @@ class _Painter:
             "setup_seconds": result.setup_seconds,
             "peak_memory_bytes": peak_memory(),
             "precision": result.precision,
-            "threads": int(os.environ["STYLIZE_WORKER_THREADS"]),
+            "threads": self._setting["threads"],
+            "painted_with": self._setting,
             "losses": losses,
             "trace": [asdict(reading) for reading in result.trace],
             "notes": [*result.notes, *keeper.notes],

@@ -136,6 +136,7 @@ def _pair(outcome: Outcome) -> dict[str, Any]:
         "peak_memory_bytes": outcome.peak_memory_bytes,
         "precision": outcome.precision,
         "threads": outcome.threads,
+        "painted_with": outcome.painted_with,
         "weights": outcome.weights,
         "seed": outcome.seed,
         "key": outcome.key,
