@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from night_kit import Nights, failed, painted, statuses
 
-from pipeline.batch import closing, records
+from pipeline.batch import closing, driver, records
 from pipeline.batch.files import write_whole
 from pipeline.errors import DiskFull
 from pipeline.talk import JsonLines
@@ -32,11 +32,26 @@ def full(monkeypatch, free: int) -> None:
     monkeypatch.setattr("pipeline.batch.space.shutil.disk_usage", lambda _: usage)
 
 
-def test_no_room_for_one_picture_is_said_before_the_first_second(nights, monkeypatch):
+def test_no_room_for_one_picture_is_said_before_the_first_second_and_in_the_report(nights, monkeypatch, capsys):
+    called = []
+    for module in (driver, closing):
+        monkeypatch.setattr(module, "call_hook", lambda ledger, command, *_: called.append(command))
+    nights.manifest(run="{on_start: [begin], on_failure: [tell]}")
+    nights.run(only="dog.png")
+    assert called == [("begin",)]
     full(monkeypatch, 100_000)
-    with pytest.raises(DiskFull, match=r"out has 0\.1 MiB free and a picture needs about 0\.1 MiB; free space, or put"):
-        nights.run()
+    report = nights.run()
     assert nights.asked == []
+    assert statuses(report) == {"dog.png": "up_to_date", "sea.png": "not_started"}
+    assert nights.report()["run"]["exit_code"] == 4
+    words = "out has 0.1 MiB free and a picture needs about 0.1 MiB; free space, or put the output on another disk"
+    assert words in capsys.readouterr().err
+    assert words in report["run"]["warnings"][0]
+    assert words in report["pairs"][1]["reason"]
+    text = (nights.output / "report.txt").read_text()
+    assert "1 not started - No room on the disk" in text
+    assert "Fix: Free space on the disk of the output folder. The next run paints them." in text
+    assert called == [("begin",), ("tell",)]
 
 
 def test_room_for_some_pictures_is_a_warning_and_no_more(nights, monkeypatch):
@@ -61,8 +76,7 @@ def test_room_is_asked_for_by_size_and_format(project, nights, monkeypatch, line
     Image.new("RGB", (2000, 2000)).save(project / "input/content/dog.png")
     nights.manifest(f"\n  - {{content: content/dog.png, style: style/wave.png, {line}, options: {{size: 1000}}}}\n")
     full(monkeypatch, int((million + 0.15) * 1e6) - 1)
-    with pytest.raises(DiskFull):
-        nights.run()
+    assert nights.run()["run"]["exit_code"] == 4
     full(monkeypatch, int((million + 0.15) * 1e6))
     assert nights.run()["run"]["exit_code"] == 0
 

@@ -64,9 +64,13 @@ def test_1_a_bug_before_the_first_pair_is_said_too(nights, stylize):
         "    driver.make_plan = broken\n"
     )
     done = stylize("run", "night.yaml", cwd=nights.project, PYTHONPATH=f"{nights.project}:{REPOSITORY}")
-    assert done.returncode == 1
-    assert "RuntimeError: a bug for this test" in done.stderr
-    last_line(done, started=False)
+    assert done.returncode == nights.report()["run"]["exit_code"] == 1
+    assert last_line(done).startswith("2 not started - ")
+    assert "a bug ended the run; its traceback is in " in done.stderr
+    log = next((nights.output / ".pipeline/history").glob("*.log")).read_text()
+    assert "RuntimeError: a bug for this test" in log
+    assert "in broken" in log
+    assert "2 not started - Met a bug in this program" in (nights.output / "report.txt").read_text()
 
 
 def test_2_usage_and_manifest(nights, stylize):
@@ -91,7 +95,10 @@ def test_4_the_environment(nights, stylize):
     done = stylize("run", "night.yaml", "--set", "weights=nowhere.h5", cwd=nights.project)
     assert done.returncode == 4
     assert "nowhere.h5: no such file" in done.stderr
-    assert last_line(done, started=False) == "exit 4 (environment)"
+    assert last_line(done).startswith("2 not started - ")
+    assert nights.report()["run"]["exit_code"] == 4
+    assert all("nowhere.h5: no such file" in pair["reason"] for pair in nights.report()["pairs"])
+    assert "2 not started - The machine stood in the way" in (nights.output / "report.txt").read_text()
 
 
 def test_10_the_deadline_with_pairs_left(nights, stylize):

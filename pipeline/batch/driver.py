@@ -14,12 +14,12 @@ from pipeline.batch.ledger import Ledger
 from pipeline.batch.lock import run_lock
 from pipeline.batch.night import Night
 from pipeline.batch.observer import Observer
-from pipeline.batch.plan import Plan, make_plan
+from pipeline.batch.plan import Plan, Step, make_plan
 from pipeline.batch.records import State
 from pipeline.batch.selection import Selection
 from pipeline.batch.signals import Stop, stop_on_signals
 from pipeline.batch.space import look_for_room
-from pipeline.errors import OutputError, Stopped
+from pipeline.errors import DiskFull, OutputError, Stopped
 from pipeline.job import Manifest
 
 # A part file is written in seconds; the other shards' live ones are younger than this, whatever their machines' clocks say.
@@ -37,7 +37,7 @@ def run(
     """Bring every selected pair up to date; returns the report, whose `run.exit_code` is the run's.
 
     `command` is the command line, for the report; `wait_seconds` is how long another run is waited for.
-    Raises, before anything was started: Locked, OutputError, DiskFull, WeightsError, Stopped.
+    Raises, where nothing was planned or nothing may be written: Locked, OutputError, Stopped.
     """
     began = time.time()
     run_id = f"{datetime.datetime.now(datetime.UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
@@ -47,28 +47,42 @@ def run(
         waiting = _Waiting(observer, stopped)
         held.enter_context(run_lock(state.folder, run_id, wait_seconds, selection.shard, waiting))
         remove_parts(manifest.output, seconds_old=0.0 if selection.shard is None else _SURELY_DEAD_SECONDS)
-        plan = _planned(manifest, state, selection, stopped)
+        plan, scarce, trouble = _planned(manifest, state, selection, stopped)
         ledger = Ledger(manifest, state, observer, run_id)
-        if scarce := look_for_room(plan, manifest.output):
+        if scarce:
             ledger.warnings.append(scarce)
         night = Night(plan, ledger, stopped, began)
-        observer.planned(plan, night.ahead())
+        observer.planned(plan, night.ahead() if trouble is None else None)
         for warning in ledger.warnings:
             observer.warned(warning)
-        if manifest.run.on_start:
+        if trouble is not None:
+            night.call_off(trouble)
+        elif manifest.run.on_start:
             call_hook(ledger, manifest.run.on_start, None, selection.shard, lambda: stopped.by is not None)
         night.work()
         return close(night, began=began, command=command, selection=selection)
 
 
-def _planned(manifest: Manifest, state: State, selection: Selection, stopped: Stop) -> Plan:
-    """The plan; a signal ends the reading of a thousand photographs, and keeps what was learnt of them."""
+def _planned(
+    manifest: Manifest, state: State, selection: Selection, stopped: Stop
+) -> tuple[Plan, str | None, Exception | None]:
+    """The plan; a warning where room on the disk is scarce; and what forbids to carry it out, so that the report can say it.
+
+    A signal ends the reading of a thousand photographs, and keeps what was learnt of them. Raises Stopped then.
+    """
     try:
-        return make_plan(manifest, state, selection, stopped.check)
+        plan = make_plan(manifest, state, selection, stopped.check)
     except Stopped:
         with contextlib.suppress(OutputError):
             state.hashes.save(whole=False)
         raise
+    except Exception as trouble:  # weights that are missing, or a bug: none of the pairs is looked at
+        wanted = (job for job in manifest.jobs if selection.takes(job.output))
+        return Plan(steps=tuple(Step(job=job, action="paint", reason="") for job in wanted)), None, trouble
+    try:
+        return plan, look_for_room(plan, manifest.output), None
+    except DiskFull as full:
+        return plan, None, full
 
 
 class _Waiting:

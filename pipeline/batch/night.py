@@ -17,7 +17,7 @@ from pipeline.batch.plan import Plan, Step
 from pipeline.batch.signals import Stop
 from pipeline.batch.supervisor import Event, Supervisor
 from pipeline.batch.versions import version
-from pipeline.errors import ExitCode, StylizeError
+from pipeline.errors import EnvironmentProblem, ExitCode, StylizeError
 from pipeline.job import RunSettings
 
 
@@ -34,23 +34,30 @@ class Night:
         self._reasons: dict[str, Mapping[str, Any]] = {}  # of the last failed try
         self._saved: dict[str, Mapping[str, Any]] = {}  # what the worker told last of a pair's checkpoint
         self._closing = False  # no new pair is started any more
+        self._called_off: Exception | None = None  # what ended the work before its time
 
     def ahead(self) -> Estimate | None:
         """What the pairs that wait will probably take, with the start of the run where it is still to come."""
         estimates = [self._estimator.estimate(step.job) for step in self._waiting]
         return in_all(estimates, self._settings.jobs, started=bool(self.machine))
 
+    def call_off(self, trouble: Exception) -> None:
+        """Start no pair any more, for this reason: the machine's, or a bug's. It ends the work and not the books."""
+        self._called_off, self._closing = trouble, True
+        if isinstance(trouble, StylizeError):
+            self.ledger.codes.append(trouble.exit_code)
+            self.ledger.warn(str(trouble))
+            return
+        self.ledger.codes.append(ExitCode.BUG)
+        self.ledger.write_log("".join(traceback.format_exception(trouble)))
+        self.ledger.warn(f"a bug ended the run; its traceback is in {self.ledger.log}")
+
     def work(self) -> None:
-        """Settle what needs no painting, then have the rest painted. A bug ends the work and not the books."""
+        """Settle what needs no painting, then have the rest painted."""
         try:
             self._work()
-        except StylizeError as error:
-            self.ledger.warn(str(error))
-            self.ledger.codes.append(error.exit_code)
-        except Exception:
-            self.ledger.codes.append(ExitCode.BUG)
-            self.ledger.write_log(traceback.format_exc())
-            self.ledger.warn(f"a bug ended the run; its traceback is in {self.ledger.log}")
+        except Exception as trouble:
+            self.call_off(trouble)
         for step in self.plan.steps:
             if step.job.output not in self.ledger.outcomes:
                 self._leave_over(step)
@@ -168,7 +175,11 @@ class Night:
         if last := self._reasons.get(step.job.output):
             self.ledger.failed(step, last["reason"], last["class"], ExitCode(last["exit_code"]))
             return
-        if ExitCode.DEADLINE in self.ledger.codes:
+        if isinstance(self._called_off, EnvironmentProblem):
+            reason, reason_class = str(self._called_off), self._called_off.reason_class
+        elif self._called_off is not None:
+            reason, reason_class = "a bug ended the run", "bug"
+        elif ExitCode.DEADLINE in self.ledger.codes:
             reason, reason_class = "no time left before the deadline", "deadline"
         else:
             reason = "the run was stopped" if self.stopped.by else "the run ended early, after a failure"

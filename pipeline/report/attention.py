@@ -124,6 +124,18 @@ _FAILURES = {
 _QUARANTINED = "Not tried again until the pair, its pictures or the limit it met change, or with --retry-failed."
 
 _NOT_STARTED = {
+    "disk": (
+        "No room on the disk",
+        "Free space on the disk of the output folder. The next run paints them.",
+    ),
+    "environment": (
+        "The machine stood in the way",
+        "Do what the warning says; stylize doctor tells what this machine has. The next run paints them.",
+    ),
+    "bug": (
+        "Met a bug in this program",
+        "The log of the run has the traceback; please report it together with the manifest.",
+    ),
     "deadline": (
         "Out of time",
         "Nothing is wrong. The next run paints them; give pairs that must not wait a higher priority.",
