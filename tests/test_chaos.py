@@ -109,6 +109,30 @@ def test_a_closed_terminal_ends_the_run_in_order(hanging):
     run.check_gone()
 
 
+@pytest.mark.parametrize(("first", "second", "code"), [("SIGTERM", "SIGTERM", 143), ("SIGTERM", "SIGINT", 130)])
+def test_a_second_signal_ends_the_run_at_once_and_costs_no_picture(first, second, code, painted, tmp_path):
+    """The worker hears no SIGTERM, so that the first signal leaves the run waiting for it; no report says that it did not."""
+    trial = Trial(painted, tmp_path / "trial", seed=1)
+    try:
+        trial.lay_fault(painted.outputs[3], 1, "deaf")
+        run = trial.start()
+        while not any(entry.output.startswith("fault:") for entry in trial.diary()):
+            assert run.process.poll() is None
+        run.kill(signal.Signals[first])
+        with pytest.raises(Finding, match="did not end"):
+            run.wait(1)
+        run.kill(signal.Signals[second])
+        assert run.wait(STOP_SECONDS) == code
+        assert not (trial.out / "report.json").exists()
+        run.check_gone()
+        trial.look()
+        assert len(trial.missing()) == len(painted.outputs) - 3
+        trial.finish()
+        trial.check_work(1)
+    finally:
+        trial.close()
+
+
 def test_nohup_keeps_its_meaning(hanging):
     run = hanging.start(driver=("nohup",))
     assert run.await_steps(1)

@@ -6,6 +6,7 @@ number of a case stands in its id.
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import signal
@@ -534,6 +535,28 @@ def test_76_file_that_keeps_changing_is_refused(tmp_path: Path, monkeypatch: pyt
     grow_at_each_second_status(path, 2, monkeypatch)
     with pytest.raises(BadImage, match="changed while it was being read"):
         read_source(path)
+
+
+@pytest.mark.parametrize("read", [read_source, hash_file])
+def test_disk_that_fails_once_is_read_again_and_one_that_goes_on_failing_is_named(
+    read: Callable[[Path], object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.jpg"
+    path.write_bytes(saved("JPEG"))
+    whole, real, left = read(path), os.open, 1
+
+    def fail(*arguments: Any, **named: Any) -> int:
+        nonlocal left
+        left -= 1
+        if left >= 0:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return real(*arguments, **named)
+
+    monkeypatch.setattr("pipeline.images.source.os.open", fail)
+    assert read(path) == whole
+    left = 2
+    with pytest.raises(BadImage, match=r"a\.jpg cannot be opened: Input/output error; check the disk"):
+        read(path)
 
 
 def test_76_file_that_grows_without_a_new_date_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import errno
 import hashlib
 import json
 import os
@@ -152,6 +153,28 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch)
     with pytest.raises(OutputError, match=r"file: the disk is full; nothing was left behind"):
         write_whole(tmp_path / "file", b"new")
     assert [(p.name, p.read_bytes()) for p in tmp_path.iterdir()] == [("file", b"old")]
+
+
+@pytest.mark.parametrize("name", ["fsync", "replace", "mkdir"])
+def test_an_input_output_error_is_met_with_a_second_try_and_no_third(name, tmp_path, monkeypatch):
+    real, failures, slept = getattr(os, name), [], []
+
+    def fail(*arguments, **named):
+        if len(failures) < allowed:
+            failures.append(arguments)
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return real(*arguments, **named)
+
+    monkeypatch.setattr(os, name, fail)
+    monkeypatch.setattr("pipeline.batch.files.time.sleep", slept.append)
+    allowed = 1
+    write_whole(tmp_path / "one/a.png", b"whole")
+    assert (tmp_path / "one/a.png").read_bytes() == b"whole"
+    assert slept == [1.0]
+    allowed = 3
+    with pytest.raises(OutputError, match=r"two/b.png: Input/output error; nothing was left behind"):
+        write_whole(tmp_path / "two/b.png", b"whole")
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["a.png"]
 
 
 def test_data_is_on_the_disk_before_the_name_and_the_name_before_the_return(tmp_path, monkeypatch):

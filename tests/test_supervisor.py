@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.batch import supervisor
+from pipeline.batch import machine, supervisor
 from pipeline.batch.supervisor import Supervisor
 from pipeline.errors import EnvironmentProblem
 
@@ -23,7 +23,7 @@ for line in os.fdopen(commands):
     task = json.loads(line)
     if task["then"] == "die":
         os._exit(7)
-    say(type="done", pid=os.getpid())
+    say(type="done", pid=os.getpid(), gpu=os.environ.get("CUDA_VISIBLE_DEVICES"))
     if task["then"] == "leave":
         os._exit(0)
 """
@@ -36,14 +36,14 @@ def of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(supervisor, "WORKER", "small_worker")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
 
-    def events(*tasks: str):
+    def events(*tasks: str, **settings):
         waiting = list(tasks)
 
         def next_task():
             time.sleep(0.25)  # time enough for a worker to be gone
             return waiting.pop(0) if waiting else None
 
-        desk = Supervisor[str](lambda task: {"then": task}, log=tmp_path / "log", threads=1)
+        desk = Supervisor[str](lambda task: {"then": task}, log=tmp_path / "log", threads=1, **settings)
         return [event.message for event in desk.run(next_task, lambda: False) if event.message["type"] != "started"]
 
     return events
@@ -73,3 +73,47 @@ def test_a_machine_without_room_for_a_process_is_the_environments_fault(of, monk
     monkeypatch.setattr(supervisor.subprocess, "Popen", refuse)
     with pytest.raises(EnvironmentProblem, match="cannot be started: Resource temporarily unavailable; close other"):
         of("stay")
+
+
+@pytest.mark.parametrize(
+    ("held", "workers"),
+    [
+        ([100, 100, 299, 300], 1),  # up to three times what it held after its first task
+        ([100, 301, 100, 299], 2),
+        ([100, 301, 301, 301], 2),  # the second one has a first size of its own
+        ([100, 301, 100, 301], 2),
+    ],
+)
+def test_a_worker_whose_memory_has_grown_is_replaced_between_two_tasks(of, monkeypatch, held, workers):
+    sizes = iter(held)
+    monkeypatch.setattr(supervisor._Slot, "memory", lambda _: next(sizes))
+    answers = of("stay", "stay", "stay", "stay")
+    assert [answer["type"] for answer in answers] == ["done"] * 4
+    assert len({answer["pid"] for answer in answers}) == workers
+
+
+@pytest.mark.parametrize(
+    ("gpus", "slots", "given"),
+    [
+        ("0,1", 2, {"0", "1"}),
+        ("3,GPU-5a,7", 2, {"3", "GPU-5a"}),
+        ("0,1", 3, {"0", "1"}),  # more workers than GPUs share them
+        ("0,1", 1, {"0,1"}),  # one worker alone may choose
+        ("", 2, {""}),
+    ],
+)
+def test_each_of_several_workers_has_a_gpu_of_its_own_before_it_starts(of, monkeypatch, gpus, slots, given):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", gpus)
+    answers = of(*["stay"] * 6, slots=slots)
+    assert {answer["gpu"] for answer in answers} == given
+    assert len({answer["pid"] for answer in answers}) == slots
+
+
+def test_without_being_told_workers_share_out_the_gpus_that_the_driver_shows(monkeypatch, tmp_path):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr(machine, "_GPUS", tmp_path)
+    assert machine.devices(2) == [None, None]
+    for address in ("0000:01:00.0", "0000:02:00.0"):
+        (tmp_path / address).mkdir()
+    assert machine.devices(1) == [None]
+    assert machine.devices(3) == ["0", "1", "0"]

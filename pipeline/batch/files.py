@@ -20,6 +20,7 @@ from pipeline.errors import BadOutput, DiskFull, OutputError
 
 PART_PREFIX = ".pipeline-"
 PART_SUFFIX = ".part"
+_AGAIN_SECONDS = 1.0  # chosen: what a network folder needs to come back, and nothing beside a pair
 _TROUBLE_OF_ONE_NAME = (errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTEMPTY)
 
 
@@ -31,12 +32,21 @@ def write_whole(path: Path, data: bytes) -> None:
 def write_whole_by(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     """Put what `write` writes under `path`, making folders as needed; mode 0666 less the umask, as other programs write files.
 
+    After an input/output error (a network folder's hiccup, a cable's) all is written once more, to a new file: of the old one
+    fsync would say that it is well (fsync(2)).
     Raises BadOutput where only this name is the trouble (a folder stands there), OutputError where nothing can be written
     (permissions), DiskFull among them. All name the file.
     """
     try:
-        _make_folder(path.parent)
-        _write_whole(path, write)
+        try:
+            _make_folder(path.parent)
+            _write_whole(path, write)
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise
+            time.sleep(_AGAIN_SECONDS)
+            _make_folder(path.parent)
+            _write_whole(path, write)
     except OSError as error:
         if error.errno in _TROUBLE_OF_ONE_NAME:
             raise BadOutput(
@@ -69,7 +79,12 @@ def _make_folder(folder: Path) -> None:
         return
     _make_folder(folder.parent)
     folder.mkdir(exist_ok=True)  # another worker may be as fast
-    _sync_folder(folder.parent)
+    try:
+        _sync_folder(folder.parent)
+    except OSError:
+        with contextlib.suppress(OSError):
+            folder.rmdir()  # so that a second try does not take its name for safe
+        raise
 
 
 def _sync_folder(folder: Path) -> None:

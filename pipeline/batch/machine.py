@@ -10,13 +10,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+_GPUS = Path("/proc/driver/nvidia/gpus")  # a folder for each
+
 
 def devices(slots: int) -> list[str | None]:
     """One GPU per worker where there are several workers and GPUs, out of those that CUDA_VISIBLE_DEVICES leaves us;
     TensorFlow must find it set before it is imported."""
     if slots == 1:
         return [None]
-    here = [str(i) for i, _ in enumerate(Path("/proc/driver/nvidia/gpus").glob("*"))]
+    here = [str(i) for i, _ in enumerate(_GPUS.glob("*"))]
     given = os.environ.get("CUDA_VISIBLE_DEVICES")
     gpus = here if given is None else [device for device in given.split(",") if device]
     return [gpus[slot % len(gpus)] if gpus else None for slot in range(slots)]

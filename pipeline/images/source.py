@@ -10,11 +10,11 @@ import errno
 import hashlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 from pipeline.errors import BadImage
 from pipeline.printable import printable
@@ -26,6 +26,8 @@ MAX_BYTES = 512 * 2**20
 _MOST_COMPARED = 20_000
 
 _HASH_BLOCK = 2**20  # bytes per read; large enough that the hash, not the call, takes the time
+
+Read = TypeVar("Read")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,25 +50,17 @@ class Source:
 
 
 def read_source(path: str | os.PathLike[str]) -> Source:
-    """Read a file whole. A file that moves while it is read is read once more, then refused.
+    """Read a file whole. One that moves while it is read, or whose disk or network fails, is read once more, then refused.
 
     Raises BadImage for what is not a regular, readable, non-empty file of at most MAX_BYTES.
     """
-    try:
-        data = _read_steadily(path)
-    except _ChangedWhileReading:
-        data = _read_steadily(path)
+    data = _once_more(_read_steadily, path)
     return Source(Path(path), data, hashlib.sha256(data).hexdigest())
 
 
 def hash_file(path: str | os.PathLike[str]) -> str:
     """SHA-256 of a file's bytes in hexadecimal, under the same conditions as `read_source`, in constant memory."""
-    digest = hashlib.sha256()
-    with open_regular(path) as (file, status):
-        while block := file.read(_HASH_BLOCK):
-            digest.update(block)
-        _check_unchanged(path, file, status)
-    return digest.hexdigest()
+    return _once_more(_hash_steadily, path)
 
 
 @contextmanager
@@ -76,7 +70,8 @@ def open_regular(path: str | os.PathLike[str]) -> Iterator[tuple[BinaryIO, os.st
         # O_NONBLOCK: opening a FIFO returns at once instead of waiting for a writer that may never come.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except (OSError, ValueError) as error:  # ValueError: a null byte in the path
-        raise BadImage(f"{printable(path)} {_why_not_open(path, error)}") from error
+        kind = _Passing if isinstance(error, OSError) and error.errno == errno.EIO else BadImage
+        raise kind(f"{printable(path)} {_why_not_open(path, error)}") from error
     try:
         status = os.fstat(descriptor)
         _check_kind_and_size(printable(path), status)
@@ -87,11 +82,28 @@ def open_regular(path: str | os.PathLike[str]) -> Iterator[tuple[BinaryIO, os.st
         try:
             yield file, status
         except OSError as error:  # a disk or network folder that fails while being read
-            raise BadImage(f"{printable(path)} cannot be read: {error.strerror or error}; check the disk") from error
+            raise _Passing(f"{printable(path)} cannot be read: {error.strerror or error}; check the disk") from error
 
 
-class _ChangedWhileReading(BadImage):
-    """Somebody wrote to the file between its opening and its last byte."""
+class _Passing(BadImage):
+    """Somebody wrote to the file between its opening and its last byte, or the disk failed: it may be over in a moment."""
+
+
+def _once_more(read: Callable[[str | os.PathLike[str]], Read], path: str | os.PathLike[str]) -> Read:
+    """What `read` gets from the file, at its second try if need be."""
+    try:
+        return read(path)
+    except _Passing:
+        return read(path)
+
+
+def _hash_steadily(path: str | os.PathLike[str]) -> str:
+    digest = hashlib.sha256()
+    with open_regular(path) as (file, status):
+        while block := file.read(_HASH_BLOCK):
+            digest.update(block)
+        _check_unchanged(path, file, status)
+    return digest.hexdigest()
 
 
 def _read_steadily(path: str | os.PathLike[str]) -> bytes:
@@ -99,14 +111,14 @@ def _read_steadily(path: str | os.PathLike[str]) -> bytes:
         data = file.read(status.st_size + 1)  # one byte more than promised shows that the file grew
         _check_unchanged(path, file, status)
         if len(data) != status.st_size:
-            raise _ChangedWhileReading(_changed(path))
+            raise _Passing(_changed(path))
         return data
 
 
 def _check_unchanged(path: str | os.PathLike[str], file: BinaryIO, before: os.stat_result) -> None:
     after = os.fstat(file.fileno())
     if (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
-        raise _ChangedWhileReading(_changed(path))
+        raise _Passing(_changed(path))
 
 
 def _check_kind_and_size(shown: str, status: os.stat_result) -> None:
