@@ -23,6 +23,7 @@ GONE_SECONDS = 2.0  # promised: a killed driver's workers are gone within this t
 STOP_SECONDS = 10.0  # promised: a run that is asked to stop has stopped
 _PATIENCE = 90.0  # seconds after which a run of a dozen small pairs counts as hanging, on however busy a machine
 _LOOK = 0.002  # seconds between looks at the diary
+_WAIT = 0.01  # and between looks whether a run has ended
 
 
 class Finding(AssertionError):
@@ -243,11 +244,19 @@ class Run:
         self.process, self.marker, self.trial = process, marker, trial
 
     def wait(self, seconds: float = _PATIENCE) -> int:
-        """Its exit code (negative: the signal that ended it). A Finding where it does not end."""
-        try:
-            return self.process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            raise Finding(f"the run did not end within {seconds:g} s") from None
+        """Its exit code (negative: the signal that ended it). A Finding where it does not end. Time in which it was ready and
+        other programs had the processors does not count."""
+        until = time.monotonic() + seconds - self._queued()
+        while self.process.poll() is None:
+            check(time.monotonic() < until + self._queued(), f"the run did not end within {seconds:g} s")
+            time.sleep(_WAIT)
+        return self.process.returncode
+
+    def _queued(self) -> float:
+        """Seconds that the driver has spent waiting for a processor, as the kernel counts them."""
+        with suppress(OSError, IndexError):
+            return int(Path(f"/proc/{self.process.pid}/schedstat").read_text().split()[1]) / 1e9
+        return 0.0
 
     def kill(self, number: signal.Signals = signal.SIGKILL) -> bool:
         """Strike the driver; False where it had ended already."""
