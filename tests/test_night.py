@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Mapping
 
 import numpy as np
 import pytest
-from night_kit import Nights
+from night_kit import PAIRS, Nights, failed, painted
 
 from pipeline.batch.clean import CHECKPOINT_DAYS
+from pipeline.batch.driver import run
 from pipeline.batch.plan import make_plan
 from pipeline.batch.records import State
 from pipeline.batch.sealed import read_sealed, write_sealed
+from pipeline.batch.selection import Selection
+from pipeline.batch.supervisor import Event
 from pipeline.manifest import load_manifest
-from pipeline.talk import Lines
+from pipeline.talk import Lines, Quiet
 
 
 @pytest.fixture
@@ -169,3 +173,44 @@ def test_a_record_from_before_settings_were_kept_says_nothing(nights):
     nights.run()
     forge(nights, "dog.png", painted_with={}, precision=None)
     assert [pair["notes"] for pair in nights.run(force=True)["pairs"]] == [[], []]
+
+
+@pytest.mark.parametrize(("reason_class", "alone"), [("memory", True), ("worker_died", True), ("timeout", False)])
+def test_what_may_have_run_out_of_memory_is_tried_again_alone(nights, monkeypatch, reason_class, alone):
+    """Two workers; the first pair fails, and until its second try is over no other pair is painted beside it."""
+    nights.manifest(run="{jobs: 2, retries: 1}", pairs=PAIRS + DOG.replace("dog.png}", "third.png}"))
+    answers = {True: painted(nights.output), False: failed(reason_class, retry=True)}
+    beside = []
+
+    class Two:
+        machine: Mapping[str, str] = {"device": "CPU"}
+
+        def __init__(self, *_, **__): ...
+
+        def __class_getitem__(cls, _):
+            return cls
+
+        def run(self, next_task, stop):
+            def begin():
+                if step := next_task():
+                    yield Event(step, {"type": "started"})
+                return step
+
+            dog, sea = (yield from begin()), (yield from begin())
+            yield Event(dog, answers[False](dog))
+            first = yield from begin()
+            beside.append(None if first is None else first.job.output)
+            yield Event(sea, answers[True](sea))
+            second = yield from begin()
+            beside.append(second.job.output)
+            third = yield from begin()
+            beside.append(None if third is None else third.job.output)
+            for step in filter(None, (first, second, third)):
+                yield Event(step, answers[True](step))
+            if last := (yield from begin()):
+                yield Event(last, answers[True](last))
+
+    monkeypatch.setattr("pipeline.batch.night.Supervisor", Two)
+    report = run(load_manifest(nights.project / "night.yaml"), Selection(), Quiet())
+    assert [(pair["status"], pair["attempts"]) for pair in report["pairs"]] == [("done", 2), ("done", 1), ("done", 1)]
+    assert beside == ([None, "dog.png", None] if alone else ["dog.png", "third.png", None])

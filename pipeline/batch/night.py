@@ -15,10 +15,13 @@ from pipeline.batch.facts import worker_threads
 from pipeline.batch.ledger import Ledger
 from pipeline.batch.plan import Plan, Step
 from pipeline.batch.signals import Stop
-from pipeline.batch.supervisor import Event, Supervisor
+from pipeline.batch.supervisor import LAST_WORDS, Event, Supervisor
 from pipeline.batch.versions import version
-from pipeline.errors import EnvironmentProblem, ExitCode, StylizeError
+from pipeline.errors import EnvironmentProblem, ExitCode, OutOfMemory, StylizeError, WorkerDied
 from pipeline.job import RunSettings
+
+# Classes of failures whose second try gets the machine for itself: memory that ran out was perhaps another worker's doing.
+_WANTS_ROOM = frozenset({OutOfMemory.reason_class, WorkerDied.reason_class})
 
 
 class Night:
@@ -33,6 +36,8 @@ class Night:
         self._waiting = deque(step for step in plan.steps if step.action == "paint")
         self._reasons: dict[str, Mapping[str, Any]] = {}  # of the last failed try
         self._saved: dict[str, Mapping[str, Any]] = {}  # what the worker told last of a pair's checkpoint
+        self._in_hand: set[str] = set()  # outputs that workers have
+        self._alone: set[str] = set()  # outputs that are painted with no other beside them
         self._closing = False  # no new pair is started any more
         self._called_off: Exception | None = None  # what ended the work before its time
 
@@ -89,11 +94,14 @@ class Night:
 
     def _next(self) -> Step | None:
         """The first waiting pair that can be finished in time, or None when there is none to start (now or ever)."""
-        if self._closing:
+        if self._closing or self._in_hand & self._alone:
             return None
         for step in self._waiting:
             if self._fits(step):
+                if self._in_hand and step.job.output in self._alone:
+                    return None
                 self._waiting.remove(step)
+                self._in_hand.add(step.job.output)
                 return step
         if self._waiting:
             self._closing = True
@@ -121,6 +129,8 @@ class Night:
 
     def _hear(self, event: Event[Step]) -> None:
         step, message = event.task, event.message
+        if message["type"] in LAST_WORDS:
+            self._in_hand.discard(step.job.output)
         match message["type"]:
             case "started":
                 self.ledger.begin_try(step)
@@ -162,6 +172,8 @@ class Night:
         if message["retry"] and tries <= self._settings.retries and may_retry:
             self.ledger.observer.warned(f"{step.job.output}: {message['reason']}; trying once more ({tries + 1})")
             self._waiting.appendleft(step)
+            if message["class"] in _WANTS_ROOM:
+                self._alone.add(step.job.output)
             return
         if message["traceback"]:
             self.ledger.write_log(f"{step.job.output}\n{message['traceback']}")

@@ -36,7 +36,7 @@ _SAVE_SECONDS = 7.0
 # keeps one arena per traced shape, and a night has many shapes.
 _GROWN = 3.0
 _MESSAGE_BYTES = 1 << 16
-_LAST_WORDS = frozenset({"done", "failed", "interrupted"})  # types of a task's last message
+LAST_WORDS = frozenset({"done", "failed", "interrupted"})  # types of a task's last message
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ class Supervisor(Generic[Task]):
             assert task is not None  # a worker speaks only of the task it has
             if message["type"] == "interrupted":  # by somebody else than us: its end is a death like others
                 continue
-            if message["type"] in _LAST_WORDS:
+            if message["type"] in LAST_WORDS:
                 slot.finished()
             yield Event(task, message)
         if slot.closed and slot.task is not None:
@@ -158,7 +158,7 @@ class Supervisor(Generic[Task]):
                 for message in slot.read():
                     if slot.task is not None and message["type"] != "ready":
                         yield Event(slot.task, message)
-                        if message["type"] in _LAST_WORDS:
+                        if message["type"] in LAST_WORDS:
                             slot.task = None
         for slot in self._slots:
             task = slot.task
