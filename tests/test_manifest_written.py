@@ -316,6 +316,12 @@ def test_the_settings_of_one_style_and_a_known_preset_make_a_short_manifest(
     }
     text = manifest_for_settings(stored)
     assert "presets:" not in text
+    assert "last byte" not in text
+    told = manifest_for_settings(stored | {"painted_with": {"threads": 2, "device": "CPU\nsize: 9"}})
+    assert (
+        told.splitlines()[1] == '# The same to the last byte with threads 2, device "CPU\\nsize: 9"; elsewhere alike.'
+    )
+    assert told.splitlines()[2:] == text.splitlines()[1:]
     (project / "again.yaml").write_text(text)
     assert load_manifest("again.yaml").jobs[0].options == options
 

@@ -69,9 +69,11 @@ def manifest_for_settings(settings: Mapping[str, Any]) -> str:
         raise UsageError("these settings do not say what was painted; were they stored by stylize?")
     preset = given.pop("preset", None)
     options_from_python(given)
-    lines = [
-        "# Every option is written out, so that the picture comes out the same whatever the presets are.\nversion: 1\n"
-    ]
+    lines = ["# Every option is written out, so that the picture comes out the same whatever the presets are.\n"]
+    if isinstance(setting := settings.get("painted_with"), dict):
+        shown = ", ".join(f"{json.dumps(name)[1:-1]} {json.dumps(value)}" for name, value in setting.items())
+        lines.append(f"# The same to the last byte with {shown}; elsewhere alike.\n")
+    lines.append("version: 1\n")
     if isinstance(preset, str) and preset:
         if preset not in builtin_presets():
             lines.append(f"presets: {{{_quoted(preset)}: {{}}}}\n")
