@@ -53,12 +53,13 @@ def soak(trial: Trial) -> None:
 # -------------------------------------------------------------------------------------------------------- the real engine
 
 REAL_KILLS = 12
+_PATIENT = "--retry-failed"  # a pair whose workers are killed in three runs would be quarantined, and rightly
 
 
 def kill_real(trial: Trial) -> None:
     """Drivers and workers that paint with TensorFlow, killed at random moments."""
     while trial.kills < REAL_KILLS:
-        run = trial.start(run="{retries: 0}")
+        run = trial.start(_PATIENT, run="{retries: 0}")
         time.sleep(trial.chance.uniform(0.2, 0.9 * trial.project.seconds))
         workers = run.family()
         whom = "driver" if trial.chance.random() < 0.5 or not workers else "worker"
@@ -71,11 +72,11 @@ def kill_real(trial: Trial) -> None:
         run.check_gone()
         trial.look()
         if not trial.missing() or trial.chance.random() < 0.2:
-            trial.finish()
+            trial.finish(_PATIENT)
             for output in trial.chance.sample(trial.project.outputs, 3):
                 (trial.out / output).unlink()
                 trial.removed.add(output)
-    trial.finish()
+    trial.finish(_PATIENT)
 
 
 def _kill(pid: int) -> bool:

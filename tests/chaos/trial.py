@@ -157,11 +157,12 @@ class Trial:
             digest = hashlib.sha256(self.project.golden[output]).hexdigest()
             check(record is None or record.sha256 == digest, f"the record of {output} is of another picture")
 
-    def finish(self) -> None:
-        """A plain run ends with 0, has painted exactly what was left, and the folder is that of an undisturbed run."""
+    def finish(self, *flags: str) -> None:
+        """A plain run, or one with `flags`, ends with 0 and has painted exactly what was left; the folder is as if nothing
+        had happened."""
         left = self.missing()
         before = len(self.diary())
-        run = self.start()
+        run = self.start(*flags)
         code = run.wait()
         check(code == 0, f"the plain run ended with {code}: {self.words()}")
         self.look()
