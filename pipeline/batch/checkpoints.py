@@ -28,7 +28,9 @@ from pipeline.job import Reading
 from pipeline.stylize import Progress
 
 SCHEMA = 1  # of the file; raised when its make-up changes
-SAVE_SECONDS = 60.0  # what a kill may cost; a step that takes longer is saved each time
+# Between two savings. A kill costs at most a minute: this, the step in hand, and the writing of what is not yet on the disk.
+# A step that takes longer is saved each time.
+SAVE_SECONDS = 50.0
 Painted = TypeVar("Painted")
 
 _ABOUT = "about"  # the entry that describes the others
