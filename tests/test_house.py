@@ -37,6 +37,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     # TensorFlow inside one function that only the worker calls.
     "studio.precision": (set(), {"tensorflow"}),
     "studio.pyramid": (set(), set()),
+    "studio.tiles": ({"job", "studio.objective", "studio.vgg"}, {"tensorflow"}),
     "studio.optimizers": (set(), {"tensorflow", "numpy"}),
     "studio.spectrum": ({"studio.optimizers"}, {"tensorflow", "numpy"}),
     "studio.objective": ({"job", "studio.losses"}, {"tensorflow"}),

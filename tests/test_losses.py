@@ -54,6 +54,15 @@ def per_position(F):
     return losses.gram_per_position(tf.constant(F))
 
 
+def content_in_unit(unit, F, P):
+    return losses.content_in_unit(unit, losses.squared_distance(F, P), tf.constant(P))
+
+
+def style_in_unit(unit, F, target, pixels):
+    F = tf.constant(F)
+    return losses.style_in_unit(unit, losses.gram_matrix(F), losses.positions(F), target, pixels)
+
+
 def test_content_distance_is_equation_1():
     F, P = features(seed=1), features(seed=2)
     assert float(losses.content_distance(F, P)) == pytest.approx(paper_content(F, P), rel=1e-6)
@@ -78,6 +87,15 @@ def test_gram_matrix_ignores_where_features_stand():
     F = features(seed=4)
     shuffled = np.random.default_rng(0).permutation(F.reshape(-1, 5)).reshape(F.shape)
     np.testing.assert_allclose(losses.gram_matrix(tf.constant(F)), losses.gram_matrix(tf.constant(shuffled)), rtol=1e-6)
+
+
+def test_gram_matrix_of_many_bfloat16_features_is_summed_in_pieces(monkeypatch):
+    F = tf.cast(features(50, 40, 8), tf.bfloat16)
+    whole = losses.gram_matrix(F)
+    monkeypatch.setattr(losses, "_FLOATS_AT_ONCE", 8 * 300)  # 300 of 2,000 positions at a time
+    assert whole.dtype == tf.float32
+    np.testing.assert_allclose(losses.gram_matrix(F), whole, rtol=1e-5)
+    np.testing.assert_allclose(whole, paper_gram(np.asarray(tf.cast(F, tf.float32))), rtol=1e-4)
 
 
 def test_style_distance_is_equation_4():
@@ -165,8 +183,8 @@ def test_normalized_variation_of_every_kind_is_counted_in_whites(kind, power):
 def test_roots_divide_by_the_root_of_the_count():
     F, P = features(seed=23), features(seed=24)
     expected = paper_content(F, P) / np.sqrt(3 * 4 * 5)
-    assert float(losses.content_in_unit("roots", F, P)) == pytest.approx(expected, rel=1e-5)
-    assert float(losses.style_in_unit("roots", tf.constant(F), per_position(P), 12)) == pytest.approx(
+    assert float(content_in_unit("roots", F, P)) == pytest.approx(expected, rel=1e-5)
+    assert float(style_in_unit("roots", tf.constant(F), per_position(P), 12)) == pytest.approx(
         paper_style(F, P), rel=1e-5
     )
 
@@ -174,42 +192,38 @@ def test_roots_divide_by_the_root_of_the_count():
 def test_gram_matrices_per_pixel_are_divided_by_the_pictures_pixels():
     F, P = features(seed=25), features(seed=26)  # as of a layer of half the picture's height and width: 48 pixels
     expected = (((paper_gram(F) - paper_gram(P)) / 48) ** 2).sum()
-    assert float(losses.style_in_unit("per_pixel", tf.constant(F), per_position(P), 48)) == pytest.approx(
-        expected, rel=1e-5
-    )
-    assert float(losses.content_in_unit("per_pixel", F, P)) == pytest.approx(2 * paper_content(F, P), rel=1e-6)
+    assert float(style_in_unit("per_pixel", tf.constant(F), per_position(P), 48)) == pytest.approx(expected, rel=1e-5)
+    assert float(content_in_unit("per_pixel", F, P)) == pytest.approx(2 * paper_content(F, P), rel=1e-6)
 
 
 def test_plain_sums_are_plain():
     F, P = features(seed=12), features(seed=13)
-    assert float(losses.content_in_unit("sums", F, P)) == pytest.approx(2 * paper_content(F, P), rel=1e-6)
+    assert float(content_in_unit("sums", F, P)) == pytest.approx(2 * paper_content(F, P), rel=1e-6)
     expected = ((paper_gram(F) - paper_gram(P)) ** 2).sum()
-    assert float(losses.style_in_unit("sums", tf.constant(F), per_position(P), 12)) == pytest.approx(expected, rel=1e-5)
+    assert float(style_in_unit("sums", tf.constant(F), per_position(P), 12)) == pytest.approx(expected, rel=1e-5)
 
 
 def test_paper_units_are_the_papers_equations():
     F, P = features(seed=14), features(seed=15)
-    assert float(losses.content_in_unit("paper", F, P)) == pytest.approx(paper_content(F, P), rel=1e-6)
-    assert float(losses.style_in_unit("paper", tf.constant(F), per_position(P), 12)) == pytest.approx(
+    assert float(content_in_unit("paper", F, P)) == pytest.approx(paper_content(F, P), rel=1e-6)
+    assert float(style_in_unit("paper", tf.constant(F), per_position(P), 12)) == pytest.approx(
         paper_style(F, P), rel=1e-5
     )
 
 
 def test_means_are_means():
     F, P = features(seed=21), features(seed=22)
-    assert float(losses.content_in_unit("means", F, P)) == pytest.approx(((F - P) ** 2).mean(), rel=1e-5)
+    assert float(content_in_unit("means", F, P)) == pytest.approx(((F - P) ** 2).mean(), rel=1e-5)
     expected = (((paper_gram(F) - paper_gram(P)) / 12) ** 2).mean()  # 3 x 4 positions
-    assert float(losses.style_in_unit("means", tf.constant(F), per_position(P), 12)) == pytest.approx(
-        expected, rel=1e-5
-    )
+    assert float(style_in_unit("means", tf.constant(F), per_position(P), 12)) == pytest.approx(expected, rel=1e-5)
     ramp = tf.constant(np.arange(6, dtype=np.float32).reshape(1, 6, 1) * np.ones((2, 6, 3), np.float32))
     assert float(losses.variation_in_unit("means", ramp)) == 1  # every step to the right is 1, every step down is 0
 
 
 def test_normalized_distances_of_nothing_are_one_and_a_thousand():
     P, nothing = features(seed=16), np.zeros((3, 4, 5), np.float32)
-    assert float(losses.content_in_unit("normalized", nothing, P)) == pytest.approx(1, rel=1e-5)
-    assert float(losses.style_in_unit("normalized", tf.constant(nothing), per_position(P), 12)) == pytest.approx(
+    assert float(content_in_unit("normalized", nothing, P)) == pytest.approx(1, rel=1e-5)
+    assert float(style_in_unit("normalized", tf.constant(nothing), per_position(P), 12)) == pytest.approx(
         1000, rel=1e-5
     )
 
@@ -218,8 +232,8 @@ def test_normalized_distances_of_nothing_are_one_and_a_thousand():
 def test_normalized_distances_do_not_depend_on_how_large_a_layers_activations_are(factor):
     F, P = features(seed=17), features(seed=18)
     for distance, target, scaled, pixels in (
-        (losses.content_in_unit, P, P * factor, []),
-        (losses.style_in_unit, per_position(P), per_position(P * factor), [12]),
+        (content_in_unit, P, P * factor, []),
+        (style_in_unit, per_position(P), per_position(P * factor), [12]),
     ):
         plain = float(distance("normalized", tf.constant(F), target, *pixels))
         assert float(distance("normalized", tf.constant(F * factor), scaled, *pixels)) == pytest.approx(plain, rel=1e-2)
@@ -228,11 +242,11 @@ def test_normalized_distances_do_not_depend_on_how_large_a_layers_activations_ar
 def test_normalized_distances_do_not_depend_on_size():
     F, P = features(seed=19), features(seed=20)
     wide = [np.concatenate([f, f], axis=1) for f in (F, P)]
-    assert float(losses.content_in_unit("normalized", *wide)) == pytest.approx(
-        float(losses.content_in_unit("normalized", F, P)), rel=1e-5
+    assert float(content_in_unit("normalized", *wide)) == pytest.approx(
+        float(content_in_unit("normalized", F, P)), rel=1e-5
     )
-    assert float(losses.style_in_unit("normalized", tf.constant(wide[0]), per_position(P), 12)) == pytest.approx(
-        float(losses.style_in_unit("normalized", tf.constant(F), per_position(P), 12)), rel=1e-5
+    assert float(style_in_unit("normalized", tf.constant(wide[0]), per_position(P), 12)) == pytest.approx(
+        float(style_in_unit("normalized", tf.constant(F), per_position(P), 12)), rel=1e-5
     )
 
 
@@ -245,5 +259,5 @@ def test_normalized_variation_of_single_pixel_stripes_is_one():
 
 def test_black_targets_do_not_divide_by_zero():
     nothing = tf.zeros((3, 4, 5))
-    assert float(losses.content_in_unit("normalized", nothing, nothing)) == 0
-    assert float(losses.style_in_unit("normalized", nothing, losses.gram_per_position(nothing), 12)) == 0
+    assert float(content_in_unit("normalized", nothing, nothing)) == 0
+    assert float(style_in_unit("normalized", nothing, losses.gram_per_position(nothing), 12)) == 0

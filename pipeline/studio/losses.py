@@ -72,13 +72,31 @@ def _inner_products(by_position: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Ten
     def gradient(incoming: tf.Tensor) -> tf.Tensor:
         return tf.matmul(by_position, tf.cast(incoming + tf.transpose(incoming), by_position.dtype))
 
-    features = tf.cast(by_position, tf.float32)
-    return tf.matmul(features, features, transpose_a=True), gradient
+    return _sum_of_products(by_position), gradient
+
+
+# Positions times filters that are turned to float32 at a time: 128 MB, the largest temporary that a Gram matrix needs.
+_FLOATS_AT_ONCE = 2**25
+
+
+def _sum_of_products(by_position: tf.Tensor) -> tf.Tensor:
+    """FᵀF in float32. Where a float32 copy of F (M, N) would be large, it is made in pieces, one after the other."""
+    count, filters = by_position.shape
+    length = _FLOATS_AT_ONCE // filters
+    if by_position.dtype == tf.float32 or count is None or count <= length:
+        features = tf.cast(by_position, tf.float32)
+        return tf.matmul(features, features, transpose_a=True)
+    products = tf.zeros((filters, filters))
+    for first in range(0, count, length):
+        with tf.control_dependencies([products]):
+            piece = tf.cast(by_position[first : first + length], tf.float32)
+        products += tf.matmul(piece, piece, transpose_a=True)
+    return products
 
 
 def gram_per_position(features: tf.Tensor) -> tf.Tensor:
     """G / M: the Gram matrix of one average position, comparable between images of different size."""
-    return gram_matrix(features) / _positions(features)
+    return gram_matrix(features) / positions(features)
 
 
 def style_distance(features: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
@@ -139,35 +157,37 @@ def weighted_sum(distances: Mapping[str, tf.Tensor], weights: Mapping[str, tf.Te
 # ------------------------------------------------------------------------------------------------------------------- units
 
 
-def content_in_unit(unit: str, features: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
-    """One layer's content distance in one of `UNITS` (table above)."""
-    distance = squared_distance(features, target)
+def content_in_unit(unit: str, squared: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
+    """One layer's content distance in one of `UNITS` (table above), from Σ(F - P)² and P."""
     match unit:
         case "paper":
-            return content_distance(features, target)
+            return 0.5 * squared
         case "means":
-            return distance / (_positions(features) * features.shape[-1])
+            return squared / (positions(target) * target.shape[-1])
         case "sums" | "per_pixel":
-            return distance
+            return squared
         case "roots":
-            return 0.5 * distance / tf.sqrt(_positions(features) * features.shape[-1])
+            return 0.5 * squared / tf.sqrt(positions(target) * target.shape[-1])
         case _:
-            return distance / (tf.reduce_sum(target**2) + _NOTHING)
+            return squared / (tf.reduce_sum(target**2) + _NOTHING)
 
 
-def style_in_unit(unit: str, features: tf.Tensor, target: tf.Tensor, pixels: float | tf.Tensor) -> tf.Tensor:
-    """One layer's style distance in one of `UNITS` (table above); `target` is a Gram matrix per position, `pixels` is the
-    count of the picture's pixels."""
-    distance = squared_distance(gram_per_position(features), target)
+def style_in_unit(
+    unit: str, gram: tf.Tensor, positions: tf.Tensor, target: tf.Tensor, pixels: float | tf.Tensor
+) -> tf.Tensor:
+    """One layer's style distance in one of `UNITS` (table above), from G over M_x `positions`; `target` is a Gram matrix per
+    position, `pixels` is the count of the picture's pixels."""
+    distance = squared_distance(gram / positions, target)
+    channels = float(gram.shape[-1])
     match unit:
-        case "paper" | "roots":
-            return style_distance(features, target)
+        case "paper" | "roots":  # Eq. 4
+            return distance / (4.0 * channels**2)
         case "means":
-            return distance / float(features.shape[-1]) ** 2
+            return distance / channels**2
         case "sums":
-            return distance * _positions(features) ** 2
+            return distance * positions**2
         case "per_pixel":
-            return distance * (_positions(features) / pixels) ** 2
+            return distance * (positions / pixels) ** 2
         case _:
             return _THOUSANDTHS * distance / (tf.reduce_sum(target**2) + _NOTHING)
 
@@ -182,12 +202,12 @@ def variation_in_unit(unit: str, image: tf.Tensor, kind: str | float = "squares"
             return tf.add_n([tf.reduce_mean(differences) for differences in _differences(image, kind)])
         case "normalized":
             power = {"squares": 2.0, "absolute": 1.0}.get(str(kind)) or float(kind)
-            return total_variation(image, kind) / (_positions(image) * 3.0) / _GREY_LEVELS**power
+            return total_variation(image, kind) / (positions(image) * 3.0) / _GREY_LEVELS**power
         case _:
             return total_variation(image, kind)
 
 
-def _positions(features: tf.Tensor) -> tf.Tensor:
+def positions(features: tf.Tensor) -> tf.Tensor:
     """M, as float32."""
     shape = tf.shape(features)
     return tf.cast(shape[0] * shape[1], tf.float32)

@@ -60,6 +60,15 @@ class Distances(NamedTuple):
     tv: tf.Tensor
 
 
+class Sums(NamedTuple):
+    """What the loss needs to know of a picture's activations, by layer: plain sums over positions, so that those of a picture's
+    pieces add up to the picture's. Σ(F - P)², scalars; Gram matrices (N, N); numbers of positions, scalars."""
+
+    content: Mapping[str, tf.Tensor]
+    grams: Mapping[str, tf.Tensor]
+    positions: Mapping[str, tf.Tensor]
+
+
 class Objective:
     """The loss of a picture, given targets and weights."""
 
@@ -92,17 +101,31 @@ class Objective:
     def __call__(self, picture: tf.Tensor, targets: Targets, weights: Weights) -> Distances:
         """Eq. 7 with total variation: α·L_content + β·L_style + γ·TV of a picture (height, width, 3) in 0..255."""
         activations = self.extract(picture, [*self.content_layers, *self.style_layers])
-        pixels = tf.cast(tf.shape(picture)[0] * tf.shape(picture)[1], tf.float32)
+        return self.distances(picture, self.sums(activations, targets.content), targets, weights)
+
+    def sums(self, activations: Mapping[str, tf.Tensor], content: Mapping[str, tf.Tensor]) -> Sums:
+        """All that the loss needs to know of some layers' activations; `content` are the photograph's features there."""
+        return Sums(
+            {layer: losses.squared_distance(activations[layer], content[layer]) for layer in content},
+            {layer: losses.gram_matrix(activations[layer]) for layer in self.style_layers if layer in activations},
+            {layer: losses.positions(activations[layer]) for layer in self.style_layers if layer in activations},
+        )
+
+    def distances(self, picture: tf.Tensor, sums: Sums, targets: Targets, weights: Weights) -> Distances:
+        """The loss of a picture (height, width, 3), given the sums over all of its layers' positions."""
         content = weights.content * losses.weighted_sum(
             {
-                layer: losses.content_in_unit(self.unit, activations[layer], targets.content[layer])
+                layer: losses.content_in_unit(self.unit, sums.content[layer], targets.content[layer])
                 for layer in self.content_layers
             },
             weights.content_layers,
         )
+        pixels = losses.positions(picture)
         style = weights.style * losses.weighted_sum(
             {
-                layer: losses.style_in_unit(self.unit, activations[layer], targets.style[layer], pixels)
+                layer: losses.style_in_unit(
+                    self.unit, sums.grams[layer], sums.positions[layer], targets.style[layer], pixels
+                )
                 for layer in self.style_layers
             },
             weights.style_layers,

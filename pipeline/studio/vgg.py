@@ -39,6 +39,8 @@ class Vgg19:
         self, kernels: Kernels, *, pooling: str = "max", border: str = "mirror", precision: str = "float32"
     ) -> None:
         self.border = border
+        self.dtype = tf.bfloat16 if precision == "bfloat16" else tf.float32
+        """Of its activations."""
         model = keras.applications.VGG19(include_top=False, weights=None, input_shape=(None, None, 3))
         model.trainable = False
         for name, (kernel, bias) in kernels.items():
@@ -57,44 +59,63 @@ class Vgg19:
     def __call__(self, image: tf.Tensor, layers: Iterable[str]) -> Activations:
         """The activations of `layers` (Keras names, after their ReLU or, with `_linear`, before it), computed no further than
         the deepest of them."""
+        found = self.climb(self.canvas(image), names_up_to(layers), layers)
+        shape = tf.shape(image)
+        return {layer: self.inside(found[layer], reduction(layer), shape[0], shape[1]) for layer in layers}
+
+    @property
+    def frame(self) -> int:
+        """Pixels by which the canvas is larger than the picture, on each side."""
+        return FRAME if self.border == "mirror" else 0
+
+    def canvas(self, image: tf.Tensor) -> tf.Tensor:
+        """What the first layer sees of an image (height, width, 3): (1, height + 2 frame, width + 2 frame, RGB), the mean
+        subtracted. RGB, as the first kernel was turned instead."""
+        around = [[self.frame] * 2, [self.frame] * 2, [0, 0]]
+        return tf.pad(image - self._mean, around, mode="SYMMETRIC")[tf.newaxis]
+
+    def climb(self, features: tf.Tensor, names: Iterable[str], layers: Iterable[str]) -> Activations:
+        """From features (1, height, width, channels) on through the layers called `names`, in this order: the activations of
+        those among `layers`, with batch axis and frame."""
         wanted = set(layers)
         activations: dict[str, tf.Tensor] = {}
-        features = (image - self._mean)[tf.newaxis]  # (1, height, width, RGB): the first kernel is turned instead
-        if self.border == "mirror":
-            features = tf.pad(features, [[0, 0], [FRAME, FRAME], [FRAME, FRAME], [0, 0]], mode="SYMMETRIC")
-        for name in LAYERS:
-            if len(activations) == len(wanted):
-                break
+        for name in names:
             features = self._layers[name](features)
             if name + LINEAR in wanted:
-                activations[name + LINEAR] = self._inside(features, image, reduction(name))
+                activations[name + LINEAR] = features
             if not name.endswith("_pool"):
                 features = tf.nn.relu(features)
             if name in wanted:
-                activations[name] = self._inside(features, image, reduction(name))
+                activations[name] = features
         return activations
 
-    def _inside(self, features: tf.Tensor, image: tf.Tensor, factor: int) -> tf.Tensor:
-        """Features (1, height, width, channels) without the frame and without the batch axis."""
-        if self.border != "mirror":
+    def inside(self, features: tf.Tensor, factor: int, height: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
+        """The part of a canvas' features (1, h, w, channels), `factor` times smaller than it, that belongs to a picture of
+        (height, width): without the frame and without the batch axis."""
+        if not self.frame:
             return tf.squeeze(features, 0)
-        shape = tf.shape(image)
-        return _cut(features, FRAME // factor, shape[0] // factor, shape[1] // factor)
+        return cut(features, self.frame // factor, self.frame // factor, height // factor, width // factor)
+
+
+def names_up_to(layers: Iterable[str]) -> tuple[str, ...]:
+    """The network's layers, in its order, up to the deepest of `layers`; none for none."""
+    depth = max((LAYERS.index(layer.removesuffix(LINEAR)) for layer in layers), default=-1)
+    return LAYERS[: depth + 1]
 
 
 @tf.custom_gradient  # type: ignore[untyped-decorator]
-def _cut(
-    features: tf.Tensor, frame: int, height: tf.Tensor, width: tf.Tensor
-) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor, None, None, None]]]:
-    """A (height, width) piece of (1, h, w, channels), `frame` positions from its upper left corner. Its gradient is the
-    incoming one in a frame of zeros, by a pad; TensorFlow's own for slices takes ten times as long, 5 % of an evaluation."""
+def cut(
+    features: tf.Tensor, top: tf.Tensor, left: tf.Tensor, height: tf.Tensor, width: tf.Tensor
+) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor, None, None, None, None]]]:
+    """A (height, width) piece of (1, h, w, channels), without the batch axis. Its gradient is the incoming one in a frame of
+    zeros, by a pad; TensorFlow's own for slices takes ten times as long, 5 % of an evaluation."""
     whole = tf.shape(features)
 
-    def gradient(incoming: tf.Tensor) -> tuple[tf.Tensor, None, None, None]:
-        around = [[0, 0], [frame, whole[1] - frame - height], [frame, whole[2] - frame - width], [0, 0]]
-        return tf.pad(incoming[tf.newaxis], around), None, None, None
+    def gradient(incoming: tf.Tensor) -> tuple[tf.Tensor, None, None, None, None]:
+        around = [[0, 0], [top, whole[1] - top - height], [left, whole[2] - left - width], [0, 0]]
+        return tf.pad(incoming[tf.newaxis], around), None, None, None, None
 
-    return features[0, frame : frame + height, frame : frame + width], gradient
+    return features[0, top : top + height, left : left + width], gradient
 
 
 def reduction(layer: str) -> int:

@@ -1,0 +1,98 @@
+"""Evaluations in tiles against evaluations at once: the same loss, gradient and targets to rounding."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+pytestmark = pytest.mark.studio
+
+tf = pytest.importorskip("tensorflow")
+
+from pipeline.job import Options  # noqa: E402
+from pipeline.studio.descent import with_gradient  # noqa: E402
+from pipeline.studio.kernels import load_kernels  # noqa: E402
+from pipeline.studio.objective import Objective, Targets, Weights  # noqa: E402
+from pipeline.studio.tiles import Tiles, Tiling, radius  # noqa: E402
+from pipeline.studio.vgg import Vgg19, names_up_to  # noqa: E402
+from pipeline.studio.weights import locate  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def kernels():
+    return load_kernels(locate("imagenet-8bit"))
+
+
+def noise(seed, height, width):
+    """Patches and grain, as a picture has both: float32 (height, width, 3)."""
+    random = np.random.default_rng(seed)
+    coarse = random.uniform(0, 255, (-(-height // 16), -(-width // 16), 3)).repeat(16, 0).repeat(16, 1)
+    return tf.constant(np.clip(coarse[:height, :width] + random.normal(0, 20, (height, width, 3)), 0, 255), tf.float32)
+
+
+def relative(ours, theirs):
+    return float(tf.norm(ours - theirs) / tf.norm(theirs))
+
+
+LAYERS = {"content_layers": {"block4_conv2": 1.0}}
+MIXED = {
+    "content_layers": {"block2_conv2": 0.5, "block4_conv2_linear": 0.5},
+    "style_layers": {"block1_conv2": 1.0, "block2_pool": 0.5, "block3_conv1_linear": 1.0, "block4_pool": 1.0},
+}
+
+
+def compared(kernels, height, width, tiling, options):
+    """Relative errors of the gradient, the loss and the targets, tiled against whole, in float32."""
+    network = Vgg19(kernels, pooling=options.pooling, border=options.border)
+    objective = Objective(network, tuple(options.content_layers), tuple(options.style_layers), options.losses)
+    picture, photograph, painting = (noise(seed, height, width) for seed in range(3))
+    tiles = Tiles(objective, network, picture.shape, tiling)
+    targets = Targets(objective.content_targets(photograph), objective.style_targets(painting))
+    weights = Weights.of(options)
+    whole, gradient = with_gradient(objective)(picture, targets, weights)
+    tiled, ours = tiles(picture, targets, weights)
+    yield relative(ours, gradient)
+    yield relative(tiled.total, whole.total)
+    yield relative(tiles.loss(picture, targets, weights).total, whole.total)
+    for found, wanted in (
+        (tiles.content_targets(photograph), targets.content),
+        (tiles.style_targets(painting), targets.style),
+    ):
+        assert found.keys() == wanted.keys()
+        for layer, target in wanted.items():
+            yield relative(found[layer], target)
+
+
+@pytest.mark.parametrize("split", [2, 5])
+def test_tiles_are_exact_at_512_pixels(kernels, split):
+    errors = list(compared(kernels, 512, 384, Tiling(side=256, split=split), Options()))
+    assert errors[0] < 1e-4
+    assert max(errors[1:]) < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("split", "options"),
+    [
+        (1, Options()),
+        (3, Options(border="zero", pooling="avg", losses="means", tv_weight=0.0)),
+        (4, Options(losses="sums", **MIXED)),
+        (5, Options(losses="sums", border="zero", **MIXED)),
+        (2, Options(content_layers={"block1_conv2": 1.0}, style_layers={"block1_conv1": 1.0, "block2_conv1": 1.0})),
+    ],
+    ids=["balanced", "zero border", "other layers", "other layers, all in tiles", "shallow"],
+)
+def test_tiles_of_an_odd_picture_are_exact_wherever_they_are_cut(kernels, split, options):
+    errors = list(compared(kernels, 157, 203, Tiling(side=96, split=split), options))
+    assert errors[0] < 1e-4
+    assert max(errors[1:]) < 1e-5
+
+
+def test_one_tile_is_the_picture(kernels):
+    assert max(compared(kernels, 70, 53, Tiling(side=4096, split=2), Options())) < 1e-5
+
+
+def test_the_radius_is_what_relu5_1_sees():
+    """From Simonyan & Zisserman's table 1: 3 x 3 filters see one position more on each side, 2 x 2 pools one to the right."""
+    assert radius(names_up_to(["block1_conv2"])) == 2
+    assert radius(names_up_to(["block2_conv1"])) == 2 + 1 + 2
+    assert radius(names_up_to(["block5_conv1"])) == 2 + 1 + 4 + 2 + 16 + 4 + 32 + 8 + 16
