@@ -30,7 +30,9 @@ def counted(number: int, noun: str) -> str:
 def plan_rows(plan: Plan, manifest: Manifest) -> list[dict[str, Any]]:
     """One row per pair: what `run` would do with it and why, with seconds and bytes where it would be painted; `guess` says
     that they are not learnt from this output folder."""
-    estimator = Estimator(State(manifest.output).recent(), threads=worker_threads(manifest.run))
+    estimator = Estimator(
+        State(manifest.output).recent(), threads=worker_threads(manifest.run), max_memory=manifest.run.max_memory
+    )
     rows = []
     for step in plan.steps:
         estimate = estimator.estimate(step.job) if step.action == "paint" else None

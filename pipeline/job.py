@@ -130,8 +130,13 @@ class Options:
         choices=("auto", "none"),
         neutral="auto",
     )
-    history: int = _option(
-        20, "steps that lbfgs remembers; each takes two pictures of memory", ge=1, le=200, examples=[100], neutral=20
+    history: int | Literal["auto"] = _option(
+        "auto",
+        "steps that lbfgs remembers; each takes two pictures of memory: `auto` is 20, and fewer above 1500 x 1500 pixels",
+        ge=1,
+        le=200,
+        examples=[100],
+        neutral="auto",
     )
     clip: str = _option(
         "always",
@@ -388,7 +393,7 @@ class Outcome:
     picture in pixels. `failing_since` (ISO 8601) and `failed_runs` count runs without a break in which the pair failed in the
     same way. `weights` are the network's name and SHA-256. `threads` are
     the processor threads it was painted with; `painted_with` is all that equal bytes depend on beside the key: threads, device,
-    processor, TensorFlow. `notes` are things worth knowing that are not failures
+    processor, TensorFlow, tiles. `notes` are things worth knowing that are not failures
     ("first of 12 frames used").
     """
 

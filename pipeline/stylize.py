@@ -140,6 +140,7 @@ def paint(
     After each evaluation `on_reading` is called with its reading and with a function that takes down where the walk stands:
     given back as `resume`, with the same pair on the same machine, it ends in the same bytes.
     """
+    import numpy as np
     import tensorflow as tf
 
     from pipeline.images.encode import to_uint8
@@ -186,7 +187,7 @@ def paint(
 
     best = descent.best.numpy()
     painted = to_uint8(best)
-    last = workshop.objective(options)(tf.constant(painted, tf.float32), scene.targets, weights)
+    last = workshop.loss(options, painted.astype(np.float32), scene.targets, weights)
     return Stylization(
         pixels=_finished(painted, scene.photograph, options),
         deep=_blended(best, scene.photograph, options) if options.depth == 16 else None,

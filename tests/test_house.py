@@ -37,7 +37,8 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     # TensorFlow inside one function that only the worker calls.
     "studio.precision": (set(), {"tensorflow"}),
     "studio.pyramid": (set(), set()),
-    "studio.tiles": ({"job", "studio.objective", "studio.vgg"}, {"tensorflow"}),
+    "studio.tiling": ({"job"}, set()),
+    "studio.tiles": ({"job", "studio.objective", "studio.tiling", "studio.vgg"}, {"tensorflow"}),
     "studio.optimizers": (set(), {"tensorflow", "numpy"}),
     "studio.spectrum": ({"studio.optimizers"}, {"tensorflow", "numpy"}),
     "studio.objective": ({"job", "studio.losses"}, {"tensorflow"}),
@@ -55,7 +56,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "batch.sealed": ({"batch.files"}, set()),
     "batch.records": (WORDS | {"batch.sealed", "batch.selection", "images.source"}, set()),
     "batch.failures": ({"errors", "job", "batch.sealed", "batch.records", "batch.versions"}, set()),
-    "batch.cost": ({"job", "studio.pyramid"}, set()),
+    "batch.cost": ({"job", "studio.pyramid", "studio.tiling"}, set()),
     "batch.estimate": (WORDS | {"batch.cost", "images.facts", "images.sizes", "studio.precision"}, set()),
     "batch.selection": (set(), set()),
     "batch.observer": (WORDS | {"batch.estimate", "batch.plan"}, set()),

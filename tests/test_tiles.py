@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,13 +11,17 @@ pytestmark = pytest.mark.studio
 
 tf = pytest.importorskip("tensorflow")
 
+from pipeline.images.door import Picture  # noqa: E402
 from pipeline.job import Options  # noqa: E402
 from pipeline.studio.descent import with_gradient  # noqa: E402
 from pipeline.studio.kernels import load_kernels  # noqa: E402
 from pipeline.studio.objective import Objective, Targets, Weights  # noqa: E402
-from pipeline.studio.tiles import Tiles, Tiling, radius  # noqa: E402
+from pipeline.studio.tiles import Tiles, radius  # noqa: E402
+from pipeline.studio.tiling import Tiling  # noqa: E402
 from pipeline.studio.vgg import Vgg19, names_up_to  # noqa: E402
 from pipeline.studio.weights import locate  # noqa: E402
+from pipeline.studio.workshop import Workshop  # noqa: E402
+from pipeline.stylize import paint  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +95,25 @@ def test_tiles_of_an_odd_picture_are_exact_wherever_they_are_cut(kernels, split,
 
 def test_one_tile_is_the_picture(kernels):
     assert max(compared(kernels, 70, 53, Tiling(side=4096, split=2), Options())) < 1e-5
+
+
+def test_a_picture_painted_in_tiles_is_the_same_to_rounding():
+    """Rounding grows with each step; after five it is a grey level here and there."""
+    shop = Workshop(locate("imagenet-8bit"))
+    picture = Picture(noise(0, 300, 280).numpy(), None, "1", "photograph")
+    painting = Picture(noise(1, 300, 280).numpy(), None, "2", "painting")
+    options = Options(size=300, steps=5, precision="float32")
+    whole, tiled = (
+        paint(picture, [(painting, 1.0)], replace(options, tile=tile), shop).pixels.astype(int) for tile in ("off", 256)
+    )
+    assert np.abs(whole - tiled).max() <= 2
+    assert (whole != tiled).mean() < 0.01
+
+
+def test_a_picture_that_would_not_fit_into_max_memory_is_painted_in_tiles():
+    shops = [Workshop(locate("random"), max_memory) for max_memory in (None, 3 * 2**30, 2**30)]
+    descents = [shop.descent(Options(precision="float32"), (512, 512, 3)) for shop in shops]
+    assert [isinstance(descent.evaluate, Tiles) for descent in descents] == [False, False, True]
 
 
 def test_the_radius_is_what_relu5_1_sees():

@@ -1,7 +1,7 @@
 """What a pair costs by its options: the shape of the curve, with constants of one machine. `estimate` learns the factors.
 
 One evaluation takes a little, and so many seconds for each pixel that the network sees, down to the deepest layer asked for.
-Memory is the program's, the activations' by pixel, and the pictures that the optimizer remembers.
+Memory is studio/tiling's, which decides by it whether a picture is evaluated in tiles; they cost a little time again.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from pipeline.job import CHANNELS_OF_BLOCK, CONVOLUTIONS_PER_BLOCK, Options
 from pipeline.studio.pyramid import coarse_steps, sides
+from pipeline.studio.tiling import EXTRA_WORK, needed_bytes, tiling
 
 # Measured on an x86-64 server with avx512_bf16 (AMD EPYC, two cores at 2.6 GHz) by `make bench ARGS="memory"`. Times are
 # core-seconds: two cores take half of them.
@@ -20,11 +21,6 @@ _TRACING = 3.0  # per size of a pyramid; another pair of the same shape would no
 _DECODING_PER_PIXEL = 1e-6  # and resizing, encoding, thumbnails
 # A pass forward alone, in float32, as targets and the finished picture are measured: its share of an evaluation.
 _FORWARD = 0.45
-_PROGRAM_BYTES = 600_000_000
-_BYTES_PER_PIXEL = {"float32": 2_200, "bfloat16": 960}
-_PICTURE_BYTES = 3 * 4  # of a float32 pixel
-# Pictures that an optimizer holds: L-BFGS twenty pairs of moves and turns and some of its own (studio/optimizers).
-_PICTURES = {"lbfgs": 2 * 20 + 8, "adam": 8, "gd": 6}
 
 _FRAME = 16  # pixels of mirrored border on each side (studio/vgg)
 _DEFAULT_DEPTH = "block5_conv1"
@@ -42,11 +38,18 @@ class Cost:
     memory: float
 
 
-def pair_cost(options: Options, size: tuple[int, int], precision: str, styles: int = 1) -> Cost:
-    """The cost of painting a picture of `size` (width, height) from so many style images, in `precision`."""
+def pair_cost(
+    options: Options, size: tuple[int, int], precision: str, styles: int = 1, max_memory: int | None = None
+) -> Cost:
+    """The cost of painting a picture of `size` (width, height) from so many style images, in `precision`, below `max_memory`
+    bytes where that is given."""
     width, height = size
     share = convolution_work([*options.content_layers, *options.style_layers]) / _DEFAULT_WORK
     pixels = seen_pixels(width, height, options.border)
+
+    def split(precision: str) -> int:
+        tiles = tiling(options, width * height, precision, max_memory)
+        return tiles.split if tiles else 0
 
     def evaluation(pixels: float, precision: str) -> float:
         return _EVALUATION + _EVALUATION_PER_PIXEL[precision] * pixels * share
@@ -59,12 +62,10 @@ def pair_cost(options: Options, size: tuple[int, int], precision: str, styles: i
     coarse = coarse_steps(options.steps) * sum(evaluation(share * pixels, precision) for share in shares)
     return Cost(
         pixels=pixels,
-        evaluation=evaluation(pixels, precision),
+        evaluation=evaluation(pixels, precision) * (1 + EXTRA_WORK[split(precision)]),
         coarse=coarse,
         other=_TRACING * (1 + len(smaller)) + _DECODING_PER_PIXEL * pixels + forward,
-        memory=_PROGRAM_BYTES
-        + _BYTES_PER_PIXEL[precision] * pixels
-        + _PICTURES[options.optimizer] * _PICTURE_BYTES * width * height,
+        memory=needed_bytes(options, width * height, precision, split(precision)),
     )
 
 

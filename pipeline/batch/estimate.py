@@ -41,10 +41,14 @@ class Estimate:
 
 
 class Estimator:
-    """Estimates for workers of `threads` threads each, from earlier outcomes (rows as in report.json, oldest first)."""
+    """Estimates for workers of `threads` threads and at most `max_memory` bytes each, from
+    earlier outcomes (rows as in report.json, oldest first)."""
 
-    def __init__(self, outcomes: Iterable[Mapping[str, Any]] = (), *, threads: int) -> None:
+    def __init__(
+        self, outcomes: Iterable[Mapping[str, Any]] = (), *, threads: int, max_memory: int | None = None
+    ) -> None:
         self._threads = threads
+        self._max_memory = max_memory
         self._pace = {"float32": _Factor(), "bfloat16": _Factor()}
         self._other = _Factor()
         self._memory = {"float32": _Factor(), "bfloat16": _Factor()}
@@ -67,7 +71,7 @@ class Estimator:
         options = _options(outcome.get("options", {}))
         if options.precision == "auto":
             self._automatic = precision
-        cost = pair_cost(options, (size[0], size[1]), precision, len(outcome.get("style", [""])))
+        cost = pair_cost(options, (size[0], size[1]), precision, len(outcome.get("style", [""])), self._max_memory)
         threads = outcome.get("threads") or self._threads
         pace = outcome["seconds_per_step"] * threads / cost.evaluation
         self._pace[precision].add(cost.pixels, pace)
@@ -123,7 +127,7 @@ class Estimator:
         size = job.options.size
         fitted = fit_longer_side(*found, longest if isinstance(size, str) else min(longest, size))
         precision = self._automatic if job.options.precision == "auto" else job.options.precision
-        return pair_cost(job.options, fitted, precision, len(job.styles)), precision
+        return pair_cost(job.options, fitted, precision, len(job.styles), self._max_memory), precision
 
 
 @dataclass(slots=True)

@@ -31,7 +31,9 @@ class Night:
         self.plan, self.ledger, self.stopped = plan, ledger, stopped
         self.machine: dict[str, Any] = {}
         self._settings: RunSettings = ledger.manifest.run
-        self._estimator = Estimator(ledger.state.recent(), threads=worker_threads(self._settings))
+        self._estimator = Estimator(
+            ledger.state.recent(), threads=worker_threads(self._settings), max_memory=self._settings.max_memory
+        )
         self._until = end_of_run(self._settings, began)
         self._waiting = deque(step for step in plan.steps if step.action == "paint")
         self._reasons: dict[str, Mapping[str, Any]] = {}  # of the last failed try
@@ -124,6 +126,7 @@ class Night:
             "names": self.ledger.names(step.job),
             "folder": str(self.ledger.manifest.output),
             "weights": weights.to_json(),
+            "max_memory": self._settings.max_memory,
             "made_by": {"pipeline": version("stylize-pipeline")},
         }
 

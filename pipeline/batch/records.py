@@ -179,14 +179,15 @@ def pair_id(output_name: str) -> str:
 def pair_key(job: Job, sha256: Callable[[Path], str], weights_sha256: str) -> str:
     """SHA-256 of everything that decides a pair's pixels and bytes: the inputs' contents, the options, the network.
 
-    File names, times, threads, versions and the preset's name are not in it: moving a project or updating a library does not
-    repaint a gallery. Nor is an option that came later, where it is at the value that paints as before it came: a new
-    option does not repaint a gallery either. `sha256` gives the hash of an input file's bytes; what it raises (BadImage),
+    File names, times, threads, tiles, versions and the preset's name are not in it: moving a project or updating a library
+    does not repaint a gallery. Nor is an option that came later, where it is at the value that paints as before it came: a
+    new option does not repaint a gallery either. `sha256` gives the hash of an input file's bytes; what it raises (BadImage),
     this raises.
     """
     options = job.options.as_dict()
     for name in ("preset", "weights", *(name for name, value in NEUTRAL.items() if options[name] == value)):
         del options[name]
+    options["tile"] = "auto"  # whatever it is: changes nothing but rounding
     if job.options.starts_from_file:
         options["init"] = sha256(Path(job.options.init))
     makeup = {

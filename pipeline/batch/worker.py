@@ -4,7 +4,8 @@ Started by the supervisor as `python -m pipeline.batch.worker COMMANDS MESSAGES`
 line. It alone has a key to both wings: it opens images, paints, and writes pictures and thumbnails. It may die at any
 moment; what it has not said is not lost but painted again.
 
-Commands:  {"weights": {...}, "job": {...}, "folder": OUTPUT, "names": {"content": ..., "style": [...]}}
+Commands:  {"weights": {...}, "job": {...}, "folder": OUTPUT, "names": {"content": ..., "style": [...]},
+           "max_memory": BYTES or null}
 Messages:  {"type": "ready", facts of the machine}, then per pair {"type": "reading", ...}, {"type": "resumed", "standing"},
            {"type": "saved", "steps", "standing"}, and at last {"type": "done", fields of the outcome},
            {"type": "failed", "reason", "class", "retry", "exit_code", "traceback"} or
@@ -31,7 +32,7 @@ from typing import IO, Any
 
 from pipeline.batch.checkpoints import Keeper
 from pipeline.batch.files import write_whole
-from pipeline.batch.machine import peak_memory, processor, reset_peak_memory
+from pipeline.batch.machine import give_back_memory, peak_memory, processor, reset_peak_memory
 from pipeline.batch.records import State, pair_key
 from pipeline.errors import EnvironmentProblem, ExitCode, OutOfMemory, OutputError, PairError, StylizeError
 from pipeline.job import Job, Reading
@@ -183,13 +184,15 @@ class _Painter:
         folder = Path(command["folder"])
         if self._workshop is None or self._workshop.weights != weights:
             self._workshop = None  # before the next is loaded: both at once need not fit
-            self._workshop = self._make_workshop(weights)
+            self._workshop = self._make_workshop(weights, command["max_memory"])
+        give_back_memory()
         reset_peak_memory()
 
         # Opened no larger than needed: a photograph of 100 megapixels would be 1.2 GB of floats.
         size = job.options.size
         content = open_picture(job.content, longer_side=size if isinstance(size, int) else None)
-        longer_side = max(result_size(content, job.options))
+        width, height = result_size(content, job.options)
+        longer_side = max(width, height)
         format_for(Path(job.output).suffix, longer_side)  # refused now and not after hours
         # A style that is squeezed needs more of one side than of the other: it is opened whole.
         side = style_side(longer_side, job.options) if job.options.style_aspect == "keep" else None
@@ -200,11 +203,13 @@ class _Painter:
         hashes = {path: picture.sha256 for path, picture in zip(job.inputs, pictures, strict=True)}
         key = pair_key(job, hashes.__getitem__, weights.sha256)
 
+        cut = self._workshop.tiling(job.options, (height, width, 3))
+        setting = self._setting | {"tiles": str(cut) if cut else "none"}
         state = State(folder)
         keeper = Keeper(
             state.checkpoint_path(job.output),
             key=key,
-            setting=self._setting | command["made_by"],
+            setting=setting | command["made_by"],
             steps=job.options.steps,
             longer_side=longer_side,
             tell=self._tell,
@@ -241,7 +246,7 @@ class _Painter:
             "steps": len(result.trace),
             "losses": losses,
             "meta": dict(job.meta),
-            "painted_with": self._setting,
+            "painted_with": setting,
             **command["made_by"],
         }
         data = encode_picture(
@@ -270,7 +275,7 @@ class _Painter:
             "peak_memory_bytes": peak_memory(),
             "precision": result.precision,
             "threads": self._setting["threads"],
-            "painted_with": self._setting,
+            "painted_with": setting,
             "losses": losses,
             "trace": [asdict(reading) for reading in result.trace],
             "notes": [*result.notes, *keeper.notes],

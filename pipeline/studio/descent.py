@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from pipeline.errors import Diverged
-from pipeline.studio.optimizers import Optimizer, State
+from pipeline.studio.optimizers import Optimizer, State, snapshot
 
 
 class Evaluation(Protocol):
@@ -140,8 +140,8 @@ class Descent:
         """Where the walk stands, as arrays: `restore` goes on from there bit for bit."""
         return {
             **self.optimizer.state(),
-            "best": self.best.numpy(),
-            "best_loss": self.best_loss.numpy(),
+            "best": snapshot(self.best),
+            "best_loss": snapshot(self.best_loss),
             "setbacks": np.array(self.setbacks, np.int64),
             "better": np.array(self._better, np.float64),
         }

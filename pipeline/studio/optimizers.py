@@ -38,10 +38,16 @@ class Optimizer(Protocol):
         """Forget everything and start from `image`."""
 
     def state(self) -> State:
-        """All that `restore` needs, as arrays."""
+        """All that `restore` needs, as arrays; they stay as they are when the walk goes on."""
 
     def restore(self, state: State) -> None:
         """Continue exactly where `state` was taken."""
+
+
+def snapshot(variable: tf.Variable) -> NDArray[np.generic]:
+    """A variable's present value. Nothing is copied: TensorFlow gives the variable another buffer when it changes, for as long
+    as somebody holds this one. An optimizer's state is forty pictures, and large ones do not fit twice."""
+    return np.asarray(memoryview(variable.read_value()))
 
 
 class Guess:
@@ -87,7 +93,7 @@ class _Remembering:
         self.image.assign(image)
 
     def state(self) -> State:
-        return {name: variable.numpy() for name, variable in self._variables().items()}
+        return {name: snapshot(variable) for name, variable in self._variables().items()}
 
     def restore(self, state: State) -> None:
         for name, variable in self._variables().items():

@@ -15,23 +15,14 @@ the upper ones: cutting below the first pool repeats 5 % of an evaluation, below
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import tensorflow as tf
 
 from pipeline.job import LINEAR
 from pipeline.studio.objective import Distances, Objective, Sums, Targets, Weights
+from pipeline.studio.tiling import Tiling
 from pipeline.studio.vgg import Vgg19, cut, names_up_to, reduction
-
-
-@dataclass(frozen=True, slots=True)
-class Tiling:
-    """How an evaluation is cut: tiles of `side` pixels (core, without halo) through the blocks up to the pool of block `split`,
-    1 to 4, or, where `split` is 5, through the whole network."""
-
-    side: int
-    split: int
 
 
 class _Piece(NamedTuple):

@@ -12,7 +12,7 @@ import keras
 import tensorflow as tf
 
 from pipeline.job import LAYERS, LINEAR
-from pipeline.studio.kernels import Kernels
+from pipeline.studio.kernels import CONVOLUTIONS, Kernels
 
 # Mean pixel of the training images in B, G, R order, subtracted before the first layer: keras.applications'
 # preprocess_input, mode "caffe", from the network's authors.
@@ -55,6 +55,14 @@ class Vgg19:
             for layer in self._layers.values():
                 layer.dtype_policy = keras.DTypePolicy("mixed_bfloat16")
         self._mean = tf.constant(MEAN_BGR[::-1], tf.float32)
+
+    def kernels(self) -> Kernels:
+        """Its kernels and biases, as they were given."""
+        found = {}
+        for name in CONVOLUTIONS:
+            kernel, bias = self._layers[name].get_weights()
+            found[name] = (kernel[:, :, ::-1] if kernel.shape[2] == len(MEAN_BGR) else kernel, bias)
+        return found
 
     def __call__(self, image: tf.Tensor, layers: Iterable[str]) -> Activations:
         """The activations of `layers` (Keras names, after their ReLU or, with `_linear`, before it), computed no further than

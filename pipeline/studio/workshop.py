@@ -18,10 +18,13 @@ from numpy.typing import NDArray
 from pipeline.job import LAYERS, LINEAR, Options
 from pipeline.studio.descent import Descent, Evaluate, with_gradient
 from pipeline.studio.kernels import load_kernels
-from pipeline.studio.objective import Objective
+from pipeline.studio.objective import Distances, Objective, Targets
+from pipeline.studio.objective import Weights as PairWeights
 from pipeline.studio.optimizers import Adam, GradientDescent, Lbfgs, Optimizer
 from pipeline.studio.precision import effective_precision
 from pipeline.studio.spectrum import SpectralGuess
+from pipeline.studio.tiles import Tiles
+from pipeline.studio.tiling import Tiling, history_length, tiling
 from pipeline.studio.vgg import Vgg19
 from pipeline.studio.weights import Weights
 
@@ -35,6 +38,7 @@ _DESCENTS_BYTES = 512 * 2**20
 # Style targets are 2.3 MB each for the usual five layers; content targets at 512 x 512 are 8 MB.
 _STYLES_KEPT = 64
 _CONTENTS_KEPT = 4
+_FIRST_NETWORK = ("max", "mirror", "float32")  # pooling, border, precision: what targets are measured with by default
 # Grey levels, root mean square: after ten evaluations at 256 px one pair of two stood at twice the loss with 1, neither with 4.
 _FIRST_STEP = 4.0
 _ADAM_RATE = 10.0  # grey levels: Johnson's neural-style (-learning_rate 1e1), on 0..255
@@ -43,12 +47,16 @@ _ADAM_RATE = 10.0  # grey levels: Johnson's neural-style (-learning_rate 1e1), o
 class Workshop:
     """Objectives, targets and descents for options and pictures, each made once and kept while there is room."""
 
-    def __init__(self, weights: Weights) -> None:
-        """Loads the network; raises WeightsError. A quarter of a second, once TensorFlow is imported."""
+    def __init__(self, weights: Weights, max_memory: int | None = None) -> None:
+        """Loads the network; raises WeightsError. A quarter of a second, once TensorFlow is imported. Where `max_memory` is
+        given, in bytes, pictures that would need more are evaluated in tiles (`tile: auto`)."""
         self.weights = weights
-        self._kernels = load_kernels(weights)
-        self._networks = _Shelf[Vgg19](room=4)
+        self.max_memory = max_memory
+        # 80 MB of kernels: those of the first network serve the others, and no array is kept beside it.
+        self._network = Vgg19(load_kernels(weights))
+        self._networks = _Shelf[Vgg19](room=3)
         self._evaluations = _Shelf[Evaluate](room=_EVALUATIONS_KEPT)
+        self._measuring = _Shelf[Tiles | _Measures](room=_EVALUATIONS_KEPT)
         self._descents = _Shelf[Descent](room=_DESCENTS_BYTES, size=lambda descent: descent.nbytes)
         self._styles = _Shelf[Mapping[str, tf.Tensor]](room=_STYLES_KEPT)
         self._contents = _Shelf[Mapping[str, tf.Tensor]](room=_CONTENTS_KEPT)
@@ -56,12 +64,8 @@ class Workshop:
     def objective(self, options: Options, precision: str = "float32") -> Objective:
         """The loss that a pair's options describe, without its targets. Targets and the loss of the finished picture are
         always measured in float32; only the descent may be computed in less."""
-        network = self._networks.get(
-            (options.pooling, options.border, precision),
-            lambda: Vgg19(self._kernels, pooling=options.pooling, border=options.border, precision=precision),
-        )
         return Objective(
-            network,
+            self._network_for(options, precision),
             tuple(options.content_layers),
             tuple(options.style_layers),
             options.losses,
@@ -71,28 +75,67 @@ class Workshop:
 
     def content_targets(self, options: Options, name: Hashable, photograph: Pixels) -> Mapping[str, tf.Tensor]:
         """Features of a photograph (height, width, 3); `name` tells its content (a hash), for keeping."""
-        objective = self.objective(options)
-        key = (name, photograph.shape, options.pooling, options.border, objective.content_layers)
-        return self._contents.get(key, lambda: objective.content_targets(tf.constant(photograph)))
+        key = (name, photograph.shape, options.pooling, options.border, tuple(sorted(options.content_layers)))
+        return self._contents.get(key, lambda: self._measures(options, photograph).content_targets(photograph))
 
     def style_targets(self, options: Options, name: Hashable, painting: Pixels) -> Mapping[str, tf.Tensor]:
         """Gram matrices of a painting (height, width, 3); `name` tells its content (a hash), for keeping."""
-        objective = self.objective(options)
-        key = (name, painting.shape, options.pooling, options.border, objective.style_layers)
-        return self._styles.get(key, lambda: objective.style_targets(tf.constant(painting)))
+        key = (name, painting.shape, options.pooling, options.border, tuple(sorted(options.style_layers)))
+        return self._styles.get(key, lambda: self._measures(options, painting).style_targets(painting))
+
+    def loss(self, options: Options, picture: Pixels, targets: Targets, weights: PairWeights) -> Distances:
+        """The loss of a picture (height, width, 3) in 0..255, in float32."""
+        return self._measures(options, picture).loss(picture, targets, weights)
 
     def descent(self, options: Options, shape: tuple[int, ...]) -> Descent:
         """A traced descent for a picture of this shape (height, width, 3), in the arithmetic that the options ask for."""
         precision = effective_precision(options.precision)
-        objective = self.objective(options, precision)
-        evaluated = (
-            (shape, precision),
-            (options.pooling, options.border, options.losses, options.tv_kind, options.tv_unit),
-            (objective.content_layers, objective.style_layers),
+        evaluated = (shape, self._tiling(options, precision, shape), self._kind(options, precision))
+        evaluate = self._evaluations.get(
+            evaluated,
+            lambda: self._tiles(options, precision, shape) or with_gradient(self.objective(options, precision)),
         )
-        evaluate = self._evaluations.get(evaluated, lambda: with_gradient(objective))
         moved = tuple(getattr(options, name) for name in _OPTIMIZERS)
         return self._descents.get((evaluated, moved), lambda: Descent(evaluate, _optimizer(options, shape)))
+
+    def _measures(self, options: Options, picture: Pixels) -> Tiles | _Measures:
+        """What measures a picture (height, width, 3) in float32, without gradients."""
+        cut = self._tiling(options, "float32", picture.shape)
+        kind = (self._kind(options, "float32"), cut and (cut, picture.shape))
+        return self._measuring.get(
+            kind, lambda: self._tiles(options, "float32", picture.shape) or _Measures(self.objective(options))
+        )
+
+    def _kind(self, options: Options, precision: str) -> Hashable:
+        """Everything that decides what an objective computes."""
+        objective = self.objective(options, precision)
+        return (
+            (precision, options.pooling, options.border, options.losses, options.tv_kind, options.tv_unit),
+            (objective.content_layers, objective.style_layers),
+        )
+
+    def _network_for(self, options: Options, precision: str) -> Vgg19:
+        kind = (options.pooling, options.border, precision)
+        if kind == _FIRST_NETWORK:
+            return self._network
+        pooling, border, precision = kind
+        return self._networks.get(
+            kind, lambda: Vgg19(self._network.kernels(), pooling=pooling, border=border, precision=precision)
+        )
+
+    def tiling(self, options: Options, shape: tuple[int, ...]) -> Tiling | None:
+        """The tiles in which a picture of this shape (height, width, 3) is evaluated in its descent; None for none."""
+        return self._tiling(options, effective_precision(options.precision), shape)
+
+    def _tiling(self, options: Options, precision: str, shape: tuple[int, ...]) -> Tiling | None:
+        return tiling(options, shape[0] * shape[1], precision, self.max_memory)
+
+    def _tiles(self, options: Options, precision: str, shape: tuple[int, ...]) -> Tiles | None:
+        """The objective in tiles, or None where a picture of this shape (height, width, 3) is evaluated at once."""
+        cut = self._tiling(options, precision, shape)
+        if cut is None:
+            return None
+        return Tiles(self.objective(options, precision), self._network_for(options, precision), shape, cut)
 
     def first_not_finite(self, options: Options, image: tf.Tensor) -> str:
         """Where in the network the activations of an image (height, width, 3) stop being finite: a clause for a message."""
@@ -106,6 +149,17 @@ class Workshop:
             if not tf.reduce_all(tf.math.is_finite(network(image, [layer])[layer])):
                 return f"first at {layer}, in {precision}"
         return f"every layer is finite in {precision}, their distances are not"
+
+
+class _Measures:
+    """An objective without gradients, traced: a graph frees activations as it goes, where calls one by one keep all of them.
+    Pictures are float32 arrays or tensors (height, width, 3)."""
+
+    def __init__(self, objective: Objective) -> None:
+        picture = [tf.TensorSpec([None, None, 3])]
+        self.content_targets = tf.function(objective.content_targets, input_signature=picture, autograph=False)
+        self.style_targets = tf.function(objective.style_targets, input_signature=picture, autograph=False)
+        self.loss = tf.function(objective.__call__, autograph=False, reduce_retracing=True)
 
 
 # The options that are written into an optimizer.
@@ -133,7 +187,8 @@ def _optimizer(options: Options, shape: tuple[int, ...]) -> Optimizer:
             )
         case _:
             guess = SpectralGuess(shape) if options.preconditioner == "auto" else None
-            return Lbfgs(shape, history=options.history, first_step=_FIRST_STEP, bounds=bounds, guess=guess)
+            history = history_length(options.history, shape[0] * shape[1])
+            return Lbfgs(shape, history=history, first_step=_FIRST_STEP, bounds=bounds, guess=guess)
 
 
 class _Shelf(Generic[Kept]):
