@@ -46,7 +46,7 @@ class Descent:
             workshop.style_targets(options, names[1], painting.astype(np.float32)),
         )
         self.weights = Weights.of(options)
-        self._judge = workshop.objective(options)
+        self._workshop, self._options = workshop, options
         self._descent = workshop.descent(options, photograph.shape)
         self._descent.prepare(self.targets, self.weights)
 
@@ -63,7 +63,8 @@ class Descent:
 
     def loss(self, picture: NDArray[Any]) -> float:
         """The total of any picture of this size, evaluated in float32, bounds or none."""
-        return float(self._judge(tf.constant(picture, tf.float32), self.targets, self.weights).total)
+        pixels = np.asarray(picture, np.float32)
+        return float(self._workshop.loss(self._options, pixels, self.targets, self.weights).total)
 
 
 def peak_memory() -> int:

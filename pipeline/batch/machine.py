@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import platform
 import resource
@@ -37,12 +36,6 @@ def differences_between(before: Mapping[str, Any], now: Mapping[str, Any]) -> st
     """In what the settings of two paintings differ, in words: `threads (4, now 2), device (...)`; empty if in nothing."""
     names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
     return ", ".join(f"{name} ({before.get(name)}, now {now.get(name)})" for name in names)
-
-
-def give_back_memory() -> None:
-    """Give the kernel back what was freed since: loading a network leaves 75 MB of it behind."""
-    with suppress(OSError, AttributeError):  # glibc's own, malloc_trim(3)
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 def reset_peak_memory() -> None:

@@ -32,7 +32,7 @@ from typing import IO, Any
 
 from pipeline.batch.checkpoints import Keeper
 from pipeline.batch.files import write_whole
-from pipeline.batch.machine import give_back_memory, peak_memory, processor, reset_peak_memory
+from pipeline.batch.machine import peak_memory, processor, reset_peak_memory
 from pipeline.batch.records import State, pair_key
 from pipeline.errors import EnvironmentProblem, ExitCode, OutOfMemory, OutputError, PairError, StylizeError
 from pipeline.job import Job, Reading
@@ -185,7 +185,6 @@ class _Painter:
         if self._workshop is None or self._workshop.weights != weights:
             self._workshop = None  # before the next is loaded: both at once need not fit
             self._workshop = self._make_workshop(weights, command["max_memory"])
-        give_back_memory()
         reset_peak_memory()
 
         # Opened no larger than needed: a photograph of 100 megapixels would be 1.2 GB of floats.

@@ -29,7 +29,7 @@ _LARGEST = {0: 2_200_000, 1: 4_700_000, 2: 18_500_000, 3: 40_000_000}
 # Of an evaluation, by pixel and split: peak resident bytes, measured in fresh processes at 1024 (untiled) and 2048 pixels.
 _BYTES_PER_PIXEL = {
     "bfloat16": {0: 1_110, 1: 755, 2: 545, 3: 400, 5: 300},
-    "float32": {0: 2_020, 1: 1_250, 2: 850, 3: 600, 5: 450},
+    "float32": {0: 2_020, 1: 1_250, 2: 700, 3: 550, 5: 450},
 }
 # Share of an evaluation that is computed twice, in the halos and in the lower blocks' second pass forward.
 EXTRA_WORK = {0: 0.0, 1: 0.05, 2: 0.13, 3: 0.25, 5: 0.35}
