@@ -56,6 +56,14 @@ class Descent:
         for _step, evaluation in self._descent.run(most, self.targets, self.weights):
             yield evaluation[0]
 
+    def evaluate(self) -> float:
+        """Loss and gradient where the descent stands, without a move; the loss."""
+        distances, gradient = self._descent.evaluate(
+            self._descent.optimizer.image.read_value(), self.targets, self.weights
+        )
+        float(gradient[0, 0, 0])  # a call returns before its work is done
+        return float(distances.total)
+
     @property
     def best(self) -> NDArray[np.float32]:
         """The picture of lowest loss so far, (height, width, 3) in 0..255, before it is rounded."""
