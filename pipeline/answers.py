@@ -34,8 +34,11 @@ def plan_rows(plan: Plan, manifest: Manifest) -> list[dict[str, Any]]:
         State(manifest.output).recent(), threads=worker_threads(manifest.run), max_memory=manifest.run.max_memory
     )
     rows = []
+    held = 0  # by the one worker that paints all of them: TensorFlow keeps for the next pair what the last one needed
     for step in plan.steps:
         estimate = estimator.estimate(step.job) if step.action == "paint" else None
+        if estimate:
+            held = max(held, estimate.memory) if manifest.run.jobs == 1 else estimate.memory
         rows.append(
             {
                 "output": step.job.output,
@@ -44,7 +47,7 @@ def plan_rows(plan: Plan, manifest: Manifest) -> list[dict[str, Any]]:
                 "key": step.key,
                 "priority": step.job.priority,
                 "seconds": round(estimate.seconds, 1) if estimate else None,
-                "memory_bytes": estimate.memory if estimate else None,
+                "memory_bytes": held if estimate else None,
                 "guess": estimate.guess if estimate else None,
             }
         )

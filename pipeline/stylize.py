@@ -13,7 +13,7 @@ from __future__ import annotations
 import functools
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -78,7 +78,7 @@ class Progress:
     step: int
     seconds: float
     trace: tuple[Reading, ...]
-    arrays: Mapping[str, NDArray[np.generic]]
+    arrays: dict[str, NDArray[np.generic]]
 
 
 def stylize(content: Source, style: Source | list[Source | tuple[Source, float]], **options: Any) -> Stylization:
@@ -138,7 +138,7 @@ def paint(
     """The walk of one pair. `styles` are pictures with their shares; `start` is the picture of `init`, where it is a path.
 
     After each evaluation `on_reading` is called with its reading and with a function that takes down where the walk stands:
-    given back as `resume`, with the same pair on the same machine, it ends in the same bytes.
+    given back as `resume`, with the same pair on the same machine, it ends in the same bytes. Its arrays are taken out of it.
     """
     import numpy as np
     import tensorflow as tf
@@ -165,6 +165,7 @@ def paint(
         descent.prepare(scene.targets, weights)
         if resume and stage == resume.stage:
             descent.restore(resume.arrays)
+            resume.arrays.clear()  # gigabytes, for large pictures: once is enough
             done = resume.step
         else:
             descent.start(
@@ -180,17 +181,18 @@ def paint(
             reading = _reading(step, side, time.perf_counter() - clock, *distances)
             if final:
                 trace.append(reading)
-            on_reading(reading, lambda: _progress(stage, step, began, trace, descent))  # noqa: B023 - called here alone
+            on_reading(reading, functools.partial(_progress, stage, step, began, trace, descent))
         notes += [f"step {step} at {side} px: {_SETBACK}" for step in descent.setbacks]
         notes += [f"stopped at step {descent.flat_at} of {steps}: {_FLAT}"] if descent.flat_at else []
-        coarse = _Coarse(descent.best.numpy(), scene.photograph)
+        best = descent.best.numpy()
+        coarse = _Coarse(best, scene.photograph)
+        del descent, walk  # before the next size is made room for
 
-    best = descent.best.numpy()
     painted = to_uint8(best)
     last = workshop.loss(options, painted.astype(np.float32), scene.targets, weights)
     return Stylization(
         pixels=_finished(painted, scene.photograph, options),
-        deep=_blended(best, scene.photograph, options) if options.depth == 16 else None,
+        deep=_blended(np.clip(best, 0, 255), scene.photograph, options) if options.depth == 16 else None,
         alpha=None if content.alpha is None else resize_alpha(content.alpha, *size),
         trace=tuple(trace),
         first=_losses(trace[0]),
@@ -211,7 +213,7 @@ class _Scene:
     """What one size of the pyramid is painted from: pixels (height, width, 3) of that size, and what to make of them."""
 
     photograph: Pixels
-    paintings: list[Pixels]
+    painting: Pixels | None  # the first style image, where the descent starts from it
     targets: Targets
 
 
@@ -237,14 +239,19 @@ def _scene(
     recoloured = _recolouring(options, photograph)
     paintings = [recoloured(resize(style.pixels, *_style_size(style, size, options))) for style, _share in styles]
     measured = [
-        workshop.style_targets(options, (style.sha256, *_colours_from(content, options, size)), painting)
+        workshop.style_targets(options, (*_seen(style), *_colours_from(content, options, size)), painting)
         for (style, _share), painting in zip(styles, paintings, strict=True)
     ]
     targets = Targets(
-        workshop.content_targets(options, content.sha256, photograph),
+        workshop.content_targets(options, _seen(content), photograph),
         blend(measured, [share for _style, share in styles]),
     )
-    return _Scene(photograph, paintings, targets)
+    return _Scene(photograph, paintings[0] if options.init == "style" else None, targets)
+
+
+def _seen(picture: Picture) -> tuple[object, ...]:
+    """What decides a picture's pixels: the file, and the size at which it was opened, which a large one's is not its own."""
+    return (picture.sha256, picture.size)
 
 
 def _step_up(coarse: _Coarse, scene: _Scene, options: Options) -> Pixels:
@@ -268,8 +275,26 @@ def _sides(content: Picture, styles: Sequence[tuple[Picture, float]], options: O
     return pyramid_sides(max(size), options.scales, shortest)
 
 
+def cuts(
+    content: Picture, styles: Sequence[tuple[Picture, float]], options: Options, workshop: Workshop
+) -> dict[str, str]:
+    """The tiles in which the evaluations of a pair are made, by what is evaluated; nothing where nothing is cut. Bytes depend
+    on them, as sums add up in another order."""
+    found = {}
+    for side in _sides(content, styles, options):
+        size = _fitted(content, "content", side)
+        for name, (width, height), measured in (
+            (f"{side} px", size, False),
+            (f"{side} px measured", size, True),
+            *((f"style for {side} px", _style_size(style, size, options), True) for style, _share in styles),
+        ):
+            if cut := workshop.tiling(options, (height, width, 3), measured=measured):
+                found[name] = str(cut)
+    return found
+
+
 def _progress(stage: int, step: int, began: float, trace: Sequence[Reading], descent: Descent) -> Progress:
-    return Progress(stage, step, time.perf_counter() - began, tuple(trace), descent.state())
+    return Progress(stage, step, time.perf_counter() - began, tuple(trace), dict(descent.state()))
 
 
 def result_size(content: Picture, options: Options) -> tuple[int, int]:
@@ -321,8 +346,8 @@ def _beginning(options: Options, scene: _Scene, start: Picture | None) -> Pixels
     height, width, _ = scene.photograph.shape
     if start is not None:
         return cover(start.pixels, width, height)
-    if options.init == "style":
-        return cover(scene.paintings[0], width, height)
+    if scene.painting is not None:
+        return cover(scene.painting, width, height)
     if options.init == "noise":
         noise = np.random.default_rng(options.seed).normal(_MIDDLE_GREY, options.noise_level, scene.photograph.shape)
         mixed = options.noise_ratio * noise + (1 - options.noise_ratio) * scene.photograph
@@ -349,7 +374,7 @@ def _recolouring(options: Options, photograph: Pixels) -> Callable[[Pixels], Pix
 def _colours_from(content: Picture, options: Options, size: tuple[int, int]) -> tuple[object, ...]:
     """What a recoloured style image depends on beside itself: part of the name under which its targets are kept."""
     if options.preserve_color in ("histogram", "covariance"):
-        return (options.preserve_color, content.sha256, size)
+        return (options.preserve_color, *_seen(content), size)
     return ()
 
 

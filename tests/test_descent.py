@@ -252,6 +252,23 @@ def test_patience_ends_a_walk_that_stands_still():
     assert walk(bowl, Lbfgs((12,), bounds=None, first_step=0.1), np.zeros(12), 500)[0].flat_at is None
 
 
+def test_a_walk_taken_up_where_patience_ended_ends_there():
+    ended, losses = walk(bowl, Lbfgs((12,), bounds=None, first_step=0.1), np.zeros(12), 500, patience=10)
+    taken_up = Descent(with_gradient(bowl), Lbfgs((12,), bounds=None, first_step=0.1))
+    taken_up.restore(ended.state())
+    assert list(taken_up.run(500, after=len(losses), patience=10)) == []
+    assert taken_up.flat_at == ended.flat_at
+
+
+def test_a_state_stays_as_it_was_while_the_walk_goes_on():
+    descent, _ = walk(bowl, Lbfgs((12,), history=4, bounds=None, first_step=0.1), np.zeros(12), 6)
+    state = descent.state()
+    before = {name: array.tobytes() for name, array in state.items()}
+    list(descent.run(20, after=6))
+    assert {name: array.tobytes() for name, array in state.items()} == before
+    assert descent.state()["image"].tobytes() != before["image"]
+
+
 # -------------------------------------------------------------------------------------------------------------- spectrum
 
 

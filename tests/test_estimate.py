@@ -10,13 +10,13 @@ import pytest
 from PIL import Image
 
 from benchmarks.work import convolution_work as counted_work
-from pipeline.answers import plan_text
+from pipeline.answers import plan_rows, plan_text
 from pipeline.batch.cost import convolution_work, pair_cost, seen_pixels
 from pipeline.batch.estimate import START_SECONDS, TRIAL_STEPS, Estimate, Estimator, in_all
-from pipeline.batch.plan import Plan
+from pipeline.batch.plan import Plan, make_plan
 from pipeline.batch.records import KEY_SCHEMA, Record, State, pair_id
 from pipeline.batch.sealed import write_sealed
-from pipeline.job import Job, Options, StyleImage
+from pipeline.job import Job, Manifest, Options, RunSettings, StyleImage
 from pipeline.talk import Lines, planned_line
 
 STEPS = 100
@@ -112,6 +112,27 @@ def test_auto_is_what_it_was_on_this_machine(job):
     for precision in ("float32", "bfloat16"):
         row = outcome(automatic, precision=precision)
         assert seconds(Estimator([row], threads=2), automatic) == pytest.approx(row["seconds"])
+
+
+def test_memory_that_a_pair_before_left_is_not_taken_for_a_pairs_own(job):
+    rows = [outcome(job, memory=memory) for memory in (1.2, 2.5, 1.2, 2.5)]
+    assert Estimator(rows, threads=2).estimate(job).memory == rows[0]["peak_memory_bytes"]
+
+
+def test_a_plan_says_the_memory_that_one_worker_holds_in_its_turn(job, tmp_path):
+    Image.new("RGB", (512, 256)).save(tmp_path / "style.png")
+    jobs = [replace(of_size(job, size, weights="random"), output=f"{size}.png") for size in (128, 512, 256)]
+
+    def memory(workers):
+        run = RunSettings(jobs=workers)
+        manifest = Manifest(
+            file=tmp_path / "m.yaml", name="m", input=tmp_path, output=tmp_path / "out", run=run, jobs=tuple(jobs)
+        )
+        return [row["memory_bytes"] for row in plan_rows(make_plan(manifest, State(manifest.output)), manifest)]
+
+    small, large, middle = memory(2)
+    assert small < middle < large
+    assert memory(1) == [small, large, large]
 
 
 def test_records_of_another_version_are_read_as_far_as_they_go(job):

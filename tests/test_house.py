@@ -38,7 +38,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "studio.precision": (set(), {"tensorflow"}),
     "studio.pyramid": (set(), set()),
     "studio.tiling": ({"job"}, set()),
-    "studio.tiles": ({"job", "studio.objective", "studio.tiling", "studio.vgg"}, {"tensorflow"}),
+    "studio.tiles": ({"job", "studio.objective", "studio.tiling", "studio.vgg"}, {"tensorflow", "numpy"}),
     "studio.optimizers": (set(), {"tensorflow", "numpy"}),
     "studio.spectrum": ({"studio.optimizers"}, {"tensorflow", "numpy"}),
     "studio.objective": ({"job", "studio.losses"}, {"tensorflow"}),

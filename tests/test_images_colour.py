@@ -104,6 +104,19 @@ def test_cover_fills_the_frame_and_cuts_off_evenly() -> None:
     np.testing.assert_array_equal(cover(pixels.transpose(1, 0, 2), 4, 4), flat(200, 200, 200, height=4, width=4))
 
 
+def test_cover_of_a_strip_by_one_across_it_does_not_enlarge_all_of_it() -> None:
+    """Whole, it would be 3000 x 900,000 pixels."""
+    strip = np.random.default_rng(1).uniform(0, 255, (3000, 10, 3)).astype(np.float32)
+    covered = cover(strip, 3000, 10)
+    assert covered.shape == (10, 3000, 3)
+    np.testing.assert_allclose(covered.mean((0, 1)), strip[1500:1501].mean((0, 1)), atol=40)
+
+
+def test_cover_is_a_cut_from_the_whole() -> None:
+    pixels = np.random.default_rng(2).uniform(0, 255, (40, 300, 3)).astype(np.float32)
+    np.testing.assert_allclose(cover(pixels, 20, 20), resize(pixels, 150, 20)[:, 65:85], atol=1e-3)
+
+
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 40), st.integers(1, 40))
 def test_cover_has_the_size_asked_for(height: int, width: int, new_height: int, new_width: int) -> None:
     covered = cover(flat(9, 9, 9, height=height, width=width), new_width, new_height)

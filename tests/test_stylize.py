@@ -10,8 +10,16 @@ from PIL import Image
 
 from pipeline import stylize
 from pipeline.errors import BadImage, OptionError
+from pipeline.images.door import Picture
+from pipeline.job import Options
+from pipeline.studio.weights import locate
+from pipeline.stylize import paint
 
 pytestmark = pytest.mark.studio
+
+pytest.importorskip("tensorflow")
+
+from pipeline.studio.workshop import Workshop  # noqa: E402
 
 
 def painting(seed, height=48, width=64):
@@ -108,6 +116,26 @@ def test_a_style_recoloured_for_one_content_is_not_taken_for_another():
     first = pixels(stylize(CONTENT, STYLE, **QUICK, preserve_color="histogram"))
     stylize(OTHER, STYLE, **QUICK, preserve_color="histogram")
     np.testing.assert_array_equal(pixels(stylize(CONTENT, STYLE, **QUICK, preserve_color="histogram")), first)
+
+
+def test_a_file_opened_at_two_sizes_is_measured_twice():
+    """Large photographs are opened no larger than a pair needs: the same file has other pixels at another size."""
+    large = Picture(painting(1, 90, 120).astype(np.float32), None, "one file", "photo")
+    small = Picture(large.pixels[::2, ::2], None, "one file", "photo")
+    style = Picture(STYLE.astype(np.float32), None, "style", "style")
+    options = Options(size=60, steps=2, weights="random")
+
+    def painted(workshop, content):
+        return paint(content, [(style, 1.0)], options, workshop).pixels
+
+    both = Workshop(locate("random"))
+    painted(both, large)
+    assert (painted(both, small) == painted(Workshop(locate("random")), small)).all()
+
+
+def test_sixteen_bits_are_eight_with_more_places():
+    result = stylize(CONTENT, STYLE, **QUICK, depth=16, strength=0.5, clip="end", optimizer="adam", learning_rate=200.0)
+    assert np.abs(result.deep - np.array(result.image)).max() <= 1
 
 
 def test_size_only_makes_content_smaller():

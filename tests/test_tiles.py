@@ -17,7 +17,7 @@ from pipeline.studio.descent import with_gradient  # noqa: E402
 from pipeline.studio.kernels import load_kernels  # noqa: E402
 from pipeline.studio.objective import Objective, Targets, Weights  # noqa: E402
 from pipeline.studio.tiles import Tiles, radius  # noqa: E402
-from pipeline.studio.tiling import Tiling  # noqa: E402
+from pipeline.studio.tiling import HALOS, Tiling  # noqa: E402
 from pipeline.studio.vgg import Vgg19, names_up_to  # noqa: E402
 from pipeline.studio.weights import locate  # noqa: E402
 from pipeline.studio.workshop import Workshop  # noqa: E402
@@ -121,3 +121,9 @@ def test_the_radius_is_what_relu5_1_sees():
     assert radius(names_up_to(["block1_conv2"])) == 2
     assert radius(names_up_to(["block2_conv1"])) == 2 + 1 + 2
     assert radius(names_up_to(["block5_conv1"])) == 2 + 1 + 4 + 2 + 16 + 4 + 32 + 8 + 16
+
+
+@pytest.mark.parametrize("split", HALOS)
+def test_the_halos_that_estimates_count_with_are_those_of_tiles(split):
+    deepest, unit = (f"block{split}_pool", 2**split) if split < 5 else ("block5_conv1", 16)
+    assert HALOS[split] == -(-radius(names_up_to([deepest])) // unit) * unit

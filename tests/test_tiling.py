@@ -7,7 +7,8 @@ import itertools
 import pytest
 
 from pipeline.job import Options
-from pipeline.studio.tiling import EXTRA_WORK, history_length, needed_bytes, tiling
+from pipeline.studio import tiling as rules
+from pipeline.studio.tiling import Tiling, extra_work, history_length, needed_bytes, tiling
 
 GIB = 2**30
 SIDES = (512, 1024, 1448, 2048, 4096)
@@ -35,22 +36,50 @@ def test_a_side_in_pixels_is_taken_as_it_is():
     assert cut.split >= 2
 
 
+@pytest.fixture(autouse=True)
+def large_machine(monkeypatch):
+    monkeypatch.setattr(rules, "machine_memory", lambda: 256 * GIB)
+
+
+SPLITS = (0, 1, 2, 3, 5)
+
+
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize("side", SIDES)
 def test_under_a_limit_the_first_cut_that_fits_is_taken(precision, side):
     options, pixels = Options(), side * side
     for limit in (GIB, 4 * GIB, 12 * GIB, 200 * GIB):
         taken = split(side, precision=precision, max_memory=limit)
-        cheaper = [other for other in EXTRA_WORK if EXTRA_WORK[other] < EXTRA_WORK[taken]]
-        assert all(needed_bytes(options, pixels, precision, other) > 0.9 * limit for other in cheaper)
+        assert all(needed_bytes(options, pixels, precision, other) > 0.9 * limit for other in SPLITS if other < taken)
     assert taken == 0  # there is room for everything
+
+
+def test_a_small_machine_is_a_limit_too(monkeypatch):
+    assert split(2048, precision="float32") == 1
+    monkeypatch.setattr(rules, "machine_memory", lambda: 6 * GIB)
+    assert split(2048, precision="float32") > 1
+    assert split(512) == 0
+
+
+def test_a_side_larger_than_the_limit_bears_is_not_taken():
+    assert tiling(Options(tile=8192), 4096 * 4096, "bfloat16", 6 * GIB).side == 1024
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_each_further_cut_takes_less_memory_and_more_work(precision):
-    needed = [needed_bytes(Options(), 2048 * 2048, precision, split) for split in EXTRA_WORK]
+    needed = [needed_bytes(Options(), 2048 * 2048, precision, split) for split in SPLITS]
     assert all(further < nearer for nearer, further in itertools.pairwise(needed))
-    assert list(EXTRA_WORK.values()) == sorted(EXTRA_WORK.values())
+    work = [extra_work(Tiling(1024, split) if split else None, 2048 * 2048) for split in SPLITS]
+    assert work[0] == 0
+    assert all(further > nearer for nearer, further in itertools.pairwise(work))
+
+
+def test_the_features_of_shallow_content_layers_are_foreseen():
+    usual, shallow = (
+        needed_bytes(Options(content_layers={layer: 1.0}), 10**6, "float32", 2)
+        for layer in ("block4_conv2", "block2_conv2")
+    )
+    assert shallow - usual == 10**6 * (4 * 128 / 4 - 4 * 512 / 64)
 
 
 def test_large_pictures_are_remembered_for_fewer_steps_unless_told():

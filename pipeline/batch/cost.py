@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from pipeline.job import CHANNELS_OF_BLOCK, CONVOLUTIONS_PER_BLOCK, Options
 from pipeline.studio.pyramid import coarse_steps, sides
-from pipeline.studio.tiling import EXTRA_WORK, needed_bytes, tiling
+from pipeline.studio.tiling import extra_work, needed_bytes, tiling
 
 # Measured on an x86-64 server with avx512_bf16 (AMD EPYC, two cores at 2.6 GHz) by `make bench ARGS="memory"`. Times are
 # core-seconds: two cores take half of them.
@@ -47,25 +47,27 @@ def pair_cost(
     share = convolution_work([*options.content_layers, *options.style_layers]) / _DEFAULT_WORK
     pixels = seen_pixels(width, height, options.border)
 
-    def split(precision: str) -> int:
-        tiles = tiling(options, width * height, precision, max_memory)
-        return tiles.split if tiles else 0
-
     def evaluation(pixels: float, precision: str) -> float:
         return _EVALUATION + _EVALUATION_PER_PIXEL[precision] * pixels * share
+
+    def tiles(part: float) -> float:
+        """By how much longer an evaluation takes in its tiles, of a picture of this part of the pixels."""
+        size = round(part * width * height)
+        return 1 + extra_work(tiling(options, size, precision, max_memory), size)
 
     # Style images are about as many pixels as the content, times their scale both ways; once each, as the content, and once
     # for the finished picture.
     forward = _FORWARD * evaluation(pixels, "float32") * (2 + styles * options.style_scale**2)
     smaller = sides(max(size), options.scales, min(size))[:-1]
     shares = [(side / max(size)) ** 2 for side in smaller]
-    coarse = coarse_steps(options.steps) * sum(evaluation(share * pixels, precision) for share in shares)
+    coarse = coarse_steps(options.steps) * sum(evaluation(part * pixels, precision) * tiles(part) for part in shares)
+    cut = tiling(options, width * height, precision, max_memory)
     return Cost(
         pixels=pixels,
-        evaluation=evaluation(pixels, precision) * (1 + EXTRA_WORK[split(precision)]),
+        evaluation=evaluation(pixels, precision) * tiles(1.0),
         coarse=coarse,
         other=_TRACING * (1 + len(smaller)) + _DECODING_PER_PIXEL * pixels + forward,
-        memory=needed_bytes(options, width * height, precision, split(precision)),
+        memory=needed_bytes(options, width * height, precision, cut.split if cut else 0),
     )
 
 

@@ -26,6 +26,9 @@ from pipeline.studio.precision import fast_flags
 
 START_SECONDS = 6.0  # per run: importing TensorFlow, loading the network
 TRIAL_STEPS = 5  # after which a pair's own pace is known; the first holds what is done once and is not counted
+# A process's memory is never less than a pair needs and often more, as TensorFlow keeps what the pair before needed: the low
+# ones of what was observed are the pair's own.
+_OWN = 0.25
 _RECENT = 10  # pairs after which what was learnt weighs half: the machine may have changed
 _NEAR = 0.5  # in the logarithm of pixels: a picture of twice the pixels weighs a third
 
@@ -107,16 +110,16 @@ class Estimator:
         other = self._other.at(cost.pixels) if self._other.known else pace
         return Estimate(
             seconds=(painting + other * cost.other) / self._threads,
-            memory=round(self._factor(self._memory, precision, cost) * cost.memory),
+            memory=round(self._factor(self._memory, precision, cost, _OWN) * cost.memory),
             guess=not any(factor.known for factor in self._pace.values()),
         )
 
     @staticmethod
-    def _factor(factors: Mapping[str, _Factor], precision: str, cost: Cost) -> float:
+    def _factor(factors: Mapping[str, _Factor], precision: str, cost: Cost, share: float = 0.5) -> float:
         """What is known in this precision, or else in the other: a slow machine is slow in both."""
         own = factors[precision]
         known = own if own.known else next((other for other in factors.values() if other.known), own)
-        return known.at(cost.pixels)
+        return known.at(cost.pixels, share)
 
     def _cost(self, job: Job) -> tuple[Cost, str] | None:
         if job.content not in self._sizes:
@@ -143,23 +146,23 @@ class _Factor:
     def add(self, pixels: int, factor: float) -> None:
         self.seen.append((math.log(pixels), factor))
 
-    def at(self, pixels: int) -> float:
-        """The factor for a picture of so many pixels."""
+    def at(self, pixels: int, share: float = 0.5) -> float:
+        """The factor for a picture of so many pixels: the one that `share` of all weight does not exceed."""
         if not self.seen:
             return 1.0
         place = math.log(pixels)
         weighted = []
         for age, (where, factor) in enumerate(reversed(self.seen[-4 * _RECENT :])):
             weighted.append((factor, 0.5 ** (age / _RECENT) / (1.0 + ((where - place) / _NEAR) ** 2)))
-        return _weighted_median(weighted)
+        return _weighted_quantile(weighted, share)
 
 
-def _weighted_median(weighted: Sequence[tuple[float, float]]) -> float:
-    """The value in the middle of all weight, of pairs (value, weight)."""
-    half = sum(weight for _value, weight in weighted) / 2
+def _weighted_quantile(weighted: Sequence[tuple[float, float]], share: float) -> float:
+    """The value at `share` of all weight, of pairs (value, weight); at a half the median."""
+    left = share * sum(weight for _value, weight in weighted)
     for value, weight in sorted(weighted):
-        half -= weight
-        if half <= 0:
+        left -= weight
+        if left <= 0:
             return value
     raise ValueError("there is no middle of nothing")
 

@@ -38,7 +38,7 @@ from pipeline.errors import EnvironmentProblem, ExitCode, OutOfMemory, OutputErr
 from pipeline.job import Job, Reading
 from pipeline.studio.precision import automatic_precision
 from pipeline.studio.weights import Weights
-from pipeline.stylize import Progress
+from pipeline.stylize import Progress, Stylization
 
 # For the kernel's OOM killer, -1000 to 1000: when memory runs out, it takes this process and not the driver.
 _OOM_SCORE = "800"
@@ -117,6 +117,9 @@ def _start_tensorflow() -> dict[str, Any]:
     }
 
 
+_TOO_LITTLE_MEMORY = OutOfMemory("the pair needs more memory than there is; use a smaller size")
+
+
 class _Phase(Enum):
     """What SIGTERM finds this process at, and what becomes of it."""
 
@@ -170,14 +173,16 @@ class _Painter:
         except StylizeError as error:
             return _failed(error)
         except (MemoryError, tf.errors.ResourceExhaustedError):
-            return _failed(OutOfMemory("the pair needs more memory than there is; use a smaller size"))
+            return _failed(_TOO_LITTLE_MEMORY)
         except Exception as error:
             return _bug(error)
 
     def _paint(self, command: Mapping[str, Any]) -> dict[str, Any]:
+        import tensorflow as tf
+
         from pipeline.images.door import open_picture
         from pipeline.images.encode import encode_picture, format_for, thumbnail
-        from pipeline.stylize import paint, result_size, style_side
+        from pipeline.stylize import cuts, paint, result_size, style_side
 
         weights = Weights.from_json(command["weights"])
         job = Job.from_json(command["job"])
@@ -190,8 +195,7 @@ class _Painter:
         # Opened no larger than needed: a photograph of 100 megapixels would be 1.2 GB of floats.
         size = job.options.size
         content = open_picture(job.content, longer_side=size if isinstance(size, int) else None)
-        width, height = result_size(content, job.options)
-        longer_side = max(width, height)
+        longer_side = max(result_size(content, job.options))
         format_for(Path(job.output).suffix, longer_side)  # refused now and not after hours
         # A style that is squeezed needs more of one side than of the other: it is opened whole.
         side = style_side(longer_side, job.options) if job.options.style_aspect == "keep" else None
@@ -202,8 +206,8 @@ class _Painter:
         hashes = {path: picture.sha256 for path, picture in zip(job.inputs, pictures, strict=True)}
         key = pair_key(job, hashes.__getitem__, weights.sha256)
 
-        cut = self._workshop.tiling(job.options, (height, width, 3))
-        setting = self._setting | {"tiles": str(cut) if cut else "none"}
+        tiles = cuts(content, styles, job.options, self._workshop)
+        setting = self._setting | {"tiles": "; ".join(f"{name}: {cut}" for name, cut in tiles.items()) or "none"}
         state = State(folder)
         keeper = Keeper(
             state.checkpoint_path(job.output),
@@ -222,11 +226,14 @@ class _Painter:
                 raise _Interrupted
 
         workshop = self._workshop
-        result = keeper.go_on(
-            lambda resume: paint(
-                content, styles, job.options, workshop, start=start, resume=resume, on_reading=read_out
-            )
-        )
+
+        def painted(resume: Progress | None) -> Stylization:
+            try:
+                return paint(content, styles, job.options, workshop, start=start, resume=resume, on_reading=read_out)
+            except (MemoryError, tf.errors.ResourceExhaustedError) as error:
+                raise _TOO_LITTLE_MEMORY from error
+
+        result = keeper.go_on(painted)
 
         height, width = result.pixels.shape[:2]
         losses = {"first": asdict(result.first), "last": asdict(result.last)}

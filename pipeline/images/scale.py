@@ -9,15 +9,19 @@ from PIL import Image
 Floats = NDArray[np.float32]
 
 
-def resize(pixels: Floats, width: int, height: int) -> Floats:
-    """Pixels (H, W, 3), float32, 0..255, as (height, width, 3). Never shares memory with `pixels`.
+Box = tuple[float, float, float, float]
+
+
+def resize(pixels: Floats, width: int, height: int, box: Box | None = None) -> Floats:
+    """Pixels (H, W, 3), float32, 0..255, as (height, width, 3); where a `box` is given (left, top, right, bottom), of
+    that part of them. Never shares memory with `pixels`.
 
     Lanczos with three lobes, widened by the factor of reduction so that nothing aliases, on each channel in floating
     point: no rounding to integers. What it overshoots is cut off at 0 and 255.
     """
     resized = np.empty((height, width, 3), np.float32)
     for channel in range(3):
-        resized[..., channel] = lanczos(plane(pixels[..., channel]), width, height)
+        resized[..., channel] = lanczos(plane(pixels[..., channel]), width, height, box)
     return np.clip(resized, 0.0, 255.0, out=resized)
 
 
@@ -30,9 +34,8 @@ def cover(pixels: Floats, width: int, height: int) -> Floats:
     """Pixels (H, W, 3) as (height, width, 3) without distortion: scaled until they fill it, the rest cut off evenly."""
     old_height, old_width, _ = pixels.shape
     factor = max(width / old_width, height / old_height)
-    full_width, full_height = round(old_width * factor), round(old_height * factor)
-    left, top = (full_width - width) // 2, (full_height - height) // 2
-    return resize(pixels, full_width, full_height)[top : top + height, left : left + width].copy()
+    left, top = (max(0.0, (old - new / factor) / 2) for old, new in ((old_width, width), (old_height, height)))
+    return resize(pixels, width, height, box=(left, top, old_width - left, old_height - top))
 
 
 def plane(levels: Floats) -> Image.Image:
@@ -40,6 +43,6 @@ def plane(levels: Floats) -> Image.Image:
     return Image.fromarray(np.ascontiguousarray(levels, np.float32))
 
 
-def lanczos(channel: Image.Image, width: int, height: int) -> Floats:
-    """A Pillow image of floats as an array (height, width), float32, without cutting off what overshoots."""
-    return np.asarray(channel.resize((width, height), Image.Resampling.LANCZOS), np.float32)
+def lanczos(channel: Image.Image, width: int, height: int, box: Box | None = None) -> Floats:
+    """A Pillow image of floats, or a box of it, as an array (height, width), float32, without cutting off what overshoots."""
+    return np.asarray(channel.resize((width, height), Image.Resampling.LANCZOS, box=box), np.float32)

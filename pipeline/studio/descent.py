@@ -115,6 +115,11 @@ class Descent:
         Raises Diverged at the third that is not, naming the step and what `diagnose` says of the image there.
         """
         for step in range(after + 1, steps + 1):
+            if (
+                0 < patience <= step - 1 - self._better[0]
+            ):  # asked here, so that a walk taken up where it ended ends there
+                self.flat_at = step - 1
+                break
             evaluation, gradient = self.evaluate(self.optimizer.image.read_value(), *arguments)
             where = self.optimizer.image.read_value() if not math.isfinite(float(evaluation.total)) else None
             if not self._move(evaluation.total, gradient):
@@ -130,9 +135,6 @@ class Descent:
             if loss < self._better[1] * _IMPROVEMENT:
                 self._better = (step, loss)
             yield step, tuple(float(value) for value in evaluation)
-            if 0 < patience <= step - self._better[0]:
-                self.flat_at = step
-                break
         if not math.isfinite(float(self.best_loss)):
             raise Diverged(f"no evaluation of {steps} was finite; use smaller weights or precision: float32")
 

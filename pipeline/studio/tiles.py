@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
 from pipeline.job import LINEAR
@@ -100,7 +101,7 @@ class Tiles:
             canvas = self._network.canvas(picture)
         sums, pooled = self._gathered(canvas, targets.content)
         distances, own, by_sums, by_pooled = self._middle(picture, sums, pooled, targets, weights)
-        gathered = tf.Variable(tf.zeros(canvas.shape[1:]))
+        gathered = np.zeros(canvas.shape[1:], np.float32)
         for piece in self._pieces:
             top, left, bottom, right = piece.tile
             incoming = {} if by_pooled is None else {self._pool: self._core(by_pooled, piece)}
@@ -111,9 +112,8 @@ class Tiles:
                 by_sums,
                 incoming,
             )
-            region = gathered[top:bottom, left:right]
-            region.assign(region + share)
-        return distances, own + tape.gradient(canvas, picture, output_gradients=gathered[tf.newaxis])
+            gathered[top:bottom, left:right] += share.numpy()
+        return distances, own + tape.gradient(canvas, picture, output_gradients=tf.constant(gathered[np.newaxis]))
 
     def _gathered(self, canvas: tf.Tensor, content: Mapping[str, tf.Tensor] | None) -> tuple[Sums, tf.Tensor | None]:
         """The lower layers' sums, and the features that the upper blocks start from (1, height, width, channels). Without
@@ -209,7 +209,9 @@ class Tiles:
         unit = 2 ** sum(name.endswith("_pool") for name in self._lower)
         halo = -(-radius(self._lower) // unit) * unit
         frame = self._network.frame
-        heights, widths = (list(_cores(length + 2 * frame, side, unit)) for length in (self._height, self._width))
+        heights, widths = (
+            list(_cores(length + 2 * frame, side + 2 * frame, unit)) for length in (self._height, self._width)
+        )
         for first, last in heights:
             for left, right in widths:
                 tile = (

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+import math
+import os
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
-from pipeline.job import Options
+from pipeline.job import CHANNELS_OF_BLOCK, Options
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,40 +29,75 @@ _SIDE = 1024
 _SMALL_SIDE, _SMALL = 512, 2_200_000  # pixels of the picture
 _SPLITS = (0, 1, 2, 3, 5)  # 0: not at all; each takes less memory than the one before, and more time
 # Without a limit: the largest picture, in pixels, for which each split is taken; the last for all larger ones. Untiled to
-# 1448 x 1448, cut below the first pool to 2048 x 2048, below the second to 4096 x 4096.
-_LARGEST = {0: 2_200_000, 1: 4_700_000, 2: 18_500_000, 3: 40_000_000}
+# 1448 x 1448, cut below the first pool to 2048 x 2048, below the second to 3600 x 3600, below the third to 6300 x 6300.
+_LARGEST = {0: 2_200_000, 1: 4_700_000, 2: 13_000_000, 3: 40_000_000}
 # Of an evaluation, by pixel and split: peak resident bytes, measured in fresh processes at 1024 (untiled) and 2048 pixels.
 _BYTES_PER_PIXEL = {
     "bfloat16": {0: 1_110, 1: 755, 2: 545, 3: 400, 5: 300},
     "float32": {0: 2_020, 1: 1_250, 2: 700, 3: 550, 5: 450},
 }
-# Share of an evaluation that is computed twice, in the halos and in the lower blocks' second pass forward.
-EXTRA_WORK = {0: 0.0, 1: 0.05, 2: 0.13, 3: 0.25, 5: 0.35}
+# Pixels of halo around a tile (`tiles.radius`, made whole positions of the deepest layer), and the share of an evaluation's
+# multiplications that the blocks below the split do; 4 and 5 as relu5_1 is the deepest layer.
+HALOS = {1: 4, 2: 12, 3: 32, 4: 80, 5: 96}
+_LOWER_SHARE = {1: 0.107, 2: 0.259, 3: 0.616, 4: 0.975, 5: 1.0}
 _ROOM = 0.9  # share of a limit that an estimate may fill
 
 
 def tiling(options: Options, pixels: int, precision: str, max_memory: int | None) -> Tiling | None:
     """The tiles for a picture of so many pixels, by the option `tile`, and so that the process stays below `max_memory` bytes
-    where that is given; None for none."""
+    where that is given, and below the machine's memory; None for none."""
     if options.tile == "off":
         return None
     allowed = [split for split in _SPLITS if split > 1 or options.tile == "auto"]
     if max_memory is None:
-        split = next((split for split in allowed if pixels <= _LARGEST.get(split, pixels)), allowed[-1])
-    else:
-        fits = (split for split in allowed if needed_bytes(options, pixels, precision, split) <= _ROOM * max_memory)
-        split = next(fits, allowed[-1])
+        allowed = [split for split in allowed if pixels <= _LARGEST.get(split, pixels)]
+    limit = _ROOM * min(machine_memory(), max_memory or machine_memory())
+    fits = (split for split in allowed if needed_bytes(options, pixels, precision, split) <= limit)
+    split = next(fits, allowed[-1])
     if not split:
         return None
-    if not isinstance(options.tile, str):
-        return Tiling(options.tile, split)
-    return Tiling(_SIDE if pixels > _SMALL else _SMALL_SIDE, split)
+    side = _SIDE if pixels > _SMALL else _SMALL_SIDE
+    if not isinstance(options.tile, str):  # below a limit, tiles that are too large would be none
+        side = options.tile if max_memory is None else min(options.tile, _SIDE)
+    return Tiling(side, split)
+
+
+def extra_work(cut: Tiling | None, pixels: int) -> float:
+    """Share of an evaluation of so many pixels that is computed once more because of its tiles: halos, and the lower blocks'
+    second pass forward."""
+    if cut is None:
+        return 0.0
+    side = math.sqrt(pixels)
+    tile = side / math.ceil(side / cut.side)
+    halo = ((min(side, tile + 2 * HALOS[cut.split])) / tile) ** 2 - 1
+    # Forward and backward are half of an evaluation each; in tiles the lower blocks go forward twice.
+    return _LOWER_SHARE[cut.split] * (0.5 + 1.5 * halo)
 
 
 def needed_bytes(options: Options, pixels: int, precision: str, split: int) -> int:
     """Peak resident bytes of the process that paints a picture of so many pixels, cut below the pool of block `split`."""
     pictures = _PICTURES + _OPTIMIZERS_PICTURES.get(options.optimizer, 2 * history_length(options.history, pixels))
-    return _PROGRAM_BYTES + pixels * (_BYTES_PER_PIXEL[precision][split] + _PICTURE_BYTES * pictures)
+    features = sum(_feature_bytes(layer) for layer in options.content_layers) - _feature_bytes(_DEFAULT_CONTENT)
+    by_pixel = _BYTES_PER_PIXEL[precision][split] + _PICTURE_BYTES * pictures + max(0.0, features)
+    return _PROGRAM_BYTES + round(pixels * by_pixel)
+
+
+_DEFAULT_CONTENT = "block4_conv2"  # what the bytes above were measured with
+
+
+def _feature_bytes(layer: str) -> float:
+    """Bytes by pixel of the picture that a photograph's features at a content layer take, in float32."""
+    block = int(layer[len("block")])
+    return float(4 * CHANNELS_OF_BLOCK[block - 1] / 4 ** (block - 1 + layer.endswith("_pool")))
+
+
+@functools.cache
+def machine_memory() -> int:
+    """Bytes of memory that this process may have: the machine's, or its control group's where that is less (Linux)."""
+    pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    with suppress(OSError, ValueError):  # "max" where there is no limit
+        return min(pages, int(Path("/sys/fs/cgroup/memory.max").read_text()))
+    return pages
 
 
 # Memory of the process with TensorFlow, the network and the traced graphs, before any picture.

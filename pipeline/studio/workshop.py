@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import itertools
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
 from contextlib import suppress
@@ -17,7 +18,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from pipeline.job import LAYERS, LINEAR, Options
+from pipeline.job import Options
 from pipeline.studio.descent import Descent, Evaluate, with_gradient
 from pipeline.studio.kernels import load_kernels
 from pipeline.studio.objective import Distances, Objective, Targets
@@ -27,7 +28,7 @@ from pipeline.studio.precision import effective_precision
 from pipeline.studio.spectrum import SpectralGuess
 from pipeline.studio.tiles import Tiles
 from pipeline.studio.tiling import Tiling, history_length, tiling
-from pipeline.studio.vgg import Vgg19
+from pipeline.studio.vgg import Vgg19, names_up_to
 from pipeline.studio.weights import Weights
 
 Pixels = NDArray[np.float32]
@@ -37,10 +38,11 @@ Kept = TypeVar("Kept")
 _EVALUATIONS_KEPT = 12
 # A descent holds its L-BFGS history, 2 x 20 pictures (126 MB at 512 x 512). Bytes of those kept for their trace; one is always.
 _DESCENTS_BYTES = 512 * 2**20
-# Style targets are 2.3 MB each for the usual five layers; content targets at 512 x 512 are 8 MB.
+# Style targets are 2.3 MB each for the usual five layers; content targets at 512 x 512 are 8 MB, at 4096 x 4096 537 MB.
 _STYLES_KEPT = 64
-_CONTENTS_KEPT = 4
+_CONTENTS_BYTES = 256 * 2**20
 _FIRST_NETWORK = ("max", "mirror", "float32")  # pooling, border, precision: what targets are measured with by default
+_LOOKED_AT = 1024  # pixels, the side of the pieces in which a picture is searched for what is not finite
 # Grey levels, root mean square: after ten evaluations at 256 px one pair of two stood at twice the loss with 1, neither with 4.
 _FIRST_STEP = 4.0
 _ADAM_RATE = 10.0  # grey levels: Johnson's neural-style (-learning_rate 1e1), on 0..255
@@ -62,7 +64,7 @@ class Workshop:
         self._measuring = _Shelf[Tiles | _Measures](room=_EVALUATIONS_KEPT)
         self._descents = _Shelf[Descent](room=_DESCENTS_BYTES, size=lambda descent: descent.nbytes)
         self._styles = _Shelf[Mapping[str, tf.Tensor]](room=_STYLES_KEPT)
-        self._contents = _Shelf[Mapping[str, tf.Tensor]](room=_CONTENTS_KEPT)
+        self._contents = _Shelf[Mapping[str, tf.Tensor]](room=_CONTENTS_BYTES, size=_nbytes)
 
     def objective(self, options: Options, precision: str = "float32") -> Objective:
         """The loss that a pair's options describe, without its targets. Targets and the loss of the finished picture are
@@ -77,13 +79,13 @@ class Workshop:
         )
 
     def content_targets(self, options: Options, name: Hashable, photograph: Pixels) -> Mapping[str, tf.Tensor]:
-        """Features of a photograph (height, width, 3); `name` tells its content (a hash), for keeping."""
-        key = (name, photograph.shape, options.pooling, options.border, tuple(sorted(options.content_layers)))
+        """Features of a photograph (height, width, 3); `name` tells its pixels apart, for keeping."""
+        key = (name, self._measured(options, photograph), tuple(sorted(options.content_layers)))
         return self._contents.get(key, lambda: self._measures(options, photograph).content_targets(photograph))
 
     def style_targets(self, options: Options, name: Hashable, painting: Pixels) -> Mapping[str, tf.Tensor]:
-        """Gram matrices of a painting (height, width, 3); `name` tells its content (a hash), for keeping."""
-        key = (name, painting.shape, options.pooling, options.border, tuple(sorted(options.style_layers)))
+        """Gram matrices of a painting (height, width, 3); `name` tells its pixels apart, for keeping."""
+        key = (name, self._measured(options, painting), tuple(sorted(options.style_layers)))
         return self._styles.get(key, lambda: self._measures(options, painting).style_targets(painting))
 
     def loss(self, options: Options, picture: Pixels, targets: Targets, weights: PairWeights) -> Distances:
@@ -100,6 +102,10 @@ class Workshop:
         )
         moved = tuple(getattr(options, name) for name in _OPTIMIZERS)
         return self._descents.get((evaluated, moved), lambda: Descent(evaluate, _optimizer(options, shape)))
+
+    def _measured(self, options: Options, picture: Pixels) -> Hashable:
+        """What a picture's targets depend on beside its pixels and the layers."""
+        return (picture.shape, options.pooling, options.border, self.tiling(options, picture.shape, measured=True))
 
     def _measures(self, options: Options, picture: Pixels) -> Tiles | _Measures:
         """What measures a picture (height, width, 3) in float32, without gradients."""
@@ -126,9 +132,10 @@ class Workshop:
             kind, lambda: Vgg19(self._network.kernels(), pooling=pooling, border=border, precision=precision)
         )
 
-    def tiling(self, options: Options, shape: tuple[int, ...]) -> Tiling | None:
-        """The tiles in which a picture of this shape (height, width, 3) is evaluated in its descent; None for none."""
-        return self._tiling(options, effective_precision(options.precision), shape)
+    def tiling(self, options: Options, shape: tuple[int, ...], *, measured: bool = False) -> Tiling | None:
+        """The tiles in which a picture of this shape (height, width, 3) is evaluated in its descent, or `measured`, as targets
+        and results are; None for none."""
+        return self._tiling(options, "float32" if measured else effective_precision(options.precision), shape)
 
     def _tiling(self, options: Options, precision: str, shape: tuple[int, ...]) -> Tiling | None:
         return tiling(options, shape[0] * shape[1], precision, self.max_memory)
@@ -145,13 +152,23 @@ class Workshop:
         if not np.isfinite(image.numpy()).all():
             return "the picture itself is not finite"
         precision = effective_precision(options.precision)
-        layers = [layer.removesuffix(LINEAR) for layer in (*options.content_layers, *options.style_layers)]
-        deepest = max(layers, key=LAYERS.index)
-        network = self.objective(options, precision).extract
-        for layer in LAYERS[: LAYERS.index(deepest) + 1]:
-            if not tf.reduce_all(tf.math.is_finite(network(image, [layer])[layer])):
-                return f"first at {layer}, in {precision}"
+        network = self._network_for(options, precision)
+        names = names_up_to([*options.content_layers, *options.style_layers])
+        first = len(names)
+        for top, left in itertools.product(*(range(0, length, _LOOKED_AT) for length in image.shape[:2])):
+            features = network.canvas(image[top : top + _LOOKED_AT, left : left + _LOOKED_AT])
+            for place, name in enumerate(names[:first]):
+                features = network.climb(features, [name], [name])[name]
+                if not tf.reduce_all(tf.math.is_finite(features)):
+                    first = place
+                    break
+        if first < len(names):
+            return f"first at {names[first]}, in {precision}"
         return f"every layer is finite in {precision}, their distances are not"
+
+
+def _nbytes(tensors: Mapping[str, tf.Tensor]) -> int:
+    return sum(int(np.prod(tensor.shape)) * int(tensor.dtype.size) for tensor in tensors.values())
 
 
 def _give_back_memory() -> None:
