@@ -62,7 +62,7 @@ def measure(quick: bool) -> Section:
         parts = {"whole": lambda walk=walk: next(walk), "evaluation": descent.evaluate}
         parts |= {layer: convolution(layer, precision) for layer in layers}
         took: dict[str, list[float]] = {name: [] for name in parts}
-        for name, action in parts.items():
+        for action in parts.values():
             action()
         for _ in range(rounds):
             for name, action in parts.items():
