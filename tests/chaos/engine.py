@@ -41,8 +41,11 @@ _HOARD = 400 << 20  # bytes; above any max_memory of tests/chaos
 class Workshop:
     """Stands where the loaded network would."""
 
-    def __init__(self, weights: Any) -> None:
+    def __init__(self, weights: Any, max_memory: int | None = None) -> None:
         self.weights = weights
+
+    def tiling(self, *_of: Any, **_how: Any) -> None:
+        """In no tiles."""
 
 
 def paint(content, styles, options, workshop, *, start=None, resume=None, on_reading=lambda reading, take: None):
