@@ -36,14 +36,12 @@ QUICK = (
 WHOLE = (
     Row(256, "bfloat16", "off", 8),
     Row(512, "bfloat16", "off", 6),
-    Row(1024, "bfloat16", "off", 4),
-    Row(2048, "bfloat16", "off", 2),
+    Row(1024, "bfloat16", "off", 3),
+    Row(1024, "bfloat16", 512, 2),
     Row(2048, "bfloat16", "auto", 2),
     Row(4096, "bfloat16", "auto", 2),
-    Row(1024, "bfloat16", 512, 3),
-    Row(512, "float32", "off", 4),
-    Row(1024, "float32", "off", 3),
-    Row(2048, "float32", "auto", 2),
+    Row(512, "float32", "off", 3),
+    Row(1024, "float32", "off", 2),
 )
 
 
