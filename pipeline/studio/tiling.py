@@ -108,8 +108,9 @@ _HISTORY = 20
 _HISTORY_BYTES = 2**30
 _SHORTEST_HISTORY = 4
 _PICTURE_BYTES = 12  # a pixel in float32 RGB
-# Pictures held beside L-BFGS' history: image, best, gradients, move, spectra, the content and what lies between.
-_PICTURES = 14
+# Pictures held beside L-BFGS' history: image, best, gradients, move, spectra, content and style as opened and as fitted, and
+# what the coarser sizes left in TensorFlow's pool. By `make bench ARGS=memory` 512 to 4096 px are foreseen within 12 %.
+_PICTURES = 28
 _OPTIMIZERS_PICTURES = {"adam": 2, "gd": 0}
 
 
