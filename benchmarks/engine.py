@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import os
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from numpy.typing import NDArray
 
 from pipeline.job import Options
 from pipeline.studio.objective import Targets, Weights
+from pipeline.studio.precision import effective_precision
 from pipeline.studio.workshop import Workshop
 
 tf.config.threading.set_intra_op_parallelism_threads(THREADS)
@@ -41,10 +43,10 @@ class Descent:
     ) -> None:
         self._photograph = photograph.astype(np.float32)
         names = (("content", photograph.tobytes()), ("style", painting.tobytes()))
-        self.targets = Targets(
-            workshop.content_targets(options, names[0], self._photograph),
-            workshop.style_targets(options, names[1], painting.astype(np.float32)),
+        measured = functools.partial(
+            _targets, workshop, options, names, (self._photograph, painting.astype(np.float32))
         )
+        self.targets, self._exact = measured(effective_precision(options.precision)), measured("float32")
         self.weights = Weights.of(options)
         self._workshop, self._options = workshop, options
         self._descent = workshop.descent(options, photograph.shape)
@@ -72,7 +74,20 @@ class Descent:
     def loss(self, picture: NDArray[Any]) -> float:
         """The total of any picture of this size, evaluated in float32, bounds or none."""
         pixels = np.asarray(picture, np.float32)
-        return float(self._workshop.loss(self._options, pixels, self.targets, self.weights).total)
+        return float(self._workshop.loss(self._options, pixels, self._exact, self.weights).total)
+
+
+def _targets(
+    workshop: Workshop,
+    options: Options,
+    names: tuple[Hashable, Hashable],
+    pictures: tuple[NDArray[np.float32], NDArray[np.float32]],
+    precision: str,
+) -> Targets:
+    return Targets(
+        workshop.content_targets(options, names[0], pictures[0], precision),
+        workshop.style_targets(options, names[1], pictures[1], precision),
+    )
 
 
 def peak_memory() -> int:

@@ -6,7 +6,7 @@ objective uses; pooling, activations, Gram matrices, losses and the move count a
 VGG19's own shapes, forward and back to the input, in the same precision, process and threads; in each round every one of them
 runs beside the step, and the fastest shape is the machine's rate. Figures are medians of the rounds.
 
-The network also sees a mirrored frame of 16 pixels around the picture. "Share" counts the work on it, which the processor
+The network also sees a mirrored frame of 8 pixels around the picture. "Share" counts the work on it, which the processor
 does; "without frame" counts the picture's own pixels alone.
 """
 
@@ -20,8 +20,7 @@ from benchmarks.engine import Descent, tf
 from benchmarks.figures import Figure, Section, median_ratio, significant, table
 from benchmarks.pictures import generated
 from benchmarks.work import convolution_work
-from pipeline.job import Options
-from pipeline.studio.vgg import FRAME
+from pipeline.job import FRAME, Options
 from pipeline.studio.weights import locate
 from pipeline.studio.workshop import Workshop
 

@@ -16,9 +16,9 @@ from benchmarks.figures import Section, significant, table
 from benchmarks.limit import seconds
 from benchmarks.pictures import generated
 from benchmarks.work import DEEPEST
-from pipeline.job import LAYERS, Options
+from pipeline.job import FRAME, LAYERS, Options
 from pipeline.studio.kernels import kernel_shape
-from pipeline.studio.vgg import FRAME, reduction
+from pipeline.studio.vgg import reduction
 from pipeline.studio.weights import locate
 from pipeline.studio.workshop import Workshop
 

@@ -151,6 +151,7 @@ def paint(
     began = time.perf_counter() - (resume.seconds if resume else 0.0)
     size = result_size(content, options)
     sides = _sides(content, styles, options)
+    precision = effective_precision(options.precision)
     weights = Weights.of(options)
     trace = list(resume.trace) if resume else []
     coarse: _Coarse | None = None
@@ -159,7 +160,8 @@ def paint(
 
     for stage in range(resume.stage if resume else 0, len(sides)):
         side, final = sides[stage], stage == len(sides) - 1
-        scene = _scene(content, styles, options, workshop, size if final else _fitted(content, "content", side))
+        fitted = size if final else _fitted(content, "content", side)
+        scene = _scene(content, styles, options, workshop, fitted, precision)
         steps = options.steps if final else coarse_steps(options.steps)
         descent = workshop.descent(options, scene.photograph.shape)
         descent.prepare(scene.targets, weights)
@@ -189,17 +191,19 @@ def paint(
         del descent, walk  # before the next size is made room for
 
     painted = to_uint8(best)
-    last = workshop.loss(options, painted.astype(np.float32), scene.targets, weights)
+    del scene
+    exact = _scene(content, styles, options, workshop, size, "float32")
+    last = workshop.loss(options, painted.astype(np.float32), exact.targets, weights)
     return Stylization(
-        pixels=_finished(painted, scene.photograph, options),
-        deep=_blended(np.clip(best, 0, 255), scene.photograph, options) if options.depth == 16 else None,
+        pixels=_finished(painted, exact.photograph, options),
+        deep=_blended(np.clip(best, 0, 255), exact.photograph, options) if options.depth == 16 else None,
         alpha=None if content.alpha is None else resize_alpha(content.alpha, *size),
         trace=tuple(trace),
         first=_losses(trace[0]),
         last=Losses(**{name: float(distance) for name, distance in last._asdict().items()}),
         setup_seconds=setup_seconds,
         seconds=time.perf_counter() - began,
-        precision=effective_precision(options.precision),
+        precision=precision,
         notes=(*_notes(content, styles, style_side(max(size), options), start), *notes),
     )
 
@@ -231,6 +235,7 @@ def _scene(
     options: Options,
     workshop: Workshop,
     size: tuple[int, int],
+    precision: str,
 ) -> _Scene:
     from pipeline.images.scale import resize
     from pipeline.studio.objective import Targets, blend
@@ -239,11 +244,11 @@ def _scene(
     recoloured = _recolouring(options, photograph)
     paintings = [recoloured(resize(style.pixels, *_style_size(style, size, options))) for style, _share in styles]
     measured = [
-        workshop.style_targets(options, (*_seen(style), *_colours_from(content, options, size)), painting)
+        workshop.style_targets(options, (*_seen(style), *_colours_from(content, options, size)), painting, precision)
         for (style, _share), painting in zip(styles, paintings, strict=True)
     ]
     targets = Targets(
-        workshop.content_targets(options, _seen(content), photograph),
+        workshop.content_targets(options, _seen(content), photograph, precision),
         blend(measured, [share for _style, share in styles]),
     )
     return _Scene(photograph, paintings[0] if options.init == "style" else None, targets)
@@ -283,12 +288,11 @@ def cuts(
     found = {}
     for side in _sides(content, styles, options):
         size = _fitted(content, "content", side)
-        for name, (width, height), measured in (
-            (f"{side} px", size, False),
-            (f"{side} px measured", size, True),
-            *((f"style for {side} px", _style_size(style, size, options), True) for style, _share in styles),
+        for name, (width, height) in (
+            (f"{side} px", size),
+            *((f"style for {side} px", _style_size(style, size, options)) for style, _share in styles),
         ):
-            if cut := workshop.tiling(options, (height, width, 3), measured=measured):
+            if cut := workshop.tiling(options, (height, width, 3)):
                 found[name] = str(cut)
     return found
 

@@ -304,6 +304,15 @@ def test_every_guess_is_symmetric_and_positive(shape, pairs):
     assert float(tf.reduce_sum(a * guess(a))) > 0
 
 
+@pytest.mark.parametrize("shape", [(9, 12, 3), (12, 9, 3)])
+def test_a_guess_says_how_long_a_turn_is_in_its_own_measure(shape):
+    guess = SpectralGuess(shape, after=1)
+    for i in range(3):
+        turn = noise(100 + i, shape)
+        said = float(guess.learn(noise(i, shape) * tf.constant([1.0, 2.0, 3.0]), turn))
+        assert said == pytest.approx(float(tf.reduce_sum(turn * guess(turn))), rel=1e-4)
+
+
 def test_a_guess_learns_which_frequencies_are_steep():
     """Turns are a hundred times the moves in fine waves and equal to them in coarse ones: fine waves must gain less."""
     shape = (64, 64, 3)
@@ -320,7 +329,8 @@ def test_energies_by_band_are_all_of_a_pictures_energy():
     """Parseval: Σ|x̂|² over the whole spectrum is height · width · Σx², also of an odd width."""
     for shape in ((8, 10, 3), (8, 9, 3)):
         picture = noise(3, shape)
-        energies = SpectralGuess(shape)._by_band(picture)
+        guess = SpectralGuess(shape)
+        energies = guess._by_band(guess._energy(picture))
         assert energies.shape == (3, BANDS)
         whole = shape[0] * shape[1] * float(tf.reduce_sum(picture**2))
         assert float(tf.reduce_sum(energies)) == pytest.approx(whole, rel=1e-4)

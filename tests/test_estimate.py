@@ -204,7 +204,7 @@ def test_the_pairs_painted_last_are_remembered_by_any_manifest(tmp_path):
 
 
 def test_the_network_sees_the_mirrored_frame():
-    assert seen_pixels(100, 50, "mirror") == 132 * 82
+    assert seen_pixels(100, 50, "mirror") == 116 * 66
     assert seen_pixels(100, 50, "zero") == 5000
 
 

@@ -261,3 +261,22 @@ def test_black_targets_do_not_divide_by_zero():
     nothing = tf.zeros((3, 4, 5))
     assert float(content_in_unit("normalized", nothing, nothing)) == 0
     assert float(style_in_unit("normalized", nothing, losses.gram_per_position(nothing), 12)) == 0
+
+
+@pytest.mark.parametrize("at_once", [1, 50, 10**6])
+@pytest.mark.parametrize("dtype", [tf.float32, tf.bfloat16])
+def test_squared_distance_and_its_gradient_do_not_depend_on_pieces(monkeypatch, at_once, dtype):
+    monkeypatch.setattr(losses, "_FLOATS_AT_ONCE", at_once)
+    generator = np.random.default_rng(7)
+    a, b = (tf.cast(generator.normal(size=(7, 5, 3)), dtype) for _ in range(2))
+    with tf.GradientTape() as tape:
+        tape.watch([a, b])
+        distance = 3.0 * losses.squared_distance(a, b)
+    by_a, by_b = tape.gradient(distance, [a, b])
+    plain_a, plain_b = (tf.cast(each, tf.float32).numpy().astype(np.float64) for each in (a, b))
+    assert float(distance) == pytest.approx(3.0 * np.sum((plain_a - plain_b) ** 2), rel=1e-5)
+    assert float(losses.sum_of_squares(a)) == pytest.approx(np.sum(plain_a**2), rel=1e-5)
+    assert by_a.dtype == by_b.dtype == dtype
+    rounding = 2**-8 if dtype == tf.bfloat16 else 1e-6
+    np.testing.assert_allclose(tf.cast(by_a, tf.float32), 6 * (plain_a - plain_b), rtol=rounding, atol=1e-6)
+    np.testing.assert_allclose(tf.cast(by_b, tf.float32), 6 * (plain_b - plain_a), rtol=rounding, atol=1e-6)

@@ -177,7 +177,7 @@ def test_the_total_loss_is_the_peers(workshop, name, height_and_width):
     height, width = height_and_width if name in PADDING else (height_and_width[0] - 7, height_and_width[1] + 5)
     options = Options(**builtin_presets()[name].options)
     assert options.style_aspect == ("content" if name in OF_ONE_SIZE else "keep")
-    objective = workshop.objective(options)
+    objective = workshop.objective(options, "float32")
     picture, photograph = image(1, height, width), image(2, height, width)
     painting = image(3, height, width) if name in OF_ONE_SIZE else image(3, width + 16, height)
 

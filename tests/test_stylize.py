@@ -47,6 +47,21 @@ def test_the_loss_falls_and_the_picture_changes():
     assert np.abs(pixels(result).astype(int) - CONTENT).mean() > 5
 
 
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_photograph_painted_in_itself_is_met_exactly_in_the_descents_own_arithmetic(precision):
+    """Targets are rounded as the picture is, so that bfloat16 does not pull a picture away from them."""
+    result = stylize(CONTENT, CONTENT, **QUICK, precision=precision, tv_weight=0)
+    assert result.first.content == 0
+    assert result.first.style == pytest.approx(0, abs=1e-9)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_the_loss_of_the_finished_picture_is_measured_in_float32(precision):
+    result = stylize(CONTENT, STYLE, **QUICK, precision=precision)
+    again = stylize(result.pixels, STYLE, **(QUICK | {"steps": 1}), precision="float32")
+    assert result.last.style == pytest.approx(again.first.style, rel=1e-4)
+
+
 def test_a_trace_has_one_reading_per_step_with_parts_that_sum():
     result = stylize(CONTENT, STYLE, **QUICK, tv_weight=3)
     assert [reading.step for reading in result.trace] == [1, 2, 3, 4, 5]

@@ -10,9 +10,9 @@ pytestmark = pytest.mark.studio
 keras = pytest.importorskip("keras")
 tf = pytest.importorskip("tensorflow")
 
-from pipeline.job import LAYERS  # noqa: E402
+from pipeline.job import FRAME, LAYERS  # noqa: E402
 from pipeline.studio.kernels import load_kernels  # noqa: E402
-from pipeline.studio.vgg import FRAME, MEAN_BGR, Vgg19, reduction  # noqa: E402
+from pipeline.studio.vgg import MEAN_BGR, Vgg19, reduction  # noqa: E402
 from pipeline.studio.weights import locate  # noqa: E402
 
 
@@ -79,6 +79,23 @@ def test_average_pooling_averages(kernels, picture):
     np.testing.assert_allclose(
         activations["block1_pool"][3, 4], before[6:8, 8:10].mean(axis=(0, 1)), rtol=1e-4, atol=1e-3
     )
+
+
+def test_siblings_share_their_kernels_and_keep_their_own_arithmetic(kernels, picture):
+    layers = ["block2_conv1", "block3_pool"]
+    exact = Vgg19(kernels, border="zero")
+    before = exact(picture, layers)
+    coarse = exact.sibling(pooling="avg", border="mirror", precision="bfloat16")
+    assert coarse(picture, layers)["block3_pool"].dtype == tf.bfloat16
+    after = exact(picture, layers)  # the other one was called in between
+    apart = Vgg19(kernels, pooling="avg", border="mirror", precision="bfloat16")(picture, layers)
+    for layer in layers:
+        assert after[layer].dtype == tf.float32
+        np.testing.assert_array_equal(before[layer], after[layer])
+        np.testing.assert_array_equal(
+            tf.cast(apart[layer], tf.float32), tf.cast(coarse(picture, layers)[layer], tf.float32)
+        )
+    assert coarse._layers["block1_conv1"].kernel is exact._layers["block1_conv1"].kernel
 
 
 def test_nothing_is_computed_beyond_the_deepest_layer(kernels):

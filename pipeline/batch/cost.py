@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from pipeline.job import CHANNELS_OF_BLOCK, CONVOLUTIONS_PER_BLOCK, Options
+from pipeline.job import CHANNELS_OF_BLOCK, CONVOLUTIONS_PER_BLOCK, FRAME, Options
 from pipeline.studio.pyramid import coarse_steps, sides
 from pipeline.studio.tiling import extra_work, needed_bytes, tiling
 
@@ -19,10 +19,9 @@ _EVALUATION = 0.02
 _EVALUATION_PER_PIXEL = {"float32": 15.4e-6, "bfloat16": 8.4e-6}
 _TRACING = 3.0  # per size of a pyramid; another pair of the same shape would not pay it
 _DECODING_PER_PIXEL = 1e-6  # and resizing, encoding, thumbnails
-# A pass forward alone, in float32, as targets and the finished picture are measured: its share of an evaluation.
+# A pass forward alone, as targets and the finished picture are measured: its share of an evaluation.
 _FORWARD = 0.45
 
-_FRAME = 16  # pixels of mirrored border on each side (studio/vgg)
 _DEFAULT_DEPTH = "block5_conv1"
 
 
@@ -55,9 +54,12 @@ def pair_cost(
         size = round(part * width * height)
         return 1 + extra_work(tiling(options, size, precision, max_memory), size)
 
-    # Style images are about as many pixels as the content, times their scale both ways; once each, as the content, and once
-    # for the finished picture.
-    forward = _FORWARD * evaluation(pixels, "float32") * (2 + styles * options.style_scale**2)
+    # Style images are about as many pixels as the content, times their scale both ways. Content and styles are measured in the
+    # descent's precision and, with the finished picture, in float32.
+    targets = 1 + styles * options.style_scale**2
+    forward = _FORWARD * evaluation(pixels, "float32") * (1 + targets)
+    if precision != "float32":
+        forward += _FORWARD * evaluation(pixels, precision) * targets
     smaller = sides(max(size), options.scales, min(size))[:-1]
     shares = [(side / max(size)) ** 2 for side in smaller]
     coarse = coarse_steps(options.steps) * sum(evaluation(part * pixels, precision) * tiles(part) for part in shares)
@@ -73,7 +75,7 @@ def pair_cost(
 
 def seen_pixels(width: int, height: int, border: str) -> int:
     """How many pixels the network sees of a picture."""
-    return (width + 2 * _FRAME) * (height + 2 * _FRAME) if border == "mirror" else width * height
+    return (width + 2 * FRAME) * (height + 2 * FRAME) if border == "mirror" else width * height
 
 
 def convolution_work(layers: Iterable[str]) -> float:

@@ -28,7 +28,7 @@ from pipeline.images.source import hash_file
 from pipeline.job import NEUTRAL, Job, Outcome
 
 KEY_SCHEMA = 1  # raise when the make-up of the key changes
-ALGORITHM = 3  # raise with every change that changes pixels
+ALGORITHM = 4  # raise with every change that changes pixels
 # A file changed within this time of being hashed may change again without a new time stamp (file systems round them).
 _RACY_NS = 2_000_000_000
 _RECORD = re.compile(r"[0-9a-f]{16}\.json")  # named by `pair_id`

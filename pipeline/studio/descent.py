@@ -122,7 +122,9 @@ class Descent:
                 break
             evaluation, gradient = self.evaluate(self.optimizer.image.read_value(), *arguments)
             where = self.optimizer.image.read_value() if not math.isfinite(float(evaluation.total)) else None
-            if not self._move(evaluation.total, gradient):
+            moved = bool(self._move(evaluation.total, gradient))
+            del gradient  # one picture less beside the next evaluation
+            if not moved:
                 self.setbacks.append(step)
                 if len(self.setbacks) > _SETBACKS_ALLOWED:
                     found = diagnose(where) if where is not None else "the loss is finite and its gradient is not"

@@ -32,7 +32,7 @@ for others we compare Gram matrices per position, so that the style image may ha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import tensorflow as tf
 
@@ -42,12 +42,51 @@ _GREY_LEVELS = 255.0
 # Keeps a black photograph or style (no features to match) from dividing by zero. Squared activations of VGG19 are of the
 # order of 1 to 1e6 a position, so this changes nothing else.
 _NOTHING = 1e-9
+# Numbers that are turned to float32 at a time: 128 MB, the largest temporary that a sum over positions needs.
+_FLOATS_AT_ONCE = 2**25
 
 
-def squared_distance(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
-    """Σ(a - b)², a float32 scalar."""
-    a, b = tf.cast(a, tf.float32), tf.cast(b, tf.float32)
-    return tf.reduce_sum(tf.math.squared_difference(a, b))
+@tf.custom_gradient  # type: ignore[untyped-decorator]
+def squared_distance(
+    a: tf.Tensor, b: tf.Tensor
+) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]]:
+    """Σ(a - b)², a float32 scalar, of two tensors of one shape, each in its own floating point type. Its gradient 2(a - b) is
+    made in these types piece by piece; TensorFlow's own would hold five float32 copies of a photograph's features at once."""
+
+    def differences() -> Iterator[tf.Tensor]:
+        before: list[tf.Tensor] = []
+        for piece in _pieces(a, b):
+            with tf.control_dependencies(before):
+                difference = tf.cast(a[piece], tf.float32) - tf.cast(b[piece], tf.float32)
+            yield difference
+            before = [difference]
+
+    def gradient(incoming: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        by_a, by_b = [], []
+        for difference in differences():
+            scaled = 2.0 * incoming * difference
+            by_a.append(tf.cast(scaled, a.dtype))
+            by_b.append(tf.cast(-scaled, b.dtype))
+        return tf.concat(by_a, 0), tf.concat(by_b, 0)
+
+    return tf.add_n([tf.reduce_sum(difference**2) for difference in differences()]), gradient
+
+
+def sum_of_squares(a: tf.Tensor) -> tf.Tensor:
+    """Σa², a float32 scalar, of a tensor of any floating point type; for targets, of which no gradient is asked."""
+    return tf.add_n([tf.reduce_sum(tf.cast(a[piece], tf.float32) ** 2) for piece in _pieces(a)])
+
+
+def _pieces(*tensors: tf.Tensor) -> list[slice]:
+    """Slices of tensors of one shape along their first axis, of so many numbers as are turned to float32 at a time; where
+    none of them knows its shape while it is traced, one slice of all."""
+    shapes = [tf.TensorShape(tensor.shape) for tensor in tensors]
+    known = next((shape for shape in shapes if shape.is_fully_defined()), None)
+    if known is None or (numbers := known.num_elements()) <= _FLOATS_AT_ONCE:
+        return [slice(None)]
+    rows = known[0]
+    length = max(1, rows * _FLOATS_AT_ONCE // numbers)
+    return [slice(first, min(first + length, rows)) for first in range(0, rows, length)]
 
 
 def content_distance(features: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
@@ -73,10 +112,6 @@ def _inner_products(by_position: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Ten
         return tf.matmul(by_position, tf.cast(incoming + tf.transpose(incoming), by_position.dtype))
 
     return _sum_of_products(by_position), gradient
-
-
-# Positions times filters that are turned to float32 at a time: 128 MB, the largest temporary that a Gram matrix needs.
-_FLOATS_AT_ONCE = 2**25
 
 
 def _sum_of_products(by_position: tf.Tensor) -> tf.Tensor:
@@ -169,7 +204,7 @@ def content_in_unit(unit: str, squared: tf.Tensor, target: tf.Tensor) -> tf.Tens
         case "roots":
             return 0.5 * squared / tf.sqrt(positions(target) * target.shape[-1])
         case _:
-            return squared / (tf.reduce_sum(target**2) + _NOTHING)
+            return squared / (sum_of_squares(target) + _NOTHING)
 
 
 def style_in_unit(

@@ -60,8 +60,9 @@ class Guess:
         """P times a picture, the same shape."""
         return picture
 
-    def learn(self, move: tf.Tensor, turn: tf.Tensor) -> None:
-        """Take in a pair s, y of the descent. Graph code."""
+    def learn(self, move: tf.Tensor, turn: tf.Tensor) -> tf.Tensor:
+        """Take in a pair s, y of the descent; yᵀPy, with what it taught. Graph code."""
+        return _dot(turn, self(turn))
 
 
 class _Remembering:
@@ -169,9 +170,8 @@ class Lbfgs(_Remembering):
                     older.assign(newer)
                 row[-1].assign(newest)
             self.curvatures.assign(tf.concat([self.curvatures[1:], [curvature]], axis=0))
-            self.guess.learn(self.move, turn)
             # Eq. 7.20, sᵀy / yᵀy, for H = γP instead of γI: sᵀy / yᵀPy.
-            return self.gamma.assign(curvature / _dot(turn, self.guess(turn)))
+            return self.gamma.assign(curvature / self.guess.learn(self.move, turn))
 
         # Positive by a margin that rounding cannot make up (Nocedal & Wright, section 7.2: skip where sᵀy is not positive).
         # Before the first step nothing has moved, and nothing is kept.

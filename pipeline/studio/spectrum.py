@@ -78,21 +78,27 @@ class SpectralGuess(Guess):
 
     def __call__(self, picture: tf.Tensor) -> tf.Tensor:
         height, width, _ = self._shape
-        spectrum = self._spectrum(picture)
-        below, above = (tf.gather(self.learnt, self._below + i, axis=1) for i in (0, 1))  # (3, height, width // 2 + 1)
-        gains = tf.exp(self._power_law + (1 - self._part) * below + self._part * above)
-        back = tf.signal.irfft2d(spectrum * tf.cast(gains, tf.complex64), fft_length=(height, width))
+        spectrum = self._spectrum(picture) * tf.cast(self._gains(), tf.complex64)
+        back = tf.signal.irfft2d(spectrum, fft_length=(height, width))
         return tf.tensordot(tf.transpose(back, (1, 2, 0)), _OPPONENTS, 1)
 
-    def learn(self, move: tf.Tensor, turn: tf.Tensor) -> None:
-        for energy, picture in ((self.moved, move), (self.turned, turn)):
-            energy.assign(self._decay * energy + self._by_band(picture))
+    def learn(self, move: tf.Tensor, turn: tf.Tensor) -> tf.Tensor:
+        turned = self._energy(turn)
+        for energy, pair in ((self.moved, self._energy(move)), (self.turned, turned)):
+            energy.assign(self._decay * energy + self._by_band(pair))
         self.pairs.assign_add(1.0)
         gain = 0.5 * tf.math.log((self.moved + _TINY) / (self.turned + _TINY)) - self._law_by_band()
         gain -= tf.reduce_mean(gain)
         edged = tf.pad(gain, [[0, 0], [1, 1]], mode="SYMMETRIC")
         smooth = 0.25 * edged[:, :-2] + 0.5 * gain + 0.25 * edged[:, 2:]
         self.learnt.assign(tf.where(self.pairs >= self._after, self._trust * smooth, tf.zeros_like(smooth)))
+        height, width, _ = self._shape
+        return tf.reduce_sum(turned * self._gains()) / (height * width)  # yᵀPy, by Parseval
+
+    def _gains(self) -> tf.Tensor:
+        """By what each frequency of each opponent colour is multiplied, (3, height, width // 2 + 1)."""
+        below, above = (tf.gather(self.learnt, self._below + i, axis=1) for i in (0, 1))
+        return tf.exp(self._power_law + (1 - self._part) * below + self._part * above)
 
     def _law_by_band(self) -> tf.Tensor:
         flat = tf.reshape(self._power_law, [-1])
@@ -102,9 +108,14 @@ class SpectralGuess(Guess):
         """(3, height, width // 2 + 1), complex64, by opponent colour."""
         return tf.signal.rfft2d(tf.transpose(tf.tensordot(picture, _OPPONENTS.T, 1), (2, 0, 1)))
 
-    def _by_band(self, picture: tf.Tensor) -> tf.Tensor:
-        """Energy of each opponent colour in each band, (3, BANDS)."""
-        energy = tf.math.square(tf.abs(self._spectrum(picture))) * self._waves
+    def _energy(self, picture: tf.Tensor) -> tf.Tensor:
+        """Energy of each opponent colour at each frequency, (3, height, width // 2 + 1); that of the frequencies which a real
+        picture's spectrum leaves out is with their twins."""
+        spectrum = self._spectrum(picture)
+        return (tf.math.real(spectrum) ** 2 + tf.math.imag(spectrum) ** 2) * self._waves
+
+    def _by_band(self, energy: tf.Tensor) -> tf.Tensor:
+        """Energies in each band, (3, BANDS)."""
         flat = tf.transpose(tf.reshape(energy, (3, -1)))
         return tf.transpose(tf.math.unsorted_segment_sum(flat, self._band, BANDS))
 

@@ -51,12 +51,13 @@ class Tiles:
         self._pieces = list(self._cut(tiling.side))
         # Tiles at the border are smaller than others: one trace for all of them.
         tile, place = tf.TensorSpec([None, None, 3]), tf.TensorSpec([4], tf.int32)
-        features, scalar, gram = tf.TensorSpec([None, None, None]), tf.TensorSpec([]), tf.TensorSpec([None, None])
+        features, scalar = tf.TensorSpec([None, None, None], network.dtype), tf.TensorSpec([])
+        gram = tf.TensorSpec([None, None])
         content = {layer: features for layer in objective.content_layers if layer in self._lower_layers}
         places = dict.fromkeys([*self._lower_layers, *([f"whole {self._pool}"] if self._pool else [])], place)
         grams = {layer: gram for layer in objective.style_layers if layer in self._lower_layers}
         by_sums = Sums(dict.fromkeys(content, scalar), grams, {})
-        by_pooled = {self._pool: tf.TensorSpec([None, None, None], network.dtype)} if self._pool else {}
+        by_pooled = {self._pool: features} if self._pool else {}
 
         def traced(function: Callable[..., Any], *specification: Any) -> Callable[..., Any]:
             result: Callable[..., Any] = tf.function(function, input_signature=specification, autograph=False)

@@ -78,18 +78,21 @@ def extra_work(cut: Tiling | None, pixels: int) -> float:
 def needed_bytes(options: Options, pixels: int, precision: str, split: int) -> int:
     """Peak resident bytes of the process that paints a picture of so many pixels, cut below the pool of block `split`."""
     pictures = _PICTURES + _OPTIMIZERS_PICTURES.get(options.optimizer, 2 * history_length(options.history, pixels))
-    features = sum(_feature_bytes(layer) for layer in options.content_layers) - _feature_bytes(_DEFAULT_CONTENT)
-    by_pixel = _BYTES_PER_PIXEL[precision][split] + _PICTURE_BYTES * pictures + max(0.0, features)
+    features = sum(_features(layer) for layer in options.content_layers) - _features(_DEFAULT_CONTENT)
+    by_pixel = _BYTES_PER_PIXEL[precision][split] + _PICTURE_BYTES * pictures + _BYTES[precision] * max(0.0, features)
     return _PROGRAM_BYTES + round(pixels * by_pixel)
 
 
 _DEFAULT_CONTENT = "block4_conv2"  # what the bytes above were measured with
 
 
-def _feature_bytes(layer: str) -> float:
-    """Bytes by pixel of the picture that a photograph's features at a content layer take, in float32."""
+_BYTES = {"float32": 4, "bfloat16": 2}  # of a number
+
+
+def _features(layer: str) -> float:
+    """Numbers by pixel of the picture that a photograph's features at a content layer are."""
     block = int(layer[len("block")])
-    return float(4 * CHANNELS_OF_BLOCK[block - 1] / 4 ** (block - 1 + layer.endswith("_pool")))
+    return float(CHANNELS_OF_BLOCK[block - 1] / 4 ** (block - 1 + layer.endswith("_pool")))
 
 
 @functools.cache

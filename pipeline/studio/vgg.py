@@ -6,13 +6,14 @@ in 0..255, activations go out as (height, width, channels) in the network's arit
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterable, Mapping
 
 import keras
 import tensorflow as tf
 
-from pipeline.job import LAYERS, LINEAR
-from pipeline.studio.kernels import CONVOLUTIONS, Kernels
+from pipeline.job import FRAME, LAYERS, LINEAR
+from pipeline.studio.kernels import Kernels
 
 # Mean pixel of the training images in B, G, R order, subtracted before the first layer: keras.applications'
 # preprocess_input, mode "caffe", from the network's authors.
@@ -21,26 +22,19 @@ MEAN_BGR = (103.939, 116.779, 123.68)
 Activations = Mapping[str, tf.Tensor]
 
 
-# Pixels by which `mirror` continues the picture on each side: one position of block 5, so that the share of every layer but
-# the last pool, which has none, is a whole number of its positions. Chosen by eye among 0, 16 and mirroring inside every layer.
-FRAME = 16
-
-
 class Vgg19:
     """VGG19 without its classifier, with fixed weights.
 
     `pooling` is `max` as trained or `avg` as Gatys et al. recommend (arXiv 1508.06576, Methods). `border` is what lies
     outside the picture: `mirror` continues it by its mirror image and cuts the frame from every activation, `zero` is Keras'
     own. Zeros are a frame in the mean colour around every picture, near which strokes fade and the descent leaves a rim.
-    `precision` is `float32`, or `bfloat16` through Keras' mixed policy.
+    `precision` is `float32`, or `bfloat16` through Keras' mixed policy: inputs, products and outputs are, kernels and all that
+    follows stay float32.
     """
 
     def __init__(
         self, kernels: Kernels, *, pooling: str = "max", border: str = "mirror", precision: str = "float32"
     ) -> None:
-        self.border = border
-        self.dtype = tf.bfloat16 if precision == "bfloat16" else tf.float32
-        """Of its activations."""
         model = keras.applications.VGG19(include_top=False, weights=None, input_shape=(None, None, 3))
         model.trainable = False
         for name, (kernel, bias) in kernels.items():
@@ -48,21 +42,26 @@ class Vgg19:
             model.get_layer(name).set_weights([by_rgb, bias])
             model.get_layer(name).activation = keras.activations.linear  # `__call__` applies the ReLU
         self._layers = {layer.name: layer for layer in model.layers if layer.name in LAYERS}
-        if pooling == "avg":
-            for name in [name for name in self._layers if name.endswith("_pool")]:
-                self._layers[name] = keras.layers.AveragePooling2D((2, 2), strides=(2, 2), name=f"{name}_avg")
-        if precision == "bfloat16":  # inputs, products and outputs; kernels and all that follows stay float32
-            for layer in self._layers.values():
-                layer.dtype_policy = keras.DTypePolicy("mixed_bfloat16")
+        self._averages = {
+            name: keras.layers.AveragePooling2D((2, 2), strides=(2, 2), name=f"{name}_avg")
+            for name in self._layers
+            if name.endswith("_pool")
+        }
         self._mean = tf.constant(MEAN_BGR[::-1], tf.float32)
+        self._set(pooling, border, precision)
 
-    def kernels(self) -> Kernels:
-        """Its kernels and biases, as they were given."""
-        found = {}
-        for name in CONVOLUTIONS:
-            kernel, bias = self._layers[name].get_weights()
-            found[name] = (kernel[:, :, ::-1] if kernel.shape[2] == len(MEAN_BGR) else kernel, bias)
-        return found
+    def _set(self, pooling: str, border: str, precision: str) -> None:
+        self._pooling = self._averages if pooling == "avg" else {}
+        self._policy = keras.DTypePolicy("mixed_bfloat16" if precision == "bfloat16" else "float32")
+        self.border = border
+        self.dtype = tf.as_dtype(precision)
+        """Of its activations."""
+
+    def sibling(self, *, pooling: str, border: str, precision: str) -> Vgg19:
+        """A network of the same kernels, which both hold: 80 MB once."""
+        twin = copy.copy(self)
+        twin._set(pooling, border, precision)
+        return twin
 
     def __call__(self, image: tf.Tensor, layers: Iterable[str]) -> Activations:
         """The activations of `layers` (Keras names, after their ReLU or, with `_linear`, before it), computed no further than
@@ -88,7 +87,9 @@ class Vgg19:
         wanted = set(layers)
         activations: dict[str, tf.Tensor] = {}
         for name in names:
-            features = self._layers[name](features)
+            layer = self._pooling.get(name) or self._layers[name]
+            layer.dtype_policy = self._policy  # a sibling of another precision may have called it last
+            features = layer(features)
             if name + LINEAR in wanted:
                 activations[name + LINEAR] = features
             if not name.endswith("_pool"):

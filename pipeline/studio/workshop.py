@@ -7,6 +7,7 @@ once and traces each shape once. Nothing kept here changes a result.
 from __future__ import annotations
 
 import ctypes
+import functools
 import gc
 import itertools
 from collections import OrderedDict
@@ -41,7 +42,6 @@ _DESCENTS_BYTES = 512 * 2**20
 # Style targets are 2.3 MB each for the usual five layers; content targets at 512 x 512 are 8 MB, at 4096 x 4096 537 MB.
 _STYLES_KEPT = 64
 _CONTENTS_BYTES = 256 * 2**20
-_FIRST_NETWORK = ("max", "mirror", "float32")  # pooling, border, precision: what targets are measured with by default
 _LOOKED_AT = 1024  # pixels, the side of the pieces in which a picture is searched for what is not finite
 # Grey levels, root mean square: after ten evaluations at 256 px one pair of two stood at twice the loss with 1, neither with 4.
 _FIRST_STEP = 4.0
@@ -56,19 +56,16 @@ class Workshop:
         given, in bytes, pictures that would need more are evaluated in tiles (`tile: auto`)."""
         self.weights = weights
         self.max_memory = max_memory
-        # 80 MB of kernels: those of the first network serve the others, and no array is kept beside it.
-        self._network = Vgg19(load_kernels(weights))
+        self._network = Vgg19(load_kernels(weights))  # all others are its siblings
         _give_back_memory()
-        self._networks = _Shelf[Vgg19](room=3)
         self._evaluations = _Shelf[Evaluate](room=_EVALUATIONS_KEPT)
         self._measuring = _Shelf[Tiles | _Measures](room=_EVALUATIONS_KEPT)
         self._descents = _Shelf[Descent](room=_DESCENTS_BYTES, size=lambda descent: descent.nbytes)
         self._styles = _Shelf[Mapping[str, tf.Tensor]](room=_STYLES_KEPT)
         self._contents = _Shelf[Mapping[str, tf.Tensor]](room=_CONTENTS_BYTES, size=_nbytes)
 
-    def objective(self, options: Options, precision: str = "float32") -> Objective:
-        """The loss that a pair's options describe, without its targets. Targets and the loss of the finished picture are
-        always measured in float32; only the descent may be computed in less."""
+    def objective(self, options: Options, precision: str) -> Objective:
+        """The loss that a pair's options describe, without its targets."""
         return Objective(
             self._network_for(options, precision),
             tuple(options.content_layers),
@@ -78,19 +75,30 @@ class Workshop:
             tv_unit=options.tv_unit,
         )
 
-    def content_targets(self, options: Options, name: Hashable, photograph: Pixels) -> Mapping[str, tf.Tensor]:
-        """Features of a photograph (height, width, 3); `name` tells its pixels apart, for keeping."""
-        key = (name, self._measured(options, photograph), tuple(sorted(options.content_layers)))
-        return self._contents.get(key, lambda: self._measures(options, photograph).content_targets(photograph))
+    def content_targets(
+        self, options: Options, name: Hashable, photograph: Pixels, precision: str
+    ) -> Mapping[str, tf.Tensor]:
+        """Features of a photograph (height, width, 3); `name` tells its pixels apart, for keeping.
 
-    def style_targets(self, options: Options, name: Hashable, painting: Pixels) -> Mapping[str, tf.Tensor]:
-        """Gram matrices of a painting (height, width, 3); `name` tells its pixels apart, for keeping."""
-        key = (name, self._measured(options, painting), tuple(sorted(options.style_layers)))
-        return self._styles.get(key, lambda: self._measures(options, painting).style_targets(painting))
+        A picture must be compared with targets of its own precision: bfloat16 makes Gram matrices smaller by a few
+        thousandths, of the picture and of the style image alike. With targets in float32 a descent in bfloat16 ended, in
+        float32, 7 % above where it ends with its own (coffee in starry flow, 320 px, 400 evaluations).
+        """
+        key = (name, self._measured(options, photograph, precision), tuple(sorted(options.content_layers)))
+        measures = functools.partial(self._measures, options, photograph.shape, precision)
+        return self._contents.get(key, lambda: measures().content_targets(photograph))
+
+    def style_targets(
+        self, options: Options, name: Hashable, painting: Pixels, precision: str
+    ) -> Mapping[str, tf.Tensor]:
+        """Gram matrices of a painting (height, width, 3); `name` and `precision` as for `content_targets`."""
+        key = (name, self._measured(options, painting, precision), tuple(sorted(options.style_layers)))
+        measures = functools.partial(self._measures, options, painting.shape, precision)
+        return self._styles.get(key, lambda: measures().style_targets(painting))
 
     def loss(self, options: Options, picture: Pixels, targets: Targets, weights: PairWeights) -> Distances:
-        """The loss of a picture (height, width, 3) in 0..255, in float32."""
-        return self._measures(options, picture).loss(picture, targets, weights)
+        """The loss of a picture (height, width, 3) in 0..255, in float32; so must be the targets."""
+        return self._measures(options, picture.shape, "float32").loss(picture, targets, weights)
 
     def descent(self, options: Options, shape: tuple[int, ...]) -> Descent:
         """A traced descent for a picture of this shape (height, width, 3), in the arithmetic that the options ask for."""
@@ -103,16 +111,17 @@ class Workshop:
         moved = tuple(getattr(options, name) for name in _OPTIMIZERS)
         return self._descents.get((evaluated, moved), lambda: Descent(evaluate, _optimizer(options, shape)))
 
-    def _measured(self, options: Options, picture: Pixels) -> Hashable:
+    def _measured(self, options: Options, picture: Pixels, precision: str) -> Hashable:
         """What a picture's targets depend on beside its pixels and the layers."""
-        return (picture.shape, options.pooling, options.border, self.tiling(options, picture.shape, measured=True))
+        cut = self._tiling(options, precision, picture.shape)
+        return (picture.shape, options.pooling, options.border, precision, cut)
 
-    def _measures(self, options: Options, picture: Pixels) -> Tiles | _Measures:
-        """What measures a picture (height, width, 3) in float32, without gradients."""
-        cut = self._tiling(options, "float32", picture.shape)
-        kind = (self._kind(options, "float32"), cut and (cut, picture.shape))
+    def _measures(self, options: Options, shape: tuple[int, ...], precision: str) -> Tiles | _Measures:
+        """What measures a picture of this shape (height, width, 3), without gradients."""
+        cut = self._tiling(options, precision, shape)
+        kind = (self._kind(options, precision), cut and (cut, shape))
         return self._measuring.get(
-            kind, lambda: self._tiles(options, "float32", picture.shape) or _Measures(self.objective(options))
+            kind, lambda: self._tiles(options, precision, shape) or _Measures(self.objective(options, precision))
         )
 
     def _kind(self, options: Options, precision: str) -> Hashable:
@@ -124,18 +133,12 @@ class Workshop:
         )
 
     def _network_for(self, options: Options, precision: str) -> Vgg19:
-        kind = (options.pooling, options.border, precision)
-        if kind == _FIRST_NETWORK:
-            return self._network
-        pooling, border, precision = kind
-        return self._networks.get(
-            kind, lambda: Vgg19(self._network.kernels(), pooling=pooling, border=border, precision=precision)
-        )
+        return self._network.sibling(pooling=options.pooling, border=options.border, precision=precision)
 
-    def tiling(self, options: Options, shape: tuple[int, ...], *, measured: bool = False) -> Tiling | None:
-        """The tiles in which a picture of this shape (height, width, 3) is evaluated in its descent, or `measured`, as targets
-        and results are; None for none."""
-        return self._tiling(options, "float32" if measured else effective_precision(options.precision), shape)
+    def tiling(self, options: Options, shape: tuple[int, ...]) -> Tiling | None:
+        """The tiles in which a picture of this shape (height, width, 3) is evaluated in a descent, or a style image measured
+        for it; None for none."""
+        return self._tiling(options, effective_precision(options.precision), shape)
 
     def _tiling(self, options: Options, precision: str, shape: tuple[int, ...]) -> Tiling | None:
         return tiling(options, shape[0] * shape[1], precision, self.max_memory)
