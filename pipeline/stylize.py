@@ -186,17 +186,18 @@ def paint(
             on_reading(reading, functools.partial(_progress, stage, step, began, trace, descent))
         notes += [f"step {step} at {side} px: {_SETBACK}" for step in descent.setbacks]
         notes += [f"stopped at step {descent.flat_at} of {steps}: {_FLAT}"] if descent.flat_at else []
-        best = descent.best.numpy()
-        coarse = _Coarse(best, scene.photograph)
-        del descent, walk  # before the next size is made room for
+        coarse = _Coarse(descent.best.numpy(), scene.photograph)
+        del descent, walk, scene  # before the next size is made room for
 
-    painted = to_uint8(best)
-    del scene
+    assert coarse is not None  # there is at least one size
+    painted = to_uint8(coarse.picture)
+    best = coarse.picture if options.depth == 16 else None
+    del coarse
     exact = _scene(content, styles, options, workshop, size, "float32")
     last = workshop.loss(options, painted.astype(np.float32), exact.targets, weights)
     return Stylization(
         pixels=_finished(painted, exact.photograph, options),
-        deep=_blended(np.clip(best, 0, 255), exact.photograph, options) if options.depth == 16 else None,
+        deep=None if best is None else _blended(np.clip(best, 0, 255), exact.photograph, options),
         alpha=None if content.alpha is None else resize_alpha(content.alpha, *size),
         trace=tuple(trace),
         first=_losses(trace[0]),
@@ -237,12 +238,11 @@ def _scene(
     size: tuple[int, int],
     precision: str,
 ) -> _Scene:
-    from pipeline.images.scale import resize
     from pipeline.studio.objective import Targets, blend
 
-    photograph = resize(content.pixels, *size)
+    photograph = _resized(content, size)
     recoloured = _recolouring(options, photograph)
-    paintings = [recoloured(resize(style.pixels, *_style_size(style, size, options))) for style, _share in styles]
+    paintings = [recoloured(_resized(style, _style_size(style, size, options))) for style, _share in styles]
     measured = [
         workshop.style_targets(options, (*_seen(style), *_colours_from(content, options, size)), painting, precision)
         for (style, _share), painting in zip(styles, paintings, strict=True)
@@ -252,6 +252,14 @@ def _scene(
         blend(measured, [share for _style, share in styles]),
     )
     return _Scene(photograph, paintings[0] if options.init == "style" else None, targets)
+
+
+def _resized(picture: Picture, size: tuple[int, int]) -> Pixels:
+    """Its pixels at a size (width, height), not to be written to: as they are where they have it, large ones need not be held
+    twice."""
+    from pipeline.images.scale import resize
+
+    return picture.pixels if picture.size == size else resize(picture.pixels, *size)
 
 
 def _seen(picture: Picture) -> tuple[object, ...]:

@@ -51,17 +51,16 @@ class SpectralGuess(Guess):
         down = np.fft.fftfreq(height) * height
         right = np.fft.rfftfreq(width) * width
         length = np.maximum(np.hypot(down[:, np.newaxis], right[np.newaxis]), 1.0)  # (height, width // 2 + 1)
-        self._power_law = tf.constant(-2 * exponent * np.log(length), tf.float32)
-        # Where each frequency lies among the bands' middles: 0 the first, BANDS - 1 the last.
-        place = np.log(length) / max(math.log(length.max()), 1e-9) * (BANDS - 1)
-        self._band = tf.constant(np.rint(place).ravel(), tf.int32)
-        self._below = tf.constant(np.minimum(place.astype(np.int32), BANDS - 2))
-        self._part = tf.constant(place - np.minimum(place.astype(np.int32), BANDS - 2), tf.float32)
+        # Where each frequency lies among the bands' middles: 0 the first, BANDS - 1 the last. All else is made of it on the
+        # way: of a large picture it is as large as a colour.
+        span = max(math.log(length.max()), 1e-9)
+        self._place = tf.constant(np.log(length) / span * (BANDS - 1), tf.float32)
+        self._slope = -2 * exponent * span / (BANDS - 1)  # of the logarithm of the power law, per band
         # A real picture's spectrum stands for two waves but for the first and, of an even width, the last column.
-        twice = np.full((height, len(right)), 2.0, np.float32)
-        twice[:, 0] = 1
+        twice = np.full(len(right), 2.0, np.float32)
+        twice[0] = 1
         if width % 2 == 0:
-            twice[:, -1] = 1
+            twice[-1] = 1
         self._waves = tf.constant(twice)
         self.moved = tf.Variable(tf.zeros((3, BANDS)), name="moved")  # running Σ|ŝ|²
         self.turned = tf.Variable(tf.zeros((3, BANDS)), name="turned")  # running Σ|ŷ|²
@@ -97,12 +96,18 @@ class SpectralGuess(Guess):
 
     def _gains(self) -> tf.Tensor:
         """By what each frequency of each opponent colour is multiplied, (3, height, width // 2 + 1)."""
-        below, above = (tf.gather(self.learnt, self._below + i, axis=1) for i in (0, 1))
-        return tf.exp(self._power_law + (1 - self._part) * below + self._part * above)
+        first = tf.minimum(tf.cast(self._place, tf.int32), BANDS - 2)
+        part = self._place - tf.cast(first, tf.float32)
+        below, above = (tf.gather(self.learnt, first + i, axis=1) for i in (0, 1))
+        return tf.exp(self._slope * self._place + (1 - part) * below + part * above)
+
+    def _band(self) -> tf.Tensor:
+        """The band of each frequency, in one row."""
+        return tf.reshape(tf.cast(tf.round(self._place), tf.int32), [-1])
 
     def _law_by_band(self) -> tf.Tensor:
-        flat = tf.reshape(self._power_law, [-1])
-        return tf.math.unsorted_segment_mean(flat, self._band, BANDS)
+        flat = tf.reshape(self._slope * self._place, [-1])
+        return tf.math.unsorted_segment_mean(flat, self._band(), BANDS)
 
     def _spectrum(self, picture: tf.Tensor) -> tf.Tensor:
         """(3, height, width // 2 + 1), complex64, by opponent colour."""
@@ -117,7 +122,7 @@ class SpectralGuess(Guess):
     def _by_band(self, energy: tf.Tensor) -> tf.Tensor:
         """Energies in each band, (3, BANDS)."""
         flat = tf.transpose(tf.reshape(energy, (3, -1)))
-        return tf.transpose(tf.math.unsorted_segment_sum(flat, self._band, BANDS))
+        return tf.transpose(tf.math.unsorted_segment_sum(flat, self._band(), BANDS))
 
 
 _TINY = 1e-30

@@ -17,7 +17,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-import numpy as np
 import tensorflow as tf
 
 from pipeline.job import LINEAR
@@ -102,7 +101,8 @@ class Tiles:
             canvas = self._network.canvas(picture)
         sums, pooled = self._gathered(canvas, targets.content)
         distances, own, by_sums, by_pooled = self._middle(picture, sums, pooled, targets, weights)
-        gathered = np.zeros(canvas.shape[1:], np.float32)
+        del pooled
+        rows: dict[int, tf.Tensor] = {}
         for piece in self._pieces:
             top, left, bottom, right = piece.tile
             incoming = {} if by_pooled is None else {self._pool: self._core(by_pooled, piece)}
@@ -113,8 +113,13 @@ class Tiles:
                 by_sums,
                 incoming,
             )
-            gathered[top:bottom, left:right] += share.numpy()
-        return distances, own + tape.gradient(canvas, picture, output_gradients=tf.constant(gathered[np.newaxis]))
+            padded = tf.pad(share, [[0, 0], [left, canvas.shape[2] - right], [0, 0]])
+            rows[top] = rows[top] + padded if top in rows else padded
+        gathered = tf.zeros(canvas.shape[1:])
+        for top in list(rows):
+            strip = rows.pop(top)
+            gathered += tf.pad(strip, [[top, canvas.shape[1] - top - strip.shape[0]], [0, 0], [0, 0]])
+        return distances, own + tape.gradient(canvas, picture, output_gradients=gathered[tf.newaxis])
 
     def _gathered(self, canvas: tf.Tensor, content: Mapping[str, tf.Tensor] | None) -> tuple[Sums, tf.Tensor | None]:
         """The lower layers' sums, and the features that the upper blocks start from (1, height, width, channels). Without
