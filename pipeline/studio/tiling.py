@@ -34,8 +34,8 @@ _LARGEST = {0: 2_200_000, 1: 4_700_000, 2: 18_500_000, 3: 40_000_000}
 # Of an evaluation, by pixel and split: peak resident bytes, measured in fresh processes at 1024 (untiled), 2048 and
 # 4096 pixels; of splits 3 and 5 not measured but set between.
 _BYTES_PER_PIXEL = {
-    "bfloat16": {0: 1_110, 1: 755, 2: 480, 3: 400, 5: 300},
-    "float32": {0: 2_020, 1: 1_250, 2: 700, 3: 550, 5: 450},
+    "bfloat16": {0: 1_110, 1: 740, 2: 320, 3: 280, 5: 230},
+    "float32": {0: 2_020, 1: 1_250, 2: 640, 3: 520, 5: 430},
 }
 # Pixels of halo around a tile (`tiles.radius`, made whole positions of the deepest layer), and the share of an evaluation's
 # multiplications that the blocks below the split do; 4 and 5 as relu5_1 is the deepest layer.
@@ -105,7 +105,7 @@ def machine_memory() -> int:
 
 
 # Memory of the process with TensorFlow, the network and the traced graphs, before any picture.
-_PROGRAM_BYTES = 800_000_000
+_PROGRAM_BYTES = 700_000_000
 # Pairs of pictures that L-BFGS remembers: 20 (more brings nothing), fewer for large pictures, in bytes of float32 RGB.
 _HISTORY = 20
 _HISTORY_BYTES = 2**30
@@ -113,7 +113,7 @@ _SHORTEST_HISTORY = 4
 _PICTURE_BYTES = 12  # a pixel in float32 RGB
 # Pictures held beside L-BFGS' history: image, best, gradients, move, spectra, content and style as opened and as fitted, and
 # what the coarser sizes left in TensorFlow's pool. By `make bench ARGS=memory` 512 to 4096 px are foreseen within 12 %.
-_PICTURES = 28
+_PICTURES = 26
 _OPTIMIZERS_PICTURES = {"adam": 2, "gd": 0}
 
 
