@@ -1,6 +1,6 @@
 """Peak resident memory of a process that paints one pair, by size, precision and tiling, and how time grows with pixels.
 
-Each row is a fresh process: Python, TensorFlow, the network, targets in float32, the descent with its whole history, the last
+Each row is a fresh process: Python, TensorFlow, the network, targets, the descent with its whole history, the last
 evaluation, all of it. Square generated pictures, default options, style image as large as the content. "Off" is untiled;
 "auto" is what a run takes. Time is of one evaluation, of the same processes.
 """

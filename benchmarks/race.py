@@ -239,7 +239,7 @@ class Pastiche:
         for name, pixels in files.items():
             (folder / f"{name}.png").write_bytes(png(pixels))
         side = Path(__file__).with_name("pastiche_side.py")
-        command = [PASTICHE_PYTHON, side, *(folder / f"{name}.png" for name in files), str(THREADS)]
+        command = [PASTICHE_PYTHON, "-P", side, *(folder / f"{name}.png" for name in files), str(THREADS)]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self._read()
 

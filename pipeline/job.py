@@ -20,8 +20,8 @@ from typing import Any, Literal
 CONVOLUTIONS_PER_BLOCK = (2, 2, 4, 4, 4)
 CHANNELS_OF_BLOCK = (64, 128, 256, 512, 512)
 
-# Pixels by which `border: mirror` continues the picture on each side: one position of block 4. In block 5, whose positions are
-# twice as long, the frame's half of one is counted on the left and above and its like left out on the right and below.
+# Pixels by which `border: mirror` continues the picture on each side: one position of block 4. From block4_pool on, where
+# positions are longer, the frame's half of one is counted on the left and above and its like left out on the right and below.
 # Chosen by eye and by the contrast along the rim among 0, 4, 8 and 16 (docs/architecture.md).
 FRAME = 8
 LAYERS: tuple[str, ...] = tuple(

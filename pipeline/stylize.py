@@ -1,7 +1,7 @@
 """One pair, from pixels to a painted picture. Start reading here.
 
     photograph, paintings   pixels, made the size the pair asks for                              images/
-    targets                 what to keep of the one and take from the others, measured once      studio/objective
+    targets                 what to keep of the one and take from the others                     studio/objective
     descent                 the picture X that minimises their weighted sum, step by step        studio/descent
     finish                  colours, strength, whole numbers                                     images/
 
@@ -292,16 +292,24 @@ def cuts(
     content: Picture, styles: Sequence[tuple[Picture, float]], options: Options, workshop: Workshop
 ) -> dict[str, str]:
     """The tiles in which the evaluations of a pair are made, by what is evaluated; nothing where nothing is cut. Bytes depend
-    on them, as sums add up in another order."""
+    on them, as sums add up in another order: pixels, and the losses that a picture says of itself."""
+    from pipeline.studio.precision import effective_precision
+
+    precision = effective_precision(options.precision)
+    sides = _sides(content, styles, options)
     found = {}
-    for side in _sides(content, styles, options):
+    for side, name, measured_in in (
+        *((side, f"{side} px", precision) for side in sides),
+        (sides[-1], "finished", "float32"),
+    ):
         size = _fitted(content, "content", side)
-        for name, (width, height) in (
-            (f"{side} px", size),
-            *((f"style for {side} px", _style_size(style, size, options)) for style, _share in styles),
-        ):
-            if cut := workshop.tiling(options, (height, width, 3)):
-                found[name] = str(cut)
+        seen = {name: size} | {
+            f"style {number} for {name}": _style_size(style, size, options)
+            for number, (style, _share) in enumerate(styles, start=1)
+        }
+        for what, (width, height) in seen.items():
+            if cut := workshop.tiling(options, (height, width, 3), measured_in):
+                found[what] = str(cut)
     return found
 
 

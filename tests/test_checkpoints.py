@@ -110,6 +110,20 @@ def test_a_pair_goes_on_from_its_checkpoint_and_says_so(path):
     assert told == [{"type": "resumed", "steps": 0, "standing": "step 7 at 64 px"}]
 
 
+@pytest.mark.parametrize(
+    ("step", "side", "seconds", "saved"),
+    [(300, 64, 900.0, True), (299, 64, 900.0, False), (300, 32, 900.0, False), (300, 64, 90.0, False)],
+)
+def test_a_slow_descent_is_saved_at_its_end_as_what_follows_is_long(path, step, side, seconds, saved):
+    path.unlink(missing_ok=True)
+    told = Told()
+    slow = keeper(path, told)
+    reading = Reading(step=step, seconds=seconds, total=1.0, content=1.0, style=0.0, tv=0.0, side=side)
+    slow.go_on(lambda found: slow.look(reading, lambda: PROGRESS, leaving=False))
+    assert path.exists() == saved
+    assert [message["type"] for message in told] == ["saved"] * saved
+
+
 def test_a_checkpoint_of_no_use_is_removed_and_the_pair_painted_from_the_start(path):
     other = keeper(path, setting=SETTING | {"threads": 4})
     assert other.go_on(lambda found: found) is None

@@ -269,10 +269,15 @@ def test_squared_distance_and_its_gradient_do_not_depend_on_pieces(monkeypatch, 
     monkeypatch.setattr(losses, "_FLOATS_AT_ONCE", at_once)
     generator = np.random.default_rng(7)
     a, b = (tf.cast(generator.normal(size=(7, 5, 3)), dtype) for _ in range(2))
-    with tf.GradientTape() as tape:
-        tape.watch([a, b])
-        distance = 3.0 * losses.squared_distance(a, b)
-    by_a, by_b = tape.gradient(distance, [a, b])
+
+    @tf.function
+    def in_a_graph(a, b):
+        with tf.GradientTape() as tape:
+            tape.watch([a, b])
+            distance = 3.0 * losses.squared_distance(a, b)
+        return distance, *tape.gradient(distance, [a, b])
+
+    distance, by_a, by_b = in_a_graph(a, b)
     plain_a, plain_b = (tf.cast(each, tf.float32).numpy().astype(np.float64) for each in (a, b))
     assert float(distance) == pytest.approx(3.0 * np.sum((plain_a - plain_b) ** 2), rel=1e-5)
     assert float(losses.sum_of_squares(a)) == pytest.approx(np.sum(plain_a**2), rel=1e-5)

@@ -97,6 +97,23 @@ def test_one_tile_is_the_picture(kernels):
     assert max(compared(kernels, 70, 53, Tiling(side=4096, split=2), Options())) < 1e-5
 
 
+def test_bfloat16_in_tiles_is_as_exact_as_bfloat16_is(kernels):
+    """Also of content below the cut, whose targets are bfloat16 too."""
+    options = Options(content_layers={"block2_conv2": 0.5, "block4_conv2": 0.5})
+    shop = Workshop(locate("imagenet-8bit"))
+    picture, photograph, painting = (noise(seed, 300, 280) for seed in range(3))
+    targets = Targets(
+        shop.content_targets(options, "photograph", photograph, "bfloat16"),
+        shop.style_targets(options, "painting", painting, "bfloat16"),
+    )
+    weights = Weights.of(options)
+    objective, network = (shop.objective(options, "bfloat16"), Vgg19(kernels, precision="bfloat16"))
+    whole, gradient = with_gradient(objective)(picture, targets, weights)
+    tiled, ours = Tiles(objective, network, picture.shape, Tiling(side=256, split=2))(picture, targets, weights)
+    assert relative(tiled.total, whole.total) < 1e-3
+    assert relative(ours, gradient) < 2e-2  # bfloat16 has 8 bits
+
+
 def test_a_picture_painted_in_tiles_is_the_same_to_rounding():
     """Rounding grows with each step; after five it is a grey level here and there."""
     shop = Workshop(locate("imagenet-8bit"))

@@ -31,6 +31,9 @@ SCHEMA = 1  # of the file; raised when its make-up changes
 # Between two savings. A kill costs at most a minute: this, the step in hand, and the writing of what is not yet on the disk.
 # A step that takes longer is saved each time.
 SAVE_SECONDS = 50.0
+# Steps as long as this are saved at the last one too: measuring the finished picture takes two or three more, and a stop waits
+# for less than ten seconds.
+_LONG_STEP = 2.0
 Painted = TypeVar("Painted")
 
 _ABOUT = "about"  # the entry that describes the others
@@ -137,7 +140,9 @@ class Keeper:
         """After each step: save where the last time is long enough ago; when `leaving`, be sure that it is on the disk."""
         self._read = True
         busy = self._writing is not None and self._writing.is_alive()
-        due = leaving or (not self._trouble and time.monotonic() - self._last_save >= SAVE_SECONDS)
+        last = reading.step == self._steps and reading.side == self._longer_side
+        long_end = last and reading.seconds >= _LONG_STEP * reading.step
+        due = leaving or (not self._trouble and (long_end or time.monotonic() - self._last_save >= SAVE_SECONDS))
         if due and not busy:  # one that is being written is young enough
             self._last_save = time.monotonic()
             self._writing = threading.Thread(target=self._write, args=(take(), reading.side))

@@ -51,30 +51,34 @@ def squared_distance(
     a: tf.Tensor, b: tf.Tensor
 ) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]]:
     """Σ(a - b)², a float32 scalar, of two tensors of one shape, each in its own floating point type. Its gradient 2(a - b) is
-    made in these types piece by piece; TensorFlow's own would hold five float32 copies of a photograph's features at once."""
-
-    def differences() -> Iterator[tf.Tensor]:
-        before: list[tf.Tensor] = []
-        for piece in _pieces(a, b):
-            with tf.control_dependencies(before):
-                difference = tf.cast(a[piece], tf.float32) - tf.cast(b[piece], tf.float32)
-            yield difference
-            before = [difference]
+    made in these types piece by piece; TensorFlow's own holds several float32 copies of a photograph's features at once."""
 
     def gradient(incoming: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         by_a, by_b = [], []
-        for difference in differences():
+        for difference in _differences_in_pieces(a, b):
             scaled = 2.0 * incoming * difference
             by_a.append(tf.cast(scaled, a.dtype))
             by_b.append(tf.cast(-scaled, b.dtype))
         return tf.concat(by_a, 0), tf.concat(by_b, 0)
 
-    return tf.add_n([tf.reduce_sum(difference**2) for difference in differences()]), gradient
+    return tf.add_n([tf.reduce_sum(difference**2) for difference in _differences_in_pieces(a, b)]), gradient
 
 
 def sum_of_squares(a: tf.Tensor) -> tf.Tensor:
     """Σa², a float32 scalar, of a tensor of any floating point type; for targets, of which no gradient is asked."""
-    return tf.add_n([tf.reduce_sum(tf.cast(a[piece], tf.float32) ** 2) for piece in _pieces(a)])
+    return tf.add_n([tf.reduce_sum(piece**2) for piece in _differences_in_pieces(a, None)])
+
+
+def _differences_in_pieces(a: tf.Tensor, b: tf.Tensor | None) -> Iterator[tf.Tensor]:
+    """a - b, or a where there is no b, in float32, one piece after the other also in a graph."""
+    before: list[tf.Tensor] = []
+    for piece in _pieces(*([a] if b is None else [a, b])):
+        with tf.control_dependencies(before):
+            difference = tf.cast(a[piece], tf.float32)
+            if b is not None:
+                difference -= tf.cast(b[piece], tf.float32)
+        yield difference
+        before = [difference]
 
 
 def _pieces(*tensors: tf.Tensor) -> list[slice]:

@@ -78,15 +78,13 @@ def extra_work(cut: Tiling | None, pixels: int) -> float:
 def needed_bytes(options: Options, pixels: int, precision: str, split: int) -> int:
     """Peak resident bytes of the process that paints a picture of so many pixels, cut below the pool of block `split`."""
     pictures = _PICTURES + _OPTIMIZERS_PICTURES.get(options.optimizer, 2 * history_length(options.history, pixels))
+    # Those of other content layers in float32, as the finished picture is compared with.
     features = sum(_features(layer) for layer in options.content_layers) - _features(_DEFAULT_CONTENT)
-    by_pixel = _BYTES_PER_PIXEL[precision][split] + _PICTURE_BYTES * pictures + _BYTES[precision] * max(0.0, features)
+    by_pixel = _BYTES_PER_PIXEL[precision][split] + _PICTURE_BYTES * pictures + 4 * max(0.0, features)
     return _PROGRAM_BYTES + round(pixels * by_pixel)
 
 
 _DEFAULT_CONTENT = "block4_conv2"  # what the bytes above were measured with
-
-
-_BYTES = {"float32": 4, "bfloat16": 2}  # of a number
 
 
 def _features(layer: str) -> float:

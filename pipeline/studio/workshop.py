@@ -39,7 +39,8 @@ Kept = TypeVar("Kept")
 _EVALUATIONS_KEPT = 12
 # A descent holds its L-BFGS history, 2 x 20 pictures (126 MB at 512 x 512). Bytes of those kept for their trace; one is always.
 _DESCENTS_BYTES = 512 * 2**20
-# Style targets are 2.3 MB each for the usual five layers; content targets at 512 x 512 are 8 MB, at 4096 x 4096 537 MB.
+# Style targets are 2.3 MB each for the usual five layers; content targets at 512 x 512 are 8 MB, at 4096 x 4096
+# 537 MB, in bfloat16 half.
 _STYLES_KEPT = 64
 _CONTENTS_BYTES = 256 * 2**20
 _LOOKED_AT = 1024  # pixels, the side of the pieces in which a picture is searched for what is not finite
@@ -103,7 +104,7 @@ class Workshop:
     def descent(self, options: Options, shape: tuple[int, ...]) -> Descent:
         """A traced descent for a picture of this shape (height, width, 3), in the arithmetic that the options ask for."""
         precision = effective_precision(options.precision)
-        evaluated = (shape, self._tiling(options, precision, shape), self._kind(options, precision))
+        evaluated = (shape, self.tiling(options, shape, precision), self._kind(options, precision))
         evaluate = self._evaluations.get(
             evaluated,
             lambda: self._tiles(options, precision, shape) or with_gradient(self.objective(options, precision)),
@@ -112,13 +113,15 @@ class Workshop:
         return self._descents.get((evaluated, moved), lambda: Descent(evaluate, _optimizer(options, shape)))
 
     def _measured(self, options: Options, picture: Pixels, precision: str) -> Hashable:
-        """What a picture's targets depend on beside its pixels and the layers."""
-        cut = self._tiling(options, precision, picture.shape)
-        return (picture.shape, options.pooling, options.border, precision, cut)
+        """What a picture's targets depend on beside its pixels and their own layers: where it is cut, halos are as wide as the
+        deepest of all layers needs."""
+        cut = self.tiling(options, picture.shape, precision)
+        deepest = names_up_to([*options.content_layers, *options.style_layers])[-1:] if cut else ()
+        return (picture.shape, options.pooling, options.border, precision, cut, deepest)
 
     def _measures(self, options: Options, shape: tuple[int, ...], precision: str) -> Tiles | _Measures:
         """What measures a picture of this shape (height, width, 3), without gradients."""
-        cut = self._tiling(options, precision, shape)
+        cut = self.tiling(options, shape, precision)
         kind = (self._kind(options, precision), cut and (cut, shape))
         return self._measuring.get(
             kind, lambda: self._tiles(options, precision, shape) or _Measures(self.objective(options, precision))
@@ -135,17 +138,13 @@ class Workshop:
     def _network_for(self, options: Options, precision: str) -> Vgg19:
         return self._network.sibling(pooling=options.pooling, border=options.border, precision=precision)
 
-    def tiling(self, options: Options, shape: tuple[int, ...]) -> Tiling | None:
-        """The tiles in which a picture of this shape (height, width, 3) is evaluated in a descent, or a style image measured
-        for it; None for none."""
-        return self._tiling(options, effective_precision(options.precision), shape)
-
-    def _tiling(self, options: Options, precision: str, shape: tuple[int, ...]) -> Tiling | None:
+    def tiling(self, options: Options, shape: tuple[int, ...], precision: str) -> Tiling | None:
+        """The tiles in which a picture of this shape (height, width, 3) is evaluated or measured; None for none."""
         return tiling(options, shape[0] * shape[1], precision, self.max_memory)
 
     def _tiles(self, options: Options, precision: str, shape: tuple[int, ...]) -> Tiles | None:
         """The objective in tiles, or None where a picture of this shape (height, width, 3) is evaluated at once."""
-        cut = self._tiling(options, precision, shape)
+        cut = self.tiling(options, shape, precision)
         if cut is None:
             return None
         return Tiles(self.objective(options, precision), self._network_for(options, precision), shape, cut)
@@ -158,7 +157,12 @@ class Workshop:
         network = self._network_for(options, precision)
         names = names_up_to([*options.content_layers, *options.style_layers])
         first = len(names)
-        for top, left in itertools.product(*(range(0, length, _LOOKED_AT) for length in image.shape[:2])):
+        # The last piece of a side is a whole one too: a strip would be narrower than its mirrored frame.
+        starts = (
+            [*range(0, max(1, length - _LOOKED_AT), _LOOKED_AT), max(0, length - _LOOKED_AT)]
+            for length in image.shape[:2]
+        )
+        for top, left in itertools.product(*starts):
             features = network.canvas(image[top : top + _LOOKED_AT, left : left + _LOOKED_AT])
             for place, name in enumerate(names[:first]):
                 features = network.climb(features, [name], [name])[name]
