@@ -293,13 +293,10 @@ def cuts(
 ) -> dict[str, str]:
     """The tiles in which the evaluations of a pair are made, by what is evaluated; nothing where nothing is cut. Bytes depend
     on them, as sums add up in another order: pixels, and the losses that a picture says of itself."""
-    from pipeline.studio.precision import effective_precision
-
-    precision = effective_precision(options.precision)
     sides = _sides(content, styles, options)
     found = {}
     for side, name, measured_in in (
-        *((side, f"{side} px", precision) for side in sides),
+        *((side, f"{side} px", options.precision) for side in sides),
         (sides[-1], "finished", "float32"),
     ):
         size = _fitted(content, "content", side)

@@ -139,8 +139,9 @@ class Workshop:
         return self._network.sibling(pooling=options.pooling, border=options.border, precision=precision)
 
     def tiling(self, options: Options, shape: tuple[int, ...], precision: str) -> Tiling | None:
-        """The tiles in which a picture of this shape (height, width, 3) is evaluated or measured; None for none."""
-        return tiling(options, shape[0] * shape[1], precision, self.max_memory)
+        """The tiles in which a picture of this shape (height, width, 3) is evaluated or measured, in a precision as the option
+        names it; None for none."""
+        return tiling(options, shape[0] * shape[1], effective_precision(precision), self.max_memory)
 
     def _tiles(self, options: Options, precision: str, shape: tuple[int, ...]) -> Tiles | None:
         """The objective in tiles, or None where a picture of this shape (height, width, 3) is evaluated at once."""
