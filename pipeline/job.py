@@ -24,6 +24,7 @@ CHANNELS_OF_BLOCK = (64, 128, 256, 512, 512)
 # positions are longer, the frame's half of one is counted on the left and above and its like left out on the right and below.
 # Chosen by eye and by the contrast along the rim among 0, 4, 8 and 16 (docs/architecture.md).
 FRAME = 8
+
 LAYERS: tuple[str, ...] = tuple(
     f"block{block}_{part}"
     for block, convolutions in enumerate(CONVOLUTIONS_PER_BLOCK, start=1)

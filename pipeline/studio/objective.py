@@ -1,4 +1,4 @@
-"""What we want of a picture: targets measured once, and the weighted sum of the distances to them (Eq. 7).
+"""What we want of a picture: targets measured beforehand, and the weighted sum of the distances to them (Eq. 7).
 
 `Objective` holds what is fixed for a traced step (the network, which layers, which unit); what changes from pair to pair,
 `Targets` and `Weights`, are arguments, so that a hundred pairs of one shape share one trace.

@@ -102,7 +102,7 @@ class Tiles:
         sums, pooled = self._gathered(canvas, targets.content)
         distances, own, by_sums, by_pooled = self._middle(picture, sums, pooled, targets, weights)
         del pooled
-        rows: dict[int, tf.Tensor] = {}
+        strips: dict[tuple[int, int], tf.Tensor] = {}
         for piece in self._pieces:
             top, left, bottom, right = piece.tile
             incoming = {} if by_pooled is None else {self._pool: self._core(by_pooled, piece)}
@@ -114,11 +114,11 @@ class Tiles:
                 incoming,
             )
             padded = tf.pad(share, [[0, 0], [left, canvas.shape[2] - right], [0, 0]])
-            rows[top] = rows[top] + padded if top in rows else padded
+            row = (top, bottom)
+            strips[row] = strips[row] + padded if row in strips else padded
         gathered = tf.zeros(canvas.shape[1:])
-        for top in list(rows):
-            strip = rows.pop(top)
-            gathered += tf.pad(strip, [[top, canvas.shape[1] - top - strip.shape[0]], [0, 0], [0, 0]])
+        for top, bottom in list(strips):
+            gathered += tf.pad(strips.pop((top, bottom)), [[top, canvas.shape[1] - bottom], [0, 0], [0, 0]])
         return distances, own + tape.gradient(canvas, picture, output_gradients=gathered[tf.newaxis])
 
     def _gathered(self, canvas: tf.Tensor, content: Mapping[str, tf.Tensor] | None) -> tuple[Sums, tf.Tensor | None]:
