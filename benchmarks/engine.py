@@ -22,7 +22,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from pipeline.job import Options
+from pipeline.options import Options
 from pipeline.studio.objective import Targets, Weights
 from pipeline.studio.precision import effective_precision
 from pipeline.studio.workshop import Workshop

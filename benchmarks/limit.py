@@ -20,7 +20,7 @@ from benchmarks.engine import Descent, tf
 from benchmarks.figures import Figure, Section, median_ratio, significant, table
 from benchmarks.pictures import generated
 from benchmarks.work import convolution_work
-from pipeline.job import FRAME, Options
+from pipeline.options import FRAME, Options
 from pipeline.studio.weights import locate
 from pipeline.studio.workshop import Workshop
 

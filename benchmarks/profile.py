@@ -16,7 +16,7 @@ from benchmarks.figures import Section, significant, table
 from benchmarks.limit import seconds
 from benchmarks.pictures import generated
 from benchmarks.work import DEEPEST
-from pipeline.job import FRAME, LAYERS, Options
+from pipeline.options import FRAME, LAYERS, Options
 from pipeline.studio.kernels import kernel_shape
 from pipeline.studio.vgg import reduction
 from pipeline.studio.weights import locate

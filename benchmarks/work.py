@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from pipeline.job import CONVOLUTIONS_PER_BLOCK
+from pipeline.options import CONVOLUTIONS_PER_BLOCK
 from pipeline.studio.kernels import kernel_shape
 
 DEEPEST = "block5_conv1"  # of the layers that the default objective uses

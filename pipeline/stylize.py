@@ -17,10 +17,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pipeline.errors import BadImage, OptionError
-from pipeline.job import Losses, Options, Reading
+from pipeline.errors import OptionError
+from pipeline.job import Losses, Reading
+from pipeline.options import Options
+from pipeline.sizes import fitted, painted_sides, result_size, style_side, style_size
 from pipeline.studio.pyramid import coarse_steps
-from pipeline.studio.pyramid import sides as pyramid_sides
 
 if TYPE_CHECKING:
     import os
@@ -150,7 +151,7 @@ def paint(
 
     began = time.perf_counter() - (resume.seconds if resume else 0.0)
     size = result_size(content, options)
-    sides = _sides(content, styles, options)
+    sides = painted_sides(content, styles, options)
     precision = effective_precision(options.precision)
     weights = Weights.of(options)
     trace = list(resume.trace) if resume else []
@@ -160,8 +161,8 @@ def paint(
 
     for stage in range(resume.stage if resume else 0, len(sides)):
         side, final = sides[stage], stage == len(sides) - 1
-        fitted = size if final else _fitted(content, "content", side)
-        scene = _scene(content, styles, options, workshop, fitted, precision)
+        shown = size if final else fitted(content, "content", side)
+        scene = _scene(content, styles, options, workshop, shown, precision)
         steps = options.steps if final else coarse_steps(options.steps)
         descent = workshop.descent(options, scene.photograph.shape)
         descent.prepare(scene.targets, weights)
@@ -242,7 +243,7 @@ def _scene(
 
     photograph = _resized(content, size)
     recoloured = _recolouring(options, photograph)
-    paintings = [recoloured(_resized(style, _style_size(style, size, options))) for style, _share in styles]
+    paintings = [recoloured(_resized(style, style_size(style, size, options))) for style, _share in styles]
     measured = [
         workshop.style_targets(options, (*_seen(style), *_colours_from(content, options, size)), painting, precision)
         for (style, _share), painting in zip(styles, paintings, strict=True)
@@ -281,77 +282,8 @@ def _step_up(coarse: _Coarse, scene: _Scene, options: Options) -> Pixels:
     return detailed
 
 
-def _sides(content: Picture, styles: Sequence[tuple[Picture, float]], options: Options) -> list[int]:
-    """The longer sides at which a pair is painted, the last being the result's."""
-    size = result_size(content, options)
-    shortest = min(*size, *(min(_style_size(style, size, options)) for style, _share in styles))
-    return pyramid_sides(max(size), options.scales, shortest)
-
-
-def cuts(
-    content: Picture, styles: Sequence[tuple[Picture, float]], options: Options, workshop: Workshop
-) -> dict[str, str]:
-    """The tiles in which the evaluations of a pair are made, by what is evaluated; nothing where nothing is cut. Bytes depend
-    on them, as sums add up in another order: pixels, and the losses that a picture says of itself."""
-    sides = _sides(content, styles, options)
-    found = {}
-    for side, name, measured_in in (
-        *((side, f"{side} px", options.precision) for side in sides),
-        (sides[-1], "finished", "float32"),
-    ):
-        size = _fitted(content, "content", side)
-        seen = {name: size} | {
-            f"style {number} for {name}": _style_size(style, size, options)
-            for number, (style, _share) in enumerate(styles, start=1)
-        }
-        for what, (width, height) in seen.items():
-            if cut := workshop.tiling(options, (height, width, 3), measured_in):
-                found[what] = str(cut)
-    return found
-
-
 def _progress(stage: int, step: int, began: float, trace: Sequence[Reading], descent: Descent) -> Progress:
     return Progress(stage, step, time.perf_counter() - began, tuple(trace), dict(descent.state()))
-
-
-def result_size(content: Picture, options: Options) -> tuple[int, int]:
-    """(width, height) of the picture that a photograph becomes. Content is only ever made smaller."""
-    longest = max(content.size)
-    return _fitted(content, "content", longest if options.size == "original" else min(longest, options.size))
-
-
-def style_side(longer_side: int, options: Options) -> int:
-    """Longer side of the style images for a picture whose own longer side is `longer_side`."""
-    return max(1, round(longer_side * options.style_scale))
-
-
-def _style_size(style: Picture, picture_size: tuple[int, int], options: Options) -> tuple[int, int]:
-    """(width, height) of a style image for a picture of `picture_size`. Raises BadImage where too little would be left."""
-    side = style_side(max(picture_size), options)
-    if options.style_aspect == "keep":
-        return _fitted(style, "style", side)
-    width, height = (max(1, round(length * options.style_scale)) for length in picture_size)
-    return _long_enough(style, "style", width, height)
-
-
-def _fitted(picture: Picture, role: str, longer_side: int) -> tuple[int, int]:
-    """(width, height) at which a picture enters the network. Raises BadImage where too little of it would be left."""
-    from pipeline.images.sizes import fit_longer_side
-
-    return _long_enough(picture, role, *fit_longer_side(*picture.size, longer_side))
-
-
-def _long_enough(picture: Picture, role: str, width: int, height: int) -> tuple[int, int]:
-    if min(width, height) < _SHORTEST_SIDE:
-        raise BadImage(
-            f"{role} {picture.name} would be {width}x{height} pixels; its shorter side must be at least {_SHORTEST_SIDE}: "
-            f"raise {'size' if role == 'content' else 'size or style_scale'}, or crop it"
-        )
-    return width, height
-
-
-# VGG19 halves a picture four times before block 5, whose 3 x 3 filters then still find two positions each way.
-_SHORTEST_SIDE = 32
 
 
 def _beginning(options: Options, scene: _Scene, start: Picture | None) -> Pixels:

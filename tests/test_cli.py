@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from pipeline.job import OPTION_NAMES
+from pipeline.options import OPTION_NAMES
 
 MANIFEST = """\
 version: 1

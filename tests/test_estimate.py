@@ -16,7 +16,8 @@ from pipeline.batch.estimate import START_SECONDS, TRIAL_STEPS, Estimate, Estima
 from pipeline.batch.plan import Plan, make_plan
 from pipeline.batch.records import KEY_SCHEMA, Record, State, pair_id
 from pipeline.batch.sealed import write_sealed
-from pipeline.job import Job, Manifest, Options, RunSettings, StyleImage
+from pipeline.job import Job, Manifest, RunSettings, StyleImage
+from pipeline.options import Options
 from pipeline.talk import Lines, planned_line
 
 STEPS = 100

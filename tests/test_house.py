@@ -11,7 +11,7 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "pipeline"
 
-WORDS = {"errors", "job", "printable"}
+WORDS = {"errors", "job", "options", "printable"}
 STUDIO = {
     "studio.losses",
     "studio.kernels",
@@ -26,25 +26,27 @@ STUDIO = {
 # standard library only, which is why the office and the night desk may ask it where the network is.
 ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "errors": (set(), set()),
-    "job": (set(), set()),
+    "job": ({"options"}, set()),
+    "options": (set(), set()),
     "printable": (set(), set()),
-    "manifest": ({"errors", "job", "printable", "manifest"}, {"yaml", "pydantic", "pydantic_core"}),
-    "images": ({"errors", "job", "printable", "images"}, {"numpy", "PIL", "pillow_heif"}),
+    "manifest": (WORDS | {"manifest"}, {"yaml", "pydantic", "pydantic_core"}),
+    "images": (WORDS | {"images"}, {"numpy", "PIL", "pillow_heif"}),
     "studio.weights": ({"errors"}, set()),
     "studio.losses": (set(), {"tensorflow"}),
-    "studio.kernels": ({"errors", "job", "studio.weights"}, {"numpy", "h5py"}),
-    "studio.vgg": ({"job", "studio.kernels"}, {"tensorflow", "keras"}),
+    "studio.kernels": ({"errors", "options", "studio.weights"}, {"numpy", "h5py"}),
+    "studio.vgg": ({"options", "studio.kernels"}, {"tensorflow", "keras"}),
     # TensorFlow inside one function that only the worker calls.
     "studio.precision": (set(), {"tensorflow"}),
     "studio.pyramid": (set(), set()),
-    "studio.tiling": ({"job"}, set()),
-    "studio.tiles": ({"job", "studio.objective", "studio.tiling", "studio.vgg"}, {"tensorflow", "numpy"}),
+    "studio.tiling": ({"options"}, set()),
+    "studio.tiles": ({"options", "studio.objective", "studio.tiling", "studio.vgg"}, {"tensorflow", "numpy"}),
     "studio.optimizers": (set(), {"tensorflow", "numpy"}),
     "studio.spectrum": ({"studio.optimizers"}, {"tensorflow", "numpy"}),
-    "studio.objective": ({"job", "studio.losses"}, {"tensorflow"}),
+    "studio.objective": ({"options", "studio.losses"}, {"tensorflow"}),
     "studio.descent": ({"errors", "studio.optimizers"}, {"tensorflow", "numpy"}),
-    "studio.workshop": ({"job", "studio"}, {"tensorflow", "numpy"}),
-    "stylize": (WORDS | {"images", "manifest", "studio"}, {"tensorflow", "numpy", "PIL"}),
+    "studio.workshop": ({"options", "studio"}, {"tensorflow", "numpy"}),
+    "sizes": ({"errors", "options", "images", "studio"}, set()),
+    "stylize": (WORDS | {"sizes", "images", "manifest", "studio"}, {"tensorflow", "numpy", "PIL"}),
     "report": (WORDS | {"report"}, {"jinja2", "markupsafe"}),
     "batch.files": ({"errors"}, set()),
     "batch.lock": ({"errors", "batch.selection"}, set()),
@@ -56,7 +58,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "batch.sealed": ({"batch.files"}, set()),
     "batch.records": (WORDS | {"batch.sealed", "batch.selection", "images.source"}, set()),
     "batch.failures": ({"errors", "job", "batch.sealed", "batch.records", "batch.versions"}, set()),
-    "batch.cost": ({"job", "studio.pyramid", "studio.tiling"}, set()),
+    "batch.cost": ({"options", "studio.pyramid", "studio.tiling"}, set()),
     "batch.estimate": (WORDS | {"batch.cost", "images.facts", "images.sizes", "studio.precision"}, set()),
     "batch.selection": (set(), set()),
     "batch.observer": (WORDS | {"batch.estimate", "batch.plan"}, set()),
@@ -77,7 +79,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "batch.closing": (WORDS | {"batch", "report"}, set()),
     "batch.driver": (WORDS | {"batch"}, set()),
     "batch.checkpoints": ({"errors", "job", "batch.files", "batch.machine", "stylize"}, {"numpy"}),
-    "batch.worker": (WORDS | {"batch", "images", "studio", "stylize"}, {"tensorflow", "keras", "numpy"}),
+    "batch.worker": (WORDS | {"batch", "images", "studio", "sizes", "stylize"}, {"tensorflow", "keras", "numpy"}),
     "talk": (WORDS | {"report", "batch"}, {"tqdm"}),
     "answers": (WORDS | {"report", "batch", "manifest"}, set()),
     "doctor": ({"errors", "studio.weights", "studio.precision"}, {"psutil", "click"}),

@@ -11,8 +11,9 @@ import pytest
 from manifest_kit import CONTRACT, Load, matrix, outputs, pair, project_with_pictures, refusal
 
 from pipeline.errors import ManifestError
-from pipeline.job import Options, RunSettings, StyleImage
+from pipeline.job import RunSettings, StyleImage
 from pipeline.manifest import builtin_presets
+from pipeline.options import Options
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import ManifestError, OptionError
-from pipeline.job import OPTION_NAMES, Options
 from pipeline.manifest import Override, load_manifest, options_from_python
+from pipeline.options import OPTION_NAMES, Options
 
 # Derandomised, so that a run in the night fails for the same reason as the run before it.
 bounded = settings(

@@ -15,7 +15,6 @@ import yaml
 from manifest_kit import CONTRACT
 
 from pipeline.errors import OptionError, UsageError
-from pipeline.job import OPTION_NAMES, Options
 from pipeline.manifest import (
     builtin_presets,
     json_schema,
@@ -26,6 +25,7 @@ from pipeline.manifest import (
     schema_text,
     starter_manifest,
 )
+from pipeline.options import OPTION_NAMES, Options
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 CONFIGS = REPOSITORY / "configs"

@@ -9,7 +9,7 @@ pytestmark = pytest.mark.studio
 
 tf = pytest.importorskip("tensorflow")
 
-from pipeline.job import Options  # noqa: E402
+from pipeline.options import Options  # noqa: E402
 from pipeline.studio import losses  # noqa: E402
 from pipeline.studio.objective import Objective, Targets, Weights, blend  # noqa: E402
 

@@ -15,8 +15,8 @@ pytestmark = pytest.mark.studio
 
 tf = pytest.importorskip("tensorflow")
 
-from pipeline.job import Options  # noqa: E402
 from pipeline.manifest import builtin_presets  # noqa: E402
+from pipeline.options import Options  # noqa: E402
 from pipeline.studio.objective import Targets, Weights  # noqa: E402
 from pipeline.studio.weights import locate  # noqa: E402
 from pipeline.studio.workshop import Workshop  # noqa: E402

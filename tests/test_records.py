@@ -23,8 +23,9 @@ from pipeline.batch.sealed import read_sealed, write_sealed
 from pipeline.errors import ExitCode, Locked, OutputError, weightiest
 from pipeline.images.facts import image_size
 from pipeline.images.source import hash_file
-from pipeline.job import NEUTRAL, OPTION_NAMES, Job, Options, RunSettings, StyleImage
+from pipeline.job import Job, RunSettings, StyleImage
 from pipeline.manifest import load_manifest
+from pipeline.options import NEUTRAL, OPTION_NAMES, Options
 
 JOB = Job(output="a.png", content=Path("/c"), styles=(StyleImage(Path("/s")),), options=Options())
 

@@ -11,7 +11,7 @@ from PIL import Image
 from pipeline import stylize
 from pipeline.errors import BadImage, OptionError
 from pipeline.images.door import Picture
-from pipeline.job import Options
+from pipeline.options import Options
 from pipeline.studio.weights import locate
 from pipeline.stylize import paint
 

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.studio
 tf = pytest.importorskip("tensorflow")
 
 from pipeline.images.door import Picture  # noqa: E402
-from pipeline.job import Options  # noqa: E402
+from pipeline.options import Options  # noqa: E402
 from pipeline.studio.descent import with_gradient  # noqa: E402
 from pipeline.studio.kernels import load_kernels  # noqa: E402
 from pipeline.studio.objective import Objective, Targets, Weights  # noqa: E402

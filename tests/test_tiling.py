@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from pipeline.job import Options
+from pipeline.options import Options
 from pipeline.studio import tiling as rules
 from pipeline.studio.tiling import Tiling, extra_work, history_length, needed_bytes, tiling
 

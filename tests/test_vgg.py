@@ -10,7 +10,7 @@ pytestmark = pytest.mark.studio
 keras = pytest.importorskip("keras")
 tf = pytest.importorskip("tensorflow")
 
-from pipeline.job import FRAME, LAYERS  # noqa: E402
+from pipeline.options import FRAME, LAYERS  # noqa: E402
 from pipeline.studio.kernels import load_kernels  # noqa: E402
 from pipeline.studio.vgg import MEAN_BGR, Vgg19, reduction  # noqa: E402
 from pipeline.studio.weights import locate  # noqa: E402

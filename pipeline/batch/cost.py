@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from pipeline.job import CHANNELS_OF_BLOCK, CONVOLUTIONS_PER_BLOCK, FRAME, Options
+from pipeline.options import CHANNELS_OF_BLOCK, CONVOLUTIONS_PER_BLOCK, FRAME, Options
 from pipeline.studio.pyramid import coarse_steps, sides
 from pipeline.studio.tiling import extra_work, needed_bytes, tiling
 

@@ -21,7 +21,8 @@ from pipeline.batch.cost import Cost, pair_cost
 from pipeline.errors import BadImage
 from pipeline.images.facts import image_size
 from pipeline.images.sizes import fit_longer_side
-from pipeline.job import OPTION_NAMES, Job, Options
+from pipeline.job import Job
+from pipeline.options import OPTION_NAMES, Options
 from pipeline.studio.precision import fast_flags
 
 START_SECONDS = 6.0  # per run: importing TensorFlow, loading the network

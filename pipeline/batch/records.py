@@ -25,7 +25,8 @@ from pipeline.batch.sealed import read_sealed, write_sealed
 from pipeline.batch.selection import Shard
 from pipeline.errors import BadImage
 from pipeline.images.source import hash_file
-from pipeline.job import NEUTRAL, Job, Outcome
+from pipeline.job import Job, Outcome
+from pipeline.options import NEUTRAL
 
 KEY_SCHEMA = 1  # raise when the make-up of the key changes
 ALGORITHM = 4  # raise with every change that changes pixels

@@ -182,7 +182,8 @@ class _Painter:
 
         from pipeline.images.door import open_picture
         from pipeline.images.encode import encode_picture, format_for, thumbnail
-        from pipeline.stylize import cuts, paint, result_size, style_side
+        from pipeline.sizes import cuts, result_size, style_side
+        from pipeline.stylize import paint
 
         weights = Weights.from_json(command["weights"])
         job = Job.from_json(command["job"])

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import OptionError
-from pipeline.job import Options
 from pipeline.manifest.check import check
 from pipeline.manifest.presets import builtin_presets
 from pipeline.manifest.problems import Place, Problems, shorten
@@ -18,6 +17,7 @@ from pipeline.manifest.scalars import LARGEST_INTEGER
 from pipeline.manifest.sections import OptionsSection
 from pipeline.manifest.settings import Folders, LayerReader, Layers
 from pipeline.manifest.tree import Entry, ListNode, MapNode, Node, ScalarNode
+from pipeline.options import Options
 
 _NOWHERE = Place(0, 0)
 _MAX_DEPTH = 4  # no option is deeper than a map or a list in a list

@@ -14,8 +14,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.job import OPTION_NAMES
 from pipeline.manifest.problems import shorten, suggestion
+from pipeline.options import OPTION_NAMES
 
 OUTPUT_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".avif")
 DEEP_SUFFIXES = (".tif", ".tiff")  # of formats that can have 16 bits per colour

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal, Union
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
-from pipeline.job import ACTIVATIONS, LINEAR
 from pipeline.manifest.rules import Fault, OptionRule, layer_weights
+from pipeline.options import ACTIVATIONS, LINEAR
 
 
 def option_type(rule: OptionRule) -> Any:

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from pipeline.job import ACTIVATIONS, CONVOLUTIONS_PER_BLOCK, LINEAR, LayerWeights, Options, canonical_layer
 from pipeline.manifest.problems import suggestion
+from pipeline.options import ACTIVATIONS, CONVOLUTIONS_PER_BLOCK, LINEAR, LayerWeights, Options, canonical_layer
 
 # What the picture door can be asked to open; HEIC and AVIF need Pillow's or an extra's support, which `check` tells.
 PICTURE_SUFFIXES = (

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pipeline.job import Options
 from pipeline.manifest.paths import warn_of_path
 from pipeline.manifest.problems import Place, Problems, shorten, suggestion
 from pipeline.manifest.rules import RULES
 from pipeline.manifest.tree import MapNode, Node
+from pipeline.options import Options
 
 
 class Setting(NamedTuple):

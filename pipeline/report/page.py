@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from pipeline.job import Options
+from pipeline.options import Options
 from pipeline.printable import printable
 from pipeline.report.attention import Group, failing, flagged, retry_command
 from pipeline.report.drawings import PARTS, LossCurve, loss_curve

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import WeightsError
-from pipeline.job import CHANNELS_OF_BLOCK, LAYERS
+from pipeline.options import CHANNELS_OF_BLOCK, LAYERS
 from pipeline.studio.weights import EIGHT_BIT_FILE, Weights
 
 Array = NDArray[np.float32]

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from pipeline.job import Options
+from pipeline.options import Options
 from pipeline.studio import losses
 
 Extractor = Callable[[tf.Tensor, Sequence[str]], Mapping[str, tf.Tensor]]

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from pipeline.job import LINEAR
+from pipeline.options import LINEAR
 from pipeline.studio.objective import Distances, Objective, Sums, Targets, Weights
 from pipeline.studio.tiling import Tiling
 from pipeline.studio.vgg import Vgg19, cut, names_up_to, reduction

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.job import CHANNELS_OF_BLOCK, Options
+from pipeline.options import CHANNELS_OF_BLOCK, Options
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 import keras
 import tensorflow as tf
 
-from pipeline.job import FRAME, LAYERS, LINEAR
+from pipeline.options import FRAME, LAYERS, LINEAR
 from pipeline.studio.kernels import Kernels
 
 # Mean pixel of the training images in B, G, R order, subtracted before the first layer: keras.applications'

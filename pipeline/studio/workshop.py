@@ -19,7 +19,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from pipeline.job import Options
+from pipeline.options import Options
 from pipeline.studio.descent import Descent, Evaluate, with_gradient
 from pipeline.studio.kernels import load_kernels
 from pipeline.studio.objective import Distances, Objective, Targets

@@ -32,7 +32,8 @@ from pipeline.errors import Diverged
 from pipeline.images.encode import to_uint8
 from pipeline.images.scale import resize
 from pipeline.job import Losses, Reading
-from pipeline.stylize import Progress, Stylization, result_size
+from pipeline.sizes import result_size
+from pipeline.stylize import Progress, Stylization
 
 STEP_SECONDS = 0.001
 _HOARD = 400 << 20  # bytes; above any max_memory of tests/chaos

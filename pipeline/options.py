@@ -1,0 +1,267 @@
+"""What each option of a pair may be, and the names of the network's layers. Standard library only.
+
+`Options` is the only home of the defaults, of what each option may be and of its one-line description: the manifest's
+validation, its JSON Schema, the README's table and `pipeline.stylize` all read them from its fields.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+# ---------------------------------------------------------------------------------------------------------------- layers
+
+# Simonyan & Zisserman, arXiv 1409.1556, table 1, column E: convolutions per block of VGG19. Names as in keras.applications.
+CONVOLUTIONS_PER_BLOCK = (2, 2, 4, 4, 4)
+CHANNELS_OF_BLOCK = (64, 128, 256, 512, 512)
+
+# Pixels by which `border: mirror` continues the picture on each side: one position of block 4. From block4_pool on, where
+# positions are longer, the frame's half of one is counted on the left and above and its like left out on the right and below.
+# Chosen by eye and by the contrast along the rim among 0, 4, 8 and 16 (docs/architecture.md).
+FRAME = 8
+
+LAYERS: tuple[str, ...] = tuple(
+    f"block{block}_{part}"
+    for block, convolutions in enumerate(CONVOLUTIONS_PER_BLOCK, start=1)
+    for part in (*(f"conv{i}" for i in range(1, convolutions + 1)), "pool")
+)
+"""The network's layers in its order. Convolutions are taken after their ReLU, as in Keras."""
+
+LINEAR = "_linear"  # suffix of a convolution's values before their ReLU: with bias, of either sign
+
+ACTIVATIONS: tuple[str, ...] = tuple(
+    name for layer in LAYERS for name in ([layer] if layer.endswith("_pool") else [layer + LINEAR, layer])
+)
+"""Everything that can be asked for, in the network's order."""
+
+_PAPER_NAME = re.compile(r"(?:conv|relu)([1-5])_([1-4])|pool([1-5])")
+
+
+def canonical_layer(name: str) -> str | None:
+    """Keras' name of a layer given by Keras' or the paper's: `conv4_2` and `relu4_2` are `block4_conv2`, and `conv4_2_linear`
+    is `block4_conv2_linear`, before its ReLU. None if unknown."""
+    if name in ACTIVATIONS:
+        return name
+    if name.endswith(LINEAR):
+        layer = canonical_layer(name.removesuffix(LINEAR)) if name.startswith("conv") else None
+        return layer and layer + LINEAR
+    if match := _PAPER_NAME.fullmatch(name):
+        block, convolution, pool = match.groups()
+        keras_name = f"block{pool}_pool" if pool else f"block{block}_conv{convolution}"
+        return keras_name if keras_name in LAYERS else None
+    return None
+
+
+# --------------------------------------------------------------------------------------------------------------- options
+
+LayerWeights = Mapping[str, float]
+
+_BELOW_ONE = 0.99999  # Adam divides by 1 - β
+
+
+def _option(default: Any, meaning: str, **rules: Any) -> Any:
+    """A field of `Options`.
+
+    Rules (all optional): `ge`, `gt`, `le`: bounds; `choices`: the words allowed; `words`: the words that are not paths, of
+    an option that may be a path, and `suffixes`: how such a path must end (left out: as a picture does);
+    `examples`: for hover help in editors and the README; `neutral`: of an option that came later, the value that paints as
+    before it came (`NEUTRAL`).
+    """
+    if isinstance(default, dict):
+        return field(default_factory=lambda: dict(default), metadata={"meaning": meaning, **rules})
+    return field(default=default, metadata={"meaning": meaning, **rules})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """Everything that decides how one pair is painted, with its defaults, which are the `balanced` preset.
+
+    Values here are final: layer names are Keras' own, lists of layers have become weights, numbers are in range. Numeric
+    defaults without another source were chosen by eye, by the study in docs/architecture.md, "How the defaults were chosen".
+    """
+
+    preset: str = _option("balanced", "named set of options to start from", examples=["draft", "fine"])
+    size: int | Literal["original"] = _option(
+        512,
+        "longer side of the result in pixels, or `original`; content is only ever made smaller",
+        ge=32,
+        examples=[768],
+    )
+    style_scale: float = _option(
+        1.0, "longer side of the style image as a factor of `size`; its aspect ratio is kept", gt=0, examples=[0.5]
+    )
+    style_aspect: str = _option(
+        "keep",
+        "shape of the style image: `keep` its own, or squeeze it into the `content`'s, as some programs do",
+        choices=("keep", "content"),
+        neutral="keep",
+    )
+    steps: int = _option(200, "evaluations of loss and gradient at full size", ge=1, examples=[500])
+    scales: int | Literal["auto"] = _option(
+        "auto",
+        "sizes of a coarse-to-fine pyramid, each half the next and the last being `size`; 1 turns it off, `auto` adds sizes"
+        " until the coarsest is at most 724 pixels long",
+        ge=1,
+        examples=[2],
+    )
+    optimizer: str = _option("lbfgs", "descent on the picture", choices=("lbfgs", "adam", "gd"))
+    learning_rate: float | None = _option(
+        None,
+        "step of adam (grey levels of 255) and factor of gd; left out: 10 for adam, and for gd the factor whose first step"
+        " moves no pixel by more than 10 grey levels",
+        gt=0,
+        examples=[5.0],
+    )
+    learning_rate_decay: float = _option(
+        1.0,
+        "factor by which the rate of adam and gd shrinks in 100 steps, a little in each",
+        gt=0,
+        le=1,
+        examples=[0.96],
+        neutral=1.0,
+    )
+    beta_1: float = _option(0.9, "how long adam remembers gradients", ge=0, le=_BELOW_ONE, examples=[0.99], neutral=0.9)
+    beta_2: float = _option(
+        0.999, "how long adam remembers their squares", ge=0, le=_BELOW_ONE, examples=[0.99], neutral=0.999
+    )
+    preconditioner: str = _option(
+        "auto",
+        "what lbfgs starts from: `auto` is a guess at the curvature, which saves a third of the steps, `none` is plain lbfgs",
+        choices=("auto", "none"),
+        neutral="auto",
+    )
+    history: int | Literal["auto"] = _option(
+        "auto",
+        "steps that lbfgs remembers; each takes two pictures of memory: `auto` is 20, and fewer above 1500 x 1500 pixels",
+        ge=1,
+        le=200,
+        examples=[100],
+        neutral="auto",
+    )
+    clip: str = _option(
+        "always",
+        "when pixels are brought into 0..255: `always`, after each step, or only at the `end`, as most programs do",
+        choices=("always", "end"),
+        neutral="always",
+    )
+    losses: str = _option(
+        "normalized",
+        "unit of the distances: `normalized` means the same at every size and layer, `paper` is Eq. 1 to 5 of Gatys et al.,"
+        " `means` are means and `sums` plain sums of squares; `roots` is `paper` with the content divided by the root of its"
+        " count, `per_pixel` is `sums` with Gram matrices per pixel of the picture",
+        choices=("normalized", "paper", "means", "sums", "roots", "per_pixel"),
+    )
+    content_weight: float = _option(
+        1.0, "weight of the content distance, in the unit of `losses`", ge=0, examples=[2.0]
+    )
+    style_weight: float = _option(3e-2, "weight of the style distance, in the unit of `losses`", ge=0, examples=[5e-2])
+    tv_weight: float = _option(
+        10.0, "weight of total variation, in the unit of `tv_unit`: smooths", ge=0, examples=[10.0]
+    )
+    tv_kind: float | Literal["squares", "absolute"] = _option(
+        "squares",
+        "what total variation sums over neighbouring pixels: `squares` of their differences, `absolute` differences, or, for"
+        " a number β, (down² + right²)^(β/2)",
+        ge=2,
+        le=4,
+        examples=["absolute", 2.5],
+        neutral="squares",
+    )
+    tv_unit: str = _option(
+        "losses",
+        "unit of total variation: that of `losses`, or `normalized`, `means` or `sums` on its own",
+        choices=("losses", "normalized", "means", "sums"),
+        neutral="losses",
+    )
+    content_layers: LayerWeights = _option(
+        {"block4_conv2": 1.0},
+        "layers whose features are kept: a list (equal weights that sum to 1) or layer: weight; `conv4_2` is after its ReLU,"
+        " `conv4_2_linear` before it",
+        examples=[["conv4_2"], {"relu4_2": 0.7, "relu5_2": 0.3}],
+    )
+    style_layers: LayerWeights = _option(
+        {f"block{block}_conv1": 0.2 for block in (1, 2, 3, 4, 5)},
+        "layers whose Gram matrices are matched: a list (equal weights that sum to 1) or layer: weight",
+        examples=[["conv1_1", "conv2_1", "conv3_1"], {"relu1_1": 1.0, "relu4_1": 0.25}],
+    )
+    pooling: str = _option("max", "how the network is made smaller from block to block", choices=("max", "avg"))
+    border: str = _option(
+        "mirror",
+        "what the network sees outside the picture: its mirror image, or `zero` as it was trained (leaves a rim)",
+        choices=("mirror", "zero"),
+    )
+    init: str = _option(
+        "content",
+        "picture to start from: `content`, `noise`, `style`, or the path of an image",
+        words=("content", "noise", "style"),
+        examples=["noise", "sketch.png"],
+    )
+    noise_level: float = _option(
+        40.0,
+        "standard deviation of `init: noise` around the middle grey, in grey levels",
+        ge=0,
+        examples=[0.001],
+        neutral=40.0,
+    )
+    noise_ratio: float = _option(
+        1.0, "share of the noise in `init: noise`; the rest is the content", ge=0, le=1, examples=[0.6], neutral=1.0
+    )
+    seed: int = _option(0, "seed of this pair alone (noise)", ge=0, le=2**32 - 1, examples=[7])
+    preserve_color: str = _option(
+        "none",
+        "keep the content's colours: its chroma (`luminance`), or the style recoloured beforehand",
+        choices=("none", "luminance", "histogram", "covariance"),
+    )
+    strength: float = _option(1.0, "blend of content (0) and result (1)", ge=0, le=1, examples=[0.8])
+    precision: str = _option(
+        "auto",
+        "arithmetic of the network in the descent; `auto` is bfloat16 where the hardware is fast at it",
+        choices=("auto", "float32", "bfloat16"),
+    )
+    patience: int = _option(
+        0,
+        "stop early when so many evaluations at full size did not lower the loss by a thousandth; 0 never does",
+        ge=0,
+        examples=[30],
+        neutral=0,
+    )
+    tile: int | Literal["auto", "off"] = _option(
+        "auto",
+        "compute the network's lower blocks in tiles of this many pixels, which bounds memory and changes nothing but rounding;"
+        " `auto` where a picture would not fit otherwise",
+        ge=256,
+        examples=["off", 1024],
+    )
+    weights: str = _option(
+        "auto",
+        "the network: `imagenet`, `imagenet-8bit`, `random`, `auto`, or the path of an .h5 file",
+        words=("auto", "imagenet", "imagenet-8bit", "random"),
+        suffixes=(".h5",),
+        examples=["imagenet"],
+    )
+    depth: Literal[8, 16] = _option(8, "bits per colour of the picture; 16 for .tif outputs only")
+    quality: int = _option(95, "of jpg, webp and avif outputs", ge=1, le=100, examples=[90])
+
+    @property
+    def starts_from_file(self) -> bool:
+        """Is `init` the path of an image, and not one of its words?"""
+        return self.init not in ("content", "noise", "style")
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON values, in the order of the fields."""
+        # Ten times as fast as `dataclasses.asdict`, which a plan of ten thousand pairs would feel.
+        values = {name: getattr(self, name) for name in OPTION_NAMES}
+        return {name: dict(value) if isinstance(value, Mapping) else value for name, value in values.items()}
+
+
+OPTION_NAMES: tuple[str, ...] = tuple(f.name for f in dataclasses.fields(Options))
+
+NEUTRAL: Mapping[str, Any] = {
+    f.name: f.metadata["neutral"] for f in dataclasses.fields(Options) if "neutral" in f.metadata
+}
+"""Options that came after galleries had been painted, each with the value that paints as before it came. At that value an
+option is no part of a pair's key, so that a new option repaints nothing; and should its default ever change, the pairs that
+leave it out are repainted, and only they."""
