@@ -14,8 +14,8 @@ from pipeline.studio import losses  # noqa: E402
 from pipeline.studio.objective import Objective, Targets, Weights, blend  # noqa: E402
 
 
-def pixels_as_features(image, layers):
-    return dict.fromkeys(layers, image)
+def pixels_as_features(image, layers, measure=lambda layer, features: features):
+    return {layer: measure(layer, image) for layer in layers}
 
 
 def picture(seed):

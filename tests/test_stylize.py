@@ -186,6 +186,29 @@ def test_average_pooling_is_another_picture():
     assert (pixels(stylize(CONTENT, STYLE, **QUICK)) != pixels(stylize(CONTENT, STYLE, **QUICK, pooling="avg"))).any()
 
 
+def test_taken_up_again_at_any_size_a_pair_in_bfloat16_ends_in_the_same_bytes():
+    """In float32: tests/test_resume.py."""
+    options = Options(**QUICK | {"size": 128, "scales": 2, "steps": 8}, precision="bfloat16")
+    content, style = (
+        Picture(np.asarray(Image.fromarray(source).resize((128, 128)), np.float32), None, name, name)
+        for name, source in (("content", CONTENT), ("style", STYLE))
+    )
+    taken = []
+
+    def keep(reading, take):
+        if (reading.side, reading.step) in ((64, 3), (128, 5)):
+            taken.append(take())
+
+    workshop = Workshop(locate("random"))
+    whole = paint(content, [(style, 1.0)], options, workshop, on_reading=keep)
+    assert len(taken) == 2
+    for progress in taken:
+        again = paint(content, [(style, 1.0)], options, workshop, resume=progress)
+        assert [reading.total for reading in again.trace] == [reading.total for reading in whole.trace]
+        assert np.array_equal(again.pixels, whole.pixels)
+        assert again.last == whole.last
+
+
 def test_bfloat16_finds_nearly_the_same_picture_and_is_measured_in_float32():
     single, half = (
         stylize(CONTENT, STYLE, **(QUICK | {"steps": 20}), precision=precision) for precision in ("float32", "bfloat16")

@@ -7,15 +7,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
 from pipeline.options import Options
 from pipeline.studio import losses
 
-Extractor = Callable[[tf.Tensor, Sequence[str]], Mapping[str, tf.Tensor]]
-"""From an image (height, width, 3), float32 in 0..255, to the activations (height, width, channels) of the named layers."""
+Extractor = Callable[..., Mapping[str, Any]]
+"""From an image (height, width, 3), float32 in 0..255, and names of layers to their activations (height, width, channels), or,
+given a function of name and activations as well, to what that says of them."""
 
 
 class Targets(NamedTuple):
@@ -100,16 +101,22 @@ class Objective:
 
     def __call__(self, picture: tf.Tensor, targets: Targets, weights: Weights) -> Distances:
         """Eq. 7 with total variation: α·L_content + β·L_style + γ·TV of a picture (height, width, 3) in 0..255."""
-        activations = self.extract(picture, [*self.content_layers, *self.style_layers])
-        return self.distances(picture, self.sums(activations, targets.content), targets, weights)
+        sums = self.extract(picture, [*self.content_layers, *self.style_layers], self.measure(targets.content))
+        return self.distances(picture, merged(*sums.values()), targets, weights)
 
-    def sums(self, activations: Mapping[str, tf.Tensor], content: Mapping[str, tf.Tensor]) -> Sums:
-        """All that the loss needs to know of some layers' activations; `content` are the photograph's features there."""
-        return Sums(
-            {layer: losses.squared_distance(activations[layer], content[layer]) for layer in content},
-            {layer: losses.gram_matrix(activations[layer]) for layer in self.style_layers if layer in activations},
-            {layer: losses.positions(activations[layer]) for layer in self.style_layers if layer in activations},
-        )
+    def measure(self, content: Mapping[str, tf.Tensor]) -> Callable[[str, tf.Tensor], Sums]:
+        """What the loss needs to know of a layer, as a function of its name and activations; `content` are the photograph's
+        features, of the layers that are to be compared with them."""
+
+        def sums(layer: str, activations: tf.Tensor) -> Sums:
+            style = layer in self.style_layers
+            return Sums(
+                {layer: losses.squared_distance(activations, content[layer])} if layer in content else {},
+                {layer: losses.gram_matrix(activations)} if style else {},
+                {layer: losses.positions(activations)} if style else {},
+            )
+
+        return sums
 
     def distances(self, picture: tf.Tensor, sums: Sums, targets: Targets, weights: Weights) -> Distances:
         """The loss of a picture (height, width, 3), given the sums over all of its layers' positions."""
@@ -132,6 +139,13 @@ class Objective:
         )
         tv = weights.tv * losses.variation_in_unit(self.tv_unit, picture, self.tv_kind)
         return Distances(content + style + tv, content, style, tv)
+
+
+def merged(*sums: Sums) -> Sums:
+    """The sums of all layers, from those of some of them each."""
+    return Sums(
+        *({layer: value for part in parts for layer, value in part.items()} for parts in zip(*sums, strict=True))
+    )
 
 
 def blend(targets: Sequence[Mapping[str, tf.Tensor]], shares: Sequence[float]) -> Mapping[str, tf.Tensor]:

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from pipeline.options import LINEAR
-from pipeline.studio.objective import Distances, Objective, Sums, Targets, Weights
+from pipeline.studio.objective import Distances, Objective, Sums, Targets, Weights, merged
 from pipeline.studio.tiling import Tiling
 from pipeline.studio.vgg import Vgg19, cut, names_up_to, reduction
 
@@ -75,23 +75,22 @@ class Tiles:
         found = {layer: self._joined(canvas, layer, whole=False) for layer in wanted if layer in self._lower_layers}
         if self._pool and len(found) < len(wanted):
             pooled = self._joined(canvas, self._pool, whole=True)[tf.newaxis]
-            found |= self._inside(
-                self._network.climb(pooled, self._upper, [name for name in wanted if name not in found])
-            )
+            upper = [name for name in wanted if name not in found]
+            found |= self._network.climb(pooled, self._upper, upper, self._inside)
         return found
 
     def style_targets(self, painting: tf.Tensor) -> Mapping[str, tf.Tensor]:
         """As `Objective.style_targets`."""
         sums, pooled = self._gathered(self._network.canvas(painting), None)
         if pooled is not None:
-            sums = _merged(sums, self._above(pooled, {}))
+            sums = merged(sums, self._above(pooled, {}))
         return {layer: sums.grams[layer] / sums.positions[layer] for layer in self._objective.style_layers}
 
     def loss(self, picture: tf.Tensor, targets: Targets, weights: Weights) -> Distances:
         """As `Objective.__call__`."""
         sums, pooled = self._gathered(self._network.canvas(picture), targets.content)
         if pooled is not None:
-            sums = _merged(sums, self._above(pooled, targets.content))
+            sums = merged(sums, self._above(pooled, targets.content))
         return self._objective.distances(picture, sums, targets, weights)
 
     def __call__(self, picture: tf.Tensor, targets: Targets, weights: Weights) -> tuple[Distances, tf.Tensor]:
@@ -148,10 +147,17 @@ class Tiles:
     ) -> tuple[Sums, tf.Tensor | None]:
         """A tile's (h, w, 3) sums over its core, and its core's pooled features."""
         wanted = [*self._lower_layers, *([self._pool] if self._pool else [])]
-        found = self._network.climb(tile[tf.newaxis], self._lower, wanted)
-        cores = {name: cut(found[name], *tf.unstack(places[name], 4)) for name in wanted if name in self._lower_layers}
-        pooled = cut(found[self._pool], *tf.unstack(places[f"whole {self._pool}"], 4)) if self._pool else None
-        return self._objective.sums(cores, content), pooled
+        measure = self._objective.measure(content)
+
+        def measure_core(layer: str, features: tf.Tensor) -> tuple[Sums, list[tf.Tensor]]:
+            core = places.get(layer)  # of the pool above which the tiles end there may be none
+            sums = measure(layer, cut(features, *tf.unstack(core, 4))) if core is not None else Sums({}, {}, {})
+            whole = [cut(features, *tf.unstack(places[f"whole {layer}"], 4))] if layer == self._pool else []
+            return sums, whole
+
+        found = self._network.climb(tile[tf.newaxis], self._lower, wanted, measure_core).values()
+        pooled = [whole for _, wholes in found for whole in wholes]
+        return merged(*(sums for sums, _ in found)), pooled[0] if pooled else None
 
     def _backwards(
         self,
@@ -177,7 +183,7 @@ class Tiles:
         sources = [picture, by, *([] if pooled is None else [pooled])]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(tf.nest.flatten(sources))
-            whole = sums if pooled is None else _merged(sums, self._upper_sums(pooled, targets.content))
+            whole = sums if pooled is None else merged(sums, self._upper_sums(pooled, targets.content))
             distances = self._objective.distances(picture, whole, targets, weights)
         own, by_sums, *by_pooled = tape.gradient(
             distances.total, sources, unconnected_gradients=tf.UnconnectedGradients.ZERO
@@ -185,14 +191,15 @@ class Tiles:
         return distances, own, Sums(by_sums[0], by_sums[1], {}), by_pooled[0] if by_pooled else None
 
     def _upper_sums(self, pooled: tf.Tensor, content: Mapping[str, tf.Tensor]) -> Sums:
-        inside = self._inside(self._network.climb(pooled, self._upper, self._upper_layers))
-        return self._objective.sums(inside, {layer: target for layer, target in content.items() if layer in inside})
+        measure = self._objective.measure(content)
 
-    def _inside(self, found: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        return {
-            layer: self._network.inside(features, reduction(layer), self._height, self._width)
-            for layer, features in found.items()
-        }
+        def measure_inside(layer: str, features: tf.Tensor) -> Sums:
+            return measure(layer, self._inside(layer, features))
+
+        return merged(*self._network.climb(pooled, self._upper, self._upper_layers, measure_inside).values())
+
+    def _inside(self, layer: str, features: tf.Tensor) -> tf.Tensor:
+        return self._network.inside(features, reduction(layer), self._height, self._width)
 
     def _core_features(self, tile: tf.Tensor, layer: str, place: tf.Tensor) -> tf.Tensor:
         """A tile's (h, w, 3) core of one lower layer's features."""
@@ -269,13 +276,6 @@ class Tiles:
         assert self._pool is not None  # or there were no pooled features
         (top, height), (left, width) = self._spans(piece, self._pool, whole=True)
         return pooled[0, top : top + height, left : left + width]
-
-
-def _merged(lower: Sums, upper: Sums) -> Sums:
-    """The sums of all layers, from those of the lower and of the upper ones."""
-    return Sums(
-        {**lower.content, **upper.content}, {**lower.grams, **upper.grams}, {**lower.positions, **upper.positions}
-    )
 
 
 def radius(names: tuple[str, ...]) -> int:

@@ -7,7 +7,9 @@ in 0..255, activations go out as (height, width, channels) in the network's arit
 from __future__ import annotations
 
 import copy
+import functools
 from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -19,7 +21,13 @@ from pipeline.studio.kernels import Kernels
 # preprocess_input, mode "caffe", from the network's authors.
 MEAN_BGR = (103.939, 116.779, 123.68)
 
-Activations = Mapping[str, tf.Tensor]
+Measure = Callable[[str, tf.Tensor], Any]
+"""What is to be known of a layer, given its name and its activations: a nest of tensors."""
+
+
+def activations_themselves(layer: str, activations: tf.Tensor) -> tf.Tensor:
+    """The measure that changes nothing."""
+    return activations
 
 
 class Vgg19:
@@ -63,12 +71,17 @@ class Vgg19:
         twin._set(pooling, border, precision)
         return twin
 
-    def __call__(self, image: tf.Tensor, layers: Iterable[str]) -> Activations:
-        """The activations of `layers` (Keras names, after their ReLU or, with `_linear`, before it), computed no further than
-        the deepest of them."""
-        found = self.climb(self.canvas(image), names_up_to(layers), layers)
-        shape = tf.shape(image)
-        return {layer: self.inside(found[layer], reduction(layer), shape[0], shape[1]) for layer in layers}
+    def __call__(
+        self, image: tf.Tensor, layers: Iterable[str], measure: Measure = activations_themselves
+    ) -> Mapping[str, Any]:
+        """What `measure` says of the activations (height, width, channels) of `layers` (Keras names, after their ReLU or, with
+        `_linear`, before it), computed no further than the deepest of them."""
+        height, width, _ = tf.unstack(tf.shape(image))
+
+        def measure_inside(layer: str, features: tf.Tensor) -> Any:
+            return measure(layer, self.inside(features, reduction(layer), height, width))
+
+        return self.climb(self.canvas(image), names_up_to(layers), layers, measure_inside)
 
     @property
     def frame(self) -> int:
@@ -81,22 +94,34 @@ class Vgg19:
         around = [[self.frame] * 2, [self.frame] * 2, [0, 0]]
         return tf.pad(image - self._mean, around, mode="SYMMETRIC")[tf.newaxis]
 
-    def climb(self, features: tf.Tensor, names: Iterable[str], layers: Iterable[str]) -> Activations:
-        """From features (1, height, width, channels) on through the layers called `names`, in this order: the activations of
-        those among `layers`, with batch axis and frame."""
-        wanted = set(layers)
-        activations: dict[str, tf.Tensor] = {}
+    def climb(
+        self,
+        features: tf.Tensor,
+        names: Iterable[str],
+        layers: Iterable[str],
+        measure: Measure = activations_themselves,
+    ) -> dict[str, Any]:
+        """From features (1, height, width, channels) on through the layers called `names`, in this order: what `measure` says
+        of those among `layers`, whose activations it is given with batch axis and frame."""
+        names, wanted = tuple(names), set(layers)
+        measured: dict[str, Any] = {}
+
+        def passed(features: tf.Tensor, name: str, *, goes_on: bool) -> tf.Tensor:
+            if name in wanted and goes_on:
+                features, measured[name] = _measured_on_the_way(features, functools.partial(measure, name))
+            elif name in wanted:
+                measured[name] = measure(name, features)
+            return features
+
         for name in names:
             layer = self._pooling.get(name) or self._layers[name]
             layer.dtype_policy = self._policy  # a sibling of another precision may have called it last
             features = layer(features)
-            if name + LINEAR in wanted:
-                activations[name + LINEAR] = features
+            features = passed(features, name + LINEAR, goes_on=name != names[-1] or name in wanted)
             if not name.endswith("_pool"):
                 features = tf.nn.relu(features)
-            if name in wanted:
-                activations[name] = features
-        return activations
+            features = passed(features, name, goes_on=name != names[-1])
+        return measured
 
     def inside(self, features: tf.Tensor, factor: int, height: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
         """The part of a canvas' features (1, h, w, channels), `factor` times smaller than it, that belongs to a picture of
@@ -104,6 +129,28 @@ class Vgg19:
         if not self.frame:
             return tf.squeeze(features, 0)
         return cut(features, self.frame // factor, self.frame // factor, height // factor, width // factor)
+
+
+def _measured_on_the_way(features: tf.Tensor, measure: Callable[[tf.Tensor], Any]) -> tuple[tf.Tensor, Any]:
+    """Features, and what `measure` says of them. On the way back, the gradient by what was measured is taken only when the one
+    by the features has come from above, and anew from them: TensorFlow would take it as soon as it could, of all layers at once
+    and long before it is of use, and would keep what it needs for it. At 512 x 512 px each is 64 MB in bfloat16."""
+
+    @tf.custom_gradient  # type: ignore[untyped-decorator]
+    def passed(features: tf.Tensor) -> tuple[Any, Callable[..., tf.Tensor]]:
+        def gradient(from_above: tf.Tensor, *by_measured: tf.Tensor) -> tf.Tensor:
+            with tf.control_dependencies([from_above]):
+                again = tf.identity(features)
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch(again)
+                # A graph leaves out what nobody asks for: of this only the gradient's own work is done again.
+                measured = tf.nest.flatten(measure(again))
+            return from_above + tape.gradient(measured, again, output_gradients=by_measured)
+
+        return (tf.identity(features), measure(features)), gradient
+
+    result: tuple[tf.Tensor, Any] = passed(features)
+    return result
 
 
 def names_up_to(layers: Iterable[str]) -> tuple[str, ...]:
