@@ -184,7 +184,7 @@ class Bars(Quiet):
     def resumed(self, job: Job, standing: str, steps: int) -> None:
         self._say(resumed_line(job, standing))
         bar = self._steps[job.output]
-        bar.initial = bar.n = steps  # its speed is that of the steps to come
+        bar.initial = bar.n = bar.last_print_n = steps  # its speed is that of the steps to come
 
     def reading(self, job: Job, reading: Mapping[str, Any]) -> None:
         bar = self._steps[job.output]
@@ -192,6 +192,8 @@ class Bars(Quiet):
             bar.set_postfix_str(_coarse_words(reading))
             return
         bar.set_postfix_str(f"loss {reading['total']:.4g}", refresh=False)
+        if bar.n == bar.initial:  # what came before, smaller sizes and targets, says nothing of the steps to come
+            bar.last_print_t = time.time() - reading["seconds"] / reading["step"] * (reading["step"] - bar.n)
         bar.update(reading["step"] - bar.n)
 
     def finished(self, outcome: Outcome) -> None:

@@ -18,7 +18,7 @@ from pipeline.batch.records import KEY_SCHEMA, Record, State, pair_id
 from pipeline.batch.sealed import write_sealed
 from pipeline.job import Job, Manifest, RunSettings, StyleImage
 from pipeline.options import Options
-from pipeline.talk import Lines, planned_line
+from pipeline.talk import Bars, Lines, planned_line
 
 STEPS = 100
 OPTIONS = Options(size=256, steps=STEPS, precision="float32")
@@ -269,3 +269,19 @@ def test_a_run_says_what_lies_ahead_and_what_it_learns(job, capsys):
         "by the first steps, the pairs that wait will take about 1 m 34 s",
     ]
     assert planned_line(Plan(steps=()), None) == "0 up to date"
+
+
+@pytest.mark.parametrize("resumed", [0, 40])
+def test_what_a_bar_says_is_left_is_by_the_steps_at_full_size(job, resumed):
+    """Not by the smaller sizes, targets and tracing before them, which may take longer than all that is left."""
+    bars = Bars()
+    bars.started(job, STEPS, None)
+    if resumed:
+        bars.resumed(job, f"step {resumed} of {STEPS}", resumed)
+    bars.reading(job, {"step": 9, "seconds": 90.0, "total": 2.0, "side": 128, "coarse": True})
+    bars.reading(
+        job, {"step": resumed + 1, "seconds": 10.0 * (resumed + 1), "total": 2.0, "side": 256, "coarse": False}
+    )
+    bar = bars._steps[job.output]
+    assert bar.format_dict["rate"] == pytest.approx(0.1, rel=0.01)  # one step in ten seconds
+    bar.close()

@@ -61,6 +61,31 @@ def test_linear_layers_are_the_convolution_before_its_relu(kernels, picture):
         np.testing.assert_array_equal(activations[layer], tf.nn.relu(linear))
 
 
+@pytest.mark.parametrize("graph", [True, False], ids=["traced", "eager"])
+def test_the_gradient_by_what_is_measured_on_the_way_is_keras_own(kernels, keras_model, picture, graph):
+    layers = ["block1_conv1", "block1_pool", "block3_conv2", "block3_conv3", "block5_conv1"]
+    network = Vgg19(kernels, border="zero")
+
+    def by_ours(picture):
+        with tf.GradientTape() as tape:
+            tape.watch(picture)
+            squares = network(picture, layers, lambda layer, activations: tf.reduce_mean(activations**2))
+            total = tf.add_n(list(squares.values()))
+        return total, tape.gradient(total, picture)
+
+    with tf.GradientTape() as tape:
+        tape.watch(picture)
+        outputs = keras.Model(keras_model.input, [keras_model.get_layer(name).output for name in layers])(
+            (picture[..., ::-1] - MEAN_BGR)[tf.newaxis]
+        )
+        theirs = tf.add_n([tf.reduce_mean(output**2) for output in outputs])
+    gradient = tape.gradient(theirs, picture)
+
+    total, ours = (tf.function(by_ours) if graph else by_ours)(picture)
+    assert float(total) == pytest.approx(float(theirs), rel=1e-5)
+    assert float(tf.norm(ours - gradient) / tf.norm(gradient)) < 1e-5
+
+
 def test_mirror_border_is_the_inside_of_a_mirrored_picture(kernels, keras_model, picture):
     layers = ["block1_conv1", "block2_pool", "block5_conv1"]
     ours = Vgg19(kernels, border="mirror")(picture, layers)
