@@ -241,6 +241,19 @@ def test_lbfgs_remembers_forty_pictures_and_adam_two():
 # ------------------------------------------------------------------------------------------------------------------ words
 
 
+def test_a_pair_painted_in_other_tiles_teaches_nothing(job):
+    """As under another max_memory: it took other time and memory."""
+    large = of_size(job, 512)
+    tight = 900 * 2**20
+    cut = pair_cost(large.options, (512, 256), "float32", max_memory=tight).cut
+    row = outcome(large, slower=3.0) | {"painted_with": {"tiles": f"512 px: {cut}; finished: {cut}"}}
+    assert Estimator([row], threads=2).estimate(large).guess
+    assert not Estimator([row], threads=2, max_memory=tight).estimate(large).guess
+    untiled = outcome(large) | {"painted_with": {"tiles": "none"}}
+    assert Estimator([untiled], threads=2, max_memory=tight).estimate(large).guess
+    assert not Estimator([untiled], threads=2).estimate(large).guess
+
+
 def test_a_run_is_its_pairs_shared_among_its_workers_and_its_start():
     pairs = [Estimate(60.0, 100, guess=False), Estimate(40.0, 300, guess=True), None]
     assert asdict(in_all(pairs, 1)) == {"seconds": START_SECONDS + 100.0, "memory": 300, "guess": True}

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from pipeline.options import CHANNELS_OF_BLOCK, CONVOLUTIONS_PER_BLOCK, FRAME, Options
 from pipeline.studio.pyramid import coarse_steps, sides
-from pipeline.studio.tiling import extra_work, needed_bytes, tiling
+from pipeline.studio.tiling import Tiling, extra_work, needed_bytes, tiling
 
 # Measured on an x86-64 server with avx512_bf16 (AMD EPYC, two cores at 2.6 GHz) by `make bench ARGS="memory"`. Times are
 # core-seconds: two cores take half of them.
@@ -28,9 +28,10 @@ _DEFAULT_DEPTH = "block5_conv1"
 @dataclass(frozen=True, slots=True)
 class Cost:
     """Core-seconds of one evaluation at full size, of all coarser ones together and of everything else; bytes of resident
-    memory; `pixels` is what the network sees at full size."""
+    memory; `pixels` is what the network sees at full size, `cut` the tiles in which it does."""
 
     pixels: int
+    cut: Tiling | None
     evaluation: float
     coarse: float
     other: float
@@ -66,6 +67,7 @@ def pair_cost(
     cut = tiling(options, width * height, precision, max_memory)
     return Cost(
         pixels=pixels,
+        cut=cut,
         evaluation=evaluation(pixels, precision) * tiles(1.0),
         coarse=coarse,
         other=_TRACING * (1 + len(smaller)) + _DECODING_PER_PIXEL * pixels + forward,

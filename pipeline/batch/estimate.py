@@ -76,6 +76,8 @@ class Estimator:
         if options.precision == "auto":
             self._automatic = precision
         cost = pair_cost(options, (size[0], size[1]), precision, len(outcome.get("style", [""])), self._max_memory)
+        if not _cut_as(cost, outcome):
+            return
         threads = outcome.get("threads") or self._threads
         pace = outcome["seconds_per_step"] * threads / cost.evaluation
         self._pace[precision].add(cost.pixels, pace)
@@ -166,6 +168,15 @@ def _weighted_quantile(weighted: Sequence[tuple[float, float]], share: float) ->
         if left <= 0:
             return value
     raise ValueError("there is no middle of nothing")
+
+
+def _cut_as(cost: Cost, outcome: Mapping[str, Any]) -> bool:
+    """Was a finished pair evaluated in the tiles that it would be now? Under another `max_memory` it took other time and
+    memory."""
+    tiles = outcome.get("painted_with", {}).get("tiles", "none")
+    full_size = f"{max(outcome['size'])} px: "
+    then = [cut.removeprefix(full_size) for cut in tiles.split("; ") if cut.startswith(full_size)]
+    return then == ([] if cost.cut is None else [str(cost.cut)])
 
 
 def _options(row: Mapping[str, Any]) -> Options:
