@@ -31,17 +31,17 @@ QUICK = (
     Row(256, "bfloat16", "off", 3),
     Row(512, "bfloat16", "off", 3),
     Row(512, "bfloat16", 256, 3),
-    Row(512, "float32", "off", 2),
+    Row(512, "float32", "off", 3),
 )
 WHOLE = (
     Row(256, "bfloat16", "off", 8),
     Row(512, "bfloat16", "off", 6),
     Row(1024, "bfloat16", "off", 3),
-    Row(1024, "bfloat16", 512, 2),
+    Row(1024, "bfloat16", 512, 3),
     Row(2048, "bfloat16", "auto", 4),
     Row(4096, "bfloat16", "auto", 4),
     Row(512, "float32", "off", 3),
-    Row(1024, "float32", "off", 2),
+    Row(1024, "float32", "off", 3),
 )
 
 

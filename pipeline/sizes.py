@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from pipeline.errors import BadImage
 from pipeline.images.sizes import fit_longer_side
 from pipeline.options import Options
-from pipeline.studio.pyramid import sides
+from pipeline.studio.pyramid import sides as pyramid_sides
+from pipeline.studio.tiling import Tiling, size_name
 
 if TYPE_CHECKING:
     from pipeline.images.door import Picture
@@ -57,19 +58,19 @@ def painted_sides(content: Picture, styles: Sequence[tuple[Picture, float]], opt
     """The longer sides at which a pair is painted, the last being the result's."""
     size = result_size(content, options)
     shortest = min(*size, *(min(style_size(style, size, options)) for style, _share in styles))
-    return sides(max(size), options.scales, shortest)
+    return pyramid_sides(max(size), options.scales, shortest)
 
 
 def cuts(
     content: Picture, styles: Sequence[tuple[Picture, float]], options: Options, workshop: Workshop
-) -> dict[str, str]:
+) -> dict[str, Tiling]:
     """The tiles in which the evaluations of a pair are made, by what is evaluated; nothing where nothing is cut. Bytes depend
     on them, as sums add up in another order: pixels, and the losses that a picture says of itself."""
-    every = painted_sides(content, styles, options)
+    sides = painted_sides(content, styles, options)
     found = {}
     for side, name, measured_in in (
-        *((side, f"{side} px", options.precision) for side in every),
-        (every[-1], "finished", "float32"),
+        *((side, size_name(side), options.precision) for side in sides),
+        (sides[-1], "finished", "float32"),
     ):
         size = fitted(content, "content", side)
         seen = {name: size} | {
@@ -78,5 +79,5 @@ def cuts(
         }
         for what, (width, height) in seen.items():
             if cut := workshop.tiling(options, (height, width, 3), measured_in):
-                found[what] = str(cut)
+                found[what] = cut
     return found

@@ -161,8 +161,8 @@ def paint(
 
     for stage in range(resume.stage if resume else 0, len(sides)):
         side, final = sides[stage], stage == len(sides) - 1
-        shown = size if final else fitted(content, "content", side)
-        scene = _scene(content, styles, options, workshop, shown, precision)
+        fit = size if final else fitted(content, "content", side)
+        scene = _scene(content, styles, options, workshop, fit, precision)
         steps = options.steps if final else coarse_steps(options.steps)
         descent = workshop.descent(options, scene.photograph.shape)
         descent.prepare(scene.targets, weights)
@@ -175,6 +175,7 @@ def paint(
                 tf.constant(_beginning(options, scene, start) if coarse is None else _step_up(coarse, scene, options))
             )
             done = 0
+        coarse = None  # pictures of millions of pixels, not needed again
         clock = time.perf_counter() - (trace[-1].seconds if trace else 0.0)
         setup_seconds = clock - began
         diagnose = functools.partial(workshop.first_not_finite, options)

@@ -192,6 +192,8 @@ class Bars(Quiet):
             bar.set_postfix_str(_coarse_words(reading))
             return
         bar.set_postfix_str(f"loss {reading['total']:.4g}", refresh=False)
+        if reading["step"] <= bar.n:  # from the start, after a checkpoint that could not be gone on from
+            bar.initial = bar.n = bar.last_print_n = 0
         if bar.n == bar.initial:  # what came before, smaller sizes and targets, says nothing of the steps to come
             bar.last_print_t = time.time() - reading["seconds"] / reading["step"] * (reading["step"] - bar.n)
         bar.update(reading["step"] - bar.n)

@@ -18,6 +18,7 @@ from pipeline.batch.records import KEY_SCHEMA, Record, State, pair_id
 from pipeline.batch.sealed import write_sealed
 from pipeline.job import Job, Manifest, RunSettings, StyleImage
 from pipeline.options import Options
+from pipeline.studio.tiling import in_words
 from pipeline.talk import Bars, Lines, planned_line
 
 STEPS = 100
@@ -201,6 +202,19 @@ def test_the_pairs_painted_last_are_remembered_by_any_manifest(tmp_path):
     assert [row["output"] for row in state.recent(2)] == ["new", "newest"]
 
 
+def test_a_pair_painted_in_other_tiles_teaches_nothing(job):
+    """As under another max_memory: it took other time and memory."""
+    large = of_size(job, 512)
+    tight = 900 * 2**20
+    cut = pair_cost(large.options, (512, 256), "float32", max_memory=tight).cut
+    row = outcome(large, slower=3.0) | {"painted_with": {"tiles": in_words({"512 px": cut, "style 1 for 512 px": cut})}}
+    assert Estimator([row], threads=2).estimate(large).guess
+    assert not Estimator([row], threads=2, max_memory=tight).estimate(large).guess
+    untiled = outcome(large) | {"painted_with": {"tiles": in_words({})}}
+    assert Estimator([untiled], threads=2, max_memory=tight).estimate(large).guess
+    assert not Estimator([untiled], threads=2).estimate(large).guess
+
+
 # ------------------------------------------------------------------------------------------------------------------- cost
 
 
@@ -239,19 +253,6 @@ def test_lbfgs_remembers_forty_pictures_and_adam_two():
 
 
 # ------------------------------------------------------------------------------------------------------------------ words
-
-
-def test_a_pair_painted_in_other_tiles_teaches_nothing(job):
-    """As under another max_memory: it took other time and memory."""
-    large = of_size(job, 512)
-    tight = 900 * 2**20
-    cut = pair_cost(large.options, (512, 256), "float32", max_memory=tight).cut
-    row = outcome(large, slower=3.0) | {"painted_with": {"tiles": f"512 px: {cut}; finished: {cut}"}}
-    assert Estimator([row], threads=2).estimate(large).guess
-    assert not Estimator([row], threads=2, max_memory=tight).estimate(large).guess
-    untiled = outcome(large) | {"painted_with": {"tiles": "none"}}
-    assert Estimator([untiled], threads=2, max_memory=tight).estimate(large).guess
-    assert not Estimator([untiled], threads=2).estimate(large).guess
 
 
 def test_a_run_is_its_pairs_shared_among_its_workers_and_its_start():
@@ -297,4 +298,6 @@ def test_what_a_bar_says_is_left_is_by_the_steps_at_full_size(job, resumed):
     )
     bar = bars._steps[job.output]
     assert bar.format_dict["rate"] == pytest.approx(0.1, rel=0.01)  # one step in ten seconds
+    bars.reading(job, {"step": 1, "seconds": 5.0, "total": 2.0, "side": 256, "coarse": False})  # begun anew
+    assert bar.n == 1
     bar.close()

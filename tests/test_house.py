@@ -59,7 +59,10 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "batch.records": (WORDS | {"batch.sealed", "batch.selection", "images.source"}, set()),
     "batch.failures": ({"errors", "job", "batch.sealed", "batch.records", "batch.versions"}, set()),
     "batch.cost": ({"options", "studio.pyramid", "studio.tiling"}, set()),
-    "batch.estimate": (WORDS | {"batch.cost", "images.facts", "images.sizes", "studio.precision"}, set()),
+    "batch.estimate": (
+        WORDS | {"batch.cost", "images.facts", "images.sizes", "studio.precision", "studio.tiling"},
+        set(),
+    ),
     "batch.selection": (set(), set()),
     "batch.observer": (WORDS | {"batch.estimate", "batch.plan"}, set()),
     "batch.space": (WORDS | {"batch.plan", "images.facts", "images.sizes"}, set()),

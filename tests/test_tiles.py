@@ -144,3 +144,19 @@ def test_the_radius_is_what_relu5_1_sees():
 def test_the_halos_that_estimates_count_with_are_those_of_tiles(split):
     deepest, unit = (f"block{split}_pool", 2**split) if split < 5 else ("block5_conv1", 16)
     assert HALOS[split] == -(-radius(names_up_to([deepest])) // unit) * unit
+
+
+@pytest.mark.parametrize("options", [Options(), Options(losses="sums", **MIXED)], ids=["balanced", "other layers"])
+@pytest.mark.parametrize(("precision", "error"), [("float32", 1e-5), ("bfloat16", 1e-2)])
+def test_gradients_taken_layer_by_layer_are_tensorflows_own(kernels, monkeypatch, options, precision, error):
+    network = Vgg19(kernels, precision=precision)
+    objective = Objective(network, tuple(options.content_layers), tuple(options.style_layers), options.losses)
+    picture, photograph, painting = (noise(seed, 70, 53) for seed in range(3))
+    targets = Targets(objective.content_targets(photograph), objective.style_targets(painting))
+    ours, gradient = with_gradient(objective)(picture, targets, Weights.of(options))
+    monkeypatch.setattr(
+        "pipeline.studio.vgg._measured_on_the_way", lambda features, measure: (features, measure(features))
+    )
+    theirs, plain = with_gradient(objective)(picture, targets, Weights.of(options))
+    assert relative(ours.total, theirs.total) < error
+    assert relative(gradient, plain) < error

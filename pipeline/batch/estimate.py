@@ -24,6 +24,7 @@ from pipeline.images.sizes import fit_longer_side
 from pipeline.job import Job
 from pipeline.options import OPTION_NAMES, Options
 from pipeline.studio.precision import fast_flags
+from pipeline.studio.tiling import found_in, size_name
 
 START_SECONDS = 6.0  # per run: importing TensorFlow, loading the network
 TRIAL_STEPS = 5  # after which a pair's own pace is known; the first holds what is done once and is not counted
@@ -171,12 +172,10 @@ def _weighted_quantile(weighted: Sequence[tuple[float, float]], share: float) ->
 
 
 def _cut_as(cost: Cost, outcome: Mapping[str, Any]) -> bool:
-    """Was a finished pair evaluated in the tiles that it would be now? Under another `max_memory` it took other time and
-    memory."""
-    tiles = outcome.get("painted_with", {}).get("tiles", "none")
-    full_size = f"{max(outcome['size'])} px: "
-    then = [cut.removeprefix(full_size) for cut in tiles.split("; ") if cut.startswith(full_size)]
-    return then == ([] if cost.cut is None else [str(cost.cut)])
+    """Was a finished pair, at its full size, evaluated in the tiles that it would be now? Under another `max_memory` it took
+    other time and memory."""
+    then = found_in(outcome.get("painted_with", {}).get("tiles", ""), size_name(max(outcome["size"])))
+    return then == (None if cost.cut is None else str(cost.cut))
 
 
 def _options(row: Mapping[str, Any]) -> Options:

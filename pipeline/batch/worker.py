@@ -183,6 +183,7 @@ class _Painter:
         from pipeline.images.door import open_picture
         from pipeline.images.encode import encode_picture, format_for, thumbnail
         from pipeline.sizes import cuts, result_size, style_side
+        from pipeline.studio.tiling import in_words
         from pipeline.stylize import paint
 
         weights = Weights.from_json(command["weights"])
@@ -207,8 +208,7 @@ class _Painter:
         hashes = {path: picture.sha256 for path, picture in zip(job.inputs, pictures, strict=True)}
         key = pair_key(job, hashes.__getitem__, weights.sha256)
 
-        tiles = cuts(content, styles, job.options, self._workshop)
-        setting = self._setting | {"tiles": "; ".join(f"{name}: {cut}" for name, cut in tiles.items()) or "none"}
+        setting = self._setting | {"tiles": in_words(cuts(content, styles, job.options, self._workshop))}
         state = State(folder)
         keeper = Keeper(
             state.checkpoint_path(job.output),

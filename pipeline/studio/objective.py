@@ -7,16 +7,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import tensorflow as tf
 
 from pipeline.options import Options
 from pipeline.studio import losses
 
-Extractor = Callable[..., Mapping[str, Any]]
-"""From an image (height, width, 3), float32 in 0..255, and names of layers to their activations (height, width, channels), or,
-given a function of name and activations as well, to what that says of them."""
+
+class Extractor(Protocol):
+    """A network."""
+
+    def __call__(
+        self, image: tf.Tensor, layers: Sequence[str], measure: Callable[[str, tf.Tensor], Any] = ...
+    ) -> Mapping[str, Any]:
+        """What `measure` says of a layer's activations (height, width, channels), by the layer's name, for an image (height,
+        width, 3), float32 in 0..255; the activations themselves where nothing else is asked."""
 
 
 class Targets(NamedTuple):
@@ -137,14 +143,20 @@ class Objective:
             },
             weights.style_layers,
         )
-        tv = weights.tv * losses.variation_in_unit(self.tv_unit, picture, self.tv_kind)
+        tv = self.variation(picture, weights)
         return Distances(content + style + tv, content, style, tv)
+
+    def variation(self, picture: tf.Tensor, weights: Weights) -> tf.Tensor:
+        """The loss' term of total variation, γ·TV of a picture (height, width, 3)."""
+        return weights.tv * losses.variation_in_unit(self.tv_unit, picture, self.tv_kind)
 
 
 def merged(*sums: Sums) -> Sums:
     """The sums of all layers, from those of some of them each."""
     return Sums(
-        *({layer: value for part in parts for layer, value in part.items()} for parts in zip(*sums, strict=True))
+        {layer: distance for part in sums for layer, distance in part.content.items()},
+        {layer: gram for part in sums for layer, gram in part.grams.items()},
+        {layer: count for part in sums for layer, count in part.positions.items()},
     )
 
 

@@ -95,12 +95,12 @@ class Tiles:
 
     def __call__(self, picture: tf.Tensor, targets: Targets, weights: Weights) -> tuple[Distances, tf.Tensor]:
         """Loss and gradient (height, width, 3) of a picture."""
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(picture)
-            canvas = self._network.canvas(picture)
-        sums, pooled = self._gathered(canvas, targets.content)
+        sums, pooled = self._gathered(self._network.canvas(picture), targets.content)
         distances, own, by_sums, by_pooled = self._middle(picture, sums, pooled, targets, weights)
         del pooled
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(picture)
+            canvas = self._network.canvas(picture)  # once more: there is least room in the middle
         strips: dict[tuple[int, int], tf.Tensor] = {}
         for piece in self._pieces:
             top, left, bottom, right = piece.tile
@@ -150,7 +150,7 @@ class Tiles:
         measure = self._objective.measure(content)
 
         def measure_core(layer: str, features: tf.Tensor) -> tuple[Sums, list[tf.Tensor]]:
-            core = places.get(layer)  # of the pool above which the tiles end there may be none
+            core = places.get(layer)  # the pool where tiles end need not be a layer of the loss
             sums = measure(layer, cut(features, *tf.unstack(core, 4))) if core is not None else Sums({}, {}, {})
             whole = [cut(features, *tf.unstack(places[f"whole {layer}"], 4))] if layer == self._pool else []
             return sums, whole
@@ -179,16 +179,21 @@ class Tiles:
         self, picture: tf.Tensor, sums: Sums, pooled: tf.Tensor | None, targets: Targets, weights: Weights
     ) -> tuple[Distances, tf.Tensor, Sums, tf.Tensor | None]:
         """The upper blocks and the loss; its gradients by the picture itself (variation), by the sums, by the features."""
-        by = (sums.content, sums.grams)
-        sources = [picture, by, *([] if pooled is None else [pooled])]
+        sources = [(sums.content, sums.grams), *([] if pooled is None else [pooled])]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(tf.nest.flatten(sources))
             whole = sums if pooled is None else merged(sums, self._upper_sums(pooled, targets.content))
             distances = self._objective.distances(picture, whole, targets, weights)
-        own, by_sums, *by_pooled = tape.gradient(
-            distances.total, sources, unconnected_gradients=tf.UnconnectedGradients.ZERO
-        )
-        return distances, own, Sums(by_sums[0], by_sums[1], {}), by_pooled[0] if by_pooled else None
+        found = tape.gradient(distances.total, sources, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        # The picture's own part at the end: it is of the size of the picture, and so is what it needs.
+        with tf.control_dependencies(tf.nest.flatten(found)):
+            again = tf.identity(picture)
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(again)
+            variation = self._objective.variation(again, weights)
+        own = tape.gradient(variation, again)
+        (by_content, by_grams), *by_pooled = found
+        return distances, own, Sums(by_content, by_grams, {}), by_pooled[0] if by_pooled else None
 
     def _upper_sums(self, pooled: tf.Tensor, content: Mapping[str, tf.Tensor]) -> Sums:
         measure = self._objective.measure(content)

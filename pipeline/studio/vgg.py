@@ -133,8 +133,8 @@ class Vgg19:
 
 def _measured_on_the_way(features: tf.Tensor, measure: Callable[[tf.Tensor], Any]) -> tuple[tf.Tensor, Any]:
     """Features, and what `measure` says of them. On the way back, the gradient by what was measured is taken only when the one
-    by the features has come from above, and anew from them: TensorFlow would take it as soon as it could, of all layers at once
-    and long before it is of use, and would keep what it needs for it. At 512 x 512 px each is 64 MB in bfloat16."""
+    by the features has come from above, and anew from them. TensorFlow would take those of all layers as soon as it could, long
+    before they are of use, and hold them: at 512 x 512 px 64 MB in bfloat16, for the usual five style layers."""
 
     @tf.custom_gradient  # type: ignore[untyped-decorator]
     def passed(features: tf.Tensor) -> tuple[Any, Callable[..., tf.Tensor]]:
