@@ -48,8 +48,8 @@ _SPLITS = (0, 1, 2, 3, 5)  # 0: not at all; each takes less memory than the one 
 # Without a limit: the largest picture, in pixels, for which each split is taken; the last for all larger ones. Untiled to
 # 1448 x 1448, cut below the first pool to 2048 x 2048, below the second to 4300 x 4300, below the third to 6300 x 6300.
 _LARGEST = {0: 2_200_000, 1: 4_700_000, 2: 18_500_000, 3: 40_000_000}
-# Of an evaluation, by pixel and split: peak resident bytes, measured in fresh processes at 512 and 1024 (untiled), 2048 and 4096
-# pixels, in float32 and tiles at 1536; of splits 3 and 5 not measured but taken as much less as there is less to hold.
+# Of an evaluation, by pixel and split: peak resident bytes, measured in fresh processes at 512 and 1024 (untiled), 2048 and
+# 4096 pixels, in float32 and tiles at 1536. Of splits 3 and 5 not measured: set below, as there is less to hold.
 _BYTES_PER_PIXEL = {
     "bfloat16": {0: 960, 1: 640, 2: 290, 3: 255, 5: 210},
     "float32": {0: 1_670, 1: 1_060, 2: 690, 3: 560, 5: 465},
