@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any
 from pipeline.errors import OptionError
 from pipeline.job import Losses, Reading
 from pipeline.options import Options
-from pipeline.sizes import fitted, painted_sides, result_size, style_side, style_size
+from pipeline.scenes import Coarse, beginning, scene_of, step_up
+from pipeline.sizes import fitted, painted_sides, result_size, style_side
 from pipeline.studio.pyramid import coarse_steps
 
 if TYPE_CHECKING:
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
     from pipeline.images.door import Picture
     from pipeline.studio.descent import Descent
-    from pipeline.studio.objective import Targets
     from pipeline.studio.weights import Weights as NetworkWeights
     from pipeline.studio.workshop import Workshop
 
@@ -155,14 +155,14 @@ def paint(
     precision = effective_precision(options.precision)
     weights = Weights.of(options)
     trace = list(resume.trace) if resume else []
-    coarse: _Coarse | None = None
+    coarse: Coarse | None = None
     setup_seconds = 0.0
     notes: list[str] = []
 
     for stage in range(resume.stage if resume else 0, len(sides)):
         side, final = sides[stage], stage == len(sides) - 1
         fit = size if final else fitted(content, "content", side)
-        scene = _scene(content, styles, options, workshop, fit, precision)
+        scene = scene_of(content, styles, options, workshop, fit, precision)
         steps = options.steps if final else coarse_steps(options.steps)
         descent = workshop.descent(options, scene.photograph.shape)
         descent.prepare(scene.targets, weights)
@@ -172,7 +172,7 @@ def paint(
             done = resume.step
         else:
             descent.start(
-                tf.constant(_beginning(options, scene, start) if coarse is None else _step_up(coarse, scene, options))
+                tf.constant(beginning(options, scene, start) if coarse is None else step_up(coarse, scene, options))
             )
             done = 0
         coarse = None  # pictures of millions of pixels, not needed again
@@ -188,14 +188,14 @@ def paint(
             on_reading(reading, functools.partial(_progress, stage, step, began, trace, descent))
         notes += [f"step {step} at {side} px: {_SETBACK}" for step in descent.setbacks]
         notes += [f"stopped at step {descent.flat_at} of {steps}: {_FLAT}"] if descent.flat_at else []
-        coarse = _Coarse(descent.best.numpy(), scene.photograph)
+        coarse = Coarse(descent.best.numpy(), scene.photograph)
         del descent, walk, scene  # before the next size is made room for
 
     assert coarse is not None  # there is at least one size
     painted = to_uint8(coarse.picture)
     best = coarse.picture if options.depth == 16 else None
     del coarse
-    exact = _scene(content, styles, options, workshop, size, "float32")
+    exact = scene_of(content, styles, options, workshop, size, "float32")
     last = workshop.loss(options, painted.astype(np.float32), exact.targets, weights)
     return Stylization(
         pixels=_finished(painted, exact.photograph, options),
@@ -215,117 +215,8 @@ _FLAT = "the loss fell by less than a thousandth in as many steps as patience al
 _SETBACK = "loss or gradient was not finite; went back to the best picture with half the step"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Scene:
-    """What one size of the pyramid is painted from: pixels (height, width, 3) of that size, and what to make of them."""
-
-    photograph: Pixels
-    painting: Pixels | None  # the first style image, where the descent starts from it
-    targets: Targets
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Coarse:
-    """A picture painted at a smaller size, and the photograph at that size."""
-
-    picture: Pixels
-    photograph: Pixels
-
-
-def _scene(
-    content: Picture,
-    styles: Sequence[tuple[Picture, float]],
-    options: Options,
-    workshop: Workshop,
-    size: tuple[int, int],
-    precision: str,
-) -> _Scene:
-    from pipeline.studio.objective import Targets, blend
-
-    photograph = _resized(content, size)
-    recoloured = _recolouring(options, photograph)
-    paintings = [recoloured(_resized(style, style_size(style, size, options))) for style, _share in styles]
-    measured = [
-        workshop.style_targets(options, (*_seen(style), *_colours_from(content, options, size)), painting, precision)
-        for (style, _share), painting in zip(styles, paintings, strict=True)
-    ]
-    targets = Targets(
-        workshop.content_targets(options, _seen(content), photograph, precision),
-        blend(measured, [share for _style, share in styles]),
-    )
-    return _Scene(photograph, paintings[0] if options.init == "style" else None, targets)
-
-
-def _resized(picture: Picture, size: tuple[int, int]) -> Pixels:
-    """Its pixels at a size (width, height), not to be written to: as they are where they have it, large ones need not be held
-    twice."""
-    from pipeline.images.scale import resize
-
-    return picture.pixels if picture.size == size else resize(picture.pixels, *size)
-
-
-def _seen(picture: Picture) -> tuple[object, ...]:
-    """What decides a picture's pixels: the file, and the size at which it was opened, which a large one's is not its own."""
-    return (picture.sha256, picture.size)
-
-
-def _step_up(coarse: _Coarse, scene: _Scene, options: Options) -> Pixels:
-    """A coarse picture at the next size; one that began as the photograph gets the detail of it that it could not hold."""
-    import numpy as np
-
-    from pipeline.images.scale import resize
-
-    height, width, _ = scene.photograph.shape
-    enlarged: Pixels = resize(coarse.picture, width, height)
-    if options.init != "content":
-        return enlarged
-    detailed: Pixels = np.clip(enlarged + scene.photograph - resize(coarse.photograph, width, height), 0, 255)
-    return detailed
-
-
 def _progress(stage: int, step: int, began: float, trace: Sequence[Reading], descent: Descent) -> Progress:
     return Progress(stage, step, time.perf_counter() - began, tuple(trace), dict(descent.state()))
-
-
-def _beginning(options: Options, scene: _Scene, start: Picture | None) -> Pixels:
-    """The picture the descent starts from (height, width, 3); another shape than the photograph's is filled and cropped."""
-    import numpy as np
-
-    from pipeline.images.scale import cover
-
-    height, width, _ = scene.photograph.shape
-    if start is not None:
-        return cover(start.pixels, width, height)
-    if scene.painting is not None:
-        return cover(scene.painting, width, height)
-    if options.init == "noise":
-        noise = np.random.default_rng(options.seed).normal(_MIDDLE_GREY, options.noise_level, scene.photograph.shape)
-        mixed = options.noise_ratio * noise + (1 - options.noise_ratio) * scene.photograph
-        return np.clip(mixed, 0, 255).astype(np.float32)
-    return scene.photograph
-
-
-# The paper starts from "a white noise image" and gives no more; the default level of 40 stays mostly inside 0..255.
-_MIDDLE_GREY = 127.5
-
-
-def _recolouring(options: Options, photograph: Pixels) -> Callable[[Pixels], Pixels]:
-    """What happens to the style images' colours beforehand, so that the painting keeps the content's: Gatys et al.,
-    "Preserving Color in Neural Artistic Style Transfer" (arXiv 1606.05897), colour histogram matching."""
-    from pipeline.images.colour import match_covariance, match_histogram
-
-    if options.preserve_color == "histogram":
-        return lambda painting: match_histogram(painting, photograph)
-    if options.preserve_color == "covariance":
-        return lambda painting: match_covariance(painting, photograph)
-    return lambda painting: painting
-
-
-def _colours_from(content: Picture, options: Options, size: tuple[int, int]) -> tuple[object, ...]:
-    """What a recoloured style image depends on beside itself: part of the name under which its targets are kept."""
-    if options.preserve_color in ("histogram", "covariance"):
-        return (options.preserve_color, *_seen(content), size)
-    return ()
 
 
 def _blended(pixels: Pixels, photograph: Pixels, options: Options) -> Pixels:
