@@ -29,7 +29,7 @@ from pipeline.job import Job, Outcome
 from pipeline.options import NEUTRAL
 
 KEY_SCHEMA = 1  # raise when the make-up of the key changes
-ALGORITHM = 4  # raise with every change that changes pixels
+ALGORITHM = 5  # raise with every change that changes pixels
 # A file changed within this time of being hashed may change again without a new time stamp (file systems round them).
 _RACY_NS = 2_000_000_000
 _RECORD = re.compile(r"[0-9a-f]{16}\.json")  # named by `pair_id`
