@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 THREADS = len(os.sched_getaffinity(0))
-# Before the first import of TensorFlow; as batch/supervisor sets them for a worker.
+# Before the first import of TensorFlow; as batch/engines/local sets them for a worker.
 os.environ |= {
     "TF_NUM_INTRAOP_THREADS": str(THREADS),
     "OMP_NUM_THREADS": str(THREADS),
@@ -22,10 +22,10 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from pipeline.nst.engine import Workshop
+from pipeline.nst.objective import Targets, Weights
+from pipeline.nst.precision import effective_precision
 from pipeline.options import Options
-from pipeline.studio.objective import Targets, Weights
-from pipeline.studio.precision import effective_precision
-from pipeline.studio.workshop import Workshop
 
 tf.config.threading.set_intra_op_parallelism_threads(THREADS)
 tf.config.threading.set_inter_op_parallelism_threads(1)

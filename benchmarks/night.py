@@ -27,7 +27,7 @@ from typing import Any
 from benchmarks.figures import Figure, Section, table
 from benchmarks.machine import REPOSITORY
 from pipeline.batch.checkpoints import SAVE_SECONDS
-from pipeline.batch.lock import run_lock
+from pipeline.store.lock import run_lock
 from tests.chaos.project import environment, make_project
 
 UP_TO_DATE_PAIRS = 1000

@@ -16,11 +16,11 @@ from benchmarks.figures import Section, significant, table
 from benchmarks.limit import seconds
 from benchmarks.pictures import generated
 from benchmarks.work import DEEPEST
+from pipeline.nst.engine import Workshop
+from pipeline.nst.extractor import reduction
+from pipeline.nst.kernels import kernel_shape
+from pipeline.nst.weights import locate
 from pipeline.options import FRAME, LAYERS, Options
-from pipeline.studio.kernels import kernel_shape
-from pipeline.studio.vgg import reduction
-from pipeline.studio.weights import locate
-from pipeline.studio.workshop import Workshop
 
 SIDE = 512
 _FILL = 22  # steps after which L-BFGS' history of 20 is full

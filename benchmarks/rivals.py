@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.engine import keras, tf
-from pipeline.studio.kernels import load_kernels
-from pipeline.studio.vgg import MEAN_BGR
-from pipeline.studio.weights import Weights
+from pipeline.nst.extractor import MEAN_BGR
+from pipeline.nst.kernels import load_kernels
+from pipeline.nst.weights import Weights
 
 Loss = Callable[[tf.Tensor], tf.Tensor]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
+from pipeline.nst.kernels import kernel_shape
 from pipeline.options import CONVOLUTIONS_PER_BLOCK
-from pipeline.studio.kernels import kernel_shape
 
 DEEPEST = "block5_conv1"  # of the layers that the default objective uses
 

@@ -77,7 +77,7 @@ class RunSettings:
     pair_timeout: float | None = None
     retries: int = 1
     max_memory: int | None = None
-    jobs: int = 1
+    workers: int = 1
     threads: int | None = None  # None: as many as the process may use
     on_error: Literal["continue", "stop"] = "continue"
     on_start: tuple[str, ...] = ()
@@ -94,7 +94,7 @@ class Manifest:
     input: Path
     output: Path
     run: RunSettings
-    jobs: tuple[Job, ...]
+    pairs: tuple[Job, ...]
     warnings: tuple[str, ...] = ()
 
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from pipeline.errors import BadImage
 from pipeline.images.sizes import fit_longer_side
+from pipeline.nst.pyramid import sides as pyramid_sides
+from pipeline.nst.tiling import Tiling, size_name
 from pipeline.options import Options
-from pipeline.studio.pyramid import sides as pyramid_sides
-from pipeline.studio.tiling import Tiling, size_name
 
 if TYPE_CHECKING:
-    from pipeline.images.door import Picture
-    from pipeline.studio.workshop import Workshop
+    from pipeline.images.picture import Picture
+    from pipeline.nst.engine import Workshop
 
 
 def result_size(content: Picture, options: Options) -> tuple[int, int]:

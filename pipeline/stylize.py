@@ -1,8 +1,8 @@
 """One pair, from pixels to a painted picture. Start reading here.
 
     photograph, paintings   pixels, made the size the pair asks for                              images/
-    targets                 what to keep of the one and take from the others                     studio/objective
-    descent                 the picture X that minimises their weighted sum, step by step        studio/descent
+    targets                 what to keep of the one and take from the others                     nst/objective
+    descent                 the picture X that minimises their weighted sum, step by step        nst/descent
     finish                  colours, strength, whole numbers                                     images/
 
 TensorFlow is imported when a pair is painted, not when this module is: `import pipeline` takes milliseconds.
@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import OptionError
 from pipeline.job import Losses, Reading
+from pipeline.nst.pyramid import coarse_steps
 from pipeline.options import Options
-from pipeline.scenes import Coarse, beginning, scene_of, step_up
 from pipeline.sizes import fitted, painted_sides, result_size, style_side
-from pipeline.studio.pyramid import coarse_steps
+from pipeline.stage_inputs import Coarse, beginning, scene_of, step_up
 
 if TYPE_CHECKING:
     import os
@@ -31,10 +31,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image
 
-    from pipeline.images.door import Picture
-    from pipeline.studio.descent import Descent
-    from pipeline.studio.weights import Weights as NetworkWeights
-    from pipeline.studio.workshop import Workshop
+    from pipeline.images.picture import Picture
+    from pipeline.nst.descent import Descent
+    from pipeline.nst.engine import Workshop
+    from pipeline.nst.weights import Weights as NetworkWeights
 
     Pixels = NDArray[np.float32]
     Source = str | os.PathLike[str] | Image.Image | NDArray[np.uint8]
@@ -90,9 +90,9 @@ def stylize(content: Source, style: Source | list[Source | tuple[Source, float]]
     keyword. Raises OptionError, a ValueError, naming a wrong option and what it may be; BadImage for a picture that cannot be
     opened; WeightsError where the network is missing; Diverged where the loss became infinite.
     """
-    from pipeline.images.door import open_any
+    from pipeline.images.picture import open_any
     from pipeline.manifest import options_from_python
-    from pipeline.studio.weights import locate
+    from pipeline.nst.weights import locate
 
     wanted = options_from_python(options)
     styles = _shares(style)
@@ -121,7 +121,7 @@ def _shares(style: Source | list[Source | tuple[Source, float]]) -> list[tuple[S
 @functools.lru_cache(maxsize=1)
 def _workshop(weights: NetworkWeights) -> Workshop:
     """The network of the last call, for callers that paint many pictures from Python."""
-    from pipeline.studio.workshop import Workshop
+    from pipeline.nst.engine import Workshop
 
     return Workshop(weights)
 
@@ -146,8 +146,8 @@ def paint(
 
     from pipeline.images.encode import to_uint8
     from pipeline.images.scale import resize_alpha
-    from pipeline.studio.objective import Weights
-    from pipeline.studio.precision import effective_precision
+    from pipeline.nst.objective import Weights
+    from pipeline.nst.precision import effective_precision
 
     began = time.perf_counter() - (resume.seconds if resume else 0.0)
     size = result_size(content, options)

@@ -99,4 +99,4 @@ def matrix(axes: str, **more: str) -> str:
 
 
 def outputs(manifest: Manifest) -> list[str]:
-    return [job.output for job in manifest.jobs]
+    return [job.output for job in manifest.pairs]

@@ -1,4 +1,4 @@
-"""A night without painters: whole runs of the driver in this process, with scripted answers in the place of workers."""
+"""A scheduler without painters: whole runs of the driver in this process, with scripted answers in the place of workers."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import pytest
 from PIL import Image
 
 from pipeline.batch.driver import run
-from pipeline.batch.plan import Step
+from pipeline.batch.engines.local import Event
+from pipeline.batch.plan import PlannedPair
 from pipeline.batch.selection import Selection
-from pipeline.batch.supervisor import Event
+from pipeline.cli.progress import Quiet
 from pipeline.manifest import load_manifest
-from pipeline.talk import Quiet
 
-Answer = Callable[[Step], Mapping[str, Any]]
+Answer = Callable[[PlannedPair], Mapping[str, Any]]
 
 PAIRS = """
   - {content: content/dog.png, style: style/wave.png, output: dog.png}
@@ -28,16 +28,16 @@ PAIRS = """
 def painted(output: Path) -> Answer:
     """Workers that paint: a picture of one colour under the final name, and what a worker says of it."""
 
-    def answer(step: Step) -> Mapping[str, Any]:
-        path = output / step.job.output
+    def answer(pair: PlannedPair) -> Mapping[str, Any]:
+        path = output / pair.job.output
         path.parent.mkdir(parents=True, exist_ok=True)
-        Image.new("RGB", (48, 40), (step.job.options.seed % 256, 9, 9)).save(path)
+        Image.new("RGB", (48, 40), (pair.job.options.seed % 256, 9, 9)).save(path)
         losses = {"total": 1.0, "content": 0.5, "style": 0.5, "tv": 0.0}
         return {
             "type": "done",
-            "key": step.key,
+            "key": pair.key,
             "size": [48, 40],
-            "steps": step.job.options.steps,
+            "steps": pair.job.options.steps,
             "seconds": 1.0,
             "losses": {"first": losses, "last": losses},
             "precision": "float32",
@@ -50,7 +50,7 @@ def painted(output: Path) -> Answer:
 def failed(reason_class: str, reason: str = "a reason", retry: bool = False, exit_code: int = 3) -> Answer:
     """Workers that fail."""
     message = {"reason": reason, "class": reason_class, "retry": retry, "exit_code": exit_code, "traceback": None}
-    return lambda step: {"type": "failed", **message}
+    return lambda pair: {"type": "failed", **message}
 
 
 class Nights:
@@ -81,13 +81,15 @@ class Nights:
             def __class_getitem__(cls, _: Any) -> type[Scripted]:
                 return cls
 
-            def run(self, next_task: Callable[[], Step | None], stop: Callable[[], bool]) -> Iterator[Event[Step]]:
-                while not stop() and (step := next_task()) is not None:
-                    asked.append(step.job.output)
-                    yield Event(step, {"type": "started"})
-                    yield Event(step, respond(step))
+            def run(
+                self, next_task: Callable[[], PlannedPair | None], stop: Callable[[], bool]
+            ) -> Iterator[Event[PlannedPair]]:
+                while not stop() and (pair := next_task()) is not None:
+                    asked.append(pair.job.output)
+                    yield Event(pair, {"type": "started"})
+                    yield Event(pair, respond(pair))
 
-        self._monkeypatch.setattr("pipeline.batch.night.Supervisor", Scripted)
+        self._monkeypatch.setattr("pipeline.batch.scheduler.Supervisor", Scripted)
         report = run(load_manifest(self.project / "night.yaml"), Selection(**selection), voice or Quiet())
         return report
 

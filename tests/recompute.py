@@ -16,8 +16,8 @@ import keras
 import numpy as np
 from PIL import Image
 
-from pipeline.studio.kernels import load_kernels
-from pipeline.studio.weights import locate
+from pipeline.nst.kernels import load_kernels
+from pipeline.nst.weights import locate
 
 FRAME = 8  # README: the network sees the picture continued by 8 mirrored pixels, which no statistic counts
 REDUCTION = {"block1": 1, "block2": 2, "block3": 4, "block4": 8, "block5": 16}

@@ -19,6 +19,8 @@ from tests.chaos.campaign import strike
 from tests.chaos.project import make_project
 from tests.chaos.trial import STOP_SECONDS, Finding, Trial
 
+pytestmark = pytest.mark.slow
+
 SEED = 20
 TRIALS = {"drivers": 6, "workers": 3, "calls": 6, "errors": 4, "misdeeds": 3, "signals": 5, "damage": 8}  # others 2
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pipeline.batch import checkpoints
-from pipeline.batch.checkpoints import Keeper, Unusable, load, save
+from pipeline.batch.checkpoints import CheckpointManager, Unusable, load, save
 from pipeline.errors import BadImage, DiskFull, Diverged
 from pipeline.job import Reading
 from pipeline.stylize import Progress
@@ -32,12 +32,12 @@ PROGRESS = Progress(
 @pytest.fixture
 def path(tmp_path):
     path = tmp_path / "checkpoints/one.npz"
-    save(path, PROGRESS, key="k", setting=SETTING, side=64)
+    save(path, PROGRESS, key="k", environment=SETTING, side=64)
     return path
 
 
 def test_what_is_loaded_is_what_was_saved_to_the_bit(path):
-    found, side = load(path, key="k", setting=SETTING)
+    found, side = load(path, key="k", environment=SETTING)
     assert side == 64
     assert (found.stage, found.step, found.seconds, found.trace) == (1, 7, 12.5, (READING,))
     assert found.arrays.keys() == PROGRESS.arrays.keys()
@@ -47,7 +47,7 @@ def test_what_is_loaded_is_what_was_saved_to_the_bit(path):
 
 
 def test_none_is_none(tmp_path):
-    assert load(tmp_path / "nothing.npz", key="k", setting=SETTING) is None
+    assert load(tmp_path / "nothing.npz", key="k", environment=SETTING) is None
 
 
 @pytest.mark.parametrize("damage", range(12))
@@ -57,11 +57,11 @@ def test_a_damaged_file_is_never_taken_for_a_checkpoint(path, damage):
     where = len(data) * damage // 12
     path.write_bytes(data[:where])
     with pytest.raises(Unusable, match="its checkpoint is damaged"):
-        load(path, key="k", setting=SETTING)
+        load(path, key="k", environment=SETTING)
     data[where] ^= 0x10
     path.write_bytes(data)
     try:
-        found, _ = load(path, key="k", setting=SETTING)
+        found, _ = load(path, key="k", environment=SETTING)
     except Unusable:
         return
     for name, array in PROGRESS.arrays.items():
@@ -70,17 +70,17 @@ def test_a_damaged_file_is_never_taken_for_a_checkpoint(path, damage):
 
 def test_another_key_or_setting_is_of_no_use_and_says_so(path):
     with pytest.raises(Unusable, match="of the pair as it was before"):
-        load(path, key="other", setting=SETTING)
+        load(path, key="other", environment=SETTING)
     with pytest.raises(Unusable, match=r"of step 7 was made with other threads \(2, now 4\)"):
-        load(path, key="k", setting=SETTING | {"threads": 4})
+        load(path, key="k", environment=SETTING | {"threads": 4})
     with pytest.raises(Unusable, match=r"other tensorflow \(None, now 3\)"):
-        load(path, key="k", setting=SETTING | {"tensorflow": "3"})
+        load(path, key="k", environment=SETTING | {"tensorflow": "3"})
 
 
 def test_a_pickle_in_the_place_of_an_array_is_not_opened(path):
     np.savez(path, about=np.array([{"key": "k"}], dtype=object))
     with pytest.raises(Unusable, match="damaged"):
-        load(path, key="k", setting=SETTING)
+        load(path, key="k", environment=SETTING)
 
 
 class Told(list):
@@ -88,26 +88,26 @@ class Told(list):
         self.append(dict(message))
 
 
-def keeper(path, told=None, **changes):
+def manager(path, told=None, **changes):
     usual = {
         "key": "k",
-        "setting": SETTING,
+        "environment": SETTING,
         "steps": 300,
         "longer_side": 64,
         "tell": told if told is not None else Told(),
     }
-    return Keeper(path, **usual | changes)
+    return CheckpointManager(path, **usual | changes)
 
 
 def test_a_pair_goes_on_from_its_checkpoint_and_says_so(path):
     told = Told()
-    at_full_size = keeper(path, told)
-    assert at_full_size.go_on(lambda found: found.step) == 7
+    at_full_size = manager(path, told)
+    assert at_full_size.resume_or_start(lambda found: found.step) == 7
     assert at_full_size.notes == ["resumed at step 7 of 300"]
-    assert told == [{"type": "resumed", "steps": 7, "standing": "step 7 of 300"}]
+    assert told == [{"type": "resumed", "steps": 7, "position": "step 7 of 300"}]
     told.clear()
-    keeper(path, told, longer_side=128).go_on(lambda found: found.step)
-    assert told == [{"type": "resumed", "steps": 0, "standing": "step 7 at 64 px"}]
+    manager(path, told, longer_side=128).resume_or_start(lambda found: found.step)
+    assert told == [{"type": "resumed", "steps": 0, "position": "step 7 at 64 px"}]
 
 
 @pytest.mark.parametrize(
@@ -117,16 +117,16 @@ def test_a_pair_goes_on_from_its_checkpoint_and_says_so(path):
 def test_a_slow_descent_is_saved_at_its_end_as_what_follows_is_long(path, step, side, seconds, saved):
     path.unlink(missing_ok=True)
     told = Told()
-    slow = keeper(path, told)
+    slow = manager(path, told)
     reading = Reading(step=step, seconds=seconds, total=1.0, content=1.0, style=0.0, tv=0.0, side=side)
-    slow.go_on(lambda found: slow.look(reading, lambda: PROGRESS, leaving=False))
+    slow.resume_or_start(lambda found: slow.maybe_save(reading, lambda: PROGRESS, leaving=False))
     assert path.exists() == saved
     assert [message["type"] for message in told] == ["saved"] * saved
 
 
 def test_a_checkpoint_of_no_use_is_removed_and_the_pair_painted_from_the_start(path):
-    other = keeper(path, setting=SETTING | {"threads": 4})
-    assert other.go_on(lambda found: found) is None
+    other = manager(path, environment=SETTING | {"threads": 4})
+    assert other.resume_or_start(lambda found: found) is None
     assert other.notes == ["its checkpoint of step 7 was made with other threads (2, now 4); painted from the start"]
     assert not path.exists()
 
@@ -137,8 +137,8 @@ def test_a_checkpoint_that_another_descent_wrote_costs_no_failure(path):
             raise KeyError("image")
         return "painted"
 
-    unfit = keeper(path)
-    assert unfit.go_on(paint) == "painted"
+    unfit = manager(path)
+    assert unfit.resume_or_start(paint) == "painted"
     assert unfit.notes == ["its checkpoint could not be gone on from; painted from the start"]
 
 
@@ -147,14 +147,14 @@ def test_a_checkpoint_that_another_descent_wrote_costs_no_failure(path):
     [(Diverged("d"), False), (RuntimeError("bug"), False), (DiskFull("f"), True), (BadImage("b"), True)],
 )
 def test_what_may_be_to_blame_for_a_failure_is_dropped(path, error, kept):
-    failing = keeper(path)
+    failing = manager(path)
 
     def paint(found):
-        failing.look(READING, lambda: PROGRESS, leaving=False)
+        failing.maybe_save(READING, lambda: PROGRESS, leaving=False)
         raise error
 
     with pytest.raises(type(error)):
-        failing.go_on(paint)
+        failing.resume_or_start(paint)
     assert path.exists() == kept
 
 
@@ -162,17 +162,17 @@ def test_saving_waits_its_time_and_leaving_does_not(tmp_path, monkeypatch):
     now = 1000.0
     monkeypatch.setattr(checkpoints.time, "monotonic", lambda: now)
     told, path = Told(), tmp_path / "c.npz"
-    saving = keeper(path, told)
+    saving = manager(path, told)
 
     def step(seconds, leaving=False):
         nonlocal now
         now += seconds
-        saving.look(READING, lambda: PROGRESS, leaving=leaving)
+        saving.maybe_save(READING, lambda: PROGRESS, leaving=leaving)
         saving._finish()
         return len(told)
 
     assert [step(49.9), step(0.1), step(49.9), step(0.1), step(51), step(1, leaving=True)] == [0, 1, 1, 2, 3, 4]
-    assert told[0] == {"type": "saved", "steps": 7, "standing": "step 7 of 300"}
+    assert told[0] == {"type": "saved", "steps": 7, "position": "step 7 of 300"}
 
 
 def test_the_descent_does_not_wait_for_the_disk(tmp_path, monkeypatch):
@@ -181,9 +181,9 @@ def test_the_descent_does_not_wait_for_the_disk(tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoints, "save", lambda *a, **k: (free.wait(60), real(*a, **k)))
     monkeypatch.setattr(checkpoints, "SAVE_SECONDS", 0.0)
     told = Told()
-    saving = keeper(tmp_path / "c.npz", told)
+    saving = manager(tmp_path / "c.npz", told)
     for _ in range(3):  # of which only the first is written: the disk is busy
-        saving.look(READING, lambda: PROGRESS, leaving=False)
+        saving.maybe_save(READING, lambda: PROGRESS, leaving=False)
     assert told == []
     free.set()
     saving._finish()
@@ -196,13 +196,13 @@ def test_a_disk_that_takes_no_checkpoint_costs_a_note_and_nothing_else(tmp_path,
 
     monkeypatch.setattr(checkpoints, "save", full)
     monkeypatch.setattr(checkpoints, "SAVE_SECONDS", 0.0)
-    saving = keeper(tmp_path / "c.npz")
+    saving = manager(tmp_path / "c.npz")
 
     def paint(found):
         for _ in range(3):
-            saving.look(READING, lambda: PROGRESS, leaving=False)
+            saving.maybe_save(READING, lambda: PROGRESS, leaving=False)
             saving._finish()
         return "painted"
 
-    assert saving.go_on(paint) == "painted"
+    assert saving.resume_or_start(paint) == "painted"
     assert saving.notes == ["no checkpoint could be saved: c.npz: the disk is full"]

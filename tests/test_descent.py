@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 from scipy import optimize
 
-pytestmark = pytest.mark.studio
+pytestmark = pytest.mark.slow
 
 keras = pytest.importorskip("keras")
 tf = pytest.importorskip("tensorflow")
 
 from pipeline.errors import Diverged  # noqa: E402
-from pipeline.studio.descent import Descent, with_gradient  # noqa: E402
-from pipeline.studio.optimizers import Adam, GradientDescent, Guess, Lbfgs  # noqa: E402
-from pipeline.studio.spectrum import BANDS, SpectralGuess  # noqa: E402
+from pipeline.nst.descent import Descent, with_gradient  # noqa: E402
+from pipeline.nst.optimizers import Adam, GradientDescent, Guess, Lbfgs  # noqa: E402
+from pipeline.nst.preconditioner import BANDS, SpectralGuess  # noqa: E402
 
 
 class Loss(NamedTuple):

@@ -15,10 +15,11 @@ from pathlib import Path
 import pytest
 from night_kit import Nights, failed, painted, statuses
 
-from pipeline.batch import closing, driver, records
-from pipeline.batch.files import write_whole
+from pipeline.batch import driver, finish
+from pipeline.cli.progress import JsonLines
 from pipeline.errors import DiskFull
-from pipeline.talk import JsonLines
+from pipeline.store import records
+from pipeline.store.disk import write_whole
 
 
 @pytest.fixture
@@ -29,12 +30,12 @@ def nights(project, monkeypatch):
 def full(monkeypatch, free: int) -> None:
     """The disk says that it has so many bytes left."""
     usage = type(shutil.disk_usage("/"))(10**12, 10**12 - free, free)
-    monkeypatch.setattr("pipeline.batch.space.shutil.disk_usage", lambda _: usage)
+    monkeypatch.setattr("pipeline.batch.estimates.disk_space.shutil.disk_usage", lambda _: usage)
 
 
 def test_no_room_for_one_picture_is_said_before_the_first_second_and_in_the_report(nights, monkeypatch, capsys):
     called = []
-    for module in (driver, closing):
+    for module in (driver, finish):
         monkeypatch.setattr(module, "call_hook", lambda ledger, command, *_: called.append(command))
     nights.manifest(run="{on_start: [begin], on_failure: [tell]}")
     nights.run(only="dog.png")
@@ -98,7 +99,7 @@ def test_a_record_that_does_not_fit_ends_the_run(nights, monkeypatch):
     def no_room(path: Path, content: object) -> None:
         raise DiskFull(f"cannot write {path}: the disk is full; nothing was left behind")
 
-    monkeypatch.setattr(records, "write_sealed", no_room)
+    monkeypatch.setattr(records, "write_checksummed_json", no_room)
     report = nights.run()
     assert statuses(report) == {"dog.png": "done", "sea.png": "not_started"}
     assert report["run"]["exit_code"] == 4
@@ -106,7 +107,7 @@ def test_a_record_that_does_not_fit_ends_the_run(nights, monkeypatch):
 
 
 def test_a_report_that_cannot_be_written_is_said_and_is_code_4(nights, monkeypatch, capsys):
-    monkeypatch.setattr(closing, "write_whole", lambda path, _: (_ for _ in ()).throw(DiskFull(f"{path}: full")))
+    monkeypatch.setattr(finish, "write_whole", lambda path, _: (_ for _ in ()).throw(DiskFull(f"{path}: full")))
     report = nights.run()
     assert report["run"]["exit_code"] == 4
     assert not list(nights.output.glob("report*"))
@@ -122,7 +123,7 @@ def test_only_the_page_did_not_fit_and_the_numbers_tell_of_it(nights, monkeypatc
             raise DiskFull(f"cannot write {path}: the disk is full; nothing was left behind")
         write_whole(path, data)
 
-    monkeypatch.setattr(closing, "write_whole", small_ones)
+    monkeypatch.setattr(finish, "write_whole", small_ones)
     nights.run()
     report = nights.report()
     assert report["run"]["exit_code"] == 4

@@ -10,16 +10,16 @@ import pytest
 from PIL import Image
 
 from benchmarks.work import convolution_work as counted_work
-from pipeline.answers import plan_rows, plan_text
-from pipeline.batch.cost import convolution_work, pair_cost, seen_pixels
-from pipeline.batch.estimate import START_SECONDS, TRIAL_STEPS, Estimate, Estimator, in_all
+from pipeline.batch.estimates.cost import convolution_work, pair_cost, seen_pixels
+from pipeline.batch.estimates.estimator import START_SECONDS, TRIAL_STEPS, Estimate, Estimator, in_all
 from pipeline.batch.plan import Plan, make_plan
-from pipeline.batch.records import KEY_SCHEMA, Record, State, pair_id
-from pipeline.batch.sealed import write_sealed
+from pipeline.cli.progress import Bars, Lines, planned_line
+from pipeline.cli.rendering import plan_rows, plan_text
 from pipeline.job import Job, Manifest, RunSettings, StyleImage
+from pipeline.nst.tiling import in_words
 from pipeline.options import Options
-from pipeline.studio.tiling import in_words
-from pipeline.talk import Bars, Lines, planned_line
+from pipeline.store.checksummed_json import write_checksummed_json
+from pipeline.store.records import KEY_SCHEMA, Record, State, pair_id
 
 STEPS = 100
 OPTIONS = Options(size=256, steps=STEPS, precision="float32")
@@ -126,9 +126,9 @@ def test_a_plan_says_the_memory_that_one_worker_holds_in_its_turn(job, tmp_path)
     jobs = [replace(of_size(job, size, weights="random"), output=f"{size}.png") for size in (128, 512, 256)]
 
     def memory(workers):
-        run = RunSettings(jobs=workers)
+        run = RunSettings(workers=workers)
         manifest = Manifest(
-            file=tmp_path / "m.yaml", name="m", input=tmp_path, output=tmp_path / "out", run=run, jobs=tuple(jobs)
+            file=tmp_path / "m.yaml", name="m", input=tmp_path, output=tmp_path / "out", run=run, pairs=tuple(jobs)
         )
         return [row["memory_bytes"] for row in plan_rows(make_plan(manifest, State(manifest.output)), manifest)]
 
@@ -192,7 +192,7 @@ def test_the_pairs_painted_last_are_remembered_by_any_manifest(tmp_path):
     for age, name in enumerate(["old", "damaged", "new", "newest"]):
         path = state.record_path(name)
         record = Record(schema=KEY_SCHEMA, key="", sha256="", size=0, mtime_ns=0, outcome={"output": name})
-        write_sealed(path, asdict(record))
+        write_checksummed_json(path, asdict(record))
         if name == "damaged":
             path.write_bytes(path.read_bytes()[:-9])
         os.utime(path, (age, age))
@@ -282,7 +282,7 @@ def test_a_run_says_what_lies_ahead_and_what_it_learns(job, capsys):
         "painting a.png (100 steps, about 1 m 34 s and 1.0 GiB)",
         "by the first steps, the pairs that wait will take about 1 m 34 s",
     ]
-    assert planned_line(Plan(steps=()), None) == "0 up to date"
+    assert planned_line(Plan(pairs=()), None) == "0 up to date"
 
 
 @pytest.mark.parametrize("resumed", [0, 40])

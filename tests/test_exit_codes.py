@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from night_kit import Nights, failed, painted
 
-from pipeline.batch.lock import run_lock
 from pipeline.errors import EXIT_WORDS, ExitCode
+from pipeline.store.lock import run_lock
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -45,7 +45,7 @@ def test_1_a_bug_leaves_its_traceback_in_the_log_and_a_report(nights, stylize):
     (nights.project / "sitecustomize.py").write_text(
         "import sys\n"
         "if 'run' in sys.orig_argv:\n"
-        "    from pipeline.batch.supervisor import Supervisor\n"
+        "    from pipeline.batch.engines.local import Supervisor\n"
         "    def broken(*_, **__): raise RuntimeError('a bug for this test')\n"
         "    Supervisor.run = broken\n"
     )

@@ -14,7 +14,7 @@ from test_images_bad import FILES, HEIGHT, NAMES, WIDTH, colours, png, saved
 
 from pipeline.printable import printable
 
-pytestmark = pytest.mark.studio
+pytestmark = pytest.mark.slow
 
 # Cases 62 to 74, and what they leave out: direction, width, private use, twins in case.
 STRANGE = [name for _, _, name in NAMES]

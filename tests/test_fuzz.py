@@ -41,7 +41,7 @@ def test_a_finding_is_kept_and_ends_with_1(tmp_path: Path) -> None:
     """In a copy where the loader has a bug and one door kills its process."""
     shutil.copytree(REPOSITORY / "tests/fuzz", tmp_path / "tests/fuzz", ignore=shutil.ignore_patterns("findings"))
     shutil.copytree(REPOSITORY / "pipeline", tmp_path / "pipeline")
-    for file, bug in (("manifest/load.py", "    raise KeyError('a bug')"), ("images/facts.py", "    os.abort()")):
+    for file, bug in (("manifest/load.py", "    raise KeyError('a bug')"), ("images/inspection.py", "    os.abort()")):
         path = tmp_path / "pipeline" / file
         text = path.read_text()
         line = "    file = Path(path)\n" if "manifest" in file else "    source = read_source(path)\n"

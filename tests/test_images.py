@@ -20,8 +20,8 @@ from PIL import Image, ImageCms
 from pipeline.errors import BadImage, OptionError, OutOfMemory
 from pipeline.images import decode, png
 from pipeline.images.convert import srgb_profile
-from pipeline.images.door import open_any, open_picture, picture_from_array, picture_from_pillow
-from pipeline.images.facts import image_size, inspect_image
+from pipeline.images.inspection import image_size, inspect_image
+from pipeline.images.picture import open_any, open_picture, picture_from_array, picture_from_pillow
 from pipeline.images.scale import resize, resize_alpha
 
 SEED = 7
@@ -409,14 +409,14 @@ def test_truncated_pillow_image_is_refused(tmp_path: Path) -> None:
 
 def test_commands_that_only_look_do_not_load_numpy() -> None:
     program = (
-        "import sys; import pipeline.images.facts, pipeline.images.settings, pipeline.images.sizes;"
+        "import sys; import pipeline.images.inspection, pipeline.images.metadata, pipeline.images.sizes;"
         " assert 'numpy' not in sys.modules and 'PIL.Image' in sys.modules"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
 
 
 def test_hashing_does_not_even_load_pillow() -> None:
-    program = "import sys; import pipeline.images.source; assert not {'numpy', 'PIL'} & set(sys.modules)"
+    program = "import sys; import pipeline.images.file_bytes; assert not {'numpy', 'PIL'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", program], check=True)
 
 

@@ -23,9 +23,9 @@ import pytest
 from PIL import Image, ImageCms, PngImagePlugin
 
 from pipeline.errors import BadImage
-from pipeline.images.door import open_picture
-from pipeline.images.facts import image_size, inspect_image
-from pipeline.images.source import hash_file, read_source
+from pipeline.images.file_bytes import hash_file, read_source
+from pipeline.images.inspection import image_size, inspect_image
+from pipeline.images.picture import open_picture
 
 WIDTH, HEIGHT = 48, 40  # of every picture here that has no reason to be another size
 
@@ -517,7 +517,7 @@ def grow_at_each_second_status(path: Path, times: int, monkeypatch: pytest.Monke
                 file.write(b"\x00")
         return real(descriptor)
 
-    monkeypatch.setattr("pipeline.images.source.os.fstat", fstat)
+    monkeypatch.setattr("pipeline.images.file_bytes.os.fstat", fstat)
 
 
 def test_76_file_that_changes_once_while_being_read_is_read_again(
@@ -552,7 +552,7 @@ def test_disk_that_fails_once_is_read_again_and_one_that_goes_on_failing_is_name
             raise OSError(errno.EIO, os.strerror(errno.EIO))
         return real(*arguments, **named)
 
-    monkeypatch.setattr("pipeline.images.source.os.open", fail)
+    monkeypatch.setattr("pipeline.images.file_bytes.os.open", fail)
     assert read(path) == whole
     left = 2
     with pytest.raises(BadImage, match=r"a\.jpg cannot be opened: Input/output error; check the disk"):
@@ -565,7 +565,7 @@ def test_76_file_that_grows_without_a_new_date_is_refused(tmp_path: Path, monkey
     before = path.stat()
     with path.open("ab") as file:
         file.write(bytes(1000))
-    monkeypatch.setattr("pipeline.images.source.os.fstat", lambda descriptor: before)
+    monkeypatch.setattr("pipeline.images.file_bytes.os.fstat", lambda descriptor: before)
     with pytest.raises(BadImage, match="changed while it was being read"):
         read_source(path)
 

@@ -17,10 +17,10 @@ from PIL import Image, JpegImagePlugin, PngImagePlugin
 
 from pipeline.errors import BadImage, Diverged, PairError
 from pipeline.images.convert import srgb_profile
-from pipeline.images.door import open_picture
 from pipeline.images.encode import FORMAT_OF_SUFFIX, encode_picture, thumbnail, to_pillow, to_uint8
-from pipeline.images.facts import inspect_image
-from pipeline.images.settings import read_settings
+from pipeline.images.inspection import inspect_image
+from pipeline.images.metadata import read_metadata
+from pipeline.images.picture import open_picture
 
 SUFFIXES = tuple(FORMAT_OF_SUFFIX)
 WITH_ALPHA = (".png", ".webp", ".tif", ".tiff", ".avif")
@@ -172,7 +172,7 @@ print(hashlib.sha256(t.thumbnail(t.ramp())).hexdigest())
 @pytest.mark.parametrize("alpha", [None, fading()], ids=["opaque", "alpha"])
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_settings_come_back_from_every_format(suffix: str, alpha: NDArray[np.float32] | None, tmp_path: Path) -> None:
-    assert read_settings(written(tmp_path, suffix, alpha)) == SETTINGS
+    assert read_metadata(written(tmp_path, suffix, alpha)) == SETTINGS
 
 
 def test_settings_of_a_png_are_plain_json_under_a_plain_name(tmp_path: Path) -> None:
@@ -206,7 +206,7 @@ def test_settings_too_long_for_a_file_lose_their_longest_entries_and_say_so(suff
     path = tmp_path / f"a{suffix}"
     long = {"key": "k", "meta": {"remark": "<" * 100_000}, "trace": list(range(20_000)), "steps": 3}
     path.write_bytes(encode_picture(ramp(), None, suffix, 95, long))
-    assert read_settings(path) == {"key": "k", "steps": 3, "left_out": ["trace", "meta"]}
+    assert read_metadata(path) == {"key": "k", "steps": 3, "left_out": ["trace", "meta"]}
     assert inspect_image(path).format == FORMAT_OF_SUFFIX[suffix]
 
 
@@ -215,27 +215,27 @@ def test_settings_of_60_000_characters_are_kept_whole(length: int, kept: bool, t
     path = tmp_path / "a.jpg"
     settings = {"remark": "x" * (length - len('{"remark":""}'))}
     path.write_bytes(encode_picture(ramp(), None, ".jpg", 95, settings))
-    assert read_settings(path) == (settings if kept else {"left_out": ["remark"]})
+    assert read_metadata(path) == (settings if kept else {"left_out": ["remark"]})
 
 
 def test_entry_that_is_not_finite_is_left_out_and_the_picture_written(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     path.write_bytes(encode_picture(ramp(), None, ".png", 95, {"key": "k", "meta": {"price": float("nan")}}))
-    assert read_settings(path) == {"key": "k", "left_out": ["meta"]}
+    assert read_metadata(path) == {"key": "k", "left_out": ["meta"]}
 
 
 def test_picture_of_somebody_else_holds_no_settings(tmp_path: Path) -> None:
     path = tmp_path / "a.jpg"
     Image.new("RGB", (48, 40)).save(path)
     with pytest.raises(BadImage, match=r"a\.jpg holds no settings; it was not made by stylize"):
-        read_settings(path)
+        read_metadata(path)
 
 
 def test_settings_of_what_is_no_picture_cannot_be_read(tmp_path: Path) -> None:
     path = tmp_path / "report.json"
     path.write_text("{}")
     with pytest.raises(BadImage, match=r"report\.json is not a picture this program reads"):
-        read_settings(path)
+        read_metadata(path)
 
 
 @pytest.mark.parametrize("text", ["{", "[1]", "7", '"x"', "[" * 100_000, "9" * 5_000], ids=lambda text: text[:3])
@@ -245,14 +245,14 @@ def test_damaged_settings_are_said_to_be_damaged(text: str, tmp_path: Path) -> N
     info.add_text("stylize", text)
     Image.new("RGB", (48, 40)).save(path, pnginfo=info)
     with pytest.raises(BadImage, match="holds damaged settings") as refusal:
-        read_settings(path)
+        read_metadata(path)
     assert str(refusal.value).isprintable()
 
 
 def test_settings_are_read_from_outputs_that_are_too_narrow_to_be_inputs(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     path.write_bytes(encode_picture(ramp(8, 64), None, ".png", 95, SETTINGS))
-    assert read_settings(path) == SETTINGS
+    assert read_metadata(path) == SETTINGS
 
 
 # -------------------------------------------------------------------------------------------------------------- privacy
@@ -339,7 +339,7 @@ def test_16_bit_tiff_holds_what_8_bits_cannot(with_alpha: bool) -> None:
 def test_16_bit_tiff_is_opened_by_the_door_and_remembers_its_settings(tmp_path: Path) -> None:
     pixels = np.full((40, 48, 3), 100.5, np.float32)
     (tmp_path / "a.tif").write_bytes(encode_picture(pixels, None, ".tif", 95, {"seed": 7}, depth=16))
-    assert read_settings(tmp_path / "a.tif") == {"seed": 7}
+    assert read_metadata(tmp_path / "a.tif") == {"seed": 7}
     assert open_picture(tmp_path / "a.tif").notes == ()
     assert encode_picture(pixels, None, ".tif", 95, {"seed": 7}, depth=16) == (tmp_path / "a.tif").read_bytes()
 

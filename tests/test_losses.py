@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-pytestmark = pytest.mark.studio
+pytestmark = pytest.mark.slow
 
 tf = pytest.importorskip("tensorflow")
 
-from pipeline.studio import losses  # noqa: E402
+from pipeline.nst import losses  # noqa: E402
 
 
 def features(height=3, width=4, channels=5, seed=0):

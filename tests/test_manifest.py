@@ -40,12 +40,12 @@ def test_the_promised_example_is_read_as_promised(load: Load, tmp_path: Path) ->
         pair_timeout=2_700.0,  # 45 * 60
         retries=1,
         max_memory=6_442_450_944,  # 6 * 1024**3
-        jobs=1,
+        workers=1,
         threads=2,
         on_error="continue",
         on_success=("./notify.sh", "ok"),
     )
-    first, second, *product = manifest.jobs
+    first, second, *product = manifest.pairs
     assert first.output == "amsterdam-starry.png"
     assert (first.content, first.priority) == (tmp_path / "input/photos/amsterdam.jpg", 10)
     assert first.styles == (StyleImage(tmp_path / "input/art/starry.jpg"),)
@@ -65,7 +65,7 @@ def test_the_promised_example_is_read_as_promised(load: Load, tmp_path: Path) ->
 
 
 def test_every_value_tells_where_it_came_from(load: Load) -> None:
-    origins = load(CONTRACT, "quality=90", whole=True).jobs[1].origins
+    origins = load(CONTRACT, "quality=90", whole=True).pairs[1].origins
     assert list(origins) == list(Options().as_dict())
     assert {name: origin for name, origin in origins.items() if origin != "built in"} == {
         "preset": "configs/m.yaml:34:23 (pair)",
@@ -75,7 +75,7 @@ def test_every_value_tells_where_it_came_from(load: Load) -> None:
         "seed": "configs/m.yaml:18:36 (defaults)",
         "quality": "--set",
     }
-    in_matrix = load(CONTRACT, whole=True).jobs[3].origins
+    in_matrix = load(CONTRACT, whole=True).pairs[3].origins
     assert in_matrix["style_weight"] == "configs/m.yaml:39:28 (matrix axis)"
 
 
@@ -86,7 +86,7 @@ def test_folders_left_out_are_those_of_the_working_directory(load: Load, tmp_pat
 
 
 def test_a_file_that_is_missing_is_left_to_its_own_pair(load: Load) -> None:
-    assert len(load("pairs: [{content: gone.jpg, style: art/wave.jpg}]\n").jobs) == 1
+    assert len(load("pairs: [{content: gone.jpg, style: art/wave.jpg}]\n").pairs) == 1
 
 
 def test_all_problems_are_told_at_once_in_the_order_of_the_file(load: Load) -> None:
@@ -135,7 +135,7 @@ def test_each_layer_wins_over_those_below_it(load: Load) -> None:
         "content: [photos/dog.jpg], style: [art/wave.jpg], preset: [p], steps: [33], seed: [33]",
         options="{tv_weight: 44}",
     )
-    job = load(text, "steps=55").jobs[0]
+    job = load(text, "steps=55").pairs[0]
     assert job.options == Options(preset="p", steps=55, seed=33, size=222, scales=2, quality=11, tv_weight=44.0)
 
 
@@ -150,7 +150,7 @@ def test_each_layer_wins_over_those_below_it(load: Load) -> None:
     ],
 )
 def test_a_preset_can_be_chosen_in_every_layer(load: Load, text: str, settings: tuple[str, ...], preset: str) -> None:
-    options = load(text, *settings).jobs[0].options
+    options = load(text, *settings).pairs[0].options
     assert options.preset == preset
     given = builtin_presets()[preset].options
     assert {name: getattr(options, name) for name in given} == given
@@ -158,7 +158,7 @@ def test_a_preset_can_be_chosen_in_every_layer(load: Load, text: str, settings: 
 
 def test_a_default_that_its_own_preset_overrules_earns_a_warning(load: Load) -> None:
     manifest = load("presets: {p: {size: 640}}\ndefaults: {preset: p, size: 300}\n" + pair())
-    assert manifest.jobs[0].options.size == 640
+    assert manifest.pairs[0].options.size == 640
     assert manifest.warnings == (
         "configs/m.yaml:5:23: 'size' has no effect here, as preset 'p' sets it and wins over defaults; set it in a preset"
         " of your own that extends 'p'",
@@ -183,7 +183,7 @@ def test_overrides_are_read_as_yaml(load: Load) -> None:
         "tile=off",
         "seed=8",
     )
-    options = load(pair("seed: 3"), *settings).jobs[0].options
+    options = load(pair("seed: 3"), *settings).pairs[0].options
     assert options.style_weight == 10_000.0
     assert options.style_layers == {"block1_conv1": 0.5, "block2_conv1": 0.5}
     assert options.content_layers == {"block4_conv2": 0.5}
@@ -191,7 +191,7 @@ def test_overrides_are_read_as_yaml(load: Load) -> None:
 
 
 def test_a_later_override_wins(load: Load) -> None:
-    assert load(pair(), "seed=1", "seed=2").jobs[0].options.seed == 2
+    assert load(pair(), "seed=1", "seed=2").pairs[0].options.seed == 2
 
 
 def test_wrong_overrides_are_told_first_and_name_their_origin(load: Load) -> None:

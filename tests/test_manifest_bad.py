@@ -226,7 +226,7 @@ def test_70_a_manifest_that_may_not_be_read(folder: Path) -> None:
     path.write_text(HEAD + PAIR)
     path.chmod(0)
     if os.geteuid() == 0:  # root may read everything
-        assert len(load_manifest("secret.yaml").jobs) == 1
+        assert len(load_manifest("secret.yaml").pairs) == 1
     else:
         with pytest.raises(ManifestError, match=r"^secret\.yaml: error: cannot be read: permission denied$"):
             load_manifest("secret.yaml")

@@ -118,16 +118,16 @@ def load(folder: Path, text: str, overrides: tuple[Override, ...] = ()) -> None:
         assert all(line.isprintable() for line in str(refusal).splitlines())
         assert all(not problem.source_line or problem.line for problem in refusal.problems)
     if manifest is not None:
-        assert manifest.jobs
-        assert len({job.output for job in manifest.jobs}) == len(manifest.jobs)
-        for job in manifest.jobs:
+        assert manifest.pairs
+        assert len({job.output for job in manifest.pairs}) == len(manifest.pairs)
+        for job in manifest.pairs:
             assert list(job.origins) == list(OPTION_NAMES)
             assert (manifest.output / job.output).resolve().is_relative_to(manifest.output)
 
 
 def test_the_manifest_that_is_mutated_is_a_good_one(folder: Path) -> None:
     (folder / "m.yaml").write_text(GOOD)
-    assert len(load_manifest(folder / "m.yaml").jobs) == 1 + 2 * 2 * 2 - 2
+    assert len(load_manifest(folder / "m.yaml").pairs) == 1 + 2 * 2 * 2 - 2
 
 
 @bounded

@@ -47,7 +47,7 @@ def test_the_first_list_varies_slowest_as_it_stands_in_the_file(load: Load) -> N
 )
 def test_patterns_find_pictures_sorted_and_once(load: Load, entries: str, found: list[str]) -> None:
     manifest = load(matrix(f"content: {entries}, style: [art/wave.jpg]"))
-    assert [job.content.stem for job in manifest.jobs] == found
+    assert [job.content.stem for job in manifest.pairs] == found
 
 
 def test_patterns_find_only_pictures_and_hidden_ones_only_if_named(load: Load, tmp_path: Path) -> None:
@@ -64,7 +64,9 @@ def test_patterns_find_only_pictures_and_hidden_ones_only_if_named(load: Load, t
     (tmp_path / "input/photos/loop").symlink_to(tmp_path / "input")
 
     def found(pattern: str) -> list[str]:
-        jobs = load(matrix(f'content: ["{pattern}", "!**/[adp]*"], style: [art/wave.jpg]', output='"{index}.png"')).jobs
+        jobs = load(
+            matrix(f'content: ["{pattern}", "!**/[adp]*"], style: [art/wave.jpg]', output='"{index}.png"')
+        ).pairs
         return [str(job.content.relative_to(tmp_path / "input")) for job in jobs]
 
     assert found("photos/*") == ["photos/B.PNG"]
@@ -100,7 +102,7 @@ def test_results_below_the_input_folder_are_never_found_as_pictures(load: Load, 
 def test_a_pattern_that_would_walk_through_the_whole_disk_is_refused(
     load: Load, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipeline.manifest.pictures.MAX_LISTED", 6)
+    monkeypatch.setattr("pipeline.manifest.pairs.pictures.MAX_LISTED", 6)
     assert refusal(load, matrix("content: ['**'], style: [art/wave.jpg]")) == [
         "5:24: error: '**' looks through more than 6 names; start it in a narrower folder"
     ]
@@ -110,7 +112,7 @@ def test_a_style_axis_may_hold_blends(load: Load) -> None:
     text = matrix(
         "content: [photos/dog.jpg], style: [art/wave.jpg, [{image: art/wave.jpg}, {image: art/starry.jpg, weight: 3}]]"
     )
-    plain, blend = load(text).jobs
+    plain, blend = load(text).pairs
     assert (plain.output, blend.output) == ("dog--wave.png", "dog--wave+starry.png")
     assert [style.weight for style in blend.styles] == [1.0, 3.0]
 
@@ -170,7 +172,7 @@ def test_ten_thousand_pairs_of_a_matrix_share_their_options(load: Load) -> None:
     """What makes a large matrix quick: each set of options is made once, not once for each pair."""
     contents = ", ".join(f"c{n}.jpg" for n in range(100))
     styles = ", ".join(f"s{n}.jpg" for n in range(50))
-    jobs: Any = load(matrix(f"content: [{contents}], style: [{styles}], seed: [1, 2]", output='"{index}.png"')).jobs
+    jobs: Any = load(matrix(f"content: [{contents}], style: [{styles}], seed: [1, 2]", output='"{index}.png"')).pairs
     assert len(jobs) == 10_000
     assert len({id(job.options) for job in jobs}) == 2
 

@@ -48,15 +48,15 @@ def test_a_wrong_option_says_what_it_may_be(load: Load, option: str, message: st
 
 
 def test_paths_among_the_options_are_found_where_they_are_meant(load: Load, tmp_path: Path) -> None:
-    options = load(pair("init: sketch.png, weights: ../vgg.h5")).jobs[0].options
+    options = load(pair("init: sketch.png, weights: ../vgg.h5")).pairs[0].options
     assert options.init == str(tmp_path / "input/sketch.png")
     assert Path(options.weights).resolve() == tmp_path / "vgg.h5"
-    assert load(pair(), "weights=own.h5").jobs[0].options.weights == str(tmp_path / "own.h5")
+    assert load(pair(), "weights=own.h5").pairs[0].options.weights == str(tmp_path / "own.h5")
 
 
 def test_a_layer_before_its_relu_is_another_than_after_it(load: Load) -> None:
     text = pair("content_layers: [conv4_2, conv4_2_linear, block5_conv1_linear]")
-    assert list(load(text).jobs[0].options.content_layers) == [
+    assert list(load(text).pairs[0].options.content_layers) == [
         "block4_conv2_linear",
         "block4_conv2",
         "block5_conv1_linear",
@@ -64,7 +64,7 @@ def test_a_layer_before_its_relu_is_another_than_after_it(load: Load) -> None:
 
 
 def test_layers_come_out_in_the_order_of_the_network(load: Load) -> None:
-    assert list(load(pair("style_layers: [conv5_1, conv1_1]")).jobs[0].options.style_layers) == [
+    assert list(load(pair("style_layers: [conv5_1, conv1_1]")).pairs[0].options.style_layers) == [
         "block1_conv1",
         "block5_conv1",
     ]
@@ -72,7 +72,7 @@ def test_layers_come_out_in_the_order_of_the_network(load: Load) -> None:
 
 def test_keys_with_x_are_ignored_wherever_keys_are_fixed(load: Load) -> None:
     text = "x-a: 1\nrun: {x-b: 2}\npresets: {x-c: {nonsense: 3}}\n" + pair("x-d: 4", meta="{x-kept: 5}")
-    assert load(text).jobs[0].meta == {"x-kept": 5}
+    assert load(text).pairs[0].meta == {"x-kept": 5}
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_a_wrong_setting_of_the_run_says_what_it_may_be(load: Load, setting: str
 
 def test_presets_extend_each_other_in_any_order(load: Load) -> None:
     text = "presets:\n  big: {extends: base, size: 900}\n  base: {extends: fine, steps: 50}\n"
-    job = load(text + pair("preset: big")).jobs[0]
+    job = load(text + pair("preset: big")).pairs[0]
     assert (job.options.size, job.options.steps) == (900, 50)
     assert job.origins["steps"] == "configs/m.yaml:6:32 (preset base)"
     inherited = {name: origin for name, origin in job.origins.items() if origin.startswith("built-in")}
@@ -116,7 +116,7 @@ def test_presets_extend_each_other_in_any_order(load: Load) -> None:
 
 def test_a_chain_of_a_thousand_presets_is_resolved(load: Load) -> None:
     chain = "".join(f"  p{n}: {{extends: p{n - 1}}}\n" for n in range(1000, 0, -1))
-    job = load(f"presets:\n{chain}  p0: {{size: 99}}\n" + pair("preset: p1000")).jobs[0]
+    job = load(f"presets:\n{chain}  p0: {{size: 99}}\n" + pair("preset: p1000")).pairs[0]
     assert job.options.size == 99
 
 

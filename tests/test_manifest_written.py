@@ -128,7 +128,7 @@ def test_the_examples_load_without_a_warning_and_all_their_pictures_are_there(na
     manifest = load_manifest(CONFIGS / name)
     assert manifest.warnings == ()
     assert manifest.output.is_relative_to(REPOSITORY / "output")
-    for job in manifest.jobs:
+    for job in manifest.pairs:
         assert job.content.is_file()
         assert all(style.image.is_file() for style in job.styles)
 
@@ -195,7 +195,7 @@ def test_a_starter_runs_as_it_is_wherever_it_is_put(project: Path, place: str | 
     file.parent.mkdir(exist_ok=True)
     file.write_text(starter_manifest(folder, None if place is None else file))
     manifest = load_manifest(file)
-    assert [job.output for job in manifest.jobs] == ["dog--wave.png", "sea--wave.png"]
+    assert [job.output for job in manifest.pairs] == ["dog--wave.png", "sea--wave.png"]
     assert manifest.output == (folder if file.parent == folder else project) / "output"
     assert manifest.warnings == ()
     assert complaints(file.read_text()) == []
@@ -217,9 +217,9 @@ def test_what_a_starter_has_commented_out_runs_too(project: Path) -> None:
     text = "\n".join(lines).replace("{content.stem}--{style.stem}", "{content.stem}--{style.stem}-{style_weight}")
     (project / "input/m.yaml").write_text(text)
     manifest = load_manifest(project / "input/m.yaml")
-    assert len(manifest.jobs) == 2 * 2 + 2
+    assert len(manifest.pairs) == 2 * 2 + 2
     assert manifest.run.deadline == "06:00"
-    assert manifest.jobs[-2].options.preset == "fine"
+    assert manifest.pairs[-2].options.preset == "fine"
 
 
 def test_a_starter_needs_pictures_and_says_where(tmp_path: Path) -> None:
@@ -264,7 +264,7 @@ def test_a_starter_takes_a_flat_folder_and_styles_from_anywhere(
     file = tmp_path / "stylize.yaml"
     file.write_text(starter_manifest(tmp_path / "photos", file, [tmp_path / style for style in styles]))
     manifest = load_manifest(file)
-    assert [job.output for job in manifest.jobs] == [f"{name}.png" for name in outputs]
+    assert [job.output for job in manifest.pairs] == [f"{name}.png" for name in outputs]
     assert manifest.output == tmp_path / "output"
     assert manifest.warnings == ()
     assert complaints(file.read_text()) == []
@@ -276,10 +276,10 @@ def test_a_starter_gives_each_pair_its_own_output(tmp_path: Path) -> None:
         (tmp_path / name).touch()
     file = tmp_path / "stylize.yaml"
     file.write_text(starter_manifest(tmp_path))
-    assert [job.output for job in load_manifest(file).jobs] == ["dog.jpg--a.jpg.png", "dog.png--a.jpg.png"]
+    assert [job.output for job in load_manifest(file).pairs] == ["dog.jpg--a.jpg.png", "dog.png--a.jpg.png"]
     (tmp_path / "content/Dog.png").touch()
     file.write_text(starter_manifest(tmp_path))
-    assert [job.output for job in load_manifest(file).jobs] == [
+    assert [job.output for job in load_manifest(file).pairs] == [
         f"000{n}-{d}--a.png" for n, d in enumerate(("Dog", "dog", "dog"), 1)
     ]
 
@@ -296,7 +296,7 @@ def test_the_settings_of_a_picture_make_a_manifest_that_makes_it_again(
         "options": {**options.as_dict(), "preset": "own: #1"},
     }
     (project / "again.yaml").write_text(manifest_for_settings(settings))
-    (job,) = load_manifest("again.yaml").jobs
+    (job,) = load_manifest("again.yaml").pairs
     assert job.output == "sub/1e4.png"
     assert job.content == project / 'input/content/"odd": #name.jpg'
     assert [(style.image.name, style.weight) for style in job.styles] == [("wave.png", 2.0), ("no", 0.001)]
@@ -323,7 +323,7 @@ def test_the_settings_of_one_style_and_a_known_preset_make_a_short_manifest(
     )
     assert told.splitlines()[2:] == text.splitlines()[1:]
     (project / "again.yaml").write_text(text)
-    assert load_manifest("again.yaml").jobs[0].options == options
+    assert load_manifest("again.yaml").pairs[0].options == options
 
 
 @pytest.mark.parametrize(

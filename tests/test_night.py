@@ -12,13 +12,13 @@ from night_kit import PAIRS, Nights, failed, painted
 
 from pipeline.batch.clean import CHECKPOINT_DAYS
 from pipeline.batch.driver import run
+from pipeline.batch.engines.local import Event
 from pipeline.batch.plan import make_plan
-from pipeline.batch.records import State
-from pipeline.batch.sealed import read_sealed, write_sealed
 from pipeline.batch.selection import Selection
-from pipeline.batch.supervisor import Event
+from pipeline.cli.progress import Lines, Quiet
 from pipeline.manifest import load_manifest
-from pipeline.talk import Lines, Quiet
+from pipeline.store.checksummed_json import read_checksummed_json, write_checksummed_json
+from pipeline.store.records import State
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def test_the_longest_wanted_pair_is_painted_first(nights):
 
     def plan():
         made = make_plan(load_manifest(nights.project / "night.yaml"), State(nights.output))
-        return [step.job.output.removesuffix(".png") for step in made.steps]
+        return [step.job.output.removesuffix(".png") for step in made.pairs]
 
     assert plan() == plan() == ["urgent", "kept", "new", "twin", "old", "young"]
     nights.run(limit=4)
@@ -58,7 +58,7 @@ def lay_checkpoint(nights, output, key="k"):
     from pipeline.stylize import Progress
 
     path = State(nights.output).checkpoint_path(output)
-    save(path, Progress(1, 2, 3.0, (), {"image": np.ones((4, 6, 3), np.float32)}), key=key, setting={}, side=64)
+    save(path, Progress(1, 2, 3.0, (), {"image": np.ones((4, 6, 3), np.float32)}), key=key, environment={}, side=64)
     return path
 
 
@@ -87,7 +87,7 @@ def test_a_waiting_pair_keeps_its_checkpoint_and_a_finished_one_does_not(nights)
     key = nights.report()["pairs"][0]["key"]
     dog, sea = (lay_checkpoint(nights, name, key) for name in ("dog.png", "sea.png"))
     (nights.output / "dog.png").unlink()
-    nights.run(lambda step: {"type": "interrupted", "steps": 2, "standing": "step 2 of 4"})
+    nights.run(lambda step: {"type": "interrupted", "steps": 2, "position": "step 2 of 4"})
     assert dog.exists()
     assert not sea.exists()
     nights.run()
@@ -129,9 +129,9 @@ def test_another_manifests_checkpoint_goes_when_its_picture_stands(nights):
 def forge(nights, output, **changes):
     """Change what the record says of the pair's last painting."""
     path = State(nights.output).record_path(output)
-    record = read_sealed(path)
+    record = read_checksummed_json(path)
     record["outcome"] |= changes
-    write_sealed(path, record)
+    write_checksummed_json(path, record)
 
 
 HERE = {"threads": 2, "device": "CPU", "processor": "8086", "tensorflow": "2.21.0"}
@@ -210,7 +210,7 @@ def test_what_may_have_run_out_of_memory_is_tried_again_alone(nights, monkeypatc
             if last := (yield from begin()):
                 yield Event(last, answers[True](last))
 
-    monkeypatch.setattr("pipeline.batch.night.Supervisor", Two)
+    monkeypatch.setattr("pipeline.batch.scheduler.Supervisor", Two)
     report = run(load_manifest(nights.project / "night.yaml"), Selection(), Quiet())
     assert [(pair["status"], pair["attempts"]) for pair in report["pairs"]] == [("done", 2), ("done", 1), ("done", 1)]
     assert beside == ([None, "dog.png", None] if alone else ["dog.png", "third.png", None])

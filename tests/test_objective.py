@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-pytestmark = pytest.mark.studio
+pytestmark = pytest.mark.slow
 
 tf = pytest.importorskip("tensorflow")
 
+from pipeline.nst import losses  # noqa: E402
+from pipeline.nst.objective import Objective, Targets, Weights, blend  # noqa: E402
 from pipeline.options import Options  # noqa: E402
-from pipeline.studio import losses  # noqa: E402
-from pipeline.studio.objective import Objective, Targets, Weights, blend  # noqa: E402
 
 
 def pixels_as_features(image, layers, measure=lambda layer, features: features):

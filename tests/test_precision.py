@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.studio import precision
-from pipeline.studio.precision import automatic_precision, effective_precision
+from pipeline.nst import precision
+from pipeline.nst.precision import automatic_precision, effective_precision
 
 
 @pytest.mark.parametrize(

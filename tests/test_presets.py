@@ -11,15 +11,15 @@ import functools
 import numpy as np
 import pytest
 
-pytestmark = pytest.mark.studio
+pytestmark = pytest.mark.slow
 
 tf = pytest.importorskip("tensorflow")
 
 from pipeline.manifest import builtin_presets  # noqa: E402
+from pipeline.nst.engine import Workshop  # noqa: E402
+from pipeline.nst.objective import Targets, Weights  # noqa: E402
+from pipeline.nst.weights import locate  # noqa: E402
 from pipeline.options import Options  # noqa: E402
-from pipeline.studio.objective import Targets, Weights  # noqa: E402
-from pipeline.studio.weights import locate  # noqa: E402
-from pipeline.studio.workshop import Workshop  # noqa: E402
 
 FIRSTS = tuple(f"block{block}_conv1" for block in (1, 2, 3, 4, 5))
 RELU4_2, RELU5_2 = "block4_conv2", "block5_conv2"

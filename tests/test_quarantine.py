@@ -8,8 +8,8 @@ import re
 import pytest
 from night_kit import Nights, failed, painted, statuses
 
-from pipeline.batch.failures import QUARANTINE_AFTER, Failures
 from pipeline.report.text import render_text
+from pipeline.store.failures import QUARANTINE_AFTER, Failures
 
 
 @pytest.fixture

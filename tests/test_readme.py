@@ -40,7 +40,7 @@ def test_the_manifest_of_the_readme_is_valid_but_for_its_pictures(tmp_path):
     (tmp_path / "configs/night.yaml").write_text(text)
     manifest = load_manifest(tmp_path / "configs/night.yaml")
     # two single pairs; two photographs in four paintings, less the excluded pair, with two weights
-    assert len(manifest.jobs) == 2 + (2 * 4 - 1) * 2
+    assert len(manifest.pairs) == 2 + (2 * 4 - 1) * 2
 
 
 def test_every_verb_is_named():

@@ -13,19 +13,19 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.answers import plan_rows
-from pipeline.batch.clock import end_of_run, next_deadline
-from pipeline.batch.files import remove_parts, write_whole
-from pipeline.batch.lock import run_lock
 from pipeline.batch.plan import make_plan
-from pipeline.batch.records import ALGORITHM, KEY_SCHEMA, HashTable, State, pair_id, pair_key, read_record, thin
-from pipeline.batch.sealed import read_sealed, write_sealed
+from pipeline.batch.system.deadline import end_of_run, next_deadline
+from pipeline.cli.rendering import plan_rows
 from pipeline.errors import ExitCode, Locked, OutputError, weightiest
-from pipeline.images.facts import image_size
-from pipeline.images.source import hash_file
+from pipeline.images.file_bytes import hash_file
+from pipeline.images.inspection import image_size
 from pipeline.job import Job, RunSettings, StyleImage
 from pipeline.manifest import load_manifest
 from pipeline.options import NEUTRAL, OPTION_NAMES, Options
+from pipeline.store.checksummed_json import read_checksummed_json, write_checksummed_json
+from pipeline.store.disk import remove_parts, write_whole
+from pipeline.store.lock import run_lock
+from pipeline.store.records import ALGORITHM, KEY_SCHEMA, HashTable, State, pair_id, pair_key, read_record, thin
 
 JOB = Job(output="a.png", content=Path("/c"), styles=(StyleImage(Path("/s")),), options=Options())
 
@@ -107,18 +107,21 @@ def test_a_picture_that_stands_in_many_pairs_is_hashed_and_measured_once(project
     )
     manifest = load_manifest(project / "m.yaml")
     read = []
-    for name, function in (("records.hash_file", hash_file), ("estimate.image_size", image_size)):
+    for name, function in (
+        ("store.records.hash_file", hash_file),
+        ("batch.estimates.estimator.image_size", image_size),
+    ):
         monkeypatch.setattr(
-            f"pipeline.batch.{name}",
+            f"pipeline.{name}",
             lambda path, name=name, function=function: (read.append((name, path)), function(path))[1],
         )
     assert len(plan_rows(make_plan(manifest, State(manifest.output)), manifest)) == 6
     assert sorted((name, path.name) for name, path in read) == [
-        ("estimate.image_size", "dog.png"),
-        ("estimate.image_size", "sea.png"),
-        ("records.hash_file", "dog.png"),
-        ("records.hash_file", "sea.png"),
-        ("records.hash_file", "wave.png"),
+        ("image_size", "dog.png"),
+        ("image_size", "sea.png"),
+        ("hash_file", "dog.png"),
+        ("hash_file", "sea.png"),
+        ("hash_file", "wave.png"),
     ]
 
 
@@ -168,7 +171,7 @@ def test_an_input_output_error_is_met_with_a_second_try_and_no_third(name, tmp_p
         return real(*arguments, **named)
 
     monkeypatch.setattr(os, name, fail)
-    monkeypatch.setattr("pipeline.batch.files.time.sleep", slept.append)
+    monkeypatch.setattr("pipeline.store.disk.time.sleep", slept.append)
     allowed = 1
     write_whole(tmp_path / "one/a.png", b"whole")
     assert (tmp_path / "one/a.png").read_bytes() == b"whole"
@@ -209,8 +212,8 @@ def test_one_holder_at_a_time_and_the_refusal_names_it(tmp_path):
 
 def test_sealed_content_comes_back_as_it_was_written(tmp_path):
     content = {"size": [64, 48], "loss": 0.1, "note": "ä\n", "none": None}
-    write_sealed(tmp_path / "a.json", content)
-    assert read_sealed(tmp_path / "a.json") == content
+    write_checksummed_json(tmp_path / "a.json", content)
+    assert read_checksummed_json(tmp_path / "a.json") == content
     assert json.loads((tmp_path / "a.json").read_bytes())["content"] == content  # and jq reads it too
 
 
@@ -228,16 +231,16 @@ def test_sealed_content_comes_back_as_it_was_written(tmp_path):
 )
 def test_a_seal_that_does_not_hold_is_as_no_file(damage, tmp_path):
     file = tmp_path / "a.json"
-    write_sealed(file, {"size": [64, 48]})
+    write_checksummed_json(file, {"size": [64, 48]})
     file.write_bytes(damage(file.read_bytes()))
-    assert read_sealed(file) is None
+    assert read_checksummed_json(file) is None
     assert read_record(file) is None
     assert HashTable(file)._table() == {}
-    assert read_sealed(tmp_path / "missing.json") is None
+    assert read_checksummed_json(tmp_path / "missing.json") is None
 
 
 def test_a_record_of_another_version_counts_as_none(tmp_path):
-    write_sealed(tmp_path / "a.json", {"schema": 1, "what": "a field that is to come"})
+    write_checksummed_json(tmp_path / "a.json", {"schema": 1, "what": "a field that is to come"})
     assert read_record(tmp_path / "a.json") is None
 
 

@@ -15,7 +15,7 @@ import pytest
 from pipeline.errors import ExitCode
 from pipeline.job import STATUSES, Outcome
 from pipeline.printable import ascii_only, printable
-from pipeline.report import RunFacts, build_report, verdict, write_reports
+from pipeline.report import RunMetadata, build_report, verdict, write_reports
 from pipeline.report.attention import attention, retry_command
 from pipeline.report.flags import flags
 from pipeline.report.quantities import duration, memory, significant
@@ -38,7 +38,7 @@ HOSTILE_NAMES = (
 )
 
 
-def facts(**changes: Any) -> RunFacts:
+def facts(**changes: Any) -> RunMetadata:
     usual: dict[str, Any] = {
         "id": "20261124T220003-7f3a",
         "started": "2026-11-24T22:00:03+01:00",
@@ -52,7 +52,7 @@ def facts(**changes: Any) -> RunFacts:
         "versions": {"pipeline": "1.0.0", "python": "3.11.2"},
         "command": ["stylize", "run", "configs/night.yaml"],
     }
-    return RunFacts(**usual | changes)
+    return RunMetadata(**usual | changes)
 
 
 def outcome(output: str = "dog--wave.png", status: str = "done", **changes: Any) -> Outcome:

@@ -15,9 +15,9 @@ import numpy as np
 import psutil
 import pytest
 
-from pipeline.batch.records import pair_id
+from pipeline.store.records import pair_id
 
-pytestmark = pytest.mark.studio
+pytestmark = pytest.mark.slow
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 STEPS = 50  # more than the 20 pairs of L-BFGS' history, twice
@@ -37,14 +37,14 @@ pairs:
 # The worker saves after every step, and takes its time, so that a signal meets the step that it is meant for.
 SLOW_AND_CAREFUL = """\
 import sys, time
-if 'pipeline.batch.worker' in sys.orig_argv:
+if 'pipeline.batch.engines.worker' in sys.orig_argv:
     import pipeline.batch.checkpoints as checkpoints
     checkpoints.SAVE_SECONDS = 0.0
-    look = checkpoints.Keeper.look
+    look = checkpoints.CheckpointManager.look
     def slow(*arguments, **flags):
         time.sleep(0.02)
         look(*arguments, **flags)
-    checkpoints.Keeper.look = slow
+    checkpoints.CheckpointManager.look = slow
 """
 
 

@@ -19,7 +19,7 @@ import pytest
 from conftest import fill_project
 from PIL import Image
 
-pytestmark = pytest.mark.studio
+pytestmark = pytest.mark.slow
 
 PAIRS = """
   - {content: content/dog.png, style: style/wave.png}
@@ -112,7 +112,7 @@ def test_a_first_run_paints_and_a_second_does_nothing(project, stylize):
 def test_nothing_to_do_starts_no_worker_and_loads_no_tensorflow(painted):
     script = (
         "import sys, pipeline.cli as c\n"
-        "import pipeline.batch.supervisor as s\n"
+        "import pipeline.batch.engines.local as s\n"
         "s.subprocess.Popen = None\n"
         "try: c.cli.main(['run', 'night.yaml'])\n"
         "except SystemExit as e: assert not e.code, e.code\n"
@@ -280,7 +280,7 @@ def test_a_bug_in_a_pair_is_code_1_with_its_traceback_in_the_log(project, styliz
     write_manifest(project)
     (project / "sitecustomize.py").write_text(
         "import sys\n"
-        "if 'pipeline.batch.worker' in sys.orig_argv:\n"
+        "if 'pipeline.batch.engines.worker' in sys.orig_argv:\n"
         "    import pipeline.stylize\n"
         "    def paint(*_, **__): raise RuntimeError('a bug for this test')\n"
         "    sys.modules['pipeline.stylize'].paint = paint\n"
@@ -484,7 +484,7 @@ def test_a_bug_in_the_driver_still_leaves_a_report(painted, stylize):
     (painted / "sitecustomize.py").write_text(
         "import sys\n"
         "if 'run' in sys.orig_argv:\n"
-        "    from pipeline.batch.supervisor import Supervisor\n"
+        "    from pipeline.batch.engines.local import Supervisor\n"
         "    def broken(*_, **__): raise RuntimeError('a bug for this test')\n"
         "    Supervisor.run = broken\n"
     )

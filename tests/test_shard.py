@@ -9,10 +9,10 @@ import time
 import pytest
 from night_kit import Nights, failed, statuses
 
-from pipeline.batch.files import remove_parts
-from pipeline.batch.lock import holders, run_lock
 from pipeline.batch.selection import Selection, Shard
 from pipeline.errors import Locked
+from pipeline.store.disk import remove_parts
+from pipeline.store.lock import holders, run_lock
 
 NAMES = [f"{content}/{style}.png" for content in range(40) for style in range(25)]
 MANY = """

@@ -10,16 +10,16 @@ from PIL import Image
 
 from pipeline import stylize
 from pipeline.errors import BadImage, OptionError
-from pipeline.images.door import Picture
+from pipeline.images.picture import Picture
+from pipeline.nst.weights import locate
 from pipeline.options import Options
-from pipeline.studio.weights import locate
 from pipeline.stylize import paint
 
-pytestmark = pytest.mark.studio
+pytestmark = pytest.mark.slow
 
 pytest.importorskip("tensorflow")
 
-from pipeline.studio.workshop import Workshop  # noqa: E402
+from pipeline.nst.engine import Workshop  # noqa: E402
 
 
 def painting(seed, height=48, width=64):

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.batch import machine, supervisor
-from pipeline.batch.supervisor import Supervisor
+from pipeline.batch.engines import local
+from pipeline.batch.engines.local import Supervisor
+from pipeline.batch.system import machine
 from pipeline.errors import EnvironmentProblem
 
 WORKER = """
@@ -33,7 +34,7 @@ for line in os.fdopen(commands):
 def of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Events of tasks; where workers leave, each is given a quarter of a second after the one before was answered."""
     (tmp_path / "small_worker.py").write_text(WORKER)
-    monkeypatch.setattr(supervisor, "WORKER", "small_worker")
+    monkeypatch.setattr(local, "WORKER", "small_worker")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
 
     def events(*tasks: str, **settings):
@@ -71,7 +72,7 @@ def test_a_machine_without_room_for_a_process_is_the_environments_fault(of, monk
     def refuse(*_, **__):
         raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
 
-    monkeypatch.setattr(supervisor.subprocess, "Popen", refuse)
+    monkeypatch.setattr(local.subprocess, "Popen", refuse)
     with pytest.raises(EnvironmentProblem, match="cannot be started: Resource temporarily unavailable; close other"):
         of("stay")
 
@@ -87,7 +88,7 @@ def test_a_machine_without_room_for_a_process_is_the_environments_fault(of, monk
 )
 def test_a_worker_whose_memory_has_grown_is_replaced_between_two_tasks(of, monkeypatch, held, workers):
     sizes = iter(held)
-    monkeypatch.setattr(supervisor._Slot, "memory", lambda _: next(sizes))
+    monkeypatch.setattr(local._Slot, "memory", lambda _: next(sizes))
     answers = of("stay", "stay", "stay", "stay")
     assert [answer["type"] for answer in answers] == ["done"] * 4
     assert len({answer["pid"] for answer in answers}) == workers

@@ -7,20 +7,20 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-pytestmark = pytest.mark.studio
+pytestmark = pytest.mark.slow
 
 tf = pytest.importorskip("tensorflow")
 
-from pipeline.images.door import Picture  # noqa: E402
+from pipeline.images.picture import Picture  # noqa: E402
+from pipeline.nst.descent import with_gradient  # noqa: E402
+from pipeline.nst.engine import Workshop  # noqa: E402
+from pipeline.nst.extractor import Vgg19, names_up_to  # noqa: E402
+from pipeline.nst.kernels import load_kernels  # noqa: E402
+from pipeline.nst.objective import Objective, Targets, Weights  # noqa: E402
+from pipeline.nst.tiled import Tiles, radius  # noqa: E402
+from pipeline.nst.tiling import HALOS, Tiling  # noqa: E402
+from pipeline.nst.weights import locate  # noqa: E402
 from pipeline.options import Options  # noqa: E402
-from pipeline.studio.descent import with_gradient  # noqa: E402
-from pipeline.studio.kernels import load_kernels  # noqa: E402
-from pipeline.studio.objective import Objective, Targets, Weights  # noqa: E402
-from pipeline.studio.tiles import Tiles, radius  # noqa: E402
-from pipeline.studio.tiling import HALOS, Tiling  # noqa: E402
-from pipeline.studio.vgg import Vgg19, names_up_to  # noqa: E402
-from pipeline.studio.weights import locate  # noqa: E402
-from pipeline.studio.workshop import Workshop  # noqa: E402
 from pipeline.stylize import paint  # noqa: E402
 
 
@@ -155,7 +155,7 @@ def test_gradients_taken_layer_by_layer_are_tensorflows_own(kernels, monkeypatch
     targets = Targets(objective.content_targets(photograph), objective.style_targets(painting))
     ours, gradient = with_gradient(objective)(picture, targets, Weights.of(options))
     monkeypatch.setattr(
-        "pipeline.studio.vgg._measured_on_the_way", lambda features, measure: (features, measure(features))
+        "pipeline.nst.extractor._measured_on_the_way", lambda features, measure: (features, measure(features))
     )
     theirs, plain = with_gradient(objective)(picture, targets, Weights.of(options))
     assert relative(ours.total, theirs.total) < error

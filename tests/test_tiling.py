@@ -6,9 +6,9 @@ import itertools
 
 import pytest
 
+from pipeline.nst import tiling as rules
+from pipeline.nst.tiling import Tiling, extra_work, history_length, needed_bytes, tiling
 from pipeline.options import Options
-from pipeline.studio import tiling as rules
-from pipeline.studio.tiling import Tiling, extra_work, history_length, needed_bytes, tiling
 
 GIB = 2**30
 SIDES = (512, 1024, 1448, 2048, 4096)

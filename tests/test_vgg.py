@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-pytestmark = pytest.mark.studio
+pytestmark = pytest.mark.slow
 
 keras = pytest.importorskip("keras")
 tf = pytest.importorskip("tensorflow")
 
+from pipeline.nst.extractor import MEAN_BGR, Vgg19, reduction  # noqa: E402
+from pipeline.nst.kernels import load_kernels  # noqa: E402
+from pipeline.nst.weights import locate  # noqa: E402
 from pipeline.options import FRAME, LAYERS  # noqa: E402
-from pipeline.studio.kernels import load_kernels  # noqa: E402
-from pipeline.studio.vgg import MEAN_BGR, Vgg19, reduction  # noqa: E402
-from pipeline.studio.weights import locate  # noqa: E402
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from pipeline.errors import WeightsError
-from pipeline.studio import weights
+from pipeline.nst import weights
 
 
 @pytest.fixture
@@ -148,7 +148,7 @@ def test_weights_fetch_into_a_folder_that_cannot_be_is_one_sentence(stylize):
 
 
 def test_the_8_bit_file_gives_the_whole_network():
-    from pipeline.studio.kernels import CONVOLUTIONS, kernel_shape, load_kernels
+    from pipeline.nst.kernels import CONVOLUTIONS, kernel_shape, load_kernels
 
     kernels = load_kernels(weights.locate("imagenet-8bit"))
     assert tuple(kernels) == CONVOLUTIONS
@@ -162,14 +162,14 @@ def test_the_8_bit_file_gives_the_whole_network():
 
 
 def test_the_unpickler_refuses_whatever_else_a_pickle_asks_for():
-    from pipeline.studio.kernels import _TensorNotes
+    from pipeline.nst.kernels import _TensorNotes
 
     with pytest.raises(WeightsError, match=r"asks for (posix|os|nt)\.system"):
         _TensorNotes(io.BytesIO(pickle.dumps(__import__("os").system))).load()
 
 
 def test_random_weights_are_the_same_every_time():
-    from pipeline.studio.kernels import load_kernels
+    from pipeline.nst.kernels import load_kernels
 
     first, second = (load_kernels(weights.locate("random"))["block3_conv2"][0] for _ in range(2))
     np.testing.assert_array_equal(first, second)
@@ -182,21 +182,21 @@ def keras_model():
     return keras.applications.VGG19(include_top=False, weights=None, input_shape=(32, 32, 3))
 
 
-@pytest.mark.studio
+@pytest.mark.slow
 def test_weights_h5_of_keras_3_are_read(keras_model, tmp_path):
     path = tmp_path / "mine.weights.h5"
     keras_model.save_weights(path)
     check_equals_model(path, keras_model)
 
 
-@pytest.mark.studio
+@pytest.mark.slow
 def test_whole_h5_models_are_read(keras_model, tmp_path):
     path = tmp_path / "model.h5"
     keras_model.save(path)
     check_equals_model(path, keras_model)
 
 
-@pytest.mark.studio
+@pytest.mark.slow
 def test_the_layout_of_keras_own_file_is_read(keras_model, tmp_path):
     h5py = pytest.importorskip("h5py")
     path = tmp_path / "legacy.h5"
@@ -208,7 +208,7 @@ def test_the_layout_of_keras_own_file_is_read(keras_model, tmp_path):
 
 
 def check_equals_model(path, model):
-    from pipeline.studio.kernels import load_kernels
+    from pipeline.nst.kernels import load_kernels
 
     for layer, arrays in load_kernels(weights.locate(str(path))).items():
         for ours, theirs in zip(arrays, model.get_layer(layer).get_weights(), strict=True):
@@ -220,7 +220,7 @@ def check_equals_model(path, model):
     [(b"<!DOCTYPE html>", "looks like an HTML page"), (b"", "it is empty"), (struct.pack("8x"), "it starts with")],
 )
 def test_what_is_no_hdf5_is_refused_in_one_sentence(tmp_path, content, complaint):
-    from pipeline.studio.kernels import load_kernels
+    from pipeline.nst.kernels import load_kernels
 
     path = tmp_path / "weights.h5"
     path.write_bytes(content)
@@ -231,7 +231,7 @@ def test_what_is_no_hdf5_is_refused_in_one_sentence(tmp_path, content, complaint
 def test_an_hdf5_file_of_another_network_is_refused_by_layer(tmp_path):
     h5py = pytest.importorskip("h5py")
 
-    from pipeline.studio.kernels import load_kernels
+    from pipeline.nst.kernels import load_kernels
 
     path = tmp_path / "other.h5"
     with h5py.File(path, "w") as file:

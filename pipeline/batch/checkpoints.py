@@ -2,9 +2,9 @@
 
     OUTPUT/.pipeline/checkpoints/<pair id>.npz
 
-One file per pair, written whole. It bears the pair's key and the setting that equal bytes depend on beside it (threads,
-device, processor, TensorFlow); one of another key or setting is of no use, since going on from it would give another picture
-than painting without a break. Only the worker reads and writes these files; the driver removes them (batch/ledger, clean).
+One file per pair, written whole. It bears the pair's key and the environment that equal bytes depend on beside it (threads,
+device, processor, TensorFlow). One of another key or environment is of no use: going on from it would give another picture than
+painting without a break. Only the worker reads and writes these files; the driver removes them (batch/results, clean).
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from typing import IO, Any, TypeVar
 
 import numpy as np
 
-from pipeline.batch.files import write_whole_by
-from pipeline.batch.machine import differences_between
+from pipeline.batch.system.machine import differences_between
 from pipeline.errors import BadOutput, Diverged, OutputError, StylizeError
 from pipeline.job import Reading
+from pipeline.store.disk import write_whole_by
 from pipeline.stylize import Progress
 
 SCHEMA = 1  # of the file; raised when its make-up changes
@@ -44,12 +44,12 @@ class Unusable(Exception):
     """A checkpoint that must not be gone on from. The message says why, for the pair's notes."""
 
 
-def save(path: Path, progress: Progress, *, key: str, setting: Mapping[str, Any], side: int) -> None:
+def save(path: Path, progress: Progress, *, key: str, environment: Mapping[str, Any], side: int) -> None:
     """Write a checkpoint; `side` is the longer side in pixels of the picture at its stage. Raises as `write_whole` does."""
     about = {
         "schema": SCHEMA,
         "key": key,
-        "setting": dict(setting),
+        "environment": dict(environment),
         "side": side,
         "stage": progress.stage,
         "step": progress.step,
@@ -60,15 +60,15 @@ def save(path: Path, progress: Progress, *, key: str, setting: Mapping[str, Any]
     entries = {_ABOUT: text} | {f"{_ARRAY}{name}": array for name, array in progress.arrays.items()}
 
     def write(file: IO[bytes]) -> None:
-        np.savez(file, **entries)  # type: ignore[arg-type]  # the stubs take an entry for the flag allow_pickle
+        np.savez(file, **entries)  # type: ignore[arg-type]  # the stubs snapshot an entry for the flag allow_pickle
 
     write_whole_by(path, write)
 
 
-def load(path: Path, *, key: str, setting: Mapping[str, Any]) -> tuple[Progress, int] | None:
+def load(path: Path, *, key: str, environment: Mapping[str, Any]) -> tuple[Progress, int] | None:
     """Where the pair stood and the side of the picture then; None where there is no checkpoint.
 
-    Raises Unusable where the file is damaged, or belongs to another key or setting.
+    Raises Unusable where the file is damaged, or belongs to another key or environment.
     """
     try:
         with np.load(path, allow_pickle=False) as file:  # the archive's CRC-32s are checked in reading
@@ -90,16 +90,16 @@ def load(path: Path, *, key: str, setting: Mapping[str, Any]) -> tuple[Progress,
         raise Unusable("its checkpoint is damaged") from error
     if about["key"] != key:
         raise Unusable("its checkpoint is of the pair as it was before")
-    if differences := differences_between(about["setting"], setting):
+    if differences := differences_between(about["environment"], environment):
         raise Unusable(f"its checkpoint of step {progress.step} was made with other {differences}")
     return progress, side
 
 
-class Keeper:
+class CheckpointManager:
     """The checkpoint of one pair while it is painted: gone on from, then saved now and then.
 
     A thread of its own writes; the descent waits only for the copy of its arrays. `tell` gets the messages for the driver
-    (batch/worker), also from that thread. `steps` are the pair's at full size, `longer_side` the result's in pixels.
+    (batch/engines/worker), also from that thread. `steps` are the pair's at full size, `longer_side` the result's in pixels.
     """
 
     def __init__(
@@ -107,12 +107,12 @@ class Keeper:
         path: Path,
         *,
         key: str,
-        setting: Mapping[str, Any],
+        environment: Mapping[str, Any],
         steps: int,
         longer_side: int,
         tell: Callable[[Mapping[str, Any]], None],
     ) -> None:
-        self._path, self._key, self._setting, self._tell = path, key, setting, tell
+        self._path, self._key, self._environment, self._tell = path, key, environment, tell
         self._steps, self._longer_side = steps, longer_side
         self._last_save = time.monotonic()
         self._writing: threading.Thread | None = None
@@ -121,13 +121,13 @@ class Keeper:
         self.notes: list[str] = []
         """What is worth knowing of the pair's checkpoints."""
 
-    def go_on(self, paint: Callable[[Progress | None], Painted]) -> Painted:
+    def resume_or_start(self, paint: Callable[[Progress | None], Painted]) -> Painted:
         """What `paint` makes, given the checkpoint's progress where there is one of use.
 
         A checkpoint is dropped where it may be to blame for a failure, so that the next try starts anew.
         """
         try:
-            return self._go_on(paint, self._found())
+            return self._resume_or_start(paint, self._found())
         except Exception as error:
             if isinstance(error, Diverged) or not isinstance(error, (StylizeError, MemoryError)):
                 self._finish()
@@ -136,7 +136,7 @@ class Keeper:
         finally:
             self._finish()
 
-    def look(self, reading: Reading, take: Callable[[], Progress], *, leaving: bool) -> None:
+    def maybe_save(self, reading: Reading, snapshot: Callable[[], Progress], *, leaving: bool) -> None:
         """After each step: save where the last time is long enough ago; when `leaving`, be sure that it is on the disk."""
         self._read = True
         busy = self._writing is not None and self._writing.is_alive()
@@ -145,12 +145,12 @@ class Keeper:
         due = leaving or (not self._trouble and (long_end or time.monotonic() - self._last_save >= SAVE_SECONDS))
         if due and not busy:  # one that is being written is young enough
             self._last_save = time.monotonic()
-            self._writing = threading.Thread(target=self._write, args=(take(), reading.side))
+            self._writing = threading.Thread(target=self._write, args=(snapshot(), reading.side))
             self._writing.start()
         if leaving:
             self._finish()
 
-    def _go_on(self, paint: Callable[[Progress | None], Painted], found: Progress | None) -> Painted:
+    def _resume_or_start(self, paint: Callable[[Progress | None], Painted], found: Progress | None) -> Painted:
         try:
             return paint(found)
         except StylizeError:
@@ -163,16 +163,16 @@ class Keeper:
 
     def _found(self) -> Progress | None:
         try:
-            found = load(self._path, key=self._key, setting=self._setting)
+            found = load(self._path, key=self._key, environment=self._environment)
         except Unusable as unusable:
             self._drop(str(unusable))
             return None
         if found is None:
             return None
         progress, side = found
-        standing = self._standing(progress.step, side)
-        self.notes = [f"resumed at {standing}"]
-        self._tell({"type": "resumed", "steps": self._at_full_size(progress.step, side), "standing": standing})
+        position = self._position(progress.step, side)
+        self.notes = [f"resumed at {position}"]
+        self._tell({"type": "resumed", "steps": self._at_full_size(progress.step, side), "position": position})
         return progress
 
     def _drop(self, why: str) -> None:
@@ -181,19 +181,19 @@ class Keeper:
 
     def _write(self, progress: Progress, side: int) -> None:
         try:
-            save(self._path, progress, key=self._key, setting=self._setting, side=side)
+            save(self._path, progress, key=self._key, environment=self._environment, side=side)
         except (OutputError, BadOutput) as error:
             self._trouble = True
             self.notes.append(f"no checkpoint could be saved: {error}")
             return
-        standing = self._standing(progress.step, side)
-        self._tell({"type": "saved", "steps": self._at_full_size(progress.step, side), "standing": standing})
+        position = self._position(progress.step, side)
+        self._tell({"type": "saved", "steps": self._at_full_size(progress.step, side), "position": position})
 
     def _finish(self) -> None:
         if self._writing is not None:
             self._writing.join()
 
-    def _standing(self, step: int, side: int) -> str:
+    def _position(self, step: int, side: int) -> str:
         """`step 120 of 300`, or for a coarser size of the pyramid `step 12 at 256 px`."""
         return f"step {step} of {self._steps}" if side == self._longer_side else f"step {step} at {side} px"
 

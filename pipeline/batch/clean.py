@@ -10,10 +10,10 @@ from collections.abc import Container, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from pipeline.batch.files import remove_parts
-from pipeline.batch.lock import run_lock
-from pipeline.batch.records import State, pair_id, read_record
 from pipeline.job import Manifest
+from pipeline.store.disk import remove_parts
+from pipeline.store.lock import run_lock
+from pipeline.store.records import State, pair_id, read_record
 
 CHECKPOINT_DAYS = 14  # chosen: two week-ends; whoever has not gone on by then will not
 _NPY_HEAD = 10  # bytes: magic string, version, and in the last two the length of the header that follows
@@ -84,7 +84,7 @@ def _painted_key(state: State, pair: str) -> str:
 
 
 def _unwanted(manifest: Manifest, state: State) -> Iterator[Path]:
-    wanted = {pair_id(job.output) for job in manifest.jobs}
+    wanted = {pair_id(job.output) for job in manifest.pairs}
     seen: set[str] = set()
     for path in sorted(state.records.glob("*.json")):
         pair = path.name.split(".")[0]  # of its record, or of how it failed

@@ -8,19 +8,19 @@ import secrets
 import time
 from typing import Any
 
-from pipeline.batch.closing import call_hook, close
-from pipeline.batch.files import remove_parts
-from pipeline.batch.ledger import Ledger
-from pipeline.batch.lock import run_lock
-from pipeline.batch.night import Night
+from pipeline.batch.estimates.disk_space import look_for_room
+from pipeline.batch.finish import call_hook, finish
 from pipeline.batch.observer import Observer
-from pipeline.batch.plan import Plan, Step, make_plan
-from pipeline.batch.records import State
+from pipeline.batch.plan import Plan, PlannedPair, make_plan
+from pipeline.batch.results import Results
+from pipeline.batch.scheduler import Scheduler
 from pipeline.batch.selection import Selection
-from pipeline.batch.signals import Stop, stop_on_signals
-from pipeline.batch.space import look_for_room
+from pipeline.batch.system.signals import Stop, stop_on_signals
 from pipeline.errors import DiskFull, OutputError, Stopped
 from pipeline.job import Manifest
+from pipeline.store.disk import remove_parts
+from pipeline.store.lock import run_lock
+from pipeline.store.records import State
 
 # A part file is written in seconds; the other shards' live ones are younger than this, whatever their machines' clocks say.
 _SURELY_DEAD_SECONDS = 3600.0
@@ -48,19 +48,19 @@ def run(
         held.enter_context(run_lock(state.folder, run_id, wait_seconds, selection.shard, waiting))
         remove_parts(manifest.output, seconds_old=0.0 if selection.shard is None else _SURELY_DEAD_SECONDS)
         plan, scarce, trouble = _planned(manifest, state, selection, stopped)
-        ledger = Ledger(manifest, state, observer, run_id)
+        results = Results(manifest, state, observer, run_id)
         if scarce:
-            ledger.warnings.append(scarce)
-        night = Night(plan, ledger, stopped, began)
-        observer.planned(plan, night.ahead() if trouble is None else None)
-        for warning in ledger.warnings:
+            results.warnings.append(scarce)
+        scheduler = Scheduler(plan, results, stopped, began)
+        observer.planned(plan, scheduler.ahead() if trouble is None else None)
+        for warning in results.warnings:
             observer.warned(warning)
         if trouble is not None:
-            night.call_off(trouble)
+            scheduler.abort(trouble)
         elif manifest.run.on_start:
-            call_hook(ledger, manifest.run.on_start, None, selection.shard, lambda: stopped.by is not None)
-        night.work()
-        return close(night, began=began, command=command, selection=selection)
+            call_hook(results, manifest.run.on_start, None, selection.shard, lambda: stopped.by is not None)
+        scheduler.work()
+        return finish(scheduler, began=began, command=command, selection=selection)
 
 
 def _planned(
@@ -77,8 +77,8 @@ def _planned(
             state.hashes.save(whole=False)
         raise
     except Exception as trouble:  # weights that are missing, or a bug: none of the pairs is looked at
-        wanted = (job for job in manifest.jobs if selection.takes(job.output))
-        return Plan(steps=tuple(Step(job=job, action="paint", reason="") for job in wanted)), None, trouble
+        wanted = (job for job in manifest.pairs if selection.takes(job.output))
+        return Plan(pairs=tuple(PlannedPair(job=job, action="paint", reason="") for job in wanted)), None, trouble
     try:
         return plan, look_for_room(plan, manifest.output), None
     except DiskFull as full:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from pipeline.batch.estimate import Estimate
+from pipeline.batch.estimates.estimator import Estimate
 from pipeline.batch.plan import Plan
 from pipeline.errors import StylizeError
 from pipeline.job import Job, Outcome
@@ -22,7 +22,7 @@ class Observer(Protocol):
 
     def corrected(self, ahead: Estimate) -> None: ...
 
-    def resumed(self, job: Job, standing: str, steps: int) -> None: ...
+    def resumed(self, job: Job, position: str, steps: int) -> None: ...
 
     def reading(self, job: Job, reading: Mapping[str, Any]) -> None: ...
 

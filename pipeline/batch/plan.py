@@ -9,21 +9,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from pipeline.batch.failures import Failure, Failures
-from pipeline.batch.records import KEY_SCHEMA, Record, State, pair_key
 from pipeline.batch.selection import Selection
 from pipeline.errors import BadImage, BadOutput, PairError
-from pipeline.images.facts import inspect_image
-from pipeline.images.settings import read_settings
+from pipeline.images.inspection import inspect_image
+from pipeline.images.metadata import read_metadata
 from pipeline.job import Job, Manifest, RunSettings
+from pipeline.nst.weights import Weights, locate
 from pipeline.printable import printable
-from pipeline.studio.weights import Weights, locate
+from pipeline.store.failures import Failure, Failures
+from pipeline.store.records import KEY_SCHEMA, Record, State, pair_key
 
 Action = Literal["paint", "keep", "fail", "quarantined"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class PlannedPair:
     """One pair of a plan.
 
     `paint`: it will be painted; `keep`: its picture is right as it is; `fail`: it cannot be started (`reason` says why).
@@ -45,49 +45,49 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """The steps of a run, most important first: by priority, then as in the manifest; but of those that paint and are as
+    """The pairs of a run, most important first: by priority, then as in the manifest; but of those that paint and are as
     important as each other, first the ones without a picture, then those whose picture is the oldest."""
 
-    steps: tuple[Step, ...]
+    pairs: tuple[PlannedPair, ...]
 
     def count(self, action: Action) -> int:
-        """How many steps have this action."""
-        return sum(step.action == action for step in self.steps)
+        """How many pairs have this action."""
+        return sum(pair.action == action for pair in self.pairs)
 
 
 def make_plan(
     manifest: Manifest,
     state: State,
     selection: Selection = Selection(),
-    look_up: Callable[[], object] = lambda: None,
+    check_cancelled: Callable[[], object] = lambda: None,
 ) -> Plan:
     """Compare what the manifest wants with what stands in the output folder. Nothing is written.
 
-    `look_up` is called before each pair, and may raise to end the planning.
+    `check_cancelled` is called before each pair, and may raise to end the planning.
     Raises WeightsError when a network that a pair asks for is not on this machine.
     """
-    wanted = [job for job in manifest.jobs if selection.takes(job.output)]
+    wanted = [job for job in manifest.pairs if selection.takes(job.output)]
     ordered = sorted(wanted, key=lambda job: -job.priority)  # stable: the manifest's order among equals
     network = functools.cache(locate)
     sha256 = functools.cache(state.hashes.sha256)  # a picture of a matrix stands in hundreds of pairs
     failures = Failures(state.records)
-    steps = []
+    pairs = []
     for job in ordered:
-        look_up()
-        step = _step(job, state, network, sha256, selection.force)
-        steps.append(_held(step, failures, manifest.run, retry=selection.retry_failed))
-    return Plan(steps=tuple(_limited(_longest_wanted_first(steps, state.output), selection.limit)))
+        check_cancelled()
+        pair = _planned(job, state, network, sha256, selection.force)
+        pairs.append(_held(pair, failures, manifest.run, retry=selection.retry_failed))
+    return Plan(pairs=tuple(_limited(_longest_wanted_first(pairs, state.output), selection.limit)))
 
 
-def _step(
+def _planned(
     job: Job, state: State, network: Callable[[str], Weights], sha256: Callable[[Path], str], force: bool
-) -> Step:
+) -> PlannedPair:
     weights = network(job.options.weights)
     record = state.record(job.output)
     try:
         key = pair_key(job, sha256, weights.sha256)
     except BadImage as error:
-        return Step(
+        return PlannedPair(
             job=job, action="fail", reason=str(error), reason_class=error.reason_class, weights=weights, record=record
         )
 
@@ -116,7 +116,7 @@ def _step(
     else:  # nothing says that it is ours, and it may be somebody's work
         since = "was not made here" if record is None else "was changed since it was painted"
         action, reason = "fail", f"{printable(picture)} {since}; {_MOVE_IT}"
-    return Step(
+    return PlannedPair(
         job=job,
         action=action,
         reason=reason,
@@ -142,41 +142,41 @@ def _in_the_way(picture: Path, output: Path) -> Path | None:
     return picture if os.path.lexists(picture) and not picture.is_file() else None
 
 
-def _held(step: Step, failures: Failures, settings: RunSettings, *, retry: bool) -> Step:
-    """The step with what is known of the pair's failures; in quarantine where they say that trying again is no use."""
-    failure = failures.of(step.job.output)
+def _held(pair: PlannedPair, failures: Failures, settings: RunSettings, *, retry: bool) -> PlannedPair:
+    """The pair with what is known of the pair's failures; in quarantine where they say that trying again is no use."""
+    failure = failures.of(pair.job.output)
     if failure is None:
-        return step
-    if step.action == "keep" or retry or not failure.quarantines(step.key, settings):
-        return replace(step, failure=failure)
+        return pair
+    if pair.action == "keep" or retry or not failure.quarantines(pair.key, settings):
+        return replace(pair, failure=failure)
     since = f"failed in {failure.runs} runs since {failure.since[:10]}"
     reason = f"{since} ({failure.reason}); --retry-failed tries it again"
-    return replace(step, action="quarantined", reason=reason, reason_class=failure.reason_class, failure=failure)
+    return replace(pair, action="quarantined", reason=reason, reason_class=failure.reason_class, failure=failure)
 
 
-def _longest_wanted_first(steps: Sequence[Step], output: Path) -> list[Step]:
-    """The steps, in order of priority as they come, with those that paint in the order of `Plan` at the places that they have.
+def _longest_wanted_first(pairs: Sequence[PlannedPair], output: Path) -> list[PlannedPair]:
+    """The pairs, in order of priority as they come, with those that paint in the order of `Plan` at the places that they have.
 
-    So that a night that is too short every night gets round to all its pairs.
+    So that a scheduler that is too short every scheduler gets round to all its pairs.
     """
 
-    def painted_ns(step: Step) -> int:
+    def painted_ns(pair: PlannedPair) -> int:
         try:
-            return (output / step.job.output).stat().st_mtime_ns
+            return (output / pair.job.output).stat().st_mtime_ns
         except OSError:  # not painted yet, or lost
             return 0
 
     painting = sorted(
-        (step for step in steps if step.action == "paint"), key=lambda step: (-step.job.priority, painted_ns(step))
+        (pair for pair in pairs if pair.action == "paint"), key=lambda pair: (-pair.job.priority, painted_ns(pair))
     )
     due = iter(painting)
-    return [next(due) if step.action == "paint" else step for step in steps]
+    return [next(due) if pair.action == "paint" else pair for pair in pairs]
 
 
 def _settings_of(picture: Path) -> dict[str, Any]:
     """What a picture says of its making; nothing where it is not ours."""
     try:
-        return read_settings(picture)
+        return read_metadata(picture)
     except PairError:
         return {}
 
@@ -220,14 +220,14 @@ def _short(value: Any) -> str:
     return ", ".join(f"{k}: {v:g}" for k, v in value.items()) if isinstance(value, dict) else str(value)
 
 
-def _limited(steps: Sequence[Step], limit: int | None) -> list[Step]:
-    """All steps, but only the first `limit` of those that paint."""
+def _limited(pairs: Sequence[PlannedPair], limit: int | None) -> list[PlannedPair]:
+    """All pairs, but only the first `limit` of those that paint."""
     if limit is None:
-        return list(steps)
+        return list(pairs)
     kept, painted = [], 0
-    for step in steps:
-        if step.action == "paint":
+    for pair in pairs:
+        if pair.action == "paint":
             painted += 1
-        if step.action != "paint" or painted <= limit:
-            kept.append(step)
+        if pair.action != "paint" or painted <= limit:
+            kept.append(pair)
     return kept

@@ -31,7 +31,7 @@ class Unit(click.ParamType[Any]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """What click calls: seconds or "HH:MM"; a usage error with the rule where it is neither."""
-        from pipeline.manifest import units
+        from pipeline.manifest.options import units
 
         if not isinstance(value, str):
             return value

@@ -21,9 +21,9 @@ from PIL import Image, UnidentifiedImageError
 
 from pipeline.errors import BadImage, OutOfMemory, StylizeError
 from pipeline.images.convert import to_canonical
+from pipeline.images.file_bytes import Source
 from pipeline.images.png import has_all_rows, has_end
 from pipeline.images.refusals import is_heif, why_no_picture
-from pipeline.images.source import Source
 from pipeline.printable import printable
 
 # Raster formats of photographs and paintings. What is missing is missing on purpose: EPS would start Ghostscript, and

@@ -17,8 +17,8 @@ from PIL.PngImagePlugin import PngInfo
 
 from pipeline.errors import Diverged, PairError
 from pipeline.images.convert import srgb_profile
+from pipeline.images.metadata import PNG_KEY, settings_json, xmp_packet
 from pipeline.images.scale import Floats, resize
-from pipeline.images.settings import PNG_KEY, settings_json, xmp_packet
 from pipeline.images.sizes import fit_longer_side
 from pipeline.images.tiff import tiff_16_bit
 

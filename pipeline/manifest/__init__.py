@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pipeline.manifest.keywords import options_from_python
 from pipeline.manifest.load import load_manifest
-from pipeline.manifest.overrides import Override
-from pipeline.manifest.presets import Preset, builtin_presets
+from pipeline.manifest.options.keywords import options_from_python
+from pipeline.manifest.options.overrides import Override
+from pipeline.manifest.options.presets import Preset, builtin_presets
+from pipeline.manifest.options.table import option_table
 from pipeline.manifest.schema import json_schema, schema_text
 from pipeline.manifest.starter import manifest_for_settings, starter_manifest
-from pipeline.manifest.table import option_table
 
 __all__ = [
     "Override",

@@ -7,16 +7,16 @@ from typing import Any, NamedTuple, TypeVar, get_args
 
 from pydantic import ValidationError
 
-from pipeline.job import RunSettings
-from pipeline.manifest.option_types import LayerError
-from pipeline.manifest.problems import Place, Problems, did_you_mean, shorten
-from pipeline.manifest.rules import RULES
+from pipeline.manifest.options.rules import RULES
+from pipeline.manifest.options.types import LayerError
+from pipeline.manifest.run import RunSection
 from pipeline.manifest.section import Section
 from pipeline.manifest.sections import AxesSection, MatrixSection, PairSection, PresetSection, TopSection
-from pipeline.manifest.tree import ListNode, MapNode, Node, ScalarNode, describe, plain
+from pipeline.manifest.yaml.problems import Place, Problems, did_you_mean, shorten
+from pipeline.manifest.yaml.tree import ListNode, MapNode, Node, ScalarNode, describe, plain
 
 S = TypeVar("S", bound=Section)
-_RUN_KEYS = frozenset(RunSettings.__dataclass_fields__)
+_RUN_KEYS = frozenset(RunSection.model_fields)
 _PAIR_KEYS = frozenset((*PairSection.model_fields, *MatrixSection.model_fields)) - RULES.keys()
 
 

@@ -10,16 +10,16 @@ from typing import Any
 from pipeline.errors import ManifestError
 from pipeline.job import Manifest, RunSettings
 from pipeline.manifest.check import check, find_faults
-from pipeline.manifest.expand import Expansion
-from pipeline.manifest.overrides import Override, read_overrides
-from pipeline.manifest.paths import warn_of_path
-from pipeline.manifest.presets import Preset, all_presets
-from pipeline.manifest.problems import WHOLE_FILE, Problems
+from pipeline.manifest.options.overrides import Override, read_overrides
+from pipeline.manifest.options.precedence import NOTHING, Folders, Layer, LayerReader, Layers
+from pipeline.manifest.options.presets import Preset, all_presets
+from pipeline.manifest.pairs.expand import Expansion
+from pipeline.manifest.pairs.paths import warn_of_path
 from pipeline.manifest.run import RunSection
 from pipeline.manifest.sections import MatrixSection, OptionsSection, PairSection, TopSection
-from pipeline.manifest.settings import NOTHING, Folders, Layer, LayerReader, Layers
-from pipeline.manifest.source import read_source
-from pipeline.manifest.tree import ListNode, MapNode, Node, ScalarNode, compose, describe
+from pipeline.manifest.yaml.problems import WHOLE_FILE, Problems
+from pipeline.manifest.yaml.source import read_source
+from pipeline.manifest.yaml.tree import ListNode, MapNode, Node, ScalarNode, compose, describe
 
 
 def load_manifest(path: str | os.PathLike[str], *, overrides: Sequence[Override] = ()) -> Manifest:
@@ -60,7 +60,7 @@ def load_manifest(path: str | os.PathLike[str], *, overrides: Sequence[Override]
         input=folders.input,
         output=folders.output,
         run=run,
-        jobs=tuple(expansion.jobs),
+        pairs=tuple(expansion.jobs),
         warnings=problems.warnings,
     )
 
@@ -124,6 +124,8 @@ def _run_settings(node: Node | None, problems: Problems) -> RunSettings:
     given: dict[str, Any] = {
         key: tuple(value) if isinstance(value, list) else value for key, value in section.given.items()
     }
+    if "jobs" in given:  # the manifest's word for worker processes
+        given["workers"] = given.pop("jobs")
     return RunSettings(**given)
 
 

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from pipeline.job import RunSettings
+from pipeline.manifest.options.units import DURATION, SIZE, TIME_OF_DAY, bytes_of_size, seconds, time_of_day
 from pipeline.manifest.section import Name, Section
-from pipeline.manifest.units import DURATION, SIZE, TIME_OF_DAY, bytes_of_size, seconds, time_of_day
 
 
 def _schema(pattern: str) -> WithJsonSchema:
@@ -48,7 +48,7 @@ class RunSection(Section):
     max_memory: _Size = Field(
         _LEFT_OUT, description="A pair whose process needs more is stopped and failed.", examples=["6GiB"]
     )
-    jobs: int = Field(_RUN.jobs, ge=1, description="Pairs painted at the same time.", examples=[1])
+    jobs: int = Field(_RUN.workers, ge=1, description="Pairs painted at the same time.", examples=[1])
     threads: int = Field(_LEFT_OUT, ge=1, description="Threads of each pair; left out: all there are.", examples=[2])
     on_error: Literal["continue", "stop"] = Field(
         _RUN.on_error, description="After a failed pair: go on with the others, or start none.", examples=["stop"]

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
-from pipeline.manifest.expand import MAX_PAIRS
+from pipeline.manifest.pairs.expand import MAX_PAIRS
 from pipeline.manifest.run import RunSection
 from pipeline.manifest.section import Section
 from pipeline.manifest.sections import (

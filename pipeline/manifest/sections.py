@@ -10,9 +10,9 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, WithJsonSchema, create_model
 
-from pipeline.manifest.naming import DEFAULT_PATTERN
-from pipeline.manifest.option_types import option_type
-from pipeline.manifest.rules import RULES
+from pipeline.manifest.options.rules import RULES
+from pipeline.manifest.options.types import option_type
+from pipeline.manifest.pairs.naming import DEFAULT_PATTERN
 from pipeline.manifest.section import Name, Section
 
 # -------------------------------------------------------------------------------------------------------------- options

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import UsageError
-from pipeline.manifest.keywords import options_from_python
-from pipeline.manifest.naming import DEFAULT_PATTERN, identity, parse_pattern, picture_fields
-from pipeline.manifest.pictures import PictureFinder, matches
-from pipeline.manifest.presets import builtin_presets
-from pipeline.manifest.rules import PICTURE_SUFFIXES
+from pipeline.manifest.options.keywords import options_from_python
+from pipeline.manifest.options.presets import builtin_presets
+from pipeline.manifest.options.rules import PICTURE_SUFFIXES
+from pipeline.manifest.pairs.naming import DEFAULT_PATTERN, identity, parse_pattern, picture_fields
+from pipeline.manifest.pairs.pictures import PictureFinder, matches
 from pipeline.printable import printable
 
 

@@ -29,7 +29,7 @@ STATUS_WORDS = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunFacts:
+class RunMetadata:
     """What is true of a run as a whole.
 
     `started` and `finished` are ISO 8601 with offset, `seconds` the time between them. `manifest` is the path as the
@@ -59,7 +59,7 @@ class RunFacts:
     shard: str | None = None
 
 
-def build_report(facts: RunFacts, outcomes: Iterable[Outcome]) -> dict[str, Any]:
+def build_report(facts: RunMetadata, outcomes: Iterable[Outcome]) -> dict[str, Any]:
     """The whole of report.json, in plain JSON values; numbers that are not finite become null.
 
     Pairs stand in the order given. Every promised key is there, even of a pair that never started; keys beyond the
@@ -96,7 +96,7 @@ def _shared_reason(report: Mapping[str, Any]) -> str:
     return " (deadline)" if reasons == {"deadline"} else ""
 
 
-def _run(facts: RunFacts) -> dict[str, Any]:
+def _run(facts: RunMetadata) -> dict[str, Any]:
     run = {
         "id": facts.id,
         "started": facts.started,

@@ -1,4 +1,4 @@
-"""A worker that paints in milliseconds: everything of pipeline/batch/worker but TensorFlow and the painting itself.
+"""A worker that paints in milliseconds: everything of pipeline/batch/engines/worker but TensorFlow and the painting itself.
 
     python -m tests.chaos.engine COMMANDS MESSAGES
 
@@ -26,13 +26,13 @@ from typing import Any
 import numpy as np
 
 import pipeline.batch.checkpoints as checkpoints
-import pipeline.batch.worker as worker
-from pipeline.batch.records import pair_id
+import pipeline.batch.engines.worker as worker
 from pipeline.errors import Diverged
 from pipeline.images.encode import to_uint8
 from pipeline.images.scale import resize
 from pipeline.job import Losses, Reading
 from pipeline.sizes import result_size
+from pipeline.store.records import pair_id
 from pipeline.stylize import Progress, Stylization
 
 STEP_SECONDS = 0.001
@@ -147,7 +147,7 @@ def main(arguments: list[str]) -> None:
         os.execvp("strace", [*inject.split("\n"), *sys.orig_argv])
 
     _stand_in("tensorflow", errors=types.SimpleNamespace(ResourceExhaustedError=MemoryError))
-    _stand_in("pipeline.studio.workshop", Workshop=Workshop)
+    _stand_in("pipeline.nst.engine", Workshop=Workshop)
     sys.modules["pipeline.stylize"].paint = paint
     checkpoints.SAVE_SECONDS = float(os.environ["CHAOS_SAVE_SECONDS"])
     worker._start_tensorflow = lambda: {"device": "none", "threads": 1, "versions": {"numpy": np.__version__}}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import pipeline.batch.supervisor as supervisor
+import pipeline.batch.engines.local as supervisor
 from pipeline.cli import main
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.batch.records import State, pair_id, read_record
+from pipeline.store.records import State, pair_id, read_record
 from tests.chaos.project import Project, environment
 
 GONE_SECONDS = 2.0  # promised: a killed driver's workers are gone within this time

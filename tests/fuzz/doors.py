@@ -215,8 +215,8 @@ def load(path: Path) -> None:
         assert refusal.problems
         assert all(line.isprintable() for line in str(refusal).splitlines())
         return
-    outputs = {job.output for job in manifest.jobs}
-    assert len(outputs) == len(manifest.jobs) > 0
+    outputs = {job.output for job in manifest.pairs}
+    assert len(outputs) == len(manifest.pairs) > 0
     for output in outputs:
         assert output.isprintable()
         assert (manifest.output / output).resolve().is_relative_to(manifest.output)
@@ -226,9 +226,9 @@ def open_image(path: Path) -> None:
     """A Picture, or a BadImage that names the file; and those who only look agree with those who paint."""
     import numpy as np
 
-    from pipeline.images.door import open_picture
-    from pipeline.images.facts import image_size, inspect_image
-    from pipeline.images.settings import read_settings
+    from pipeline.images.inspection import image_size, inspect_image
+    from pipeline.images.metadata import read_metadata
+    from pipeline.images.picture import open_picture
 
     size = reason_or(image_size, path)
     facts = reason_or(inspect_image, path)
@@ -245,7 +245,7 @@ def open_image(path: Path) -> None:
     assert picture.alpha is None or (picture.alpha.min() >= 0 and picture.alpha.max() <= 1)
     assert (picture.sha256, picture.notes) == (facts.sha256, facts.notes)
     assert all(note.isprintable() for note in facts.notes)
-    assert isinstance(reason_or(read_settings, path), str | dict)
+    assert isinstance(reason_or(read_metadata, path), str | dict)
 
 
 def reason_or(function: Callable[[Path], Any], path: Path) -> Any:
@@ -295,7 +295,7 @@ def limited_time() -> Iterator[None]:
 
 def limit_memory() -> None:
     """Whoever wants more gets a MemoryError, which the image door turns into OutOfMemory: a finding."""
-    import pipeline.images.door  # what the libraries take is not counted
+    import pipeline.images.picture  # what the libraries take is not counted
     import pipeline.manifest  # noqa: F401
 
     pages = int(Path("/proc/self/statm").read_text().split()[0])

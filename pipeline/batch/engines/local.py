@@ -1,0 +1,309 @@
+"""Child processes that may die: starts workers, hands them tasks, and turns whatever happens to them into an answer.
+
+No pair can take the run with it: a worker that is killed, hangs, or eats memory costs its own pair and nothing else. Workers
+are fresh processes (never forked after TensorFlow), in process groups of their own, with their stderr in a log file.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any, Generic, TypeVar
+
+import psutil
+
+from pipeline.batch.system.machine import devices
+from pipeline.errors import EnvironmentProblem, OutOfMemory, OutputError, PairError, TimedOut, WorkerDied
+
+Task = TypeVar("Task")
+
+WORKER = "pipeline.batch.engines.worker"  # the module that a worker runs; tests put one without TensorFlow in its place
+_LOOK_SECONDS = 0.5  # how often memory, time and the stop flag are looked at; short beside one evaluation's importance
+_GRACE_SECONDS = 5.0  # between SIGTERM and SIGKILL, for a worker whose time is up
+# For saving what is in hand when the run is stopped: with the report that follows, and a kill where it is not enough, all is
+# over within ten seconds, also on a machine that has much else to do (8 s was too much in two of 300 trials of make chaos).
+_SAVE_SECONDS = 7.0
+# A worker is replaced between pairs when it has grown to this multiple of what it held after its first pair: TensorFlow
+# keeps one arena per traced shape, and a night has many shapes.
+_GROWN = 3.0
+_MESSAGE_BYTES = 1 << 16
+LAST_WORDS = frozenset({"done", "failed", "interrupted"})  # types of a task's last message
+
+
+@dataclass(frozen=True, slots=True)
+class Event(Generic[Task]):
+    """Something a worker said about a task. `message["type"]` is started or one of the worker's (batch/engines/worker)."""
+
+    task: Task
+    message: Mapping[str, Any]
+
+
+class Supervisor(Generic[Task]):
+    """Runs tasks on `slots` workers. `command` turns a task into the worker's command (batch/engines/worker)."""
+
+    def __init__(
+        self,
+        command: Callable[[Task], Mapping[str, Any]],
+        *,
+        log: Path,
+        threads: int,
+        slots: int = 1,
+        pair_timeout: float | None = None,
+        max_memory: int | None = None,
+    ) -> None:
+        self._command = command
+        self._pair_timeout = pair_timeout
+        self._max_memory = max_memory
+        self._slots = [_Slot[Task](log=log, threads=threads, device=device) for device in devices(slots)]
+        self.machine: dict[str, Any] = {}
+        """What the workers said of the machine: device, threads, versions. Empty until the first is ready."""
+
+    def run(self, next_task: Callable[[], Task | None], stop: Callable[[], bool]) -> Iterator[Event[Task]]:
+        """Work until `next_task` has no more to give; yield events as they come. Ends early, with `interrupted` events for
+        the tasks in hand, when `stop()` says so. A task that is asked for again by the caller is a new task here."""
+        try:
+            while True:
+                if stop():
+                    yield from self._interrupt()
+                    return
+                for slot in self._slots:
+                    if slot.task is None and (task := next_task()) is not None:
+                        slot.give(task, self._command(task))
+                        yield Event(task, {"type": "started"})
+                busy = [slot for slot in self._slots if slot.task is not None]
+                if not busy:
+                    return
+                yield from self._wait(busy)
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """End all workers, whatever they do."""
+        for slot in self._slots:
+            slot.end()
+
+    def _wait(self, busy: list[_Slot[Task]]) -> Iterator[Event[Task]]:
+        ready = _readable(busy, _LOOK_SECONDS)
+        for slot in busy:
+            if slot in ready:
+                yield from self._listen(slot)
+            if slot.task is not None and (error := self._overstepped(slot)):
+                yield self._lost(slot, error)
+
+    def _listen(self, slot: _Slot[Task]) -> Iterator[Event[Task]]:
+        for message in slot.read():
+            if message["type"] == "ready":
+                self.machine = {name: value for name, value in message.items() if name != "type"}
+                slot.clock = time.monotonic()
+                slot.ready = True
+                continue
+            task = slot.task
+            assert task is not None  # a worker speaks only of the task it has
+            if message["type"] == "interrupted":  # by somebody else than us: its end is a death like others
+                continue
+            if message["type"] in LAST_WORDS:
+                slot.finished()
+            yield Event(task, message)
+        if slot.closed and slot.task is not None:
+            if not slot.ready and (code := slot.wait()) >= 0:
+                raise EnvironmentProblem(
+                    f"the painting process cannot start (it ended with code {code}); see {slot.log}"
+                )
+            yield self._lost(slot, _death(slot.wait(), slot.log))
+
+    def _overstepped(self, slot: _Slot[Task]) -> PairError | None:
+        if self._pair_timeout is not None and time.monotonic() - slot.clock > self._pair_timeout:
+            return TimedOut(f"not finished after {self._pair_timeout:g} s; raise pair_timeout, or lower size or steps")
+        if self._max_memory is not None and (held := slot.memory()) > self._max_memory:
+            return OutOfMemory(
+                f"needs more memory than max_memory allows ({held / 2**30:.1f} GiB > {self._max_memory / 2**30:.1f} GiB); "
+                "lower size, or raise max_memory"
+            )
+        return None
+
+    def _lost(self, slot: _Slot[Task], error: PairError) -> Event[Task]:
+        task = slot.task
+        assert task is not None
+        slot.end(kill=isinstance(error, OutOfMemory))  # no time for what needs more memory still
+        return Event(
+            task,
+            {
+                "type": "failed",
+                "reason": str(error),
+                "class": error.reason_class,
+                "retry": error.retry,
+                "exit_code": int(error.exit_code),
+                "traceback": None,
+            },
+        )
+
+    def _interrupt(self) -> Iterator[Event[Task]]:
+        """Ask all workers to save and go; who does not in time is killed."""
+        until = time.monotonic() + _SAVE_SECONDS
+        for slot in self._slots:
+            slot.ask_to_stop()
+        while (busy := [slot for slot in self._slots if slot.task is not None and not slot.closed]) and (
+            left := until - time.monotonic()
+        ) > 0:
+            for slot in _readable(busy, left):
+                for message in slot.read():
+                    if slot.task is not None and message["type"] != "ready":
+                        yield Event(slot.task, message)
+                        if message["type"] in LAST_WORDS:
+                            slot.task = None
+        for slot in self._slots:
+            task = slot.task
+            slot.end(kill=True)
+            if task is not None:
+                yield Event(task, {"type": "interrupted"})
+
+
+@dataclass(eq=False)
+class _Slot(Generic[Task]):
+    """One place for a worker, which is started when there is a task and kept for the next."""
+
+    log: Path
+    threads: int
+    device: str | None
+    task: Task | None = None
+    clock: float = 0.0  # monotonic time at which the task was begun
+    ready: bool = False  # the worker has started up
+    closed: bool = False  # the worker closed its end of the pipe
+    _process: subprocess.Popen[bytes] | None = None
+    _commands: IO[bytes] | None = None
+    _messages: int = -1
+    _rest: bytes = b""
+    _first_size: int = field(default=0)
+
+    @property
+    def pipe(self) -> int:
+        return self._messages
+
+    def give(self, task: Task, command: Mapping[str, Any]) -> None:
+        if self._process is not None and self._process.poll() is not None:
+            self.end()  # it died between two tasks, which is not the next one's fault
+        if self._process is None:
+            self._start()
+        assert self._commands is not None
+        self.task = task
+        self.clock = time.monotonic()
+        with suppress(BrokenPipeError):  # it dies this very moment: its closed pipe will say so
+            self._commands.write(json.dumps(command).encode() + b"\n")
+            self._commands.flush()
+
+    def read(self) -> list[dict[str, Any]]:
+        """The whole messages that have arrived."""
+        data = os.read(self._messages, _MESSAGE_BYTES)
+        self.closed = not data
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        return [json.loads(line) for line in lines]
+
+    def memory(self) -> int:
+        """Resident bytes of the worker; 0 when it is gone."""
+        assert self._process is not None
+        with suppress(psutil.Error):
+            return int(psutil.Process(self._process.pid).memory_info().rss)
+        return 0
+
+    def finished(self) -> None:
+        """The task is answered. A worker that has grown far beyond its first size is replaced."""
+        self.task = None
+        held = self.memory()
+        self._first_size = self._first_size or held
+        if held > _GROWN * self._first_size:
+            self.end()
+
+    def wait(self) -> int:
+        assert self._process is not None
+        return self._process.wait()
+
+    def ask_to_stop(self) -> None:
+        """SIGTERM: a worker that paints saves where it stands, says so and ends."""
+        if self._process is not None:
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGTERM)
+
+    def end(self, *, kill: bool = False) -> None:
+        """SIGTERM, and SIGKILL where that does not help, or at once; the slot is empty afterwards."""
+        process, self._process, self.task = self._process, None, None
+        if process is None:
+            return
+        for sign in (signal.SIGKILL,) if kill else (signal.SIGTERM, signal.SIGKILL):
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, sign)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(_GRACE_SECONDS)
+                break
+        if self._commands is not None:
+            with suppress(BrokenPipeError):
+                self._commands.close()
+        os.close(self._messages)
+        self._rest, self._first_size, self.closed, self.ready = b"", 0, False, False
+
+    def _start(self) -> None:
+        try:
+            self._begin()
+        except OSError as error:  # no more processes, descriptors or memory
+            raise EnvironmentProblem(
+                f"the painting process cannot be started: {error.strerror}; close other programs, or lower jobs"
+            ) from error
+
+    def _begin(self) -> None:
+        commands_read, commands_write = os.pipe()
+        messages_read, messages_write = os.pipe()
+        environment = os.environ | {
+            "STYLIZE_WORKER_THREADS": str(self.threads),
+            "TF_NUM_INTRAOP_THREADS": str(self.threads),
+            "OMP_NUM_THREADS": str(self.threads),
+            "KERAS_BACKEND": "tensorflow",  # whatever the user's own Keras is set to
+            "TF_CPP_MIN_LOG_LEVEL": "2",  # errors only; the log is for what went wrong
+            "PYTHONUNBUFFERED": "1",
+        }
+        if self.device is not None:
+            environment["CUDA_VISIBLE_DEVICES"] = self.device
+        try:
+            self.log.parent.mkdir(parents=True, exist_ok=True)
+            log = self.log.open("ab")
+        except OSError as error:
+            raise OutputError(f"cannot write the log {self.log}: {error.strerror}") from error
+        with log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", WORKER, str(commands_read), str(messages_write)],
+                pass_fds=(commands_read, messages_write),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=environment,
+                start_new_session=True,  # a terminal's Ctrl-C reaches the driver alone, which then decides
+            )
+        os.close(commands_read)
+        os.close(messages_write)
+        self._commands = os.fdopen(commands_write, "wb")
+        self._messages = messages_read
+
+
+def _readable(slots: Sequence[_Slot[Task]], seconds: float) -> set[_Slot[Task]]:
+    """Those that have something to say, waited for so long."""
+    with selectors.DefaultSelector() as selector:
+        for slot in slots:
+            selector.register(slot.pipe, selectors.EVENT_READ, slot)
+        return {key.data for key, _ in selector.select(seconds)}
+
+
+def _death(code: int, log: Path) -> WorkerDied:
+    if code == -signal.SIGKILL:
+        return WorkerDied("its process was killed (signal 9), most likely because memory ran out; use a smaller size")
+    if code == 128 + signal.SIGTERM:
+        return WorkerDied("its process was ended by SIGTERM")
+    if code < 0:
+        return WorkerDied(f"its process was ended by {signal.Signals(-code).name}; see {log}")
+    return WorkerDied(f"its process ended by itself with code {code}; see {log}")

@@ -1,0 +1,1 @@
+"""What a pair will take: time, memory, room on the disk."""

@@ -1,0 +1,207 @@
+"""How long a pair will take and how much memory it will need, before it is started.
+
+`cost` knows the shape of the curve; here it is fitted to this machine: each finished pair says by which factor the machine
+differs from the curve, in time and in memory. Pairs near in size and lately painted weigh most, and the middle one of the
+weighted factors is taken, so that one pair during a backup spoils nothing.
+
+All that is learnt comes from the output folder's own records, as a run writes nothing elsewhere. In an empty folder there is a
+first guess, and the first steps of a run's first pair correct it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pipeline.batch.estimates.cost import Cost, pair_cost
+from pipeline.errors import BadImage
+from pipeline.images.inspection import image_size
+from pipeline.images.sizes import fit_longer_side
+from pipeline.job import Job
+from pipeline.nst.precision import fast_flags
+from pipeline.nst.tiling import found_in, size_name
+from pipeline.options import OPTION_NAMES, Options
+
+START_SECONDS = 6.0  # per run: importing TensorFlow, loading the network
+TRIAL_STEPS = 5  # after which a pair's own pace is known; the first holds what is done once and is not counted
+# A process's memory is never less than a pair needs and often more, as TensorFlow keeps what the pair before needed: the low
+# ones of what was observed are the pair's own.
+_OWN = 0.25
+_RECENT = 10  # pairs after which what was learnt weighs half: the machine may have changed
+_NEAR = 0.5  # in the logarithm of pixels: a picture of twice the pixels weighs a third
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a pair will probably take: wall-clock seconds and bytes of resident memory. `guess` says that nothing like it has
+    been painted here yet."""
+
+    seconds: float
+    memory: int
+    guess: bool
+
+
+class Estimator:
+    """Estimates for workers of `threads` threads and at most `max_memory` bytes each, from
+    earlier outcomes (rows as in report.json, oldest first)."""
+
+    def __init__(
+        self, outcomes: Iterable[Mapping[str, Any]] = (), *, threads: int, max_memory: int | None = None
+    ) -> None:
+        self._threads = threads
+        self._max_memory = max_memory
+        self._pace = {"float32": _Factor(), "bfloat16": _Factor()}
+        self._other = _Factor()
+        self._memory = {"float32": _Factor(), "bfloat16": _Factor()}
+        self._automatic = "bfloat16" if fast_flags() else "float32"
+        self._sizes: dict[Path, tuple[int, int] | None] = {}
+        self._first_step: dict[str, float] = {}
+        for outcome in outcomes:
+            self.learn(outcome)
+
+    def learn(self, outcome: Mapping[str, Any]) -> None:
+        """Take in what a finished pair took. Rows that do not say it are passed over."""
+        # A record is a file, and a file may hold anything.
+        with suppress(ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+            self._learn(outcome)
+
+    def _learn(self, outcome: Mapping[str, Any]) -> None:
+        precision, size = outcome.get("precision"), outcome.get("size")
+        if precision not in self._pace or not size or not outcome.get("seconds_per_step"):
+            return
+        options = _options(outcome.get("options", {}))
+        if options.precision == "auto":
+            self._automatic = precision
+        cost = pair_cost(options, (size[0], size[1]), precision, len(outcome.get("style", [""])), self._max_memory)
+        if not _cut_as(cost, outcome):
+            return
+        threads = outcome.get("threads") or self._threads
+        pace = outcome["seconds_per_step"] * threads / cost.evaluation
+        self._pace[precision].add(cost.pixels, pace)
+        rest = outcome.get("seconds", 0.0) - outcome["seconds_per_step"] * outcome.get("steps", 0)
+        if (rest := rest * threads - pace * cost.coarse) > 0:
+            self._other.add(cost.pixels, rest / cost.other)
+        if outcome.get("peak_memory_bytes"):
+            self._memory[precision].add(cost.pixels, outcome["peak_memory_bytes"] / cost.memory)
+
+    def try_out(self, job: Job, reading: Mapping[str, Any]) -> bool:
+        """Where nothing is known yet, learn the pace from a pair's own first steps; says whether it has. `reading` is a
+        worker's message after each step, with the seconds since the first began."""
+        if any(factor.known for factor in self._pace.values()) or reading.get("coarse"):
+            return False
+        if reading["step"] == 1:
+            self._first_step[job.output] = reading["seconds"]
+        found = self._cost(job)
+        if found is None or reading["step"] != TRIAL_STEPS or job.output not in self._first_step:
+            return False
+        cost, precision = found
+        seconds = (reading["seconds"] - self._first_step[job.output]) / (TRIAL_STEPS - 1)
+        self._pace[precision].add(cost.pixels, seconds * self._threads / cost.evaluation)
+        return True
+
+    def estimate(self, job: Job) -> Estimate | None:
+        """None where the content cannot be opened, so that nothing can be known."""
+        found = self._cost(job)
+        if found is None:
+            return None
+        cost, precision = found
+        pace = self._factor(self._pace, precision, cost)
+        painting = pace * (job.options.steps * cost.evaluation + cost.coarse)
+        other = self._other.at(cost.pixels) if self._other.known else pace
+        return Estimate(
+            seconds=(painting + other * cost.other) / self._threads,
+            memory=round(self._factor(self._memory, precision, cost, _OWN) * cost.memory),
+            guess=not any(factor.known for factor in self._pace.values()),
+        )
+
+    @staticmethod
+    def _factor(factors: Mapping[str, _Factor], precision: str, cost: Cost, share: float = 0.5) -> float:
+        """What is known in this precision, or else in the other: a slow machine is slow in both."""
+        own = factors[precision]
+        known = own if own.known else next((other for other in factors.values() if other.known), own)
+        return known.at(cost.pixels, share)
+
+    def _cost(self, job: Job) -> tuple[Cost, str] | None:
+        if job.content not in self._sizes:
+            self._sizes[job.content] = _size(job.content)
+        if (found := self._sizes[job.content]) is None:
+            return None
+        longest = max(found)
+        size = job.options.size
+        fitted = fit_longer_side(*found, longest if isinstance(size, str) else min(longest, size))
+        precision = self._automatic if job.options.precision == "auto" else job.options.precision
+        return pair_cost(job.options, fitted, precision, len(job.styles), self._max_memory), precision
+
+
+@dataclass(slots=True)
+class _Factor:
+    """Observed factors by the logarithm of pixels, oldest first; their weighted median. 1 where nothing is known."""
+
+    seen: list[tuple[float, float]] = field(default_factory=list)
+
+    @property
+    def known(self) -> bool:
+        return bool(self.seen)
+
+    def add(self, pixels: int, factor: float) -> None:
+        self.seen.append((math.log(pixels), factor))
+
+    def at(self, pixels: int, share: float = 0.5) -> float:
+        """The factor for a picture of so many pixels: the one that `share` of all weight does not exceed."""
+        if not self.seen:
+            return 1.0
+        place = math.log(pixels)
+        weighted = []
+        for age, (where, factor) in enumerate(reversed(self.seen[-4 * _RECENT :])):
+            weighted.append((factor, 0.5 ** (age / _RECENT) / (1.0 + ((where - place) / _NEAR) ** 2)))
+        return _weighted_quantile(weighted, share)
+
+
+def _weighted_quantile(weighted: Sequence[tuple[float, float]], share: float) -> float:
+    """The value at `share` of all weight, of pairs (value, weight); at a half the median."""
+    left = share * sum(weight for _value, weight in weighted)
+    for value, weight in sorted(weighted):
+        left -= weight
+        if left <= 0:
+            return value
+    raise ValueError("there is no middle of nothing")
+
+
+def _cut_as(cost: Cost, outcome: Mapping[str, Any]) -> bool:
+    """Was a finished pair, at its full size, evaluated in the tiles that it would be now? Under another `max_memory` it took
+    other time and memory."""
+    then = found_in(outcome.get("painted_with", {}).get("tiles", ""), size_name(max(outcome["size"])))
+    return then == (None if cost.cut is None else str(cost.cut))
+
+
+def _options(row: Mapping[str, Any]) -> Options:
+    """The options of a record, which may be of another version: what is unknown is left out, what is missing is as now."""
+    try:
+        return Options(**{name: value for name, value in row.items() if name in OPTION_NAMES})
+    except TypeError:
+        return Options()
+
+
+def in_all(estimates: Iterable[Estimate | None], jobs: int, *, started: bool = False) -> Estimate | None:
+    """Many pairs on `jobs` workers, with the start of the run unless that has `started`; None where there is nothing to do."""
+    known = [estimate for estimate in estimates if estimate is not None]
+    if not known:
+        return None
+    return Estimate(
+        seconds=(0.0 if started else START_SECONDS)
+        + sum(estimate.seconds for estimate in known) / min(jobs, len(known)),
+        memory=sum(sorted(estimate.memory for estimate in known)[-jobs:]),
+        guess=any(estimate.guess for estimate in known),
+    )
+
+
+def _size(path: Path) -> tuple[int, int] | None:
+    """(width, height) from the header; None where there is none to read."""
+    try:
+        return image_size(path)
+    except BadImage:
+        return None

@@ -1,0 +1,121 @@
+"""The end of a run: what was learnt is saved, the report written, the hook called. Whatever fails, the report is returned."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from pipeline.batch.clean import useless_checkpoints
+from pipeline.batch.results import Results
+from pipeline.batch.run_metadata import run_metadata
+from pipeline.batch.scheduler import Scheduler
+from pipeline.batch.selection import Selection, Shard
+from pipeline.batch.system.hooks import run_hook
+from pipeline.errors import BadOutput, ExitCode, OutputError, weightiest
+from pipeline.report.data import build_report, report_stem
+from pipeline.report.history import append_history, read_history
+from pipeline.report.text import render_text
+from pipeline.report.write import write_reports
+from pipeline.store.disk import write_whole
+from pipeline.store.records import pair_id
+
+
+def finish(scheduler: Scheduler, *, began: float, command: tuple[str, ...], selection: Selection) -> dict[str, Any]:
+    """Save what was learnt, write report and history, call the hook.
+
+    `began` is the run's start in seconds since the epoch.
+    """
+    results = scheduler.results
+    manifest, state = results.manifest, results.state
+    if scheduler.stopped.by is not None:
+        results.codes.append(ExitCode.SIGINT if scheduler.stopped.by == signal.SIGINT else ExitCode.SIGTERM)
+    with suppress(OutputError):  # only saves time next scheduler
+        state.hashes.save(whole=selection.whole)
+    _sweep_checkpoints(results)
+    report = _report(scheduler, began, command, selection)
+    _write(report, results, state.history_of(selection.shard))
+    code = report["run"]["exit_code"]
+    hook = manifest.run.on_success if code == 0 else manifest.run.on_failure
+    if hook:
+        call_hook(results, hook, code, selection.shard)
+    return report
+
+
+def _sweep_checkpoints(results: Results) -> None:
+    """Remove checkpoints that no run will go on from."""
+    over = {outcome.output: outcome.status in ("done", "up_to_date") for outcome in results.outcomes.values()}
+    finished = {pair_id(output) for output, done in over.items() if done}
+    unfinished = {pair_id(output) for output, done in over.items() if not done}
+    with suppress(OSError):
+        for path in useless_checkpoints(results.state, finished, unfinished):
+            path.unlink(missing_ok=True)
+        results.state.checkpoints.rmdir()  # if it is empty now
+
+
+def _write(report: dict[str, Any], results: Results, history: Path) -> None:
+    """Write reports and history. What cannot be written makes exit code 4, and the text of the report is said instead."""
+
+    def reports() -> None:
+        write_reports(
+            results.manifest.output,
+            report,
+            thumbnails=results.state.thumbnails,
+            write=write_whole,
+            history=read_history(history, last=30),
+        )
+
+    trouble = None
+    for write in (reports, lambda: append_history(history, report)):
+        try:
+            write()
+        except (OutputError, BadOutput) as error:
+            trouble = trouble or error
+            report["run"]["exit_code"] = int(weightiest([*results.codes, ExitCode.ENVIRONMENT]))
+    if trouble is None:
+        return
+    results.warn(str(trouble))
+    report["run"]["warnings"] = list(results.warnings)
+    try:
+        reports()  # once more, now that its exit code is another; it may be only the page that was too large
+    except (OutputError, BadOutput):
+        results.observer.unwritten(render_text(report))
+
+
+def call_hook(
+    results: Results,
+    command: tuple[str, ...],
+    code: int | None,
+    shard: Shard | None,
+    stopped: Callable[[], bool] = lambda: False,
+) -> None:
+    """Run one of the manifest's hooks; that it fails is worth a warning and changes nothing. `stopped` ends it early."""
+    trouble = run_hook(
+        command,
+        folder=results.manifest.file.parent,
+        run_id=results.run_id,
+        report=results.manifest.output / f"{report_stem(str(shard) if shard else None)}.json",
+        exit_code=code,
+        stopped=stopped,
+    )
+    if trouble:
+        results.warn(trouble)
+
+
+def _report(scheduler: Scheduler, began: float, command: tuple[str, ...], selection: Selection) -> dict[str, Any]:
+    results = scheduler.results
+    used = next((pair.weights for pair in scheduler.plan.pairs if pair.weights), None)
+    facts = run_metadata(
+        results.manifest,
+        run_id=results.run_id,
+        began=began,
+        exit_code=weightiest(results.codes),
+        weights={"name": used.name, "sha256": used.sha256} if used else {},
+        machine=scheduler.machine,
+        command=command,
+        shard=str(selection.shard) if selection.shard else None,
+        warnings=results.warnings,
+    )
+    return build_report(facts, [results.outcomes[pair.job.output] for pair in scheduler.plan.pairs])

@@ -1,0 +1,184 @@
+"""The books of one run: how each pair went, which records are kept, which exit codes apply. Starts nothing."""
+
+from __future__ import annotations
+
+import datetime
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from pipeline.batch.observer import Observer
+from pipeline.batch.plan import PlannedPair
+from pipeline.batch.system.machine import differences_between
+from pipeline.errors import ExitCode, StylizeError
+from pipeline.job import Job, Manifest, Outcome, shown_name
+from pipeline.store.failures import Failure, Failures, circumstances
+from pipeline.store.records import State
+
+_DETAILS = frozenset(field.name for field in fields(Outcome))
+# What an outcome says of tonight and of the manifest; the rest of a picture that is kept comes from when it was painted.
+_OF_TONIGHT = frozenset(
+    {"weights", "output", "content", "style", "status", "key", "options", "priority", "meta", "attempts", "seed"}
+)
+
+
+class Results:
+    """Outcomes by output name, and what they mean for the run.
+
+    `codes` are all exit codes that apply, `warnings` what is said once per run, `log` the file for tracebacks.
+    """
+
+    def __init__(self, manifest: Manifest, state: State, observer: Observer, run_id: str) -> None:
+        self.manifest, self.state, self.observer, self.run_id = manifest, state, observer, run_id
+        self.log = state.history / f"{run_id}.log"
+        self.outcomes: dict[str, Outcome] = {}
+        self.codes: list[ExitCode] = []
+        self.warnings: list[str] = list(manifest.warnings)
+        self._failures = Failures(state.records)
+        self._tries: dict[str, int] = {}
+
+    def begin_try(self, pair: PlannedPair) -> None:
+        """Count a try of a pair."""
+        self._tries[pair.job.output] = self.tries(pair) + 1
+
+    def tries(self, pair: PlannedPair) -> int:
+        """How often a pair was begun in this run."""
+        return self._tries.get(pair.job.output, 0)
+
+    def add(self, outcome: Outcome, code: ExitCode = ExitCode.SOME_FAILED) -> None:
+        """Take in how a pair went; `code` is what a failure means for the run."""
+        self.outcomes[outcome.output] = outcome
+        if outcome.status in ("failed", "quarantined"):
+            self.codes.append(code)
+        self.observer.finished(outcome)
+
+    def done(self, pair: PlannedPair, message: Mapping[str, Any]) -> Outcome:
+        """A pair was painted: `message` is the worker's. Its record is kept."""
+        details = {name: value for name, value in message.items() if name in _DETAILS}
+        outcome = self.outcome(pair, "done", **details)
+        outcome.notes = [*outcome.notes, *_not_the_same_again(pair, outcome)]
+        self._record(outcome)
+        self._failures.forget(pair.job.output)
+        with suppress(OSError):
+            self.state.checkpoint_path(pair.job.output).unlink()
+        return outcome
+
+    def kept(self, pair: PlannedPair) -> Outcome:
+        """What is known of a picture that is right: from its record, or from its own metadata, which becomes a record."""
+        source = pair.adopted or (pair.record.outcome if pair.record else {})
+        details = {name: value for name, value in source.items() if name in _DETAILS - _OF_TONIGHT}
+        outcome = self.outcome(pair, "up_to_date", **details)
+        if pair.adopted is not None:
+            self._record(outcome)
+        if pair.failure is not None:
+            self._failures.forget(pair.job.output)
+        return outcome
+
+    def failed(
+        self,
+        pair: PlannedPair,
+        reason: str,
+        reason_class: str,
+        code: ExitCode = ExitCode.SOME_FAILED,
+        attempts: int | None = None,
+    ) -> None:
+        """A pair failed. What was the pair's own fault, and not the machine's, is remembered for the runs to come."""
+        known: dict[str, Any] = {}
+        if code is not ExitCode.ENVIRONMENT:
+            failure = self._failures.note(
+                Failure(
+                    output=pair.job.output,
+                    key=pair.key,
+                    reason_class=reason_class,
+                    reason=reason,
+                    circumstances=circumstances(reason_class, self.manifest.run),
+                    since=datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
+                )
+            )
+            known = {"failing_since": failure.since, "failed_runs": failure.runs}
+        known |= {} if attempts is None else {"attempts": attempts}
+        self.add(self.outcome(pair, "failed", reason=reason, reason_class=reason_class, **known), code)
+
+    def quarantined(self, pair: PlannedPair) -> None:
+        """A pair that failed too often to be tried again."""
+        failure = pair.failure
+        assert failure is not None  # that is why
+        self.add(
+            self.outcome(
+                pair,
+                "quarantined",
+                reason=failure.reason,
+                reason_class=failure.reason_class,
+                failing_since=failure.since,
+                failed_runs=failure.runs,
+            )
+        )
+
+    def outcome(self, pair: PlannedPair, status: str, **details: Any) -> Outcome:
+        """What is known of a pair beforehand, with `status` and `details`."""
+        job = pair.job
+        names = self.names(job)
+        base = {
+            "output": job.output,
+            "content": names["content"],
+            "style": names["style"],
+            "status": status,
+            "weights": {"name": pair.weights.name, "sha256": pair.weights.sha256} if pair.weights else {},
+            "seed": job.options.seed,
+            "key": pair.key,
+            "options": job.options.as_dict() | names["options"],
+            "priority": job.priority,
+            "meta": dict(job.meta),
+            "attempts": self.tries(pair),
+        }
+        return Outcome(**(base | details))
+
+    def names(self, job: Job) -> dict[str, Any]:
+        """A pair's files as reports and pictures name them: no path of this machine."""
+        return {
+            "content": shown_name(job.content, self.manifest.input),
+            "style": [shown_name(style.image, self.manifest.input) for style in job.styles],
+            "options": {
+                option: shown_name(Path(value), folder)
+                for option, value, folder in (
+                    ("init", job.options.init, self.manifest.input),
+                    ("weights", job.options.weights, self.manifest.file.parent),
+                )
+                if os.path.isabs(value)
+            },
+        }
+
+    def warn(self, text: str) -> None:
+        """Say something once now and once in the report."""
+        self.warnings.append(text)
+        self.observer.warned(text)
+
+    def write_log(self, text: str) -> None:
+        """Add to the run's log; a disk that takes no more loses it."""
+        with suppress(OSError):
+            self.log.parent.mkdir(parents=True, exist_ok=True)
+            with self.log.open("a", encoding="utf-8", errors="backslashreplace") as log:
+                log.write(text + "\n")
+
+    def _record(self, outcome: Outcome) -> None:
+        """Keep the record; without it the next run finds the key in the picture itself."""
+        try:
+            self.state.keep(outcome)
+        except (OSError, StylizeError) as error:
+            self.warn(f"no record of {outcome.output} was kept: {error}")
+            self.codes.append(ExitCode.ENVIRONMENT)
+
+
+def _not_the_same_again(pair: PlannedPair, outcome: Outcome) -> list[str]:
+    """A note where a pair was painted anew in another setting than before: kernels add up in another order with other threads,
+    on another processor, in another TensorFlow, and small differences grow from pair to pair."""
+    before = pair.record.outcome if pair.record is not None and pair.record.key == outcome.key else {}
+    known = {name: value for name, value in before.get("painted_with", {}).items() if name in outcome.painted_with}
+    if before.get("precision") is not None:
+        known["precision"] = before["precision"]
+    now = outcome.painted_with | {"precision": outcome.precision}
+    differences = differences_between(known, {name: now[name] for name in known})
+    return [f"painted before with other {differences}: alike, not equal byte for byte"] if differences else []

@@ -1,0 +1,1 @@
+"""The machine and its clock: deadline, signals, hooks, processor and memory."""

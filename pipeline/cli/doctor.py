@@ -1,0 +1,71 @@
+"""What this machine has: said by `doctor` and `weights`, without importing TensorFlow."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import click
+import psutil
+
+from pipeline.errors import ExitCode, StylizeError, WeightsError
+from pipeline.nst.precision import fast_flags
+from pipeline.nst.weights import IMAGENET_MD5, IMAGENET_URL, eight_bit_path, fetch, imagenet_path, locate
+
+_PACKAGES = ("tensorflow", "tensorflow-cpu", "keras", "pillow", "pillow-heif", "pyyaml", "pydantic", "click", "numpy")
+
+
+def doctor_text() -> str:
+    """Python, packages, processor, memory, devices, weights: a line each."""
+    memory = psutil.virtual_memory()
+    fast = fast_flags()
+    lines = [
+        ("python", f"{platform.python_version()} ({sys.executable})"),
+        ("system", platform.platform()),
+        ("cpu", f"{len(os.sched_getaffinity(0))} usable of {os.cpu_count()}, {platform.machine()}"),
+        ("bfloat16", f"fast ({', '.join(fast)})" if fast else "slow: this processor has no instructions for it"),
+        ("memory", f"{memory.total / 2**30:.1f} GiB, {memory.available / 2**30:.1f} GiB free"),
+        ("gpu", ", ".join(sorted(path.name for path in Path("/proc/driver/nvidia/gpus").glob("*"))) or "none"),
+    ]
+    for package in _PACKAGES:
+        with suppress(importlib.metadata.PackageNotFoundError):
+            lines.append((package, importlib.metadata.version(package)))
+    weights = "\n".join(f"  {line}" for line in weights_text().splitlines())
+    return "\n".join([*(f"{name:<15} {value}" for name, value in lines), "weights:", weights])
+
+
+def weights_text() -> str:
+    """The sets of weights, where they are, and whether they are whole."""
+    lines = []
+    for name, path in (("imagenet", imagenet_path()), ("imagenet-8bit", eight_bit_path())):
+        try:
+            lines.append(f"{name:<14} ready: {locate(name).path}")
+        except WeightsError as error:
+            here = path is not None and path.is_file()
+            lines.append(f"{name:<14} {error if here else f'not here: {error}'}")
+    with suppress(WeightsError):
+        lines.append(f"{'auto':<14} means {locate('auto').name}")
+    return "\n".join(lines)
+
+
+def fetch_weights(url: str | None) -> ExitCode:
+    """Load Keras' file into Keras' cache. Where that fails, say so in one line; fine if the 8-bit network is here."""
+
+    def progress(so_far: int, whole: int | None) -> None:
+        if sys.stderr.isatty():
+            of = f" of {whole / 1e6:.0f}" if whole else ""
+            click.echo(f"\r{so_far / 1e6:.0f}{of} MB", nl=False, err=True)
+
+    try:
+        path = fetch(url or IMAGENET_URL, IMAGENET_MD5, progress=progress)
+    except StylizeError as error:
+        if eight_bit_path() is None:
+            raise
+        click.echo(f"{error}; runs will use 'imagenet-8bit', which is here")
+        return ExitCode.OK
+    click.echo(f"'imagenet' is ready: {path}")
+    return ExitCode.OK

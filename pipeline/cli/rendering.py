@@ -1,0 +1,162 @@
+"""What the verbs answer on stdout, as text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pipeline.batch.estimates.estimator import Estimate, Estimator, in_all
+from pipeline.batch.plan import Plan
+from pipeline.batch.run_metadata import worker_threads
+from pipeline.batch.selection import Shard
+from pipeline.errors import UsageError
+from pipeline.job import Job, Manifest
+from pipeline.printable import printable
+from pipeline.report.data import report_stem
+from pipeline.report.quantities import duration, in_about
+from pipeline.store.lock import holders
+from pipeline.store.records import State
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 pair`, `3 pairs`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+# -------------------------------------------------------------------------------------------------------------------- plan
+
+
+def plan_rows(plan: Plan, manifest: Manifest) -> list[dict[str, Any]]:
+    """One row per pair: what `run` would do with it and why, with seconds and bytes where it would be painted; `guess` says
+    that they are not learnt from this output folder."""
+    estimator = Estimator(
+        State(manifest.output).recent(), threads=worker_threads(manifest.run), max_memory=manifest.run.max_memory
+    )
+    rows = []
+    held = 0  # by the one worker that paints all of them: TensorFlow keeps for the next pair what the last one needed
+    for step in plan.pairs:
+        estimate = estimator.estimate(step.job) if step.action == "paint" else None
+        if estimate:
+            held = max(held, estimate.memory) if manifest.run.workers == 1 else estimate.memory
+        rows.append(
+            {
+                "output": step.job.output,
+                "action": step.action,
+                "reason": step.reason,
+                "key": step.key,
+                "priority": step.job.priority,
+                "seconds": round(estimate.seconds, 1) if estimate else None,
+                "memory_bytes": held if estimate else None,
+                "guess": estimate.guess if estimate else None,
+            }
+        )
+    return rows
+
+
+def plan_text(rows: Sequence[Mapping[str, Any]], jobs: int = 1) -> str:
+    """The rows as a table with a total, for a run with `jobs` workers."""
+    words = {"paint": "paint", "keep": "keep", "fail": "FAIL", "quarantined": "HELD"}
+    width = max((len(printable(row["output"])) for row in rows), default=0)
+    lines = []
+    for row in rows:
+        line = f"{words[row['action']]:<6}{printable(row['output']):<{width}}"
+        if row["seconds"] is not None:
+            line += f"  {duration(row['seconds']):>9}  {row['memory_bytes'] / 2**30:4.1f} GiB"
+        if row["action"] != "keep":
+            line += f"  {printable(row['reason'])}"
+        lines.append(line.rstrip())
+    to_paint = [row for row in rows if row["action"] == "paint"]
+    known = [row for row in to_paint if row["seconds"] is not None]
+    ahead = in_all([Estimate(row["seconds"], row["memory_bytes"], row["guess"]) for row in known], jobs)
+    total = f"{len(to_paint)} to paint" + (in_about(ahead.seconds, guess=ahead.guess) if ahead else "")
+    kept = sum(row["action"] == "keep" for row in rows)
+    failing = sum(row["action"] == "fail" for row in rows)
+    held = sum(row["action"] == "quarantined" for row in rows)
+    others = [f"{kept} up to date"]
+    others += [f"{failing} cannot be started"] if failing else []
+    others += [f"{held} quarantined"] if held else []
+    return "\n".join([*lines, ", ".join([total, *others])])
+
+
+def explanation(job: Job) -> str:
+    """Each option of a pair, its value and where that came from."""
+    options = job.options.as_dict()
+    values = {name: _value(value) for name, value in options.items()}
+    name_width = max(map(len, values))
+    value_width = min(max(map(len, values.values())), 44)  # layer lists are longer; they push their origin to the right
+    return "\n".join(
+        f"{name:<{name_width}}  {value:<{value_width}}  {job.origins.get(name, 'built in')}"
+        for name, value in values.items()
+    )
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {weight:g}" for key, weight in value.items()) + "}"
+    return "none" if value is None else printable(str(value))
+
+
+# ----------------------------------------------------------------------------------------------------------------- reports
+
+
+def last_report_file(output: Path, suffix: str, shard: Shard | None = None) -> str:
+    """The text of OUTPUT/report.txt or report.json. Raises UsageError where no run has left one."""
+    path = output / f"{report_stem(str(shard) if shard else None)}.{suffix}"
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"no report at {path}: {error.strerror}; 'stylize run' writes it") from error
+
+
+def status_text(output: Path) -> str:
+    """Whether somebody holds the output folder's lock, and the first line of the last report."""
+    state = State(output).folder
+    going_on = [f"a run is going on: {printable(holder)}" for holder in holders(state)]
+    used = (state / "lock").exists()
+    lines = going_on or ["no run is going on" if used else f"no run has used {printable(output)} yet"]
+    for report in sorted(output.glob("report*.txt")):
+        which = report.name.removeprefix("report").removesuffix(".txt").lstrip(".").replace("-", " ")
+        verdict = report.read_text(encoding="utf-8").splitlines()[0]
+        lines.append(f"last run{f' of shard {which}' if which else ''}: {printable(verdict)}")
+    return "\n".join(lines)
+
+
+# ----------------------------------------------------------------------------------------------------------------- presets
+
+
+def preset_list() -> str:
+    """One line per built-in preset."""
+    from pipeline.manifest import builtin_presets
+
+    presets = builtin_presets()
+    width = max(map(len, presets))
+    return "\n".join(f"{name:<{width}}  {preset.summary}" for name, preset in presets.items())
+
+
+def preset_text(name: str) -> str:
+    """What a preset is, its source, what cannot be matched, and the options it sets."""
+    import difflib
+    import shutil
+    import textwrap
+
+    from pipeline.manifest import builtin_presets
+
+    presets = builtin_presets()
+    if name not in presets:
+        near = difflib.get_close_matches(name, presets, n=1)
+        raise UsageError(
+            f"no preset '{name}'" + (f"; did you mean '{near[0]}'?" if near else f"; there are {', '.join(presets)}")
+        )
+    preset = presets[name]
+    columns = min(shutil.get_terminal_size().columns, _WIDEST)
+    prose = [f"{name}: {preset.summary}", f"source: {preset.source}", preset.notes]
+    options = [f"  {option}: {_value(value)}" for option, value in preset.options.items()]
+    return "\n".join(
+        textwrap.fill(part, columns, subsequent_indent="    " if part.startswith(" ") else "", break_on_hyphens=False)
+        for part in [*prose, *(["sets:"] if options else []), *options]
+        if part
+    )
+
+
+_WIDEST = 100  # columns of prose; longer lines are hard to read

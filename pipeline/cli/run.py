@@ -1,0 +1,179 @@
+"""The verbs that take a manifest to pictures: run, plan, check, clean."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from pipeline.cli.arguments import EXIT_CODES, MANIFEST, Unit, load, print_json, selecting
+from pipeline.errors import ExitCode, StylizeError
+from pipeline.printable import printable
+
+if TYPE_CHECKING:
+    from pipeline.batch.selection import Selection
+    from pipeline.job import Manifest
+
+
+def _only_local(_ctx: click.Context, _param: click.Parameter, value: str | None) -> None:
+    """Refuse what would spread a run over a cluster, naming what does the same."""
+    if value is not None and value != "local":
+        raise click.UsageError(
+            "a run stays on its machine; divide the pairs between machines with --shard I/N (2/3), one run on each"
+        )
+
+
+@click.command(epilog=EXIT_CODES)
+@MANIFEST
+@selecting
+@click.option("-n", "--dry-run", is_flag=True, envvar="STYLIZE_DRY_RUN", help="Only say what would be done (see plan).")
+@click.option(
+    "--deadline", type=Unit("HH:MM"), envvar="STYLIZE_DEADLINE", help="Start no pair that would not finish by then."
+)
+@click.option(
+    "--max-duration", type=Unit("DURATION"), envvar="STYLIZE_MAX_DURATION", help="The same, counted from now."
+)
+@click.option("-j", "--jobs", type=click.IntRange(min=1), envvar="STYLIZE_JOBS", help="Worker processes.")
+@click.option("--wait", type=Unit("DURATION"), default=0.0, envvar="STYLIZE_WAIT", help="Wait for another run's end.")
+@click.option(
+    "--engine",
+    metavar="local",
+    callback=_only_local,
+    expose_value=False,
+    envvar="STYLIZE_ENGINE",
+    help="Where to paint: here.",
+)
+@click.option("--scheduler", callback=_only_local, expose_value=False, envvar="STYLIZE_SCHEDULER", hidden=True)
+@click.option("-q", "--quiet", is_flag=True, envvar="STYLIZE_QUIET", help="Say only what went wrong.")
+@click.option("-v", "--verbose", is_flag=True, envvar="STYLIZE_VERBOSE", help="Say every step.")
+@click.option("--log-format", type=click.Choice(["text", "json"]), default="text", envvar="STYLIZE_LOG_FORMAT")
+def run(
+    manifest: Path,
+    selection: Selection,
+    settings: tuple[str, ...],
+    as_json: bool,
+    dry_run: bool,
+    deadline: str | None,
+    max_duration: float | None,
+    jobs: int | None,
+    wait: float,
+    quiet: bool,
+    verbose: bool,
+    log_format: str,
+) -> int:
+    """Bring every pair of MANIFEST up to date."""
+    from dataclasses import replace
+
+    from pipeline.batch.driver import run as run_manifest
+    from pipeline.cli import progress
+
+    console = progress.observer(quiet=quiet, verbose=verbose, log_format=log_format)
+    try:
+        loaded = load(manifest, settings)
+        settings_of_run = replace(
+            loaded.run,
+            deadline=deadline or loaded.run.deadline,
+            max_duration=max_duration or loaded.run.max_duration,
+            workers=jobs or loaded.run.workers,
+        )
+        loaded = replace(loaded, run=settings_of_run)
+        _refuse_to_match_nothing(loaded, selection)
+        if dry_run:
+            return _show_plan(loaded, selection, as_json)
+        report = run_manifest(loaded, selection, console, command=tuple(sys.argv), wait_seconds=wait)
+    except StylizeError as error:
+        console.refused(error)
+        return error.exit_code
+    if as_json:
+        print_json(report)
+    console.ended(report, str(loaded.output))
+    code: int = report["run"]["exit_code"]
+    return code
+
+
+@click.command()
+@MANIFEST
+@selecting
+@click.option("--explain", metavar="OUTPUT", help="Print each option of one pair with where its value came from.")
+def plan(manifest: Path, selection: Selection, settings: tuple[str, ...], as_json: bool, explain: str | None) -> int:
+    """Say what run would do and why, with estimated time and memory. Writes nothing."""
+    loaded = load(manifest, settings)
+    _refuse_to_match_nothing(loaded, selection)
+    if explain is None:
+        return _show_plan(loaded, selection, as_json)
+    job = next((job for job in loaded.pairs if job.output == explain), None)
+    if job is None:
+        raise click.UsageError(
+            f"no pair of {printable(manifest)} has the output {explain!r}; 'stylize plan' lists them"
+        )
+    from pipeline.cli.rendering import explanation
+
+    click.echo(explanation(job))
+    return ExitCode.OK
+
+
+def _refuse_to_match_nothing(manifest: Manifest, selection: Selection) -> None:
+    if selection.only is not None and not any(selection.names(job.output) for job in manifest.pairs):
+        raise click.UsageError(
+            f"no output of {printable(manifest.file.name)} matches --only {selection.only!r}; plan lists them"
+        )
+
+
+def _show_plan(manifest: Manifest, selection: Selection, as_json: bool) -> int:
+    from pipeline.batch.plan import make_plan
+    from pipeline.cli.rendering import plan_rows, plan_text
+    from pipeline.store.records import State
+
+    made = make_plan(manifest, State(manifest.output), selection)
+    rows = plan_rows(made, manifest)
+    if as_json:
+        print_json(rows)
+    else:
+        click.echo(plan_text(rows, manifest.run.workers))
+    for warning in manifest.warnings:
+        click.echo(f"warning: {warning}", err=True)
+    return ExitCode.OK
+
+
+@click.command()
+@MANIFEST
+@click.option("--set", "settings", metavar="OPTION=VALUE", multiple=True, help="Override an option of all pairs.")
+def check(manifest: Path, settings: tuple[str, ...]) -> int:
+    """Validate MANIFEST and open every image it names."""
+    from pipeline.cli.rendering import counted
+    from pipeline.errors import BadImage
+    from pipeline.images.inspection import inspect_image
+
+    loaded = load(manifest, settings)
+    for warning in loaded.warnings:
+        click.echo(f"warning: {warning}", err=True)
+    paths = sorted({path for job in loaded.pairs for path in job.inputs})
+    bad = 0
+    for path in paths:
+        try:
+            notes = inspect_image(path).notes
+        except BadImage as error:
+            bad += 1
+            click.echo(f"error: {error}", err=True)
+        else:
+            for note in notes:
+                click.echo(f"note: {printable(path)}: {note}", err=True)
+    verdict = f"{bad} cannot be used" if bad else "all open"
+    click.echo(
+        f"{printable(manifest)}: {counted(len(loaded.pairs), 'pair')}, {counted(len(paths), 'image')}, {verdict}"
+    )
+    return ExitCode.SOME_FAILED if bad else ExitCode.OK
+
+
+@click.command()
+@MANIFEST
+@click.option("-n", "--dry-run", is_flag=True, help="Only list what would be removed.")
+def clean(manifest: Path, dry_run: bool) -> int:
+    """Remove what earlier runs wrote and no pair of MANIFEST wants any more."""
+    from pipeline.batch.clean import clean_output
+
+    for path in clean_output(load(manifest), dry_run=dry_run):
+        click.echo(f"{'would remove' if dry_run else 'removed'} {printable(path)}")
+    return ExitCode.OK

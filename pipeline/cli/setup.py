@@ -1,0 +1,101 @@
+"""The verbs before a first run: a manifest to start from, presets, schema, and what this machine has."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from pipeline.errors import ExitCode
+from pipeline.printable import printable
+
+
+@click.command()
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path), default=Path("input"))
+@click.option(
+    "--style",
+    "styles",
+    type=click.Path(exists=True, path_type=Path),
+    multiple=True,
+    metavar="PATH",
+    help="A painting, or a folder of them (repeatable); the photographs may then lie in FOLDER itself.",
+)
+@click.option("-o", "--output", "target", type=click.Path(dir_okay=False, path_type=Path), help="Where to write it.")
+@click.option("-f", "--force", is_flag=True, help="Replace an existing file.")
+def init(folder: Path, styles: tuple[Path, ...], target: Path | None, force: bool) -> int:
+    """Write a commented manifest for the images in FOLDER/content and FOLDER/style, or in FOLDER with --style."""
+    import shlex
+
+    from pipeline.manifest import starter_manifest
+    from pipeline.store.disk import write_whole
+
+    target = target or Path("stylize.yaml")
+    if target.exists() and not force:
+        raise click.UsageError(f"{printable(target)} exists; give another name with -o, or replace it with --force")
+    write_whole(target, starter_manifest(folder, target, styles).encode())
+    click.echo(f"wrote {printable(target)}; next: stylize plan {shlex.quote(printable(target))}")
+    return ExitCode.OK
+
+
+@click.command()
+@click.argument("name", required=False)
+def presets(name: str | None) -> int:
+    """List the presets, or print all there is to say about one."""
+    from pipeline.cli.rendering import preset_list, preset_text
+
+    click.echo(preset_list() if name is None else preset_text(name))
+    return ExitCode.OK
+
+
+@click.command()
+def schema() -> int:
+    """Print the manifest's JSON Schema (for editors)."""
+    from pipeline.manifest import schema_text
+
+    click.echo(schema_text(), nl=False)
+    return ExitCode.OK
+
+
+@click.command()
+def doctor() -> int:
+    """Say what this machine has: Python, packages, processors, memory, weights."""
+    from pipeline.cli.doctor import doctor_text
+
+    click.echo(doctor_text())
+    return ExitCode.OK
+
+
+@click.group()
+def weights() -> None:
+    """The network's weights on this machine."""
+
+
+@weights.command("fetch")
+@click.option(
+    "--url", help="Load from here (a mirror) instead of Keras' own address; the hash is checked all the same."
+)
+def weights_fetch(url: str | None) -> int:
+    """Load Keras' full-precision weights into Keras' cache folder."""
+    from pipeline.cli.doctor import fetch_weights
+
+    return fetch_weights(url)
+
+
+@weights.command("verify")
+@click.argument("name", default="auto")
+def weights_verify(name: str) -> int:
+    """Check that a set of weights is whole and the right one."""
+    from pipeline.nst.weights import locate
+
+    found = locate(name)
+    click.echo(f"{found.name}: sha256 {found.sha256}" + (f" ({printable(found.path)})" if found.path else ""))
+    return ExitCode.OK
+
+
+@weights.command("list")
+def weights_list() -> int:
+    """List the sets of weights and whether they are here."""
+    from pipeline.cli.doctor import weights_text
+
+    click.echo(weights_text())
+    return ExitCode.OK

@@ -1,0 +1,84 @@
+"""The verbs that look at what runs have left: show, report, status, history."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from pipeline.cli.arguments import SHARD, Command, load, print_json
+from pipeline.errors import ExitCode
+
+if TYPE_CHECKING:
+    from pipeline.batch.selection import Shard
+
+
+@click.command()
+@click.argument("image", type=click.Path(path_type=Path))
+@click.option("--manifest", "as_manifest", is_flag=True, help="As a manifest that makes the picture again.")
+def show(image: Path, as_manifest: bool) -> int:
+    """Print the settings stored in an output, as JSON."""
+    from pipeline.errors import BadImage, UsageError
+    from pipeline.images.metadata import read_metadata
+
+    try:
+        settings = read_metadata(image)
+    except BadImage as error:  # here it is the argument that is wrong, and no pair
+        raise UsageError(str(error)) from error
+    if as_manifest:
+        from pipeline.manifest import manifest_for_settings
+
+        click.echo(manifest_for_settings(settings), nl=False)
+    else:
+        print_json(settings)
+    return ExitCode.OK
+
+
+def _of_output(command: Command) -> Command:
+    """MANIFEST or -o OUTPUT: whose runs are meant."""
+    command = click.argument("manifest", type=click.Path(path_type=Path), required=False)(command)
+    return click.option("-o", "--output", type=click.Path(file_okay=False, path_type=Path), help="The output folder.")(
+        command
+    )
+
+
+def _output_folder(manifest: Path | None, output: Path | None) -> Path:
+    if output is not None:
+        return output
+    return load(manifest).output if manifest is not None else Path("output")
+
+
+@click.command()
+@_of_output
+@click.option("--json", "as_json", is_flag=True, help="Print report.json.")
+@SHARD
+def report(manifest: Path | None, output: Path | None, shard: Shard | None, as_json: bool) -> int:
+    """Print the report of the last run."""
+    from pipeline.cli.rendering import last_report_file
+
+    click.echo(last_report_file(_output_folder(manifest, output), "json" if as_json else "txt", shard), nl=False)
+    return ExitCode.OK
+
+
+@click.command()
+@_of_output
+def status(manifest: Path | None, output: Path | None) -> int:
+    """Say whether a run is going on, and how the last one ended."""
+    from pipeline.cli.rendering import status_text
+
+    click.echo(status_text(_output_folder(manifest, output)))
+    return ExitCode.OK
+
+
+@click.command()
+@_of_output
+@click.option("--last", default=14, show_default=True, type=click.IntRange(min=1), help="How many runs.")
+@SHARD
+def history(manifest: Path | None, output: Path | None, shard: Shard | None, last: int) -> int:
+    """Print a line for each of the last runs."""
+    from pipeline.report.history import read_history, render_history
+    from pipeline.store.records import State
+
+    click.echo(render_history(read_history(State(_output_folder(manifest, output)).history_of(shard), last=last)))
+    return ExitCode.OK

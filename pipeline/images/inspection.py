@@ -1,0 +1,53 @@
+"""What a picture file is, for commands that look and do not paint. No NumPy."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from pipeline.images.convert import TURNED_ASIDE, orientation
+from pipeline.images.decode import check_shape, decode, decoding, identify
+from pipeline.images.file_bytes import open_regular, read_source
+from pipeline.printable import printable
+
+_HEAD = 4096  # bytes; more than any beginning that is told apart
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFacts:
+    """`width` and `height` as the picture stands upright; `format` is Pillow's name; `notes` are not failures."""
+
+    width: int
+    height: int
+    format: str
+    sha256: str
+    notes: tuple[str, ...] = ()
+
+
+def inspect_image(path: str | os.PathLike[str]) -> ImageFacts:
+    """Decode a picture completely, through the same code as `picture.open_picture`, and say what it is.
+
+    Raises BadImage with the reason if it cannot be painted from.
+    """
+    source = read_source(path)
+    decoded = decode(source)
+    return ImageFacts(*decoded.image.size, decoded.format, source.sha256, decoded.notes)
+
+
+def image_size(path: str | os.PathLike[str]) -> tuple[int, int]:
+    """(width, height) as the picture stands upright, from the header alone. Raises BadImage.
+
+    The pixels are not looked at, so they may still turn out damaged. An orientation that a PNG holds behind its pixels
+    is not seen.
+    """
+    with open_regular(path) as (file, _):
+        head = file.read(_HEAD)
+        file.seek(0)
+        with decoding(printable(path), head, []):
+            image = identify(file, head)
+            width, height = image.size
+            # Pillow has already exchanged the sides of a TIFF that lies on its side, and of no other format.
+            if image.format != "TIFF" and orientation(image) in TURNED_ASIDE:
+                width, height = height, width
+    check_shape(printable(path), width, height)
+    return width, height

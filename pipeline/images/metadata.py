@@ -1,0 +1,114 @@
+"""The settings an output carries in its own metadata: written by `encode`, read back here. No NumPy.
+
+PNG has a text entry `stylize` with plain JSON, which every viewer of metadata shows; all formats carry the same JSON in
+XMP and say there, in the words of the IPTC, that the picture is a composite made with a trained network.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from html import escape, unescape
+from io import BytesIO
+from typing import Any
+
+from pipeline.errors import BadImage
+from pipeline.images.decode import decoding, identify
+from pipeline.images.file_bytes import read_source
+from pipeline.printable import printable
+
+PNG_KEY = "stylize"
+
+# Characters of JSON. A JPEG's XMP has to fit into one segment of 65,533 bytes, of which 29 name it (XMP part 3, 1.1.3);
+# the rest of the packet is under 1 kB, and each `&`, `<` or `>` grows when escaped, which is counted.
+_MAX_JSON = 60_000
+
+_PACKET = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
+<x:xmpmeta xmlns:x="adobe:ns:meta/">
+ <rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
+  <rdf:Description rdf:about=""
+    xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
+    xmlns:stylize="urn:stylize:settings:1#">
+   <Iptc4xmpExt:DigitalSourceType>{source_type}</Iptc4xmpExt:DigitalSourceType>
+   <stylize:settings>{settings}</stylize:settings>
+  </rdf:Description>
+ </rdf:RDF>
+</x:xmpmeta>
+<?xpacket end="r"?>"""
+
+# IPTC NewsCodes, Digital Source Type: a picture made of several elements, at least one by a trained algorithm.
+_SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
+
+# Found by its own name and never given to an XML parser: the file may come from anywhere.
+_SETTINGS_IN_XMP = re.compile(rb"<stylize:settings>(.*?)</stylize:settings>", re.DOTALL)
+
+
+def read_metadata(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """The settings stored in an output of this program, as they were given to `encode.encode_picture`.
+
+    Only the header is read. Raises BadImage if the file is no picture, holds no settings, or damaged ones.
+    """
+    source = read_source(path)
+    with decoding(source.shown, source.data, []):
+        info = identify(BytesIO(source.data), source.data).info
+    text = _stored_text(info)
+    if text is None:
+        raise BadImage(
+            f"{source.shown} holds no settings; it was not made by stylize, or was saved again by another program"
+        )
+    try:
+        settings = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise BadImage(f"{source.shown} holds damaged settings ({printable(str(error))}); take another copy") from error
+    if not isinstance(settings, dict):
+        raise BadImage(f"{source.shown} holds damaged settings (not a table of names); take another copy")
+    return settings
+
+
+def settings_json(settings: Mapping[str, Any]) -> str:
+    """Compact ASCII JSON, at most as long as every format can hold.
+
+    Where it would be longer, the longest entries are left out, and so are entries with numbers that are not finite; an
+    entry `left_out` names them. A painted picture is never lost for the remark that goes with it.
+    """
+    kept = dict(settings)
+    left_out = [name for name, value in settings.items() if not _is_finite(value)]
+    for name in left_out:
+        del kept[name]
+    while len(_in_xml(text := _compact(kept | ({"left_out": left_out} if left_out else {})))) > _MAX_JSON:
+        longest = max(kept, key=lambda name: len(_compact(kept[name])))
+        del kept[longest]
+        left_out.append(longest)
+    return text
+
+
+def xmp_packet(text: str) -> bytes:
+    """An XMP packet (UTF-8) with the source type and the settings as `settings_json` gave them."""
+    return _PACKET.format(source_type=_SOURCE_TYPE, settings=_in_xml(text)).encode("utf-8")
+
+
+def _compact(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+
+
+def _is_finite(value: Any) -> bool:
+    try:
+        _compact(value)
+    except ValueError:
+        return False
+    return True
+
+
+def _in_xml(text: str) -> str:
+    return escape(text, quote=False)
+
+
+def _stored_text(info: Mapping[Any, Any]) -> str | None:
+    if isinstance(text := info.get(PNG_KEY), str):
+        return text
+    packet = info.get("xmp")
+    if isinstance(packet, bytes) and (match := _SETTINGS_IN_XMP.search(packet)):
+        return unescape(match.group(1).decode("utf-8", "replace"))
+    return None

@@ -1,0 +1,118 @@
+"""The door for pixels: a file, a Pillow image or an array comes in, a `Picture` stands inside."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from pipeline.errors import OptionError
+from pipeline.images.convert import to_canonical
+from pipeline.images.decode import check_shape, decode, decoding
+from pipeline.images.file_bytes import read_source
+from pipeline.images.scale import Floats, lanczos, plane, resize_alpha
+from pipeline.images.sizes import fit_longer_side
+
+# What shows through transparent pixels: the middle of the range, so that colours nobody sees cannot leak into the
+# painting and the ground is as far from black as from white.
+GROUND = 127.5
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Picture:
+    """A picture ready to be worked on.
+
+    `pixels` are float32 (height, width, 3), 0..255, sRGB, upright, with transparent parts painted over GROUND. `alpha`
+    is float32 (height, width), 0..1, or None if all is opaque. `sha256` is of the file's bytes (of the pixels, where
+    there was no file). `name` is the file's own, without folders. `notes` are worth knowing and no failures.
+    """
+
+    pixels: Floats
+    alpha: Floats | None
+    sha256: str
+    name: str
+    notes: tuple[str, ...] = ()
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) of `pixels`."""
+        height, width, _ = self.pixels.shape
+        return width, height
+
+
+def open_any(source: str | os.PathLike[str] | Image.Image | NDArray[Any]) -> Picture:
+    """What a caller of `pipeline.stylize` gave: a path, a Pillow image or an array. Raises as the three below do."""
+    if isinstance(source, str | os.PathLike):
+        return open_picture(source)
+    if isinstance(source, np.ndarray):
+        return picture_from_array(source)
+    return picture_from_pillow(source)
+
+
+def open_picture(path: str | os.PathLike[str], longer_side: int | None = None) -> Picture:
+    """Open a picture file. Raises BadImage with a reason a person can act on, OutOfMemory if it does not fit.
+
+    With `longer_side` a picture that is larger is made smaller on the way in, channel by channel: the same numbers as
+    from `scale.resize` afterwards, but the full size is only ever held as integers and one channel of floats. A smaller
+    picture is left as it is.
+    """
+    source = read_source(path)
+    decoded = decode(source)
+    sha256, name = source.sha256, source.name
+    del source  # the file's bytes are not needed beside the pixels
+    pixels, alpha = _planes(decoded.image, longer_side)
+    return Picture(pixels, alpha, sha256, name, decoded.notes)
+
+
+def picture_from_pillow(image: Image.Image, name: str = "") -> Picture:
+    """A Pillow image of any mode. Raises OptionError if it is none, BadImage if it cannot be painted from."""
+    if not isinstance(image, Image.Image):
+        raise OptionError(f"a picture must be a path, a PIL image or an array. Received: {type(image).__name__}")
+    shown = "the PIL image"
+    check_shape(shown, *image.size)
+    notes: list[str] = []
+    with decoding(shown, b"", notes):
+        image.load()
+        canonical = to_canonical(image, shown, notes)
+    head = f"{canonical.mode} {canonical.width}x{canonical.height}\n"
+    sha256 = hashlib.sha256(head.encode("ascii") + canonical.tobytes()).hexdigest()
+    filename = getattr(image, "filename", "")
+    known_name = os.path.basename(filename) if isinstance(filename, str) else ""
+    return Picture(*_planes(canonical, None), sha256, name or known_name or "PIL image", tuple(notes))
+
+
+def picture_from_array(array: NDArray[Any], name: str = "array") -> Picture:
+    """An array (height, width, 3) of uint8, RGB. Raises OptionError for any other, BadImage for a size out of range."""
+    if array.ndim != 3 or array.shape[2] != 3 or array.dtype != np.uint8:
+        raise OptionError(
+            "an array must have the shape (height, width, 3) and the type uint8, colours in the order red, green, blue."
+            f" Received: shape {array.shape}, type {array.dtype}"
+        )
+    check_shape("the array", array.shape[1], array.shape[0])
+    return picture_from_pillow(Image.fromarray(np.ascontiguousarray(array)), name)
+
+
+def _planes(image: Image.Image, longer_side: int | None) -> tuple[Floats, Floats | None]:
+    """Pixels and alpha of a canonical image, one channel at a time: at full size only one is ever held as floats."""
+    width, height = image.size
+    if longer_side is not None:
+        width, height = fit_longer_side(width, height, min(longer_side, max(width, height)))
+    *colours, last = image.getbands()
+    opacity = np.asarray(image.getchannel("A"), np.float32) / np.float32(255) if last == "A" else None
+    if opacity is None:
+        colours.append(last)
+    pixels = np.empty((height, width, 3), np.float32)
+    for channel, band in enumerate(colours):
+        levels = image if image.mode == "F" else image.getchannel(band).convert("F")
+        if opacity is not None:
+            levels = plane(opacity * np.asarray(levels) + (1 - opacity) * np.float32(GROUND))
+        pixels[..., channel] = lanczos(levels, width, height)
+    if len(colours) == 1:  # grey
+        pixels[..., 1:] = pixels[..., :1]
+    np.clip(pixels, 0.0, 255.0, out=pixels)
+    return pixels, None if opacity is None else resize_alpha(opacity, width, height)

@@ -1,0 +1,1 @@
+"""What each option may be, and which value of several wins."""

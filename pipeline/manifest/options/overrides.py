@@ -1,0 +1,54 @@
+"""Options set from outside of the manifest, by `--set option=value` or STYLIZE_SET: they win over everything in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import Problem
+from pipeline.manifest.check import check
+from pipeline.manifest.options.precedence import Folders, Layer, LayerReader, Setting
+from pipeline.manifest.options.presets import Preset
+from pipeline.manifest.sections import OptionsSection
+from pipeline.manifest.yaml.problems import Place, Problems
+from pipeline.manifest.yaml.tree import Entry, MapNode, ScalarNode, compose
+
+_START = Place(1, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """One option for every pair. `text` is read as a value in YAML; `origin` is how messages name it, like `--set`."""
+
+    option: str
+    text: str
+    origin: str
+
+
+def read_overrides(
+    overrides: Sequence[Override], folders: Folders, presets: Mapping[str, Preset]
+) -> tuple[Layer, list[Problem]]:
+    """The layer of all overrides, a later one winning over an earlier one, and everything wrong with them.
+
+    A relative path of `weights` starts at the working directory, where it was typed; one of `init` at the input folder.
+    """
+    layer: dict[str, Setting] = {}
+    found: list[Problem] = []
+    for override in overrides:
+        problems = Problems(override.origin, override.text, has_places=False)
+        layer.update(_read(override, replace(folders, weights=Path.cwd()), presets, problems))
+        found.extend(problems.found)
+    return layer, found
+
+
+def _read(override: Override, folders: Folders, presets: Mapping[str, Preset], problems: Problems) -> Layer:
+    value = compose(override.text, problems)
+    if problems.found:
+        return {}
+    node = MapNode(_START, {override.option: Entry(_START, value or ScalarNode(_START, None, "", quoted=False))})
+    section: Any = check(OptionsSection, node, problems, override.origin)
+    if section is None:
+        return {}
+    return LayerReader(folders, problems, presets).layer(section.given, node, lambda _: override.origin) or {}

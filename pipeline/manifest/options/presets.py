@@ -1,0 +1,133 @@
+"""Presets: named sets of options to start from, the program's and the manifest's, with everything they extend laid in."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.manifest.check import check
+from pipeline.manifest.options.precedence import Folders, Layer, LayerReader, Origin
+from pipeline.manifest.section import IGNORED_PREFIX, Section
+from pipeline.manifest.sections import PresetSection
+from pipeline.manifest.yaml.problems import Problems, shorten, suggestion
+from pipeline.manifest.yaml.source import read_source
+from pipeline.manifest.yaml.tree import MapNode, compose
+
+_DEFAULTS = ""  # stands at the end of every chain; no preset can have this name
+_BUILT_IN_FILE = Path(__file__).with_name("presets.yaml")
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """A preset with what it extends already laid in. `layer` holds its options with where each value came from."""
+
+    name: str
+    summary: str
+    source: str
+    notes: str
+    layer: Layer
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The options that the preset sets, own and inherited, by name."""
+        return {name: setting.value for name, setting in self.layer.items()}
+
+
+@functools.cache
+def builtin_presets() -> Mapping[str, Preset]:
+    """The presets that come with the program, by name, in the order of their file."""
+    text, problems = read_source(_BUILT_IN_FILE, _BUILT_IN_FILE.name)
+    tree = compose(text, problems)
+    assert isinstance(tree, MapNode)
+    top = check(_PresetFile, tree, problems, _BUILT_IN_FILE.name)
+    problems.raise_found()
+    assert top is not None
+    node = tree.entries["presets"].node
+    assert isinstance(node, MapNode)
+    nowhere = Folders(Path(), Path(), Path())  # no built-in preset names a path
+    presets = _resolve(node, {}, problems, nowhere, lambda name: lambda _: f"built-in preset {name}")
+    problems.raise_found()
+    return presets
+
+
+def all_presets(node: MapNode | None, problems: Problems, folders: Folders) -> Mapping[str, Preset]:
+    """The program's presets and the manifest's own ones (`node` is its `presets`); faulty ones are noted and left out."""
+    if node is None:
+        return builtin_presets()
+    return _resolve(
+        node,
+        builtin_presets(),
+        problems,
+        folders,
+        lambda name: lambda place: f"{problems.at(place)} (preset {name})",
+    )
+
+
+class _PresetFile(Section):
+    """The file of the presets that come with the program."""
+
+    version: int
+    presets: dict[str, Any]
+
+
+def _resolve(
+    node: MapNode,
+    given: Mapping[str, Preset],
+    problems: Problems,
+    folders: Folders,
+    origin: Callable[[str], Origin],
+) -> dict[str, Preset]:
+    """`given` and the presets of `node`, each with what it extends laid in."""
+    sections = _sections(node, given, problems)
+    faulty = set(node.entries) - set(sections)  # these were already told of, and so nobody is blamed for extending them
+    presets = dict(given)
+    reader = LayerReader(folders, problems, presets=())
+    for name in sections:
+        # Walked without recursion: nothing limits how long a chain of presets may be.
+        chain: dict[str, MapNode] = {}
+        step = name
+        while step not in presets and step not in faulty and step in sections and step not in chain:
+            section, chain[step] = sections[step]
+            step = section.extends if "extends" in section.given else _DEFAULTS
+        if step not in presets and step != _DEFAULTS:
+            if step not in faulty:
+                place = chain[list(chain)[-1]].entries["extends"].node.place
+                problems.add(place, _no_such_base(step, chain, [*given, *sections]))
+            faulty.update(chain)
+            continue
+        for link, link_node in reversed(chain.items()):
+            section = sections[link][0]
+            own = reader.layer(section.given, link_node, origin(link)) or {}
+            below = presets[section.extends].layer if "extends" in section.given else {}
+            layer = {**below, **own}
+            presets[link] = Preset(link, section.summary, section.source, section.notes, layer)
+    return presets
+
+
+def _sections(node: MapNode, given: Mapping[str, Preset], problems: Problems) -> dict[str, tuple[Any, MapNode]]:
+    sections: dict[str, tuple[Any, MapNode]] = {}
+    for name, entry in node.entries.items():
+        if name.startswith(IGNORED_PREFIX):
+            continue
+        if name in given:
+            problems.add(
+                entry.place, f"'{name}' is a preset of the program; choose another name, and 'extends: {name}'"
+            )
+        elif not name:
+            problems.add(entry.place, "a preset needs a name")
+        elif (section := check(PresetSection, entry.node, problems, f"preset '{shorten(name)}'")) is not None:
+            assert isinstance(entry.node, MapNode)
+            sections[name] = (section, entry.node)
+    return sections
+
+
+def _no_such_base(name: str, chain: Mapping[str, MapNode], known: list[str]) -> str:
+    if name not in chain:
+        return f"unknown preset '{shorten(name)}'{suggestion(name, known)}"
+    names = list(chain)
+    circle = [shorten(link) for link in names[names.index(name) :]]
+    shown = circle if len(circle) <= 4 else [*circle[:3], "..."]  # enough to see where it turns
+    return f"preset '{circle[0]}' extends itself ({' -> '.join([*shown, circle[0]])})"

@@ -1,0 +1,169 @@
+"""What each option may be, read from the fields of `Options`: for validation, messages, the JSON Schema and the README."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import sys
+import types
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from pipeline.manifest.yaml.problems import suggestion
+from pipeline.options import ACTIVATIONS, CONVOLUTIONS_PER_BLOCK, LINEAR, LayerWeights, Options, canonical_layer
+
+# What the picture door can be asked to open; HEIC and AVIF need Pillow's or an extra's support, which `check` tells.
+PICTURE_SUFFIXES = (
+    ".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".heic", ".heif", ".avif",
+)  # fmt: skip
+
+_PAPER_NAMES = tuple(
+    name
+    for block, convolutions in enumerate(CONVOLUTIONS_PER_BLOCK, start=1)
+    for number in range(1, convolutions + 1)
+    for name in (f"conv{block}_{number}", f"relu{block}_{number}", f"conv{block}_{number}{LINEAR}")
+)
+_MAX_WEIGHT = sys.float_info.max  # the comparison with it also turns NaN and infinity away
+
+Fault = tuple[tuple[str | int, ...], str]  # where inside the value, and what is wrong there
+
+
+@dataclass(frozen=True, slots=True)
+class OptionRule:
+    """One option: its kind and bounds. `number` is int, float or None; `words` are the words (or the few numbers) allowed."""
+
+    name: str
+    meaning: str
+    default: Any
+    number: type[int] | type[float] | None
+    words: tuple[str | int, ...]
+    is_layers: bool
+    is_path: bool
+    nullable: bool
+    suffixes: tuple[str, ...]
+    ge: float | None
+    gt: float | None
+    le: float | None
+    examples: tuple[Any, ...]
+
+    @property
+    def expects(self) -> str:
+        """What the option must be, as the rest of a sentence."""
+        if self.is_layers:
+            return "a list of layers, or a map 'layer: weight'"
+        if self.name == "preset":
+            return "the name of a preset"
+        words = f"'{self.words[0]}'" if len(self.words) == 1 else f"one of {', '.join(map(str, self.words))}"
+        ways = (self.number_noun, words if self.words else "", self.path_noun)
+        return ", or ".join(way for way in ways if way)
+
+    @property
+    def number_noun(self) -> str:
+        """The numbers it can be, in words; empty if it is none."""
+        if self.number is None:
+            return ""
+        if self.ge is not None and self.ge == self.le:
+            return f"{self.ge:g}"
+        return ("a whole number" if self.number is int else "a number") + self._bounds()
+
+    @property
+    def path_noun(self) -> str:
+        """The paths it can be, in words; empty if it is none."""
+        if not self.is_path:
+            return ""
+        return (
+            "the path of a picture"
+            if self.suffixes == PICTURE_SUFFIXES
+            else f"the path of a {' or '.join(self.suffixes)} file"
+        )
+
+    def refusal(self, value: Any, shown: str) -> str:
+        """The sentence for a value it cannot have; `shown` is the value as the user sees it."""
+        hint = suggestion(value, map(str, self.words)) if isinstance(value, str) else ""
+        if isinstance(value, float) and not math.isfinite(value):
+            hint = ", which is not finite"
+        return f"'{self.name}' must be {self.expects}; got {shown}{hint}"
+
+    def text_fault(self, value: str) -> bool:
+        """Whether a word or path of this option can be none."""
+        return self.is_path and value not in self.words and not value.lower().endswith(self.suffixes)
+
+    def _bounds(self) -> str:
+        if self.ge is not None and self.le is not None:
+            return f" from {self.ge:g} to {self.le:g}" if self.le < 1e6 else f" from {self.ge:g} to {self.le}"
+        if self.gt is not None:
+            return f" above {self.gt:g}" + (f" and at most {self.le:g}" if self.le is not None else "")
+        if self.ge is not None:
+            return f", {self.ge:g} or more"
+        return ""
+
+
+def rule_of(field: dataclasses.Field[Any], hint: Any) -> OptionRule:
+    """The rule of a field of options with its resolved type hint."""
+    rules = field.metadata
+    parts = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
+    literals = tuple(word for part in parts if get_origin(part) is Literal for word in get_args(part))
+    words = (*rules.get("choices", ()), *rules.get("words", ()), *literals)
+    number = next((part for part in (int, float) if part in parts), None)
+    is_path = "words" in rules
+    return OptionRule(
+        name=field.name,
+        meaning=rules["meaning"],
+        default=_default(field),
+        number=number,
+        words=words,
+        is_layers=hint == LayerWeights,
+        is_path=is_path,
+        nullable=type(None) in parts,
+        suffixes=tuple(rules.get("suffixes", PICTURE_SUFFIXES)) if is_path else (),
+        ge=rules.get("ge"),
+        gt=rules.get("gt"),
+        le=rules.get("le"),
+        examples=tuple(rules.get("examples", ())) or words,
+    )
+
+
+def _default(field: dataclasses.Field[Any]) -> Any:
+    return field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
+
+
+_HINTS = get_type_hints(Options)
+RULES: Mapping[str, OptionRule] = {
+    field.name: rule_of(field, _HINTS[field.name]) for field in dataclasses.fields(Options)
+}
+
+
+def layer_weights(value: Any) -> tuple[dict[str, float], list[Fault]]:
+    """Layers as a list (equal weights that sum to 1) or a map, as Keras' names in the network's order; and what is wrong.
+
+    Weights are finite and not negative, and at least one is above 0. Paper's names are understood.
+    """
+    if isinstance(value, list):
+        given = [((index,), name, 1.0 / len(value)) for index, name in enumerate(value)]
+    elif isinstance(value, dict):
+        given = [((name,), name, weight) for name, weight in value.items()]
+    else:
+        return {}, [((), "")]
+    weights: dict[str, float] = {}
+    faults: list[Fault] = []
+    for place, name, weight in given:
+        layer = canonical_layer(name) if isinstance(name, str) else None
+        if layer is None:
+            faults.append((place, _unknown_layer(name)))
+        elif layer in weights:
+            faults.append((place, f"layer '{name}' is given twice ('{layer}'); keep one"))
+        elif isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight <= _MAX_WEIGHT:
+            faults.append((place, f"the weight of layer '{name}' must be a number, 0 or more; got {weight!r}"))
+        else:
+            weights[layer] = float(weight)
+    if not faults and not any(weights.values()):
+        faults.append(((), "at least one layer with a weight above 0 is needed"))
+    return {layer: weights[layer] for layer in ACTIVATIONS if layer in weights}, faults
+
+
+def _unknown_layer(name: Any) -> str:
+    if not isinstance(name, str):
+        return f"a layer is a name like 'conv4_2' or 'block4_conv2', got {name!r}"
+    close = suggestion(name, (*ACTIVATIONS, *_PAPER_NAMES))
+    return f"unknown layer '{name}'{close or '; layers are named like conv4_2, relu4_2 or block4_conv2'}"

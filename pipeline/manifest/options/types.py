@@ -1,0 +1,77 @@
+"""The pydantic type of each option in this version, made from its rule."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any, Literal, Union
+
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+
+from pipeline.manifest.options.rules import Fault, OptionRule, layer_weights
+from pipeline.options import ACTIVATIONS, LINEAR
+
+
+def option_type(rule: OptionRule) -> Any:
+    """The pydantic type of one option in this version."""
+    if rule.is_layers:
+        return Annotated[dict[str, float], BeforeValidator(_read_layers), WithJsonSchema(_layers_schema())]
+    if rule.is_path:
+        schema = {"anyOf": [{"enum": list(rule.words)}, {"type": "string", "pattern": _suffix_pattern(rule.suffixes)}]}
+        return Annotated[str, AfterValidator(_word_or_path(rule)), WithJsonSchema(schema)]
+    kinds: list[Any] = []
+    if rule.number is not None:
+        bounds = {
+            name: bound for name, bound in (("ge", rule.ge), ("gt", rule.gt), ("le", rule.le)) if bound is not None
+        }
+        kinds.append(Annotated[rule.number, Field(**bounds)])  # type: ignore[call-overload]
+    if rule.words:
+        kinds.append(Literal[rule.words])
+    if rule.nullable:
+        kinds.append(None)
+    return Union[tuple(kinds)] if kinds else Annotated[str, Field(min_length=1)]  # noqa: UP007
+
+
+def _suffix_pattern(suffixes: tuple[str, ...]) -> str:
+    """A pattern of ECMA-262, which has no flag for case inside a pattern: each letter becomes a class of both cases."""
+    letters = "|".join(suffix.removeprefix(".") for suffix in suffixes)
+    return rf"\.({''.join(f'[{c}{c.upper()}]' if c.isalpha() else c for c in letters)})$"
+
+
+def _read_layers(value: Any) -> dict[str, float]:
+    weights, faults = layer_weights(value)
+    if faults:
+        raise LayerError(faults)
+    return weights
+
+
+class LayerError(ValueError):
+    """Layers with faults, each with its place inside the value; pydantic hands it on to whoever words the message."""
+
+    def __init__(self, faults: list[Fault]) -> None:
+        super().__init__("faulty layers")
+        self.faults = faults
+
+
+def _layers_schema() -> dict[str, Any]:
+    convolution = rf"(conv[1-5]_|block[1-5]_conv)[1-4]({LINEAR})?"
+    name = {"type": "string", "pattern": rf"^({convolution}|relu[1-5]_[1-4]|(pool[1-5]|block[1-5]_pool))$"}
+    return {
+        "anyOf": [
+            {"type": "array", "items": name, "minItems": 1, "maxItems": len(ACTIVATIONS)},
+            {
+                "type": "object",
+                "propertyNames": name,
+                "additionalProperties": {"type": "number", "minimum": 0},
+                "minProperties": 1,
+            },
+        ]
+    }
+
+
+def _word_or_path(rule: OptionRule) -> Callable[[str], str]:
+    def check(value: str) -> str:
+        if rule.text_fault(value):
+            raise ValueError
+        return value
+
+    return check

@@ -1,0 +1,1 @@
+"""Pairs and matrices to jobs: files, combinations, names of outputs."""

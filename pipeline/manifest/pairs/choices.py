@@ -1,0 +1,134 @@
+"""The pictures that a pair or a matrix names: plain names, patterns, names taken away by `!`, and blends of styles."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.job import StyleImage
+from pipeline.manifest.pairs.naming import picture_fields
+from pipeline.manifest.pairs.paths import cut_by_comment, warn_of_path
+from pipeline.manifest.pairs.pictures import PictureFinder, matches
+from pipeline.manifest.yaml.problems import Problems, shorten
+from pipeline.manifest.yaml.tree import ListNode, MapNode, Node, ScalarNode
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A content, a style or a blend of styles: its names in the manifest, its files, and its fields of a pattern."""
+
+    names: tuple[str, ...]
+    images: tuple[StyleImage, ...]
+    fields: Mapping[str, str]
+
+
+class Chooser:
+    """Reads the nodes of `content` and `style`. `role` is one of these two words."""
+
+    def __init__(self, input_folder: Path, finder: PictureFinder, problems: Problems) -> None:
+        self._input = input_folder
+        self._finder = finder
+        self._problems = problems
+        self._known: dict[tuple[str, str], Picture] = {}
+
+    def of_pair(self, role: str, node: Node) -> Picture | None:
+        """The one picture or blend of a pair, or None with the fault noted."""
+        if isinstance(node, ListNode):
+            return self._blend(node)
+        assert isinstance(node, ScalarNode)
+        if ("*" in node.text or "?" in node.text) and self._finder.is_pattern(node.text):
+            self._problems.add(
+                node.place, f"'{shorten(node.text)}' is a pattern, and a pair has one {role}; put it into a 'matrix'"
+            )
+            return None
+        return self._named(role, node)
+
+    def of_axis(self, role: str, node: Node) -> list[Picture] | None:
+        """The pictures of an axis in the order of its entries, each once; None with every fault noted."""
+        items = node.items if isinstance(node, ListNode) else [node]
+        taken_away = [item.text[1:] for item in items if isinstance(item, ScalarNode) and _is_negation(item)]
+        chosen: dict[tuple[str, ...], Picture] = {}
+        is_sound = True
+        for item in items:
+            if _is_negation(item):
+                continue
+            pictures = self._of_entry(role, item, taken_away)
+            is_sound = is_sound and pictures is not None
+            for picture in pictures or ():
+                chosen.setdefault((*picture.names, *(str(image.weight) for image in picture.images)), picture)
+        if is_sound and not chosen:
+            self._problems.add(node.place, f"no {role} is left: '!' takes away from the names and patterns beside it")
+            return None
+        return list(chosen.values()) if is_sound else None
+
+    def _of_entry(self, role: str, item: Node, taken_away: list[str]) -> list[Picture] | None:
+        if isinstance(item, ListNode):
+            blend = self._blend(item)
+            return None if blend is None else [blend]
+        assert isinstance(item, ScalarNode)
+        if not self._finder.is_pattern(item.text):
+            named = self._named(role, item)
+            if named is None:
+                return None
+            return [named] if _is_left(item.text, taken_away) else []
+        self._look_at(item)
+        try:
+            names = self._finder.find(item.text)
+        except ValueError as error:
+            self._problems.add(item.place, f"'{shorten(item.text)}' {error}")
+            return None
+        if not names:
+            reason = self._finder.why_nothing(item.text)
+            self._problems.add(
+                item.place, f"'{shorten(item.text)}' matches no picture in the input folder {self._input}{reason}"
+            )
+            return None
+        return [self._picture(role, name) for name in names if _is_left(name, taken_away)]
+
+    def _blend(self, node: ListNode) -> Picture | None:
+        names, images = [], []
+        for item in node.items:
+            assert isinstance(item, MapNode)
+            image = item.entries["image"].node
+            assert isinstance(image, ScalarNode)
+            named = self._named("style", image)
+            if named is None:
+                return None
+            weight = item.entries["weight"].node if "weight" in item.entries else None
+            share = float(weight.value) if isinstance(weight, ScalarNode) and weight.value is not None else 1.0
+            names.append(image.text)
+            images.append(StyleImage(named.images[0].image, share))
+        return Picture(tuple(names), tuple(images), picture_fields(tuple(names), "style"))
+
+    def _named(self, role: str, node: ScalarNode) -> Picture | None:
+        return self._picture(role, node.text) if self._look_at(node) else None
+
+    def _picture(self, role: str, name: str) -> Picture:
+        key = (role, name)
+        if key not in self._known:
+            images = (StyleImage(Path(os.path.join(self._input, name))),)
+            self._known[key] = Picture((name,), images, picture_fields((name,), role))
+        return self._known[key]
+
+    def _look_at(self, node: ScalarNode) -> bool:
+        """Warn of what is probably not meant; false, with the problem noted, for what cannot be."""
+        if "\0" in node.text:
+            self._problems.add(node.place, f"'{shorten(node.text)}' has a NUL in it; no file has such a name")
+            return False
+        if cut := cut_by_comment(node, self._problems):
+            self._problems.add(node.place, cut)
+            return False
+        warn_of_path(node, self._problems)
+        if "\\" in node.text and not os.path.lexists(os.path.join(self._input, node.text)):
+            self._problems.warn(node.place, f"'{shorten(node.text)}' has a backslash; write '/' between folders")
+        return True
+
+
+def _is_negation(node: Node) -> bool:
+    return isinstance(node, ScalarNode) and node.text.startswith("!")
+
+
+def _is_left(name: str, taken_away: Iterable[str]) -> bool:
+    return not any(matches(pattern, name) for pattern in taken_away)

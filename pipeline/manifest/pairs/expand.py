@@ -1,0 +1,196 @@
+"""Pairs and matrices to jobs: names to files, layers to options, patterns to the names of outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pipeline.job import Job
+from pipeline.manifest.options.precedence import NOTHING, Folders, Layer, LayerReader, Layers, Settled
+from pipeline.manifest.options.rules import RULES
+from pipeline.manifest.pairs.choices import Chooser, Picture
+from pipeline.manifest.pairs.matrix import Combination, Matrix, read_matrix
+from pipeline.manifest.pairs.naming import (
+    DEEP_SUFFIXES,
+    DEFAULT_PATTERN,
+    Pattern,
+    option_field,
+    output_fault,
+    parse_pattern,
+)
+from pipeline.manifest.pairs.outputs import Outputs
+from pipeline.manifest.pairs.paths import cut_by_comment, warn_of_path
+from pipeline.manifest.pairs.pictures import PictureFinder
+from pipeline.manifest.sections import MatrixSection, PairSection
+from pipeline.manifest.yaml.problems import SHOWN_WIDTH, WHOLE_FILE, Place, Problems, shorten
+from pipeline.manifest.yaml.tree import MapNode, ScalarNode
+
+MAX_PAIRS = 100_000
+INDEX_DIGITS = 4  # so that names sort as their numbers do, up to 9,999 pairs of a matrix
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """What a pair and a matrix have in common."""
+
+    where: str
+    place: Place
+    output_node: ScalarNode | None
+    pattern: Pattern
+    layer: Layer
+    priority: int
+    meta: Mapping[str, Any]
+    advice: str = ""  # for a matrix of which two combinations want one output
+
+
+class Expansion:
+    """Grows the jobs of a manifest entry by entry. Faults are noted; a faulty entry adds no jobs."""
+
+    def __init__(self, folders: Folders, reader: LayerReader, layers: Layers, problems: Problems) -> None:
+        self.jobs: list[Job] = []
+        self._folders = folders
+        self._reader = reader
+        self._layers = layers
+        self._problems = problems
+        self._finder = PictureFinder(folders.input, folders.output)
+        self._chooser = Chooser(folders.input, self._finder, problems)
+        self._outputs = Outputs(problems)
+        self._wanted = 0
+        self._patterns: dict[str, Pattern] = {}
+
+    def add_pair(self, section: PairSection, node: MapNode) -> None:
+        """Add the job of one pair."""
+        content = self._chooser.of_pair("content", node.entries["content"].node)
+        style = self._chooser.of_pair("style", node.entries["style"].node)
+        entry = self._entry(section, node)
+        if content is not None and style is not None and entry is not None and self._has_room(node.place, 1):
+            self._add(entry, content, style, self._layers.settle(pair=entry.layer), index=1)
+
+    def add_matrix(self, section: MatrixSection, node: MapNode) -> None:
+        """Add the jobs of every combination that is not excluded."""
+        matrix = read_matrix(section, node, self._chooser, self._reader, self._layers.overrides, self._problems)
+        entry = self._entry(section, node)
+        if matrix is None or entry is None or self._has_clash(entry, node):
+            return
+        if not self._has_room(node.entries["matrix"].place, matrix.size, matrix):
+            return
+        entry = replace(entry, advice=matrix.advice(entry.pattern))
+        settled: dict[Combination, Settled] = {}
+        index = 0
+        for index, chosen in enumerate(matrix.combinations(), start=1):
+            options = matrix.options(chosen)
+            if options not in settled:
+                settled[options] = self._layers.settle(matrix.layer(chosen), entry.layer)
+            content, style = matrix.picture("content", chosen), matrix.picture("style", chosen)
+            if not self._add(entry, content, style, settled[options], index):
+                return  # the same fault in every name of a matrix is one fault
+        if index == 0:
+            self._problems.add(node.entries["exclude"].place, "every pair of this matrix is excluded; nothing is left")
+
+    def finish(self) -> None:
+        """Check what only all jobs together can show."""
+        self._outputs.check(self._folders.output, (path for job in self.jobs for path in _pictures_read(job)))
+        for folder in dict.fromkeys(self._finder.unreadable):
+            self._problems.warn(WHOLE_FILE, f"the folder '{folder}' cannot be listed; patterns find no pictures in it")
+
+    def _entry(self, section: PairSection | MatrixSection, node: MapNode) -> _Entry | None:
+        layer: Layer | None = NOTHING
+        if "options" in node.entries:
+            options: Any = section.options
+            layer = self._reader.layer(
+                options.given, node.entries["options"].node, lambda place: f"{self._problems.at(place)} (pair)"
+            )
+        output = node.entries["output"].node if "output" in node.entries else None
+        assert output is None or isinstance(output, ScalarNode)
+        pattern = self._pattern(output)
+        if layer is None or pattern is None:
+            return None
+        return _Entry(
+            where=self._problems.at(node.place),
+            place=node.place,
+            output_node=output,
+            pattern=pattern,
+            layer=layer,
+            priority=section.priority,
+            meta=section.meta,
+        )
+
+    def _pattern(self, node: ScalarNode | None) -> Pattern | None:
+        text = DEFAULT_PATTERN if node is None else node.text
+        if text not in self._patterns:
+            try:
+                self._patterns[text] = parse_pattern(text)
+            except ValueError as error:
+                assert node is not None  # the default pattern is sound
+                self._problems.add(node.place, str(error))
+                return None
+        if node is not None:
+            warn_of_path(node, self._problems)
+        return self._patterns[text]
+
+    def _has_clash(self, entry: _Entry, node: MapNode) -> bool:
+        """Whether an option is an axis and also set beside it, so that every value of the axis would paint the same."""
+        matrix = node.entries["matrix"].node
+        assert isinstance(matrix, MapNode)
+        clashes = [name for name in entry.layer if name in matrix.entries]
+        for name in clashes:
+            place = matrix.entries[name].place
+            self._problems.add(place, f"'{name}' is an axis of this matrix and also one of its 'options'; remove one")
+        return bool(clashes)
+
+    def _has_room(self, place: Place, pairs: int, matrix: Matrix | None = None) -> bool:
+        self._wanted += pairs
+        if self._wanted <= MAX_PAIRS:
+            return True
+        if self._wanted - pairs <= MAX_PAIRS:  # told once, where the limit is passed
+            what = f"this matrix makes {pairs:,} pairs ({matrix})" if matrix else f"this is pair {self._wanted:,}"
+            self._problems.add(place, f"{what}; a manifest may have {MAX_PAIRS:,}")
+        return False
+
+    def _add(self, entry: _Entry, content: Picture, style: Picture, settled: Settled, index: int) -> bool:
+        """Add a job unless its output cannot be; false, with the fault noted, then."""
+        name = entry.pattern.render(lambda field: _field(field, content, style, settled, index))
+        place = entry.place if entry.output_node is None else entry.output_node.place
+        if fault := output_fault(name):
+            cut = cut_by_comment(entry.output_node, self._problems) if entry.output_node else None
+            self._problems.add(place, cut or f"output '{shorten(name, SHOWN_WIDTH)}' {fault}")
+            return False
+        if settled.options.depth == 16 and not name.lower().endswith(DEEP_SUFFIXES):
+            wanted = " or ".join(DEEP_SUFFIXES)
+            self._problems.add(place, f"output '{shorten(name, SHOWN_WIDTH)}' must end in {wanted} to have depth 16")
+            return False
+        self._outputs.claim(name, entry.place, place, entry.advice)
+        self.jobs.append(
+            Job(
+                output=name,
+                content=content.images[0].image,
+                styles=style.images,
+                options=settled.options,
+                priority=entry.priority,
+                meta=entry.meta,
+                where=entry.where,
+                origins=settled.origins,
+            )
+        )
+        return True
+
+
+def _field(field: str, content: Picture, style: Picture, settled: Settled, index: int) -> str:
+    """The value of one field of a pattern for one pair."""
+    if field in content.fields:
+        return content.fields[field]
+    if field in style.fields:
+        return style.fields[field]
+    if field == "index":
+        return f"{index:0{INDEX_DIGITS}d}"
+    return option_field(getattr(settled.options, field))
+
+
+def _pictures_read(job: Job) -> Iterator[Path]:
+    yield job.content
+    for style in job.styles:
+        yield style.image
+    if job.options.init not in RULES["init"].words:
+        yield Path(job.options.init)

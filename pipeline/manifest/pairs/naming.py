@@ -1,0 +1,143 @@
+"""Names of outputs: patterns like `{content.stem}--{style.stem}.png`, and what may never be the name of an output.
+
+The fields are read here and not by `str.format`, so that a pattern can reach nothing but the fields.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import posixpath
+import re
+import unicodedata
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.manifest.yaml.problems import shorten, suggestion
+from pipeline.options import OPTION_NAMES
+
+OUTPUT_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".avif")
+DEEP_SUFFIXES = (".tif", ".tiff")  # of formats that can have 16 bits per colour
+DEFAULT_PATTERN = "{content.stem}--{style.stem}.png"
+PICTURE_FIELDS = ("content.stem", "content.name", "content.parent", "style.stem", "style.name", "style.parent", "index")
+FIELDS = (*PICTURE_FIELDS, *OPTION_NAMES)
+
+_RESERVED = frozenset((".pipeline", "report.json", "report.html", "report.txt"))  # the run's own files
+MAX_COMPONENT_BYTES = 240  # file systems hold 255; the rest is for the temporary file beside it
+_MAX_NAME_BYTES = 2000  # Linux opens paths up to 4096 bytes, and the output folder needs its part
+_MAX_STEM_BYTES = 100  # two of them and some options still fit into one component
+_FIELD = re.compile(r"\{([^{}]*)\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """A pattern, taken apart: literal text and field names in turn, starting and ending with text."""
+
+    parts: tuple[str, ...]
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The fields that it names."""
+        return self.parts[1::2]
+
+    def render(self, value_of: Callable[[str], str]) -> str:
+        """The name with every field's value, without empty and `.` folders."""
+        parts = list(self.parts)
+        parts[1::2] = map(value_of, self.fields)
+        name = "".join(parts)
+        if "//" in name or "./" in name:
+            lead = "/" if name.startswith("/") and not self.parts[1:] else ""
+            name = lead + "/".join(part for part in name.split("/") if part not in ("", "."))
+        return name
+
+
+def parse_pattern(text: str) -> Pattern:
+    """The pattern of an `output`. Raises ValueError with a sentence for an unknown field or a stray brace."""
+    parts = _FIELD.split(text)
+    for field in parts[1::2]:
+        if field not in FIELDS:
+            hint = (
+                suggestion(field, PICTURE_FIELDS if "." in field else FIELDS)
+                or f"; fields are {', '.join(PICTURE_FIELDS)} and the options"
+            )
+            raise ValueError(f"unknown field '{{{shorten(field)}}}'{hint}")
+    if any(brace in text for text in parts[0::2] for brace in "{}"):
+        raise ValueError(f"a brace stands alone in '{shorten(text)}'; braces hold a field, like {{content.stem}}")
+    return Pattern(tuple(parts))
+
+
+def output_fault(name: str) -> str | None:
+    """Why a name cannot be an output's, as the rest of a sentence, or None. Names have forward slashes."""
+    if name.startswith("/"):
+        return "is an absolute path; outputs are named below the output folder"
+    if not name.isprintable():
+        bad = next(character for character in name if not character.isprintable())
+        return f"has the character U+{ord(bad):04X} in its name; use printable ones"
+    if "\\" in name:
+        return "has a backslash in its name; write '/' between folders"
+    if name.lower() in _RESERVED:
+        return "is a name that the run itself writes; choose another one"
+    components = name.split("/")
+    for component in components:
+        if component == "..":
+            return "leads out of a folder with '..'; outputs stay below the output folder"
+        if component.startswith((".", "-")):
+            return f"has a part that starts with '{component[0]}'; start it with another character"
+        if len(component) * 4 > MAX_COMPONENT_BYTES and len(os.fsencode(component)) > MAX_COMPONENT_BYTES:
+            return f"has a part of {len(os.fsencode(component))} bytes; the limit is {MAX_COMPONENT_BYTES}"
+    if len(name) * 4 > _MAX_NAME_BYTES and len(os.fsencode(name)) > _MAX_NAME_BYTES:
+        return f"has {len(os.fsencode(name))} bytes; the limit is {_MAX_NAME_BYTES}"
+    if not components[-1].lower().endswith(OUTPUT_SUFFIXES):
+        return f"must end in one of {', '.join(OUTPUT_SUFFIXES)}"
+    return None
+
+
+def identity(name: str) -> str:
+    """What two names have in common that some file system takes for one: case and Unicode form do not count."""
+    if name.isascii():
+        return name.lower()
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+
+
+def picture_fields(names: tuple[str, ...], role: str) -> dict[str, str]:
+    """The fields of `content` or `style` for a picture's name, or those of a blend, joined by `+`."""
+    stems, bases, parents = [], [], []
+    for name in names:
+        parent, base = posixpath.split(name)
+        stem, suffix = posixpath.splitext(base)
+        stems.append(_tidy(stem))
+        bases.append(_tidy(stem) + suffix if stem else _tidy(base))
+        # Outside of the input folder only the last folder's name is kept: a name cannot hold '..' or a root.
+        inside = not posixpath.isabs(parent) and ".." not in parent.split("/")
+        folders = parent.split("/") if inside else [posixpath.basename(parent.rstrip("/."))]
+        parents.append("/".join(_tidy(folder) for folder in folders if folder not in ("", ".")) or ".")
+    return {
+        f"{role}.stem": "+".join(stems),
+        f"{role}.name": "+".join(bases),
+        f"{role}.parent": "+".join(dict.fromkeys(parents)),
+    }
+
+
+def option_field(value: Any) -> str:
+    """An option's value as a part of a name: numbers as short as they can be told apart, layers joined by `+`."""
+    if isinstance(value, float):
+        return repr(value).removesuffix(".0")
+    if isinstance(value, Mapping):
+        equal = len(set(value.values())) == 1
+        return "+".join(layer if equal else f"{layer}={option_field(weight)}" for layer, weight in value.items())
+    if isinstance(value, str) and "/" in value:
+        return _tidy(posixpath.splitext(posixpath.basename(value))[0])
+    return "default" if value is None else _tidy(str(value))
+
+
+def _tidy(text: str) -> str:
+    """Text of a file's name as a part of an output's name: no unlucky picture may stop the whole manifest."""
+    if not text.isprintable() or "/" in text or "\\" in text:
+        text = "".join("_" if c in "/\\" or not c.isprintable() else c for c in text)
+    if text.startswith((".", "-")):
+        text = "_" + text[1:]
+    if len(text) * 4 > _MAX_STEM_BYTES and len(encoded := text.encode()) > _MAX_STEM_BYTES:
+        digest = hashlib.sha256(encoded).hexdigest()[:8]
+        text = encoded[: _MAX_STEM_BYTES - len(digest) - 1].decode(errors="ignore") + "-" + digest
+    return text

@@ -1,0 +1,159 @@
+"""The walk: descend on an image, under any objective, by any optimizer; never lost, and cut and taken up again anywhere."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
+
+import numpy as np
+import tensorflow as tf
+
+from pipeline.errors import Diverged
+from pipeline.nst.optimizers import Optimizer, State, snapshot
+
+
+class Evaluation(Protocol):
+    """What an objective returns: a NamedTuple of scalars, one of which is the loss."""
+
+    @property
+    def total(self) -> tf.Tensor: ...
+
+    def __iter__(self) -> Iterator[tf.Tensor]: ...
+
+
+Evaluate = Callable[..., tuple[Evaluation, tf.Tensor]]
+"""From an image and further tensors (or nests of them) of fixed shapes to the evaluation and its gradient at the image."""
+
+
+def with_gradient(objective: Callable[..., Evaluation]) -> Evaluate:
+    """An objective with the gradient that TensorFlow finds, in one traced function."""
+
+    def evaluate(image: tf.Tensor, *arguments: Any) -> tuple[Evaluation, tf.Tensor]:
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(image)
+            evaluation = objective(image, *arguments)
+        return evaluation, tape.gradient(evaluation.total, image)
+
+    # Written as a graph by hand, so it need not be rewritten into one: tracing takes half the time.
+    traced: Evaluate = tf.function(evaluate, autograph=False)
+    return traced
+
+
+_IMPROVEMENT = 0.999  # what is left of a loss that was lowered by a thousandth: what `patience` promises
+# A third loss or gradient that is not finite, after two returns to the best picture with half the step, is not chance.
+_SETBACKS_ALLOWED = 2
+
+
+class Descent:
+    """An optimizer bound to an evaluation.
+
+    The image with the lowest loss seen so far is kept in `best`. Where a loss or gradient is not finite, the walk goes back to
+    it with half the step; the steps at which that happened are in `setbacks`.
+    """
+
+    def __init__(self, evaluate: Evaluate, optimizer: Optimizer) -> None:
+        self.evaluate = evaluate
+        self.optimizer = optimizer
+        self.best = tf.Variable(tf.zeros_like(optimizer.image), name="best")
+        self.best_loss = tf.Variable(np.inf, dtype=tf.float32, name="best_loss")
+        self.setbacks: list[int] = []
+        self.flat_at: int | None = None
+        """The step at which patience ended."""
+        self._better = (0, math.inf)  # step and loss of the last improvement that counts for patience
+        self._move = tf.function(self._moved, autograph=False)
+
+    def _moved(self, loss: tf.Tensor, gradient: tf.Tensor) -> tf.Tensor:
+        """Move on if loss and gradient are finite, else go back; says which."""
+        finite = tf.math.is_finite(loss) & tf.reduce_all(tf.math.is_finite(gradient))
+
+        def on() -> tf.Tensor:
+            tf.cond(loss < self.best_loss, lambda: self._keep(loss), lambda: self.best_loss.read_value())
+            self.optimizer.update(gradient)
+            return tf.constant(True)
+
+        def back() -> tf.Tensor:
+            self.optimizer.retreat(self.best)
+            return tf.constant(False)
+
+        return tf.cond(finite, on, back)
+
+    def _keep(self, loss: tf.Tensor) -> tf.Tensor:
+        self.best.assign(self.optimizer.image)
+        return self.best_loss.assign(loss)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory that the walk itself holds."""
+        return self.optimizer.nbytes + int(np.prod(self.best.shape)) * int(self.best.dtype.size)
+
+    def prepare(self, *arguments: Any) -> None:
+        """Trace what is not traced yet, for arguments like these."""
+        if isinstance(self.evaluate, tf.types.experimental.PolymorphicFunction):
+            self.evaluate.get_concrete_function(self.optimizer.image.read_value(), *arguments)
+        self._move.get_concrete_function(self.best_loss.read_value(), self.best.read_value())
+
+    def start(self, image: tf.Tensor) -> None:
+        """Forget every earlier walk and stand at `image`."""
+        self.optimizer.restart(image)
+        self.best.assign(image)
+        self.best_loss.assign(np.inf)
+        self.setbacks, self.flat_at, self._better = [], None, (0, math.inf)
+
+    def run(
+        self,
+        steps: int,
+        *arguments: Any,
+        after: int = 0,
+        patience: int = 0,
+        diagnose: Callable[[tf.Tensor], str] = lambda image: "",
+    ) -> Iterator[tuple[int, tuple[float, ...]]]:
+        """Go on from where the walk stands, `after` so many evaluations, until it has made `steps` of them; yield each one's
+        number (from 1) and its values as floats, in the objective's order. Evaluations that are not finite are not yielded.
+        With `patience` above 0 the walk ends early when so many evaluations in a row did not lower the loss by a thousandth.
+
+        Raises Diverged at the third that is not, naming the step and what `diagnose` says of the image there.
+        """
+        for step in range(after + 1, steps + 1):
+            if (
+                0 < patience <= step - 1 - self._better[0]
+            ):  # asked here, so that a walk taken up where it ended ends there
+                self.flat_at = step - 1
+                break
+            evaluation, gradient = self.evaluate(self.optimizer.image.read_value(), *arguments)
+            where = self.optimizer.image.read_value() if not math.isfinite(float(evaluation.total)) else None
+            moved = bool(self._move(evaluation.total, gradient))
+            del gradient  # one picture less beside the next evaluation
+            if not moved:
+                self.setbacks.append(step)
+                if len(self.setbacks) > _SETBACKS_ALLOWED:
+                    found = diagnose(where) if where is not None else "the loss is finite and its gradient is not"
+                    raise Diverged(
+                        f"loss or gradient not finite at step {step} of {steps}, for the {len(self.setbacks)}rd time"
+                        f"{f' ({found})' if found else ''}; use smaller weights, a smaller learning_rate, or precision: float32"
+                    )
+                continue
+            loss = float(evaluation.total)
+            if loss < self._better[1] * _IMPROVEMENT:
+                self._better = (step, loss)
+            yield step, tuple(float(value) for value in evaluation)
+        if not math.isfinite(float(self.best_loss)):
+            raise Diverged(f"no evaluation of {steps} was finite; use smaller weights or precision: float32")
+
+    def state(self) -> State:
+        """Where the walk stands, as arrays: `restore` goes on from there bit for bit."""
+        return {
+            **self.optimizer.state(),
+            "best": snapshot(self.best),
+            "best_loss": snapshot(self.best_loss),
+            "setbacks": np.array(self.setbacks, np.int64),
+            "better": np.array(self._better, np.float64),
+        }
+
+    def restore(self, state: State) -> None:
+        """Stand where `state` was taken. Raises KeyError or ValueError where it is another descent's."""
+        self.optimizer.restore(state)
+        self.best.assign(state["best"])
+        self.best_loss.assign(state["best_loss"])
+        self.setbacks, self.flat_at = [int(step) for step in state["setbacks"]], None
+        self._better = (int(state["better"][0]), float(state["better"][1]))

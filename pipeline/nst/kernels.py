@@ -1,0 +1,177 @@
+"""Weight files read into arrays: {layer: (kernel, bias)} of VGG19's sixteen convolutions.
+
+Kernels are float32 (3, 3, channels in, channels out), biases float32 (channels out,), as Keras keeps them.
+"""
+
+from __future__ import annotations
+
+import collections
+import io
+import math
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import WeightsError
+from pipeline.nst.weights import EIGHT_BIT_FILE, Weights
+from pipeline.options import CHANNELS_OF_BLOCK, LAYERS
+
+Array = NDArray[np.float32]
+Kernels = Mapping[str, tuple[Array, Array]]
+
+CONVOLUTIONS = tuple(layer for layer in LAYERS if "conv" in layer)
+
+
+def load_kernels(weights: Weights) -> Kernels:
+    """Read the weights that `weights.locate` found. Raises WeightsError when the file is not VGG19's."""
+    if weights.path is None:
+        return _random_kernels()
+    read = _read_eight_bit if weights.path.name == EIGHT_BIT_FILE else _read_hdf5
+    kernels = read(weights.path)
+    for layer, (kernel, bias) in kernels.items():
+        if kernel.shape != kernel_shape(layer) or bias.shape != kernel_shape(layer)[-1:]:
+            raise WeightsError(
+                f"weights {weights.path} do not fit VGG19: {layer} has a kernel of {kernel.shape} and a bias of {bias.shape}, "
+                f"it should be {kernel_shape(layer)} and {kernel_shape(layer)[-1:]}"
+            )
+        if not (np.isfinite(kernel).all() and np.isfinite(bias).all()):
+            raise WeightsError(
+                f"weights {weights.path} hold values that are not finite (in {layer}); load the file anew"
+            )
+    return kernels
+
+
+def kernel_shape(layer: str) -> tuple[int, int, int, int]:
+    """(3, 3, channels in, channels out) of a convolution: `block2_conv1` is (3, 3, 64, 128)."""
+    block, convolution = int(layer[5]), int(layer[-1])
+    channels = CHANNELS_OF_BLOCK[block - 1]
+    before = channels if convolution > 1 else (CHANNELS_OF_BLOCK[block - 2] if block > 1 else 3)
+    return (3, 3, before, channels)
+
+
+def _random_kernels() -> Kernels:
+    """Seeded weights for tests: He et al., arXiv 1502.01852, Eq. 10 (variance 2 / fan in), which keeps activations of one
+    size through ReLU layers. The same on every machine."""
+    random = np.random.default_rng(19)
+    kernels = {}
+    for layer in CONVOLUTIONS:
+        shape = kernel_shape(layer)
+        deviation = math.sqrt(2 / math.prod(shape[:3]))
+        kernels[layer] = (
+            (random.standard_normal(shape) * deviation).astype(np.float32),
+            np.zeros(shape[-1], np.float32),
+        )
+    return kernels
+
+
+# ------------------------------------------------------------------------------------------------------------------- HDF5
+
+
+def _read_hdf5(path: Path) -> Kernels:
+    """Keras' three layouts hold each layer's kernel and bias somewhere below a group that bears the layer's name, or, in
+    `.weights.h5` of Keras 3, below `layers/conv2d`, `layers/conv2d_1`, ... in the network's order."""
+    try:
+        with h5py.File(path, "r") as file:
+            arrays: dict[str, NDArray[Any]] = {}
+            file.visititems(
+                lambda name, item: arrays.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None
+            )
+    except OSError as error:
+        raise WeightsError(f"weights {path} are not an HDF5 file ({_first_bytes(path)}); load the file anew") from error
+
+    kernels = {}
+    for index, layer in enumerate(CONVOLUTIONS):
+        groups = {layer, "conv2d" if index == 0 else f"conv2d_{index}"}
+        found = [array for name, array in arrays.items() if groups & set(name.split("/")[:-1])]
+        kernel = next((array for array in found if array.ndim == 4), None)
+        bias = next((array for array in found if array.ndim == 1), None)
+        if kernel is None or bias is None:
+            raise WeightsError(
+                f"weights {path} hold no kernel and bias for VGG19's layer {layer}; got {len(arrays)} arrays, "
+                f"the first ones {', '.join(sorted(arrays)[:3]) or 'none'}"
+            )
+        kernels[layer] = (kernel.astype(np.float32), bias.astype(np.float32))
+    return kernels
+
+
+def _first_bytes(path: Path) -> str:
+    with path.open("rb") as file:
+        start = file.read(64).lstrip()
+    if start[:1] == b"<":
+        return "it looks like an HTML page"
+    return "it is empty" if not start else f"it starts with {start[:8]!r}"
+
+
+# ------------------------------------------------------------------------------------------------------------------ 8 bit
+
+
+class _Storage(NamedTuple):
+    key: str
+    dtype: np.dtype[Any]
+
+
+class _Tensor(NamedTuple):
+    storage: _Storage
+    offset: int
+    shape: tuple[int, ...]
+
+
+# The only names that the file's pickle needs; whatever else it asks for is refused. torch's own classes are never
+# imported: a tensor becomes a note of where its numbers stand.
+_ALLOWED: Mapping[tuple[str, str], Any] = {
+    ("collections", "OrderedDict"): collections.OrderedDict,
+    ("torch._utils", "_rebuild_tensor_v2"): lambda storage, offset, shape, *_: _Tensor(storage, offset, shape),
+    ("torch", "ByteStorage"): np.dtype(np.uint8),
+    ("torch", "FloatStorage"): np.dtype("<f4"),
+}
+
+
+class _TensorNotes(pickle.Unpickler):
+    """Unpickles the directory of an old-style torch save, and nothing else."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        try:
+            return _ALLOWED[module, name]
+        except KeyError:
+            raise WeightsError(f"the weight file asks for {module}.{name}, which it should not; load it anew") from None
+
+    def persistent_load(self, pid: Any) -> _Storage:
+        _kind, dtype, key, *_ = pid
+        return _Storage(key, dtype)
+
+
+def _read_eight_bit(path: Path) -> Kernels:
+    """The old-style torch save: magic number, protocol, facts of the machine, directory of tensors, list of storage keys
+    (five pickles), then each storage as an int64 count and its numbers, little-endian.
+
+    A kernel is an index into a table of 256 centroids, (out, in, 3, 3); the bias is kept exactly.
+    """
+    file = io.BytesIO(path.read_bytes())
+    for _ in range(3):
+        _TensorNotes(file).load()
+    tensors: dict[str, _Tensor] = _TensorNotes(file).load()
+    keys: list[str] = _TensorNotes(file).load()
+    storages = {tensor.storage.key: tensor.storage for tensor in tensors.values()}
+    numbers: dict[str, NDArray[Any]] = {}
+    for key in keys:
+        count = int.from_bytes(file.read(8), "little")
+        dtype = storages[key].dtype
+        numbers[key] = np.frombuffer(file.read(count * dtype.itemsize), dtype)
+
+    def array(name: str) -> NDArray[Any]:
+        storage, offset, shape = tensors[name]
+        return numbers[storage.key][offset : offset + math.prod(shape)].reshape(shape)
+
+    kernels = {}
+    for layer in CONVOLUTIONS:
+        kernel = array(f"{layer}_W_table")[array(f"{layer}_W_q")]
+        kernels[layer] = (
+            np.ascontiguousarray(kernel.transpose(2, 3, 1, 0), np.float32),
+            array(f"{layer}_b").astype(np.float32),
+        )
+    return kernels

@@ -1,0 +1,1 @@
+"""What stands in an output folder: whole files, records, hashes, failures, the lock."""
