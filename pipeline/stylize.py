@@ -13,7 +13,7 @@ from __future__ import annotations
 import functools
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -82,6 +82,10 @@ class Progress:
     arrays: dict[str, NDArray[np.generic]]
 
 
+Painting = Generator[tuple[Reading, Callable[[], Progress]], None, Stylization]
+"""Readings, each with what takes down where the walk stands, and at last the finished picture."""
+
+
 def stylize(content: Source, style: Source | list[Source | tuple[Source, float]], **options: Any) -> Stylization:
     """Paint one picture: `stylize("photo.jpg", "starry.jpg", size=512, steps=300, seed=7).image.save("out.png")`.
 
@@ -96,13 +100,14 @@ def stylize(content: Source, style: Source | list[Source | tuple[Source, float]]
 
     wanted = options_from_python(options)
     styles = _shares(style)
-    return paint(
+    painting = paint(
         open_any(content),
         [(open_any(source), share) for source, share in styles],
         wanted,
         _workshop(locate(wanted.weights)),
         start=open_any(wanted.init) if wanted.starts_from_file else None,
     )
+    return finished(painting)
 
 
 def _shares(style: Source | list[Source | tuple[Source, float]]) -> list[tuple[Source, float]]:
@@ -126,6 +131,16 @@ def _workshop(weights: NetworkWeights) -> Workshop:
     return Workshop(weights)
 
 
+def finished(painting: Painting) -> Stylization:
+    """What a painting comes to, without a look at its readings."""
+    while True:
+        try:
+            next(painting)
+        except StopIteration as end:
+            result: Stylization = end.value
+            return result
+
+
 def paint(
     content: Picture,
     styles: Sequence[tuple[Picture, float]],
@@ -134,12 +149,11 @@ def paint(
     *,
     start: Picture | None = None,
     resume: Progress | None = None,
-    on_reading: Callable[[Reading, Callable[[], Progress]], None] = lambda reading, take: None,
-) -> Stylization:
+) -> Painting:
     """The walk of one pair. `styles` are pictures with their shares; `start` is the picture of `init`, where it is a path.
 
-    After each evaluation `on_reading` is called with its reading and with a function that takes down where the walk stands:
-    given back as `resume`, with the same pair on the same machine, it ends in the same bytes. Its arrays are taken out of it.
+    After each evaluation it yields the reading, and a function that takes down where the walk stands: given back as
+    `resume`, with the same pair on the same machine, it ends in the same bytes. Returns the finished picture.
     """
     import numpy as np
     import tensorflow as tf
@@ -185,7 +199,7 @@ def paint(
             reading = _reading(step, side, time.perf_counter() - clock, *distances)
             if final:
                 trace.append(reading)
-            on_reading(reading, functools.partial(_progress, stage, step, began, trace, descent))
+            yield reading, functools.partial(_progress, stage, step, began, trace, descent)
         notes += [f"step {step} at {side} px: {_SETBACK}" for step in descent.setbacks]
         notes += [f"stopped at step {descent.flat_at} of {steps}: {_FLAT}"] if descent.flat_at else []
         coarse = Coarse(descent.best.numpy(), scene.photograph)

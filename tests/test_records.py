@@ -117,11 +117,11 @@ def test_a_picture_that_stands_in_many_pairs_is_hashed_and_measured_once(project
         )
     assert len(plan_rows(make_plan(manifest, State(manifest.output)), manifest)) == 6
     assert sorted((name, path.name) for name, path in read) == [
-        ("image_size", "dog.png"),
-        ("image_size", "sea.png"),
-        ("hash_file", "dog.png"),
-        ("hash_file", "sea.png"),
-        ("hash_file", "wave.png"),
+        ("batch.estimates.estimator.image_size", "dog.png"),
+        ("batch.estimates.estimator.image_size", "sea.png"),
+        ("store.records.hash_file", "dog.png"),
+        ("store.records.hash_file", "sea.png"),
+        ("store.records.hash_file", "wave.png"),
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from pipeline.errors import BadImage, OptionError
 from pipeline.images.picture import Picture
 from pipeline.nst.weights import locate
 from pipeline.options import Options
-from pipeline.stylize import paint
+from pipeline.stylize import finished, paint
 
 pytestmark = pytest.mark.slow
 
@@ -141,7 +142,7 @@ def test_a_file_opened_at_two_sizes_is_measured_twice():
     options = Options(size=60, steps=2, weights="random")
 
     def painted(workshop, content):
-        return paint(content, [(style, 1.0)], options, workshop).pixels
+        return finished(paint(content, [(style, 1.0)], options, workshop)).pixels
 
     both = Workshop(locate("random"))
     painted(both, large)
@@ -195,15 +196,15 @@ def test_taken_up_again_at_any_size_a_pair_in_bfloat16_ends_in_the_same_bytes():
     )
     taken = []
 
-    def keep(reading, take):
-        if (reading.side, reading.step) in ((64, 3), (128, 5)):
-            taken.append(take())
-
     workshop = Workshop(locate("random"))
-    whole = paint(content, [(style, 1.0)], options, workshop, on_reading=keep)
+    painting = paint(content, [(style, 1.0)], options, workshop)
+    for reading, snapshot in itertools.islice(painting, 4 + 7):  # all but the last step
+        if (reading.side, reading.step) in ((64, 3), (128, 5)):
+            taken.append(snapshot())
+    whole = finished(painting)
     assert len(taken) == 2
     for progress in taken:
-        again = paint(content, [(style, 1.0)], options, workshop, resume=progress)
+        again = finished(paint(content, [(style, 1.0)], options, workshop, resume=progress))
         assert [reading.total for reading in again.trace] == [reading.total for reading in whole.trace]
         assert np.array_equal(again.pixels, whole.pixels)
         assert again.last == whole.last

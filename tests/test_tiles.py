@@ -21,7 +21,7 @@ from pipeline.nst.tiled import Tiles, radius  # noqa: E402
 from pipeline.nst.tiling import HALOS, Tiling  # noqa: E402
 from pipeline.nst.weights import locate  # noqa: E402
 from pipeline.options import Options  # noqa: E402
-from pipeline.stylize import paint  # noqa: E402
+from pipeline.stylize import finished, paint  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +121,8 @@ def test_a_picture_painted_in_tiles_is_the_same_to_rounding():
     painting = Picture(noise(1, 300, 280).numpy(), None, "2", "painting")
     options = Options(size=300, steps=5, precision="float32")
     whole, tiled = (
-        paint(picture, [(painting, 1.0)], replace(options, tile=tile), shop).pixels.astype(int) for tile in ("off", 256)
+        finished(paint(picture, [(painting, 1.0)], replace(options, tile=tile), shop)).pixels.astype(int)
+        for tile in ("off", 256)
     )
     assert np.abs(whole - tiled).max() <= 2
     assert (whole != tiled).mean() < 0.01

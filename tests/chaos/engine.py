@@ -49,7 +49,7 @@ class Workshop:
         """In no tiles."""
 
 
-def paint(content, styles, options, workshop, *, start=None, resume=None, on_reading=lambda reading, take: None):
+def paint(content, styles, options, workshop, *, start=None, resume=None):
     """As pipeline.stylize.paint, in pure NumPy: a third of the steps at half the size, the others at the full one."""
     began = time.perf_counter() - (resume.seconds if resume else 0.0)
     output = PAIR["output"]
@@ -76,7 +76,7 @@ def paint(content, styles, options, workshop, *, start=None, resume=None, on_rea
             if stage == len(stages) - 1:
                 trace.append(reading)
             progress = Progress(stage, step, seconds, tuple(trace), {"state": state})
-            on_reading(reading, lambda progress=progress: progress)
+            yield reading, lambda progress=progress: progress
     first, last = (Losses(total=end.total, content=end.content, style=0.0, tv=0.0) for end in (trace[0], trace[-1]))
     return Stylization(
         pixels=to_uint8(state * np.float32(255)),

@@ -22,7 +22,7 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict
 from enum import Enum
@@ -33,7 +33,7 @@ from typing import IO, Any
 from pipeline.batch.checkpoints import CheckpointManager
 from pipeline.batch.system.machine import peak_memory, processor, reset_peak_memory
 from pipeline.errors import EnvironmentProblem, ExitCode, OutOfMemory, OutputError, PairError, StylizeError
-from pipeline.job import Job, Reading
+from pipeline.job import Job
 from pipeline.nst.precision import automatic_precision
 from pipeline.nst.weights import Weights
 from pipeline.store.disk import write_whole
@@ -219,18 +219,22 @@ class _Painter:
             tell=self._tell,
         )
 
-        def read_out(reading: Reading, snapshot: Callable[[], Progress]) -> None:
-            self.phase = _Phase.WORK
-            _say(self._out, {"type": "reading", "coarse": reading.side < longer_side, **asdict(reading)})
-            checkpoints.maybe_save(reading, snapshot, leaving=self.stopping)
-            if self.stopping:
-                raise _Interrupted
-
         workshop = self._workshop
 
         def painted(resume: Progress | None) -> Stylization:
             try:
-                return paint(content, styles, job.options, workshop, start=start, resume=resume, on_reading=read_out)
+                painting = paint(content, styles, job.options, workshop, start=start, resume=resume)
+                while True:
+                    try:
+                        reading, snapshot = next(painting)
+                    except StopIteration as end:
+                        result: Stylization = end.value
+                        return result
+                    self.phase = _Phase.WORK
+                    _say(self._out, {"type": "reading", "coarse": reading.side < longer_side, **asdict(reading)})
+                    checkpoints.maybe_save(reading, snapshot, leaving=self.stopping)
+                    if self.stopping:
+                        raise _Interrupted
             except (MemoryError, tf.errors.ResourceExhaustedError) as error:
                 raise _TOO_LITTLE_MEMORY from error
 
