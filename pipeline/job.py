@@ -6,7 +6,7 @@ A manifest becomes `Job`s; a `Job`, with its `Options`, becomes an `Outcome`; an
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -106,28 +106,64 @@ def shown_name(path: Path, folder: Path) -> str:
 # -------------------------------------------------------------------------------------------------------------- the record
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Losses:
-    """One evaluation of the objective. Parts are already multiplied by their weights, so they sum to `total` (Eq. 7)."""
-
-    total: float
-    content: float
-    style: float
-    tv: float
+# Losses that every objective has, in the order in which reports name them; those of further terms follow.
+_FIRST_LOSSES = ("total", "content", "style", "tv")
+_NO_LOSSES = ("step", "seconds", "side")  # the other entries of a reading's row
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """The losses of one step. `step` counts evaluations from 1 at this size; `seconds` count from the first of them; `side` is
-    the longer side, in pixels, of the picture that was evaluated: the result's, or a coarser one of its pyramid."""
+    """The losses of one step. `step` counts evaluations from 1 at this size; `seconds` count from the
+    first of them; `side` is the longer side, in pixels, of the picture that was evaluated: the
+    result's, or a coarser one of its pyramid.
+
+    `losses` are named by the terms of the objective, and one is `total`. Each is already multiplied by
+    its weight, so that the others sum to `total` (Eq. 7).
+    """
 
     step: int
     seconds: float
-    total: float
-    content: float
-    style: float
-    tv: float
     side: int = 0
+    losses: Mapping[str, float]
+
+    @property
+    def total(self) -> float:
+        """The objective's value."""
+        return self.losses["total"]
+
+    @property
+    def content(self) -> float:
+        """The content term's loss; 0 where the objective has no such term."""
+        return self.losses.get("content", 0.0)
+
+    @property
+    def style(self) -> float:
+        """The style term's loss; 0 where the objective has no such term."""
+        return self.losses.get("style", 0.0)
+
+    @property
+    def tv(self) -> float:
+        """The total variation term's loss; 0 where the objective has no such term."""
+        return self.losses.get("tv", 0.0)
+
+    def as_row(self) -> dict[str, float]:
+        """Flat, as in report.json's `trace`; `from_row` gives an equal reading back."""
+        return {"step": self.step, "seconds": self.seconds, **self.losses, "side": self.side}
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> Reading:
+        """The reading that `as_row` described. Raises KeyError where step, seconds or side is missing."""
+        losses = {name: value for name, value in row.items() if name not in _NO_LOSSES}
+        return cls(step=row["step"], seconds=row["seconds"], side=row["side"], losses=losses)
+
+
+def loss_names(rows: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
+    """The losses in rows of a trace, or in losses by name: total, content, style and tv first, whether
+    they are there or not, then those of further terms as they come."""
+    found = dict.fromkeys(_FIRST_LOSSES)
+    for row in rows:
+        found |= dict.fromkeys(row)
+    return tuple(name for name in found if name not in _NO_LOSSES)
 
 
 Status = Literal["done", "up_to_date", "failed", "interrupted", "not_started", "quarantined"]

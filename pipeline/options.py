@@ -245,6 +245,11 @@ class Options:
     depth: Literal[8, 16] = _option(8, "bits per colour of the picture; 16 for .tif outputs only")
     quality: int = _option(95, "of jpg, webp and avif outputs", ge=1, le=100, examples=[90])
 
+    def group(self, name: str) -> tuple[object, ...]:
+        """The values of one of `GROUPS`, to keep something by that depends on all of them."""
+        values = (getattr(self, option) for option in GROUPS[name])
+        return tuple(tuple(v.items()) if isinstance(v, Mapping) else v for v in values)
+
     @property
     def starts_from_file(self) -> bool:
         """Is `init` the path of an image, and not one of its words?"""
@@ -256,6 +261,24 @@ class Options:
         values = {name: getattr(self, name) for name in OPTION_NAMES}
         return {name: dict(value) if isinstance(value, Mapping) else value for name, value in values.items()}
 
+
+GROUPS: Mapping[str, tuple[str, ...]] = {
+    "name": ("preset",),
+    "sizes": ("size", "style_scale", "style_aspect", "scales"),
+    "network": ("weights", "pooling", "border", "precision", "tile"),
+    "objective": (
+        *("losses", "content_weight", "style_weight", "tv_weight", "tv_kind", "tv_unit"),
+        *("content_layers", "style_layers"),
+    ),
+    "start": ("init", "noise_level", "noise_ratio", "seed"),
+    "descent": (
+        *("optimizer", "learning_rate", "learning_rate_decay", "beta_1", "beta_2"),
+        *("preconditioner", "history", "clip"),
+    ),
+    "length": ("steps", "patience"),
+    "output": ("preserve_color", "strength", "depth", "quality"),
+}
+"""Every option stands in one group: what is kept between pairs is kept by groups and cannot forget one."""
 
 OPTION_NAMES: tuple[str, ...] = tuple(f.name for f in dataclasses.fields(Options))
 

@@ -1,131 +1,160 @@
-"""What one size of a pair is painted from: its pixels, what to make of them, and where the descent begins."""
+"""What one stage of a pair is painted from: its pixels, what to compare with, where the descent
+begins."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipeline.options import Options
-from pipeline.sizes import style_size
+from pipeline.pictures import Pictures
+from pipeline.schedule import Size, Stage
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from pipeline.images.picture import Picture
-    from pipeline.nst.engine import Workshop
-    from pipeline.nst.objective import Targets
+    from pipeline.nst.engine import TransferEngine
+    from pipeline.nst.terms.term import Sources
 
     Pixels = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Scene:
-    """What one size of the pyramid is painted from: pixels (height, width, 3) of that size, and what to make of them."""
+class StageInputs:
+    """The pictures of one stage, at its size: pixels (height, width, 3). `style_images` are
+    recoloured where the pair asks for it."""
 
+    stage: Stage
     photograph: Pixels
-    painting: Pixels | None  # the first style image, where the descent starts from it
-    targets: Targets
+    style_images: tuple[Pixels, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Coarse:
-    """A picture painted at a smaller size, and the photograph at that size."""
+class StageResult:
+    """A picture painted at one size, and the photograph at that size."""
 
     picture: Pixels
     photograph: Pixels
 
 
-def scene_of(
-    content: Picture,
-    styles: Sequence[tuple[Picture, float]],
-    options: Options,
-    workshop: Workshop,
-    size: tuple[int, int],
-    precision: str,
-) -> Scene:
-    """A pair at one size (width, height), its targets measured in `precision`, `float32` or `bfloat16`. Raises BadImage where
-    too little would be left of a style image."""
-    from pipeline.nst.objective import Targets, blend
-
-    photograph = _resized(content, size)
+def stage_inputs(pictures: Pictures, options: Options, stage: Stage) -> StageInputs:
+    """The pictures of a pair at the sizes of a stage."""
+    photograph = _resized(pictures.content, stage.size)
     recoloured = _recolouring(options, photograph)
-    paintings = [recoloured(_resized(style, style_size(style, size, options))) for style, _share in styles]
-    measured = [
-        workshop.style_targets(options, (*_seen(style), *_colours_from(content, options, size)), painting, precision)
-        for (style, _share), painting in zip(styles, paintings, strict=True)
-    ]
-    targets = Targets(
-        workshop.content_targets(options, _seen(content), photograph, precision),
-        blend(measured, [share for _style, share in styles]),
+    return StageInputs(
+        stage,
+        photograph,
+        tuple(
+            recoloured(_resized(style, size))
+            for (style, _share), size in zip(pictures.styles, stage.style_sizes, strict=True)
+        ),
     )
-    return Scene(photograph, paintings[0] if options.init == "style" else None, targets)
 
 
-def _resized(picture: Picture, size: tuple[int, int]) -> Pixels:
-    """Its pixels at a size (width, height), not to be written to: as they are where they have it, large ones need not be held
-    twice."""
+def sources(
+    pictures: Pictures,
+    inputs: StageInputs,
+    options: Options,
+    engine: TransferEngine,
+    start: Pixels,
+) -> Sources:
+    """What the targets of a stage are made from; `start` is the picture that it begins with."""
+    from pipeline.nst.engine import Setting
+    from pipeline.nst.terms.term import Sources, Style
+
+    stage = inputs.stage
+    setting = Setting(options, stage.precision, stage.tiling)
+    colours = _colours_from(pictures.content, options, stage.size)
+    styles = [
+        Style(
+            engine.image(Setting(options, stage.precision, tiling), pixels, (*_seen(style), *colours)),
+            share,
+        )
+        for (style, share), pixels, tiling in zip(
+            pictures.styles, inputs.style_images, stage.style_tilings, strict=True
+        )
+    ]
+    photograph = engine.image(setting, inputs.photograph, _seen(pictures.content))
+    return Sources(photograph, styles, engine.image(setting, start, None))
+
+
+def initial_image(pictures: Pictures, inputs: StageInputs, options: Options, before: StageResult | None) -> Pixels:
+    """The picture a stage begins with (height, width, 3): the coarser stage's, `before`, enlarged,
+    or at the first stage what `init` says. One of another shape than the photograph's is filled and
+    cropped."""
+    import numpy as np
+
+    from pipeline.images.scale import cover
+
+    if before is not None:
+        return _upsampled(before, inputs.photograph, options)
+    height, width, _ = inputs.photograph.shape
+    if pictures.start is not None:
+        return cover(pictures.start.pixels, width, height)
+    if options.init == "style":
+        return cover(inputs.style_images[0], width, height)
+    if options.init == "noise":
+        random = np.random.default_rng(options.seed)
+        noise = random.normal(_MIDDLE_GREY, options.noise_level, inputs.photograph.shape)
+        mixed = options.noise_ratio * noise + (1 - options.noise_ratio) * inputs.photograph
+        return np.clip(mixed, 0, 255).astype(np.float32)
+    return inputs.photograph
+
+
+# The paper starts from "a white noise image" and gives no more; the default level of 40 stays mostly
+# inside 0..255.
+_MIDDLE_GREY = 127.5
+
+
+def _upsampled(before: StageResult, photograph: Pixels, options: Options) -> Pixels:
+    """A coarse picture at the next size. One that began as the photograph gets the detail of it that
+    it could not hold."""
+    import numpy as np
+
+    from pipeline.images.scale import resize
+
+    height, width, _ = photograph.shape
+    enlarged: Pixels = resize(before.picture, width, height)
+    if options.init != "content":
+        return enlarged
+    blurred = resize(before.photograph, width, height)
+    detailed: Pixels = np.clip(enlarged + photograph - blurred, 0, 255)
+    return detailed
+
+
+def _resized(picture: Picture, size: Size) -> Pixels:
+    """Its pixels at a size, not to be written to: as they are where they have it, as large ones need
+    not be held twice."""
     from pipeline.images.scale import resize
 
     return picture.pixels if picture.size == size else resize(picture.pixels, *size)
 
 
-def _seen(picture: Picture) -> tuple[object, ...]:
-    """What decides a picture's pixels: the file, and the size at which it was opened, which a large one's is not its own."""
+def _seen(picture: Picture) -> tuple[Hashable, ...]:
+    """What decides a picture's pixels: the file, and the size it was opened at; large files are
+    opened smaller."""
     return (picture.sha256, picture.size)
 
 
-def step_up(coarse: Coarse, scene: Scene, options: Options) -> Pixels:
-    """A coarse picture at the next size; one that began as the photograph gets the detail of it that it could not hold."""
-    import numpy as np
-
-    from pipeline.images.scale import resize
-
-    height, width, _ = scene.photograph.shape
-    enlarged: Pixels = resize(coarse.picture, width, height)
-    if options.init != "content":
-        return enlarged
-    detailed: Pixels = np.clip(enlarged + scene.photograph - resize(coarse.photograph, width, height), 0, 255)
-    return detailed
-
-
-def beginning(options: Options, scene: Scene, start: Picture | None) -> Pixels:
-    """The picture the descent starts from (height, width, 3); another shape than the photograph's is filled and cropped."""
-    import numpy as np
-
-    from pipeline.images.scale import cover
-
-    height, width, _ = scene.photograph.shape
-    if start is not None:
-        return cover(start.pixels, width, height)
-    if scene.painting is not None:
-        return cover(scene.painting, width, height)
-    if options.init == "noise":
-        noise = np.random.default_rng(options.seed).normal(_MIDDLE_GREY, options.noise_level, scene.photograph.shape)
-        mixed = options.noise_ratio * noise + (1 - options.noise_ratio) * scene.photograph
-        return np.clip(mixed, 0, 255).astype(np.float32)
-    return scene.photograph
-
-
-# The paper starts from "a white noise image" and gives no more; the default level of 40 stays mostly inside 0..255.
-_MIDDLE_GREY = 127.5
-
-
 def _recolouring(options: Options, photograph: Pixels) -> Callable[[Pixels], Pixels]:
-    """What happens to the style images' colours beforehand, so that the painting keeps the content's: Gatys et al.,
-    "Preserving Color in Neural Artistic Style Transfer" (arXiv 1606.05897), colour histogram matching."""
+    """What happens to the style images' colours beforehand, so that the result keeps the content's:
+    Gatys et al., "Preserving Color in Neural Artistic Style Transfer" (arXiv 1606.05897), colour
+    histogram matching."""
     from pipeline.images.colour import match_covariance, match_histogram
 
     if options.preserve_color == "histogram":
-        return lambda painting: match_histogram(painting, photograph)
+        return lambda pixels: match_histogram(pixels, photograph)
     if options.preserve_color == "covariance":
-        return lambda painting: match_covariance(painting, photograph)
-    return lambda painting: painting
+        return lambda pixels: match_covariance(pixels, photograph)
+    return lambda pixels: pixels
 
 
-def _colours_from(content: Picture, options: Options, size: tuple[int, int]) -> tuple[object, ...]:
-    """What a recoloured style image depends on beside itself: part of the name under which its targets are kept."""
+def _colours_from(content: Picture, options: Options, size: Size) -> tuple[Hashable, ...]:
+    """What a recoloured style image depends on beside itself: part of the name under which what is
+    measured of it is kept."""
     if options.preserve_color in ("histogram", "covariance"):
         return (options.preserve_color, *_seen(content), size)
     return ()

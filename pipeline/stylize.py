@@ -1,11 +1,13 @@
 """One pair, from pixels to a painted picture. Start reading here.
 
-    photograph, paintings   pixels, made the size the pair asks for                              images/
-    targets                 what to keep of the one and take from the others                     nst/objective
-    descent                 the picture X that minimises their weighted sum, step by step        nst/descent
-    finish                  colours, strength, whole numbers                                     images/
+    pictures    photograph and style images, opened no larger than needed            pictures
+    schedule    the sizes they are painted at, coarse to fine, and how               schedule
+    targets     what to keep of the one and take from the others                     nst/terms
+    descent     the picture X that minimises their weighted sum, step by step        nst/descent
+    finish      colours, strength, whole numbers                                     images/
 
-TensorFlow is imported when a pair is painted, not when this module is: `import pipeline` takes milliseconds.
+TensorFlow is imported when a pair is painted, not when this module is: `import pipeline` takes
+milliseconds.
 """
 
 from __future__ import annotations
@@ -13,49 +15,48 @@ from __future__ import annotations
 import functools
 import math
 import time
-from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import OptionError
-from pipeline.job import Losses, Reading
-from pipeline.nst.pyramid import coarse_steps
+from pipeline.job import Reading
 from pipeline.options import Options
-from pipeline.sizes import fitted, painted_sides, result_size, style_side
-from pipeline.stage_inputs import Coarse, beginning, scene_of, step_up
+from pipeline.pictures import Pictures, open_pictures
+from pipeline.schedule import Machine, Schedule, style_side
+from pipeline.stage_inputs import StageResult, initial_image, sources, stage_inputs
 
 if TYPE_CHECKING:
-    import os
-
     import numpy as np
     from numpy.typing import NDArray
     from PIL import Image
 
-    from pipeline.images.picture import Picture
     from pipeline.nst.descent import Descent
-    from pipeline.nst.engine import Workshop
-    from pipeline.nst.weights import Weights as NetworkWeights
+    from pipeline.nst.engine import TransferEngine
+    from pipeline.nst.weights import NetworkWeights
+    from pipeline.pictures import Source
 
     Pixels = NDArray[np.float32]
-    Source = str | os.PathLike[str] | Image.Image | NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Stylization:
     """A painted picture and how it came about.
 
-    `pixels` are uint8 (height, width, 3), sRGB; `alpha` is float32 (height, width), 0..1, or None. `first` and `last` are the
-    losses at the start and of the painting in whole numbers, before `preserve_color` and `strength`; `trace` holds one
-    reading per evaluation. `precision` is the arithmetic of the descent; `last` is measured in float32 always. Times are in
-    seconds: `setup_seconds` until the first evaluation, `seconds` in all.
-    `deep`, for `depth: 16` alone, is the picture before it was rounded to `pixels`: float32 (height, width, 3), 0..255.
+    `pixels` are uint8 (height, width, 3), sRGB; `alpha` is float32 (height, width), 0..1, or None.
+    `first` and `last` are the losses by name at the start and of the result in whole numbers, before
+    `preserve_color` and `strength`; `trace` holds one reading per evaluation. `precision` is the
+    arithmetic of the descent; `last` is measured in float32 always. Times are in seconds:
+    `setup_seconds` until the first evaluation, `seconds` in all.
+    `deep`, for `depth: 16` alone, is the picture before it was rounded to `pixels`: float32 (height,
+    width, 3), 0..255.
     """
 
     pixels: NDArray[np.uint8]
     alpha: Pixels | None
     trace: tuple[Reading, ...]
-    first: Losses
-    last: Losses
+    first: Mapping[str, float]
+    last: Mapping[str, float]
     setup_seconds: float
     seconds: float
     precision: str
@@ -70,10 +71,11 @@ class Stylization:
         return to_pillow(self.pixels, self.alpha)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Progress:
-    """Where the painting of a pair stands, to go on from there: `step` evaluations made at the size `stage` of its pyramid (0
-    the coarsest), `seconds` spent in all, readings and the descent's arrays by name."""
+    """Where the painting of a pair stands, to go on from there: `step` evaluations made in stage
+    number `stage` of its schedule (0 the coarsest), `seconds` spent in all, readings and the
+    descent's arrays by name."""
 
     stage: int
     step: int
@@ -81,33 +83,33 @@ class Progress:
     trace: tuple[Reading, ...]
     arrays: dict[str, NDArray[np.generic]]
 
+    def hand_over(self) -> dict[str, NDArray[np.generic]]:
+        """The arrays, which are gone here afterwards: gigabytes, of large pictures."""
+        arrays, self.arrays = self.arrays, {}
+        return arrays
+
 
 Painting = Generator[tuple[Reading, Callable[[], Progress]], None, Stylization]
-"""Readings, each with what takes down where the walk stands, and at last the finished picture."""
+"""Readings, each with what takes a snapshot of where the painting stands; at last the result."""
 
 
 def stylize(content: Source, style: Source | list[Source | tuple[Source, float]], **options: Any) -> Stylization:
-    """Paint one picture: `stylize("photo.jpg", "starry.jpg", size=512, steps=300, seed=7).image.save("out.png")`.
+    """Paint one picture: `stylize("photo.jpg", "starry.jpg", size=512, seed=7).image.save("out.png")`.
 
-    `content` and `style` are paths, Pillow images or uint8 arrays (height, width, 3), RGB. `style` may be a list of them, or
-    of pairs with their share in the blend: `[("kandinsky.jpg", 2), ("wave.jpg", 1)]`. Every option of a manifest's pair is a
-    keyword. Raises OptionError, a ValueError, naming a wrong option and what it may be; BadImage for a picture that cannot be
+    `content` and `style` are paths, Pillow images or uint8 arrays (height, width, 3), RGB. `style`
+    may be a list of them, or of pairs with their share in the blend: `[("kandinsky.jpg", 2),
+    ("wave.jpg", 1)]`. Every option of a manifest's pair is a keyword. Raises OptionError, a
+    ValueError, naming a wrong option and what it may be; BadImage for a picture that cannot be
     opened; WeightsError where the network is missing; Diverged where the loss became infinite.
     """
-    from pipeline.images.picture import open_any
     from pipeline.manifest import options_from_python
+    from pipeline.nst.precision import effective_precision
     from pipeline.nst.weights import locate
 
     wanted = options_from_python(options)
-    styles = _shares(style)
-    painting = paint(
-        open_any(content),
-        [(open_any(source), share) for source, share in styles],
-        wanted,
-        _workshop(locate(wanted.weights)),
-        start=open_any(wanted.init) if wanted.starts_from_file else None,
-    )
-    return finished(painting)
+    pictures = open_pictures(content, _shares(style), wanted)
+    schedule = pictures.schedule(wanted, Machine(precision=effective_precision("auto")))
+    return result_of(paint(pictures, wanted, schedule, _engine(locate(wanted.weights))))
 
 
 def _shares(style: Source | list[Source | tuple[Source, float]]) -> list[tuple[Source, float]]:
@@ -124,14 +126,14 @@ def _shares(style: Source | list[Source | tuple[Source, float]]) -> list[tuple[S
 
 
 @functools.lru_cache(maxsize=1)
-def _workshop(weights: NetworkWeights) -> Workshop:
+def _engine(weights: NetworkWeights) -> TransferEngine:
     """The network of the last call, for callers that paint many pictures from Python."""
-    from pipeline.nst.engine import Workshop
+    from pipeline.nst.engine import TransferEngine
 
-    return Workshop(weights)
+    return TransferEngine(weights)
 
 
-def finished(painting: Painting) -> Stylization:
+def result_of(painting: Painting) -> Stylization:
     """What a painting comes to, without a look at its readings."""
     while True:
         try:
@@ -142,99 +144,150 @@ def finished(painting: Painting) -> Stylization:
 
 
 def paint(
-    content: Picture,
-    styles: Sequence[tuple[Picture, float]],
+    pictures: Pictures,
     options: Options,
-    workshop: Workshop,
+    schedule: Schedule,
+    engine: TransferEngine,
     *,
-    start: Picture | None = None,
     resume: Progress | None = None,
 ) -> Painting:
-    """The walk of one pair. `styles` are pictures with their shares; `start` is the picture of `init`, where it is a path.
+    """Paint a pair, stage by stage.
 
-    After each evaluation it yields the reading, and a function that takes down where the walk stands: given back as
-    `resume`, with the same pair on the same machine, it ends in the same bytes. Returns the finished picture.
+    After each evaluation it yields the reading, and a function that takes a snapshot: given back as
+    `resume`, with the same pair on the same machine, it ends in the same bytes. Returns the result.
     """
-    import numpy as np
-    import tensorflow as tf
+    walk = _Walk(pictures, options, schedule, engine)
+    if resume is not None:
+        walk.began -= resume.seconds
+        walk.trace += resume.trace
+    before: StageResult | None = None
+    for number in range(resume.stage if resume else 0, len(schedule.stages)):
+        here = resume if resume and number == resume.stage else None
+        before = yield from walk.stage(number, before, here)
+    assert before is not None  # there is at least one stage
+    return walk.finish(before.picture)
 
-    from pipeline.images.encode import to_uint8
-    from pipeline.images.scale import resize_alpha
-    from pipeline.nst.objective import Weights
-    from pipeline.nst.precision import effective_precision
 
-    began = time.perf_counter() - (resume.seconds if resume else 0.0)
-    size = result_size(content, options)
-    sides = painted_sides(content, styles, options)
-    precision = effective_precision(options.precision)
-    weights = Weights.of(options)
-    trace = list(resume.trace) if resume else []
-    coarse: Coarse | None = None
-    setup_seconds = 0.0
-    notes: list[str] = []
+@dataclass(slots=True, eq=False)
+class _Walk:
+    """A pair on its way. `began` and `setup_seconds` are in seconds of `time.perf_counter`."""
 
-    for stage in range(resume.stage if resume else 0, len(sides)):
-        side, final = sides[stage], stage == len(sides) - 1
-        fit = size if final else fitted(content, "content", side)
-        scene = scene_of(content, styles, options, workshop, fit, precision)
-        steps = options.steps if final else coarse_steps(options.steps)
-        descent = workshop.descent(options, scene.photograph.shape)
-        descent.prepare(scene.targets, weights)
-        if resume and stage == resume.stage:
-            descent.restore(resume.arrays)
-            resume.arrays.clear()  # gigabytes, for large pictures: once is enough
-            done = resume.step
+    pictures: Pictures
+    options: Options
+    schedule: Schedule
+    engine: TransferEngine
+    began: float = field(default_factory=time.perf_counter)
+    setup_seconds: float = 0.0
+    trace: list[Reading] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def stage(
+        self, number: int, before: StageResult | None, resume: Progress | None
+    ) -> Generator[tuple[Reading, Callable[[], Progress]], None, StageResult]:
+        """Paint one stage, from the result of the one before or from where a snapshot was taken."""
+        import tensorflow as tf
+
+        from pipeline.nst.engine import Setting
+        from pipeline.nst.objective import objective_of, weights_of
+
+        stage, final = self.schedule.stages[number], number == len(self.schedule.stages) - 1
+        options, objective = self.options, objective_of(self.options)
+        inputs = stage_inputs(self.pictures, options, stage)
+        saved: dict[str, Any] = resume.hand_over() if resume else {}
+        start: Pixels | None = (
+            saved.pop(_START, None) if resume else initial_image(self.pictures, inputs, options, before)
+        )
+        before = None  # pictures of millions of pixels, not needed again
+        seen = inputs.photograph if start is None else start
+        targets = objective.targets(sources(self.pictures, inputs, options, self.engine, seen))
+        kept = {_START: seen} if objective.needs_start else {}
+        setting = Setting(options, stage.precision, stage.tiling)
+        descent = self.engine.descent(setting, inputs.photograph.shape, stage.history)
+        weights = weights_of(options)
+        descent.prepare(targets, weights)
+        if resume:
+            descent.restore(saved)
         else:
-            descent.start(
-                tf.constant(beginning(options, scene, start) if coarse is None else step_up(coarse, scene, options))
-            )
-            done = 0
-        coarse = None  # pictures of millions of pixels, not needed again
-        clock = time.perf_counter() - (trace[-1].seconds if trace else 0.0)
-        setup_seconds = clock - began
-        diagnose = functools.partial(workshop.first_not_finite, options)
-        patience = options.patience if final else 0
-        walk = descent.run(steps, scene.targets, weights, after=done, patience=patience, diagnose=diagnose)
-        for step, distances in walk:
-            reading = _reading(step, side, time.perf_counter() - clock, *distances)
+            descent.start(tf.constant(start))
+        del start, seen, saved
+        clock = time.perf_counter() - (self.trace[-1].seconds if self.trace else 0.0)
+        self.setup_seconds = clock - self.began
+        for step, losses in descent.run(
+            stage.steps,
+            targets,
+            weights,
+            after=resume.step if resume else 0,
+            patience=options.patience if final else 0,
+            diagnose=functools.partial(self.engine.first_not_finite, setting),
+        ):
+            seconds = time.perf_counter() - clock
+            reading = Reading(step=step, seconds=seconds, side=stage.longer_side, losses=losses)
             if final:
-                trace.append(reading)
-            yield reading, functools.partial(_progress, stage, step, began, trace, descent)
-        notes += [f"step {step} at {side} px: {_SETBACK}" for step in descent.setbacks]
-        notes += [f"stopped at step {descent.flat_at} of {steps}: {_FLAT}"] if descent.flat_at else []
-        coarse = Coarse(descent.best.numpy(), scene.photograph)
-        del descent, walk, scene  # before the next size is made room for
+                self.trace.append(reading)
+            yield reading, functools.partial(self._snapshot, number, step, descent, kept)
+        self._note(stage.longer_side, stage.steps, descent)
+        return StageResult(descent.best.numpy(), inputs.photograph)
 
-    assert coarse is not None  # there is at least one size
-    painted = to_uint8(coarse.picture)
-    best = coarse.picture if options.depth == 16 else None
-    del coarse
-    exact = scene_of(content, styles, options, workshop, size, "float32")
-    last = workshop.loss(options, painted.astype(np.float32), exact.targets, weights)
-    return Stylization(
-        pixels=_finished(painted, exact.photograph, options),
-        deep=None if best is None else _blended(np.clip(best, 0, 255), exact.photograph, options),
-        alpha=None if content.alpha is None else resize_alpha(content.alpha, *size),
-        trace=tuple(trace),
-        first=_losses(trace[0]),
-        last=Losses(**{name: float(distance) for name, distance in last._asdict().items()}),
-        setup_seconds=setup_seconds,
-        seconds=time.perf_counter() - began,
-        precision=precision,
-        notes=(*_notes(content, styles, style_side(max(size), options), start), *notes),
-    )
+    def _snapshot(self, number: int, step: int, descent: Descent, kept: Mapping[str, Pixels]) -> Progress:
+        seconds = time.perf_counter() - self.began
+        return Progress(number, step, seconds, tuple(self.trace), {**descent.state(), **kept})
+
+    def _note(self, side: int, steps: int, descent: Descent) -> None:
+        """What happened on the way."""
+        self.notes += [f"step {step} at {side} px: {_SETBACK}" for step in descent.setbacks]
+        if descent.flat_at:
+            self.notes.append(f"stopped at step {descent.flat_at} of {steps}: {_FLAT}")
+
+    def finish(self, best: Pixels) -> Stylization:
+        """Whole numbers, their losses, and the colours that were asked for."""
+        import numpy as np
+
+        from pipeline.images.encode import to_uint8
+        from pipeline.images.scale import resize_alpha
+        from pipeline.nst.engine import Setting
+        from pipeline.nst.objective import objective_of, weights_of
+
+        stage, options = self.schedule.finish, self.options
+        rounded = to_uint8(best)
+        inputs = stage_inputs(self.pictures, options, stage)
+        picture = rounded.astype(np.float32)
+        seen = sources(self.pictures, inputs, options, self.engine, picture)
+        targets = objective_of(options).targets(seen)
+        setting = Setting(options, stage.precision, stage.tiling)
+        measurer = self.engine.measurer(setting, picture.shape)
+        last = measurer.losses(picture, targets, weights_of(options))
+        del picture, seen, targets
+        deep = _blended(np.clip(best, 0, 255), inputs.photograph, options) if options.depth == 16 else None
+        alpha = self.pictures.content.alpha
+        return Stylization(
+            pixels=_finished(rounded, inputs.photograph, options),
+            deep=deep,
+            alpha=None if alpha is None else resize_alpha(alpha, *stage.size),
+            trace=tuple(self.trace),
+            first=dict(self.trace[0].losses),
+            last={name: float(loss) for name, loss in last.items()},
+            setup_seconds=self.setup_seconds,
+            seconds=time.perf_counter() - self.began,
+            precision=self.schedule.stages[-1].precision,
+            notes=(*_notes(self.pictures, style_side(options, stage.longer_side)), *self.notes),
+        )
 
 
+_START = "stage_start"  # among the arrays of a snapshot, where a term's target depends on it
 _FLAT = "the loss fell by less than a thousandth in as many steps as patience allows"
 _SETBACK = "loss or gradient was not finite; went back to the best picture with half the step"
 
 
-def _progress(stage: int, step: int, began: float, trace: Sequence[Reading], descent: Descent) -> Progress:
-    return Progress(stage, step, time.perf_counter() - began, tuple(trace), dict(descent.state()))
+def _finished(rounded: NDArray[np.uint8], photograph: Pixels, options: Options) -> NDArray[np.uint8]:
+    """The result with the content's colours and blended with the content, as asked for."""
+    from pipeline.images.encode import to_uint8
+
+    if options.preserve_color == "none" and options.strength == 1.0:
+        return rounded
+    return to_uint8(_blended(rounded.astype("float32"), photograph, options))
 
 
 def _blended(pixels: Pixels, photograph: Pixels, options: Options) -> Pixels:
-    """Pixels with the content's colours and blended with the content, as asked for."""
     from pipeline.images.colour import blend, transfer_luminance
 
     if options.preserve_color == "luminance":
@@ -242,32 +295,12 @@ def _blended(pixels: Pixels, photograph: Pixels, options: Options) -> Pixels:
     return blend(photograph, pixels, options.strength)
 
 
-def _finished(painted: NDArray[np.uint8], photograph: Pixels, options: Options) -> NDArray[np.uint8]:
-    """The painting with the content's colours and blended with the content, as asked for."""
-    from pipeline.images.encode import to_uint8
-
-    if options.preserve_color == "none" and options.strength == 1.0:
-        return painted
-    return to_uint8(_blended(painted.astype("float32"), photograph, options))
-
-
-def _notes(
-    content: Picture, styles: Sequence[tuple[Picture, float]], side: int, start: Picture | None
-) -> tuple[str, ...]:
+def _notes(pictures: Pictures, side: int) -> tuple[str, ...]:
     """What the pictures' own notes say, and which style images had to be enlarged."""
-    pictures = [content, *(style for style, _share in styles), *([start] if start else [])]
-    notes = [f"{picture.name}: {note}" for picture in pictures for note in picture.notes]
-    for style, _share in styles:
+    notes = [f"{picture.name}: {note}" for picture in pictures.all for note in picture.notes]
+    for style, _share in pictures.styles:
         if max(style.size) < side:
             notes.append(
                 f"{style.name}: enlarged from {max(style.size)} to {side} px; its strokes are softer than the picture"
             )
     return tuple(dict.fromkeys(notes))
-
-
-def _reading(step: int, side: int, seconds: float, total: float, content: float, style: float, tv: float) -> Reading:
-    return Reading(step=step, seconds=seconds, total=total, content=content, style=style, tv=tv, side=side)
-
-
-def _losses(reading: Reading) -> Losses:
-    return Losses(total=reading.total, content=reading.content, style=reading.style, tv=reading.tv)

@@ -15,7 +15,6 @@ import time
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
@@ -54,7 +53,7 @@ def save(path: Path, progress: Progress, *, key: str, environment: Mapping[str, 
         "stage": progress.stage,
         "step": progress.step,
         "seconds": progress.seconds,
-        "trace": [asdict(reading) for reading in progress.trace],
+        "trace": [reading.as_row() for reading in progress.trace],
     }
     text = np.frombuffer(json.dumps(about).encode(), np.uint8)
     entries = {_ABOUT: text} | {f"{_ARRAY}{name}": array for name, array in progress.arrays.items()}
@@ -80,7 +79,7 @@ def load(path: Path, *, key: str, environment: Mapping[str, Any]) -> tuple[Progr
             stage=about["stage"],
             step=about["step"],
             seconds=about["seconds"],
-            trace=tuple(Reading(**reading) for reading in about["trace"]),
+            trace=tuple(Reading.from_row(reading) for reading in about["trace"]),
             arrays={name.removeprefix(_ARRAY): array for name, array in contents.items()},
         )
         side = int(about["side"])

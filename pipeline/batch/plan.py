@@ -14,7 +14,7 @@ from pipeline.errors import BadImage, BadOutput, PairError
 from pipeline.images.inspection import inspect_image
 from pipeline.images.metadata import read_metadata
 from pipeline.job import Job, Manifest, RunSettings
-from pipeline.nst.weights import Weights, locate
+from pipeline.nst.weights import NetworkWeights, locate
 from pipeline.printable import printable
 from pipeline.store.failures import Failure, Failures
 from pipeline.store.records import KEY_SCHEMA, Record, State, pair_key
@@ -36,7 +36,7 @@ class PlannedPair:
     action: Action
     reason: str
     key: str = ""
-    weights: Weights | None = None
+    weights: NetworkWeights | None = None
     record: Record | None = None
     adopted: dict[str, Any] | None = None
     failure: Failure | None = None
@@ -80,7 +80,7 @@ def make_plan(
 
 
 def _planned(
-    job: Job, state: State, network: Callable[[str], Weights], sha256: Callable[[Path], str], force: bool
+    job: Job, state: State, network: Callable[[str], NetworkWeights], sha256: Callable[[Path], str], force: bool
 ) -> PlannedPair:
     weights = network(job.options.weights)
     record = state.record(job.output)

@@ -45,13 +45,14 @@ class Picture:
         return width, height
 
 
-def open_any(source: str | os.PathLike[str] | Image.Image | NDArray[Any]) -> Picture:
-    """What a caller of `pipeline.stylize` gave: a path, a Pillow image or an array. Raises as the three below do."""
+def open_any(source: str | os.PathLike[str] | Image.Image | NDArray[Any], longer_side: int | None = None) -> Picture:
+    """A path, a Pillow image or an array, made no larger than `longer_side`. Raises as the three
+    below do."""
     if isinstance(source, str | os.PathLike):
-        return open_picture(source)
+        return open_picture(source, longer_side)
     if isinstance(source, np.ndarray):
-        return picture_from_array(source)
-    return picture_from_pillow(source)
+        return picture_from_array(source, longer_side=longer_side)
+    return picture_from_pillow(source, longer_side=longer_side)
 
 
 def open_picture(path: str | os.PathLike[str], longer_side: int | None = None) -> Picture:
@@ -69,8 +70,8 @@ def open_picture(path: str | os.PathLike[str], longer_side: int | None = None) -
     return Picture(pixels, alpha, sha256, name, decoded.notes)
 
 
-def picture_from_pillow(image: Image.Image, name: str = "") -> Picture:
-    """A Pillow image of any mode. Raises OptionError if it is none, BadImage if it cannot be painted from."""
+def picture_from_pillow(image: Image.Image, name: str = "", longer_side: int | None = None) -> Picture:
+    """A Pillow image of any mode, made smaller as `open_picture` does. Raises OptionError if it is none, BadImage if it cannot be painted from."""
     if not isinstance(image, Image.Image):
         raise OptionError(f"a picture must be a path, a PIL image or an array. Received: {type(image).__name__}")
     shown = "the PIL image"
@@ -83,18 +84,18 @@ def picture_from_pillow(image: Image.Image, name: str = "") -> Picture:
     sha256 = hashlib.sha256(head.encode("ascii") + canonical.tobytes()).hexdigest()
     filename = getattr(image, "filename", "")
     known_name = os.path.basename(filename) if isinstance(filename, str) else ""
-    return Picture(*_planes(canonical, None), sha256, name or known_name or "PIL image", tuple(notes))
+    return Picture(*_planes(canonical, longer_side), sha256, name or known_name or "PIL image", tuple(notes))
 
 
-def picture_from_array(array: NDArray[Any], name: str = "array") -> Picture:
-    """An array (height, width, 3) of uint8, RGB. Raises OptionError for any other, BadImage for a size out of range."""
+def picture_from_array(array: NDArray[Any], name: str = "array", longer_side: int | None = None) -> Picture:
+    """An array (height, width, 3) of uint8, RGB, made smaller as `open_picture` does. Raises OptionError for any other, BadImage for a size out of range."""
     if array.ndim != 3 or array.shape[2] != 3 or array.dtype != np.uint8:
         raise OptionError(
             "an array must have the shape (height, width, 3) and the type uint8, colours in the order red, green, blue."
             f" Received: shape {array.shape}, type {array.dtype}"
         )
     check_shape("the array", array.shape[1], array.shape[0])
-    return picture_from_pillow(Image.fromarray(np.ascontiguousarray(array)), name)
+    return picture_from_pillow(Image.fromarray(np.ascontiguousarray(array)), name, longer_side)
 
 
 def _planes(image: Image.Image, longer_side: int | None) -> tuple[Floats, Floats | None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -13,31 +13,15 @@ from pipeline.errors import Diverged
 from pipeline.nst.optimizers import Optimizer, State, snapshot
 
 
-class Evaluation(Protocol):
-    """What an objective returns: a NamedTuple of scalars, one of which is the loss."""
+class Evaluate(Protocol):
+    """What is descended on."""
 
-    @property
-    def total(self) -> tf.Tensor: ...
+    def __call__(self, image: tf.Tensor, /, *arguments: Any) -> tuple[Mapping[str, tf.Tensor], tf.Tensor]:
+        """From an image and further tensors (or nests of them) of fixed shapes to scalars by name, of
+        which `total` is the loss, and its gradient at the image."""
 
-    def __iter__(self) -> Iterator[tf.Tensor]: ...
-
-
-Evaluate = Callable[..., tuple[Evaluation, tf.Tensor]]
-"""From an image and further tensors (or nests of them) of fixed shapes to the evaluation and its gradient at the image."""
-
-
-def with_gradient(objective: Callable[..., Evaluation]) -> Evaluate:
-    """An objective with the gradient that TensorFlow finds, in one traced function."""
-
-    def evaluate(image: tf.Tensor, *arguments: Any) -> tuple[Evaluation, tf.Tensor]:
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(image)
-            evaluation = objective(image, *arguments)
-        return evaluation, tape.gradient(evaluation.total, image)
-
-    # Written as a graph by hand, so it need not be rewritten into one: tracing takes half the time.
-    traced: Evaluate = tf.function(evaluate, autograph=False)
-    return traced
+    def prepare(self, image: tf.Tensor, /, *arguments: Any) -> None:
+        """Trace what is not traced yet, for arguments like these."""
 
 
 _IMPROVEMENT = 0.999  # what is left of a loss that was lowered by a thousandth: what `patience` promises
@@ -73,7 +57,7 @@ class Descent:
             return tf.constant(True)
 
         def back() -> tf.Tensor:
-            self.optimizer.retreat(self.best)
+            self.optimizer.backtrack(self.best)
             return tf.constant(False)
 
         return tf.cond(finite, on, back)
@@ -89,8 +73,7 @@ class Descent:
 
     def prepare(self, *arguments: Any) -> None:
         """Trace what is not traced yet, for arguments like these."""
-        if isinstance(self.evaluate, tf.types.experimental.PolymorphicFunction):
-            self.evaluate.get_concrete_function(self.optimizer.image.read_value(), *arguments)
+        self.evaluate.prepare(self.optimizer.image.read_value(), *arguments)
         self._move.get_concrete_function(self.best_loss.read_value(), self.best.read_value())
 
     def start(self, image: tf.Tensor) -> None:
@@ -107,9 +90,9 @@ class Descent:
         after: int = 0,
         patience: int = 0,
         diagnose: Callable[[tf.Tensor], str] = lambda image: "",
-    ) -> Iterator[tuple[int, tuple[float, ...]]]:
+    ) -> Iterator[tuple[int, dict[str, float]]]:
         """Go on from where the walk stands, `after` so many evaluations, until it has made `steps` of them; yield each one's
-        number (from 1) and its values as floats, in the objective's order. Evaluations that are not finite are not yielded.
+        number (from 1) and its values as floats by name. Evaluations that are not finite are not yielded.
         With `patience` above 0 the walk ends early when so many evaluations in a row did not lower the loss by a thousandth.
 
         Raises Diverged at the third that is not, naming the step and what `diagnose` says of the image there.
@@ -121,8 +104,8 @@ class Descent:
                 self.flat_at = step - 1
                 break
             evaluation, gradient = self.evaluate(self.optimizer.image.read_value(), *arguments)
-            where = self.optimizer.image.read_value() if not math.isfinite(float(evaluation.total)) else None
-            moved = bool(self._move(evaluation.total, gradient))
+            where = self.optimizer.image.read_value() if not math.isfinite(float(evaluation["total"])) else None
+            moved = bool(self._move(evaluation["total"], gradient))
             del gradient  # one picture less beside the next evaluation
             if not moved:
                 self.setbacks.append(step)
@@ -133,10 +116,10 @@ class Descent:
                         f"{f' ({found})' if found else ''}; use smaller weights, a smaller learning_rate, or precision: float32"
                     )
                 continue
-            loss = float(evaluation.total)
+            loss = float(evaluation["total"])
             if loss < self._better[1] * _IMPROVEMENT:
                 self._better = (step, loss)
-            yield step, tuple(float(value) for value in evaluation)
+            yield step, {name: float(value) for name, value in evaluation.items()}
         if not math.isfinite(float(self.best_loss)):
             raise Diverged(f"no evaluation of {steps} was finite; use smaller weights or precision: float32")
 

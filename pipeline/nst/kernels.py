@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import WeightsError
-from pipeline.nst.weights import EIGHT_BIT_FILE, Weights
+from pipeline.nst.weights import EIGHT_BIT_FILE, NetworkWeights
 from pipeline.options import CHANNELS_OF_BLOCK, LAYERS
 
 Array = NDArray[np.float32]
@@ -27,7 +27,7 @@ Kernels = Mapping[str, tuple[Array, Array]]
 CONVOLUTIONS = tuple(layer for layer in LAYERS if "conv" in layer)
 
 
-def load_kernels(weights: Weights) -> Kernels:
+def load_kernels(weights: NetworkWeights) -> Kernels:
     """Read the weights that `weights.locate` found. Raises WeightsError when the file is not VGG19's."""
     if weights.path is None:
         return _random_kernels()

@@ -1,169 +1,105 @@
-"""What we want of a picture: targets measured beforehand, and the weighted sum of the distances to them (Eq. 7).
+"""What we want of a picture: a tuple of terms, each a weighted distance (Eq. 7 of Gatys et al.).
 
-`Objective` holds what is fixed for a traced step (the network, which layers, which unit); what changes from pair to pair,
-`Targets` and `Weights`, are arguments, so that a hundred pairs of one shape share one trace.
+What is fixed for a traced step are the terms. What changes from pair to pair, targets and weights,
+are arguments, so that a hundred pairs of one shape share one trace.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from pipeline.nst import losses
+from pipeline.nst import terms as known
+from pipeline.nst.terms.term import PICTURE, Measured, Sources, Target, Term
 from pipeline.options import Options
 
+TOTAL = "total"  # the sum's name among the losses
 
-class Extractor(Protocol):
-    """A network."""
+Targets = Mapping[str, Target]
+"""Targets by the names of terms."""
 
-    def __call__(
-        self, image: tf.Tensor, layers: Sequence[str], measure: Callable[[str, tf.Tensor], Any] = ...
-    ) -> Mapping[str, Any]:
-        """What `measure` says of a layer's activations (height, width, channels), by the layer's name, for an image (height,
-        width, 3), float32 in 0..255; the activations themselves where nothing else is asked."""
-
-
-class Targets(NamedTuple):
-    """What the picture is compared with: features of the photograph (height, width, N) and Gram matrices of the style per
-    position (N, N), by layer."""
-
-    content: Mapping[str, tf.Tensor]
-    style: Mapping[str, tf.Tensor]
+Losses = Mapping[str, tf.Tensor]
+"""One evaluation: float32 scalars, `total` first, then each term's by its name, already multiplied
+by its weight: they sum to `total`."""
 
 
-class Weights(NamedTuple):
-    """Float32 scalars: the α and β of Eq. 7, the weight of total variation, and the w_l of Eq. 5 by layer."""
+class LossWeights(NamedTuple):
+    """Float32 scalars: a term's weight in the objective, and those of its layers (w_l of Eq. 5)."""
 
-    content: tf.Tensor
-    style: tf.Tensor
-    tv: tf.Tensor
-    content_layers: Mapping[str, tf.Tensor]
-    style_layers: Mapping[str, tf.Tensor]
-
-    @classmethod
-    def of(cls, options: Options) -> Weights:
-        """The weights a pair asks for."""
-
-        def scalars(layers: Mapping[str, float]) -> Mapping[str, tf.Tensor]:
-            return {layer: tf.constant(weight, tf.float32) for layer, weight in sorted(layers.items())}
-
-        return cls(
-            content=tf.constant(options.content_weight, tf.float32),
-            style=tf.constant(options.style_weight, tf.float32),
-            tv=tf.constant(options.tv_weight, tf.float32),
-            content_layers=scalars(options.content_layers),
-            style_layers=scalars(options.style_layers),
-        )
-
-
-class Distances(NamedTuple):
-    """One evaluation, float32 scalars, each already multiplied by its weight: they sum to `total`."""
-
-    total: tf.Tensor
-    content: tf.Tensor
-    style: tf.Tensor
-    tv: tf.Tensor
-
-
-class Sums(NamedTuple):
-    """What the loss needs to know of a picture's activations, by layer: plain sums over positions, so that those of a picture's
-    pieces add up to the picture's. Σ(F - P)², scalars; Gram matrices (N, N); numbers of positions, scalars."""
-
-    content: Mapping[str, tf.Tensor]
-    grams: Mapping[str, tf.Tensor]
-    positions: Mapping[str, tf.Tensor]
+    term: tf.Tensor
+    layers: Mapping[str, tf.Tensor]
 
 
 class Objective:
     """The loss of a picture, given targets and weights."""
 
-    def __init__(
+    def __init__(self, terms: Sequence[Term]) -> None:
+        self.terms = tuple(terms)
+        self.layers = tuple(sorted({layer for term in self.terms for layer in term.layers if layer != PICTURE}))
+        """The network's layers that some term looks at."""
+
+    @property
+    def needs_start(self) -> bool:
+        """Does a target depend on the picture with which a size begins?"""
+        return any(term.needs_start for term in self.terms)
+
+    def targets(self, sources: Sources) -> dict[str, Target]:
+        """What the picture is compared with, by term."""
+        return {term.name: term.target(sources) for term in self.terms}
+
+    def measure(self, maps: Mapping[str, Mapping[str, tf.Tensor]]) -> Callable[[str, tf.Tensor], dict[str, Any]]:
+        """What the terms must know of a layer, by term, as a function of the layer's name and its
+        features (height, width, channels). `maps` are the targets' maps of that piece, by term and
+        layer."""
+
+        def measured(layer: str, features: tf.Tensor) -> dict[str, Any]:
+            return {
+                term.name: term.measure(layer, features, maps.get(term.name, {}).get(layer))
+                for term in self.terms
+                if layer in term.layers
+            }
+
+        return measured
+
+    def losses(
         self,
-        extract: Extractor,
-        content_layers: Sequence[str],
-        style_layers: Sequence[str],
-        unit: str,
-        *,
-        tv_kind: str | float = "squares",
-        tv_unit: str = "losses",
-    ) -> None:
-        self.extract = extract
-        self.content_layers = tuple(sorted(content_layers))
-        self.style_layers = tuple(sorted(style_layers))
-        self.unit = unit
-        self.tv_kind = tv_kind
-        self.tv_unit = unit if tv_unit == "losses" else tv_unit
-
-    def content_targets(self, photograph: tf.Tensor) -> Mapping[str, tf.Tensor]:
-        """The photograph's features at the content layers, P of Eq. 1."""
-        return dict(self.extract(photograph, self.content_layers))
-
-    def style_targets(self, painting: tf.Tensor) -> Mapping[str, tf.Tensor]:
-        """The painting's Gram matrices per position at the style layers, A / M of Eq. 4."""
-        activations = self.extract(painting, self.style_layers)
-        return {layer: losses.gram_per_position(activations[layer]) for layer in self.style_layers}
-
-    def __call__(self, picture: tf.Tensor, targets: Targets, weights: Weights) -> Distances:
-        """Eq. 7 with total variation: α·L_content + β·L_style + γ·TV of a picture (height, width, 3) in 0..255."""
-        sums = self.extract(picture, [*self.content_layers, *self.style_layers], self.measure(targets.content))
-        return self.distances(picture, merged(*sums.values()), targets, weights)
-
-    def measure(self, content: Mapping[str, tf.Tensor]) -> Callable[[str, tf.Tensor], Sums]:
-        """What the loss needs to know of a layer, as a function of its name and activations; `content` are the photograph's
-        features, of the layers that are to be compared with them."""
-
-        def sums(layer: str, activations: tf.Tensor) -> Sums:
-            style = layer in self.style_layers
-            return Sums(
-                {layer: losses.squared_distance(activations, content[layer])} if layer in content else {},
-                {layer: losses.gram_matrix(activations)} if style else {},
-                {layer: losses.positions(activations)} if style else {},
-            )
-
-        return sums
-
-    def distances(self, picture: tf.Tensor, sums: Sums, targets: Targets, weights: Weights) -> Distances:
-        """The loss of a picture (height, width, 3), given the sums over all of its layers' positions."""
-        content = weights.content * losses.weighted_sum(
-            {
-                layer: losses.content_in_unit(self.unit, sums.content[layer], targets.content[layer])
-                for layer in self.content_layers
-            },
-            weights.content_layers,
-        )
-        pixels = losses.positions(picture)
-        style = weights.style * losses.weighted_sum(
-            {
-                layer: losses.style_in_unit(
-                    self.unit, sums.grams[layer], sums.positions[layer], targets.style[layer], pixels
-                )
-                for layer in self.style_layers
-            },
-            weights.style_layers,
-        )
-        tv = self.variation(picture, weights)
-        return Distances(content + style + tv, content, style, tv)
-
-    def variation(self, picture: tf.Tensor, weights: Weights) -> tf.Tensor:
-        """The loss' term of total variation, γ·TV of a picture (height, width, 3)."""
-        return weights.tv * losses.variation_in_unit(self.tv_unit, picture, self.tv_kind)
+        measured: Mapping[str, Measured],
+        targets: Targets,
+        weights: Mapping[str, LossWeights],
+    ) -> dict[str, tf.Tensor]:
+        """The losses of a picture, from what was measured of it, by layer and term."""
+        parts = {}
+        for term in self.terms:
+            of_term = {layer: measured[layer][term.name] for layer in term.layers}
+            weight, layers = weights[term.name]
+            parts[term.name] = weight * term.distance(of_term, targets[term.name], layers)
+        return {TOTAL: functools.reduce(tf.add, parts.values()), **parts}
 
 
-def merged(*sums: Sums) -> Sums:
-    """The sums of all layers, from those of some of them each."""
-    return Sums(
-        {layer: distance for part in sums for layer, distance in part.content.items()},
-        {layer: gram for part in sums for layer, gram in part.grams.items()},
-        {layer: count for part in sums for layer, count in part.positions.items()},
-    )
+def maps_of(targets: Targets) -> dict[str, Mapping[str, tf.Tensor]]:
+    """The targets' maps, by term and layer."""
+    return {name: target.maps for name, target in targets.items() if target.maps}
 
 
-def blend(targets: Sequence[Mapping[str, tf.Tensor]], shares: Sequence[float]) -> Mapping[str, tf.Tensor]:
-    """Several styles as one: the mean of their Gram matrices, weighted by `shares` (which need not sum to 1)."""
-    whole = sum(shares)
+def objective_of(options: Options) -> Objective:
+    """The objective that a pair asks for, without its targets and weights."""
+    return Objective([weighted.term for weighted in _weighted(options)])
+
+
+def weights_of(options: Options) -> dict[str, LossWeights]:
+    """The weights that a pair asks for, by term."""
     return {
-        layer: tf.add_n([target[layer] * (share / whole) for target, share in zip(targets, shares, strict=True)])
-        for layer in targets[0]
+        term.name: LossWeights(
+            tf.constant(weight, tf.float32),
+            {layer: tf.constant(share, tf.float32) for layer, share in sorted(layers.items())},
+        )
+        for term, weight, layers in _weighted(options)
     }
+
+
+def _weighted(options: Options) -> list[Any]:
+    made = (make(options) for make in known.TERMS)
+    return [weighted for weighted in made if weighted is not None]

@@ -1,7 +1,7 @@
 """How an image moves, given a gradient: L-BFGS, Adam and plain gradient descent.
 
 An optimizer owns the variable it moves and everything it remembers, as named arrays that can be saved and put back
-(`state`, `restore`), so that its walk can be cut and go on exactly where it stood. Its `update` and `retreat` are graph code:
+(`state`, `restore`), so that its walk can be cut and go on exactly where it stood. Its `update` and `backtrack` are graph code:
 they are called inside the caller's tf.function.
 """
 
@@ -31,7 +31,7 @@ class Optimizer(Protocol):
     def update(self, gradient: tf.Tensor) -> None:
         """Move `image` by one step, given the gradient at its present value (same shape, float32)."""
 
-    def retreat(self, image: tf.Tensor) -> None:
+    def backtrack(self, image: tf.Tensor) -> None:
         """Go back to `image`, without what was remembered of the way, and take half as long a step from now on."""
 
     def restart(self, image: tf.Tensor) -> None:
@@ -50,7 +50,7 @@ def snapshot(variable: tf.Variable) -> NDArray[np.generic]:
     return np.asarray(memoryview(variable.read_value()))
 
 
-class Guess:
+class Preconditioner:
     """What is known of the inverse Hessian beforehand: a linear, symmetric, positive operator P; here the identity."""
 
     variables: Mapping[str, tf.Variable] = {}
@@ -60,16 +60,16 @@ class Guess:
         """P times a picture, the same shape."""
         return picture
 
-    def learn(self, move: tf.Tensor, turn: tf.Tensor) -> tf.Tensor:
+    def learn(self, s: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
         """Take in a pair s, y of the descent; yᵀPy, with what it taught. Graph code."""
-        return _dot(turn, self(turn))
+        return _dot(y, self(y))
 
 
 class _Remembering:
-    """An optimizer whose memory is its named tf.Variables, all zero at the start but the image."""
+    """An optimizer whose memory is its named tf.Variables, all zero at the start but the image and the step scale."""
 
     image: tf.Variable
-    halvings: tf.Variable
+    step_scale: tf.Variable
 
     def _variables(self) -> Mapping[str, tf.Variable]:
         held = [value if isinstance(value, list) else [value] for value in vars(self).values()]
@@ -79,18 +79,14 @@ class _Remembering:
     def nbytes(self) -> int:
         return sum(int(np.prod(held.shape)) * held.dtype.size for held in self._variables().values())
 
-    def retreat(self, image: tf.Tensor) -> None:
+    def backtrack(self, image: tf.Tensor) -> None:
         self.image.assign(image)
-        self.halvings.assign_add(1.0)
-
-    @property
-    def _shorter(self) -> tf.Tensor:
-        """By how much steps are shorter than at first: 1, 1/2, 1/4 ..."""
-        return 0.5**self.halvings
+        self.step_scale.assign(0.5 * self.step_scale)
 
     def restart(self, image: tf.Tensor) -> None:
         for variable in self._variables().values():
             variable.assign(tf.zeros_like(variable))
+        self.step_scale.assign(1.0)
         self.image.assign(image)
 
     def state(self) -> State:
@@ -108,7 +104,7 @@ class Lbfgs(_Remembering):
     which knows no curvature yet, is scaled so that it moves the entries by `first_step` (root mean square, in grey levels for
     a picture). Entries are kept in `bounds`. Pairs (s, y) of too little curvature are not remembered, so that H stays positive.
 
-    `guess` is what is known of the inverse Hessian beforehand, P. The recursion starts from H = γP, with γ by the newest pair.
+    `preconditioner` is what is known of the inverse Hessian beforehand, P. The recursion starts from H = γP, with γ by the newest pair.
 
     The history is a row of variables, oldest first, and not one large one: moving every pair one place down hands over
     buffers without copying them, while writing one slot of a large variable would copy all of it at each reading.
@@ -121,27 +117,27 @@ class Lbfgs(_Remembering):
         history: int = 20,
         first_step: float = 1.0,
         bounds: tuple[float, float] | None = (0.0, 255.0),
-        guess: Guess | None = None,
+        preconditioner: Preconditioner | None = None,
     ) -> None:
         self.first_step = first_step
         self.bounds = bounds
-        self.guess = guess or Guess()
+        self.preconditioner = preconditioner or Preconditioner()
         self.image = tf.Variable(tf.zeros(shape), name="image")
         self.gradient = tf.Variable(tf.zeros(shape), name="gradient")  # of the evaluation before
-        self.move = tf.Variable(tf.zeros(shape), name="move")  # the last s = x' - x
-        self.moves = [tf.Variable(tf.zeros(shape), name=f"move_{i}") for i in range(history)]  # s, oldest first
-        self.turns = [tf.Variable(tf.zeros(shape), name=f"turn_{i}") for i in range(history)]  # y = ∇' - ∇
+        self.last_s = tf.Variable(tf.zeros(shape), name="last_s")  # s = x' - x of the last step
+        self.s = [tf.Variable(tf.zeros(shape), name=f"s_{i}") for i in range(history)]  # s, oldest first
+        self.y = [tf.Variable(tf.zeros(shape), name=f"y_{i}") for i in range(history)]  # y = ∇' - ∇
         self.curvatures = tf.Variable(tf.zeros(history), name="curvatures")  # s·y; 0 where nothing is remembered yet
         self.unit = tf.Variable(0.0, name="unit")  # of gradients: the first one's largest entry
         self.gamma = tf.Variable(0.0, name="gamma")  # γ; 0 where nothing is remembered yet
-        self.halvings = tf.Variable(0.0, name="halvings")
+        self.step_scale = tf.Variable(1.0, name="step_scale")  # 1, 1/2, 1/4 ... of the first steps
 
     def _variables(self) -> Mapping[str, tf.Variable]:
-        return {**super()._variables(), **self.guess.variables}
+        return {**super()._variables(), **self.preconditioner.variables}
 
-    def retreat(self, image: tf.Tensor) -> None:
-        super().retreat(image)
-        for forgotten in (self.move, self.curvatures, self.gamma):
+    def backtrack(self, image: tf.Tensor) -> None:
+        super().backtrack(image)
+        for forgotten in (self.last_s, self.curvatures, self.gamma):
             forgotten.assign(tf.zeros_like(forgotten))
 
     def update(self, gradient: tf.Tensor) -> None:
@@ -151,31 +147,31 @@ class Lbfgs(_Remembering):
         gradient /= self.unit
         self._remember(gradient)
         direction = -self._inverse_hessian_times(gradient)
-        first_length = self._shorter * self.first_step / tf.maximum(_root_mean_square(direction), _TINY)
+        first_length = self.step_scale * self.first_step / tf.maximum(_root_mean_square(direction), _TINY)
         length = tf.where(self.gamma > 0, 1.0, first_length)
         target = self.image + length * direction
         if self.bounds is not None:
             target = tf.clip_by_value(target, *self.bounds)
-        self.move.assign(target - self.image)
+        self.last_s.assign(target - self.image)
         self.gradient.assign(gradient)
         self.image.assign(target)
 
     def _remember(self, gradient: tf.Tensor) -> None:
-        turn = gradient - self.gradient
-        curvature = _dot(self.move, turn)
+        y = gradient - self.gradient
+        curvature = _dot(self.last_s, y)
 
         def keep() -> tf.Tensor:
-            for row, newest in ((self.moves, self.move), (self.turns, turn)):
+            for row, newest in ((self.s, self.last_s), (self.y, y)):
                 for older, newer in itertools.pairwise(row):
                     older.assign(newer)
                 row[-1].assign(newest)
             self.curvatures.assign(tf.concat([self.curvatures[1:], [curvature]], axis=0))
             # Eq. 7.20, sᵀy / yᵀy, for H = γP instead of γI: sᵀy / yᵀPy.
-            return self.gamma.assign(curvature / self.guess.learn(self.move, turn))
+            return self.gamma.assign(curvature / self.preconditioner.learn(self.last_s, y))
 
         # Positive by a margin that rounding cannot make up (Nocedal & Wright, section 7.2: skip where sᵀy is not positive).
         # Before the first step nothing has moved, and nothing is kept.
-        enough = curvature > _MIN_CURVATURE * tf.norm(self.move) * tf.norm(turn)
+        enough = curvature > _MIN_CURVATURE * tf.norm(self.last_s) * tf.norm(y)
         tf.cond(enough, keep, lambda: self.gamma.read_value())
 
     def _inverse_hessian_times(self, gradient: tf.Tensor) -> tf.Tensor:
@@ -183,13 +179,13 @@ class Lbfgs(_Remembering):
         leaves everything as it is."""
         q = gradient
         alphas = {}
-        pairs = list(enumerate(zip(self.moves, self.turns, strict=True)))
-        for i, (move, turn) in reversed(pairs):
-            alphas[i] = tf.math.divide_no_nan(_dot(move, q), self.curvatures[i])
-            q -= alphas[i] * turn
-        q = tf.where(self.gamma > 0, self.gamma, 1.0) * self.guess(q)
-        for i, (move, turn) in pairs:
-            q += (alphas[i] - tf.math.divide_no_nan(_dot(turn, q), self.curvatures[i])) * move
+        pairs = list(enumerate(zip(self.s, self.y, strict=True)))
+        for i, (s, y) in reversed(pairs):
+            alphas[i] = tf.math.divide_no_nan(_dot(s, q), self.curvatures[i])
+            q -= alphas[i] * y
+        q = tf.where(self.gamma > 0, self.gamma, 1.0) * self.preconditioner(q)
+        for i, (s, y) in pairs:
+            q += (alphas[i] - tf.math.divide_no_nan(_dot(y, q), self.curvatures[i])) * s
         return q
 
 
@@ -216,7 +212,7 @@ class Adam(_Remembering):
         self.mean = tf.Variable(tf.zeros(shape), name="mean")
         self.square = tf.Variable(tf.zeros(shape), name="square")
         self.evaluations = tf.Variable(0, name="evaluations")
-        self.halvings = tf.Variable(0.0, name="halvings")
+        self.step_scale = tf.Variable(1.0, name="step_scale")  # 1, 1/2, 1/4 ... of the first steps
 
     def update(self, gradient: tf.Tensor) -> None:
         self.evaluations.assign_add(1)
@@ -225,7 +221,7 @@ class Adam(_Remembering):
         self.square.assign(self.beta_2 * self.square + (1 - self.beta_2) * gradient**2)
         mean = self.mean / (1 - self.beta_1**count)
         square = self.square / (1 - self.beta_2**count)
-        rate = self._shorter * self.learning_rate * _decayed(self.decay, count - 1)
+        rate = self.step_scale * self.learning_rate * _decayed(self.decay, count - 1)
         target = self.image - rate * mean / (tf.sqrt(square) + self.epsilon)
         self.image.assign(target if self.bounds is None else tf.clip_by_value(target, *self.bounds))
 
@@ -254,7 +250,7 @@ class GradientDescent(_Remembering):
         self.image = tf.Variable(tf.zeros(shape), name="image")
         self.rate = tf.Variable(0.0, name="rate")  # α at the start; 0 until the first gradient is known
         self.steps = tf.Variable(0, name="steps")
-        self.halvings = tf.Variable(0.0, name="halvings")
+        self.step_scale = tf.Variable(1.0, name="step_scale")  # 1, 1/2, 1/4 ... of the first steps
 
     def update(self, gradient: tf.Tensor) -> None:
         if self.learning_rate is not None:
@@ -262,7 +258,7 @@ class GradientDescent(_Remembering):
         else:
             by_first_gradient = self.first_step / tf.maximum(tf.reduce_max(tf.abs(gradient)), _TINY)
             self.rate.assign(tf.where(self.rate == 0.0, by_first_gradient, self.rate))
-        rate = self._shorter * self.rate * _decayed(self.decay, tf.cast(self.steps, tf.float32))
+        rate = self.step_scale * self.rate * _decayed(self.decay, tf.cast(self.steps, tf.float32))
         self.steps.assign_add(1)
         target = self.image - rate * gradient
         self.image.assign(target if self.bounds is None else tf.clip_by_value(target, *self.bounds))
@@ -274,7 +270,7 @@ def _decayed(decay: float, steps: tf.Tensor) -> tf.Tensor:
 
 
 _TINY = 1e-30  # keeps 0 / 0 from happening; far below any gradient in float32 that matters
-_MIN_CURVATURE = 1e-6  # cosine between move and turn; float32's rounding of a dot product over a picture
+_MIN_CURVATURE = 1e-6  # cosine between s and y; float32's rounding of a dot product over a picture
 
 
 def _dot(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:

@@ -1,4 +1,4 @@
-"""A guess at the inverse Hessian of a picture's loss: what is coarse may move far, what is fine only a little.
+"""A preconditioner for pictures, the inverse Hessian as far as it is known beforehand: what is coarse may move far, what is fine only a little.
 
 Features of a network answer most strongly to fine detail, so the loss is steep in high spatial frequencies and flat in low
 ones. Dividing each frequency of a gradient by its height gives descent about the same curvature everywhere. How steep it is
@@ -13,7 +13,7 @@ from collections.abc import Mapping
 import numpy as np
 import tensorflow as tf
 
-from pipeline.nst.optimizers import Guess
+from pipeline.nst.optimizers import Preconditioner
 
 # Measured at 256 px with the real network, total loss after 20/40/80 evaluations. Coffee in starry flow: without 8.0/1.94/1.38,
 # exponent 0.25 2.1/1.54/1.31, exponent 0.5 2.0/1.46/1.28. Cat in stained glass: 5.5/3.48/2.82, 3.7/2.95/2.71, 3.6/2.98/2.71.
@@ -29,7 +29,7 @@ _TRUST = 0.5  # share of what was learnt in the logarithm of the gain, the rest 
 _OPPONENTS = np.array([[1, 1, 1], [1, -1, 0], [1, 1, -2]], np.float32) / np.sqrt([[3], [2], [6]]).astype(np.float32)
 
 
-class SpectralGuess(Guess):
+class SpectralPreconditioner(Preconditioner):
     """P for pictures (height, width, 3): each frequency f of each opponent colour times a gain.
 
     The gain starts as |f|^(-2·exponent), |f| in cycles per picture and at least 1, so that the mean colour moves like the
@@ -81,9 +81,9 @@ class SpectralGuess(Guess):
         back = tf.signal.irfft2d(spectrum, fft_length=(height, width))
         return tf.tensordot(tf.transpose(back, (1, 2, 0)), _OPPONENTS, 1)
 
-    def learn(self, move: tf.Tensor, turn: tf.Tensor) -> tf.Tensor:
-        turned = self._energy(turn)
-        for energy, pair in ((self.moved, self._energy(move)), (self.turned, turned)):
+    def learn(self, s: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
+        turned = self._energy(y)
+        for energy, pair in ((self.moved, self._energy(s)), (self.turned, turned)):
             energy.assign(self._decay * energy + self._by_band(pair))
         self.pairs.assign_add(1.0)
         gain = 0.5 * tf.math.log((self.moved + _TINY) / (self.turned + _TINY)) - self._law_by_band()

@@ -1,299 +1,380 @@
-"""The same loss and gradient in pieces: memory that does not grow with the picture, to rounding the same numbers.
+"""The same losses and gradients in tiles: memory that does not grow with the picture, to rounding
+the same numbers.
 
-The loss needs of the network's lower blocks only sums over positions, and the pooled features that the upper blocks start
-from. So an evaluation is made in three parts:
+The objective needs of the network's lower blocks only measures that can be combined from tiles,
+and the pooled features that the upper blocks start from. So an evaluation is made in three parts:
 
-    1  forward, tile by tile      lower blocks: each tile's share of the sums, and of the pooled features
-    2  at once                    upper blocks and the loss, with its gradient by the pooled features and by the sums
-    3  backward, tile by tile     lower blocks once more, and from those gradients each tile's share of the picture's
+    1  forward, tile by tile      lower blocks: each tile's measures, and its pooled features
+    2  at once                    upper blocks and losses, with the gradient of the total by the
+                                  pooled features and by the measures
+    3  backward, tile by tile     lower blocks once more, and from those gradients each tile's
+                                  share of the picture's
 
-Each tile is computed with a halo as wide as its core's features can see, and counts only its core; a picture's own border is
-seen as without tiles. Nearly all memory is held by the lower blocks, where pictures are large, and most of the work is done in
-the upper ones: cutting below the first pool repeats 5 % of an evaluation, below the second 13 %.
+Each tile counts only its core; a picture's own border is seen as without tiles. Nearly all memory
+is held by the lower blocks, where features are large, and most of the work is done in the upper
+ones: cutting below the first pool repeats 5 % of an evaluation, below the second 13 %.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from pipeline.nst.extractor import Vgg19, cut, names_up_to, reduction
-from pipeline.nst.objective import Distances, Objective, Sums, Targets, Weights, merged
+from pipeline.nst.extractor import Extractor, cut
+from pipeline.nst.geometry import Geometry, Tile
+from pipeline.nst.network import LINEAR, reduction
+from pipeline.nst.objective import TOTAL, LossWeights, Objective, Targets, maps_of
+from pipeline.nst.terms.term import PICTURE, Combine, Measured, Term
 from pipeline.nst.tiling import Tiling
-from pipeline.options import LINEAR
+
+Maps = Mapping[str, Mapping[str, tf.Tensor]]
+"""Maps of targets by term and layer."""
+
+Found = dict[str, dict[str, Any]]
+"""What was measured, by layer and term."""
 
 
-class _Piece(NamedTuple):
-    """One tile. Positions are in pixels of the canvas."""
+class _Forward(NamedTuple):
+    """The lower blocks' answers: measures of each tile by row and column, and the pooled features
+    (1, height, width, channels) of all of them, with the frame."""
 
-    rows: tuple[int, int]  # core
-    columns: tuple[int, int]
-    tile: tuple[int, int, int, int]  # top, left, bottom, right, with halo
+    grid: list[list[Found]]
+    pooled: tf.Tensor | None
 
 
-class Tiles:
-    """An objective evaluated in tiles, for pictures of one shape (height, width, 3): its targets, its loss, and, called, its
-    loss with the gradient (`Evaluate` of nst/descent)."""
+class TiledEvaluator:
+    """Evaluates pictures of one shape (height, width, 3) in tiles, as `Evaluator` says."""
 
-    def __init__(self, objective: Objective, network: Vgg19, shape: tuple[int, ...], tiling: Tiling) -> None:
-        self._objective, self._network = objective, network
-        self._height, self._width, _ = shape
-        layers = [*objective.content_layers, *objective.style_layers]
-        names = names_up_to(layers)
-        self._pool = f"block{tiling.split}_pool" if f"block{tiling.split}_pool" in names[:-1] else None
-        climbed = names.index(self._pool) + 1 if self._pool else len(names)
-        self._lower, self._upper = names[:climbed], names[climbed:]
-        self._lower_layers = [layer for layer in layers if layer.removesuffix(LINEAR) in self._lower]
-        self._upper_layers = [layer for layer in layers if layer.removesuffix(LINEAR) in self._upper]
-        self._pieces = list(self._cut(tiling.side))
-        # Tiles at the border are smaller than others: one trace for all of them.
-        tile, place = tf.TensorSpec([None, None, 3]), tf.TensorSpec([4], tf.int32)
-        features, scalar = tf.TensorSpec([None, None, None], network.dtype), tf.TensorSpec([])
-        gram = tf.TensorSpec([None, None])
-        content = {layer: features for layer in objective.content_layers if layer in self._lower_layers}
-        places = dict.fromkeys([*self._lower_layers, *([f"whole {self._pool}"] if self._pool else [])], place)
-        grams = {layer: gram for layer in objective.style_layers if layer in self._lower_layers}
-        by_sums = Sums(dict.fromkeys(content, scalar), grams, {})
-        by_pooled = {self._pool: features} if self._pool else {}
-
-        def traced(function: Callable[..., Any], *specification: Any) -> Callable[..., Any]:
-            result: Callable[..., Any] = tf.function(function, input_signature=specification, autograph=False)
-            return result
-
-        self._forward = traced(self._forwards, tile, places, content)
-        self._forward_style = traced(self._forwards, tile, places, {})
-        self._backward = traced(self._backwards, tile, places, content, by_sums, by_pooled)
-        self._above = tf.function(self._upper_sums, autograph=False)
+    def __init__(self, objective: Objective, extractor: Extractor, shape: tuple[int, ...], tiling: Tiling) -> None:
+        self._objective, self._extractor = objective, extractor
+        names = extractor.network.names_up_to(objective.layers)
+        pool = f"block{tiling.split}_pool"
+        self._pool = pool if pool in names[:-1] else None
+        ends = names.index(pool) + 1 if self._pool else len(names)
+        self._lower, self._upper = names[:ends], names[ends:]
+        self._geometry = Geometry(*shape[:2], frame=extractor.frame, names=self._lower, side=tiling.side)
+        self._traced: dict[Any, Any] = {}
         self._middle = tf.function(self._middles, autograph=False)
 
-    def content_targets(self, photograph: tf.Tensor) -> Mapping[str, tf.Tensor]:
-        """As `Objective.content_targets`."""
-        canvas = self._network.canvas(photograph)
-        wanted = self._objective.content_layers
-        found = {layer: self._joined(canvas, layer, whole=False) for layer in wanted if layer in self._lower_layers}
-        if self._pool and len(found) < len(wanted):
-            pooled = self._joined(canvas, self._pool, whole=True)[tf.newaxis]
-            upper = [name for name in wanted if name not in found]
-            found |= self._network.climb(pooled, self._upper, upper, self._inside)
-        return found
+    def features(self, image: tf.Tensor, layers: Sequence[str]) -> Mapping[str, tf.Tensor]:
+        """As `Evaluator.features`."""
+        padded = self._extractor.padded_input(image)
+        found = {layer: self._joined(padded, layer, framed=False) for layer in self._below(layers)}
+        if self._pool and len(found) < len(layers):
+            pooled = self._joined(padded, self._pool, framed=True)[tf.newaxis]
+            upper = [layer for layer in layers if layer not in found]
+            found |= self._extractor.forward(pooled, self._upper, upper, self._crop)
+        return {layer: found[layer] for layer in layers}
 
-    def style_targets(self, painting: tf.Tensor) -> Mapping[str, tf.Tensor]:
-        """As `Objective.style_targets`."""
-        sums, pooled = self._gathered(self._network.canvas(painting), None)
-        if pooled is not None:
-            sums = merged(sums, self._above(pooled, {}))
-        return {layer: sums.grams[layer] / sums.positions[layer] for layer in self._objective.style_layers}
+    def measured(self, image: tf.Tensor, term: Term) -> Measured:
+        """As `Evaluator.measured`."""
+        found = self._all_measured(image, Objective([term]), {})
+        return {layer: of_terms[term.name] for layer, of_terms in found.items() if of_terms}
 
-    def loss(self, picture: tf.Tensor, targets: Targets, weights: Weights) -> Distances:
-        """As `Objective.__call__`."""
-        sums, pooled = self._gathered(self._network.canvas(picture), targets.content)
-        if pooled is not None:
-            sums = merged(sums, self._above(pooled, targets.content))
-        return self._objective.distances(picture, sums, targets, weights)
+    def losses(self, picture: tf.Tensor, targets: Targets, weights: Mapping[str, LossWeights]) -> dict[str, tf.Tensor]:
+        """As `Evaluator.losses`."""
+        found = self._all_measured(picture, self._objective, maps_of(targets))
+        return self._objective.losses(found, targets, weights)
 
-    def __call__(self, picture: tf.Tensor, targets: Targets, weights: Weights) -> tuple[Distances, tf.Tensor]:
-        """Loss and gradient (height, width, 3) of a picture."""
-        sums, pooled = self._gathered(self._network.canvas(picture), targets.content)
-        distances, own, by_sums, by_pooled = self._middle(picture, sums, pooled, targets, weights)
+    def prepare(self, picture: tf.Tensor, targets: Targets, weights: Mapping[str, LossWeights]) -> None:
+        """Nothing: tiles are traced as they come."""
+
+    def __call__(
+        self, picture: tf.Tensor, targets: Targets, weights: Mapping[str, LossWeights]
+    ) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+        """As `Evaluator.__call__`."""
+        maps = maps_of(targets)
+        grid, pooled = self._forward(picture, self._objective, maps)
+        measured = self._combined(self._objective, grid)
+        losses, own, by_measured, by_pooled = self._middle(picture, measured, pooled, targets, weights)
         del pooled
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(picture)
-            canvas = self._network.canvas(picture)  # once more: there is least room in the middle
-        strips: dict[tuple[int, int], tf.Tensor] = {}
-        for piece in self._pieces:
-            top, left, bottom, right = piece.tile
-            incoming = {} if by_pooled is None else {self._pool: self._core(by_pooled, piece)}
-            share = self._backward(
-                canvas[0, top:bottom, left:right],
-                self._places(piece),
-                self._content(targets.content, piece),
-                by_sums,
-                incoming,
-            )
-            padded = tf.pad(share, [[0, 0], [left, canvas.shape[2] - right], [0, 0]])
-            row = (top, bottom)
-            strips[row] = strips[row] + padded if row in strips else padded
-        gathered = tf.zeros(canvas.shape[1:])
-        for top, bottom in list(strips):
-            gathered += tf.pad(strips.pop((top, bottom)), [[top, canvas.shape[1] - bottom], [0, 0], [0, 0]])
-        return distances, own + tape.gradient(canvas, picture, output_gradients=gathered[tf.newaxis])
+        return losses, own + self._backward(picture, maps, grid, by_measured, by_pooled)
 
-    def _gathered(self, canvas: tf.Tensor, content: Mapping[str, tf.Tensor] | None) -> tuple[Sums, tf.Tensor | None]:
-        """The lower layers' sums, and the features that the upper blocks start from (1, height, width, channels). Without
-        `content` nothing is compared with a photograph."""
-        sums: Sums | None = None
-        rows: dict[int, list[tf.Tensor]] = {}
-        for piece in self._pieces:
-            top, left, bottom, right = piece.tile
-            tile, places = canvas[0, top:bottom, left:right], self._places(piece)
-            if content is None:
-                found, pooled = self._forward_style(tile, places, {})
-            else:
-                found, pooled = self._forward(tile, places, self._content(content, piece))
-            sums = found if sums is None else tf.nest.map_structure(tf.add, sums, found)
-            rows.setdefault(piece.rows[0], []).append(pooled)
-        assert sums is not None  # there is at least one tile
-        if self._pool is None:
-            return sums, None
-        whole = tf.concat([tf.concat(row, axis=1) for row in rows.values()], axis=0)
-        return sums, whole[tf.newaxis]
+    # ----------------------------------------------------------------------------------- the three parts
 
-    # ------------------------------------------------------------------------------------------------------------- graphs
-
-    def _forwards(
-        self, tile: tf.Tensor, places: Mapping[str, tf.Tensor], content: Mapping[str, tf.Tensor]
-    ) -> tuple[Sums, tf.Tensor | None]:
-        """A tile's (h, w, 3) sums over its core, and its core's pooled features."""
-        wanted = [*self._lower_layers, *([self._pool] if self._pool else [])]
-        measure = self._objective.measure(content)
-
-        def measure_core(layer: str, features: tf.Tensor) -> tuple[Sums, list[tf.Tensor]]:
-            core = places.get(layer)  # the pool where tiles end need not be a layer of the loss
-            sums = measure(layer, cut(features, *tf.unstack(core, 4))) if core is not None else Sums({}, {}, {})
-            whole = [cut(features, *tf.unstack(places[f"whole {layer}"], 4))] if layer == self._pool else []
-            return sums, whole
-
-        found = self._network.climb(tile[tf.newaxis], self._lower, wanted, measure_core).values()
-        pooled = [whole for _, wholes in found for whole in wholes]
-        return merged(*(sums for sums, _ in found)), pooled[0] if pooled else None
-
-    def _backwards(
-        self,
-        tile: tf.Tensor,
-        places: Mapping[str, tf.Tensor],
-        content: Mapping[str, tf.Tensor],
-        by_sums: Sums,
-        by_pooled: Mapping[str, tf.Tensor],
-    ) -> tf.Tensor:
-        """The gradient by a tile's pixels (h, w, 3), given the loss' gradients by its sums and pooled features."""
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(tile)
-            sums, pooled = self._forwards(tile, places, content)
-            results = [*tf.nest.flatten((sums.content, sums.grams)), *([] if pooled is None else [pooled])]
-        incoming = [*tf.nest.flatten((by_sums.content, by_sums.grams)), *by_pooled.values()]
-        return tape.gradient(results, tile, output_gradients=incoming)
+    def _forward(self, image: tf.Tensor, objective: Objective, maps: Maps) -> _Forward:
+        """The lower blocks, tile by tile."""
+        padded = self._extractor.padded_input(image)
+        forward = self._graph(self._forward_tile, objective, maps)
+        grid: list[list[Found]] = []
+        rows: list[tf.Tensor] = []
+        for row in self._geometry.grid:
+            answers = [forward(_pixels(padded, tile), self._places(tile), self._cut_maps(maps, tile)) for tile in row]
+            grid.append([measured for measured, _ in answers])
+            if self._pool:
+                rows.append(tf.concat([pooled for _, pooled in answers], axis=1))
+            del answers
+        return _Forward(grid, tf.concat(rows, axis=0)[tf.newaxis] if self._pool else None)
 
     def _middles(
-        self, picture: tf.Tensor, sums: Sums, pooled: tf.Tensor | None, targets: Targets, weights: Weights
-    ) -> tuple[Distances, tf.Tensor, Sums, tf.Tensor | None]:
-        """The upper blocks and the loss; its gradients by the picture itself (variation), by the sums, by the features."""
-        sources = [(sums.content, sums.grams), *([] if pooled is None else [pooled])]
+        self,
+        picture: tf.Tensor,
+        lower: Found,
+        pooled: tf.Tensor | None,
+        targets: Targets,
+        weights: Mapping[str, LossWeights],
+    ) -> tuple[dict[str, tf.Tensor], tf.Tensor, Found, tf.Tensor | None]:
+        """The upper blocks and the losses; the gradients of the total by the picture itself, by
+        the lower layers' measures, by the pooled features."""
+        measure = self._objective.measure({})
+        own = measure(PICTURE, picture)
+        sources = [lower, own, *([] if pooled is None else [pooled])]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(tf.nest.flatten(sources))
-            whole = sums if pooled is None else merged(sums, self._upper_sums(pooled, targets.content))
-            distances = self._objective.distances(picture, whole, targets, weights)
-        found = tape.gradient(distances.total, sources, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+            upper = {} if pooled is None else self._above(pooled, self._objective, maps_of(targets))
+            found = {**lower, **upper, PICTURE: own}
+            losses = self._objective.losses(found, targets, weights)
+        by_lower, by_own, *by_pooled = tape.gradient(
+            losses[TOTAL], sources, unconnected_gradients=tf.UnconnectedGradients.ZERO
+        )
         # The picture's own part at the end: it is of the size of the picture, and so is what it needs.
-        with tf.control_dependencies(tf.nest.flatten(found)):
+        with tf.control_dependencies(tf.nest.flatten([by_lower, by_pooled])):
             again = tf.identity(picture)
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(again)
-            variation = self._objective.variation(again, weights)
-        own = tape.gradient(variation, again)
-        (by_content, by_grams), *by_pooled = found
-        return distances, own, Sums(by_content, by_grams, {}), by_pooled[0] if by_pooled else None
-
-    def _upper_sums(self, pooled: tf.Tensor, content: Mapping[str, tf.Tensor]) -> Sums:
-        measure = self._objective.measure(content)
-
-        def measure_inside(layer: str, features: tf.Tensor) -> Sums:
-            return measure(layer, self._inside(layer, features))
-
-        return merged(*self._network.climb(pooled, self._upper, self._upper_layers, measure_inside).values())
-
-    def _inside(self, layer: str, features: tf.Tensor) -> tf.Tensor:
-        return self._network.inside(features, reduction(layer), self._height, self._width)
-
-    def _core_features(self, tile: tf.Tensor, layer: str, place: tf.Tensor) -> tf.Tensor:
-        """A tile's (h, w, 3) core of one lower layer's features."""
-        found = self._network.climb(tile[tf.newaxis], names_up_to([layer]), [layer])
-        return cut(found[layer], *tf.unstack(place, 4))
-
-    def _joined(self, canvas: tf.Tensor, layer: str, *, whole: bool) -> tf.Tensor:
-        """One lower layer's features of the whole picture (height, width, channels), or with the frame."""
-        rows: dict[int, list[tf.Tensor]] = {}
-        for piece in self._pieces:
-            top, left, bottom, right = piece.tile
-            core = self._core_features(canvas[0, top:bottom, left:right], layer, self._place(piece, layer, whole=whole))
-            rows.setdefault(piece.rows[0], []).append(core)
-        return tf.concat([tf.concat(row, axis=1) for row in rows.values()], axis=0)
-
-    # ----------------------------------------------------------------------------------------------------------- geometry
-
-    def _cut(self, side: int) -> Iterator[_Piece]:
-        """Tiles whose cores cover the canvas: about square, of about equal size, on whole positions of every lower layer."""
-        unit = 2 ** sum(name.endswith("_pool") for name in self._lower)
-        halo = -(-radius(self._lower) // unit) * unit
-        frame = self._network.frame
-        heights, widths = (
-            list(_cores(length + 2 * frame, side + 2 * frame, unit)) for length in (self._height, self._width)
+            results = tf.nest.flatten(measure(PICTURE, again))
+        by_picture = tape.gradient(
+            results,
+            again,
+            output_gradients=tf.nest.flatten(by_own),
+            unconnected_gradients=tf.UnconnectedGradients.ZERO,
         )
-        for first, last in heights:
-            for left, right in widths:
-                tile = (
-                    max(0, first - halo),
-                    max(0, left - halo),
-                    min(self._height + 2 * frame, last + halo),
-                    min(self._width + 2 * frame, right + halo),
+        return losses, by_picture, by_lower, by_pooled[0] if by_pooled else None
+
+    def _backward(
+        self,
+        picture: tf.Tensor,
+        maps: Maps,
+        grid: list[list[Found]],
+        by_measured: Found,
+        by_pooled: tf.Tensor | None,
+    ) -> tf.Tensor:
+        """The lower blocks' gradient (height, width, 3), tile by tile."""
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(picture)
+            padded = self._extractor.padded_input(picture)  # once more: the middle has least room
+        backward = self._graph(self._backward_tile, self._objective, maps)
+        strips: dict[tuple[int, int], tf.Tensor] = {}
+        by_tile = self._split(grid, by_measured)
+        for tile, incoming in zip(self._geometry, by_tile, strict=True):
+            share = backward(
+                _pixels(padded, tile),
+                self._places(tile),
+                self._cut_maps(maps, tile),
+                incoming,
+                {} if by_pooled is None else {self._pool: self._core(by_pooled, tile)},
+            )
+            across = [[0, 0], [tile.left, padded.shape[2] - tile.right], [0, 0]]
+            share, row = tf.pad(share, across), (tile.top, tile.bottom)
+            strips[row] = strips[row] + share if row in strips else share
+        gathered = tf.zeros(padded.shape[1:])
+        for top, bottom in list(strips):
+            down = [[top, padded.shape[1] - bottom], [0, 0], [0, 0]]
+            gathered += tf.pad(strips.pop((top, bottom)), down)
+        return tape.gradient(padded, picture, output_gradients=gathered[tf.newaxis])
+
+    # -------------------------------------------------------------------------------------------- graphs
+
+    def _graph(self, function: Callable[..., Any], objective: Objective, maps: Maps) -> Any:
+        """A tile's function, traced once for tiles of all shapes: those at the border are smaller."""
+        kinds = tf.nest.map_structure(lambda tensor: (tensor.dtype, len(tensor.shape)), dict(maps))
+        key = (function.__name__, objective.terms, repr(kinds))
+        if key not in self._traced:
+            specification = self._specification(objective, maps)
+            if function == self._backward_tile:
+                measured, pooled = (
+                    self._graph(self._forward_tile, objective, maps)
+                    .get_concrete_function(*specification)
+                    .structured_outputs
                 )
-                yield _Piece((first, last), (left, right), tile)
+                incoming = tf.nest.map_structure(_specified, measured)
+                features = tf.TensorSpec([None, None, None], self._extractor.dtype)
+                specification += [incoming, {} if pooled is None else {self._pool: features}]
+            self._traced[key] = tf.function(
+                lambda *arguments: function(objective, *arguments),
+                input_signature=specification,
+                autograph=False,
+            )
+        return self._traced[key]
 
-    def _places(self, piece: _Piece) -> dict[str, tf.Tensor]:
-        """Where a tile's core lies in its own features: (top, left, height, width) by layer, and that of the pooled features,
-        which keep the frame."""
-        places = {layer: self._place(piece, layer, whole=False) for layer in self._lower_layers}
-        if self._pool:
-            places[f"whole {self._pool}"] = self._place(piece, self._pool, whole=True)
-        return places
+    def _specification(self, objective: Objective, maps: Maps) -> list[Any]:
+        """The arguments of a tile's functions: its pixels, places of its core, pieces of maps."""
+        places = dict.fromkeys(self._places(next(iter(self._geometry))), tf.TensorSpec([4], tf.int32))
+        pieces = {
+            term: {
+                layer: tf.TensorSpec([None] * len(whole.shape), whole.dtype)
+                for layer, whole in of_layers.items()
+                if layer in self._below([layer])
+            }
+            for term, of_layers in maps.items()
+        }
+        return [tf.TensorSpec([None, None, 3]), places, pieces]
 
-    def _place(self, piece: _Piece, layer: str, *, whole: bool) -> tf.Tensor:
-        (top, height), (left, width) = (
-            (first - before // reduction(layer), length)
-            for before, (first, length) in zip(piece.tile[:2], self._spans(piece, layer, whole=whole), strict=True)
+    def _forward_tile(
+        self,
+        objective: Objective,
+        tile: tf.Tensor,
+        places: Mapping[str, tf.Tensor],
+        maps: Maps,
+    ) -> tuple[Found, tf.Tensor | None]:
+        """Measures of a tile's (h, w, 3) core, and its core's pooled features."""
+        layers = self._below(objective.layers)
+        measure = objective.measure(maps)
+
+        def measure_core(layer: str, features: tf.Tensor) -> tuple[dict[str, Any], list[tf.Tensor]]:
+            # The pool where tiles end need not be a layer of the objective.
+            inside = cut(features, *tf.unstack(places[layer], 4)) if layer in layers else None
+            measured = {} if inside is None else measure(layer, inside)
+            framed = places.get(_framed(layer)) if layer == self._pool else None
+            return measured, [] if framed is None else [cut(features, *tf.unstack(framed, 4))]
+
+        wanted = [*layers, *([self._pool] if self._pool else [])]
+        found = self._extractor.forward(tile[tf.newaxis], self._lower, wanted, measure_core)
+        pooled = [framed for _, all_framed in found.values() for framed in all_framed]
+        measured = {layer: found[layer][0] for layer in layers}
+        return measured, pooled[0] if pooled else None
+
+    def _backward_tile(
+        self,
+        objective: Objective,
+        tile: tf.Tensor,
+        places: Mapping[str, tf.Tensor],
+        maps: Maps,
+        by_measured: Found,
+        by_pooled: Mapping[str, tf.Tensor],
+    ) -> tf.Tensor:
+        """The gradient by a tile's pixels (h, w, 3), given the total's gradients by its measures
+        and its pooled features."""
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(tile)
+            measured, pooled = self._forward_tile(objective, tile, places, maps)
+            results = [*tf.nest.flatten(measured), *([] if pooled is None else [pooled])]
+        incoming = [*tf.nest.flatten(by_measured), *by_pooled.values()]
+        return tape.gradient(results, tile, output_gradients=incoming)
+
+    def _above(self, pooled: tf.Tensor, objective: Objective, maps: Maps) -> Found:
+        """Measures of the upper layers."""
+        measure = objective.measure(maps)
+        layers = [layer for layer in objective.layers if layer not in self._below([layer])]
+        return self._extractor.forward(
+            pooled,
+            self._upper,
+            layers,
+            lambda layer, features: measure(layer, self._crop(layer, features)),
         )
-        return tf.constant([top, left, height, width])
 
-    def _spans(self, piece: _Piece, layer: str, *, whole: bool) -> Iterator[tuple[int, int]]:
-        """First position and number of positions of a core in the features of the canvas, down and to the right; without
-        those in the frame, unless `whole`."""
-        factor, frame = reduction(layer), self._network.frame
-        for (first, last), length in ((piece.rows, self._height), (piece.columns, self._width)):
-            end = (length + 2 * frame) // factor if last == length + 2 * frame else last // factor
-            low, high = first // factor, end
-            if not whole:
-                low, high = max(low, frame // factor), min(high, frame // factor + length // factor)
-            yield low, max(0, high - low)
+    def _all_measured(self, image: tf.Tensor, objective: Objective, maps: Maps) -> Found:
+        """What is known of an image, by layer and term, without gradients."""
+        grid, pooled = self._forward(image, objective, maps)
+        found = self._combined(objective, grid)
+        if pooled is not None:
+            key = ("above", objective.terms)
+            if key not in self._traced:
+                self._traced[key] = tf.function(
+                    lambda pooled, maps: self._above(pooled, objective, maps), autograph=False
+                )
+            found |= self._traced[key](pooled, maps)
+        return found | {PICTURE: objective.measure(maps)(PICTURE, image)}
 
-    def _content(self, content: Mapping[str, tf.Tensor], piece: _Piece) -> dict[str, tf.Tensor]:
-        """The photograph's features in a tile's core, for the lower content layers."""
-        found = {}
-        for layer in self._objective.content_layers:
-            if layer in self._lower_layers:
-                (top, height), (left, width) = self._spans(piece, layer, whole=False)
-                off = self._network.frame // reduction(layer)
-                found[layer] = content[layer][top - off : top - off + height, left - off : left - off + width]
-        return found
+    # ------------------------------------------------------------------------------------- tiles and wholes
 
-    def _core(self, pooled: tf.Tensor, piece: _Piece) -> tf.Tensor:
-        """A tile's core of the pooled features of the whole canvas (1, height, width, channels)."""
+    def _combined(self, objective: Objective, grid: list[list[Found]]) -> Found:
+        """The tiles' measures as the picture's."""
+        rules = _combinations(objective)
+        return {
+            layer: {
+                name: tf.nest.map_structure(
+                    lambda *leaves, join=rules[name].join: join(_in_rows(leaves, grid)),
+                    *(tile[layer][name] for row in grid for tile in row),
+                )
+                for name in of_terms
+            }
+            for layer, of_terms in grid[0][0].items()
+        }
+
+    def _split(self, grid: list[list[Found]], by_measured: Found) -> list[Found]:
+        """The gradients by each tile's measures, of those by the picture's."""
+        rules = _combinations(self._objective)
+        tiles: list[Found] = [{} for row in grid for _ in row]
+        for layer, of_terms in by_measured.items():
+            for name, gradients in of_terms.items():
+                leaves = [tf.nest.flatten(tile[layer][name]) for row in grid for tile in row]
+                parts = [
+                    sum(rules[name].split(whole, _in_rows(pieces, grid)), [])
+                    for whole, *pieces in zip(tf.nest.flatten(gradients), *leaves, strict=True)
+                ]
+                for found, *own in zip(tiles, *parts, strict=True):
+                    found.setdefault(layer, {})[name] = tf.nest.pack_sequence_as(gradients, own)
+        return tiles
+
+    def _joined(self, padded: tf.Tensor, layer: str, *, framed: bool) -> tf.Tensor:
+        """One lower layer's features of the whole picture (height, width, channels)."""
+        names = self._extractor.network.names_up_to([layer])
+        rows = []
+        for row in self._geometry.grid:
+            cores = []
+            for tile in row:
+                pixels = _pixels(padded, tile)[tf.newaxis]
+                features = self._extractor.forward(pixels, names, [layer])[layer]
+                cores.append(cut(features, *self._geometry.in_tile(tile, layer, framed=framed)))
+            rows.append(tf.concat(cores, axis=1))
+        return tf.concat(rows, axis=0)
+
+    def _places(self, tile: Tile) -> dict[str, tf.Tensor]:
+        """Where a tile's core lies in its own features, as (top, left, height, width) by layer; and
+        in the pooled features, which keep the frame."""
+        layers = self._below(self._objective.layers)
+        places = {layer: self._geometry.in_tile(tile, layer, framed=False) for layer in layers}
+        if self._pool:
+            places[_framed(self._pool)] = self._geometry.in_tile(tile, self._pool, framed=True)
+        return {layer: tf.constant(place, tf.int32) for layer, place in places.items()}
+
+    def _cut_maps(self, maps: Maps, tile: Tile) -> dict[str, dict[str, tf.Tensor]]:
+        """The maps of lower layers in a tile's core."""
+        cut_maps: dict[str, dict[str, tf.Tensor]] = {}
+        for term, of_layers in maps.items():
+            cut_maps[term] = {}
+            for layer in self._below(of_layers):
+                top, left, height, width = self._geometry.of_picture(tile, layer)
+                piece = of_layers[layer][top : top + height, left : left + width]
+                cut_maps[term][layer] = piece
+        return cut_maps
+
+    def _core(self, pooled: tf.Tensor, tile: Tile) -> tf.Tensor:
+        """A tile's core of the pooled features (1, height, width, channels) of all tiles."""
         assert self._pool is not None  # or there were no pooled features
-        (top, height), (left, width) = self._spans(piece, self._pool, whole=True)
+        top, left, height, width = self._geometry.of_padded(tile, self._pool)
         return pooled[0, top : top + height, left : left + width]
 
+    def _crop(self, layer: str, features: tf.Tensor) -> tf.Tensor:
+        height, width = self._geometry.height, self._geometry.width
+        return self._extractor.crop(features, reduction(layer), height, width)
 
-def radius(names: tuple[str, ...]) -> int:
-    """How far, in pixels, the features of the deepest of the layers `names`, which start at the picture, see to one side."""
-    seen = 0
-    for name in names:
-        seen += reduction(name) // 2 if name.endswith("_pool") else reduction(name)
-    return seen
+    def _below(self, layers: Sequence[str] | Mapping[str, Any]) -> list[str]:
+        """Those layers that are computed in tiles."""
+        return [layer for layer in layers if layer.removesuffix(LINEAR) in self._lower]
 
 
-def _cores(length: int, side: int, unit: int) -> Iterator[tuple[int, int]]:
-    """[0, length) in pieces of about equal size, at most `side` where a whole number of `unit` allows it."""
-    count = max(1, -(-length // max(side, unit)))
-    size = -(-length // count // unit) * unit
-    for first in range(0, max(1, length), size):
-        yield first, min(first + size, length)
+def _framed(pool: str) -> str:
+    """The name of a pool's place with its frame, which is no layer's."""
+    return f"{pool} with frame"
+
+
+def _pixels(padded: tf.Tensor, tile: Tile) -> tf.Tensor:
+    return padded[0, tile.top : tile.bottom, tile.left : tile.right]
+
+
+def _specified(tensor: tf.Tensor) -> tf.TensorSpec:
+    return tf.TensorSpec(tensor.shape, tensor.dtype)
+
+
+def _combinations(objective: Objective) -> dict[str, Combine]:
+    return {term.name: term.combine for term in objective.terms}
+
+
+def _in_rows(leaves: Sequence[Any], grid: list[list[Any]]) -> list[list[Any]]:
+    """Leaves of all tiles, row by row."""
+    rest = iter(leaves)
+    return [[next(rest) for _ in row] for row in grid]

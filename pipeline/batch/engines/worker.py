@@ -24,7 +24,6 @@ import threading
 import traceback
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict
 from enum import Enum
 from pathlib import Path
 from types import FrameType
@@ -35,7 +34,7 @@ from pipeline.batch.system.machine import peak_memory, processor, reset_peak_mem
 from pipeline.errors import EnvironmentProblem, ExitCode, OutOfMemory, OutputError, PairError, StylizeError
 from pipeline.job import Job
 from pipeline.nst.precision import automatic_precision
-from pipeline.nst.weights import Weights
+from pipeline.nst.weights import NetworkWeights
 from pipeline.store.disk import write_whole
 from pipeline.store.records import State, pair_key
 from pipeline.stylize import Progress, Stylization
@@ -136,7 +135,7 @@ class _Painter:
     """Answers commands. Holds the workshop of the weights used last. `facts` are those of `_start_tensorflow`."""
 
     def __init__(self, out: IO[str], facts: Mapping[str, Any]) -> None:
-        from pipeline.nst.engine import Workshop
+        from pipeline.nst.engine import TransferEngine as Workshop
 
         self.stopping = False
         self.phase = _Phase.IDLE
@@ -181,34 +180,32 @@ class _Painter:
         import tensorflow as tf
 
         from pipeline.images.encode import encode_picture, format_for, thumbnail
-        from pipeline.images.picture import open_picture
         from pipeline.nst.tiling import in_words
-        from pipeline.sizes import cuts, result_size, style_side
+        from pipeline.nst.precision import effective_precision
+        from pipeline.pictures import open_pictures
+        from pipeline.schedule import Machine
         from pipeline.stylize import paint
 
-        weights = Weights.from_json(command["weights"])
+        weights = NetworkWeights.from_json(command["weights"])
         job = Job.from_json(command["job"])
         folder = Path(command["folder"])
         if self._workshop is None or self._workshop.weights != weights:
             self._workshop = None  # before the next is loaded: both at once need not fit
-            self._workshop = self._make_workshop(weights, command["max_memory"])
+            self._workshop = self._make_workshop(weights)
         reset_peak_memory()
 
-        # Opened no larger than needed: a photograph of 100 megapixels would be 1.2 GB of floats.
-        size = job.options.size
-        content = open_picture(job.content, longer_side=size if isinstance(size, int) else None)
-        longer_side = max(result_size(content, job.options))
+        pictures = open_pictures(job.content, [(style.image, style.weight) for style in job.styles], job.options)
+        schedule = pictures.schedule(
+            job.options,
+            Machine(precision=effective_precision("auto"), max_memory=command["max_memory"]),
+        )
+        content, styles = pictures.content, pictures.styles
+        longer_side = max(schedule.size)
         format_for(Path(job.output).suffix, longer_side)  # refused now and not after hours
-        # A style that is squeezed needs more of one side than of the other: it is opened whole.
-        side = style_side(longer_side, job.options) if job.options.style_aspect == "keep" else None
-        styles = [(open_picture(style.image, longer_side=side), style.weight) for style in job.styles]
-        start = open_picture(Path(job.options.init)) if job.options.starts_from_file else None
-
-        pictures = [content, *(style for style, _share in styles), *([start] if start else [])]
-        hashes = {path: picture.sha256 for path, picture in zip(job.inputs, pictures, strict=True)}
+        hashes = {path: picture.sha256 for path, picture in zip(job.inputs, pictures.all, strict=True)}
         key = pair_key(job, hashes.__getitem__, weights.sha256)
 
-        environment = self._environment | {"tiles": in_words(cuts(content, styles, job.options, self._workshop))}
+        environment = self._environment | {"tiles": in_words(schedule.tilings())}
         state = State(folder)
         checkpoints = CheckpointManager(
             state.checkpoint_path(job.output),
@@ -223,7 +220,7 @@ class _Painter:
 
         def painted(resume: Progress | None) -> Stylization:
             try:
-                painting = paint(content, styles, job.options, workshop, start=start, resume=resume)
+                painting = paint(pictures, job.options, schedule, workshop, resume=resume)
                 while True:
                     try:
                         reading, snapshot = next(painting)
@@ -231,7 +228,7 @@ class _Painter:
                         result: Stylization = end.value
                         return result
                     self.phase = _Phase.WORK
-                    _say(self._out, {"type": "reading", "coarse": reading.side < longer_side, **asdict(reading)})
+                    _say(self._out, {"type": "reading", "coarse": reading.side < longer_side, **reading.as_row()})
                     checkpoints.maybe_save(reading, snapshot, leaving=self.stopping)
                     if self.stopping:
                         raise _Interrupted
@@ -241,7 +238,7 @@ class _Painter:
         result = checkpoints.resume_or_start(painted)
 
         height, width = result.pixels.shape[:2]
-        losses = {"first": asdict(result.first), "last": asdict(result.last)}
+        losses = {"first": dict(result.first), "last": dict(result.last)}
         settings = {
             "key": key,
             "output": job.output,
@@ -288,7 +285,7 @@ class _Painter:
             "threads": self._environment["threads"],
             "painted_with": environment,
             "losses": losses,
-            "trace": [asdict(reading) for reading in result.trace],
+            "trace": [reading.as_row() for reading in result.trace],
             "notes": [*result.notes, *checkpoints.notes],
         }
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from pipeline.batch.plan import Plan
 from pipeline.errors import BadImage, DiskFull
 from pipeline.images.inspection import image_size
-from pipeline.images.sizes import fit_longer_side
 from pipeline.job import Job
 from pipeline.printable import printable
+from pipeline.schedule import Sized, result_size
 
 # Bytes a pixel: the demo's PNGs have 2.4 and its JPEG of quality 95 has 0.8; rounded up, as other pictures are busier.
 _LOSSLESS, _LOSSY = 3.0, 1.5
@@ -27,7 +27,7 @@ def look_for_room(plan: Plan, output: Path) -> str | None:
     """
     size = functools.cache(_size)
     contents = [(pair.job, size(pair.job.content)) for pair in plan.pairs if pair.action == "paint"]
-    needs = [_bytes(job, content) for job, content in contents if content is not None]
+    needs = [need for job, content in contents if content and (need := _bytes(job, content))]
     if not needs:
         return None
     free = shutil.disk_usage(output).free
@@ -45,11 +45,11 @@ def look_for_room(plan: Plan, output: Path) -> str | None:
 
 
 def _bytes(job: Job, size: tuple[int, int]) -> float:
-    """About how much a pair will take on the disk."""
-    longest = max(size)
-    width, height = fit_longer_side(
-        *size, longest if isinstance(job.options.size, str) else min(longest, job.options.size)
-    )
+    """About how much a pair will take on the disk; nothing where it cannot be painted."""
+    try:
+        width, height = result_size(job.options, Sized(job.content.name, size))
+    except BadImage:
+        return 0.0
     a_pixel = _LOSSY if Path(job.output).suffix.lower() in _LOSSY_SUFFIXES else _LOSSLESS * job.options.depth / 8
     return _BESIDE + a_pixel * width * height
 

@@ -13,18 +13,17 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from pipeline.batch.estimates.cost import Cost, pair_cost
 from pipeline.errors import BadImage
 from pipeline.images.inspection import image_size
-from pipeline.images.sizes import fit_longer_side
 from pipeline.job import Job
 from pipeline.nst.precision import fast_flags
-from pipeline.nst.tiling import found_in, size_name
 from pipeline.options import OPTION_NAMES, Options
+from pipeline.schedule import Machine, Size, Sized, schedule
 
 START_SECONDS = 6.0  # per run: importing TensorFlow, loading the network
 TRIAL_STEPS = 5  # after which a pair's own pace is known; the first holds what is done once and is not counted
@@ -58,7 +57,7 @@ class Estimator:
         self._other = _Factor()
         self._memory = {"float32": _Factor(), "bfloat16": _Factor()}
         self._automatic = "bfloat16" if fast_flags() else "float32"
-        self._sizes: dict[Path, tuple[int, int] | None] = {}
+        self._sizes: dict[Path, Size | None] = {}
         self._first_step: dict[str, float] = {}
         for outcome in outcomes:
             self.learn(outcome)
@@ -76,8 +75,11 @@ class Estimator:
         options = _options(outcome.get("options", {}))
         if options.precision == "auto":
             self._automatic = precision
-        cost = pair_cost(options, (size[0], size[1]), precision, len(outcome.get("style", [""])), self._max_memory)
-        if not _cut_as(cost, outcome):
+        # Of the style images only their number is known: they are taken for as large as the content.
+        pictures = [Sized("", (size[0], size[1]))] * (1 + len(outcome.get("style", [""])))
+        painted = replace(options, precision=precision)
+        cost = pair_cost(painted, schedule(painted, pictures[0], pictures[1:], self._machine(precision)))
+        if not _tiled_as(cost, outcome):
             return
         threads = outcome.get("threads") or self._threads
         pace = outcome["seconds_per_step"] * threads / cost.evaluation
@@ -126,15 +128,29 @@ class Estimator:
         return known.at(cost.pixels, share)
 
     def _cost(self, job: Job) -> tuple[Cost, str] | None:
-        if job.content not in self._sizes:
-            self._sizes[job.content] = _size(job.content)
-        if (found := self._sizes[job.content]) is None:
+        """What a pair costs, and its precision; None where that cannot be known."""
+        content = self._size(job.content)
+        if content is None:
             return None
-        longest = max(found)
-        size = job.options.size
-        fitted = fit_longer_side(*found, longest if isinstance(size, str) else min(longest, size))
-        precision = self._automatic if job.options.precision == "auto" else job.options.precision
-        return pair_cost(job.options, fitted, precision, len(job.styles), self._max_memory), precision
+        styles = (self._size(style.image) or content for style in job.styles)  # the run will say why
+        try:
+            stages = schedule(
+                job.options,
+                Sized(job.content.name, content),
+                [Sized(style.image.name, size) for style, size in zip(job.styles, styles, strict=True)],
+                self._machine(self._automatic),
+            )
+        except BadImage:
+            return None
+        return pair_cost(job.options, stages), stages.stages[-1].precision
+
+    def _machine(self, precision: str) -> Machine:
+        return Machine(precision=precision, max_memory=self._max_memory)
+
+    def _size(self, path: Path) -> Size | None:
+        if path not in self._sizes:
+            self._sizes[path] = _size(path)
+        return self._sizes[path]
 
 
 @dataclass(slots=True)
@@ -171,11 +187,13 @@ def _weighted_quantile(weighted: Sequence[tuple[float, float]], share: float) ->
     raise ValueError("there is no middle of nothing")
 
 
-def _cut_as(cost: Cost, outcome: Mapping[str, Any]) -> bool:
-    """Was a finished pair, at its full size, evaluated in the tiles that it would be now? Under another `max_memory` it took
-    other time and memory."""
-    then = found_in(outcome.get("painted_with", {}).get("tiles", ""), size_name(max(outcome["size"])))
-    return then == (None if cost.cut is None else str(cost.cut))
+def _tiled_as(cost: Cost, outcome: Mapping[str, Any]) -> bool:
+    """Was a finished pair, at its full size, evaluated in the tiles that it would be now? Under another
+    `max_memory` it took other time and memory. Records of before say only whether there were none."""
+    now = None if cost.tiling is None else {"side": cost.tiling.side, "split": cost.tiling.split}
+    if "tiling" in outcome:
+        return bool(outcome["tiling"] == now)
+    return now is None and outcome.get("painted_with", {}).get("tiles") == "none"
 
 
 def _options(row: Mapping[str, Any]) -> Options:

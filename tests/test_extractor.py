@@ -10,10 +10,10 @@ pytestmark = pytest.mark.slow
 keras = pytest.importorskip("keras")
 tf = pytest.importorskip("tensorflow")
 
-from pipeline.nst.extractor import MEAN_BGR, Vgg19, reduction  # noqa: E402
+from pipeline.nst.extractor import Extractor  # noqa: E402
 from pipeline.nst.kernels import load_kernels  # noqa: E402
+from pipeline.nst.network import FRAME, VGG16, VGG19, reduction  # noqa: E402
 from pipeline.nst.weights import locate  # noqa: E402
-from pipeline.options import FRAME, LAYERS  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -42,18 +42,18 @@ def keras_activations(model, picture, layers):
 
 
 def test_every_layer_is_keras_own_with_the_zero_border(kernels, keras_model, picture):
-    ours = Vgg19(kernels, border="zero")(picture, LAYERS)
-    theirs = keras_activations(keras_model, picture, LAYERS)
-    for name in LAYERS:
+    ours = Extractor(kernels, border="zero")(picture, VGG19.layers)
+    theirs = keras_activations(keras_model, picture, VGG19.layers)
+    for name in VGG19.layers:
         np.testing.assert_allclose(ours[name], theirs[name], rtol=1e-4, atol=1e-2, err_msg=name)
 
 
 def test_linear_layers_are_the_convolution_before_its_relu(kernels, picture):
     layers = [f"{layer}{suffix}" for layer in ("block1_conv1", "block3_conv2") for suffix in ("", "_linear")]
-    activations = Vgg19(kernels, border="zero")(picture, layers)
+    activations = Extractor(kernels, border="zero")(picture, layers)
     assert set(activations) == set(layers)
     kernel, bias = kernels["block1_conv1"]
-    by_hand = tf.nn.conv2d((picture[..., ::-1] - MEAN_BGR)[tf.newaxis], kernel, 1, "SAME")[0] + bias
+    by_hand = tf.nn.conv2d((picture[..., ::-1] - VGG19.mean)[tf.newaxis], kernel, 1, "SAME")[0] + bias
     np.testing.assert_allclose(activations["block1_conv1_linear"], by_hand, rtol=1e-4, atol=1e-2)
     for layer in ("block1_conv1", "block3_conv2"):
         linear = activations[f"{layer}_linear"]
@@ -64,7 +64,7 @@ def test_linear_layers_are_the_convolution_before_its_relu(kernels, picture):
 @pytest.mark.parametrize("graph", [True, False], ids=["traced", "eager"])
 def test_the_gradient_by_what_is_measured_on_the_way_is_keras_own(kernels, keras_model, picture, graph):
     layers = ["block1_conv1", "block1_pool", "block3_conv2", "block3_conv3", "block5_conv1"]
-    network = Vgg19(kernels, border="zero")
+    network = Extractor(kernels, border="zero")
 
     def by_ours(picture):
         with tf.GradientTape() as tape:
@@ -76,7 +76,7 @@ def test_the_gradient_by_what_is_measured_on_the_way_is_keras_own(kernels, keras
     with tf.GradientTape() as tape:
         tape.watch(picture)
         outputs = keras.Model(keras_model.input, [keras_model.get_layer(name).output for name in layers])(
-            (picture[..., ::-1] - MEAN_BGR)[tf.newaxis]
+            (picture[..., ::-1] - VGG19.mean)[tf.newaxis]
         )
         theirs = tf.add_n([tf.reduce_mean(output**2) for output in outputs])
     gradient = tape.gradient(theirs, picture)
@@ -88,7 +88,7 @@ def test_the_gradient_by_what_is_measured_on_the_way_is_keras_own(kernels, keras
 
 def test_mirror_border_is_the_inside_of_a_mirrored_picture(kernels, keras_model, picture):
     layers = ["block1_conv1", "block2_pool", "block5_conv1"]
-    ours = Vgg19(kernels, border="mirror")(picture, layers)
+    ours = Extractor(kernels, border="mirror")(picture, layers)
     mirrored = np.pad(np.array(picture), [(FRAME, FRAME), (FRAME, FRAME), (0, 0)], mode="symmetric")
     theirs = keras_activations(keras_model, mirrored, layers)
     for name, (height, width) in zip(layers, [(70, 53), (17, 13), (4, 3)], strict=True):
@@ -99,21 +99,21 @@ def test_mirror_border_is_the_inside_of_a_mirrored_picture(kernels, keras_model,
 
 
 def test_average_pooling_averages(kernels, picture):
-    activations = Vgg19(kernels, pooling="avg", border="zero")(picture, ["block1_conv2", "block1_pool"])
+    activations = Extractor(kernels, pooling="avg", border="zero")(picture, ["block1_conv2", "block1_pool"])
     before = np.array(activations["block1_conv2"])
     np.testing.assert_allclose(
         activations["block1_pool"][3, 4], before[6:8, 8:10].mean(axis=(0, 1)), rtol=1e-4, atol=1e-3
     )
 
 
-def test_siblings_share_their_kernels_and_keep_their_own_arithmetic(kernels, picture):
+def test_other_options_share_the_kernels_and_keep_their_own_arithmetic(kernels, picture):
     layers = ["block2_conv1", "block3_pool"]
-    exact = Vgg19(kernels, border="zero")
+    exact = Extractor(kernels, border="zero")
     before = exact(picture, layers)
-    coarse = exact.sibling(pooling="avg", border="mirror", precision="bfloat16")
+    coarse = exact.with_options(pooling="avg", border="mirror", precision="bfloat16")
     assert coarse(picture, layers)["block3_pool"].dtype == tf.bfloat16
     after = exact(picture, layers)  # the other one was called in between
-    apart = Vgg19(kernels, pooling="avg", border="mirror", precision="bfloat16")(picture, layers)
+    apart = Extractor(kernels, pooling="avg", border="mirror", precision="bfloat16")(picture, layers)
     for layer in layers:
         assert after[layer].dtype == tf.float32
         np.testing.assert_array_equal(before[layer], after[layer])
@@ -124,7 +124,7 @@ def test_siblings_share_their_kernels_and_keep_their_own_arithmetic(kernels, pic
 
 
 def test_nothing_is_computed_beyond_the_deepest_layer(kernels):
-    network = Vgg19(kernels)
+    network = Extractor(kernels)
     graph = tf.function(lambda x: network(x, ["block2_conv1"])).get_concrete_function(tf.TensorSpec((64, 64, 3))).graph
     convolutions = [operation for operation in graph.get_operations() if operation.type == "Conv2D"]
     assert len(convolutions) == 3
@@ -132,9 +132,9 @@ def test_nothing_is_computed_beyond_the_deepest_layer(kernels):
 
 def test_the_picture_is_not_changed(kernels, picture):
     before = np.array(picture)
-    Vgg19(kernels)(picture, ["block1_conv1"])
+    Extractor(kernels)(picture, ["block1_conv1"])
     np.testing.assert_array_equal(picture, before)
 
 
 def test_activations_are_not_negative(kernels, picture):
-    assert min(float(tf.reduce_min(a)) for a in Vgg19(kernels)(picture, LAYERS).values()) >= 0
+    assert min(float(tf.reduce_min(a)) for a in Extractor(kernels)(picture, VGG19.layers).values()) >= 0

@@ -1,0 +1,96 @@
+"""Losses and gradients of pictures, whole: one protocol, and the way that needs no tiles."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import tensorflow as tf
+
+from pipeline.nst.extractor import Extractor
+from pipeline.nst.objective import TOTAL, LossWeights, Objective, Targets, maps_of
+from pipeline.nst.terms.term import PICTURE, Measured, Term
+
+
+class Evaluator(Protocol):
+    """An objective over a network, for pictures float32 (height, width, 3) in 0..255. It knows of
+    the terms only what `Term` says."""
+
+    def features(self, image: tf.Tensor, layers: Sequence[str]) -> Mapping[str, tf.Tensor]:
+        """Features (height, width, channels) of network layers."""
+
+    def measured(self, image: tf.Tensor, term: Term) -> Measured:
+        """What one term's `measure`, without maps, says of an image."""
+
+    def losses(self, picture: tf.Tensor, targets: Targets, weights: Mapping[str, LossWeights]) -> dict[str, tf.Tensor]:
+        """The losses by name, `total` first."""
+
+    def __call__(
+        self, picture: tf.Tensor, targets: Targets, weights: Mapping[str, LossWeights]
+    ) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+        """The losses, and the gradient (height, width, 3) of the total."""
+
+    def prepare(self, picture: tf.Tensor, targets: Targets, weights: Mapping[str, LossWeights]) -> None:
+        """Trace what is not traced yet, for arguments like these."""
+
+
+class WholeEvaluator:
+    """Evaluates a picture at once.
+
+    Everything is traced: a graph frees features as it goes, where calls one by one keep all.
+    """
+
+    def __init__(self, objective: Objective, extractor: Extractor) -> None:
+        self._objective, self._extractor = objective, extractor
+        self._picture = [tf.TensorSpec([None, None, 3])]
+        self._traced: dict[Any, Any] = {}  # features by layers, measures by term
+        self.losses = tf.function(self._losses, autograph=False)
+        # Written as a graph by hand, so it need not be rewritten into one: tracing takes half the time.
+        self._evaluate = tf.function(self._with_gradient, autograph=False)
+
+    def features(self, image: tf.Tensor, layers: Sequence[str]) -> Mapping[str, tf.Tensor]:
+        """As `Evaluator.features`."""
+        layers = tuple(layers)
+        found: Mapping[str, tf.Tensor] = self._once(layers, lambda image: dict(self._extractor(image, layers)))(image)
+        return found
+
+    def measured(self, image: tf.Tensor, term: Term) -> Measured:
+        """As `Evaluator.measured`."""
+        found: Measured = self._once(term, lambda image: self._measured(image, Objective([term]), {}))(image)
+        return {layer: of_terms[term.name] for layer, of_terms in found.items() if of_terms}
+
+    def __call__(
+        self, picture: tf.Tensor, targets: Targets, weights: Mapping[str, LossWeights]
+    ) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+        """As `Evaluator.__call__`."""
+        result: tuple[dict[str, tf.Tensor], tf.Tensor] = self._evaluate(picture, targets, weights)
+        return result
+
+    def prepare(self, picture: tf.Tensor, targets: Targets, weights: Mapping[str, LossWeights]) -> None:
+        """As `Evaluator.prepare`."""
+        self._evaluate.get_concrete_function(picture, targets, weights)
+
+    def _once(self, key: Any, function: Any) -> Any:
+        if key not in self._traced:
+            self._traced[key] = tf.function(function, input_signature=self._picture, autograph=False)
+        return self._traced[key]
+
+    def _losses(self, picture: tf.Tensor, targets: Targets, weights: Mapping[str, LossWeights]) -> dict[str, tf.Tensor]:
+        measured = self._measured(picture, self._objective, maps_of(targets))
+        return self._objective.losses(measured, targets, weights)
+
+    def _with_gradient(
+        self, picture: tf.Tensor, targets: Targets, weights: Mapping[str, LossWeights]
+    ) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(picture)
+            losses = self._losses(picture, targets, weights)
+        return losses, tape.gradient(losses[TOTAL], picture)
+
+    def _measured(
+        self, image: tf.Tensor, objective: Objective, maps: Mapping[str, Mapping[str, tf.Tensor]]
+    ) -> dict[str, dict[str, Any]]:
+        """What is known of an image, by layer and term."""
+        measure = objective.measure(maps)
+        found = dict(self._extractor(image, objective.layers, measure))
+        return found | {PICTURE: measure(PICTURE, image)}

@@ -1,0 +1,17 @@
+"""The terms that an objective can be made of, one file each: equation, shapes, source."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from pipeline.nst.terms import content, gram, variation
+from pipeline.nst.terms.term import Weighted
+from pipeline.options import Options
+
+TERMS: tuple[Callable[[Options], Weighted | None], ...] = (
+    content.from_options,
+    gram.from_options,
+    variation.from_options,
+)
+"""What makes the terms of a pair from its options, in the order in which losses are told; None
+where a pair does not want the term."""

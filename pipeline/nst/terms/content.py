@@ -1,0 +1,83 @@
+"""Content: the picture's features stay near the photograph's.
+
+Gatys, Ecker & Bethge, "A Neural Algorithm of Artistic Style" (arXiv 1508.06576), Eq. 1:
+
+    E = 1/2 Σ (F - P)²        F, P: features of picture and photograph, (height, width, N), M positions
+
+    unit                 per layer
+    paper                1/2 Σ(F - P)²                  Eq. 1
+    normalized           Σ(F - P)² / ΣP²                the share of what there is to match
+    means                mean of (F - P)²               the paper's authors' code
+    sums, per_pixel      Σ(F - P)²
+    roots                1/2 Σ(F - P)² / √(N·M)         cysmith's neural-style-tf
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import tensorflow as tf
+
+from pipeline.nst.terms.sums import NOTHING, positions, squared_distance, sum_of_squares, weighted_sum
+from pipeline.nst.terms.term import ADD, Combine, Measured, Sources, Target, Weighted
+from pipeline.options import Options
+
+
+@dataclass(frozen=True)
+class Content:
+    """Squared distance to the photograph's features, in one of the units above."""
+
+    layers: tuple[str, ...]
+    unit: str
+    name: ClassVar[str] = "content"
+    combine: ClassVar[Combine] = ADD
+    needs_start: ClassVar[bool] = False
+
+    def target(self, sources: Sources) -> Target:
+        """The photograph's features P; ΣP² where the unit divides by it."""
+        features = sources.content.features(self.layers)
+        squares = self.unit == "normalized"
+        return Target(features, {layer: sum_of_squares(features[layer]) for layer in self.layers if squares})
+
+    def measure(self, layer: str, features: tf.Tensor, target: tf.Tensor | None) -> tf.Tensor:
+        """Σ(F - P)², a float32 scalar."""
+        assert target is not None  # content has a map of each of its layers
+        return squared_distance(features, target)
+
+    def distance(self, measured: Measured, target: Target, weights: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        """Eq. 1, summed over layers with their weights."""
+        in_unit = _IN_UNIT[self.unit]
+        return weighted_sum(
+            {
+                layer: in_unit(measured[layer], target.maps[layer], target.statistics.get(layer))
+                for layer in self.layers
+            },
+            weights,
+        )
+
+
+def _there(squares: tf.Tensor | None) -> tf.Tensor:
+    assert squares is not None  # measured for this unit
+    return squares
+
+
+def _numbers(target: tf.Tensor) -> tf.Tensor:
+    return positions(target) * target.shape[-1]
+
+
+_IN_UNIT: Mapping[str, Callable[[tf.Tensor, tf.Tensor, tf.Tensor | None], tf.Tensor]] = {
+    "paper": lambda squared, target, squares: 0.5 * squared,
+    "normalized": lambda squared, target, squares: squared / (_there(squares) + NOTHING),
+    "means": lambda squared, target, squares: squared / _numbers(target),
+    "sums": lambda squared, target, squares: squared,
+    "per_pixel": lambda squared, target, squares: squared,
+    "roots": lambda squared, target, squares: 0.5 * squared / tf.sqrt(_numbers(target)),
+}
+
+
+def from_options(options: Options) -> Weighted:
+    """The content term that a pair asks for."""
+    term = Content(tuple(sorted(options.content_layers)), options.losses)
+    return Weighted(term, options.content_weight, options.content_layers)

@@ -1,0 +1,155 @@
+"""Gram matrices: which features occur together in the style, wherever they stand.
+
+Gatys, Ecker & Bethge, "A Neural Algorithm of Artistic Style" (arXiv 1508.06576), Eq. 3 and 4:
+
+    G_ij = Σ_k F_ik F_jk                 F: features of one layer, N channels, M positions
+    E    = 1/(4 N² M²) Σ (G - A)²        G, A: Gram matrices of picture and style, (N, N)
+
+The paper's style has as many positions as the picture. We compare Gram matrices per position, G/M
+and A/M_a, so that a style image may have any size; `paper` and `sums` are the paper's equations
+where both have one size.
+
+    unit                 per layer
+    paper, roots         1/(4N²) Σ(G/M - A/M_a)²                   Eq. 4
+    normalized           1000 · Σ(G/M - A/M_a)² / Σ(A/M_a)²        thousandths of what there is to match
+    means                mean of (G/M - A/M_a)²                    the paper's authors' code
+    sums                 Σ(G - A·M/M_a)²
+    per_pixel            Σ(G - A·M/M_a)² / pixels²                 Keras' example: by the picture's pixels
+
+Thousandths, as a style is well met at some thousandths where content is well kept at some tenths:
+this brings both weights near one. Several styles are one by the weighted mean of their A/M_a.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
+
+import tensorflow as tf
+
+from pipeline.nst.terms.sums import (
+    FLOATS_AT_ONCE,
+    NOTHING,
+    positions,
+    squared_distance,
+    weighted_sum,
+)
+from pipeline.nst.terms.term import ADD, PICTURE, Combine, Measured, Sources, Target, Weighted
+from pipeline.options import Options
+
+_THOUSANDTHS = 1000.0
+
+
+class GramSum(NamedTuple):
+    """A Gram matrix (N, N) and the number of positions that it sums over, both float32."""
+
+    gram: tf.Tensor
+    positions: tf.Tensor
+
+
+@dataclass(frozen=True)
+class Gram:
+    """Squared distance of Gram matrices per position, in one of the units above."""
+
+    style_layers: tuple[str, ...]
+    unit: str
+    name: ClassVar[str] = "style"
+    combine: ClassVar[Combine] = ADD
+    needs_start: ClassVar[bool] = False
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """The style layers; `per_pixel` counts the picture's pixels as well."""
+        return (*self.style_layers, *([PICTURE] if self.unit == "per_pixel" else []))
+
+    def target(self, sources: Sources) -> Target:
+        """A/M of the style; of several, the mean by their shares."""
+        whole = sum(style.share for style in sources.styles)
+        measured = [(style.image.measured(self), style.share / whole) for style in sources.styles]
+        return Target({}, {layer: _mean(layer, measured) for layer in self.style_layers})
+
+    def measure(self, layer: str, features: tf.Tensor, target: tf.Tensor | None) -> GramSum | tf.Tensor:
+        """G and M of a layer; of the picture itself its pixels."""
+        if layer == PICTURE:
+            return positions(features)
+        return GramSum(gram_matrix(features), positions(features))
+
+    def distance(self, measured: Measured, target: Target, weights: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        """Eq. 4, summed over layers with their weights (Eq. 5)."""
+        in_unit, pixels = _IN_UNIT[self.unit], measured.get(PICTURE)
+        return weighted_sum(
+            {layer: in_unit(measured[layer], target.statistics[layer], pixels) for layer in self.style_layers},
+            weights,
+        )
+
+
+def _mean(layer: str, measured: list[tuple[Measured, float]]) -> tf.Tensor:
+    """The weighted mean of Gram matrices per position; of a single style, its own."""
+    shares = [(style[layer].gram / style[layer].positions, share) for style, share in measured]
+    return tf.add_n([gram * share for gram, share in shares])
+
+
+def _squared(measured: GramSum, target: tf.Tensor) -> tf.Tensor:
+    """Σ(G/M - A/M_a)²."""
+    return squared_distance(measured.gram / measured.positions, target)
+
+
+def _squared_channels(target: tf.Tensor) -> float:
+    return float(target.shape[-1]) ** 2
+
+
+_IN_UNIT: Mapping[str, Callable[[GramSum, tf.Tensor, tf.Tensor | None], tf.Tensor]] = {
+    "paper": lambda measured, target, pixels: _squared(measured, target) / (4.0 * _squared_channels(target)),
+    "roots": lambda measured, target, pixels: _squared(measured, target) / (4.0 * _squared_channels(target)),
+    "normalized": lambda measured, target, pixels: (
+        _THOUSANDTHS * _squared(measured, target) / (tf.reduce_sum(target**2) + NOTHING)
+    ),
+    "means": lambda measured, target, pixels: _squared(measured, target) / _squared_channels(target),
+    "sums": lambda measured, target, pixels: _squared(measured, target) * measured.positions**2,
+    "per_pixel": lambda measured, target, pixels: _squared(measured, target) * (measured.positions / pixels) ** 2,
+}
+
+
+def gram_matrix(features: tf.Tensor) -> tf.Tensor:
+    """Eq. 3: G_ij = Σ_k F_ik F_jk, the inner products of channels over positions: (height, width, N)
+    to (N, N), float32. Not normalised. Where a feature stands does not matter."""
+    return _inner_products(tf.reshape(features, (-1, features.shape[-1])))
+
+
+@tf.custom_gradient  # type: ignore[untyped-decorator]
+def _inner_products(
+    by_position: tf.Tensor,
+) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
+    """FᵀF of F (M, N), in float32 whatever F's type: bfloat16 cannot hold a sum of many squares.
+
+    Its gradient, F (D + Dᵀ) for an incoming D, in F's type, is one product. TensorFlow's own takes
+    two, as it cannot know that both factors are one.
+    """
+
+    def gradient(incoming: tf.Tensor) -> tf.Tensor:
+        both = tf.cast(incoming + tf.transpose(incoming), by_position.dtype)
+        return tf.matmul(by_position, both)
+
+    return _sum_of_products(by_position), gradient
+
+
+def _sum_of_products(by_position: tf.Tensor) -> tf.Tensor:
+    """FᵀF in float32. A float32 copy of F (M, N) that would be large is made piece by piece."""
+    count, channels = by_position.shape
+    length = FLOATS_AT_ONCE // channels
+    if by_position.dtype == tf.float32 or count is None or count <= length:
+        features = tf.cast(by_position, tf.float32)
+        return tf.matmul(features, features, transpose_a=True)
+    products = tf.zeros((channels, channels))
+    for first in range(0, count, length):
+        with tf.control_dependencies([products]):
+            piece = tf.cast(by_position[first : first + length], tf.float32)
+        products += tf.matmul(piece, piece, transpose_a=True)
+    return products
+
+
+def from_options(options: Options) -> Weighted:
+    """The Gram term that a pair asks for."""
+    term = Gram(tuple(sorted(options.style_layers)), options.losses)
+    return Weighted(term, options.style_weight, options.style_layers)

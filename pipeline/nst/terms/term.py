@@ -1,0 +1,136 @@
+"""What a term of an objective is: one distance between a picture and what it is compared with.
+
+To add a term, write one file beside this one: a frozen dataclass that keeps `Term`, and a function
+from `Options` to a `Weighted` term; then name that function in `terms.TERMS`. Evaluation whole and
+in tiles, the trace, the report and report.json need no further line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import tensorflow as tf
+
+PICTURE = "picture"
+"""Stands among a term's layers for the picture itself: float32 (height, width, 3), 0..255. It is
+measured whole, also where the network is evaluated in tiles."""
+
+Measured = Mapping[str, Any]
+"""What a term knows of an image, by layer: nests of tensors, as its `measure` gives them."""
+
+
+class Target(NamedTuple):
+    """What a picture is compared with.
+
+    `maps` hold something per position, by layer: (height, width, ...), cut along with tiles.
+    `statistics` are true of the whole: any nest of tensors.
+    """
+
+    maps: Mapping[str, tf.Tensor]
+    statistics: Any
+
+
+class Image(Protocol):
+    """An image as the network sees it, at one size."""
+
+    def features(self, layers: Sequence[str]) -> Mapping[str, tf.Tensor]:
+        """Its features (height, width, channels) at network layers."""
+
+    def measured(self, term: Term) -> Measured:
+        """What the term's `measure`, without maps, says of it."""
+
+
+class Style(NamedTuple):
+    """A style image and its share in the blend; shares need not sum to 1."""
+
+    image: Image
+    share: float
+
+
+class Sources(NamedTuple):
+    """What targets are made from when a size of the pyramid begins. `start` is the picture as it
+    stands then."""
+
+    content: Image
+    styles: Sequence[Style]
+    start: Image
+
+
+class Combine(Protocol):
+    """How measures of tiles become the picture's."""
+
+    def join(self, grid: Sequence[Sequence[tf.Tensor]]) -> tf.Tensor:
+        """The whole, of the tiles' tensors by row and column."""
+
+    def split(self, whole: tf.Tensor, grid: Sequence[Sequence[tf.Tensor]]) -> list[list[tf.Tensor]]:
+        """The gradients by the tiles' tensors, of the gradient by the whole."""
+
+
+class Term(Protocol):
+    """One distance. Terms are frozen and hashable: evaluations are kept by them."""
+
+    def __hash__(self) -> int: ...
+
+    @property
+    def name(self) -> str:
+        """As trace, bar, report and report.json call its loss."""
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """The network's layers that it looks at, and `PICTURE` where it looks at the picture."""
+
+    @property
+    def combine(self) -> Combine:
+        """How its measures of tiles become the picture's: `ADD` or `CONCATENATE`."""
+
+    @property
+    def needs_start(self) -> bool:
+        """Does its target depend on `Sources.start`? Checkpoints then keep that picture."""
+
+    def target(self, sources: Sources) -> Target:
+        """What the picture is compared with, made when a size begins."""
+
+    def measure(self, layer: str, features: tf.Tensor, target: tf.Tensor | None) -> Any:
+        """What must be known of a piece of a layer: a nest of tensors. `features` are (height,
+        width, channels), `target` is the same piece of the target's map, where it has one."""
+
+    def distance(self, measured: Measured, target: Target, weights: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        """A float32 scalar in the term's unit, from all layers' measures. `weights` are those of
+        its layers."""
+
+
+class Weighted(NamedTuple):
+    """A term, its weight in the objective, and the weights of its layers."""
+
+    term: Term
+    weight: float
+    layers: Mapping[str, float]
+
+
+class _Add:
+    """Sums over positions: those of tiles add up to the picture's."""
+
+    def join(self, grid: Sequence[Sequence[tf.Tensor]]) -> tf.Tensor:
+        first, *others = (piece for row in grid for piece in row)
+        for other in others:
+            first = first + other
+        return first
+
+    def split(self, whole: tf.Tensor, grid: Sequence[Sequence[tf.Tensor]]) -> list[list[tf.Tensor]]:
+        return [[whole for _piece in row] for row in grid]
+
+
+class _Concatenate:
+    """Maps (height, width, ...): those of tiles, side by side, are the picture's."""
+
+    def join(self, grid: Sequence[Sequence[tf.Tensor]]) -> tf.Tensor:
+        return tf.concat([tf.concat(list(row), axis=1) for row in grid], axis=0)
+
+    def split(self, whole: tf.Tensor, grid: Sequence[Sequence[tf.Tensor]]) -> list[list[tf.Tensor]]:
+        rows = tf.split(whole, [row[0].shape[0] for row in grid], axis=0)
+        return [tf.split(part, [piece.shape[1] for piece in row], axis=1) for part, row in zip(rows, grid, strict=True)]
+
+
+ADD: Combine = _Add()
+CONCATENATE: Combine = _Concatenate()

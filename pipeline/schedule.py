@@ -1,0 +1,201 @@
+"""The stages of a pair, decided once: at which sizes it is painted, in how many steps, in which
+arithmetic, in which tiles. Standard library only.
+
+Estimates, the look at the disk, the plan, the painter and its records read a `Schedule`; nobody
+derives a size or a cut again.
+
+Coarse to fine: the network sees 156 pixels at most at relu5_1, whatever the picture's size. Painted
+at 2048 pixels at once, brush strokes are a quarter as large, in the picture, as at 512. Painted
+small first and enlarged, the strokes are already there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from pipeline.errors import BadImage
+from pipeline.images.sizes import fit_longer_side
+from pipeline.nst.tiling import Tiling, history_length, tiling
+from pipeline.options import Options
+
+Size = tuple[int, int]
+"""(width, height) in pixels."""
+
+# A picture up to this long is painted at once, a longer one is halved until it is not: 512, the
+# default size, by a root of two, so that the coarsest size lies between 362 and 724. Looked at at
+# 512, 1024 and 2048 px.
+_PREVIEW = 724
+# Shorter side, in pixels, of anything in the coarsest size: 4 positions at block 5.
+_SHORTEST_COARSE = 64
+# Evaluations at each coarser size, as a share of those at full size: an eighth more time, where all
+# of them would cost a third.
+_COARSE_SHARE = 0.5
+# VGG halves a picture four times before block 5, whose 3 x 3 filters then still find two positions
+# each way.
+_SHORTEST = 32
+FINISHED = "finished"  # what the last measuring is called among the tilings
+
+
+class Sized(NamedTuple):
+    """A picture's name, for messages, and its size."""
+
+    name: str
+    size: Size
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """What a schedule depends on beside the pair: the precision that `auto` means (`float32` or
+    `bfloat16`), and how many bytes a worker may hold, None for what there is."""
+
+    precision: str
+    max_memory: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """One size of a pair. `steps` are evaluations; none where the picture is only measured.
+    `history` is how many pairs L-BFGS remembers."""
+
+    name: str  # `512 px`, or `finished`
+    size: Size
+    style_sizes: tuple[Size, ...]
+    steps: int
+    precision: str
+    history: int
+    tiling: Tiling | None
+    style_tilings: tuple[Tiling | None, ...]
+
+    @property
+    def longer_side(self) -> int:
+        """In pixels."""
+        return max(self.size)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """The stages of a pair, coarse to fine, the last at full size; `finish` measures the finished
+    picture in float32. `opened` is the size at which content and styles are opened: none larger
+    than it is needed."""
+
+    stages: tuple[Stage, ...]
+    finish: Stage
+    opened: tuple[Size, ...]
+
+    @property
+    def size(self) -> Size:
+        """Of the result."""
+        return self.stages[-1].size
+
+    def tilings(self) -> dict[str, Tiling]:
+        """The tiles of every evaluation, by what is evaluated; nothing where nothing is cut. Bytes
+        depend on them, as sums add up in another order."""
+        return dict(_tilings((*self.stages, self.finish)))
+
+
+def _tilings(stages: Sequence[Stage]) -> Iterator[tuple[str, Tiling]]:
+    for stage in stages:
+        if stage.tiling is not None:
+            yield stage.name, stage.tiling
+        for number, style in enumerate(stage.style_tilings, start=1):
+            if style is not None:
+                yield f"style {number} for {stage.name}", style
+
+
+def schedule(options: Options, content: Sized, styles: Sequence[Sized], machine: Machine) -> Schedule:
+    """The stages of a pair. Sizes are those of the files or, with the same result, as opened.
+
+    Raises BadImage where too little would be left of a picture.
+    """
+    full = result_size(options, content)
+    opened = [Sized(style.name, opened_style(options, style.size, max(full))) for style in styles]
+    shortest = min(*full, *(min(_style_size(options, style, full)) for style in opened))
+    sides = _sides(max(full), options.scales, shortest)
+
+    def stage(name: str, side: int, steps: int, precision: str) -> Stage:
+        size = _fitted(Sized(content.name, full), "content", side)
+        style_sizes = tuple(_style_size(options, style, size) for style in opened)
+        tilings = [
+            tiling(options, width * height, precision, machine.max_memory) for width, height in (size, *style_sizes)
+        ]
+        return Stage(
+            name=name,
+            size=size,
+            style_sizes=style_sizes,
+            steps=steps,
+            precision=precision,
+            history=history_length(options.history, size[0] * size[1]),
+            tiling=tilings[0],
+            style_tilings=tuple(tilings[1:]),
+        )
+
+    precision = machine.precision if options.precision == "auto" else options.precision
+    coarse = max(1, round(options.steps * _COARSE_SHARE))
+    steps = [coarse] * (len(sides) - 1) + [options.steps]
+    return Schedule(
+        stages=tuple(stage(f"{side} px", side, count, precision) for side, count in zip(sides, steps, strict=True)),
+        finish=stage(FINISHED, sides[-1], 0, "float32"),
+        opened=(full, *(style.size for style in opened)),
+    )
+
+
+def result_size(options: Options, content: Sized) -> Size:
+    """The size of the picture that a photograph becomes, which is also the size at which it is
+    opened: content is only ever made smaller. Raises BadImage."""
+    longest = max(content.size)
+    side = longest if isinstance(options.size, str) else min(longest, options.size)
+    return _fitted(content, "content", side)
+
+
+def opened_style(options: Options, size: Size, longer_side: int) -> Size:
+    """The size at which a style image of `size` is opened for a result with this longer side. One
+    that is squeezed into the content's shape needs more of one side than of the other: it is
+    opened whole."""
+    if options.style_aspect != "keep":
+        return size
+    return fit_longer_side(*size, min(max(size), style_side(options, longer_side)))
+
+
+def style_side(options: Options, longer_side: int) -> int:
+    """Longer side of the style images for a picture whose own longer side is `longer_side`."""
+    return max(1, round(longer_side * options.style_scale))
+
+
+def _style_size(options: Options, style: Sized, size: Size) -> Size:
+    """The size of a style image for a picture of `size`."""
+    if options.style_aspect == "keep":
+        return _fitted(style, "style", style_side(options, max(size)))
+    width, height = (max(1, round(length * options.style_scale)) for length in size)
+    return _long_enough(style.name, "style", (width, height))
+
+
+def _fitted(picture: Sized, role: str, longer_side: int) -> Size:
+    return _long_enough(picture.name, role, fit_longer_side(*picture.size, longer_side))
+
+
+def _long_enough(name: str, role: str, size: Size) -> Size:
+    if min(size) < _SHORTEST:
+        raise BadImage(
+            f"{role} {name} would be {size[0]}x{size[1]} pixels; its shorter side must be at least "
+            f"{_SHORTEST}: raise {'size' if role == 'content' else 'size or style_scale'}, or crop it"
+        )
+    return size
+
+
+def _sides(longer_side: int, scales: int | str, shortest: int) -> list[int]:
+    """Longer sides in pixels, from coarse to fine, each half of the next, the last being
+    `longer_side`.
+
+    `scales` is their number or `auto`. `shortest` is the shortest side of content and styles at
+    full size: there are fewer sizes where it would become too short.
+    """
+    found = [longer_side]
+    while (
+        len(found) != scales
+        and (scales != "auto" or found[0] > _PREVIEW)
+        and shortest >> len(found) >= _SHORTEST_COARSE
+    ):
+        found.insert(0, round(longer_side / 2 ** len(found)))
+    return found
