@@ -29,8 +29,9 @@ from benchmarks.figures import Figure, Section, median_ratio, significant, table
 from benchmarks.pictures import generated
 from benchmarks.work import convolution_work
 from pipeline.nst.engine import Workshop
+from pipeline.nst.network import FRAME
 from pipeline.nst.weights import locate
-from pipeline.options import FRAME, Options
+from pipeline.options import Options
 
 # Side of the square features, channels in, channels out: the inner convolutions of VGG19's blocks 1 to 5 at 512 px.
 SHAPES = ((512, 64, 64), (256, 128, 128), (128, 256, 256), (64, 512, 512), (32, 512, 512))

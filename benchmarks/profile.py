@@ -17,10 +17,9 @@ from benchmarks.limit import seconds
 from benchmarks.pictures import generated
 from benchmarks.work import DEEPEST
 from pipeline.nst.engine import Workshop
-from pipeline.nst.extractor import reduction
-from pipeline.nst.kernels import kernel_shape
+from pipeline.nst.network import FRAME, VGG19, is_pool, reduction
 from pipeline.nst.weights import locate
-from pipeline.options import FRAME, LAYERS, Options
+from pipeline.options import Options
 
 SIDE = 512
 _FILL = 22  # steps after which L-BFGS' history of 20 is full
@@ -30,7 +29,7 @@ _COPIES = 3  # of a convolution in one call, on inputs of their own, so that non
 def convolution(layer: str, precision: str) -> Callable[[], object]:
     """`_COPIES` times a layer's convolution forward and the one back to its input, at the shape it has in a step."""
     side = (SIDE + 2 * FRAME) // reduction(layer)
-    _, _, channels, filters = kernel_shape(layer)
+    _, _, channels, filters = VGG19.kernel_shape(layer)
 
     def noise(*shape: int) -> tf.Tensor:
         return tf.cast(tf.random.stateless_normal(shape, seed=(0, 0)), precision)
@@ -50,7 +49,7 @@ def convolution(layer: str, precision: str) -> Callable[[], object]:
 
 def measure(quick: bool) -> Section:
     rounds = 3 if quick else 9
-    layers = [name for name in LAYERS[: LAYERS.index(DEEPEST) + 1] if "conv" in name]
+    layers = [name for name in VGG19.names_up_to([DEEPEST]) if not is_pool(name)]
     workshop = Workshop(locate("auto"))
     rows = []
     for precision in ("float32", "bfloat16"):

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 
-from pipeline.nst.kernels import kernel_shape
-from pipeline.options import CONVOLUTIONS_PER_BLOCK
+from pipeline.nst.network import VGG19, is_pool, reduction
 
 DEEPEST = "block5_conv1"  # of the layers that the default objective uses
 
@@ -13,11 +12,8 @@ DEEPEST = "block5_conv1"  # of the layers that the default objective uses
 def convolution_work(height: int, width: int, deepest: str = DEEPEST) -> float:
     """Floating-point operations of one pass over `height` x `width` pixels, from the picture up to the layer `deepest`."""
     work = 0.0
-    for block, convolutions in enumerate(CONVOLUTIONS_PER_BLOCK, start=1):
-        positions = (height // 2 ** (block - 1)) * (width // 2 ** (block - 1))
-        for convolution in range(1, convolutions + 1):
-            layer = f"block{block}_conv{convolution}"
-            work += 2.0 * positions * math.prod(kernel_shape(layer))
-            if layer == deepest:
-                return work
-    raise AssertionError(deepest)
+    for layer in VGG19.names_up_to([deepest]):
+        if not is_pool(layer):
+            positions = (height // reduction(layer)) * (width // reduction(layer))
+            work += 2.0 * positions * math.prod(VGG19.kernel_shape(layer))
+    return work

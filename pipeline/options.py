@@ -1,4 +1,4 @@
-"""What each option of a pair may be, and the names of the network's layers. Standard library only.
+"""What each option of a pair may be. Standard library only.
 
 `Options` is the only home of the defaults, of what each option may be and of its one-line description: the manifest's
 validation, its JSON Schema, the README's table and `pipeline.stylize` all read them from its fields.
@@ -7,55 +7,9 @@ validation, its JSON Schema, the README's table and `pipeline.stylize` all read 
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
-
-# ---------------------------------------------------------------------------------------------------------------- layers
-
-# Simonyan & Zisserman, arXiv 1409.1556, table 1, column E: convolutions per block of VGG19. Names as in keras.applications.
-CONVOLUTIONS_PER_BLOCK = (2, 2, 4, 4, 4)
-CHANNELS_OF_BLOCK = (64, 128, 256, 512, 512)
-
-# Pixels by which `border: mirror` continues the picture on each side: one position of block 4. From block4_pool on, where
-# positions are longer, the frame's half of one is counted on the left and above and its like left out on the right and below.
-# Chosen by eye and by the contrast along the rim among 0, 4, 8 and 16 (docs/architecture.md).
-FRAME = 8
-
-LAYERS: tuple[str, ...] = tuple(
-    f"block{block}_{part}"
-    for block, convolutions in enumerate(CONVOLUTIONS_PER_BLOCK, start=1)
-    for part in (*(f"conv{i}" for i in range(1, convolutions + 1)), "pool")
-)
-"""The network's layers in its order. Convolutions are taken after their ReLU, as in Keras."""
-
-LINEAR = "_linear"  # suffix of a convolution's values before their ReLU: with bias, of either sign
-
-ACTIVATIONS: tuple[str, ...] = tuple(
-    name for layer in LAYERS for name in ([layer] if layer.endswith("_pool") else [layer + LINEAR, layer])
-)
-"""Everything that can be asked for, in the network's order."""
-
-_PAPER_NAME = re.compile(r"(?:conv|relu)([1-5])_([1-4])|pool([1-5])")
-
-
-def canonical_layer(name: str) -> str | None:
-    """Keras' name of a layer given by Keras' or the paper's: `conv4_2` and `relu4_2` are `block4_conv2`, and `conv4_2_linear`
-    is `block4_conv2_linear`, before its ReLU. None if unknown."""
-    if name in ACTIVATIONS:
-        return name
-    if name.endswith(LINEAR):
-        layer = canonical_layer(name.removesuffix(LINEAR)) if name.startswith("conv") else None
-        return layer and layer + LINEAR
-    if match := _PAPER_NAME.fullmatch(name):
-        block, convolution, pool = match.groups()
-        keras_name = f"block{pool}_pool" if pool else f"block{block}_conv{convolution}"
-        return keras_name if keras_name in LAYERS else None
-    return None
-
-
-# --------------------------------------------------------------------------------------------------------------- options
 
 LayerWeights = Mapping[str, float]
 

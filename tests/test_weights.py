@@ -14,6 +14,7 @@ import pytest
 
 from pipeline.errors import WeightsError
 from pipeline.nst import weights
+from pipeline.nst.network import NETWORKS, VGG16, VGG19
 
 
 @pytest.fixture
@@ -148,13 +149,12 @@ def test_weights_fetch_into_a_folder_that_cannot_be_is_one_sentence(stylize):
 
 
 def test_the_8_bit_file_gives_the_whole_network():
-    from pipeline.nst.kernels import CONVOLUTIONS, kernel_shape, load_kernels
+    from pipeline.nst.kernels import load_kernels
 
     kernels = load_kernels(weights.locate("imagenet-8bit"))
-    assert tuple(kernels) == CONVOLUTIONS
-    assert len(CONVOLUTIONS) == 16
+    assert tuple(kernels) == VGG19.convolutions
     for layer, (kernel, bias) in kernels.items():
-        assert kernel.shape == kernel_shape(layer)
+        assert kernel.shape == VGG19.kernel_shape(layer)
         assert len(np.unique(kernel)) <= 256
         assert kernel.dtype == bias.dtype == np.float32
     # The first bias of VGG19's first layer, as in the published file.
@@ -171,8 +171,13 @@ def test_the_unpickler_refuses_whatever_else_a_pickle_asks_for():
 def test_random_weights_are_the_same_every_time():
     from pipeline.nst.kernels import load_kernels
 
-    first, second = (load_kernels(weights.locate("random"))["block3_conv2"][0] for _ in range(2))
-    np.testing.assert_array_equal(first, second)
+    for network in NETWORKS.values():
+        first, second = (load_kernels(weights.locate("random"), network) for _ in range(2))
+        assert tuple(first) == network.convolutions
+        for layer, (kernel, bias) in first.items():
+            assert kernel.shape == network.kernel_shape(layer)
+            assert kernel.dtype == bias.dtype == np.float32
+        np.testing.assert_array_equal(first["block5_conv3"][0], second["block5_conv3"][0])
 
 
 @pytest.fixture(scope="module")
@@ -239,3 +244,67 @@ def test_an_hdf5_file_of_another_network_is_refused_by_layer(tmp_path):
         file["block1_conv1/bias"] = np.zeros(8, np.float32)
     with pytest.raises(WeightsError, match="hold no kernel and bias for VGG19's layer block1_conv2"):
         load_kernels(weights.locate(str(path)))
+
+
+def written(path, network, name_of):
+    """A weight file of small constant arrays, whose groups `name_of(index, layer)` names."""
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(path, "w") as file:
+        for index, layer in enumerate(network.convolutions):
+            shape = network.kernel_shape(layer)
+            kernel = np.broadcast_to(np.float32(index), shape)
+            file.create_dataset(f"{name_of(index, layer)}/kernel", data=kernel, compression=1)
+            file[f"{name_of(index, layer)}/bias"] = np.full(shape[-1], index, np.float32)
+    return weights.locate(str(path))
+
+
+LAYOUTS = {
+    "old": lambda index, layer: f"{layer}/{layer}",
+    "new": lambda index, layer: f"layers/conv2d{f'_{index}' if index else ''}/vars",
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
+def test_a_vgg16_file_is_read_as_vgg16_and_refused_as_vgg19(tmp_path, layout):
+    from pipeline.nst.kernels import load_kernels
+
+    found = written(tmp_path / "mine.h5", VGG16, layout)
+    kernels = load_kernels(found, VGG16)
+    assert tuple(kernels) == VGG16.convolutions
+    assert [kernel[0, 0, 0, 0] for kernel, _bias in kernels.values()] == [*range(13)]
+    complaint = (
+        r"weights \S*mine\.h5 look like VGG16's, and the network is vgg19; "
+        r"set 'network: vgg16', or give the path of a VGG19 file$"
+    )
+    with pytest.raises(WeightsError, match=complaint):
+        load_kernels(found, VGG19)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
+def test_a_vgg19_file_is_refused_as_vgg16_though_it_has_all_of_its_layers(tmp_path, layout):
+    from pipeline.nst.kernels import load_kernels
+
+    found = written(tmp_path / "mine.h5", VGG19, layout)
+    with pytest.raises(WeightsError, match=r"look like VGG19's, and the network is vgg16; set 'network: vgg19'"):
+        load_kernels(found, VGG16)
+
+
+def test_the_8_bit_file_is_refused_as_vgg16():
+    from pipeline.nst.kernels import load_kernels
+
+    with pytest.raises(WeightsError, match=r"look like VGG19's, and the network is vgg16"):
+        load_kernels(weights.locate("imagenet-8bit"), VGG16)
+
+
+@pytest.mark.slow
+def test_a_vgg16_that_keras_saves_is_read(tmp_path):
+    keras = pytest.importorskip("keras")
+
+    from pipeline.nst.kernels import load_kernels
+
+    model = keras.applications.VGG16(include_top=False, weights=None, input_shape=(32, 32, 3))
+    path = tmp_path / "mine.weights.h5"
+    model.save_weights(path)
+    for layer, arrays in load_kernels(weights.locate(str(path)), VGG16).items():
+        for ours, theirs in zip(arrays, model.get_layer(layer).get_weights(), strict=True):
+            np.testing.assert_array_equal(ours, theirs)

@@ -1,4 +1,4 @@
-"""Weight files read into arrays: {layer: (kernel, bias)} of VGG19's sixteen convolutions.
+"""Weight files read into arrays: {layer: (kernel, bias)} of a network's convolutions.
 
 Kernels are float32 (3, 3, channels in, channels out), biases float32 (channels out,), as Keras keeps them.
 """
@@ -18,26 +18,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import WeightsError
+from pipeline.nst.network import NETWORKS, VGG19, Network
 from pipeline.nst.weights import EIGHT_BIT_FILE, NetworkWeights
-from pipeline.options import CHANNELS_OF_BLOCK, LAYERS
 
 Array = NDArray[np.float32]
 Kernels = Mapping[str, tuple[Array, Array]]
 
-CONVOLUTIONS = tuple(layer for layer in LAYERS if "conv" in layer)
 
-
-def load_kernels(weights: NetworkWeights) -> Kernels:
-    """Read the weights that `weights.locate` found. Raises WeightsError when the file is not VGG19's."""
+def load_kernels(weights: NetworkWeights, network: Network = VGG19) -> Kernels:
+    """Read the weights that `weights.locate` found. Raises WeightsError when the file is not the
+    network's, and says so where it is another one's."""
     if weights.path is None:
-        return _random_kernels()
+        return _random_kernels(network)
     read = _read_eight_bit if weights.path.name == EIGHT_BIT_FILE else _read_hdf5
-    kernels = read(weights.path)
+    kernels = read(weights.path, network)
     for layer, (kernel, bias) in kernels.items():
-        if kernel.shape != kernel_shape(layer) or bias.shape != kernel_shape(layer)[-1:]:
+        shape = network.kernel_shape(layer)
+        if kernel.shape != shape or bias.shape != shape[-1:]:
             raise WeightsError(
-                f"weights {weights.path} do not fit VGG19: {layer} has a kernel of {kernel.shape} and a bias of {bias.shape}, "
-                f"it should be {kernel_shape(layer)} and {kernel_shape(layer)[-1:]}"
+                f"weights {weights.path} do not fit {network}: {layer} has a kernel of {kernel.shape} and a bias of "
+                f"{bias.shape}, it should be {shape} and {shape[-1:]}"
             )
         if not (np.isfinite(kernel).all() and np.isfinite(bias).all()):
             raise WeightsError(
@@ -46,21 +46,13 @@ def load_kernels(weights: NetworkWeights) -> Kernels:
     return kernels
 
 
-def kernel_shape(layer: str) -> tuple[int, int, int, int]:
-    """(3, 3, channels in, channels out) of a convolution: `block2_conv1` is (3, 3, 64, 128)."""
-    block, convolution = int(layer[5]), int(layer[-1])
-    channels = CHANNELS_OF_BLOCK[block - 1]
-    before = channels if convolution > 1 else (CHANNELS_OF_BLOCK[block - 2] if block > 1 else 3)
-    return (3, 3, before, channels)
-
-
-def _random_kernels() -> Kernels:
+def _random_kernels(network: Network) -> Kernels:
     """Seeded weights for tests: He et al., arXiv 1502.01852, Eq. 10 (variance 2 / fan in), which keeps activations of one
     size through ReLU layers. The same on every machine."""
     random = np.random.default_rng(19)
     kernels = {}
-    for layer in CONVOLUTIONS:
-        shape = kernel_shape(layer)
+    for layer in network.convolutions:
+        shape = network.kernel_shape(layer)
         deviation = math.sqrt(2 / math.prod(shape[:3]))
         kernels[layer] = (
             (random.standard_normal(shape) * deviation).astype(np.float32),
@@ -72,7 +64,7 @@ def _random_kernels() -> Kernels:
 # ------------------------------------------------------------------------------------------------------------------- HDF5
 
 
-def _read_hdf5(path: Path) -> Kernels:
+def _read_hdf5(path: Path, network: Network) -> Kernels:
     """Keras' three layouts hold each layer's kernel and bias somewhere below a group that bears the layer's name, or, in
     `.weights.h5` of Keras 3, below `layers/conv2d`, `layers/conv2d_1`, ... in the network's order."""
     try:
@@ -84,19 +76,42 @@ def _read_hdf5(path: Path) -> Kernels:
     except OSError as error:
         raise WeightsError(f"weights {path} are not an HDF5 file ({_first_bytes(path)}); load the file anew") from error
 
+    held = _network_in(arrays)
+    if held is not None and held != network:
+        raise _other_network(path, held, network)
     kernels = {}
-    for index, layer in enumerate(CONVOLUTIONS):
-        groups = {layer, "conv2d" if index == 0 else f"conv2d_{index}"}
-        found = [array for name, array in arrays.items() if groups & set(name.split("/")[:-1])]
+    for layer, groups in _groups(network).items():
+        found = [array for name, array in arrays.items() if set(groups) & set(name.split("/")[:-1])]
         kernel = next((array for array in found if array.ndim == 4), None)
         bias = next((array for array in found if array.ndim == 1), None)
         if kernel is None or bias is None:
             raise WeightsError(
-                f"weights {path} hold no kernel and bias for VGG19's layer {layer}; got {len(arrays)} arrays, "
+                f"weights {path} hold no kernel and bias for {network}'s layer {layer}; got {len(arrays)} arrays, "
                 f"the first ones {', '.join(sorted(arrays)[:3]) or 'none'}"
             )
         kernels[layer] = (kernel.astype(np.float32), bias.astype(np.float32))
     return kernels
+
+
+def _groups(network: Network) -> dict[str, tuple[str, str]]:
+    """For each convolution, the groups that may hold it in the old and in the new layout."""
+    numbered = ("conv2d" if index == 0 else f"conv2d_{index}" for index in range(len(network.convolutions)))
+    return {layer: (layer, group) for layer, group in zip(network.convolutions, numbered, strict=True)}
+
+
+def _network_in(arrays: Mapping[str, object]) -> Network | None:
+    """The network that a file looks like: the deepest whose every convolution has a group, as VGG19 has all of VGG16's."""
+    given = {group for name in arrays for group in name.split("/")[:-1]}
+    deepest_first = sorted(NETWORKS.values(), key=lambda network: -len(network.convolutions))
+    whole = (network for network in deepest_first if all(given & set(groups) for groups in _groups(network).values()))
+    return next(whole, None)
+
+
+def _other_network(path: Path, held: Network, wanted: Network) -> WeightsError:
+    return WeightsError(
+        f"weights {path} look like {held}'s, and the network is {wanted.name}; "
+        f"set 'network: {held.name}', or give the path of a {wanted} file"
+    )
 
 
 def _first_bytes(path: Path) -> str:
@@ -145,12 +160,14 @@ class _TensorNotes(pickle.Unpickler):
         return _Storage(key, dtype)
 
 
-def _read_eight_bit(path: Path) -> Kernels:
+def _read_eight_bit(path: Path, network: Network) -> Kernels:
     """The old-style torch save: magic number, protocol, facts of the machine, directory of tensors, list of storage keys
     (five pickles), then each storage as an int64 count and its numbers, little-endian.
 
     A kernel is an index into a table of 256 centroids, (out, in, 3, 3); the bias is kept exactly.
     """
+    if network != VGG19:
+        raise _other_network(path, VGG19, network)
     file = io.BytesIO(path.read_bytes())
     for _ in range(3):
         _TensorNotes(file).load()
@@ -168,7 +185,7 @@ def _read_eight_bit(path: Path) -> Kernels:
         return numbers[storage.key][offset : offset + math.prod(shape)].reshape(shape)
 
     kernels = {}
-    for layer in CONVOLUTIONS:
+    for layer in network.convolutions:
         kernel = array(f"{layer}_W_table")[array(f"{layer}_W_q")]
         kernels[layer] = (
             np.ascontiguousarray(kernel.transpose(2, 3, 1, 0), np.float32),

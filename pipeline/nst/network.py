@@ -1,15 +1,18 @@
 """VGG as a value: which layers there are, what each sees and costs. Standard library only.
 
-Simonyan & Zisserman, "Very Deep Convolutional Networks" (arXiv 1409.1556), table 1: columns D (VGG16) and E (VGG19).
-Names are Keras': `block4_conv2` is taken after its ReLU, `block4_conv2_linear` before it.
+Simonyan & Zisserman, "Very Deep Convolutional Networks" (arXiv 1409.1556), table 1: columns D
+(VGG16) and E (VGG19). Names are Keras': `block4_conv2` is taken after its ReLU,
+`block4_conv2_linear` before it.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate
 
 LINEAR = "_linear"  # suffix of a convolution's values before their ReLU: with bias, of either sign
 
@@ -20,14 +23,19 @@ _PAPER_NAME = re.compile(r"(?:conv|relu)([1-9])_([1-9])|pool([1-9])")
 class Network:
     """A network of blocks of 3 x 3 convolutions, each block followed by a 2 x 2 pool.
 
-    `blocks` are (convolutions, channels) of each block. `mean` is the mean pixel of the training images, in the order
-    of the colours that the first convolution expects, `order`; both as in keras.applications.
+    `blocks` are (convolutions, channels) of each block. `mean` is the mean pixel of the training
+    images, in the order of the colours that the first convolution expects, `order`; both as in
+    keras.applications.
     """
 
     name: str
     blocks: tuple[tuple[int, int], ...]
     mean: tuple[float, float, float]
     order: str
+
+    def __str__(self) -> str:
+        """As people write it: `VGG19`."""
+        return self.name.upper()
 
     @cached_property
     def layers(self) -> tuple[str, ...]:
@@ -45,12 +53,24 @@ class Network:
 
     @cached_property
     def activations(self) -> tuple[str, ...]:
-        """Everything that can be asked for, in the network's order: layers, and convolutions before their ReLU."""
+        """All that can be asked for, in the network's order: layers, and convolutions before their
+        ReLU."""
         return tuple(name for layer in self.layers for name in ([layer] if is_pool(layer) else [layer + LINEAR, layer]))
 
+    @cached_property
+    def paper_names(self) -> tuple[str, ...]:
+        """What the paper calls the convolutions, after and before their ReLU."""
+        return tuple(
+            name
+            for block, (convolutions, _channels) in enumerate(self.blocks, start=1)
+            for place in (f"{block}_{convolution}" for convolution in range(1, convolutions + 1))
+            for name in (f"conv{place}", f"relu{place}", f"conv{place}{LINEAR}")
+        )
+
     def canonical_layer(self, name: str) -> str | None:
-        """Keras' name of a layer given by Keras' or the paper's: `conv4_2` and `relu4_2` are `block4_conv2`, and
-        `conv4_2_linear` is `block4_conv2_linear`. None if the network has no such layer."""
+        """Keras' name of a layer given by Keras' or the paper's: `conv4_2` and `relu4_2` are
+        `block4_conv2`, and `conv4_2_linear` is `block4_conv2_linear`. None if the network has no
+        such layer."""
         if name in self.activations:
             return name
         if name.endswith(LINEAR):
@@ -78,14 +98,18 @@ class Network:
         return (3, 3, before, self.channels(layer))
 
     def work(self, layers: Iterable[str]) -> float:
-        """Multiplications and additions for each pixel of a picture, in the convolutions up to the deepest of
-        `layers`."""
-        work = 0.0
-        for layer in self.names_up_to(layers):
-            if not is_pool(layer):
-                height, width, before, channels = self.kernel_shape(layer)
-                work += 2.0 * height * width * before * channels / reduction(layer) ** 2
-        return work
+        """Multiplications and additions for each pixel of a picture, in the convolutions up to the
+        deepest of `layers`."""
+        return self._work[len(self.names_up_to(layers))]
+
+    @cached_property
+    def _work(self) -> tuple[float, ...]:
+        """The work of no layer, of the first, of the first two, ..."""
+        each = (
+            0.0 if is_pool(layer) else 2.0 * math.prod(self.kernel_shape(layer)) / reduction(layer) ** 2
+            for layer in self.layers
+        )
+        return tuple(accumulate(each, initial=0.0))
 
 
 def is_pool(layer: str) -> bool:
@@ -94,14 +118,14 @@ def is_pool(layer: str) -> bool:
 
 
 def reduction(layer: str) -> int:
-    """By how much a layer's activations are smaller than the picture: 1 for block1_conv2, 2 for block1_pool, 16 for
-    block5."""
+    """By how much a layer's activations are smaller than the picture: 1 for block1_conv2, 2 for
+    block1_pool, 16 for block5."""
     return int(2 ** (_block(layer) - (not is_pool(layer))))
 
 
 def radius(names: Iterable[str]) -> int:
-    """How far, in pixels, the features of the last of the layers `names`, which start at the picture, see to one side:
-    3 x 3 filters one position, 2 x 2 pools one to the right."""
+    """How far, in pixels, the features of the last of the layers `names`, which start at the
+    picture, see to one side: 3 x 3 filters one position, 2 x 2 pools one to the right."""
     return sum(reduction(name) // 2 if is_pool(name) else reduction(name) for name in names)
 
 
@@ -116,7 +140,8 @@ VGG19 = Network("vgg19", ((2, 64), (2, 128), (4, 256), (4, 512), (4, 512)), _CAF
 VGG16 = Network("vgg16", ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512)), _CAFFE_MEAN, "BGR")
 NETWORKS = {network.name: network for network in (VGG19, VGG16)}
 
-# Pixels by which `border: mirror` continues the picture on each side: one position of block 4. From block4_pool on, where
-# positions are longer, the frame's half of one is counted on the left and above and its like left out on the right and below.
-# Chosen by eye and by the contrast along the rim among 0, 4, 8 and 16 (docs/architecture.md).
+# Pixels by which `border: mirror` continues the picture on each side: one position of block 4. From
+# block4_pool on, where positions are longer, the frame's half of one is counted on the left and
+# above and its like left out on the right and below. Chosen by eye and by the contrast along the rim
+# among 0, 4, 8 and 16 (docs/architecture.md).
 FRAME = 8

@@ -10,7 +10,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.options import CHANNELS_OF_BLOCK, Options
+from pipeline.nst.network import VGG19, radius, reduction
+from pipeline.options import Options
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +44,19 @@ _BYTES_PER_PIXEL = {
     "bfloat16": {0: 960, 1: 640, 2: 290, 3: 255, 5: 210},
     "float32": {0: 1_670, 1: 1_060, 2: 690, 3: 560, 5: 465},
 }
-# Pixels of halo around a tile (`tiles.radius`, made whole positions of the deepest layer), and the share of an evaluation's
-# multiplications that the blocks below the split do; 4 and 5 as relu5_1 is the deepest layer.
-HALOS = {1: 4, 2: 12, 3: 32, 4: 80, 5: 96}
-_LOWER_SHARE = {1: 0.107, 2: 0.259, 3: 0.616, 4: 0.975, 5: 1.0}
+
+
+def _halo(deepest: str) -> int:
+    """Pixels of halo around a tile of the blocks up to `deepest`: what these see, in whole positions of it."""
+    unit = reduction(deepest)
+    return -(-radius(VGG19.names_up_to([deepest])) // unit) * unit
+
+
+# By split, of VGG19, which sees further than VGG16: halo, and the share of an evaluation's multiplications that the blocks
+# below the split do, where relu5_1 is the deepest layer, as it usually is.
+_DEEPEST = {1: "block1_pool", 2: "block2_pool", 3: "block3_pool", 4: "block4_pool", 5: "block5_conv1"}
+HALOS = {split: _halo(deepest) for split, deepest in _DEEPEST.items()}
+_LOWER_SHARE = {split: VGG19.work([deepest]) / VGG19.work([_DEEPEST[5]]) for split, deepest in _DEEPEST.items()}
 _ROOM = 0.9  # share of a limit that an estimate may fill
 
 
@@ -95,8 +105,7 @@ _DEFAULT_CONTENT = "block4_conv2"  # what the bytes above were measured with
 
 def _features(layer: str) -> float:
     """Numbers by pixel of the picture that a photograph's features at a content layer are."""
-    block = int(layer[len("block")])
-    return float(CHANNELS_OF_BLOCK[block - 1] / 4 ** (block - 1 + layer.endswith("_pool")))
+    return VGG19.channels(layer) / reduction(layer) ** 2  # VGG16 has VGG19's channels
 
 
 @functools.cache

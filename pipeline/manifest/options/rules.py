@@ -11,19 +11,18 @@ from dataclasses import dataclass
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from pipeline.manifest.yaml.problems import suggestion
-from pipeline.options import ACTIVATIONS, CONVOLUTIONS_PER_BLOCK, LINEAR, LayerWeights, Options, canonical_layer
+from pipeline.nst.network import NETWORKS
+from pipeline.options import LayerWeights, Options
 
 # What the picture door can be asked to open; HEIC and AVIF need Pillow's or an extra's support, which `check` tells.
 PICTURE_SUFFIXES = (
     ".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".heic", ".heif", ".avif",
 )  # fmt: skip
 
-_PAPER_NAMES = tuple(
-    name
-    for block, convolutions in enumerate(CONVOLUTIONS_PER_BLOCK, start=1)
-    for number in range(1, convolutions + 1)
-    for name in (f"conv{block}_{number}", f"relu{block}_{number}", f"conv{block}_{number}{LINEAR}")
-)
+# The layers of any network, in the order of VGG19, which comes first and has every layer of VGG16. Which network a pair asks
+# for is known when its options are settled (`agreement`).
+_ACTIVATIONS = tuple(dict.fromkeys(name for network in NETWORKS.values() for name in network.activations))
+_PAPER_NAMES = tuple(dict.fromkeys(name for network in NETWORKS.values() for name in network.paper_names))
 _MAX_WEIGHT = sys.float_info.max  # the comparison with it also turns NaN and infinity away
 
 Fault = tuple[tuple[str | int, ...], str]  # where inside the value, and what is wrong there
@@ -159,11 +158,17 @@ def layer_weights(value: Any) -> tuple[dict[str, float], list[Fault]]:
             weights[layer] = float(weight)
     if not faults and not any(weights.values()):
         faults.append(((), "at least one layer with a weight above 0 is needed"))
-    return {layer: weights[layer] for layer in ACTIVATIONS if layer in weights}, faults
+    return {layer: weights[layer] for layer in _ACTIVATIONS if layer in weights}, faults
+
+
+def canonical_layer(name: str) -> str | None:
+    """Keras' name of a layer that some network has; None for any other name."""
+    found = (network.canonical_layer(name) for network in NETWORKS.values())
+    return next((layer for layer in found if layer), None)
 
 
 def _unknown_layer(name: Any) -> str:
     if not isinstance(name, str):
         return f"a layer is a name like 'conv4_2' or 'block4_conv2', got {name!r}"
-    close = suggestion(name, (*ACTIVATIONS, *_PAPER_NAMES))
+    close = suggestion(name, (*_ACTIVATIONS, *_PAPER_NAMES))
     return f"unknown layer '{name}'{close or '; layers are named like conv4_2, relu4_2 or block4_conv2'}"

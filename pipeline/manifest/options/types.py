@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Union
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from pipeline.manifest.options.rules import Fault, OptionRule, layer_weights
-from pipeline.options import ACTIVATIONS, LINEAR
+from pipeline.nst.network import LINEAR, NETWORKS
 
 
 def option_type(rule: OptionRule) -> Any:
@@ -53,11 +53,14 @@ class LayerError(ValueError):
 
 
 def _layers_schema() -> dict[str, Any]:
-    convolution = rf"(conv[1-5]_|block[1-5]_conv)[1-4]({LINEAR})?"
-    name = {"type": "string", "pattern": rf"^({convolution}|relu[1-5]_[1-4]|(pool[1-5]|block[1-5]_pool))$"}
+    block = f"[1-{max(len(network.blocks) for network in NETWORKS.values())}]"
+    number = f"[1-{max(convolutions for network in NETWORKS.values() for convolutions, _ in network.blocks)}]"
+    convolution = f"(conv{block}_|block{block}_conv){number}({LINEAR})?"
+    name = {"type": "string", "pattern": f"^({convolution}|relu{block}_{number}|(pool{block}|block{block}_pool))$"}
+    most = max(len(network.activations) for network in NETWORKS.values())
     return {
         "anyOf": [
-            {"type": "array", "items": name, "minItems": 1, "maxItems": len(ACTIVATIONS)},
+            {"type": "array", "items": name, "minItems": 1, "maxItems": most},
             {
                 "type": "object",
                 "propertyNames": name,
