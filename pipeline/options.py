@@ -22,7 +22,8 @@ def _option(default: Any, meaning: str, **rules: Any) -> Any:
     Rules (all optional): `ge`, `gt`, `le`: bounds; `choices`: the words allowed; `words`: the words that are not paths, of
     an option that may be a path, and `suffixes`: how such a path must end (left out: as a picture does);
     `examples`: for hover help in editors and the README; `neutral`: of an option that came later, the value that paints as
-    before it came (`NEUTRAL`).
+    before it came (`NEUTRAL`); `since`: the version it came with, of an option that what is stored leaves out at its neutral
+    value (`as_dict`), so that a picture painted as before has the same bytes as before.
     """
     if isinstance(default, dict):
         return field(default_factory=lambda: dict(default), metadata={"meaning": meaning, **rules})
@@ -141,6 +142,21 @@ class Options:
         "layers whose Gram matrices are matched: a list (equal weights that sum to 1) or layer: weight",
         examples=[["conv1_1", "conv2_1", "conv3_1"], {"relu1_1": 1.0, "relu4_1": 0.25}],
     )
+    network: str = _option(
+        "vgg19",
+        "network whose layers are looked at; for `vgg16` give `weights` the path of a file",
+        choices=("vgg19", "vgg16"),
+        neutral="vgg19",
+        since="0.2",
+    )
+    normalize: str = _option(
+        "none",
+        "`channels` rescales the network's filters so that every channel has a mean activation of 1, as Gatys et al. did with"
+        " theirs",
+        choices=("none", "channels"),
+        neutral="none",
+        since="0.2",
+    )
     pooling: str = _option("max", "how the network is made smaller from block to block", choices=("max", "avg"))
     border: str = _option(
         "mirror",
@@ -191,7 +207,7 @@ class Options:
     )
     weights: str = _option(
         "auto",
-        "the network: `imagenet`, `imagenet-8bit`, `random`, `auto`, or the path of an .h5 file",
+        "the network's: `imagenet` or `imagenet-8bit` (both of vgg19), `auto`, `random`, or the path of an .h5 file",
         words=("auto", "imagenet", "imagenet-8bit", "random"),
         suffixes=(".h5",),
         examples=["imagenet"],
@@ -210,7 +226,16 @@ class Options:
         return self.init not in ("content", "noise", "style")
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain JSON values, in the order of the fields."""
+        """Plain JSON values, in the order of the fields, as pictures, records and the report store them: without the options
+        that are `LEFT_OUT`."""
+        values = self.all_values()
+        for name, neutral in LEFT_OUT.items():
+            if values[name] == neutral:
+                del values[name]
+        return values
+
+    def all_values(self) -> dict[str, Any]:
+        """Plain JSON values of every option, in the order of the fields."""
         # Ten times as fast as `dataclasses.asdict`, which a plan of ten thousand pairs would feel.
         values = {name: getattr(self, name) for name in OPTION_NAMES}
         return {name: dict(value) if isinstance(value, Mapping) else value for name, value in values.items()}
@@ -242,3 +267,8 @@ NEUTRAL: Mapping[str, Any] = {
 """Options that came after galleries had been painted, each with the value that paints as before it came. At that value an
 option is no part of a pair's key, so that a new option repaints nothing; and should its default ever change, the pairs that
 leave it out are repainted, and only they."""
+
+LEFT_OUT: Mapping[str, Any] = {
+    f.name: f.metadata["neutral"] for f in dataclasses.fields(Options) if "since" in f.metadata
+}
+"""Options that `as_dict` leaves out at these values, their neutral ones; where one is missing, this was its value."""

@@ -40,7 +40,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "stage_inputs": ({"options", "sizes", "images", "nst"}, {"numpy"}),
     "stylize": (WORDS | {"stage_inputs", "sizes", "images", "manifest", "nst"}, {"tensorflow", "numpy", "PIL"}),
     "report": (WORDS | {"report"}, {"jinja2", "markupsafe"}),
-    "store": (WORDS | {"store", "batch.selection", "batch.system.versions", "images.file_bytes"}, set()),
+    "store": (WORDS | {"store", "nst.network", "batch.selection", "batch.system.versions", "images.file_bytes"}, set()),
     "batch.selection": (set(), set()),
     "batch.system": (WORDS | {"batch.system"}, set()),
     "batch.run_metadata": ({"job", "report.data", "batch.system"}, set()),

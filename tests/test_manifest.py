@@ -66,7 +66,7 @@ def test_the_promised_example_is_read_as_promised(load: Load, tmp_path: Path) ->
 
 def test_every_value_tells_where_it_came_from(load: Load) -> None:
     origins = load(CONTRACT, "quality=90", whole=True).pairs[1].origins
-    assert list(origins) == list(Options().as_dict())
+    assert list(origins) == list(Options().all_values())
     assert {name: origin for name, origin in origins.items() if origin != "built in"} == {
         "preset": "configs/m.yaml:34:23 (pair)",
         "size": "configs/m.yaml:21:37 (preset poster)",

@@ -6,9 +6,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from manifest_kit import Load, pair, project_with_pictures, refusal
+from manifest_kit import Load, matrix, pair, project_with_pictures, refusal
 
+from pipeline.errors import OptionError
 from pipeline.manifest import builtin_presets
+from pipeline.manifest.options.keywords import options_from_python
+from pipeline.manifest.options.rules import RULES
+from pipeline.nst.network import NETWORKS
 
 
 @pytest.fixture
@@ -99,6 +103,65 @@ def test_durations_have_units(load: Load, written: str, kept: float) -> None:
 def test_a_wrong_setting_of_the_run_says_what_it_may_be(load: Load, setting: str, message: str) -> None:
     told = refusal(load, f"run: {{{setting}}}\n" + pair())
     assert [line.split(" error: ")[1] for line in told] == [message]
+
+
+# -------------------------------------------------------------------------------------------------------------- network
+
+NO_SUCH_LAYER = "network vgg16 has no layer 'block3_conv4', which vgg19 has; did you mean 'block3_conv3'?"
+
+
+@pytest.mark.parametrize(
+    ("options", "place"),
+    [
+        ("network: vgg16, weights: own.h5, content_layers: [conv2_1, conv3_4]", "7:74"),
+        ("network: vgg16, weights: own.h5, content_layers: {conv2_1: 1, relu3_4: 2}", "7:77"),
+    ],
+)
+def test_a_layer_of_another_network_is_told_where_it_is_written(load: Load, options: str, place: str) -> None:
+    assert refusal(load, pair(options)) == [f"{place}: error: 'content_layers': {NO_SUCH_LAYER}"]
+
+
+def test_a_layer_of_another_network_is_told_at_its_preset_once(load: Load) -> None:
+    text = "presets: {p: {style_layers: [conv3_4]}}\ndefaults: {preset: p, network: vgg16, weights: a.h5}\n"
+    two = pair() + "  - {content: photos/dog.jpg, style: art/wave.jpg, output: two.png}\n"
+    assert refusal(load, text + two) == [f"4:30: error: 'style_layers': {NO_SUCH_LAYER}"]
+
+
+def test_a_layer_that_is_set_from_outside_is_told_at_the_pair(load: Load) -> None:
+    told = refusal(load, pair("network: vgg16, weights: own.h5"), "style_layers=[conv3_4]")
+    assert told == [f"5:5: error: 'style_layers' (--set): {NO_SUCH_LAYER}"]
+
+
+def test_an_axis_of_networks_tells_every_fault_of_its_combinations(load: Load) -> None:
+    axes = "content: photos/dog.jpg, style: art/*.jpg, network: [vgg19, vgg16], style_layers: [[conv1_1], [conv3_4]]"
+    told = refusal(load, matrix(axes, options="{weights: random, content_layers: [conv4_4]}", output='"{index}.png"'))
+    assert told == [
+        f"5:109: error: 'style_layers': {NO_SUCH_LAYER}",
+        "6:49: error: 'content_layers': network vgg16 has no layer 'block4_conv4', which vgg19 has; "
+        "did you mean 'block4_conv3'?",
+    ]
+
+
+@pytest.mark.parametrize("weights", ["auto", "imagenet", "imagenet-8bit"])
+def test_vgg16_needs_the_path_of_its_weights(load: Load, weights: str) -> None:
+    assert refusal(load, pair(f"weights: {weights}, network: vgg16")) == [
+        f"7:{35 + len(weights)}: error: 'network': vgg16 has no weights of its own here; "
+        f"set 'weights' to the path of a VGG16 .h5 file; got '{weights}', which is VGG19's"
+    ]
+    assert load(pair(f"weights: {weights}, network: vgg16"), "weights=random").pairs[0].options.network == "vgg16"
+
+
+def test_what_does_not_hold_together_in_python_says_so() -> None:
+    with pytest.raises(OptionError) as caught:
+        options_from_python({"network": "vgg16", "content_layers": ["conv3_4"]})
+    layers, weights = str(caught.value).splitlines()
+    assert layers == f"'content_layers': {NO_SUCH_LAYER}"
+    assert weights.startswith("'network': vgg16 has no weights of its own here; set 'weights' to the path")
+    assert options_from_python({"network": "vgg16", "weights": "random"}).network == "vgg16"
+
+
+def test_the_networks_that_an_option_may_name_are_those_there_are() -> None:
+    assert RULES["network"].words == tuple(NETWORKS)
 
 
 # -------------------------------------------------------------------------------------------------------------- presets

@@ -86,7 +86,7 @@ def test_every_field_of_the_schema_has_help_and_examples_and_every_section_ignor
 def test_the_defaults_of_the_schema_are_those_of_the_options() -> None:
     fields = json_schema()["definitions"]["options"]["properties"]
     shown = {name: field["default"] for name, field in fields.items() if "default" in field}
-    assert shown == {name: value for name, value in Options().as_dict().items() if value is not None}
+    assert shown == {name: value for name, value in Options().all_values().items() if value is not None}
 
 
 @pytest.mark.parametrize("name", ["demo.yaml", "nightly.yaml"])
@@ -316,6 +316,7 @@ def test_the_settings_of_one_style_and_a_known_preset_make_a_short_manifest(
     }
     text = manifest_for_settings(stored)
     assert "presets:" not in text
+    assert '      network: "vgg19"\n' in text  # written out, though pictures leave it out
     assert "last byte" not in text
     told = manifest_for_settings(stored | {"painted_with": {"threads": 2, "device": "CPU\nsize: 9"}})
     assert (

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.batch.plan import make_plan
+from pipeline.batch.plan import _difference, make_plan
 from pipeline.batch.system.deadline import end_of_run, next_deadline
 from pipeline.cli.rendering import plan_rows
 from pipeline.errors import ExitCode, Locked, OutputError, weightiest
@@ -21,11 +21,12 @@ from pipeline.images.file_bytes import hash_file
 from pipeline.images.inspection import image_size
 from pipeline.job import Job, RunSettings, StyleImage
 from pipeline.manifest import load_manifest
-from pipeline.options import NEUTRAL, OPTION_NAMES, Options
+from pipeline.options import LEFT_OUT, NEUTRAL, OPTION_NAMES, Options
+from pipeline.store import records
 from pipeline.store.checksummed_json import read_checksummed_json, write_checksummed_json
 from pipeline.store.disk import remove_parts, write_whole
 from pipeline.store.lock import run_lock
-from pipeline.store.records import ALGORITHM, KEY_SCHEMA, HashTable, State, pair_id, pair_key, read_record, thin
+from pipeline.store.records import ALGORITHM, KEY_SCHEMA, HashTable, Record, State, pair_id, pair_key, read_record, thin
 
 JOB = Job(output="a.png", content=Path("/c"), styles=(StyleImage(Path("/s")),), options=Options())
 
@@ -54,6 +55,35 @@ def test_every_option_that_decides_pixels_is_in_the_key(field):
         assert key(changed) == key(JOB)
     else:
         assert key(changed) != key(JOB)
+
+
+def test_the_key_of_rescaled_filters_changes_with_their_making(monkeypatch):
+    rescaled = replace(JOB, options=Options(normalize="channels"))
+    before = key(JOB), key(rescaled)
+    monkeypatch.setattr(records, "NORMALIZATION", records.NORMALIZATION + 1)
+    assert key(JOB) == before[0]
+    assert key(rescaled) != before[1]
+
+
+@pytest.mark.parametrize(("option", "other"), [("network", "vgg16"), ("normalize", "channels")])
+def test_what_is_stored_leaves_out_an_option_of_a_later_version_at_its_neutral_value(option, other):
+    """So that a picture painted as before has the same bytes as before."""
+    assert option not in Options().as_dict()
+    assert Options().all_values()[option] == NEUTRAL[option]
+    assert Options(**{option: other}).as_dict()[option] == other
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "words"), [("none", "channels", "none -> channels"), ("channels", "none", "channels -> none")]
+)
+def test_a_plan_says_that_an_option_changed_which_one_of_its_sides_leaves_out(before, now, words):
+    outcome = {"options": Options(normalize=before).as_dict()}
+    record = Record(schema=KEY_SCHEMA, key="", sha256="", size=0, mtime_ns=0, outcome=outcome)
+    assert _difference(replace(JOB, options=Options(normalize=now)), record) == f"normalize {words}"
+
+
+def test_every_option_that_is_left_out_has_a_neutral_value():
+    assert LEFT_OUT.items() <= NEUTRAL.items()
 
 
 # The options of the first version, whose keys galleries bear.

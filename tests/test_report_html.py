@@ -14,6 +14,7 @@ from test_report import HOSTILE_NAMES, facts, falling, one_of_each, outcome
 
 from pipeline.errors import ExitCode
 from pipeline.job import STATUSES, Outcome
+from pipeline.options import Options
 from pipeline.report import build_report, printable
 from pipeline.report.drawings import loss_curve, trend
 from pipeline.report.history import history_row
@@ -203,6 +204,11 @@ def test_only_options_that_are_not_the_defaults_are_shown() -> None:
     shown = page([outcome(options={"style_weight": 0.05, "content_weight": 1.0, "pooling": "max"})])
     assert "style_weight 0.05" in shown.text
     assert "content_weight" not in shown.text
+
+
+def test_an_option_that_rows_leave_out_at_its_default_is_shown_where_it_is_another() -> None:
+    assert "network" not in page([outcome(options=Options().as_dict())]).text
+    assert "network vgg16" in page([outcome(options=Options(network="vgg16").as_dict())]).text
 
 
 def test_losses_are_shown_first_and_last_with_their_ratio() -> None:

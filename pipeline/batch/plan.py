@@ -15,6 +15,7 @@ from pipeline.images.inspection import inspect_image
 from pipeline.images.metadata import read_metadata
 from pipeline.job import Job, Manifest, RunSettings
 from pipeline.nst.weights import NetworkWeights, locate
+from pipeline.options import LEFT_OUT
 from pipeline.printable import printable
 from pipeline.store.failures import Failure, Failures
 from pipeline.store.records import KEY_SCHEMA, Record, State, pair_key
@@ -202,7 +203,7 @@ def _difference(job: Job, record: Record) -> str:
     """Why two keys differ, in words: the options that changed, or else the inputs or the network."""
     if record.schema != KEY_SCHEMA:
         return "made by another version"
-    before, now = record.outcome.get("options", {}), job.options.as_dict()
+    before, now = {**LEFT_OUT, **record.outcome.get("options", {})}, job.options.all_values()
     changed = [
         f"{name} {_short(before[name])} -> {_short(now[name])}"
         for name in now

@@ -81,7 +81,7 @@ def plan_text(rows: Sequence[Mapping[str, Any]], jobs: int = 1) -> str:
 
 def explanation(job: Job) -> str:
     """Each option of a pair, its value and where that came from."""
-    options = job.options.as_dict()
+    options = job.options.all_values()
     values = {name: _value(value) for name, value in options.items()}
     name_width = max(map(len, values))
     value_width = min(max(map(len, values.values())), 44)  # layer lists are longer; they push their origin to the right

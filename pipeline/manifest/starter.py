@@ -16,6 +16,7 @@ from pipeline.manifest.options.presets import builtin_presets
 from pipeline.manifest.options.rules import PICTURE_SUFFIXES
 from pipeline.manifest.pairs.naming import DEFAULT_PATTERN, identity, parse_pattern, picture_fields
 from pipeline.manifest.pairs.pictures import PictureFinder, matches
+from pipeline.options import LEFT_OUT
 from pipeline.printable import printable
 
 
@@ -63,6 +64,7 @@ def manifest_for_settings(settings: Mapping[str, Any]) -> str:
         styles = [(str(style["image"]), float(style.get("weight", 1.0))) for style in settings["style"]]
         content, output = str(settings["content"]), str(settings["output"])
         given = dict(settings["options"])
+        given |= {name: value for name, value in LEFT_OUT.items() if name not in given}
     except (KeyError, TypeError, ValueError, AttributeError):
         styles = []
     if not styles:

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.nst.network import VGG19, radius, reduction
+from pipeline.nst.network import NETWORKS, VGG19, Network, radius, reduction
 from pipeline.options import Options
 
 
@@ -95,7 +95,8 @@ def needed_bytes(options: Options, pixels: int, precision: str, split: int) -> i
     """Peak resident bytes of the process that paints a picture of so many pixels, cut below the pool of block `split`."""
     pictures = _PICTURES + _OPTIMIZERS_PICTURES.get(options.optimizer, 2 * history_length(options.history, pixels))
     # Those of other content layers in float32, as the finished picture is compared with.
-    features = sum(_features(layer) for layer in options.content_layers) - _features(_DEFAULT_CONTENT)
+    network = NETWORKS[options.network]
+    features = sum(_features(network, layer) for layer in options.content_layers) - _features(VGG19, _DEFAULT_CONTENT)
     by_pixel = _BYTES_PER_PIXEL[precision][split] + _PICTURE_BYTES * pictures + 4 * max(0.0, features)
     return _PROGRAM_BYTES + round(pixels * by_pixel)
 
@@ -103,9 +104,9 @@ def needed_bytes(options: Options, pixels: int, precision: str, split: int) -> i
 _DEFAULT_CONTENT = "block4_conv2"  # what the bytes above were measured with
 
 
-def _features(layer: str) -> float:
+def _features(network: Network, layer: str) -> float:
     """Numbers by pixel of the picture that a photograph's features at a content layer are."""
-    return VGG19.channels(layer) / reduction(layer) ** 2  # VGG16 has VGG19's channels
+    return network.channels(layer) / reduction(layer) ** 2
 
 
 @functools.cache

@@ -21,7 +21,7 @@ from pipeline.report.quantities import duration, memory, percent, significant
 Rows = list[tuple[str, str]]
 """Names and values, in the order shown."""
 
-_BUILT_IN = Options().as_dict()
+_BUILT_IN = Options().all_values()
 _SHOWN_ELSEWHERE = ("steps", "precision", "seed")  # options with a place of their own among the numbers
 
 

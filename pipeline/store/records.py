@@ -25,6 +25,7 @@ from pipeline.batch.selection import Shard
 from pipeline.errors import BadImage
 from pipeline.images.file_bytes import hash_file
 from pipeline.job import Job, Outcome
+from pipeline.nst.network import NORMALIZATION
 from pipeline.options import NEUTRAL
 from pipeline.store.checksummed_json import read_checksummed_json, write_checksummed_json
 
@@ -186,7 +187,7 @@ def pair_key(job: Job, sha256: Callable[[Path], str], weights_sha256: str) -> st
     this raises.
     """
     options = job.options.as_dict()
-    for name in ("preset", "weights", *(name for name, value in NEUTRAL.items() if options[name] == value)):
+    for name in ("preset", "weights", *(name for name, value in NEUTRAL.items() if options.get(name) == value)):
         del options[name]
     options["tile"] = "auto"  # whatever it is: changes nothing but rounding
     if job.options.starts_from_file:
@@ -200,6 +201,8 @@ def pair_key(job: Job, sha256: Callable[[Path], str], weights_sha256: str) -> st
         "weights": weights_sha256,
         "format": Path(job.output).suffix.lower(),
     }
+    if job.options.normalize == "channels":
+        makeup["normalization"] = NORMALIZATION
     return hashlib.sha256(json.dumps(makeup, sort_keys=True).encode()).hexdigest()
 
 

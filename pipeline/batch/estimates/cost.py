@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pipeline.nst.network import FRAME, VGG19
+from pipeline.nst.network import FRAME, NETWORKS, VGG19
 from pipeline.nst.tiling import Tiling, extra_work, needed_bytes
 from pipeline.options import Options
 from pipeline.schedule import Schedule, Size, Stage
@@ -45,7 +45,8 @@ def pair_cost(options: Options, schedule: Schedule) -> Cost:
     """The cost of painting a pair."""
     *coarse, full = schedule.stages
     pixels = seen_pixels(full.size, options.border)
-    share = VGG19.work([*options.content_layers, *options.style_layers]) / _DEFAULT_WORK
+    layers = [*options.content_layers, *options.style_layers]
+    share = NETWORKS[options.network].work(layers) / _DEFAULT_WORK
 
     def evaluation(stage: Stage) -> float:
         """Core-seconds, in its tiles."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from pipeline.errors import OptionError
 from pipeline.manifest.check import check
+from pipeline.manifest.options.agreement import disagreements
 from pipeline.manifest.options.precedence import Folders, LayerReader, Layers
 from pipeline.manifest.options.presets import builtin_presets
 from pipeline.manifest.options.rules import RULES
@@ -45,7 +46,10 @@ def options_from_python(mapping: Mapping[str, Any]) -> Options:
         layer = reader.layer(section.given, node, lambda _: "Python")
     if layer is None or problems.found:
         raise OptionError("\n".join(problem.message for problem in problems.found))
-    return Layers({name: preset.layer for name, preset in presets.items()}).settle(pair=layer).options
+    options = Layers({name: preset.layer for name, preset in presets.items()}).settle(pair=layer).options
+    if wrong := [f"'{option}': {message}" for option, message, _layer in disagreements(options)]:
+        raise OptionError("\n".join(wrong))
+    return options
 
 
 def _node(option: str, value: Any, depth: int = 0) -> Node:

@@ -16,10 +16,11 @@ from pipeline.options import Options
 
 
 class Setting(NamedTuple):
-    """A value of an option and where it came from, in words."""
+    """A value of an option and where it came from, in words; `node` is how it was written, None if it is built in."""
 
     value: Any
     origin: str
+    node: Node | None = None
 
 
 Layer = Mapping[str, Setting]
@@ -37,10 +38,11 @@ class Folders:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """The options of a pair, and where each came from."""
+    """The options of a pair, where each came from, and the settings that won."""
 
     options: Options
     origins: Mapping[str, str]
+    settings: Layer
 
 
 Origin = Callable[[Place], str]
@@ -80,7 +82,7 @@ class LayerReader:
             return None
         if (resolved := self.resolve(name, value)) is not value:
             warn_of_path(node, self._problems)
-        return Setting(resolved, origin(node.place))
+        return Setting(resolved, origin(node.place), node)
 
     def resolve(self, option: str, value: Any) -> Any:
         """The value of an option, made absolute if it is a path."""
@@ -117,4 +119,5 @@ class Layers:
         return Settled(
             Options(**{name: setting.value for name, setting in settings.items()}),
             {name: setting.origin for name, setting in settings.items()},
+            settings,
         )

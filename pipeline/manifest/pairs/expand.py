@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from pipeline.job import Job
+from pipeline.manifest.options.agreement import disagreements
 from pipeline.manifest.options.precedence import NOTHING, Folders, Layer, LayerReader, Layers, Settled
-from pipeline.manifest.options.rules import RULES
+from pipeline.manifest.options.rules import RULES, canonical_layer
 from pipeline.manifest.pairs.choices import Chooser, Picture
 from pipeline.manifest.pairs.matrix import Combination, Matrix, read_matrix
 from pipeline.manifest.pairs.naming import (
@@ -25,7 +26,7 @@ from pipeline.manifest.pairs.paths import cut_by_comment, warn_of_path
 from pipeline.manifest.pairs.pictures import PictureFinder
 from pipeline.manifest.sections import MatrixSection, PairSection
 from pipeline.manifest.yaml.problems import SHOWN_WIDTH, WHOLE_FILE, Place, Problems, shorten
-from pipeline.manifest.yaml.tree import MapNode, ScalarNode
+from pipeline.manifest.yaml.tree import ListNode, MapNode, Node, ScalarNode
 
 MAX_PAIRS = 100_000
 INDEX_DIGITS = 4  # so that names sort as their numbers do, up to 9,999 pairs of a matrix
@@ -66,7 +67,9 @@ class Expansion:
         style = self._chooser.of_pair("style", node.entries["style"].node)
         entry = self._entry(section, node)
         if content is not None and style is not None and entry is not None and self._has_room(node.place, 1):
-            self._add(entry, content, style, self._layers.settle(pair=entry.layer), index=1)
+            settled = self._layers.settle(pair=entry.layer)
+            if self._agrees(entry, settled):
+                self._add(entry, content, style, settled, index=1)
 
     def add_matrix(self, section: MatrixSection, node: MapNode) -> None:
         """Add the jobs of every combination that is not excluded."""
@@ -78,11 +81,14 @@ class Expansion:
             return
         entry = replace(entry, advice=matrix.advice(entry.pattern))
         settled: dict[Combination, Settled] = {}
-        index = 0
+        index, is_sound = 0, True
         for index, chosen in enumerate(matrix.combinations(), start=1):
             options = matrix.options(chosen)
             if options not in settled:
                 settled[options] = self._layers.settle(matrix.layer(chosen), entry.layer)
+                is_sound = self._agrees(entry, settled[options]) and is_sound
+            if not is_sound:
+                continue  # every combination of options is looked at, so that all faults are told
             content, style = matrix.picture("content", chosen), matrix.picture("style", chosen)
             if not self._add(entry, content, style, settled[options], index):
                 return  # the same fault in every name of a matrix is one fault
@@ -129,6 +135,18 @@ class Expansion:
         if node is not None:
             warn_of_path(node, self._problems)
         return self._patterns[text]
+
+    def _agrees(self, entry: _Entry, settled: Settled) -> bool:
+        """Whether a pair's options hold together; what does not is told at its own place, or, where that is not in this
+        file, at the pair."""
+        wrong = list(disagreements(settled.options))
+        for option, message, layer in wrong:
+            setting = settled.settings[option]
+            if setting.node is not None and setting.origin.startswith(self._problems.at(setting.node.place)):
+                self._problems.add(_place_of(layer, setting.node), f"'{option}': {message}")
+            else:
+                self._problems.add(entry.place, f"'{option}' ({setting.origin}): {message}")
+        return not wrong
 
     def _has_clash(self, entry: _Entry, node: MapNode) -> bool:
         """Whether an option is an axis and also set beside it, so that every value of the axis would paint the same."""
@@ -186,6 +204,16 @@ def _field(field: str, content: Picture, style: Picture, settled: Settled, index
     if field == "index":
         return f"{index:0{INDEX_DIGITS}d}"
     return option_field(getattr(settled.options, field))
+
+
+def _place_of(layer: str | None, node: Node) -> Place:
+    """Where an option's value names a layer; of any other value, its own place."""
+    named: Iterable[tuple[object, Place]] = ()
+    if isinstance(node, MapNode):
+        named = ((name, entry.place) for name, entry in node.entries.items())
+    elif isinstance(node, ListNode):
+        named = ((item.value, item.place) for item in node.items if isinstance(item, ScalarNode))
+    return next((place for name, place in named if layer and canonical_layer(str(name)) == layer), node.place)
 
 
 def _pictures_read(job: Job) -> Iterator[Path]:
