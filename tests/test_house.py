@@ -25,6 +25,10 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "nst.weights": ({"errors"}, set()),
     "nst.losses": (set(), {"tensorflow"}),
     "nst.kernels": ({"errors", "nst.network", "nst.weights"}, {"numpy", "h5py"}),
+    "nst.normalization": (
+        {"nst.extractor", "nst.kernels", "nst.network", "nst.weights"},
+        {"tensorflow", "numpy"},
+    ),
     "nst.extractor": ({"nst.kernels", "nst.network"}, {"tensorflow", "keras"}),
     # TensorFlow inside one function that only the worker calls.
     "nst.precision": (set(), {"tensorflow"}),
