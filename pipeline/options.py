@@ -244,7 +244,7 @@ class Options:
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "name": ("preset",),
     "sizes": ("size", "style_scale", "style_aspect", "scales"),
-    "network": ("weights", "pooling", "border", "precision", "tile"),
+    "network": ("weights", "network", "normalize", "pooling", "border", "precision", "tile"),
     "objective": (
         *("losses", "content_weight", "style_weight", "tv_weight", "tv_kind", "tv_unit"),
         *("content_layers", "style_layers"),

@@ -109,7 +109,7 @@ def stylize(content: Source, style: Source | list[Source | tuple[Source, float]]
     wanted = options_from_python(options)
     pictures = open_pictures(content, _shares(style), wanted)
     schedule = pictures.schedule(wanted, Machine(precision=effective_precision("auto")))
-    return result_of(paint(pictures, wanted, schedule, _engine(locate(wanted.weights))))
+    return result_of(paint(pictures, wanted, schedule, _engine(locate(wanted.weights), wanted)))
 
 
 def _shares(style: Source | list[Source | tuple[Source, float]]) -> list[tuple[Source, float]]:
@@ -125,12 +125,18 @@ def _shares(style: Source | list[Source | tuple[Source, float]]) -> list[tuple[S
     return pairs
 
 
-@functools.lru_cache(maxsize=1)
-def _engine(weights: NetworkWeights) -> TransferEngine:
-    """The network of the last call, for callers that paint many pictures from Python."""
+_last_engine: list[TransferEngine] = []
+
+
+def _engine(weights: NetworkWeights, options: Options) -> TransferEngine:
+    """The network of the last call where it serves, for callers that paint many pictures from
+    Python."""
     from pipeline.nst.engine import TransferEngine
 
-    return TransferEngine(weights)
+    if not (_last_engine and _last_engine[0].serves(weights, options)):
+        _last_engine.clear()  # before the next is loaded: both at once need not fit
+        _last_engine.append(TransferEngine(weights, options))
+    return _last_engine[0]
 
 
 def result_of(painting: Painting) -> Stylization:

@@ -25,7 +25,8 @@ from numpy.typing import NDArray
 from pipeline.nst.descent import Descent
 from pipeline.nst.evaluator import Evaluator, WholeEvaluator
 from pipeline.nst.extractor import Extractor
-from pipeline.nst.kernels import load_kernels
+from pipeline.nst.network import NETWORKS
+from pipeline.nst.normalization import load
 from pipeline.nst.objective import objective_of
 from pipeline.nst.optimizers import Adam, GradientDescent, Lbfgs, Optimizer
 from pipeline.nst.preconditioner import SpectralPreconditioner
@@ -64,16 +65,21 @@ class TransferEngine:
     """Evaluators, descents and measures for options and images, each made once and kept while there
     is room."""
 
-    def __init__(self, weights: NetworkWeights) -> None:
-        """Loads the network; raises WeightsError. A quarter of a second, once TensorFlow is
-        imported."""
-        self.weights = weights
-        self._extractor = Extractor(load_kernels(weights))
+    def __init__(self, weights: NetworkWeights, options: Options) -> None:
+        """Loads the network that the options name; raises WeightsError. A quarter of a second, once
+        TensorFlow is imported; with `normalize: channels` a second or two more, once."""
+        self._serves = (weights, options.network, options.normalize)
+        network = NETWORKS[options.network]
+        self._extractor = Extractor(load(weights, network, options.normalize), network)
         _give_back_memory()
         self._evaluators = LruCache[Evaluator](room=_EVALUATORS_KEPT)
         self._descents = LruCache[Descent](room=_DESCENTS_BYTES, size=lambda descent: descent.nbytes)
         self._measures = LruCache[Measured](room=_MEASURES_KEPT)
         self._features = LruCache[Mapping[str, tf.Tensor]](room=_FEATURES_BYTES, size=_nbytes)
+
+    def serves(self, weights: NetworkWeights, options: Options) -> bool:
+        """Is its network the one that a pair wants?"""
+        return self._serves == (weights, options.network, options.normalize)
 
     def image(self, setting: Setting, pixels: Pixels, name: Hashable) -> SeenImage:
         """An image (height, width, 3) as the network sees it; `name` tells its pixels apart, for

@@ -24,17 +24,17 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from pipeline.nst.extractor import Vgg19
+from pipeline.nst.extractor import Extractor
 from pipeline.nst.kernels import Array, Kernels, load_kernels
 from pipeline.nst.network import VGG19, Network
-from pipeline.nst.weights import Weights
+from pipeline.nst.weights import NetworkWeights
 
 # By the weights' SHA-256 and the network: a run writes nothing outside its output folder, and they
 # take a second or two (two cores), once in a process.
 _MEANS: dict[tuple[str, str], Mapping[str, Array]] = {}
 
 
-def load(weights: Weights, network: Network = VGG19, normalize: str = "none") -> Kernels:
+def load(weights: NetworkWeights, network: Network = VGG19, normalize: str = "none") -> Kernels:
     """The kernels that the options `weights`, `network` and `normalize` ask for. Raises WeightsError as
     `load_kernels` does."""
     kernels = load_kernels(weights, network)
@@ -62,7 +62,7 @@ def normalized(kernels: Kernels, means: Mapping[str, Array]) -> Kernels:
 def channel_means(kernels: Kernels, network: Network, pictures: NDArray[np.float32]) -> dict[str, Array]:
     """{convolution: (channels,)}, float32: means of activations after their ReLU, over all positions of
     pictures (count, height, width, RGB) in 0..255. Outside of them are zeros, as in training."""
-    extractor = Vgg19(kernels, border="zero")
+    extractor = Extractor(kernels, network, border="zero")
 
     def mean(_layer: str, features: tf.Tensor) -> tf.Tensor:
         return tf.reduce_mean(features, axis=(0, 1))
