@@ -98,6 +98,16 @@ class Manifest:
     warnings: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownNames:
+    """What reports and pictures say of a pair's files, with no path of this machine: names of the
+    content and of the styles, and the pair's options with names in the place of paths."""
+
+    content: str
+    style: tuple[str, ...]
+    options: Mapping[str, Any]
+
+
 def shown_name(path: Path, folder: Path) -> str:
     """A path as reports and pictures name it: relative to `folder` where it lies below it, else the file's name alone."""
     return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.name
@@ -171,26 +181,16 @@ STATUSES: tuple[Status, ...] = ("done", "up_to_date", "failed", "interrupted", "
 
 
 @dataclass(slots=True, kw_only=True)
-class Outcome:
-    """How one pair went. The fields are the keys of a row in report.json (README, "report.json").
+class Painted:
+    """What there is to know of a picture that was painted: what the painter says of it, and what a
+    record and a row of report.json keep.
 
-    `content` and `style` are names relative to the input folder where they lie below it. `size` is (width, height) of the
-    picture in pixels. `failing_since` (ISO 8601) and `failed_runs` count runs without a break in which the pair failed in the
-    same way. `weights` are the network's name and SHA-256. `threads` are
-    the processor threads it was painted with; `painted_with` is all that equal bytes depend on beside the key: threads, device,
-    processor, TensorFlow, tiles. `notes` are things worth knowing that are not failures
-    ("first of 12 frames used").
+    `size` is (width, height) of the picture in pixels. `weights` are the network's name and SHA-256.
+    `threads` are the processor threads it was painted with; `painted_with` is all that equal bytes
+    depend on beside the key: threads, device, processor, TensorFlow, tiles. `losses` are those of the
+    `first` step and of the finished picture (`last`), by name; `trace` holds rows of readings.
     """
 
-    output: str
-    content: str
-    style: list[str]
-    status: Status
-    reason: str | None = None
-    reason_class: str | None = None
-    attempts: int = 0
-    failing_since: str | None = None
-    failed_runs: int = 0
     size: list[int] | None = None
     steps: int = 0
     seconds: float = 0.0
@@ -206,6 +206,26 @@ class Outcome:
     options: dict[str, Any] = field(default_factory=dict)
     losses: dict[str, dict[str, float]] = field(default_factory=dict)
     trace: list[dict[str, float]] = field(default_factory=list)
+
+
+@dataclass(slots=True, kw_only=True)
+class Outcome(Painted):
+    """How one pair went. The fields are the keys of a row in report.json (README, "report.json").
+
+    `content` and `style` are names relative to the input folder where they lie below it.
+    `failing_since` (ISO 8601) and `failed_runs` count runs without a break in which the pair failed in
+    the same way. `notes` are things worth knowing that are not failures ("first of 12 frames used").
+    """
+
+    output: str
+    content: str
+    style: list[str]
+    status: Status
+    reason: str | None = None
+    attempts: int = 0
+    reason_class: str | None = None
+    failing_since: str | None = None
+    failed_runs: int = 0
     notes: list[str] = field(default_factory=list)
     priority: int = 0
     meta: dict[str, Any] = field(default_factory=dict)

@@ -7,17 +7,20 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import pytest
 from PIL import Image
 
 from pipeline.batch.driver import run
-from pipeline.batch.engines.local import Event
-from pipeline.batch.plan import PlannedPair
+from pipeline.batch.engines.protocol import Engine, Event
+from pipeline.batch.messages import Command, Done, Failed, Machine, PairMessage, Started
 from pipeline.batch.selection import Selection
 from pipeline.cli.progress import Quiet
+from pipeline.errors import ExitCode
+from pipeline.images.file_bytes import hash_file
+from pipeline.job import Painted
 from pipeline.manifest import load_manifest
+from pipeline.store.records import pair_key
 
-Answer = Callable[[PlannedPair], Mapping[str, Any]]
+Answer = Callable[[Command], PairMessage]
 
 PAIRS = """
   - {content: content/dog.png, style: style/wave.png, output: dog.png}
@@ -28,36 +31,57 @@ PAIRS = """
 def painted(output: Path) -> Answer:
     """Workers that paint: a picture of one colour under the final name, and what a worker says of it."""
 
-    def answer(pair: PlannedPair) -> Mapping[str, Any]:
-        path = output / pair.job.output
+    def answer(command: Command) -> PairMessage:
+        job = command.job
+        path = output / job.output
         path.parent.mkdir(parents=True, exist_ok=True)
-        Image.new("RGB", (48, 40), (pair.job.options.seed % 256, 9, 9)).save(path)
+        Image.new("RGB", (48, 40), (job.options.seed % 256, 9, 9)).save(path)
         losses = {"total": 1.0, "content": 0.5, "style": 0.5, "tv": 0.0}
-        return {
-            "type": "done",
-            "key": pair.key,
-            "size": [48, 40],
-            "steps": pair.job.options.steps,
-            "seconds": 1.0,
-            "losses": {"first": losses, "last": losses},
-            "precision": "float32",
-            "painted_with": {"threads": 2, "device": "CPU", "processor": "8086", "tensorflow": "2.21.0"},
-        }
+        return Done(
+            Painted(
+                key=pair_key(job, hash_file, command.weights.sha256),
+                size=[48, 40],
+                steps=job.options.steps,
+                seconds=1.0,
+                losses={"first": losses, "last": losses},
+                precision="float32",
+                painted_with={"threads": 2, "device": "CPU", "processor": "8086", "tensorflow": "2.21.0"},
+                weights={"name": command.weights.name, "sha256": command.weights.sha256},
+                seed=job.options.seed,
+                options=dict(command.names.options),
+            )
+        )
 
     return answer
 
 
 def failed(reason_class: str, reason: str = "a reason", retry: bool = False, exit_code: int = 3) -> Answer:
     """Workers that fail."""
-    message = {"reason": reason, "class": reason_class, "retry": retry, "exit_code": exit_code, "traceback": None}
-    return lambda pair: {"type": "failed", **message}
+    failure = Failed(reason=reason, reason_class=reason_class, retry=retry, exit_code=ExitCode(exit_code))
+    return lambda command: failure
+
+
+class Scripted:
+    """An engine that gives one answer a pair. `asked` are the outputs that it was given, in order."""
+
+    machine = Machine(device="CPU", threads=2)
+
+    def __init__(self, respond: Answer, asked: list[str]) -> None:
+        self._respond, self._asked = respond, asked
+
+    def run(self, next_command: Callable[[], Command | None], stop: Callable[[], bool]) -> Iterator[Event]:
+        while not stop() and (command := next_command()) is not None:
+            output = command.job.output
+            self._asked.append(output)
+            yield Event(output, Started())
+            yield Event(output, self._respond(command))
 
 
 class Nights:
     """Runs over one manifest in `project`. `asked` are the outputs that workers were given in the last run, in order."""
 
-    def __init__(self, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.project, self._monkeypatch = project, monkeypatch
+    def __init__(self, project: Path) -> None:
+        self.project = project
         self.output = project / "out"
         self.asked: list[str] = []
         self.manifest()
@@ -70,28 +94,13 @@ class Nights:
 
     def run(self, answer: Answer | None = None, voice: Any = None, **selection: Any) -> dict[str, Any]:
         """One run; returns its report. `selection` are fields of Selection."""
-        respond = answer or painted(self.output)
-        asked = self.asked = []
+        self.asked = []
+        return self.run_with(Scripted(answer or painted(self.output), self.asked), voice, **selection)
 
-        class Scripted:
-            machine: Mapping[str, Any] = {"device": "CPU", "threads": 2}
-
-            def __init__(self, *_: Any, **__: Any) -> None: ...
-
-            def __class_getitem__(cls, _: Any) -> type[Scripted]:
-                return cls
-
-            def run(
-                self, next_task: Callable[[], PlannedPair | None], stop: Callable[[], bool]
-            ) -> Iterator[Event[PlannedPair]]:
-                while not stop() and (pair := next_task()) is not None:
-                    asked.append(pair.job.output)
-                    yield Event(pair, {"type": "started"})
-                    yield Event(pair, respond(pair))
-
-        self._monkeypatch.setattr("pipeline.batch.scheduler.Supervisor", Scripted)
-        report = run(load_manifest(self.project / "night.yaml"), Selection(**selection), voice or Quiet())
-        return report
+    def run_with(self, engine: Engine, voice: Any = None, **selection: Any) -> dict[str, Any]:
+        """The same with an engine of one's own."""
+        manifest = load_manifest(self.project / "night.yaml")
+        return run(manifest, Selection(**selection), voice or Quiet(), engine=lambda settings, log: engine)
 
     def report(self) -> dict[str, Any]:
         return json.loads((self.output / "report.json").read_text())

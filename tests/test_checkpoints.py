@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import gc
 import threading
+import weakref
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from pipeline.batch import checkpoints
 from pipeline.batch.checkpoints import CheckpointManager, Unusable, load, save
+from pipeline.batch.messages import Position, Resumed, Saved
 from pipeline.errors import BadImage, DiskFull, Diverged
 from pipeline.job import Reading
 from pipeline.stylize import Progress
 
 SETTING = {"threads": 2, "device": "CPU"}
-READING = Reading(step=7, seconds=1.5, total=3.0, content=1.0, style=2.0, tv=0.0, side=64)
+LOSSES = {"total": 3.0, "content": 1.0, "style": 1.5, "tv": 0.0, "moments": 0.5}
+READING = Reading(step=7, seconds=1.5, side=64, losses=LOSSES)
 PROGRESS = Progress(
     stage=1,
     step=7,
@@ -85,7 +90,7 @@ def test_a_pickle_in_the_place_of_an_array_is_not_opened(path):
 
 class Told(list):
     def __call__(self, message):
-        self.append(dict(message))
+        self.append(message)
 
 
 def manager(path, told=None, **changes):
@@ -99,15 +104,31 @@ def manager(path, told=None, **changes):
     return CheckpointManager(path, **usual | changes)
 
 
+def ended(painting):
+    """What a painting comes to, and what it yielded before."""
+    yielded = []
+    while True:
+        try:
+            yielded.append(next(painting))
+        except StopIteration as end:
+            return end.value, yielded
+
+
+def step_found(found):
+    """A painting that says which step it was given to go on from."""
+    yield "a step"
+    return found and found.step
+
+
 def test_a_pair_goes_on_from_its_checkpoint_and_says_so(path):
     told = Told()
     at_full_size = manager(path, told)
-    assert at_full_size.resume_or_start(lambda found: found.step) == 7
+    assert ended(at_full_size.resume_or_start(step_found)) == (7, ["a step"])
     assert at_full_size.notes == ["resumed at step 7 of 300"]
-    assert told == [{"type": "resumed", "steps": 7, "position": "step 7 of 300"}]
+    assert told == [Resumed(Position(7, "step 7 of 300"))]
     told.clear()
-    manager(path, told, longer_side=128).resume_or_start(lambda found: found.step)
-    assert told == [{"type": "resumed", "steps": 0, "position": "step 7 at 64 px"}]
+    ended(manager(path, told, longer_side=128).resume_or_start(step_found))
+    assert told == [Resumed(Position(0, "step 7 at 64 px"))]
 
 
 @pytest.mark.parametrize(
@@ -118,15 +139,30 @@ def test_a_slow_descent_is_saved_at_its_end_as_what_follows_is_long(path, step, 
     path.unlink(missing_ok=True)
     told = Told()
     slow = manager(path, told)
-    reading = Reading(step=step, seconds=seconds, total=1.0, content=1.0, style=0.0, tv=0.0, side=side)
-    slow.resume_or_start(lambda found: slow.maybe_save(reading, lambda: PROGRESS, leaving=False))
+    slow.maybe_save(replace(READING, step=step, seconds=seconds, side=side), lambda: PROGRESS, leaving=False)
+    slow._finish()
     assert path.exists() == saved
-    assert [message["type"] for message in told] == ["saved"] * saved
+    assert [type(message) for message in told] == [Saved] * saved
+
+
+def test_what_was_found_is_let_go_of_once_the_painting_has_it(path):
+    """A large picture's checkpoint holds gigabytes, and a descent its own copy of them."""
+    arrays = []
+
+    def paint(found):
+        arrays.append(weakref.ref(found.arrays["image"]))
+        del found
+        yield "in place"
+
+    painting = manager(path).resume_or_start(paint)
+    next(painting)
+    gc.collect()
+    assert arrays[0]() is None
 
 
 def test_a_checkpoint_of_no_use_is_removed_and_the_pair_painted_from_the_start(path):
     other = manager(path, environment=SETTING | {"threads": 4})
-    assert other.resume_or_start(lambda found: found) is None
+    assert ended(other.resume_or_start(step_found)) == (None, ["a step"])
     assert other.notes == ["its checkpoint of step 7 was made with other threads (2, now 4); painted from the start"]
     assert not path.exists()
 
@@ -135,10 +171,11 @@ def test_a_checkpoint_that_another_descent_wrote_costs_no_failure(path):
     def paint(found):
         if found is not None:
             raise KeyError("image")
+        yield "a step"
         return "painted"
 
     unfit = manager(path)
-    assert unfit.resume_or_start(paint) == "painted"
+    assert ended(unfit.resume_or_start(paint)) == ("painted", ["a step"])
     assert unfit.notes == ["its checkpoint could not be gone on from; painted from the start"]
 
 
@@ -150,11 +187,12 @@ def test_what_may_be_to_blame_for_a_failure_is_dropped(path, error, kept):
     failing = manager(path)
 
     def paint(found):
+        yield "a step"
         failing.maybe_save(READING, lambda: PROGRESS, leaving=False)
         raise error
 
     with pytest.raises(type(error)):
-        failing.resume_or_start(paint)
+        ended(failing.resume_or_start(paint))
     assert path.exists() == kept
 
 
@@ -172,16 +210,15 @@ def test_saving_waits_its_time_and_leaving_does_not(tmp_path, monkeypatch):
         return len(told)
 
     assert [step(49.9), step(0.1), step(49.9), step(0.1), step(51), step(1, leaving=True)] == [0, 1, 1, 2, 3, 4]
-    assert told[0] == {"type": "saved", "steps": 7, "position": "step 7 of 300"}
+    assert told[0] == Saved(Position(7, "step 7 of 300"))
 
 
 def test_the_descent_does_not_wait_for_the_disk(tmp_path, monkeypatch):
     free = threading.Event()
     real = checkpoints.save
     monkeypatch.setattr(checkpoints, "save", lambda *a, **k: (free.wait(60), real(*a, **k)))
-    monkeypatch.setattr(checkpoints, "SAVE_SECONDS", 0.0)
     told = Told()
-    saving = manager(tmp_path / "c.npz", told)
+    saving = manager(tmp_path / "c.npz", told, save_seconds=0.0)
     for _ in range(3):  # of which only the first is written: the disk is busy
         saving.maybe_save(READING, lambda: PROGRESS, leaving=False)
     assert told == []
@@ -195,14 +232,14 @@ def test_a_disk_that_takes_no_checkpoint_costs_a_note_and_nothing_else(tmp_path,
         raise DiskFull("c.npz: the disk is full")
 
     monkeypatch.setattr(checkpoints, "save", full)
-    monkeypatch.setattr(checkpoints, "SAVE_SECONDS", 0.0)
-    saving = manager(tmp_path / "c.npz")
+    saving = manager(tmp_path / "c.npz", save_seconds=0.0)
 
     def paint(found):
         for _ in range(3):
+            yield "a step"
             saving.maybe_save(READING, lambda: PROGRESS, leaving=False)
             saving._finish()
         return "painted"
 
-    assert saving.resume_or_start(paint) == "painted"
+    assert ended(saving.resume_or_start(paint)) == ("painted", ["a step"] * 3)
     assert saving.notes == ["no checkpoint could be saved: c.npz: the disk is full"]

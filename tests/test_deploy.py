@@ -48,8 +48,8 @@ def of_this_place(command: str, manifest: Path) -> str:
     return command
 
 
-def test_crons_bare_environment_is_enough_and_a_good_night_sends_no_mail(project, monkeypatch, tmp_path_factory):
-    nights = Nights(project, monkeypatch)
+def test_crons_bare_environment_is_enough_and_a_good_night_sends_no_mail(project, tmp_path_factory):
+    nights = Nights(project)
     nights.run()
     home = tmp_path_factory.mktemp("home")
     before = sorted(path for path in nights.output.rglob("*") if ".pipeline" not in path.parts)
@@ -60,8 +60,8 @@ def test_crons_bare_environment_is_enough_and_a_good_night_sends_no_mail(project
     assert list(home.iterdir()) == []
 
 
-def test_crons_mail_of_a_bad_night_names_the_pair_the_code_and_the_report(project, monkeypatch, tmp_path):
-    nights = Nights(project, monkeypatch)
+def test_crons_mail_of_a_bad_night_names_the_pair_the_code_and_the_report(project, tmp_path):
+    nights = Nights(project)
     nights.run()
     (project / "input/content/dog.png").unlink()
     done = bare(of_this_place(crontab_line(), project / "night.yaml"), tmp_path)

@@ -23,8 +23,8 @@ from pipeline.store.disk import write_whole
 
 
 @pytest.fixture
-def nights(project, monkeypatch):
-    return Nights(project, monkeypatch)
+def nights(project):
+    return Nights(project)
 
 
 def full(monkeypatch, free: int) -> None:

@@ -10,13 +10,12 @@ import pytest
 from PIL import Image
 
 from benchmarks.work import convolution_work as counted_work
-from pipeline.batch.estimates.cost import pair_cost, seen_pixels
+from pipeline.batch.estimates.cost import convolution_work, pair_cost, seen_pixels
 from pipeline.batch.estimates.estimator import START_SECONDS, TRIAL_STEPS, Estimate, Estimator, in_all
 from pipeline.batch.plan import Plan, make_plan
 from pipeline.cli.progress import Bars, Lines, planned_line
 from pipeline.cli.rendering import plan_rows, plan_text
-from pipeline.job import Job, Manifest, RunSettings, StyleImage
-from pipeline.nst.network import VGG19
+from pipeline.job import Job, Manifest, Reading, RunSettings, StyleImage
 from pipeline.nst.tiling import in_words
 from pipeline.options import Options
 from pipeline.store.checksummed_json import write_checksummed_json
@@ -159,26 +158,22 @@ def test_rows_that_say_nothing_teach_nothing(job):
     assert Estimator(rows, threads=2).estimate(job).guess
 
 
+def reading(step, seconds):
+    return Reading(step=step, seconds=seconds, losses={"total": 2.0})
+
+
 def test_the_first_steps_correct_a_first_guess_once(job):
     """The first step holds what is done once; the pace is that of the following ones."""
     estimator, slow = Estimator(threads=2), outcome(job, slower=5.0)
     clock = [10.0 + step * slow["seconds_per_step"] for step in range(TRIAL_STEPS + 1)]
-    news = [estimator.try_out(job, {"step": step, "seconds": seconds}) for step, seconds in enumerate(clock, start=1)]
+    news = [estimator.try_out(job, reading(step, seconds)) for step, seconds in enumerate(clock, start=1)]
     assert news == [step == TRIAL_STEPS for step in range(1, TRIAL_STEPS + 2)]
     assert seconds(estimator, job) == pytest.approx(slow["seconds"])
 
 
-def test_readings_of_a_coarser_size_are_no_trial(job):
-    estimator = Estimator(threads=2)
-    assert not any(
-        estimator.try_out(job, {"step": step, "seconds": 99.0 * step, "coarse": True}) for step in range(1, 10)
-    )
-    assert estimator.estimate(job).guess
-
-
 def test_where_something_is_known_there_is_no_trial(job):
     estimator = Estimator([outcome(job)], threads=2)
-    assert not any(estimator.try_out(job, {"step": step, "seconds": 99.0 * step}) for step in range(1, 10))
+    assert not any(estimator.try_out(job, reading(step, 99.0 * step)) for step in range(1, 10))
 
 
 def test_nothing_is_known_of_a_content_that_cannot_be_opened(job):
@@ -226,7 +221,12 @@ def test_the_network_sees_the_mirrored_frame():
 
 @pytest.mark.parametrize("layer", ["block1_conv2", "block2_conv1", "block3_conv4", "block4_conv2", "block5_conv4"])
 def test_the_work_is_the_benchmarks_count(layer):
-    assert VGG19.work([layer]) * 224**2 == counted_work(224, 224, layer)
+    assert convolution_work([layer]) * 224**2 == counted_work(224, 224, layer)
+
+
+def test_pools_and_layers_before_their_relu_cost_what_their_convolution_costs():
+    assert convolution_work(["block3_pool"]) == convolution_work(["block3_conv4"])
+    assert convolution_work(["block4_conv2_linear"]) == convolution_work(["block4_conv2"])
 
 
 def test_shallow_layers_cost_less_and_more_pixels_more():
@@ -288,12 +288,10 @@ def test_what_a_bar_says_is_left_is_by_the_steps_at_full_size(job, resumed):
     bars.started(job, STEPS, None)
     if resumed:
         bars.resumed(job, f"step {resumed} of {STEPS}", resumed)
-    bars.reading(job, {"step": 9, "seconds": 90.0, "total": 2.0, "side": 128, "coarse": True})
-    bars.reading(
-        job, {"step": resumed + 1, "seconds": 10.0 * (resumed + 1), "total": 2.0, "side": 256, "coarse": False}
-    )
+    bars.reading(job, reading(9, 90.0), coarse=True)
+    bars.reading(job, reading(resumed + 1, 10.0 * (resumed + 1)), coarse=False)
     bar = bars._steps[job.output]
     assert bar.format_dict["rate"] == pytest.approx(0.1, rel=0.01)  # one step in ten seconds
-    bars.reading(job, {"step": 1, "seconds": 5.0, "total": 2.0, "side": 256, "coarse": False})  # begun anew
+    bars.reading(job, reading(1, 5.0), coarse=False)  # begun anew
     assert bar.n == 1
     bar.close()

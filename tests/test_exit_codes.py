@@ -21,8 +21,8 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture
-def nights(project, monkeypatch):
-    return Nights(project, monkeypatch)
+def nights(project):
+    return Nights(project)
 
 
 def last_line(done, *, started: bool = True) -> str:
@@ -45,9 +45,9 @@ def test_1_a_bug_leaves_its_traceback_in_the_log_and_a_report(nights, stylize):
     (nights.project / "sitecustomize.py").write_text(
         "import sys\n"
         "if 'run' in sys.orig_argv:\n"
-        "    from pipeline.batch.engines.local import Supervisor\n"
+        "    from pipeline.batch.engines.local import LocalEngine\n"
         "    def broken(*_, **__): raise RuntimeError('a bug for this test')\n"
-        "    Supervisor.run = broken\n"
+        "    LocalEngine.run = broken\n"
     )
     done = stylize("run", "night.yaml", cwd=nights.project, PYTHONPATH=f"{nights.project}:{REPOSITORY}")
     assert done.returncode == nights.report()["run"]["exit_code"] == 1

@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
 
 import numpy as np
 import pytest
 from night_kit import PAIRS, Nights, failed, painted
 
 from pipeline.batch.clean import CHECKPOINT_DAYS
-from pipeline.batch.driver import run
-from pipeline.batch.engines.local import Event
+from pipeline.batch.engines.protocol import Event
+from pipeline.batch.messages import Interrupted, Killed, Machine, Position, Read, Saved, Started
 from pipeline.batch.plan import make_plan
-from pipeline.batch.selection import Selection
 from pipeline.cli.progress import Lines, Quiet
+from pipeline.job import Reading
 from pipeline.manifest import load_manifest
 from pipeline.store.checksummed_json import read_checksummed_json, write_checksummed_json
 from pipeline.store.records import State
 
 
 @pytest.fixture
-def nights(project, monkeypatch):
-    return Nights(project, monkeypatch)
+def nights(project):
+    return Nights(project)
 
 
 def test_the_longest_wanted_pair_is_painted_first(nights):
@@ -87,7 +86,7 @@ def test_a_waiting_pair_keeps_its_checkpoint_and_a_finished_one_does_not(nights)
     key = nights.report()["pairs"][0]["key"]
     dog, sea = (lay_checkpoint(nights, name, key) for name in ("dog.png", "sea.png"))
     (nights.output / "dog.png").unlink()
-    nights.run(lambda step: {"type": "interrupted", "steps": 2, "position": "step 2 of 4"})
+    nights.run(lambda command: Interrupted(Position(2, "step 2 of 4")))
     assert dog.exists()
     assert not sea.exists()
     nights.run()
@@ -176,41 +175,101 @@ def test_a_record_from_before_settings_were_kept_says_nothing(nights):
 
 
 @pytest.mark.parametrize(("reason_class", "alone"), [("memory", True), ("worker_died", True), ("timeout", False)])
-def test_what_may_have_run_out_of_memory_is_tried_again_alone(nights, monkeypatch, reason_class, alone):
+def test_what_may_have_run_out_of_memory_is_tried_again_alone(nights, reason_class, alone):
     """Two workers; the first pair fails, and until its second try is over no other pair is painted beside it."""
     nights.manifest(run="{jobs: 2, retries: 1}", pairs=PAIRS + DOG.replace("dog.png}", "third.png}"))
     answers = {True: painted(nights.output), False: failed(reason_class, retry=True)}
     beside = []
 
     class Two:
-        machine: Mapping[str, str] = {"device": "CPU"}
+        machine = Machine(device="CPU")
 
-        def __init__(self, *_, **__): ...
-
-        def __class_getitem__(cls, _):
-            return cls
-
-        def run(self, next_task, stop):
+        def run(self, next_command, stop):
             def begin():
-                if step := next_task():
-                    yield Event(step, {"type": "started"})
-                return step
+                if command := next_command():
+                    yield Event(command.job.output, Started())
+                return command
+
+            def end(command, good=True):
+                return Event(command.job.output, answers[good](command))
 
             dog, sea = (yield from begin()), (yield from begin())
-            yield Event(dog, answers[False](dog))
+            yield end(dog, good=False)
             first = yield from begin()
             beside.append(None if first is None else first.job.output)
-            yield Event(sea, answers[True](sea))
+            yield end(sea)
             second = yield from begin()
             beside.append(second.job.output)
             third = yield from begin()
             beside.append(None if third is None else third.job.output)
-            for step in filter(None, (first, second, third)):
-                yield Event(step, answers[True](step))
+            for command in filter(None, (first, second, third)):
+                yield end(command)
             if last := (yield from begin()):
-                yield Event(last, answers[True](last))
+                yield end(last)
 
-    monkeypatch.setattr("pipeline.batch.scheduler.Supervisor", Two)
-    report = run(load_manifest(nights.project / "night.yaml"), Selection(), Quiet())
+    report = nights.run_with(Two())
     assert [(pair["status"], pair["attempts"]) for pair in report["pairs"]] == [("done", 2), ("done", 1), ("done", 1)]
     assert beside == ([None, "dog.png", None] if alone else ["dog.png", "third.png", None])
+
+
+@pytest.mark.parametrize(
+    ("last", "reason", "steps"),
+    [
+        (Killed(), "stopped; step 3 of 4 is saved, and the next run goes on from there", 3),
+        (
+            Interrupted(Position(4, "step 4 of 4")),
+            "stopped; step 4 of 4 is saved, and the next run goes on from there",
+            4,
+        ),
+        (Interrupted(), "stopped before there was anything to save", 0),
+    ],
+    ids=["killed", "left", "left at once"],
+)
+def test_a_stopped_pair_says_where_its_checkpoint_stands(nights, last, reason, steps):
+    """A worker that was killed has not said it at the end: what it said on the way counts."""
+
+    class Stopped:
+        machine = None
+
+        def run(self, next_command, stop):
+            output = next_command().job.output
+            for message in (Started(), Saved(Position(2, "step 2 of 4")), Saved(Position(3, "step 3 of 4")), last):
+                yield Event(output, message)
+
+    pair = nights.run_with(Stopped())["pairs"][0]
+    assert (pair["status"], pair["reason"], pair["steps"]) == ("interrupted", reason, steps)
+
+
+@pytest.mark.parametrize("coarse", [True, False])
+def test_only_steps_at_full_size_correct_what_lies_ahead(nights, coarse):
+    corrected = []
+
+    class Voice(Quiet):
+        def corrected(self, ahead):
+            corrected.append(ahead)
+
+    class Slow:
+        machine = None
+
+        def run(self, next_command, stop):
+            output = next_command().job.output
+            yield Event(output, Started())
+            for step in range(1, 6):
+                reading = Reading(step=step, seconds=99.0 * step, side=48, losses={"total": 1.0})
+                yield Event(output, Read(reading, coarse=coarse))
+            yield Event(output, Interrupted())
+
+    nights.run_with(Slow(), Voice())
+    assert len(corrected) == (0 if coarse else 1)
+
+
+def test_an_engine_that_says_what_nobody_knows_is_a_bug(nights):
+    class Strange:
+        machine = None
+
+        def run(self, next_command, stop):
+            yield Event(next_command().job.output, "mumble")
+
+    report = nights.run_with(Strange())
+    assert report["run"]["exit_code"] == 1
+    assert "mumble" in next((nights.output / ".pipeline/history").glob("*.log")).read_text()

@@ -13,8 +13,8 @@ from pipeline.store.failures import QUARANTINE_AFTER, Failures
 
 
 @pytest.fixture
-def nights(project, monkeypatch):
-    return Nights(project, monkeypatch)
+def nights(project):
+    return Nights(project)
 
 
 def dog_fails(nights, answer):

@@ -147,6 +147,23 @@ def test_first_and_last_losses_come_from_the_trace_where_the_outcome_has_none() 
     assert pair["losses"]["last"]["total"] == 4.0
 
 
+def test_a_terms_loss_that_nobody_foresaw_is_in_the_report_beside_the_others() -> None:
+    trace = [reading | {"moments": 0.5} for reading in falling([9.0, 4.0])]
+    (pair,) = build_report(facts(), [outcome(status="interrupted", trace=trace)])["pairs"]
+    assert pair["losses"]["last"] == {"total": 4.0, "content": 0.0, "style": 4.0, "tv": 0.0, "moments": 0.5}
+    assert pair["trace"] == trace
+
+
+def test_the_keys_of_a_pair_stand_in_the_order_that_readers_know() -> None:
+    (pair,) = build_report(facts(), [outcome()])["pairs"]
+    order = (
+        "output content style status reason attempts size steps seconds seconds_per_step setup_seconds"
+        " peak_memory_bytes precision threads painted_with weights seed key options losses trace reason_class"
+        " failing_since failed_runs notes priority meta flags"
+    )
+    assert list(pair) == order.split()
+
+
 def test_report_is_a_copy_that_later_changes_do_not_reach() -> None:
     pair = outcome(options={"style_layers": {"block1_conv1": 1.0}})
     report = build_report(facts(), [pair])

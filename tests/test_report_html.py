@@ -219,6 +219,17 @@ def test_losses_are_shown_first_and_last_with_their_ratio() -> None:
     assert "tv" not in [row.get("class") for row in shown.all("tr")]
 
 
+def test_a_term_that_nobody_foresaw_has_its_row_and_its_line_after_the_others() -> None:
+    losses = {"first": {"moments": 8.0, "total": 400.0}, "last": {"moments": 2.0, "total": 2.0}}
+    trace = [{"moments": 8.0 / step} | reading for step, reading in enumerate(falling([400.0, 2.0]), start=1)]
+    shown = page([outcome(losses=losses, trace=trace)])
+    assert "moments 8 2 25 %" in shown.text
+    assert [row["class"] for row in shown.all("tr") if row.get("class")] == ["total", "moments"]
+    curve = loss_curve(trace)
+    assert curve is not None
+    assert [line.part for line in curve.lines] == ["total", "style", "moments"]
+
+
 def test_flags_are_gathered_with_links_to_their_pairs() -> None:
     shown = page([outcome("a b.png", attempts=2, trace=falling([4.0, 2.0]))])
     assert "Worth a look" in shown.text

@@ -34,17 +34,33 @@ pairs:
   - {{content: content/sea.png, style: style/wave.png, output: adam.png, options: {{optimizer: adam}}}}
 """
 
-# The worker saves after every step, and takes its time, so that a signal meets the step that it is meant for.
+# A worker that saves after every step, and takes its time, so that a signal meets the step that it is meant for.
 SLOW_AND_CAREFUL = """\
 import sys, time
-if 'pipeline.batch.engines.worker' in sys.orig_argv:
-    import pipeline.batch.checkpoints as checkpoints
-    checkpoints.SAVE_SECONDS = 0.0
-    look = checkpoints.CheckpointManager.look
-    def slow(*arguments, **flags):
-        time.sleep(0.02)
-        look(*arguments, **flags)
-    checkpoints.CheckpointManager.look = slow
+from pipeline.batch.backend import TensorFlowBackend
+from pipeline.batch.engines.worker import main
+
+class Slow(TensorFlowBackend):
+    def paint(self, *arguments):
+        painting = super().paint(*arguments)
+        def slowly():
+            while True:
+                try:
+                    step = next(painting)
+                except StopIteration as end:
+                    return end.value
+                time.sleep(0.02)
+                yield step
+        return slowly()
+
+main(sys.argv[1:], start=Slow, save_seconds=0.0)
+"""
+START = """\
+import functools
+from pipeline.batch.engines.local import LocalEngine
+from pipeline.cli import main
+
+main(engine=functools.partial(LocalEngine, worker="slow_and_careful"))
 """
 
 
@@ -66,13 +82,14 @@ class Nights:
         self.project = project
         self.running: list[subprocess.Popen[str]] = []
         (project / "slow").mkdir()
-        (project / "slow/sitecustomize.py").write_text(SLOW_AND_CAREFUL)
+        (project / "slow/slow_and_careful.py").write_text(SLOW_AND_CAREFUL)
+        (project / "slow/slow_start.py").write_text(START)
 
     def start(self, out: str, *flags: str, slow: bool = True) -> subprocess.Popen[str]:
         (self.project / f"{out}.yaml").write_text(MANIFEST.replace("OUT", out))
         path = f"{self.project / 'slow'}:{REPOSITORY}" if slow else str(REPOSITORY)
         run = subprocess.Popen(
-            [sys.executable, "-m", "pipeline", "run", f"{out}.yaml", "-v", *flags],
+            [sys.executable, "-m", "slow_start" if slow else "pipeline", "run", f"{out}.yaml", "-v", *flags],
             cwd=self.project,
             env=os.environ | {"PYTHONPATH": path},
             stderr=subprocess.PIPE,
@@ -123,10 +140,10 @@ def test_stopped_and_killed_and_killed_again_it_ends_in_the_same_bytes(nights):
     assert 25 <= row["steps"] < 40
     assert row["reason"] == f"stopped; step {row['steps']} of {STEPS} is saved, and the next run goes on from there"
     with np.load(nights.project / f"out/.pipeline/checkpoints/{pair_id('lbfgs.png')}.npz") as checkpoint:
-        setting = json.loads(checkpoint["about"].tobytes())["setting"]
-    assert (setting["threads"], setting["device"]) == (1, "CPU")  # on another machine it would not be gone on from
-    assert setting["processor"]
-    assert setting["tensorflow"]
+        environment = json.loads(checkpoint["about"].tobytes())["environment"]
+    assert (environment["threads"], environment["device"]) == (1, "CPU")  # else it would not be gone on from
+    assert environment["processor"]
+    assert environment["tensorflow"]
     assert "Nothing is wrong with them. The next run goes on" in (nights.project / "out/report.txt").read_text()
 
     killed = nights.start("out")

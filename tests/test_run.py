@@ -112,9 +112,8 @@ def test_a_first_run_paints_and_a_second_does_nothing(project, stylize):
 def test_nothing_to_do_starts_no_worker_and_loads_no_tensorflow(painted):
     script = (
         "import sys, pipeline.cli as c\n"
-        "import pipeline.batch.engines.local as s\n"
-        "s.subprocess.Popen = None\n"
-        "try: c.cli.main(['run', 'night.yaml'])\n"
+        "def refuse(settings, log): raise AssertionError('there is nothing to paint')\n"
+        "try: c.cli.main(['run', 'night.yaml'], obj=refuse)\n"
         "except SystemExit as e: assert not e.code, e.code\n"
         "print(sorted({'tensorflow', 'keras', 'numpy'} & set(sys.modules)))"
     )
@@ -484,9 +483,9 @@ def test_a_bug_in_the_driver_still_leaves_a_report(painted, stylize):
     (painted / "sitecustomize.py").write_text(
         "import sys\n"
         "if 'run' in sys.orig_argv:\n"
-        "    from pipeline.batch.engines.local import Supervisor\n"
+        "    from pipeline.batch.engines.local import LocalEngine\n"
         "    def broken(*_, **__): raise RuntimeError('a bug for this test')\n"
-        "    Supervisor.run = broken\n"
+        "    LocalEngine.run = broken\n"
     )
     done = stylize("run", "night.yaml", cwd=painted, PYTHONPATH=f"{painted}:{Path(__file__).parent.parent}")
     assert done.returncode == 1

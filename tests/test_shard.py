@@ -22,8 +22,8 @@ MANY = """
 
 
 @pytest.fixture
-def nights(project, monkeypatch):
-    return Nights(project, monkeypatch)
+def nights(project):
+    return Nights(project)
 
 
 def test_the_parts_are_disjoint_and_together_everything():

@@ -43,7 +43,7 @@ def pixels(result):
 def test_the_loss_falls_and_the_picture_changes():
     result = stylize(CONTENT, STYLE, **(QUICK | {"steps": 20}))
     assert result.trace[-1].total < 0.5 * result.trace[0].total
-    assert result.last.style < 0.5 * result.first.style
+    assert result.last["style"] < 0.5 * result.first["style"]
     assert pixels(result).shape == CONTENT.shape
     assert np.abs(pixels(result).astype(int) - CONTENT).mean() > 5
 
@@ -52,15 +52,15 @@ def test_the_loss_falls_and_the_picture_changes():
 def test_a_photograph_painted_in_itself_is_met_exactly_in_the_descents_own_arithmetic(precision):
     """Targets are rounded as the picture is, so that bfloat16 does not pull a picture away from them."""
     result = stylize(CONTENT, CONTENT, **QUICK, precision=precision, tv_weight=0)
-    assert result.first.content == 0
-    assert result.first.style == pytest.approx(0, abs=1e-9)
+    assert result.first["content"] == 0
+    assert result.first["style"] == pytest.approx(0, abs=1e-9)
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_the_loss_of_the_finished_picture_is_measured_in_float32(precision):
     result = stylize(CONTENT, STYLE, **QUICK, precision=precision)
     again = stylize(result.pixels, STYLE, **(QUICK | {"steps": 1}), precision="float32")
-    assert result.last.style == pytest.approx(again.first.style, rel=1e-4)
+    assert result.last["style"] == pytest.approx(again.first["style"], rel=1e-4)
 
 
 def test_a_trace_has_one_reading_per_step_with_parts_that_sum():
@@ -215,12 +215,12 @@ def test_bfloat16_finds_nearly_the_same_picture_and_is_measured_in_float32():
         stylize(CONTENT, STYLE, **(QUICK | {"steps": 20}), precision=precision) for precision in ("float32", "bfloat16")
     )
     assert (single.precision, half.precision) == ("float32", "bfloat16")
-    assert half.last.total == pytest.approx(single.last.total, rel=0.1)
+    assert half.last["total"] == pytest.approx(single.last["total"], rel=0.1)
 
 
 def test_more_style_weight_is_less_style_distance():
     light, heavy = (stylize(CONTENT, STYLE, **(QUICK | {"steps": 25}), style_weight=w) for w in (1e-3, 10))
-    assert heavy.last.style / 10 < light.last.style / 1e-3
+    assert heavy.last["style"] / 10 < light.last["style"] / 1e-3
 
 
 def test_transparent_content_keeps_its_alpha():

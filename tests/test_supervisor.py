@@ -1,4 +1,4 @@
-"""The supervisor with a worker of twenty lines, which knows no pictures."""
+"""Supervised processes with a worker of twenty lines, which paints nothing."""
 
 from __future__ import annotations
 
@@ -10,45 +10,65 @@ from pathlib import Path
 import pytest
 
 from pipeline.batch.engines import local
-from pipeline.batch.engines.local import Supervisor
+from pipeline.batch.engines.local import LocalEngine
+from pipeline.batch.messages import Command, Done, Failed, Machine, Started
 from pipeline.batch.system import machine
 from pipeline.errors import EnvironmentProblem
+from pipeline.job import Job, RunSettings, ShownNames
+from pipeline.nst.weights import locate
+from pipeline.options import Options
 
+# What a pair's output is called says what becomes of its worker; what it says of its picture is itself.
 WORKER = """
-import json, os, sys
+import os, sys
+from pipeline.batch.messages import Done, Machine, Ready, decode_command, encode
+from pipeline.job import Painted
 commands, messages = (int(word) for word in sys.argv[1:])
-def say(**message):
-    os.write(messages, json.dumps(message).encode() + b"\\n")
-say(type="ready", device="none")
+os.write(messages, encode(Ready(Machine(device="none"))))
 for line in os.fdopen(commands):
-    task = json.loads(line)
-    if task["then"] == "die":
+    then = decode_command(line).job.output
+    if then == "die":
         os._exit(7)
-    say(type="done", pid=os.getpid(), gpu=os.environ.get("CUDA_VISIBLE_DEVICES"))
-    if task["then"] == "leave":
+    if then == "mumble":
+        os.write(messages, b'{"type": "mumble"}\\n')
+    myself = {"pid": os.getpid(), "gpu": os.environ.get("CUDA_VISIBLE_DEVICES")}
+    os.write(messages, encode(Done(Painted(painted_with=myself))))
+    if then == "leave":
         os._exit(0)
 """
 
 
+def command(output: str) -> Command:
+    job = Job(output=output, content=Path("c"), styles=(), options=Options())
+    names = ShownNames(content="c", style=(), options={})
+    return Command(job=job, weights=locate("random"), folder=Path("out"), names=names)
+
+
 @pytest.fixture
 def of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Events of tasks; where workers leave, each is given a quarter of a second after the one before was answered."""
+    """Messages of pairs; where workers leave, each is given a quarter of a second after the one before was answered."""
     (tmp_path / "small_worker.py").write_text(WORKER)
-    monkeypatch.setattr(local, "WORKER", "small_worker")
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{Path(__file__).parent.parent}")
 
-    def events(*tasks: str, **settings):
-        waiting = list(tasks)
+    def messages(*outputs: str, **settings):
+        waiting = list(outputs)
 
-        def next_task():
-            if "leave" in tasks:
+        def next_command():
+            if "leave" in outputs:
                 time.sleep(0.25)  # time enough for a worker to be gone
-            return waiting.pop(0) if waiting else None
+            return command(waiting.pop(0)) if waiting else None
 
-        desk = Supervisor[str](lambda task: {"then": task}, log=tmp_path / "log", threads=1, **settings)
-        return [event.message for event in desk.run(next_task, lambda: False) if event.message["type"] != "started"]
+        engine = LocalEngine(RunSettings(threads=1, **settings), tmp_path / "log", worker="small_worker")
+        events = list(engine.run(next_command, lambda: False))
+        assert engine.machine == Machine(device="none")
+        assert [event.output for event in events if event.message == Started()] == list(outputs)
+        return [event.message for event in events if event.message != Started()]
 
-    return events
+    return messages
+
+
+def who(message: Done):
+    return message.painted.painted_with["pid"]
 
 
 def test_a_worker_is_kept_for_the_next_task(of):
@@ -58,14 +78,19 @@ def test_a_worker_is_kept_for_the_next_task(of):
 
 def test_a_worker_that_left_between_two_tasks_fails_neither(of):
     answers = of("leave", "leave", "stay")
-    assert [answer["type"] for answer in answers] == ["done"] * 3
-    assert len({answer["pid"] for answer in answers}) == 3
+    assert [type(answer) for answer in answers] == [Done] * 3
+    assert len({who(answer) for answer in answers}) == 3
 
 
 def test_a_worker_that_dies_at_a_task_fails_that_task_alone(of):
     answers = of("stay", "die", "stay")
-    assert [answer["type"] for answer in answers] == ["done", "failed", "done"]
-    assert answers[1]["reason"].startswith("its process ended by itself with code 7; see ")
+    assert [type(answer) for answer in answers] == [Done, Failed, Done]
+    assert answers[1].reason.startswith("its process ended by itself with code 7; see ")
+
+
+def test_a_worker_that_says_what_nobody_knows_is_a_bug_and_not_passed_over(of):
+    with pytest.raises(ValueError, match="has the type 'mumble'; known are ready, started"):
+        of("stay", "mumble")
 
 
 def test_a_machine_without_room_for_a_process_is_the_environments_fault(of, monkeypatch):
@@ -90,8 +115,8 @@ def test_a_worker_whose_memory_has_grown_is_replaced_between_two_tasks(of, monke
     sizes = iter(held)
     monkeypatch.setattr(local._Slot, "memory", lambda _: next(sizes))
     answers = of("stay", "stay", "stay", "stay")
-    assert [answer["type"] for answer in answers] == ["done"] * 4
-    assert len({answer["pid"] for answer in answers}) == workers
+    assert [type(answer) for answer in answers] == [Done] * 4
+    assert len({who(answer) for answer in answers}) == workers
 
 
 @pytest.mark.parametrize(
@@ -106,9 +131,9 @@ def test_a_worker_whose_memory_has_grown_is_replaced_between_two_tasks(of, monke
 )
 def test_each_of_several_workers_has_a_gpu_of_its_own_before_it_starts(of, monkeypatch, gpus, slots, given):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", gpus)
-    answers = of(*["stay"] * 3, slots=slots)
-    assert {answer["gpu"] for answer in answers} == given
-    assert len({answer["pid"] for answer in answers}) == slots
+    answers = of(*["stay"] * 3, workers=slots)
+    assert {answer.painted.painted_with["gpu"] for answer in answers} == given
+    assert len({who(answer) for answer in answers}) == slots
 
 
 def test_without_being_told_workers_share_out_the_gpus_that_the_driver_shows(monkeypatch, tmp_path):

@@ -4,7 +4,7 @@
 
 One file per pair, written whole. It bears the pair's key and the environment that equal bytes depend on beside it (threads,
 device, processor, TensorFlow). One of another key or environment is of no use: going on from it would give another picture than
-painting without a break. Only the worker reads and writes these files; the driver removes them (batch/results, clean).
+painting without a break. Only a painter reads and writes these files; the driver removes them (batch/results, clean).
 """
 
 from __future__ import annotations
@@ -14,26 +14,28 @@ import threading
 import time
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
 import numpy as np
 
+from pipeline.batch.messages import Position, Resumed, Saved
 from pipeline.batch.system.machine import differences_between
 from pipeline.errors import BadOutput, Diverged, OutputError, StylizeError
 from pipeline.job import Reading
 from pipeline.store.disk import write_whole_by
 from pipeline.stylize import Progress
 
-SCHEMA = 1  # of the file; raised when its make-up changes
+SCHEMA = 2  # of the file; raised when its make-up changes
 # Between two savings. A kill costs at most a minute: this, the step in hand, and the writing of what is not yet on the disk.
 # A step that takes longer is saved each time.
 SAVE_SECONDS = 50.0
 # Steps as long as this are saved at the last one too: measuring the finished picture takes two or three more, and a stop waits
 # for less than ten seconds.
 _LONG_STEP = 2.0
-Painted = TypeVar("Painted")
+Said = TypeVar("Said")
+Result = TypeVar("Result")
 
 _ABOUT = "about"  # the entry that describes the others
 _ARRAY = "array."  # before the names of the descent's arrays
@@ -59,7 +61,7 @@ def save(path: Path, progress: Progress, *, key: str, environment: Mapping[str, 
     entries = {_ABOUT: text} | {f"{_ARRAY}{name}": array for name, array in progress.arrays.items()}
 
     def write(file: IO[bytes]) -> None:
-        np.savez(file, **entries)  # type: ignore[arg-type]  # the stubs snapshot an entry for the flag allow_pickle
+        np.savez(file, **entries)  # type: ignore[arg-type]  # the stubs take an entry for the flag allow_pickle
 
     write_whole_by(path, write)
 
@@ -79,7 +81,7 @@ def load(path: Path, *, key: str, environment: Mapping[str, Any]) -> tuple[Progr
             stage=about["stage"],
             step=about["step"],
             seconds=about["seconds"],
-            trace=tuple(Reading.from_row(reading) for reading in about["trace"]),
+            trace=tuple(Reading.from_row(row) for row in about["trace"]),
             arrays={name.removeprefix(_ARRAY): array for name, array in contents.items()},
         )
         side = int(about["side"])
@@ -97,8 +99,9 @@ def load(path: Path, *, key: str, environment: Mapping[str, Any]) -> tuple[Progr
 class CheckpointManager:
     """The checkpoint of one pair while it is painted: gone on from, then saved now and then.
 
-    A thread of its own writes; the descent waits only for the copy of its arrays. `tell` gets the messages for the driver
-    (batch/engines/worker), also from that thread. `steps` are the pair's at full size, `longer_side` the result's in pixels.
+    A thread of its own writes; the descent waits only for the copy of its arrays. `tell` hears of each
+    checkpoint that was found or saved, also from that thread. `steps` are the pair's at full size,
+    `longer_side` the result's in pixels; `save_seconds` lie between two savings.
     """
 
     def __init__(
@@ -109,10 +112,11 @@ class CheckpointManager:
         environment: Mapping[str, Any],
         steps: int,
         longer_side: int,
-        tell: Callable[[Mapping[str, Any]], None],
+        tell: Callable[[Resumed | Saved], None],
+        save_seconds: float = SAVE_SECONDS,
     ) -> None:
         self._path, self._key, self._environment, self._tell = path, key, environment, tell
-        self._steps, self._longer_side = steps, longer_side
+        self._steps, self._longer_side, self._save_seconds = steps, longer_side, save_seconds
         self._last_save = time.monotonic()
         self._writing: threading.Thread | None = None
         self._trouble = False  # nothing can be saved: the pair is painted all the same
@@ -120,13 +124,15 @@ class CheckpointManager:
         self.notes: list[str] = []
         """What is worth knowing of the pair's checkpoints."""
 
-    def resume_or_start(self, paint: Callable[[Progress | None], Painted]) -> Painted:
-        """What `paint` makes, given the checkpoint's progress where there is one of use.
+    def resume_or_start(
+        self, paint: Callable[[Progress | None], Generator[Said, None, Result]]
+    ) -> Generator[Said, None, Result]:
+        """What `paint` yields and returns, given the checkpoint's progress where there is one of use.
 
         A checkpoint is dropped where it may be to blame for a failure, so that the next try starts anew.
         """
         try:
-            return self._resume_or_start(paint, self._found())
+            return (yield from self._resume_or_start(paint))
         except Exception as error:
             if isinstance(error, Diverged) or not isinstance(error, (StylizeError, MemoryError)):
                 self._finish()
@@ -141,7 +147,7 @@ class CheckpointManager:
         busy = self._writing is not None and self._writing.is_alive()
         last = reading.step == self._steps and reading.side == self._longer_side
         long_end = last and reading.seconds >= _LONG_STEP * reading.step
-        due = leaving or (not self._trouble and (long_end or time.monotonic() - self._last_save >= SAVE_SECONDS))
+        due = leaving or (not self._trouble and (long_end or time.monotonic() - self._last_save >= self._save_seconds))
         if due and not busy:  # one that is being written is young enough
             self._last_save = time.monotonic()
             self._writing = threading.Thread(target=self._write, args=(snapshot(), reading.side))
@@ -149,16 +155,28 @@ class CheckpointManager:
         if leaving:
             self._finish()
 
-    def _resume_or_start(self, paint: Callable[[Progress | None], Painted], found: Progress | None) -> Painted:
+    def position(self, step: int, side: int) -> Position:
+        """Where a pair stands after so many steps at the size of this longer side, in pixels."""
+        if side == self._longer_side:
+            return Position(step, f"step {step} of {self._steps}")
+        return Position(0, f"step {step} at {side} px")
+
+    def _resume_or_start(
+        self, paint: Callable[[Progress | None], Generator[Said, None, Result]]
+    ) -> Generator[Said, None, Result]:
+        found = self._found()
+        resuming = found is not None
+        painting = paint(found)
+        del found  # gigabytes, for large pictures; the painting lets go of them once it has them in place
         try:
-            return paint(found)
+            return (yield from painting)
         except StylizeError:
             raise
         except Exception:
-            if found is None or self._read:
+            if not resuming or self._read:
                 raise
         self._drop("its checkpoint could not be gone on from")
-        return paint(None)
+        return (yield from paint(None))
 
     def _found(self) -> Progress | None:
         try:
@@ -169,9 +187,9 @@ class CheckpointManager:
         if found is None:
             return None
         progress, side = found
-        position = self._position(progress.step, side)
-        self.notes = [f"resumed at {position}"]
-        self._tell({"type": "resumed", "steps": self._at_full_size(progress.step, side), "position": position})
+        position = self.position(progress.step, side)
+        self.notes = [f"resumed at {position.words}"]
+        self._tell(Resumed(position))
         return progress
 
     def _drop(self, why: str) -> None:
@@ -185,16 +203,8 @@ class CheckpointManager:
             self._trouble = True
             self.notes.append(f"no checkpoint could be saved: {error}")
             return
-        position = self._position(progress.step, side)
-        self._tell({"type": "saved", "steps": self._at_full_size(progress.step, side), "position": position})
+        self._tell(Saved(self.position(progress.step, side)))
 
     def _finish(self) -> None:
         if self._writing is not None:
             self._writing.join()
-
-    def _position(self, step: int, side: int) -> str:
-        """`step 120 of 300`, or for a coarser size of the pyramid `step 12 at 256 px`."""
-        return f"step {step} of {self._steps}" if side == self._longer_side else f"step {step} at {side} px"
-
-    def _at_full_size(self, step: int, side: int) -> int:
-        return step if side == self._longer_side else 0

@@ -8,6 +8,8 @@ import secrets
 import time
 from typing import Any
 
+from pipeline.batch.engines.local import LocalEngine
+from pipeline.batch.engines.protocol import OpenEngine
 from pipeline.batch.estimates.disk_space import look_for_room
 from pipeline.batch.finish import call_hook, finish
 from pipeline.batch.observer import Observer
@@ -31,12 +33,14 @@ def run(
     selection: Selection,
     observer: Observer,
     *,
+    engine: OpenEngine = LocalEngine,
     command: tuple[str, ...] = (),
     wait_seconds: float = 0.0,
 ) -> dict[str, Any]:
     """Bring every selected pair up to date; returns the report, whose `run.exit_code` is the run's.
 
-    `command` is the command line, for the report; `wait_seconds` is how long another run is waited for.
+    `engine` makes what paints the pairs; `command` is the command line, for the report; `wait_seconds`
+    is how long another run is waited for.
     Raises, where nothing was planned or nothing may be written: Locked, OutputError, Stopped.
     """
     began = time.time()
@@ -51,7 +55,7 @@ def run(
         results = Results(manifest, state, observer, run_id)
         if scarce:
             results.warnings.append(scarce)
-        scheduler = Scheduler(plan, results, stopped, began)
+        scheduler = Scheduler(plan, results, engine, stopped, began)
         observer.planned(plan, scheduler.ahead() if trouble is None else None)
         for warning in results.warnings:
             observer.warned(warning)

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from pipeline.batch.estimates.estimator import Estimate
 from pipeline.batch.plan import Plan
 from pipeline.errors import StylizeError
-from pipeline.job import Job, Outcome
+from pipeline.job import Job, Outcome, Reading
 
 
 class Observer(Protocol):
@@ -24,7 +24,7 @@ class Observer(Protocol):
 
     def resumed(self, job: Job, position: str, steps: int) -> None: ...
 
-    def reading(self, job: Job, reading: Mapping[str, Any]) -> None: ...
+    def reading(self, job: Job, reading: Reading, coarse: bool) -> None: ...
 
     def finished(self, outcome: Outcome) -> None: ...
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import datetime
 import os
-from collections.abc import Mapping
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import fields
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +14,12 @@ from pipeline.batch.observer import Observer
 from pipeline.batch.plan import PlannedPair
 from pipeline.batch.system.machine import differences_between
 from pipeline.errors import ExitCode, StylizeError
-from pipeline.job import Job, Manifest, Outcome, shown_name
+from pipeline.job import Job, Manifest, Outcome, Painted, ShownNames, Status, shown_name
 from pipeline.store.failures import Failure, Failures, circumstances
 from pipeline.store.records import State
 
-_DETAILS = frozenset(field.name for field in fields(Outcome))
-# What an outcome says of tonight and of the manifest; the rest of a picture that is kept comes from when it was painted.
-_OF_TONIGHT = frozenset(
-    {"weights", "output", "content", "style", "status", "key", "options", "priority", "meta", "attempts", "seed"}
-)
+# What is kept of a picture that is right. Of it, what tonight's manifest says itself is taken from there.
+_KEPT = frozenset({field.name for field in fields(Painted)} | {"notes"})
 
 
 class Results:
@@ -55,11 +52,10 @@ class Results:
             self.codes.append(code)
         self.observer.finished(outcome)
 
-    def done(self, pair: PlannedPair, message: Mapping[str, Any]) -> Outcome:
-        """A pair was painted: `message` is the worker's. Its record is kept."""
-        details = {name: value for name, value in message.items() if name in _DETAILS}
-        outcome = self.outcome(pair, "done", **details)
-        outcome.notes = [*outcome.notes, *_not_the_same_again(pair, outcome)]
+    def done(self, pair: PlannedPair, painted: Painted, notes: Sequence[str]) -> Outcome:
+        """A pair was painted, as its painter says. Its record is kept."""
+        outcome = Outcome(**self._known(pair, "done") | asdict(painted))
+        outcome.notes = [*notes, *_not_the_same_again(pair, outcome)]
         self._record(outcome)
         self._failures.forget(pair.job.output)
         with suppress(OSError):
@@ -69,8 +65,8 @@ class Results:
     def kept(self, pair: PlannedPair) -> Outcome:
         """What is known of a picture that is right: from its record, or from its own metadata, which becomes a record."""
         source = pair.adopted or (pair.record.outcome if pair.record else {})
-        details = {name: value for name, value in source.items() if name in _DETAILS - _OF_TONIGHT}
-        outcome = self.outcome(pair, "up_to_date", **details)
+        before = {name: value for name, value in source.items() if name in _KEPT}
+        outcome = Outcome(**before | self._known(pair, "up_to_date"))
         if pair.adopted is not None:
             self._record(outcome)
         if pair.failure is not None:
@@ -117,39 +113,39 @@ class Results:
             )
         )
 
-    def outcome(self, pair: PlannedPair, status: str, **details: Any) -> Outcome:
-        """What is known of a pair beforehand, with `status` and `details`."""
+    def outcome(self, pair: PlannedPair, status: Status, **details: Any) -> Outcome:
+        """What is known of a pair that was not painted, with `status` and `details`."""
+        return Outcome(**self._known(pair, status) | details)
+
+    def _known(self, pair: PlannedPair, status: Status) -> dict[str, Any]:
+        """What is known of a pair without its picture."""
         job = pair.job
         names = self.names(job)
-        base = {
+        return {
             "output": job.output,
-            "content": names["content"],
-            "style": names["style"],
+            "content": names.content,
+            "style": list(names.style),
             "status": status,
             "weights": {"name": pair.weights.name, "sha256": pair.weights.sha256} if pair.weights else {},
             "seed": job.options.seed,
             "key": pair.key,
-            "options": job.options.as_dict() | names["options"],
+            "options": dict(names.options),
             "priority": job.priority,
             "meta": dict(job.meta),
             "attempts": self.tries(pair),
         }
-        return Outcome(**(base | details))
 
-    def names(self, job: Job) -> dict[str, Any]:
-        """A pair's files as reports and pictures name them: no path of this machine."""
-        return {
-            "content": shown_name(job.content, self.manifest.input),
-            "style": [shown_name(style.image, self.manifest.input) for style in job.styles],
-            "options": {
-                option: shown_name(Path(value), folder)
-                for option, value, folder in (
-                    ("init", job.options.init, self.manifest.input),
-                    ("weights", job.options.weights, self.manifest.file.parent),
-                )
-                if os.path.isabs(value)
-            },
-        }
+    def names(self, job: Job) -> ShownNames:
+        """A pair's files as reports and pictures name them."""
+        options = job.options.as_dict()
+        for name, folder in (("init", self.manifest.input), ("weights", self.manifest.file.parent)):
+            if os.path.isabs(options[name]):
+                options[name] = shown_name(Path(options[name]), folder)
+        return ShownNames(
+            content=shown_name(job.content, self.manifest.input),
+            style=tuple(shown_name(style.image, self.manifest.input) for style in job.styles),
+            options=options,
+        )
 
     def warn(self, text: str) -> None:
         """Say something once now and once in the report."""

@@ -9,16 +9,11 @@ import socket
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
+from pipeline.batch.messages import Machine
 from pipeline.batch.system.versions import version
-from pipeline.job import Manifest, RunSettings
+from pipeline.job import Manifest
 from pipeline.report.data import RunMetadata
-
-
-def worker_threads(settings: RunSettings) -> int:
-    """How many processor threads each worker gets."""
-    return settings.threads or max(1, len(os.sched_getaffinity(0)) // settings.workers)
 
 
 def run_metadata(
@@ -28,13 +23,14 @@ def run_metadata(
     began: float,
     exit_code: int,
     weights: Mapping[str, str],
-    machine: Mapping[str, Any],
+    machine: Machine | None,
     command: Sequence[str],
     warnings: Sequence[str],
     shard: str | None,
 ) -> RunMetadata:
-    """The facts of a run that ends now. `machine` is what the workers said of it (batch/engines/worker)."""
+    """The facts of a run that ends now. `machine` is where pairs were painted, if any were."""
     finished = time.time()
+    machine = machine or Machine()
     return RunMetadata(
         id=run_id,
         started=_iso(began),
@@ -43,9 +39,9 @@ def run_metadata(
         exit_code=int(exit_code),
         manifest=_from_here(manifest.file),
         weights=weights,
-        device=machine.get("device", ""),
-        threads=machine.get("threads"),
-        auto_precision=machine.get("auto_precision", ""),
+        device=machine.device,
+        threads=machine.threads,
+        auto_precision=machine.auto_precision,
         versions={
             "pipeline": version("stylize-pipeline"),
             "tensorflow": version("tensorflow", "tensorflow-cpu"),

@@ -5,16 +5,29 @@ from __future__ import annotations
 import time
 import traceback
 from collections import deque
-from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import assert_never
 
-from pipeline.batch.engines.local import LAST_WORDS, Event, Supervisor
+from pipeline.batch.engines.protocol import Event, OpenEngine
 from pipeline.batch.estimates.estimator import START_SECONDS, Estimate, Estimator, in_all
+from pipeline.batch.messages import (
+    Command,
+    Done,
+    Failed,
+    Interrupted,
+    Killed,
+    LastMessage,
+    Machine,
+    Position,
+    Read,
+    Resumed,
+    Saved,
+    Started,
+)
 from pipeline.batch.plan import Plan, PlannedPair
 from pipeline.batch.results import Results
-from pipeline.batch.run_metadata import worker_threads
 from pipeline.batch.system.deadline import end_of_run
+from pipeline.batch.system.machine import worker_threads
 from pipeline.batch.system.signals import Stop
 from pipeline.batch.system.versions import version
 from pipeline.errors import EnvironmentProblem, ExitCode, OutOfMemory, StylizeError, WorkerDied
@@ -25,20 +38,22 @@ _WANTS_ROOM = frozenset({OutOfMemory.reason_class, WorkerDied.reason_class})
 
 
 class Scheduler:
-    """One run over a plan. `machine` is what the workers said: device, threads, versions."""
+    """One run over a plan. `open_engine` makes what paints it; `machine` is where that was, once it is
+    known."""
 
-    def __init__(self, plan: Plan, results: Results, stopped: Stop, began: float) -> None:
+    def __init__(self, plan: Plan, results: Results, open_engine: OpenEngine, stopped: Stop, began: float) -> None:
         self.plan, self.results, self.stopped = plan, results, stopped
-        self.machine: dict[str, Any] = {}
+        self.machine: Machine | None = None
+        self._open_engine = open_engine
         self._settings: RunSettings = results.manifest.run
         self._estimator = Estimator(
             results.state.recent(), threads=worker_threads(self._settings), max_memory=self._settings.max_memory
         )
         self._until = end_of_run(self._settings, began)
         self._waiting = deque(pair for pair in plan.pairs if pair.action == "paint")
-        self._reasons: dict[str, Mapping[str, Any]] = {}  # of the last failed try
-        self._saved: dict[str, Mapping[str, Any]] = {}  # what the worker told last of a pair's checkpoint
-        self._in_hand: set[str] = set()  # outputs that workers have
+        self._reasons: dict[str, Failed] = {}  # of the last failed try
+        self._saved: dict[str, Position] = {}  # where a pair's checkpoint stood when it was last told
+        self._in_hand: dict[str, PlannedPair] = {}  # pairs that workers have, by output
         self._alone: set[str] = set()  # outputs that are painted with no other beside them
         self._closing = False  # no new pair is started any more
         self._aborted: Exception | None = None  # what ended the work before its time
@@ -46,7 +61,7 @@ class Scheduler:
     def ahead(self) -> Estimate | None:
         """What the pairs that wait will probably take, with the start of the run where it is still to come."""
         estimates = [self._estimator.estimate(pair.job) for pair in self._waiting]
-        return in_all(estimates, self._settings.workers, started=bool(self.machine))
+        return in_all(estimates, self._settings.workers, started=self.machine is not None)
 
     def abort(self, trouble: Exception) -> None:
         """Start no pair any more, for this reason: the machine's, or a bug's. It ends the work and not the books."""
@@ -82,29 +97,23 @@ class Scheduler:
             self._paint()
 
     def _paint(self) -> None:
-        supervisor = Supervisor[PlannedPair](
-            self._command,
-            log=self.results.log,
-            threads=worker_threads(self._settings),
-            slots=self._settings.workers,
-            pair_timeout=self._settings.pair_timeout,
-            max_memory=self._settings.max_memory,
-        )
-        for event in supervisor.run(self._next, lambda: self.stopped.by is not None):
+        engine = self._open_engine(self._settings, self.results.log)
+        for event in engine.run(self._next, lambda: self.stopped.by is not None):
             self._hear(event)
-            self.machine = supervisor.machine
+            self.machine = engine.machine
 
-    def _next(self) -> PlannedPair | None:
-        """The first waiting pair that can be finished in time, or None when there is none to start (now or ever)."""
-        if self._closing or self._in_hand & self._alone:
+    def _next(self) -> Command | None:
+        """To paint the first waiting pair that can be finished in time; None when there is none to start
+        (now or ever)."""
+        if self._closing or self._in_hand.keys() & self._alone:
             return None
         for pair in self._waiting:
             if self._fits(pair):
                 if self._in_hand and pair.job.output in self._alone:
                     return None
                 self._waiting.remove(pair)
-                self._in_hand.add(pair.job.output)
-                return pair
+                self._in_hand[pair.job.output] = pair
+                return self._command(pair)
         if self._waiting:
             self._closing = True
             self.results.codes.append(ExitCode.DEADLINE)
@@ -114,81 +123,91 @@ class Scheduler:
         if self._until is None:
             return True
         estimate = self._estimator.estimate(pair.job)
-        start_seconds = 0.0 if self.machine else START_SECONDS
+        start_seconds = START_SECONDS if self.machine is None else 0.0
         return time.time() + start_seconds + (estimate.seconds if estimate else 0.0) <= self._until
 
-    def _command(self, pair: PlannedPair) -> dict[str, Any]:
-        """What the worker is told (batch/engines/worker)."""
+    def _command(self, pair: PlannedPair) -> Command:
         weights = pair.weights
         assert weights is not None  # a pair that paints has its network
-        return {
-            "job": pair.job.to_json(),
-            "names": self.results.names(pair.job),
-            "folder": str(self.results.manifest.output),
-            "weights": weights.to_json(),
-            "max_memory": self._settings.max_memory,
-            "made_by": {"pipeline": version("stylize-pipeline")},
-        }
+        return Command(
+            job=pair.job,
+            weights=weights,
+            folder=self.results.manifest.output,
+            names=self.results.names(pair.job),
+            max_memory=self._settings.max_memory,
+            versions={"pipeline": version("stylize-pipeline")},
+        )
 
-    def _hear(self, event: Event[PlannedPair]) -> None:
-        pair, message = event.task, event.message
-        if message["type"] in LAST_WORDS:
-            self._in_hand.discard(pair.job.output)
-        match message["type"]:
-            case "started":
-                self.results.begin_try(pair)
-                estimate = self._estimator.estimate(pair.job)
-                self.results.observer.started(pair.job, pair.job.options.steps, estimate)
-            case "reading":
-                self.results.observer.reading(pair.job, message)
-                if self._estimator.try_out(pair.job, message) and (ahead := self.ahead()):
-                    self.results.observer.corrected(ahead)
-            case "done":
-                outcome = self.results.done(pair, message)
-                # A disk that takes no record takes no picture.
-                self._closing = self._closing or ExitCode.ENVIRONMENT in self.results.codes
-                self._estimator.learn(asdict(outcome))
-                self.results.add(outcome)
-            case "failed":
+    def _hear(self, event: Event) -> None:
+        output, message = event
+        pair = self._in_hand[output]
+        if isinstance(message, LastMessage):
+            del self._in_hand[output]
+        match message:
+            case Started():
+                self._started(pair)
+            case Read():
+                self._read(pair, message)
+            case Resumed(position):
+                self._saved[output] = position
+                self.results.observer.resumed(pair.job, position.words, position.steps)
+            case Saved(position):
+                self._saved[output] = position
+            case Done():
+                self._done(pair, message)
+            case Failed():
                 self._failed(pair, message)
-            case "resumed":
-                self._saved[pair.job.output] = message
-                self.results.observer.resumed(pair.job, message["position"], message["steps"])
-            case "saved":
-                self._saved[pair.job.output] = message
-            case "interrupted":
-                self._interrupted(pair, message)
+            case Interrupted(saved):
+                self._interrupted(pair, saved)
+            case Killed():
+                self._interrupted(pair, self._saved.get(output))
+            case _:
+                assert_never(message)
 
-    def _interrupted(self, pair: PlannedPair, message: Mapping[str, Any]) -> None:
-        """`message` is the worker's last, or one without words of his where he had to be killed."""
-        saved = message if "position" in message else self._saved.get(pair.job.output, {})
-        if position := saved.get("position"):
-            reason = f"stopped; {position} is saved, and the next run goes on from there"
+    def _started(self, pair: PlannedPair) -> None:
+        self.results.begin_try(pair)
+        self.results.observer.started(pair.job, pair.job.options.steps, self._estimator.estimate(pair.job))
+
+    def _read(self, pair: PlannedPair, message: Read) -> None:
+        self.results.observer.reading(pair.job, message.reading, message.coarse)
+        learnt = not message.coarse and self._estimator.try_out(pair.job, message.reading)
+        if learnt and (ahead := self.ahead()):
+            self.results.observer.corrected(ahead)
+
+    def _done(self, pair: PlannedPair, message: Done) -> None:
+        outcome = self.results.done(pair, message.painted, message.notes)
+        # A disk that takes no record takes no picture.
+        self._closing = self._closing or ExitCode.ENVIRONMENT in self.results.codes
+        self._estimator.learn(asdict(outcome))
+        self.results.add(outcome)
+
+    def _interrupted(self, pair: PlannedPair, saved: Position | None) -> None:
+        if saved is None:
+            reason, steps = "stopped before there was anything to save", 0
         else:
-            reason = "stopped before there was anything to save"
-        self.results.add(self.results.outcome(pair, "interrupted", reason=reason, steps=saved.get("steps", 0)))
+            reason, steps = f"stopped; {saved.words} is saved, and the next run goes on from there", saved.steps
+        self.results.add(self.results.outcome(pair, "interrupted", reason=reason, steps=steps))
 
-    def _failed(self, pair: PlannedPair, message: Mapping[str, Any]) -> None:
+    def _failed(self, pair: PlannedPair, failure: Failed) -> None:
         tries = self.results.tries(pair)
-        self._reasons[pair.job.output] = message
+        self._reasons[pair.job.output] = failure
         may_retry = self.stopped.by is None and not self._closing
-        if message["retry"] and tries <= self._settings.retries and may_retry:
-            self.results.observer.warned(f"{pair.job.output}: {message['reason']}; trying once more ({tries + 1})")
+        if failure.retry and tries <= self._settings.retries and may_retry:
+            self.results.observer.warned(f"{pair.job.output}: {failure.reason}; trying once more ({tries + 1})")
             self._waiting.appendleft(pair)
-            if message["class"] in _WANTS_ROOM:
+            if failure.reason_class in _WANTS_ROOM:
                 self._alone.add(pair.job.output)
             return
-        if message["traceback"]:
-            self.results.write_log(f"{pair.job.output}\n{message['traceback']}")
-        code = ExitCode(message["exit_code"])
-        self.results.failed(pair, message["reason"], message["class"], code)
-        if code is ExitCode.ENVIRONMENT or self._settings.on_error == "stop":
+        if failure.traceback:
+            self.results.write_log(f"{pair.job.output}\n{failure.traceback}")
+        self.results.failed(pair, failure.reason, failure.reason_class, failure.exit_code)
+        if failure.exit_code is ExitCode.ENVIRONMENT or self._settings.on_error == "stop":
             self._closing = True
 
     def _leave_over(self, pair: PlannedPair) -> None:
         """A pair whose turn never came, or whose second try never came."""
         if last := self._reasons.get(pair.job.output):
-            self.results.failed(pair, last["reason"], last["class"], ExitCode(last["exit_code"]))
+            self.results.failed(pair, last.reason, last.reason_class, last.exit_code)
             return
         if isinstance(self._aborted, EnvironmentProblem):
             reason, reason_class = str(self._aborted), self._aborted.reason_class

@@ -6,13 +6,16 @@ import io
 import os
 import sys
 import traceback
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from pipeline.cli import run, setup, show
 from pipeline.cli.arguments import EXIT_CODES
 from pipeline.errors import ExitCode, StylizeError, exit_words
+
+if TYPE_CHECKING:
+    from pipeline.batch.engines.protocol import OpenEngine
 
 
 class _Verbs(click.Group):
@@ -64,12 +67,14 @@ for _verb in (
     cli.add_command(_verb)
 
 
-def main() -> None:
-    """The console script. Never returns; failures that have a name end in one line, bugs in a traceback."""
+def main(engine: OpenEngine | None = None) -> None:
+    """The console script. Never returns; failures that have a name end in one line, bugs in a traceback.
+
+    `engine` is what `run` paints with, where it is not this machine's own processes."""
     if isinstance(sys.stdout, io.TextIOWrapper):  # a letter that the terminal lacks stops nothing; stderr is so anyway
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        code = cli.main(standalone_mode=False)
+        code = cli.main(standalone_mode=False, obj=engine)
     except click.ClickException as error:
         error.show()
         code = ExitCode.USAGE

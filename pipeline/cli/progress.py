@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pipeline.batch.estimates.estimator import Estimate
     from pipeline.batch.observer import Observer
     from pipeline.batch.plan import Plan
-    from pipeline.job import Job, Outcome
+    from pipeline.job import Job, Outcome, Reading
 
 _HEARTBEAT_SECONDS = 60.0  # a log of a night stays readable: a line a minute when nothing else happens
 
@@ -69,7 +69,7 @@ class Quiet:
 
     def resumed(self, job: Job, position: str, steps: int) -> None: ...
 
-    def reading(self, job: Job, reading: Mapping[str, Any]) -> None: ...
+    def reading(self, job: Job, reading: Reading, coarse: bool) -> None: ...
 
     def finished(self, outcome: Outcome) -> None:
         if outcome.status in ("failed", "quarantined"):
@@ -117,15 +117,15 @@ class Lines(Quiet):
     def resumed(self, job: Job, position: str, steps: int) -> None:
         self._say(resumed_line(job, position))
 
-    def reading(self, job: Job, reading: Mapping[str, Any]) -> None:
+    def reading(self, job: Job, reading: Reading, coarse: bool) -> None:
         due = time.monotonic() - self._spoke >= _HEARTBEAT_SECONDS
-        if (due or self._verbose) and reading["coarse"]:
+        if (due or self._verbose) and coarse:
             self._say(f"{printable(job.output)}: {_coarse_words(reading)}")
         elif due or self._verbose:
-            left = (job.options.steps - reading["step"]) * reading["seconds"] / reading["step"]
+            left = (job.options.steps - reading.step) * reading.seconds / reading.step
             self._say(
-                f"{printable(job.output)}: step {reading['step']}/{job.options.steps}, "
-                f"loss {reading['total']:.4g}, {duration(left)} left"
+                f"{printable(job.output)}: step {reading.step}/{job.options.steps}, "
+                f"loss {reading.total:.4g}, {duration(left)} left"
             )
 
     def ended(self, report: Mapping[str, Any], output: str) -> None:
@@ -147,9 +147,9 @@ class Lines(Quiet):
         print(f"{now} {text}", file=sys.stderr, flush=True)
 
 
-def _coarse_words(reading: Mapping[str, Any]) -> str:
+def _coarse_words(reading: Reading) -> str:
     """What a reading says that was made at a smaller size, before the steps that count."""
-    return f"first at {reading['side']} px: step {reading['step']}, loss {reading['total']:.4g}"
+    return f"first at {reading.side} px: step {reading.step}, loss {reading.total:.4g}"
 
 
 class Bars(Quiet):
@@ -186,17 +186,17 @@ class Bars(Quiet):
         bar = self._steps[job.output]
         bar.initial = bar.n = bar.last_print_n = steps  # its speed is that of the steps to come
 
-    def reading(self, job: Job, reading: Mapping[str, Any]) -> None:
+    def reading(self, job: Job, reading: Reading, coarse: bool) -> None:
         bar = self._steps[job.output]
-        if reading["coarse"]:
+        if coarse:
             bar.set_postfix_str(_coarse_words(reading))
             return
-        bar.set_postfix_str(f"loss {reading['total']:.4g}", refresh=False)
-        if reading["step"] <= bar.n:  # from the start, after a checkpoint that could not be gone on from
+        bar.set_postfix_str(f"loss {reading.total:.4g}", refresh=False)
+        if reading.step <= bar.n:  # from the start, after a checkpoint that could not be gone on from
             bar.initial = bar.n = bar.last_print_n = 0
         if bar.n == bar.initial:  # what came before, smaller sizes and targets, says nothing of the steps to come
-            bar.last_print_t = time.time() - reading["seconds"] / reading["step"] * (reading["step"] - bar.n)
-        bar.update(reading["step"] - bar.n)
+            bar.last_print_t = time.time() - reading.seconds / reading.step * (reading.step - bar.n)
+        bar.update(reading.step - bar.n)
 
     def finished(self, outcome: Outcome) -> None:
         self._close(outcome.output)
@@ -247,7 +247,7 @@ class JsonLines:
     def resumed(self, job: Job, position: str, steps: int) -> None:
         self._say("info", "resumed", pair=job.output, standing=position)
 
-    def reading(self, job: Job, reading: Mapping[str, Any]) -> None: ...
+    def reading(self, job: Job, reading: Reading, coarse: bool) -> None: ...
 
     def finished(self, outcome: Outcome) -> None:
         level = "error" if outcome.status in ("failed", "quarantined") else "info"

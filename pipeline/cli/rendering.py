@@ -8,8 +8,8 @@ from typing import Any
 
 from pipeline.batch.estimates.estimator import Estimate, Estimator, in_all
 from pipeline.batch.plan import Plan
-from pipeline.batch.run_metadata import worker_threads
 from pipeline.batch.selection import Shard
+from pipeline.batch.system.machine import worker_threads
 from pipeline.errors import UsageError
 from pipeline.job import Job, Manifest
 from pipeline.printable import printable

@@ -13,6 +13,7 @@ from pipeline.errors import ExitCode, StylizeError
 from pipeline.printable import printable
 
 if TYPE_CHECKING:
+    from pipeline.batch.engines.protocol import OpenEngine
     from pipeline.batch.selection import Selection
     from pipeline.job import Manifest
 
@@ -49,7 +50,9 @@ def _only_local(_ctx: click.Context, _param: click.Parameter, value: str | None)
 @click.option("-q", "--quiet", is_flag=True, envvar="STYLIZE_QUIET", help="Say only what went wrong.")
 @click.option("-v", "--verbose", is_flag=True, envvar="STYLIZE_VERBOSE", help="Say every step.")
 @click.option("--log-format", type=click.Choice(["text", "json"]), default="text", envvar="STYLIZE_LOG_FORMAT")
+@click.pass_obj
 def run(
+    engine: OpenEngine | None,
     manifest: Path,
     selection: Selection,
     settings: tuple[str, ...],
@@ -67,6 +70,7 @@ def run(
     from dataclasses import replace
 
     from pipeline.batch.driver import run as run_manifest
+    from pipeline.batch.engines.local import LocalEngine
     from pipeline.cli import progress
 
     console = progress.observer(quiet=quiet, verbose=verbose, log_format=log_format)
@@ -82,7 +86,9 @@ def run(
         _refuse_to_match_nothing(loaded, selection)
         if dry_run:
             return _show_plan(loaded, selection, as_json)
-        report = run_manifest(loaded, selection, console, command=tuple(sys.argv), wait_seconds=wait)
+        report = run_manifest(
+            loaded, selection, console, engine=engine or LocalEngine, command=tuple(sys.argv), wait_seconds=wait
+        )
     except StylizeError as error:
         console.refused(error)
         return error.exit_code

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from pipeline.errors import exit_words
-from pipeline.job import STATUSES, Outcome
+from pipeline.job import STATUSES, Outcome, loss_names
 from pipeline.report.flags import flags
 from pipeline.report.quantities import duration
 
 SCHEMA = 1  # of report.json; raised when a key changes its meaning, not when one is added
 
 _VERSIONS = ("pipeline", "tensorflow", "keras", "pillow", "python")
-_LOSSES = ("total", "content", "style", "tv")
+# What a reader of a row looks for first; the other fields of an Outcome follow in their own order.
+_FIRST = ("output", "content", "style", "status", "reason", "attempts")
 
 # In the order in which a reader wants them: what is new, what needs a hand, what waits, what was there already.
 STATUS_WORDS = {
@@ -121,43 +122,18 @@ def _run(facts: RunMetadata) -> dict[str, Any]:
 
 
 def _pair(outcome: Outcome) -> dict[str, Any]:
-    pair = {
-        "output": outcome.output,
-        "content": outcome.content,
-        "style": outcome.style,
-        "status": outcome.status,
-        "reason": outcome.reason,
-        "attempts": outcome.attempts,
-        "size": outcome.size,
-        "steps": outcome.steps,
-        "seconds": outcome.seconds,
-        "seconds_per_step": outcome.seconds_per_step,
-        "setup_seconds": outcome.setup_seconds,
-        "peak_memory_bytes": outcome.peak_memory_bytes,
-        "precision": outcome.precision,
-        "threads": outcome.threads,
-        "painted_with": outcome.painted_with,
-        "weights": outcome.weights,
-        "seed": outcome.seed,
-        "key": outcome.key,
-        "options": outcome.options,
-        "losses": _losses(outcome),
-        "trace": outcome.trace,
-        "reason_class": outcome.reason_class,
-        "failing_since": outcome.failing_since,
-        "failed_runs": outcome.failed_runs,
-        "notes": outcome.notes,
-        "priority": outcome.priority,
-        "meta": outcome.meta,
-        "flags": flags(outcome),
-    }
+    names = dict.fromkeys((*_FIRST, *(field.name for field in fields(outcome))))
+    pair = {name: getattr(outcome, name) for name in names}
+    pair |= {"losses": _losses(outcome), "flags": flags(outcome)}
     return {key: _json_value(value) for key, value in pair.items()}
 
 
 def _losses(outcome: Outcome) -> dict[str, dict[str, Any]]:
     """First and last losses; taken from the trace where the outcome does not say, as after a crash."""
     readings = {"first": outcome.trace[:1], "last": outcome.trace[-1:]}
-    from_trace = {end: {part: r.get(part) for r in found for part in _LOSSES} for end, found in readings.items()}
+    from_trace = {
+        end: {name: row.get(name) for row in rows for name in loss_names(rows)} for end, rows in readings.items()
+    }
     return {end: dict(outcome.losses.get(end) or from_trace[end]) for end in readings}
 
 

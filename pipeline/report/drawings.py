@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pipeline.job import loss_names
 from pipeline.report.quantities import duration, moment, significant
 
 # Units of the drawings' own coordinate systems; the style sheet decides how large they are shown.
@@ -17,7 +18,6 @@ _CURVE_POINTS = 64  # a point every four units; more is not seen
 _DEPTH = 1e-6  # of the largest loss; a part below it says nothing and would press the others together
 _BAR_SHARE = 0.62  # of a run's column; the rest is the gap
 _WIDEST_BAR = 28
-PARTS = ("total", "content", "style", "tv")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,9 @@ def loss_curve(trace: Sequence[Mapping[str, Any]]) -> LossCurve | None:
     if len(readings) < 2:
         return None
     floor = _DEPTH * max(reading["total"] for reading in readings)
-    parts = {part: [(r["step"], r[part]) for r in readings if _drawable(r.get(part), floor)] for part in PARTS}
+    parts = {
+        part: [(r["step"], r[part]) for r in readings if _drawable(r.get(part), floor)] for part in loss_names(readings)
+    }
     low, high = _decades([value for points in parts.values() for _, value in points])
     first_step, last_step = int(readings[0]["step"]), int(readings[-1]["step"])
     span = max(last_step - first_step, 1)

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
+from pipeline.job import loss_names
 from pipeline.options import Options
 from pipeline.printable import printable
 from pipeline.report.attention import Group, failing, flagged, retry_command
-from pipeline.report.drawings import PARTS, LossCurve, loss_curve
+from pipeline.report.drawings import LossCurve, loss_curve
 from pipeline.report.links import Links, relative
 from pipeline.report.quantities import duration, memory, percent, significant
 
@@ -176,10 +177,10 @@ def _numbers(pair: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _losses(losses: Mapping[str, Mapping[str, float | None]]) -> Iterator[tuple[str, str, str, str]]:
     """Parts that are zero from first to last have no weight, and are left out."""
-    for part in PARTS:
+    for part in loss_names(losses.values()):
         first, last = losses["first"].get(part), losses["last"].get(part)
         if first or last:
-            yield part, significant(first), significant(last), _ratio(first, last)
+            yield printable(part), significant(first), significant(last), _ratio(first, last)
 
 
 def _ratio(first: float | None, last: float | None) -> str:

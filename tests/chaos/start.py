@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import pipeline.batch.engines.local as supervisor
+import functools
+
+from pipeline.batch.engines.local import LocalEngine
 from pipeline.cli import main
 
 if __name__ == "__main__":
-    supervisor.WORKER = "tests.chaos.engine"
-    main()
+    main(engine=functools.partial(LocalEngine, worker="tests.chaos.engine"))

@@ -1,1 +1,1 @@
-"""Where pairs are painted: the engines that a run hands its pairs to."""
+"""Where pairs are painted: what a run asks of an engine, and the engines there are."""

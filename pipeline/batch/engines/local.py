@@ -1,32 +1,45 @@
-"""Child processes that may die: starts workers, hands them tasks, and turns whatever happens to them into an answer.
+"""Pairs are painted by child processes, which may die: whatever happens to them becomes an answer.
 
-No pair can take the run with it: a worker that is killed, hangs, or eats memory costs its own pair and nothing else. Workers
-are fresh processes (never forked after TensorFlow), in process groups of their own, with their stderr in a log file.
+No pair can take the run with it: a worker that is killed, hangs, or eats memory costs its own pair and
+nothing else. Workers are fresh processes (never forked after TensorFlow), in process groups of their
+own, with their stderr in a log file.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import selectors
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Generic, TypeVar
+from typing import IO
 
 import psutil
 
-from pipeline.batch.system.machine import devices
+from pipeline.batch.engines.protocol import Event
+from pipeline.batch.messages import (
+    Command,
+    Failed,
+    Interrupted,
+    Killed,
+    LastMessage,
+    Machine,
+    Message,
+    Ready,
+    Started,
+    decode,
+    encode,
+)
+from pipeline.batch.system.machine import devices, worker_threads
 from pipeline.errors import EnvironmentProblem, OutOfMemory, OutputError, PairError, TimedOut, WorkerDied
+from pipeline.job import RunSettings
 
-Task = TypeVar("Task")
-
-WORKER = "pipeline.batch.engines.worker"  # the module that a worker runs; tests put one without TensorFlow in its place
+WORKER = "pipeline.batch.engines.worker"  # the module that a worker runs
 _LOOK_SECONDS = 0.5  # how often memory, time and the stop flag are looked at; short beside one evaluation's importance
 _GRACE_SECONDS = 5.0  # between SIGTERM and SIGKILL, for a worker whose time is up
 # For saving what is in hand when the run is stopped: with the report that follows, and a kill where it is not enough, all is
@@ -36,91 +49,70 @@ _SAVE_SECONDS = 7.0
 # keeps one arena per traced shape, and a night has many shapes.
 _GROWN = 3.0
 _MESSAGE_BYTES = 1 << 16
-LAST_WORDS = frozenset({"done", "failed", "interrupted"})  # types of a task's last message
 
 
-@dataclass(frozen=True, slots=True)
-class Event(Generic[Task]):
-    """Something a worker said about a task. `message["type"]` is started or one of the worker's (batch/engines/worker)."""
+class LocalEngine:
+    """An Engine (engines/protocol) of as many processes as the settings say. `worker` is the module
+    that they run; stderr and stdout of all go to the file `log`."""
 
-    task: Task
-    message: Mapping[str, Any]
+    def __init__(self, settings: RunSettings, log: Path, *, worker: str = WORKER) -> None:
+        self._pair_timeout = settings.pair_timeout
+        self._max_memory = settings.max_memory
+        threads = worker_threads(settings)
+        self._slots = [
+            _Slot(worker=worker, log=log, threads=threads, device=device) for device in devices(settings.workers)
+        ]
+        self.machine: Machine | None = None
 
-
-class Supervisor(Generic[Task]):
-    """Runs tasks on `slots` workers. `command` turns a task into the worker's command (batch/engines/worker)."""
-
-    def __init__(
-        self,
-        command: Callable[[Task], Mapping[str, Any]],
-        *,
-        log: Path,
-        threads: int,
-        slots: int = 1,
-        pair_timeout: float | None = None,
-        max_memory: int | None = None,
-    ) -> None:
-        self._command = command
-        self._pair_timeout = pair_timeout
-        self._max_memory = max_memory
-        self._slots = [_Slot[Task](log=log, threads=threads, device=device) for device in devices(slots)]
-        self.machine: dict[str, Any] = {}
-        """What the workers said of the machine: device, threads, versions. Empty until the first is ready."""
-
-    def run(self, next_task: Callable[[], Task | None], stop: Callable[[], bool]) -> Iterator[Event[Task]]:
-        """Work until `next_task` has no more to give; yield events as they come. Ends early, with `interrupted` events for
-        the tasks in hand, when `stop()` says so. A task that is asked for again by the caller is a new task here."""
+    def run(self, next_command: Callable[[], Command | None], stop: Callable[[], bool]) -> Iterator[Event]:
+        """See Engine."""
         try:
             while True:
                 if stop():
                     yield from self._interrupt()
                     return
                 for slot in self._slots:
-                    if slot.task is None and (task := next_task()) is not None:
-                        slot.give(task, self._command(task))
-                        yield Event(task, {"type": "started"})
-                busy = [slot for slot in self._slots if slot.task is not None]
+                    if slot.pair is None and (command := next_command()) is not None:
+                        slot.give(command)
+                        yield Event(command.job.output, Started())
+                busy = [slot for slot in self._slots if slot.pair is not None]
                 if not busy:
                     return
                 yield from self._wait(busy)
         finally:
-            self.close()
+            for slot in self._slots:
+                slot.end()
 
-    def close(self) -> None:
-        """End all workers, whatever they do."""
-        for slot in self._slots:
-            slot.end()
-
-    def _wait(self, busy: list[_Slot[Task]]) -> Iterator[Event[Task]]:
+    def _wait(self, busy: list[_Slot]) -> Iterator[Event]:
         ready = _readable(busy, _LOOK_SECONDS)
         for slot in busy:
             if slot in ready:
                 yield from self._listen(slot)
-            if slot.task is not None and (error := self._overstepped(slot)):
-                yield self._lost(slot, error)
+            if slot.pair is not None and (error := self._overstepped(slot)):
+                yield _lost(slot, error)
 
-    def _listen(self, slot: _Slot[Task]) -> Iterator[Event[Task]]:
+    def _listen(self, slot: _Slot) -> Iterator[Event]:
         for message in slot.read():
-            if message["type"] == "ready":
-                self.machine = {name: value for name, value in message.items() if name != "type"}
+            if isinstance(message, Ready):
+                self.machine = message.machine
                 slot.clock = time.monotonic()
                 slot.ready = True
                 continue
-            task = slot.task
-            assert task is not None  # a worker speaks only of the task it has
-            if message["type"] == "interrupted":  # by somebody else than us: its end is a death like others
+            pair = slot.pair
+            assert pair is not None  # a worker speaks only of the pair it has
+            if isinstance(message, Interrupted):  # by somebody else than us: its end is a death like others
                 continue
-            if message["type"] in LAST_WORDS:
+            if isinstance(message, LastMessage):
                 slot.finished()
-            yield Event(task, message)
-        if slot.closed and slot.task is not None:
+            yield Event(pair, message)
+        if slot.closed and slot.pair is not None:
             if not slot.ready and (code := slot.wait()) >= 0:
                 raise EnvironmentProblem(
                     f"the painting process cannot start (it ended with code {code}); see {slot.log}"
                 )
-            yield self._lost(slot, _death(slot.wait(), slot.log))
+            yield _lost(slot, _death(slot.wait(), slot.log))
 
-    def _overstepped(self, slot: _Slot[Task]) -> PairError | None:
+    def _overstepped(self, slot: _Slot) -> PairError | None:
         if self._pair_timeout is not None and time.monotonic() - slot.clock > self._pair_timeout:
             return TimedOut(f"not finished after {self._pair_timeout:g} s; raise pair_timeout, or lower size or steps")
         if self._max_memory is not None and (held := slot.memory()) > self._max_memory:
@@ -130,82 +122,75 @@ class Supervisor(Generic[Task]):
             )
         return None
 
-    def _lost(self, slot: _Slot[Task], error: PairError) -> Event[Task]:
-        task = slot.task
-        assert task is not None
-        slot.end(kill=isinstance(error, OutOfMemory))  # no time for what needs more memory still
-        return Event(
-            task,
-            {
-                "type": "failed",
-                "reason": str(error),
-                "class": error.reason_class,
-                "retry": error.retry,
-                "exit_code": int(error.exit_code),
-                "traceback": None,
-            },
-        )
-
-    def _interrupt(self) -> Iterator[Event[Task]]:
+    def _interrupt(self) -> Iterator[Event]:
         """Ask all workers to save and go; who does not in time is killed."""
         until = time.monotonic() + _SAVE_SECONDS
         for slot in self._slots:
             slot.ask_to_stop()
-        while (busy := [slot for slot in self._slots if slot.task is not None and not slot.closed]) and (
+        while (busy := [slot for slot in self._slots if slot.pair is not None and not slot.closed]) and (
             left := until - time.monotonic()
         ) > 0:
             for slot in _readable(busy, left):
                 for message in slot.read():
-                    if slot.task is not None and message["type"] != "ready":
-                        yield Event(slot.task, message)
-                        if message["type"] in LAST_WORDS:
-                            slot.task = None
+                    if slot.pair is not None and not isinstance(message, Ready):
+                        yield Event(slot.pair, message)
+                        if isinstance(message, LastMessage):
+                            slot.pair = None
         for slot in self._slots:
-            task = slot.task
+            pair = slot.pair
             slot.end(kill=True)
-            if task is not None:
-                yield Event(task, {"type": "interrupted"})
+            if pair is not None:
+                yield Event(pair, Killed())
+
+
+def _lost(slot: _Slot, error: PairError) -> Event:
+    """The slot's pair failed with its worker, which is ended."""
+    pair = slot.pair
+    assert pair is not None
+    slot.end(kill=isinstance(error, OutOfMemory))  # no time for what needs more memory still
+    return Event(pair, Failed.by(error))
 
 
 @dataclass(eq=False)
-class _Slot(Generic[Task]):
-    """One place for a worker, which is started when there is a task and kept for the next."""
+class _Slot:
+    """One place for a worker, which is started when there is a pair and kept for the next."""
 
+    worker: str
     log: Path
     threads: int
     device: str | None
-    task: Task | None = None
-    clock: float = 0.0  # monotonic time at which the task was begun
+    pair: str | None = None  # its output name
+    clock: float = 0.0  # monotonic time at which the pair was begun
     ready: bool = False  # the worker has started up
     closed: bool = False  # the worker closed its end of the pipe
     _process: subprocess.Popen[bytes] | None = None
     _commands: IO[bytes] | None = None
     _messages: int = -1
     _rest: bytes = b""
-    _first_size: int = field(default=0)
+    _first_size: int = 0
 
     @property
     def pipe(self) -> int:
         return self._messages
 
-    def give(self, task: Task, command: Mapping[str, Any]) -> None:
+    def give(self, command: Command) -> None:
         if self._process is not None and self._process.poll() is not None:
-            self.end()  # it died between two tasks, which is not the next one's fault
+            self.end()  # it died between two pairs, which is not the next one's fault
         if self._process is None:
             self._start()
         assert self._commands is not None
-        self.task = task
+        self.pair = command.job.output
         self.clock = time.monotonic()
         with suppress(BrokenPipeError):  # it dies this very moment: its closed pipe will say so
-            self._commands.write(json.dumps(command).encode() + b"\n")
+            self._commands.write(encode(command))
             self._commands.flush()
 
-    def read(self) -> list[dict[str, Any]]:
+    def read(self) -> list[Message]:
         """The whole messages that have arrived."""
         data = os.read(self._messages, _MESSAGE_BYTES)
         self.closed = not data
         *lines, self._rest = (self._rest + data).split(b"\n")
-        return [json.loads(line) for line in lines]
+        return [decode(line) for line in lines]
 
     def memory(self) -> int:
         """Resident bytes of the worker; 0 when it is gone."""
@@ -215,8 +200,8 @@ class _Slot(Generic[Task]):
         return 0
 
     def finished(self) -> None:
-        """The task is answered. A worker that has grown far beyond its first size is replaced."""
-        self.task = None
+        """The pair is answered. A worker that has grown far beyond its first size is replaced."""
+        self.pair = None
         held = self.memory()
         self._first_size = self._first_size or held
         if held > _GROWN * self._first_size:
@@ -234,7 +219,7 @@ class _Slot(Generic[Task]):
 
     def end(self, *, kill: bool = False) -> None:
         """SIGTERM, and SIGKILL where that does not help, or at once; the slot is empty afterwards."""
-        process, self._process, self.task = self._process, None, None
+        process, self._process, self.pair = self._process, None, None
         if process is None:
             return
         for sign in (signal.SIGKILL,) if kill else (signal.SIGTERM, signal.SIGKILL):
@@ -277,7 +262,7 @@ class _Slot(Generic[Task]):
             raise OutputError(f"cannot write the log {self.log}: {error.strerror}") from error
         with log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", WORKER, str(commands_read), str(messages_write)],
+                [sys.executable, "-m", self.worker, str(commands_read), str(messages_write)],
                 pass_fds=(commands_read, messages_write),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -291,7 +276,7 @@ class _Slot(Generic[Task]):
         self._messages = messages_read
 
 
-def _readable(slots: Sequence[_Slot[Task]], seconds: float) -> set[_Slot[Task]]:
+def _readable(slots: Sequence[_Slot], seconds: float) -> set[_Slot]:
     """Those that have something to say, waited for so long."""
     with selectors.DefaultSelector() as selector:
         for slot in slots:

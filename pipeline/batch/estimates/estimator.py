@@ -20,10 +20,10 @@ from typing import Any
 from pipeline.batch.estimates.cost import Cost, pair_cost
 from pipeline.errors import BadImage
 from pipeline.images.inspection import image_size
-from pipeline.job import Job
+from pipeline.job import Job, Reading
 from pipeline.nst.precision import fast_flags
 from pipeline.options import OPTION_NAMES, Options
-from pipeline.schedule import Machine, Size, Sized, schedule
+from pipeline.schedule import Machine, Size, Sized, schedule, stage_name
 
 START_SECONDS = 6.0  # per run: importing TensorFlow, loading the network
 TRIAL_STEPS = 5  # after which a pair's own pace is known; the first holds what is done once and is not counted
@@ -90,18 +90,18 @@ class Estimator:
         if outcome.get("peak_memory_bytes"):
             self._memory[precision].add(cost.pixels, outcome["peak_memory_bytes"] / cost.memory)
 
-    def try_out(self, job: Job, reading: Mapping[str, Any]) -> bool:
-        """Where nothing is known yet, learn the pace from a pair's own first steps; says whether it has. `reading` is a
-        worker's message after each step, with the seconds since the first began."""
-        if any(factor.known for factor in self._pace.values()) or reading.get("coarse"):
+    def try_out(self, job: Job, reading: Reading) -> bool:
+        """Where nothing is known yet, learn the pace from a pair's own first steps at full size; says
+        whether it has. `reading` is that of a step, with the seconds since the first began."""
+        if any(factor.known for factor in self._pace.values()):
             return False
-        if reading["step"] == 1:
-            self._first_step[job.output] = reading["seconds"]
+        if reading.step == 1:
+            self._first_step[job.output] = reading.seconds
         found = self._cost(job)
-        if found is None or reading["step"] != TRIAL_STEPS or job.output not in self._first_step:
+        if found is None or reading.step != TRIAL_STEPS or job.output not in self._first_step:
             return False
         cost, precision = found
-        seconds = (reading["seconds"] - self._first_step[job.output]) / (TRIAL_STEPS - 1)
+        seconds = (reading.seconds - self._first_step[job.output]) / (TRIAL_STEPS - 1)
         self._pace[precision].add(cost.pixels, seconds * self._threads / cost.evaluation)
         return True
 
@@ -190,10 +190,11 @@ def _weighted_quantile(weighted: Sequence[tuple[float, float]], share: float) ->
 def _tiled_as(cost: Cost, outcome: Mapping[str, Any]) -> bool:
     """Was a finished pair, at its full size, evaluated in the tiles that it would be now? Under another
     `max_memory` it took other time and memory. Records of before say only whether there were none."""
-    now = None if cost.tiling is None else {"side": cost.tiling.side, "split": cost.tiling.split}
-    if "tiling" in outcome:
-        return bool(outcome["tiling"] == now)
-    return now is None and outcome.get("painted_with", {}).get("tiles") == "none"
+    now = None if cost.tiling is None else cost.tiling.as_json()
+    tilings = outcome.get("tilings")
+    if tilings is None:
+        return now is None and outcome.get("painted_with", {}).get("tiles") == "none"
+    return bool(tilings.get(stage_name(max(outcome["size"]))) == now)
 
 
 def _options(row: Mapping[str, Any]) -> Options:

@@ -10,6 +10,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from pipeline.job import RunSettings
+
 _GPUS = Path("/proc/driver/nvidia/gpus")  # a folder for each
 
 
@@ -22,6 +24,11 @@ def devices(slots: int) -> list[str | None]:
     given = os.environ.get("CUDA_VISIBLE_DEVICES")
     gpus = here if given is None else [device for device in given.split(",") if device]
     return [gpus[slot % len(gpus)] if gpus else None for slot in range(slots)]
+
+
+def worker_threads(settings: RunSettings) -> int:
+    """How many processor threads each worker gets."""
+    return settings.threads or max(1, len(os.sched_getaffinity(0)) // settings.workers)
 
 
 def processor() -> str:

@@ -1,0 +1,91 @@
+"""What computes for a painter: TensorFlow, or in tests something that needs milliseconds."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from pipeline.batch.inputs import Inputs
+from pipeline.batch.messages import Machine
+from pipeline.job import Job
+from pipeline.nst.precision import automatic_precision
+from pipeline.nst.tiling import in_words
+from pipeline.nst.weights import Weights
+from pipeline.options import Options
+from pipeline.sizes import cuts
+from pipeline.stylize import Painting, Progress, paint
+
+
+class Backend(Protocol):
+    """Paints from opened pictures; files and messages are a painter's."""
+
+    @property
+    def machine(self) -> Machine:
+        """Where it computes, and with which versions."""
+
+    @property
+    def out_of_memory(self) -> tuple[type[Exception], ...]:
+        """What it raises when memory runs out."""
+
+    def load(self, weights: Weights, max_memory: int | None) -> None:
+        """Make this network ready, unless it is; evaluations must stay below `max_memory` bytes. Raises
+        WeightsError."""
+
+    def tiles(self, inputs: Inputs, options: Options) -> str:
+        """Into which tiles a pair's evaluations are cut, in words; bytes depend on it."""
+
+    def paint(self, job: Job, inputs: Inputs, resume: Progress | None) -> Painting:
+        """Paint with the network that was loaded last, from the start or from where `resume` says. Holds
+        on to `resume` no longer than it must."""
+
+
+class TensorFlowBackend:
+    """A Backend that runs TensorFlow on so many threads, and keeps the network used last."""
+
+    def __init__(self, threads: int) -> None:
+        """Imports TensorFlow and sets it up, once per process. Takes seconds."""
+        self.machine = _start_tensorflow(threads)
+        import tensorflow as tf
+
+        from pipeline.nst.engine import Workshop
+
+        self.out_of_memory: tuple[type[Exception], ...] = (MemoryError, tf.errors.ResourceExhaustedError)
+        self._open = Workshop
+        self._engine: Workshop | None = None
+
+    def load(self, weights: Weights, max_memory: int | None) -> None:
+        """See Backend."""
+        if self._engine is None or self._engine.weights != weights:
+            self._engine = None  # before the next is loaded: both at once need not fit
+            self._engine = self._open(weights, max_memory)
+
+    def tiles(self, inputs: Inputs, options: Options) -> str:
+        """See Backend."""
+        assert self._engine is not None
+        return in_words(cuts(inputs.content, inputs.styles, options, self._engine))
+
+    def paint(self, job: Job, inputs: Inputs, resume: Progress | None) -> Painting:
+        """See Backend."""
+        assert self._engine is not None
+        return paint(inputs.content, inputs.styles, job.options, self._engine, start=inputs.start, resume=resume)
+
+
+def _start_tensorflow(threads: int) -> Machine:
+    import keras
+    import numpy as np
+    import tensorflow as tf
+
+    keras.config.set_image_data_format("channels_last")  # VGG19's weights are; the user's Keras may be set otherwise
+    keras.config.set_floatx("float32")
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_inter_op_parallelism_threads(1)  # one pair, one graph: the threads serve its kernels
+    devices = tf.config.list_physical_devices("GPU")
+    for device in devices:
+        tf.config.experimental.set_memory_growth(device, True)
+    if devices:  # on the CPU the kernels used here repeat bit for bit as they are
+        tf.config.experimental.enable_op_determinism()
+    return Machine(
+        device=f"GPU {len(devices)}" if devices else "CPU",
+        threads=threads,
+        auto_precision=", as ".join(automatic_precision()),
+        versions={"tensorflow": tf.__version__, "keras": keras.__version__, "numpy": np.__version__},
+    )

@@ -1,0 +1,218 @@
+"""One pair, from its command to a picture that stands under its final name. Knows no process, signal or
+pipe: whoever drives it passes its messages on, and says when to leave.
+
+    pictures     opened no larger than needed                                   batch/inputs
+    checkpoint   gone on from, saved now and then                               batch/checkpoints
+    painting     reading by reading                                             batch/backend
+    picture      encoded with its metadata, written whole; thumbnails           images/, store/
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Generator, Iterator
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pipeline.batch.backend import Backend
+from pipeline.batch.checkpoints import SAVE_SECONDS, CheckpointManager
+from pipeline.batch.inputs import Inputs, open_inputs
+from pipeline.batch.messages import (
+    Command,
+    Done,
+    Failed,
+    Interrupted,
+    Machine,
+    PairMessage,
+    Position,
+    Read,
+    Resumed,
+    Saved,
+)
+from pipeline.batch.system.machine import peak_memory, processor, reset_peak_memory
+from pipeline.errors import ExitCode, OutOfMemory, OutputError, StylizeError
+from pipeline.images.encode import encode_picture, thumbnail
+from pipeline.job import Painted
+from pipeline.store.disk import write_whole
+from pipeline.store.records import State, pair_key
+from pipeline.stylize import Painting, Progress, Stylization
+
+Tell = Callable[[Resumed | Saved], object]
+Stopping = Callable[[], bool]
+
+
+class Painter:
+    """Paints pairs, one after the other. `saved` is where the checkpoint of the pair in hand stands, as
+    far as it was told."""
+
+    def __init__(self, backend: Backend, *, save_seconds: float = SAVE_SECONDS) -> None:
+        self.saved: Position | None = None
+        self._backend = backend
+        self._environment = _environment(backend.machine)
+        self._save_seconds = save_seconds
+
+    def paint(
+        self, command: Command, *, tell: Tell = lambda _: None, stopping: Stopping = lambda: False
+    ) -> Iterator[PairMessage]:
+        """What there is to say of a pair: `Read` after each step, and at last `Done` or `Failed`; or
+        `Interrupted`, where `stopping()` says after a step that it is time to leave.
+
+        `tell` hears of the checkpoint, `Resumed` and `Saved`, also from the thread that writes it.
+        """
+        try:
+            yield from self._paint(command, tell, stopping)
+            return
+        except StylizeError as error:
+            failure = Failed.by(error)
+        except self._backend.out_of_memory:
+            failure = Failed.by(_too_large())
+        except Exception as error:
+            failure = _bug(error)
+        yield failure
+
+    def _paint(self, command: Command, tell: Tell, stopping: Stopping) -> Iterator[PairMessage]:
+        self.saved = None
+        self._backend.load(command.weights, command.max_memory)
+        reset_peak_memory()
+        job = command.job
+        inputs = open_inputs(job)
+        key = pair_key(job, inputs.sha256.__getitem__, command.weights.sha256)
+        environment = self._environment | {"tiles": self._backend.tiles(inputs, job.options)}
+        checkpoints = self._checkpoints(command, key, environment, inputs.longer_side, tell)
+
+        def paint(resume: Progress | None) -> Generator[Read, None, Stylization | None]:
+            painting = self._backend.paint(job, inputs, resume)
+            return self._read(painting, inputs.longer_side, checkpoints, stopping)
+
+        result = yield from checkpoints.resume_or_start(paint)
+        if result is None:
+            yield Interrupted(self.saved)
+            return
+        painted = self._painted(command, result, key, environment)
+        _write(command, inputs, result, painted)
+        painted = replace(painted, peak_memory_bytes=peak_memory())
+        yield Done(painted, notes=(*result.notes, *checkpoints.notes))
+
+    def _checkpoints(
+        self, command: Command, key: str, environment: dict[str, Any], longer_side: int, tell: Tell
+    ) -> CheckpointManager:
+        def remember(message: Resumed | Saved) -> None:
+            self.saved = message.position
+            tell(message)
+
+        return CheckpointManager(
+            State(command.folder).checkpoint_path(command.job.output),
+            key=key,
+            environment={**environment, **command.versions},
+            steps=command.job.options.steps,
+            longer_side=longer_side,
+            tell=remember,
+            save_seconds=self._save_seconds,
+        )
+
+    def _read(
+        self, painting: Painting, longer_side: int, checkpoints: CheckpointManager, stopping: Stopping
+    ) -> Generator[Read, None, Stylization | None]:
+        """The painting's readings, with the checkpoint saved in between; None where it was left."""
+        while True:
+            try:
+                reading, snapshot = next(painting)
+            except StopIteration as end:
+                result: Stylization = end.value
+                return result
+            except self._backend.out_of_memory as error:
+                raise _too_large() from error
+            yield Read(reading, coarse=reading.side < longer_side)
+            leaving = stopping()
+            checkpoints.maybe_save(reading, snapshot, leaving=leaving)
+            if leaving:
+                return None
+
+    def _painted(self, command: Command, result: Stylization, key: str, environment: dict[str, Any]) -> Painted:
+        height, width = result.pixels.shape[:2]
+        steps = len(result.trace)
+        return Painted(
+            size=[width, height],
+            steps=steps,
+            seconds=result.seconds,
+            seconds_per_step=result.trace[-1].seconds / steps,
+            setup_seconds=result.setup_seconds,
+            precision=result.precision,
+            threads=self._backend.machine.threads,
+            painted_with=environment,
+            weights={"name": command.weights.name, "sha256": command.weights.sha256},
+            seed=command.job.options.seed,
+            key=key,
+            options=dict(command.names.options),
+            losses={"first": dict(result.first), "last": dict(result.last)},
+            trace=[reading.as_row() for reading in result.trace],
+        )
+
+
+def _environment(machine: Machine) -> dict[str, Any]:
+    """What equal bytes depend on beside the pair: kernels add up in another order with other threads, on another processor
+    and in another TensorFlow. What `precision: auto` means follows from these."""
+    return {
+        "threads": machine.threads,
+        "device": machine.device,
+        "processor": processor(),
+        "tensorflow": machine.versions.get("tensorflow"),
+    }
+
+
+def _write(command: Command, inputs: Inputs, result: Stylization, painted: Painted) -> None:
+    """The picture under its final name, and its thumbnails."""
+    job = command.job
+    data = encode_picture(
+        result.pixels.astype("float32") if result.deep is None else result.deep,
+        result.alpha,
+        Path(job.output).suffix,
+        job.options.quality,
+        _metadata(command, inputs, painted),
+        depth=job.options.depth,
+    )
+    write_whole(command.folder / job.output, data)
+    with suppress(OutputError):  # the picture stands; the record, which comes next, will meet the same trouble
+        _write_thumbnails(command, inputs, result)
+
+
+def _write_thumbnails(command: Command, inputs: Inputs, result: Stylization) -> None:
+    state, style = State(command.folder), inputs.styles[0][0]
+    for which, pixels in (("content", inputs.content.pixels), ("style", style.pixels), ("result", result.pixels)):
+        small = thumbnail(pixels.astype("float32"))
+        write_whole(state.thumbnail_path(command.job.output, which), small)
+
+
+def _metadata(command: Command, inputs: Inputs, painted: Painted) -> dict[str, Any]:
+    """What a picture says of itself. Times and memory are not in it: equal pairs are equal files."""
+    job, names = command.job, command.names
+    return {
+        "key": painted.key,
+        "output": job.output,
+        "content": names.content,
+        "style": [{"image": name, "weight": style.weight} for name, style in zip(names.style, job.styles, strict=True)],
+        "options": painted.options,
+        "weights": painted.weights,
+        "sha256": {"content": inputs.content.sha256, "style": [style.sha256 for style, _share in inputs.styles]},
+        "size": painted.size,
+        "steps": painted.steps,
+        "losses": painted.losses,
+        "meta": dict(job.meta),
+        "painted_with": painted.painted_with,
+        **command.versions,
+    }
+
+
+def _too_large() -> OutOfMemory:
+    return OutOfMemory("the pair needs more memory than there is; use a smaller size")
+
+
+def _bug(error: Exception) -> Failed:
+    return Failed(
+        reason=f"unexpected {type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no message'}",
+        reason_class="bug",
+        exit_code=ExitCode.BUG,
+        traceback=traceback.format_exc(),
+    )
