@@ -32,7 +32,7 @@ def finish(scheduler: Scheduler, *, began: float, command: tuple[str, ...], sele
     manifest, state = results.manifest, results.state
     if scheduler.stopped.by is not None:
         results.codes.append(ExitCode.SIGINT if scheduler.stopped.by == signal.SIGINT else ExitCode.SIGTERM)
-    with suppress(OutputError):  # only saves time next scheduler
+    with suppress(OutputError):  # it only saves time next night
         state.hashes.save(whole=selection.whole)
     _sweep_checkpoints(results)
     report = _report(scheduler, began, command, selection)

@@ -189,7 +189,7 @@ def _draw(inputs: Path) -> None:
 
 
 @dataclass(frozen=True)
-class Scheduler:
+class Night:
     """A longer piece: what is painted in it, and how it goes."""
 
     project: Callable[[Path], Project]
@@ -197,7 +197,7 @@ class Scheduler:
 
 
 NIGHTS = {
-    "soak": Scheduler(lambda folder: make_project(folder, pairs=SOAK_PAIRS, steps=6), soak),
-    "real": Scheduler(lambda folder: make_project(folder, pairs=4, steps=20, fast=False), kill_real),
-    "rehearsal": Scheduler(lambda folder: make_project(folder, pairs=1), rehearse),
+    "soak": Night(lambda folder: make_project(folder, pairs=SOAK_PAIRS, steps=6), soak),
+    "real": Night(lambda folder: make_project(folder, pairs=4, steps=20, fast=False), kill_real),
+    "rehearsal": Night(lambda folder: make_project(folder, pairs=1), rehearse),
 }
