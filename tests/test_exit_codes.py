@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from night_kit import Nights, failed, painted
 
+from pipeline.batch.messages import Killed
 from pipeline.errors import EXIT_WORDS, ExitCode
 from pipeline.store.lock import run_lock
 
@@ -135,13 +136,13 @@ def test_130_and_143_while_waiting_for_another_run(nights, number, code):
     last_line(done, started=False)
 
 
-def bug(step):
+def bug(command):
     raise RuntimeError("a bug for this test")
 
 
-def sigterm(step):
+def sigterm(command):
     os.kill(os.getpid(), signal.SIGTERM)
-    return {"type": "interrupted"}
+    return Killed()
 
 
 @pytest.mark.parametrize(
