@@ -187,7 +187,8 @@ class Painted:
 
     `size` is (width, height) of the picture in pixels. `weights` are the network's name and SHA-256.
     `threads` are the processor threads it was painted with; `painted_with` is all that equal bytes
-    depend on beside the key: threads, device, processor, TensorFlow, tiles. `losses` are those of the
+    depend on beside the key: threads, device, processor, TensorFlow, tiles. `tilings` are those
+    tiles as numbers, by what was evaluated in them; None where that is not known. `losses` are those of the
     `first` step and of the finished picture (`last`), by name; `trace` holds rows of readings.
     """
 
@@ -200,6 +201,7 @@ class Painted:
     precision: str | None = None
     threads: int | None = None
     painted_with: dict[str, Any] = field(default_factory=dict)
+    tilings: dict[str, dict[str, int]] | None = None
     weights: dict[str, str] = field(default_factory=dict)
     seed: int = 0
     key: str = ""

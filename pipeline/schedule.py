@@ -38,6 +38,11 @@ _SHORTEST = 32
 FINISHED = "finished"  # what the last measuring is called among the tilings
 
 
+def stage_name(longer_side: int) -> str:
+    """What the stage at this size is called."""
+    return f"{longer_side} px"
+
+
 class Sized(NamedTuple):
     """A picture's name, for messages, and its size."""
 
@@ -135,7 +140,7 @@ def schedule(options: Options, content: Sized, styles: Sequence[Sized], machine:
     coarse = max(1, round(options.steps * _COARSE_SHARE))
     steps = [coarse] * (len(sides) - 1) + [options.steps]
     return Schedule(
-        stages=tuple(stage(f"{side} px", side, count, precision) for side, count in zip(sides, steps, strict=True)),
+        stages=tuple(stage(stage_name(side), side, count, precision) for side, count in zip(sides, steps, strict=True)),
         finish=stage(FINISHED, sides[-1], 0, "float32"),
         opened=(full, *(style.size for style in opened)),
     )

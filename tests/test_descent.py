@@ -22,13 +22,13 @@ class Evaluated:
 
     def __init__(self, loss):
         self.prepare = lambda *_: None
-        self._evaluate = tf.function(lambda image: self._Evaluated(loss, image))
+        self._evaluate = tf.function(lambda image: self._with_gradient(loss, image))
 
     def __call__(self, image):
         return self._evaluate(image)
 
     @staticmethod
-    def _Evaluated(loss, image):
+    def _with_gradient(loss, image):
         with tf.GradientTape() as tape:
             tape.watch(image)
             total = loss(image)

@@ -12,7 +12,7 @@ tf = pytest.importorskip("tensorflow")
 
 from pipeline.nst.extractor import Extractor  # noqa: E402
 from pipeline.nst.kernels import load_kernels  # noqa: E402
-from pipeline.nst.network import FRAME, VGG16, VGG19, reduction  # noqa: E402
+from pipeline.nst.network import FRAME, VGG19, reduction  # noqa: E402
 from pipeline.nst.weights import locate  # noqa: E402
 
 

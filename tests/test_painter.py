@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-
 from pipeline.batch.inputs import open_inputs
+
 from pipeline.batch.messages import (
     Command,
     Done,

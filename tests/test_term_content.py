@@ -9,7 +9,6 @@ pytestmark = pytest.mark.slow
 
 tf = pytest.importorskip("tensorflow")
 
-from pipeline.nst.terms import sums  # noqa: E402
 from pipeline.nst.terms.content import Content  # noqa: E402
 from pipeline.nst.terms.sums import squared_distance, sum_of_squares, weighted_sum  # noqa: E402
 from tests import paper  # noqa: E402
@@ -40,7 +39,9 @@ def test_content_distance_is_equation_1():
 
 def test_layers_add_up_by_their_weights():
     F, P = paper.features(seed=1), paper.features(seed=2)
-    assert float(content_in_unit("paper", F, P, 3.0)) == pytest.approx(3 * float(content_in_unit("paper", F, P)), rel=1e-6)
+    assert float(content_in_unit("paper", F, P, 3.0)) == pytest.approx(
+        3 * float(content_in_unit("paper", F, P)), rel=1e-6
+    )
 
 
 def test_style_loss_is_the_weighted_sum_of_equation_5():
@@ -114,7 +115,7 @@ def test_an_unknown_unit_is_an_error_and_no_other_unit():
 @pytest.mark.parametrize("at_once", [1, 50, 10**6])
 @pytest.mark.parametrize("dtype", [tf.float32, tf.bfloat16])
 def test_squared_distance_and_its_gradient_do_not_depend_on_pieces(monkeypatch, at_once, dtype):
-    monkeypatch.setattr(losses, "_FLOATS_AT_ONCE", at_once)
+    monkeypatch.setattr(sums, "FLOATS_AT_ONCE", at_once)
     generator = np.random.default_rng(7)
     a, b = (tf.cast(generator.normal(size=(7, 5, 3)), dtype) for _ in range(2))
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from pipeline.batch.inputs import Inputs
 from pipeline.batch.messages import Machine
 from pipeline.job import Job
 from pipeline.nst.precision import automatic_precision
-from pipeline.nst.tiling import in_words
-from pipeline.nst.weights import Weights
+from pipeline.nst.weights import NetworkWeights
 from pipeline.options import Options
-from pipeline.sizes import cuts
+from pipeline.pictures import Pictures
+from pipeline.schedule import Schedule
 from pipeline.stylize import Painting, Progress, paint
 
 
@@ -26,14 +25,14 @@ class Backend(Protocol):
     def out_of_memory(self) -> tuple[type[Exception], ...]:
         """What it raises when memory runs out."""
 
-    def load(self, weights: Weights, max_memory: int | None) -> None:
-        """Make this network ready, unless it is; evaluations must stay below `max_memory` bytes. Raises
-        WeightsError."""
+    @property
+    def precision(self) -> str:
+        """What `precision: auto` means here: `float32` or `bfloat16`."""
 
-    def tiles(self, inputs: Inputs, options: Options) -> str:
-        """Into which tiles a pair's evaluations are cut, in words; bytes depend on it."""
+    def load(self, weights: NetworkWeights, options: Options) -> None:
+        """Make the network ready that a pair wants, unless it is. Raises WeightsError."""
 
-    def paint(self, job: Job, inputs: Inputs, resume: Progress | None) -> Painting:
+    def paint(self, job: Job, pictures: Pictures, schedule: Schedule, resume: Progress | None) -> Painting:
         """Paint with the network that was loaded last, from the start or from where `resume` says. Holds
         on to `resume` no longer than it must."""
 
@@ -46,27 +45,23 @@ class TensorFlowBackend:
         self.machine = _start_tensorflow(threads)
         import tensorflow as tf
 
-        from pipeline.nst.engine import Workshop
+        from pipeline.nst.engine import TransferEngine
 
+        self.precision = automatic_precision()[0]
         self.out_of_memory: tuple[type[Exception], ...] = (MemoryError, tf.errors.ResourceExhaustedError)
-        self._open = Workshop
-        self._engine: Workshop | None = None
+        self._open = TransferEngine
+        self._engine: TransferEngine | None = None
 
-    def load(self, weights: Weights, max_memory: int | None) -> None:
+    def load(self, weights: NetworkWeights, options: Options) -> None:
         """See Backend."""
-        if self._engine is None or self._engine.weights != weights:
+        if self._engine is None or not self._engine.serves(weights, options):
             self._engine = None  # before the next is loaded: both at once need not fit
-            self._engine = self._open(weights, max_memory)
+            self._engine = self._open(weights, options)
 
-    def tiles(self, inputs: Inputs, options: Options) -> str:
+    def paint(self, job: Job, pictures: Pictures, schedule: Schedule, resume: Progress | None) -> Painting:
         """See Backend."""
         assert self._engine is not None
-        return in_words(cuts(inputs.content, inputs.styles, options, self._engine))
-
-    def paint(self, job: Job, inputs: Inputs, resume: Progress | None) -> Painting:
-        """See Backend."""
-        assert self._engine is not None
-        return paint(inputs.content, inputs.styles, job.options, self._engine, start=inputs.start, resume=resume)
+        return paint(pictures, job.options, schedule, self._engine, resume=resume)
 
 
 def _start_tensorflow(threads: int) -> Machine:

@@ -1,7 +1,8 @@
 """One pair, from its command to a picture that stands under its final name. Knows no process, signal or
 pipe: whoever drives it passes its messages on, and says when to leave.
 
-    pictures     opened no larger than needed                                   batch/inputs
+    pictures     opened no larger than needed                                   pictures
+    schedule     sizes, steps, precision, tiles                                 schedule
     checkpoint   gone on from, saved now and then                               batch/checkpoints
     painting     reading by reading                                             batch/backend
     picture      encoded with its metadata, written whole; thumbnails           images/, store/
@@ -18,7 +19,6 @@ from typing import Any
 
 from pipeline.batch.backend import Backend
 from pipeline.batch.checkpoints import SAVE_SECONDS, CheckpointManager
-from pipeline.batch.inputs import Inputs, open_inputs
 from pipeline.batch.messages import (
     Command,
     Done,
@@ -33,8 +33,12 @@ from pipeline.batch.messages import (
 )
 from pipeline.batch.system.machine import peak_memory, processor, reset_peak_memory
 from pipeline.errors import ExitCode, OutOfMemory, OutputError, StylizeError
-from pipeline.images.encode import encode_picture, thumbnail
+from pipeline.images.encode import encode_picture, format_for, thumbnail
 from pipeline.job import Painted
+from pipeline.nst.tiling import in_words
+from pipeline.pictures import Pictures, open_pictures
+from pipeline.schedule import Machine as ScheduleMachine
+from pipeline.schedule import Schedule
 from pipeline.store.disk import write_whole
 from pipeline.store.records import State, pair_key
 from pipeline.stylize import Painting, Progress, Stylization
@@ -74,24 +78,30 @@ class Painter:
 
     def _paint(self, command: Command, tell: Tell, stopping: Stopping) -> Iterator[PairMessage]:
         self.saved = None
-        self._backend.load(command.weights, command.max_memory)
-        reset_peak_memory()
         job = command.job
-        inputs = open_inputs(job)
-        key = pair_key(job, inputs.sha256.__getitem__, command.weights.sha256)
-        environment = self._environment | {"tiles": self._backend.tiles(inputs, job.options)}
-        checkpoints = self._checkpoints(command, key, environment, inputs.longer_side, tell)
+        self._backend.load(command.weights, job.options)
+        reset_peak_memory()
+        styles = [(style.image, style.weight) for style in job.styles]
+        pictures = open_pictures(job.content, styles, job.options)
+        machine = ScheduleMachine(precision=self._backend.precision, max_memory=command.max_memory)
+        schedule = pictures.schedule(job.options, machine)
+        longer_side = max(schedule.size)
+        format_for(Path(job.output).suffix, longer_side)  # refused now and not after hours
+        sha256 = {path: opened.sha256 for path, opened in zip(job.inputs, pictures.all, strict=True)}
+        key = pair_key(job, sha256.__getitem__, command.weights.sha256)
+        environment = self._environment | {"tiles": in_words(schedule.tilings())}
+        checkpoints = self._checkpoints(command, key, environment, longer_side, tell)
 
         def paint(resume: Progress | None) -> Generator[Read, None, Stylization | None]:
-            painting = self._backend.paint(job, inputs, resume)
-            return self._read(painting, inputs.longer_side, checkpoints, stopping)
+            painting = self._backend.paint(job, pictures, schedule, resume)
+            return self._read(painting, longer_side, checkpoints, stopping)
 
         result = yield from checkpoints.resume_or_start(paint)
         if result is None:
             yield Interrupted(self.saved)
             return
-        painted = self._painted(command, result, key, environment)
-        _write(command, inputs, result, painted)
+        painted = self._painted(command, result, key, environment, schedule)
+        _write(command, pictures, result, painted)
         painted = replace(painted, peak_memory_bytes=peak_memory())
         yield Done(painted, notes=(*result.notes, *checkpoints.notes))
 
@@ -130,7 +140,14 @@ class Painter:
             if leaving:
                 return None
 
-    def _painted(self, command: Command, result: Stylization, key: str, environment: dict[str, Any]) -> Painted:
+    def _painted(
+        self,
+        command: Command,
+        result: Stylization,
+        key: str,
+        environment: dict[str, Any],
+        schedule: Schedule,
+    ) -> Painted:
         height, width = result.pixels.shape[:2]
         steps = len(result.trace)
         return Painted(
@@ -142,6 +159,7 @@ class Painter:
             precision=result.precision,
             threads=self._backend.machine.threads,
             painted_with=environment,
+            tilings={name: tiling.as_json() for name, tiling in schedule.tilings().items()},
             weights={"name": command.weights.name, "sha256": command.weights.sha256},
             seed=command.job.options.seed,
             key=key,
@@ -162,7 +180,7 @@ def _environment(machine: Machine) -> dict[str, Any]:
     }
 
 
-def _write(command: Command, inputs: Inputs, result: Stylization, painted: Painted) -> None:
+def _write(command: Command, pictures: Pictures, result: Stylization, painted: Painted) -> None:
     """The picture under its final name, and its thumbnails."""
     job = command.job
     data = encode_picture(
@@ -170,22 +188,22 @@ def _write(command: Command, inputs: Inputs, result: Stylization, painted: Paint
         result.alpha,
         Path(job.output).suffix,
         job.options.quality,
-        _metadata(command, inputs, painted),
+        _metadata(command, pictures, painted),
         depth=job.options.depth,
     )
     write_whole(command.folder / job.output, data)
     with suppress(OutputError):  # the picture stands; the record, which comes next, will meet the same trouble
-        _write_thumbnails(command, inputs, result)
+        _write_thumbnails(command, pictures, result)
 
 
-def _write_thumbnails(command: Command, inputs: Inputs, result: Stylization) -> None:
-    state, style = State(command.folder), inputs.styles[0][0]
-    for which, pixels in (("content", inputs.content.pixels), ("style", style.pixels), ("result", result.pixels)):
+def _write_thumbnails(command: Command, pictures: Pictures, result: Stylization) -> None:
+    state, style = State(command.folder), pictures.styles[0][0]
+    for which, pixels in (("content", pictures.content.pixels), ("style", style.pixels), ("result", result.pixels)):
         small = thumbnail(pixels.astype("float32"))
         write_whole(state.thumbnail_path(command.job.output, which), small)
 
 
-def _metadata(command: Command, inputs: Inputs, painted: Painted) -> dict[str, Any]:
+def _metadata(command: Command, pictures: Pictures, painted: Painted) -> dict[str, Any]:
     """What a picture says of itself. Times and memory are not in it: equal pairs are equal files."""
     job, names = command.job, command.names
     return {
@@ -195,7 +213,7 @@ def _metadata(command: Command, inputs: Inputs, painted: Painted) -> dict[str, A
         "style": [{"image": name, "weight": style.weight} for name, style in zip(names.style, job.styles, strict=True)],
         "options": painted.options,
         "weights": painted.weights,
-        "sha256": {"content": inputs.content.sha256, "style": [style.sha256 for style, _share in inputs.styles]},
+        "sha256": {"content": pictures.content.sha256, "style": [style.sha256 for style, _share in pictures.styles]},
         "size": painted.size,
         "steps": painted.steps,
         "losses": painted.losses,

@@ -104,7 +104,8 @@ class Lbfgs(_Remembering):
     which knows no curvature yet, is scaled so that it moves the entries by `first_step` (root mean square, in grey levels for
     a picture). Entries are kept in `bounds`. Pairs (s, y) of too little curvature are not remembered, so that H stays positive.
 
-    `preconditioner` is what is known of the inverse Hessian beforehand, P. The recursion starts from H = γP, with γ by the newest pair.
+    `preconditioner` is what is known of the inverse Hessian beforehand, P. The recursion starts from
+    H = γP, with γ by the newest pair.
 
     The history is a row of variables, oldest first, and not one large one: moving every pair one place down hands over
     buffers without copying them, while writing one slot of a large variable would copy all of it at each reading.

@@ -1,4 +1,4 @@
-"""A preconditioner for pictures, the inverse Hessian as far as it is known beforehand: what is coarse may move far, what is fine only a little.
+"""A preconditioner for pictures: what is coarse may move far, what is fine only a little.
 
 Features of a network answer most strongly to fine detail, so the loss is steep in high spatial frequencies and flat in low
 ones. Dividing each frequency of a gradient by its height gives descent about the same curvature everywhere. How steep it is

@@ -302,7 +302,7 @@ class TiledEvaluator:
             for name, gradients in of_terms.items():
                 leaves = [tf.nest.flatten(tile[layer][name]) for row in grid for tile in row]
                 parts = [
-                    sum(rules[name].split(whole, _in_rows(pieces, grid)), [])
+                    [part for row in rules[name].split(whole, _in_rows(pieces, grid)) for part in row]
                     for whole, *pieces in zip(tf.nest.flatten(gradients), *leaves, strict=True)
                 ]
                 for found, *own in zip(tiles, *parts, strict=True):

@@ -22,6 +22,10 @@ class Tiling:
     side: int
     split: int
 
+    def as_json(self) -> dict[str, int]:
+        """Plain values, for records."""
+        return {"side": self.side, "split": self.split}
+
     def __str__(self) -> str:
         return f"{self.side} px, " + (f"to block{self.split}_pool" if self.split < 5 else "whole network")
 

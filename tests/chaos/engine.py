@@ -28,7 +28,6 @@ from pipeline.errors import Diverged
 from pipeline.images.encode import to_uint8
 from pipeline.images.scale import resize
 from pipeline.job import Reading
-from pipeline.sizes import result_size
 from pipeline.store.records import pair_id
 from pipeline.stylize import Progress, Stylization
 
@@ -45,17 +44,16 @@ class ChaosBackend:
     def __init__(self, diary: int, faults: Path) -> None:
         self._diary, self._faults = diary, faults
 
-    def load(self, weights, max_memory):
+    precision = "float32"
+
+    def load(self, weights, options):
         """There is no network."""
 
-    def tiles(self, inputs, options):
-        return "none"
-
-    def paint(self, job, inputs, resume):
+    def paint(self, job, pictures, schedule, resume):
         """As pipeline.stylize.paint, in pure NumPy: a third of the steps at half the size, the others at the full one."""
         began = time.perf_counter() - (resume.seconds if resume else 0.0)
         options = job.options
-        width, height = result_size(inputs.content, options)
+        width, height = schedule.size
         stages = [(options.steps // 3, width // 2, height // 2), (options.steps - options.steps // 3, width, height)]
         trace: list[Reading] = list(resume.trace) if resume else []
         state = np.zeros((1, 1, 3), np.float32)
@@ -64,7 +62,7 @@ class ChaosBackend:
             if resume and stage == resume.stage:
                 state, done = resume.arrays["state"], resume.step
             else:
-                state, done = _mixture(inputs, options, width, height, state), 0
+                state, done = _mixture(pictures, options, width, height, state), 0
             for step in range(done + 1, steps + 1):
                 time.sleep(STEP_SECONDS)
                 state = (np.float32(3.9) * state * (1 - state) + np.float32(0.01 * step)) % np.float32(1.0)
@@ -108,10 +106,10 @@ class ChaosBackend:
         return False
 
 
-def _mixture(inputs, options, width, height, coarse):
+def _mixture(pictures, options, width, height, coarse):
     """Where a stage starts from: everything that a pair's key is made of, and the last stage's result."""
-    state = resize(inputs.content.pixels, width, height) / 255
-    for style, share in inputs.styles:
+    state = resize(pictures.content.pixels, width, height) / 255
+    for style, share in pictures.styles:
         state = state + np.float32(share) * resize(style.pixels, width, height) / 255
     state = state + np.float32(options.style_weight + (options.seed % 97) / 97) + coarse.mean()
     return state.astype(np.float32) % np.float32(1.0)
