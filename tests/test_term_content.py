@@ -9,6 +9,7 @@ pytestmark = pytest.mark.slow
 
 tf = pytest.importorskip("tensorflow")
 
+from pipeline.nst.terms import sums  # noqa: E402
 from pipeline.nst.terms.content import Content  # noqa: E402
 from pipeline.nst.terms.sums import squared_distance, sum_of_squares, weighted_sum  # noqa: E402
 from tests import paper  # noqa: E402
