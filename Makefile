@@ -7,7 +7,8 @@ SHELL := /bin/bash
 MANIFEST ?= configs/demo.yaml
 ARGS ?=
 PYTHON ?= python3
-# tensorflow-cpu is the same TensorFlow without 340 MB of CUDA; "make setup TENSORFLOW=tensorflow" for the whole one.
+# tensorflow-cpu is the same TensorFlow without 340 MB of CUDA. For the whole one:
+# "make setup TENSORFLOW=tensorflow".
 TENSORFLOW ?= $(if $(wildcard /dev/nvidia0 /proc/driver/nvidia/version),tensorflow,tensorflow-cpu)
 
 VENV := .venv
@@ -58,8 +59,9 @@ clean:  ## remove caches (never inputs, never pictures)
 distclean: clean  ## remove .venv and .bench-venv as well
 	@rm -rf $(VENV) $(BENCH_VENV)
 
-# The peer that the race is run against, with its own libraries; what TORCH names is loaded from the package index. Where only
-# the build for GPUs is offered, that is 3 GB: a CPU build by "make bench TORCH=PATH-OR-ADDRESS-OF-A-WHEEL".
+# The peer that the race is run against, with its own libraries; what TORCH names is loaded from the
+# package index. If only the build for GPUs is offered, that is 3 GB; a CPU build is taken by
+# "make bench TORCH=PATH-OR-ADDRESS-OF-A-WHEEL".
 TORCH ?= torch==2.13.0
 
 $(BENCH_VENV)/.ready:

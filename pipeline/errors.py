@@ -1,7 +1,8 @@
 """The failures a user can cause or meet, one small tree, and the exit codes they lead to.
 
-Everything the project raises on purpose is a `StylizeError`; anything else that escapes is a bug (exit code 1, with its
-traceback in the log). A message is one sentence: where, what is wrong, what was got, what to do now.
+Everything the project raises on purpose is a `StylizeError`; anything else that escapes is a bug
+(exit code 1, with its traceback in the log). A message is one sentence: where, what is wrong, what
+was got, what to do now.
 """
 
 from __future__ import annotations
@@ -9,39 +10,77 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple
 
 
 class ExitCode(IntEnum):
-    """What a scheduler sees. The numbers are promised; see README, "Exit codes"."""
+    """What a scheduler sees. The numbers are promised; `EXITS` says what each means."""
 
-    OK = 0  # everything wanted is up to date
-    BUG = 1  # an unexpected exception; the report is still written
-    USAGE = 2  # command line or manifest; nothing was started
-    SOME_FAILED = 3  # finished, but at least one pair failed or is quarantined
-    ENVIRONMENT = 4  # weights, disk, memory, output not writable, cluster unreachable
-    DEADLINE = 10  # time was up with pairs left
-    LOCKED = 11  # another run holds this output
-    SIGINT = 130  # stopped by Ctrl-C, state saved
-    SIGTERM = 143  # stopped by SIGTERM, state saved
+    OK = 0
+    BUG = 1
+    USAGE = 2
+    SOME_FAILED = 3
+    ENVIRONMENT = 4
+    DEADLINE = 10
+    LOCKED = 11
+    SIGINT = 130
+    SIGTERM = 143
 
 
-EXIT_WORDS = {
-    ExitCode.OK: "all up to date",
-    ExitCode.BUG: "a bug",
-    ExitCode.USAGE: "usage or manifest, nothing was started",
-    ExitCode.SOME_FAILED: "some failed",
-    ExitCode.ENVIRONMENT: "environment",
-    ExitCode.DEADLINE: "deadline, pairs are left",
-    ExitCode.LOCKED: "another run holds the output",
-    ExitCode.SIGINT: "stopped by Ctrl-C",
-    ExitCode.SIGTERM: "stopped by SIGTERM",
+class Exit(NamedTuple):
+    """An exit code in words, wherever words are wanted.
+
+    `words` end a run's last line, `summary` stands in `--help` and in the README, `sentence` tells
+    a reader of the report or the README what became of the run.
+    """
+
+    words: str
+    summary: str
+    sentence: str
+
+
+_STOPPED = "The run was stopped before its end. What is finished is safe; the next run goes on where this one stopped."
+
+EXITS = {
+    ExitCode.OK: Exit("all up to date", "all up to date", "Every picture that is wanted is there."),
+    ExitCode.BUG: Exit(
+        "a bug",
+        "a bug",
+        "An error nobody foresaw ended the run; its traceback is in the log. What is finished is safe.",
+    ),
+    ExitCode.USAGE: Exit(
+        "usage or manifest, nothing was started",
+        "usage or manifest (nothing was started)",
+        "The command line or the manifest is wrong; the message says where.",
+    ),
+    ExitCode.SOME_FAILED: Exit(
+        "some failed",
+        "at least one pair failed",
+        "The run came to its end. Pairs that failed, or are quarantined, are in the report with their reasons.",
+    ),
+    ExitCode.ENVIRONMENT: Exit(
+        "environment",
+        "environment (weights, disk, memory, output not writable)",
+        "The machine, not a picture, stood in the way: see the warnings, and run stylize doctor.",
+    ),
+    ExitCode.DEADLINE: Exit(
+        "deadline, pairs are left",
+        "deadline with pairs left",
+        "The deadline came with pairs left. The next run goes on with them.",
+    ),
+    ExitCode.LOCKED: Exit(
+        "another run holds the output",
+        "another run holds the output",
+        "Nothing was started. The message names the other run; --wait waits for its end.",
+    ),
+    ExitCode.SIGINT: Exit("stopped by Ctrl-C", "stopped by SIGINT", _STOPPED),
+    ExitCode.SIGTERM: Exit("stopped by SIGTERM", "stopped by SIGTERM", _STOPPED),
 }
-"""What a run's last line says beside the number."""
 
 
 def exit_words(code: int) -> str:
     """`exit 3 (some failed)`."""
-    return f"exit {int(code)} ({EXIT_WORDS[ExitCode(code)]})"
+    return f"exit {int(code)} ({EXITS[ExitCode(code)].words})"
 
 
 _PRECEDENCE = (
@@ -63,26 +102,30 @@ def weightiest(codes: Iterable[ExitCode]) -> ExitCode:
 
 
 class StylizeError(Exception):
-    """Root of every failure that has a name. `exit_code` is what a whole run ends with when this ends it."""
+    """Root of every failure that has a name. `exit_code` is the run's, where this ends the run."""
 
     exit_code: ExitCode = ExitCode.BUG
 
 
 class UsageError(StylizeError):
-    """The command line, a Python call or the environment's STYLIZE_ variables ask for something that cannot be."""
+    """The command line, a Python call or a STYLIZE_ variable asks for something that cannot be."""
 
     exit_code = ExitCode.USAGE
 
 
 class OptionError(UsageError, ValueError):
-    """An option of section "Options" has a value it cannot have. Also a ValueError, for callers of `pipeline.stylize`."""
+    """An option has a value it cannot have.
+
+    Also a ValueError, for callers of `pipeline.stylize`.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing wrong in a manifest, with its place. `line` and `column` count from 1; 0 means the file as a whole.
+    """One thing wrong in a manifest, with its place.
 
-    `caret` is the column of the caret under `source_line`, from 1, where that line was cut; 0 means under `column`.
+    `line` and `column` count from 1; 0 means the file as a whole. `caret` is the column of the
+    caret under `source_line`, from 1, where that line was cut; 0 means under `column`.
     """
 
     file: str
@@ -114,7 +157,8 @@ class ManifestError(StylizeError):
 class PairError(StylizeError):
     """One pair cannot be painted. The others go on; the run ends with 3.
 
-    `reason_class` is a short stable word for grouping (report, quarantine); `retry` says whether trying again can help.
+    `reason_class` is a short stable word for grouping (report, quarantine); `retry` says whether
+    trying again can help.
     """
 
     exit_code = ExitCode.SOME_FAILED

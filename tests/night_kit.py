@@ -13,7 +13,7 @@ from pipeline.batch.driver import run
 from pipeline.batch.engines.protocol import Engine, Event
 from pipeline.batch.messages import Command, Done, Failed, Machine, PairMessage, Started
 from pipeline.batch.selection import Selection
-from pipeline.cli.progress import Quiet
+from pipeline.cli.console import Quiet
 from pipeline.errors import ExitCode
 from pipeline.images.file_bytes import hash_file
 from pipeline.job import Painted

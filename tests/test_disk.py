@@ -16,7 +16,7 @@ import pytest
 from night_kit import Nights, failed, painted, statuses
 
 from pipeline.batch import driver, finish
-from pipeline.cli.progress import JsonLines
+from pipeline.cli.console import JsonLines
 from pipeline.errors import DiskFull
 from pipeline.store import records
 from pipeline.store.disk import write_whole

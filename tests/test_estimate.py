@@ -13,7 +13,8 @@ from benchmarks.work import convolution_work as counted_work
 from pipeline.batch.estimates.cost import convolution_work, pair_cost, seen_pixels
 from pipeline.batch.estimates.estimator import START_SECONDS, TRIAL_STEPS, Estimate, Estimator, in_all
 from pipeline.batch.plan import Plan, make_plan
-from pipeline.cli.progress import Bars, Lines, planned_line
+from pipeline.cli.console import Lines, planned_line
+from pipeline.cli.progress import Bars
 from pipeline.cli.rendering import plan_rows, plan_text
 from pipeline.job import Job, Manifest, Reading, RunSettings, StyleImage
 from pipeline.nst.tiling import in_words

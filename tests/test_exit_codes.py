@@ -15,7 +15,7 @@ import pytest
 from night_kit import Nights, failed, painted
 
 from pipeline.batch.messages import Killed
-from pipeline.errors import EXIT_WORDS, ExitCode
+from pipeline.errors import EXITS, ExitCode
 from pipeline.store.lock import run_lock
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -30,7 +30,7 @@ def last_line(done, *, started: bool = True) -> str:
     """Checks that the number is told as it is, and in words."""
     line = done.stderr.splitlines()[-1]
     code = done.returncode
-    assert re.search(r"\bexit (\d+) \((.+?)\)", line).groups() == (str(code), EXIT_WORDS[ExitCode(code)])
+    assert re.search(r"\bexit (\d+) \((.+?)\)", line).groups() == (str(code), EXITS[ExitCode(code)].words)
     assert started == (" - exit " in line)
     return line
 
@@ -175,4 +175,4 @@ def test_help_and_readme_name_every_code(stylize):
     told = stylize("run", "--help").stdout.split("Exit codes:")[1]
     for code in ExitCode:
         assert re.search(rf"\b{int(code)}\b", told), code
-    assert set(EXIT_WORDS) == set(ExitCode)
+    assert set(EXITS) == set(ExitCode)

@@ -1,4 +1,4 @@
-"""What is written from the same rules: the schema, the table of the README, starters, manifests of pictures, the examples."""
+"""What is written from the same rules: the schema, the docs' tables, starters, manifests of pictures, the examples."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ import pytest
 import yaml
 from manifest_kit import CONTRACT
 
+from docs.tables import option_table
 from pipeline.errors import OptionError, UsageError
 from pipeline.manifest import (
     builtin_presets,
     json_schema,
     load_manifest,
     manifest_for_settings,
-    option_table,
     options_from_python,
     schema_text,
     starter_manifest,

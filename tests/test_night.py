@@ -13,7 +13,7 @@ from pipeline.batch.clean import CHECKPOINT_DAYS
 from pipeline.batch.engines.protocol import Event
 from pipeline.batch.messages import Interrupted, Killed, Machine, Position, Read, Saved, Started
 from pipeline.batch.plan import make_plan
-from pipeline.cli.progress import Lines, Quiet
+from pipeline.cli.console import Lines, Quiet
 from pipeline.job import Reading
 from pipeline.manifest import load_manifest
 from pipeline.store.checksummed_json import read_checksummed_json, write_checksummed_json

@@ -1,21 +1,33 @@
-"""The README tells the truth: its option table, its manifest, its commands."""
+"""README and docs tell the truth: their tables, the manifest, the commands, the keys, the links."""
 
 from __future__ import annotations
 
+import dataclasses
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
-from pipeline.cli import cli
+import pytest
+
+from docs.tables import TABLES, with_table
+from pipeline.cli.main import cli
 from pipeline.errors import ExitCode
-from pipeline.manifest import builtin_presets, option_table
+from pipeline.job import Outcome
+from pipeline.manifest import builtin_presets
+from pipeline.report.attention import REASON_CLASSES
+from pipeline.report.data import RunMetadata, build_report
+from pipeline.report.flags import FLAGS
+from pipeline.stylize import Stylization
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+PAGES = {path.name: path.read_text(encoding="utf-8") for path in (REPOSITORY / "docs").glob("*.md")}
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+ALL = {"README.md": README, **{f"docs/{name}": text for name, text in PAGES.items()}}
 
 
-def test_option_table_is_current():
-    written = README.split("<!-- options -->\n")[1].split("<!-- /options -->")[0]
-    assert written == option_table(), "write pipeline.manifest.option_table() between the two comments of the README"
+@pytest.mark.parametrize("page", TABLES)
+def test_tables_that_are_made_from_the_code_are_current(page):
+    assert with_table(page, ALL[page]) == ALL[page], "run `python docs/tables.py`"
 
 
 def test_the_manifest_of_the_readme_is_valid_but_for_its_pictures(tmp_path):
@@ -49,13 +61,76 @@ def test_every_verb_is_named():
 
 
 def test_every_exit_code_is_explained():
-    table = README.split("| exit code | meaning |")[1].split("\n\n")[0]
-    assert {int(number) for row in re.findall(r"^\| ([\d, ]+) \|", table, re.M) for number in row.split(", ")} == {
-        int(code) for code in ExitCode
-    }
+    table = README.split("<!-- exit codes -->")[1].split("<!-- /exit codes -->")[0]
+    assert [int(code) for code in re.findall(r"^\| (\d+) \|", table, re.M)] == [int(code) for code in ExitCode]
+
+
+def keys(value: object) -> Iterator[str]:
+    """The keys of a report; what stands below `options`, `meta` and `painted_with` is not the report's own."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield key
+            if key not in ("options", "meta", "painted_with"):
+                yield from keys(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from keys(item)
+
+
+def test_every_key_of_the_report_is_explained():
+    facts = RunMetadata(
+        id="", started="", finished="", seconds=0.0, exit_code=0, manifest="",
+        weights={"name": "", "sha256": ""}, device="", threads=1, versions={},
+    )  # fmt: skip
+    trace = [{"step": 1, "seconds": 0.0, "side": 512, "total": 1.0, "content": 1.0, "style": 0.0, "tv": 0.0}]
+    outcome = Outcome(output="a.png", content="a.jpg", style=["b.jpg"], status="done", attempts=2, trace=trace)
+    told = set(re.findall(r"`(\w+)`", PAGES["report.md"]))
+    assert set(keys(build_report(facts, [outcome]))) - told == set()
+    assert {*FLAGS, *REASON_CLASSES} - told == set()
+
+
+def test_every_attribute_of_a_stylization_is_explained():
+    told = set(re.findall(r"`(\w+)`", PAGES["python.md"]))
+    assert {field.name for field in dataclasses.fields(Stylization)} - told == set()
 
 
 def test_presets_say_what_they_are_and_where_they_come_from():
     for name, preset in builtin_presets().items():
         assert preset.summary, name
         assert preset.source, name
+
+
+def anchors(text: str) -> set[str]:
+    """The addresses of a page's headings, as GitHub makes them: lower case, no punctuation, hyphens for spaces."""
+    headings = re.findall(r"^#+ (.*)$", re.sub(r"```.*?```", "", text, flags=re.DOTALL), re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def links(text: str) -> list[str]:
+    """Where a page points to inside the repository."""
+    prose = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+    return [link for link in re.findall(r"\]\(([^)\s]+)\)", prose) if "://" not in link]
+
+
+@pytest.mark.parametrize("page", ALL)
+def test_every_link_leads_to_a_file_and_a_heading_that_exist(page):
+    here = REPOSITORY / page
+    for link in links(ALL[page]):
+        file, _, anchor = link.partition("#")
+        target = (here.parent / file).resolve() if file else here
+        assert target.is_file(), f"{page}: {link}"
+        assert not anchor or anchor in anchors(target.read_text(encoding="utf-8")), f"{page}: {link}"
+
+
+def test_every_page_of_the_docs_is_linked_from_the_readme():
+    assert {f"docs/{name}" for name in PAGES} - set(links(README)) == set()
+
+
+def test_the_readme_stays_short():
+    assert len(README.splitlines()) < 200
+
+
+@pytest.mark.parametrize("page", sorted(set(ALL) - {"docs/architecture.md"}))
+def test_prose_has_at_most_100_columns(page):
+    prose = re.sub(r"```.*?```", "", ALL[page], flags=re.DOTALL)
+    assert [line for line in prose.splitlines() if len(line) > 100 and not line.startswith("|")] == []

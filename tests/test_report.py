@@ -15,11 +15,12 @@ import pytest
 from pipeline.errors import ExitCode
 from pipeline.job import STATUSES, Outcome
 from pipeline.printable import ascii_only, printable
-from pipeline.report import RunMetadata, build_report, verdict, write_reports
 from pipeline.report.attention import attention, retry_command
+from pipeline.report.data import RunMetadata, build_report, verdict
 from pipeline.report.flags import flags
 from pipeline.report.quantities import duration, memory, significant
 from pipeline.report.text import LINES, render_text
+from pipeline.report.write import write_reports
 
 HOSTILE_NAMES = (
     "<img src=x onerror=alert(1)>.png",

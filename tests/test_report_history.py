@@ -11,7 +11,7 @@ import pytest
 from test_report import facts, outcome
 
 from pipeline.errors import OutputError
-from pipeline.report import build_report
+from pipeline.report.data import build_report
 from pipeline.report.history import (
     append_history,
     history_row,

@@ -14,14 +14,15 @@ from test_report import HOSTILE_NAMES, facts, falling, one_of_each, outcome
 
 from pipeline.errors import ExitCode
 from pipeline.job import STATUSES, Outcome
-from pipeline.options import Options
-from pipeline.report import build_report, printable
+from pipeline.printable import printable
+from pipeline.report.data import build_report
 from pipeline.report.drawings import loss_curve, trend
 from pipeline.report.history import history_row
 from pipeline.report.html import render_html
 from pipeline.report.links import INLINE_BYTES, INLINE_PAIRS
 
 ACTING = "[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"  # controls, bidi overrides, surrogates
+PARTS = ("total", "content", "style", "tv")
 VOID = {"meta", "link", "img", "br"}
 
 
@@ -206,11 +207,6 @@ def test_only_options_that_are_not_the_defaults_are_shown() -> None:
     assert "content_weight" not in shown.text
 
 
-def test_an_option_that_rows_leave_out_at_its_default_is_shown_where_it_is_another() -> None:
-    assert "network" not in page([outcome(options=Options().as_dict())]).text
-    assert "network vgg16" in page([outcome(options=Options(network="vgg16").as_dict())]).text
-
-
 def test_losses_are_shown_first_and_last_with_their_ratio() -> None:
     losses = {"first": {"total": 400.0, "content": 0.1, "tv": 0.0}, "last": {"total": 2.0, "content": 1.7, "tv": 0.0}}
     shown = page([outcome(losses=losses)])
@@ -219,15 +215,12 @@ def test_losses_are_shown_first_and_last_with_their_ratio() -> None:
     assert "tv" not in [row.get("class") for row in shown.all("tr")]
 
 
-def test_a_term_that_nobody_foresaw_has_its_row_and_its_line_after_the_others() -> None:
-    losses = {"first": {"moments": 8.0, "total": 400.0}, "last": {"moments": 2.0, "total": 2.0}}
-    trace = [{"moments": 8.0 / step} | reading for step, reading in enumerate(falling([400.0, 2.0]), start=1)]
+def test_a_loss_of_another_name_has_its_row_and_its_line() -> None:
+    trace = [{"step": step, "seconds": 1.0, "total": 9.0 / step, "moments": 3.0 / step} for step in (1, 2, 3)]
+    losses = {"first": {"total": 9.0, "moments": 3.0}, "last": {"total": 3.0, "moments": 1.0}}
     shown = page([outcome(losses=losses, trace=trace)])
-    assert "moments 8 2 25 %" in shown.text
-    assert [row["class"] for row in shown.all("tr") if row.get("class")] == ["total", "moments"]
-    curve = loss_curve(trace)
-    assert curve is not None
-    assert [line.part for line in curve.lines] == ["total", "style", "moments"]
+    assert "moments 3 1 33 %" in shown.text
+    assert [line["class"] for line in shown.all("polyline")] == ["moments", "total"]  # the total on top
 
 
 def test_flags_are_gathered_with_links_to_their_pairs() -> None:
@@ -272,7 +265,7 @@ def test_this_run_stands_once_in_the_trend_whether_or_not_it_is_in_the_history()
 
 
 def test_loss_curve_spans_whole_decades_from_the_top_down() -> None:
-    curve = loss_curve(falling([1000.0, 100.0, 10.0]))
+    curve = loss_curve(falling([1000.0, 100.0, 10.0]), PARTS)
     assert curve is not None
     assert [label for _, label in curve.ticks] == ["1e1", "1e2", "1e3"]
     total = curve.lines[0]
@@ -284,16 +277,16 @@ def test_loss_curve_spans_whole_decades_from_the_top_down() -> None:
 def test_loss_curve_leaves_out_what_a_logarithm_cannot_take() -> None:
     trace = falling([10.0, 5.0, 2.0])
     trace[1]["total"] = float("nan")
-    curve = loss_curve(trace)
+    curve = loss_curve(trace, PARTS)
     assert curve is not None
     assert len(curve.lines[0].points.split()) == 2
     assert [line.part for line in curve.lines] == ["total", "style"]  # content and tv are zero throughout
-    assert loss_curve(falling([5.0])) is None
-    assert loss_curve(falling([0.0, -1.0])) is None
+    assert loss_curve(falling([5.0]), PARTS) is None
+    assert loss_curve(falling([0.0, -1.0]), PARTS) is None
 
 
 def test_loss_curve_of_a_long_trace_is_thin_and_keeps_both_ends() -> None:
-    curve = loss_curve(falling([1e6 / step for step in range(1, 5001)]))
+    curve = loss_curve(falling([1e6 / step for step in range(1, 5001)]), PARTS)
     assert curve is not None
     points = curve.lines[0].points.split()
     assert len(points) == 64

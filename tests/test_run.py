@@ -111,7 +111,7 @@ def test_a_first_run_paints_and_a_second_does_nothing(project, stylize):
 
 def test_nothing_to_do_starts_no_worker_and_loads_no_tensorflow(painted):
     script = (
-        "import sys, pipeline.cli as c\n"
+        "import sys, pipeline.cli.main as c\n"
         "def refuse(settings, log): raise AssertionError('there is nothing to paint')\n"
         "try: c.cli.main(['run', 'night.yaml'], obj=refuse)\n"
         "except SystemExit as e: assert not e.code, e.code\n"

@@ -6,63 +6,97 @@ import dataclasses
 import functools
 import json
 import os
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from pipeline.errors import EXITS, ExitCode
+
 if TYPE_CHECKING:
+    from pipeline.batch.selection import Shard
     from pipeline.job import Manifest
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-EXIT_CODES = """\b
-Exit codes: 0 all up to date, 1 a bug, 2 usage or manifest (nothing was started), 3 at least one pair failed,
-4 environment (weights, disk, memory, output not writable), 10 deadline with pairs left, 11 another run holds
-the output, 130/143 stopped by SIGINT/SIGTERM."""
+HELP_WIDTH = 110  # columns
 
 
-class Unit(click.ParamType[Any]):
-    """A duration (`45m`) or a time of day (`06:00`), read by the same rules as in a manifest."""
+def _exit_codes() -> str:
+    """What each exit code means, for the end of `--help`; the two signals share one entry."""
+    signals = (ExitCode.SIGINT, ExitCode.SIGTERM)
+    codes = [f"{int(code)} {exits.summary}" for code, exits in EXITS.items() if code not in signals]
+    numbers, names = ("/".join(words) for words in zip(*((str(int(code)), code.name) for code in signals), strict=True))
+    text = f"Exit codes: {', '.join(codes)}, {numbers} stopped by {names}."
+    return "\b\n" + textwrap.fill(text, HELP_WIDTH)
 
-    def __init__(self, name: str) -> None:
+
+EXIT_CODES = _exit_codes()
+
+
+class Word(click.ParamType[Any]):
+    """A word that is read by a rule of its own, which raises ValueError: `45m`, `06:00`, `2/3`."""
+
+    def __init__(self, name: str, read: Callable[[str], Any]) -> None:
         self.name = name
+        self._read = read
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """What click calls: seconds or "HH:MM"; a usage error with the rule where it is neither."""
-        from pipeline.manifest.options import units
-
+        """What click calls: the word's meaning, or a usage error with the rule."""
         if not isinstance(value, str):
             return value
         try:
-            return units.time_of_day(value) if self.name == "HH:MM" else units.seconds(value)
+            return self._read(value)
         except ValueError as error:
             self.fail(f"{error}. Received: {value!r}", param, ctx)
 
 
+def _seconds(text: str) -> float:
+    from pipeline.manifest.yaml.scalars import seconds
+
+    return seconds(text)
+
+
+def _time_of_day(text: str) -> str:
+    from pipeline.manifest.yaml.scalars import time_of_day
+
+    return time_of_day(text)
+
+
+def _shard(text: str) -> Shard:
+    from pipeline.batch.selection import Shard
+
+    return Shard.parse(text)
+
+
+DURATION = Word("DURATION", _seconds)
+TIME_OF_DAY = Word("HH:MM", _time_of_day)
 MANIFEST = click.argument("manifest", type=click.Path(path_type=Path))
 
 
-class _ShardType(click.ParamType[Any]):
-    """Part I of N of the pairs, `2/3`."""
+class Engine(click.Choice[str]):
+    """Where pairs are painted. There is one; who wants a cluster is told what does the same."""
 
-    name = "I/N"
+    name = "engine"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """What click calls: a Shard; a usage error with the rule where it is none."""
-        from pipeline.batch.selection import Shard
+    def __init__(self) -> None:
+        super().__init__(["local"])
 
-        if not isinstance(value, str):
-            return value
-        try:
-            return Shard.parse(value)
-        except ValueError as error:
-            self.fail(f"{error}. Received: {value!r}", param, ctx)
+    def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:
+        """What click says of any other word."""
+        return (
+            f"{super().get_invalid_choice_message(value, ctx)} A run stays on its machine; "
+            "divide the pairs between machines with --shard I/N (2/3), one run on each."
+        )
 
 
 SHARD = click.option(
-    "--shard", type=_ShardType(), envvar="STYLIZE_SHARD", help="Only part I of N of the pairs, for several machines."
+    "--shard",
+    type=Word("I/N", _shard),
+    envvar="STYLIZE_SHARD",
+    help="Only part I of N of the pairs, for several machines.",
 )
 
 _SELECTING = (
@@ -87,7 +121,10 @@ _OVERRIDING = (
 
 
 def selecting(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The flags that say which pairs (the command gets them as one `selection`), and with which options."""
+    """The flags that say which pairs, and with which options.
+
+    The command gets the former as one `selection`.
+    """
 
     @functools.wraps(command)
     def with_selection(**flags: Any) -> Any:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
 import platform
 import sys
 from contextlib import suppress
-from pathlib import Path
 
 import click
-import psutil
 
+from pipeline.batch.system.machine import gpus, memory, usable_processors
+from pipeline.batch.system.versions import version
 from pipeline.errors import ExitCode, StylizeError, WeightsError
 from pipeline.nst.precision import fast_flags
 from pipeline.nst.weights import IMAGENET_MD5, IMAGENET_URL, eight_bit_path, fetch, imagenet_path, locate
@@ -21,19 +20,17 @@ _PACKAGES = ("tensorflow", "tensorflow-cpu", "keras", "pillow", "pillow-heif", "
 
 def doctor_text() -> str:
     """Python, packages, processor, memory, devices, weights: a line each."""
-    memory = psutil.virtual_memory()
+    total, free = memory()
     fast = fast_flags()
     lines = [
         ("python", f"{platform.python_version()} ({sys.executable})"),
         ("system", platform.platform()),
-        ("cpu", f"{len(os.sched_getaffinity(0))} usable of {os.cpu_count()}, {platform.machine()}"),
+        ("cpu", f"{usable_processors()} usable of {os.cpu_count()}, {platform.machine()}"),
         ("bfloat16", f"fast ({', '.join(fast)})" if fast else "slow: this processor has no instructions for it"),
-        ("memory", f"{memory.total / 2**30:.1f} GiB, {memory.available / 2**30:.1f} GiB free"),
-        ("gpu", ", ".join(sorted(path.name for path in Path("/proc/driver/nvidia/gpus").glob("*"))) or "none"),
+        ("memory", f"{total / 2**30:.1f} GiB, {free / 2**30:.1f} GiB free"),
+        ("gpu", ", ".join(gpus()) or "none"),
     ]
-    for package in _PACKAGES:
-        with suppress(importlib.metadata.PackageNotFoundError):
-            lines.append((package, importlib.metadata.version(package)))
+    lines += [(package, version(package)) for package in _PACKAGES if version(package)]
     weights = "\n".join(f"  {line}" for line in weights_text().splitlines())
     return "\n".join([*(f"{name:<15} {value}" for name, value in lines), "weights:", weights])
 
@@ -53,7 +50,10 @@ def weights_text() -> str:
 
 
 def fetch_weights(url: str | None) -> ExitCode:
-    """Load Keras' file into Keras' cache. Where that fails, say so in one line; fine if the 8-bit network is here."""
+    """Load Keras' file into Keras' cache.
+
+    If that fails, say so in one line, which is fine if the 8-bit network is here.
+    """
 
     def progress(so_far: int, whole: int | None) -> None:
         if sys.stderr.isatty():

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipeline.cli import run, setup, show
-from pipeline.cli.arguments import EXIT_CODES
+from pipeline.cli.arguments import EXIT_CODES, HELP_WIDTH
 from pipeline.errors import ExitCode, StylizeError, exit_words
 
 if TYPE_CHECKING:
@@ -25,11 +25,10 @@ class _Verbs(click.Group):
         return list(self.commands)
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
-        import difflib
-
         if args and args[0] not in self.commands:
-            near = difflib.get_close_matches(args[0], self.commands, n=1)
-            hint = f"; did you mean '{near[0]}'?" if near else f"; it is one of {', '.join(self.commands)}"
+            from pipeline.manifest.yaml.problems import suggestion
+
+            hint = suggestion(args[0], self.commands) or f"; it is one of {', '.join(self.commands)}"
             raise click.UsageError(f"no verb {args[0]!r}{hint}", ctx)
         return super().resolve_command(ctx, args)
 
@@ -42,11 +41,15 @@ class _Verbs(click.Group):
 
 
 @click.group(
-    cls=_Verbs, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
+    cls=_Verbs,
+    epilog=EXIT_CODES,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": HELP_WIDTH},
 )
 @click.version_option(package_name="stylize-pipeline", message="%(version)s")
 def cli() -> None:
-    """Paint each photograph in each style, by the optimisation of Gatys, Ecker & Bethge, as a YAML manifest says."""
+    """Paint each photograph in each style, by the optimisation of Gatys, Ecker & Bethge,
+    as a YAML manifest says.
+    """
 
 
 for _verb in (
@@ -83,7 +86,7 @@ def main(engine: OpenEngine | None = None) -> None:
         code = ExitCode.SIGINT
         _say_of_a_run(code)
     except StylizeError as error:
-        from pipeline.cli.progress import error_line
+        from pipeline.cli.console import error_line
 
         click.echo(error_line(error), err=True)
         code = error.exit_code

@@ -18,18 +18,16 @@ from pipeline.report.quantities import duration, in_about
 from pipeline.store.lock import holders
 from pipeline.store.records import State
 
+_WIDEST = 100  # columns of prose; longer lines are hard to read
 
-def counted(number: int, noun: str) -> str:
-    """`1 pair`, `3 pairs`."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-# -------------------------------------------------------------------------------------------------------------------- plan
+# --------------------------------------------------------------------------------------------- plan
 
 
 def plan_rows(plan: Plan, manifest: Manifest) -> list[dict[str, Any]]:
-    """One row per pair: what `run` would do with it and why, with seconds and bytes where it would be painted; `guess` says
-    that they are not learnt from this output folder."""
+    """One row per pair: what `run` would do with it and why, with seconds and bytes to paint it.
+
+    `guess` says that these were not learnt from this output folder.
+    """
     estimator = Estimator(
         State(manifest.output).recent(), threads=worker_threads(manifest.run), max_memory=manifest.run.max_memory
     )
@@ -97,7 +95,7 @@ def _value(value: Any) -> str:
     return "none" if value is None else printable(str(value))
 
 
-# ----------------------------------------------------------------------------------------------------------------- reports
+# ------------------------------------------------------------------------------------------ reports
 
 
 def last_report_file(output: Path, suffix: str, shard: Shard | None = None) -> str:
@@ -122,7 +120,7 @@ def status_text(output: Path) -> str:
     return "\n".join(lines)
 
 
-# ----------------------------------------------------------------------------------------------------------------- presets
+# ------------------------------------------------------------------------------------------ presets
 
 
 def preset_list() -> str:
@@ -136,18 +134,16 @@ def preset_list() -> str:
 
 def preset_text(name: str) -> str:
     """What a preset is, its source, what cannot be matched, and the options it sets."""
-    import difflib
     import shutil
     import textwrap
 
     from pipeline.manifest import builtin_presets
+    from pipeline.manifest.yaml.problems import suggestion
 
     presets = builtin_presets()
     if name not in presets:
-        near = difflib.get_close_matches(name, presets, n=1)
-        raise UsageError(
-            f"no preset '{name}'" + (f"; did you mean '{near[0]}'?" if near else f"; there are {', '.join(presets)}")
-        )
+        hint = suggestion(name, presets) or f"; there are {', '.join(presets)}"
+        raise UsageError(f"no preset '{name}'{hint}")
     preset = presets[name]
     columns = min(shutil.get_terminal_size().columns, _WIDEST)
     prose = [f"{name}: {preset.summary}", f"source: {preset.source}", preset.notes]
@@ -157,6 +153,3 @@ def preset_text(name: str) -> str:
         for part in [*prose, *(["sets:"] if options else []), *options]
         if part
     )
-
-
-_WIDEST = 100  # columns of prose; longer lines are hard to read

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.cli.arguments import EXIT_CODES, MANIFEST, Unit, load, print_json, selecting
+from pipeline.cli.arguments import DURATION, EXIT_CODES, MANIFEST, TIME_OF_DAY, Engine, load, print_json, selecting
 from pipeline.errors import ExitCode, StylizeError
 from pipeline.printable import printable
 
@@ -18,35 +18,17 @@ if TYPE_CHECKING:
     from pipeline.job import Manifest
 
 
-def _only_local(_ctx: click.Context, _param: click.Parameter, value: str | None) -> None:
-    """Refuse what would spread a run over a cluster, naming what does the same."""
-    if value is not None and value != "local":
-        raise click.UsageError(
-            "a run stays on its machine; divide the pairs between machines with --shard I/N (2/3), one run on each"
-        )
-
-
 @click.command(epilog=EXIT_CODES)
 @MANIFEST
 @selecting
 @click.option("-n", "--dry-run", is_flag=True, envvar="STYLIZE_DRY_RUN", help="Only say what would be done (see plan).")
 @click.option(
-    "--deadline", type=Unit("HH:MM"), envvar="STYLIZE_DEADLINE", help="Start no pair that would not finish by then."
+    "--deadline", type=TIME_OF_DAY, envvar="STYLIZE_DEADLINE", help="Start no pair that would not finish by then."
 )
-@click.option(
-    "--max-duration", type=Unit("DURATION"), envvar="STYLIZE_MAX_DURATION", help="The same, counted from now."
-)
+@click.option("--max-duration", type=DURATION, envvar="STYLIZE_MAX_DURATION", help="The same, counted from now.")
 @click.option("-j", "--jobs", type=click.IntRange(min=1), envvar="STYLIZE_JOBS", help="Worker processes.")
-@click.option("--wait", type=Unit("DURATION"), default=0.0, envvar="STYLIZE_WAIT", help="Wait for another run's end.")
-@click.option(
-    "--engine",
-    metavar="local",
-    callback=_only_local,
-    expose_value=False,
-    envvar="STYLIZE_ENGINE",
-    help="Where to paint: here.",
-)
-@click.option("--scheduler", callback=_only_local, expose_value=False, envvar="STYLIZE_SCHEDULER", hidden=True)
+@click.option("--wait", type=DURATION, default=0.0, envvar="STYLIZE_WAIT", help="Wait for another run's end.")
+@click.option("--engine", type=Engine(), expose_value=False, envvar="STYLIZE_ENGINE", help="Where to paint: here.")
 @click.option("-q", "--quiet", is_flag=True, envvar="STYLIZE_QUIET", help="Say only what went wrong.")
 @click.option("-v", "--verbose", is_flag=True, envvar="STYLIZE_VERBOSE", help="Say every step.")
 @click.option("--log-format", type=click.Choice(["text", "json"]), default="text", envvar="STYLIZE_LOG_FORMAT")
@@ -71,9 +53,9 @@ def run(
 
     from pipeline.batch.driver import run as run_manifest
     from pipeline.batch.engines.local import LocalEngine
-    from pipeline.cli import progress
+    from pipeline.cli.progress import observer
 
-    console = progress.observer(quiet=quiet, verbose=verbose, log_format=log_format)
+    console = observer(quiet=quiet, verbose=verbose, log_format=log_format)
     try:
         loaded = load(manifest, settings)
         settings_of_run = replace(
@@ -148,9 +130,9 @@ def _show_plan(manifest: Manifest, selection: Selection, as_json: bool) -> int:
 @click.option("--set", "settings", metavar="OPTION=VALUE", multiple=True, help="Override an option of all pairs.")
 def check(manifest: Path, settings: tuple[str, ...]) -> int:
     """Validate MANIFEST and open every image it names."""
-    from pipeline.cli.rendering import counted
     from pipeline.errors import BadImage
     from pipeline.images.inspection import inspect_image
+    from pipeline.report.quantities import count
 
     loaded = load(manifest, settings)
     for warning in loaded.warnings:
@@ -167,9 +149,7 @@ def check(manifest: Path, settings: tuple[str, ...]) -> int:
             for note in notes:
                 click.echo(f"note: {printable(path)}: {note}", err=True)
     verdict = f"{bad} cannot be used" if bad else "all open"
-    click.echo(
-        f"{printable(manifest)}: {counted(len(loaded.pairs), 'pair')}, {counted(len(paths), 'image')}, {verdict}"
-    )
+    click.echo(f"{printable(manifest)}: {count(len(loaded.pairs), 'pair')}, {count(len(paths), 'image')}, {verdict}")
     return ExitCode.SOME_FAILED if bad else ExitCode.OK
 
 

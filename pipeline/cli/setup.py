@@ -1,4 +1,4 @@
-"""The verbs before a first run: a manifest to start from, presets, schema, and what this machine has."""
+"""The verbs before a first run: init, presets, schema, doctor, weights."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ from pipeline.printable import printable
 @click.option("-o", "--output", "target", type=click.Path(dir_okay=False, path_type=Path), help="Where to write it.")
 @click.option("-f", "--force", is_flag=True, help="Replace an existing file.")
 def init(folder: Path, styles: tuple[Path, ...], target: Path | None, force: bool) -> int:
-    """Write a commented manifest for the images in FOLDER/content and FOLDER/style, or in FOLDER with --style."""
+    """Write a commented manifest for the images in FOLDER/content and FOLDER/style,
+    or in FOLDER with --style.
+    """
     import shlex
 
     from pipeline.manifest import starter_manifest

@@ -1,9 +1,9 @@
 """Colours of one picture brought into another.
 
-Source: L. A. Gatys, M. Bethge, A. Hertzmann, E. Shechtman, "Preserving Color in Neural Artistic Style Transfer", 2016,
-arXiv 1606.05897. It describes two ways: luminance-only transfer keeps the content's colours after painting; colour
-matching gives the style picture the content's colours before painting. All pixels here are float32 RGB (height, width,
-3), 0..255.
+Source: L. A. Gatys, M. Bethge, A. Hertzmann, E. Shechtman, "Preserving Color in Neural Artistic
+Style Transfer", 2016, arXiv 1606.05897. It describes two ways: luminance-only transfer keeps the
+content's colours after painting; colour matching gives the style picture the content's colours
+before painting. All pixels here are float32 RGB (height, width, 3), 0..255.
 """
 
 from __future__ import annotations
@@ -16,28 +16,30 @@ from pipeline.images.scale import Floats
 # Luminance Y of YIQ: Rec. ITU-R BT.601, 2.5.1.
 _LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)
 
-# Variance, in grey levels squared, below which a colour direction counts as empty. Rounding to 8 bits alone gives 1/12
-# per channel; a direction with a thousandth of that holds no colour, only the noise of arithmetic.
+# Variance, in grey levels squared, below which a colour direction counts as empty. Rounding to 8
+# bits alone gives 1/12 per channel; a direction with a thousandth of that holds no colour, only the
+# noise of arithmetic.
 _NO_VARIANCE = 1e-4
 
 
 def transfer_luminance(result: Floats, content: Floats) -> Floats:
-    """The luminance Y of `result` with the chroma I, Q of `content`; both (H, W, 3). Cut off at 0 and 255.
+    """The luminance Y of `result` with the chroma I, Q of `content`.
 
-    In the inverse of YIQ each of R, G, B is Y plus a sum of I and Q alone, so to exchange Y is to add the difference of
-    the two luminances to each channel. The paper may also match the style's luminance to the content's before painting;
-    that is a step of its own and no part of this function.
+    Both are (H, W, 3); what overshoots is cut off at 0 and 255. In the inverse of YIQ each of R, G,
+    B is Y plus a sum of I and Q alone, so to exchange Y is to add the difference of the two
+    luminances to each channel. The paper may also match the style's luminance to the content's
+    before painting; that is a step of its own and no part of this function.
     """
     difference = (result - content) @ _LUMINANCE
     return np.clip(content + difference[..., np.newaxis], 0.0, 255.0)
 
 
 def match_histogram(style: Floats, content: Floats) -> Floats:
-    """`style` with each channel's grey levels distributed as in `content`; the two may differ in size.
+    """`style` with each channel's grey levels distributed as in `content`, of any size.
 
-    A level goes to the content's level of the same rank, ranks being taken in the middle of equal levels: a channel of
-    one level goes to the content's median. Channel by channel, so the relations between channels are not matched; for
-    those see `match_covariance`.
+    A level goes to the content's level of the same rank, ranks being taken in the middle of equal
+    levels: a channel of one level goes to the content's median. Channel by channel, so the
+    relations between channels are not matched; for those see `match_covariance`.
     """
     matched = np.empty_like(style)
     for channel in range(3):
@@ -49,11 +51,12 @@ def match_histogram(style: Floats, content: Floats) -> Floats:
 
 
 def match_covariance(style: Floats, content: Floats) -> Floats:
-    """`style` moved linearly in RGB so that mean and covariance are those of `content`. Cut off at 0 and 255.
+    """`style` moved linearly in RGB to the mean and covariance of `content`.
 
-    x ↦ A (x - μ_style) + μ_content with A = Σ_content^½ Σ_style^-½, both roots symmetric: of the paper's solutions of
-    A Σ_style Aᵀ = Σ_content the one taken from "Image Analogies", which does not depend on the order of the channels.
-    Directions in which the style does not vary (two of three of a grey picture) stay without variance: nothing is
+    What overshoots is cut off at 0 and 255. x ↦ A (x - μ_style) + μ_content with A = Σ_content^½
+    Σ_style^-½, both roots symmetric: of the paper's solutions of A Σ_style Aᵀ = Σ_content the one
+    taken from "Image Analogies", which does not depend on the order of the channels. Directions in
+    which the style does not vary (two of three of a grey picture) stay without variance: nothing is
     divided by zero.
     """
     style_mean, style_covariance = _moments(style)
@@ -64,7 +67,7 @@ def match_covariance(style: Floats, content: Floats) -> Floats:
 
 
 def blend(content: Floats, result: Floats, strength: float) -> Floats:
-    """(1 - strength) · content + strength · result; exactly `content` at 0 and exactly `result` at 1."""
+    """(1 - strength) · content + strength · result; exactly `content` at 0, `result` at 1."""
     weight = np.float32(strength)
     return (1 - weight) * content + weight * result
 
@@ -76,7 +79,10 @@ def _ranks(counts: NDArray[np.intp]) -> NDArray[np.float64]:
 
 
 def _moments(pixels: Floats) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean (3,) and covariance (3, 3) over all pixels. In float64: sums over millions of squares need the digits."""
+    """Mean (3,) and covariance (3, 3) over all pixels.
+
+    In float64: sums over millions of squares need the digits.
+    """
     colours = pixels.reshape(-1, 3).astype(np.float64)
     mean = colours.mean(axis=0)
     centred = colours - mean

@@ -1,6 +1,7 @@
-"""Pillow images of every mode to a few: grey or RGB of 8 bits, with or without alpha, or grey as floats.
+"""Pillow images of every mode to a few: grey or RGB with or without alpha, or grey as floats.
 
-Pixels of 16 bits per colour are read as their upper 8 bits, which is what Pillow gives; grey ones keep all 16.
+Pixels of 16 bits per colour are read as their upper 8 bits, which is what Pillow gives; grey ones
+keep all 16.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from PIL import ExifTags, Image, ImageCms
 from pipeline.errors import BadImage
 from pipeline.printable import printable
 
-# EXIF 2.32, tag 0x0112: how the stored picture has to be turned to stand upright. 1 is upright already.
+# EXIF 2.32, tag 0x0112: how to turn the stored picture upright; 1 is upright already.
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -31,15 +32,15 @@ _GREY_16_BIT = ("I;16", "I;16L", "I;16B", "I;16N")
 _GREY_8_BIT = ("1", "L", "LA", "La")
 _STEPS_16_TO_8 = 257  # 65535 / 255, so white stays white
 
-# Date and time in the header of a profile (ICC.1:2022, 7.2.8), where LittleCMS puts the present moment.
+# Date and time in the header of a profile (ICC.1:2022, 7.2.8); LittleCMS writes the present one.
 _PROFILE_DATE = slice(24, 36)
 
 
 def to_canonical(image: Image.Image, shown: str, notes: list[str]) -> Image.Image:
-    """A loaded image as L, RGB, LA, RGBA (only if a pixel is not opaque) or F (grey, 0..255), upright, in sRGB.
+    """A loaded image, upright and in sRGB: L, RGB, LA, RGBA or F (grey, 0..255).
 
-    `shown` is the file's name for messages; things worth knowing are added to `notes`. Raises BadImage for numbers that
-    are no grey levels.
+    It has alpha only if a pixel is not opaque. `shown` is the file's name for messages; things
+    worth knowing are added to `notes`. Raises BadImage for numbers that are no grey levels.
     """
     image = _upright(image, notes)
     if image.mode in (*_GREY_16_BIT, "I", "F"):
@@ -54,7 +55,8 @@ def to_canonical(image: Image.Image, shown: str, notes: list[str]) -> Image.Imag
 def orientation(image: Image.Image) -> int | None:
     """EXIF orientation, 1 to 8; 1 if there is none, None if the EXIF block cannot be read."""
     try:
-        # The method of the base class: PNG's own decodes the whole picture to look for a block behind the pixels.
+        # The method of the base class: PNG's own decodes the whole picture to look for a block
+        # behind the pixels.
         value = Image.Image.getexif(image).get(ExifTags.Base.Orientation, 1)
     except Exception:  # EXIF is whatever the camera, or somebody after it, wrote
         return None
@@ -78,11 +80,11 @@ def _upright(image: Image.Image, notes: list[str]) -> Image.Image:
     return image.transpose(_TURNS[found])
 
 
-# --------------------------------------------------------------------------------------------- grey of more than 8 bits
+# ------------------------------------------------------------------------- grey of more than 8 bits
 
 
 def _deep_grey(image: Image.Image, shown: str, notes: list[str]) -> Image.Image:
-    """F, or RGB where there is a colour profile, which LittleCMS applies to 16 bits and not to 32."""
+    """F, or RGB if there is a colour profile, which LittleCMS applies to 16 bits, not to 32."""
     if "transparency" in image.info:
         notes.append("its transparent grey level was ignored")
     if _has_foreign_profile(image):
@@ -94,7 +96,10 @@ def _deep_grey(image: Image.Image, shown: str, notes: list[str]) -> Image.Image:
 
 
 def _grey_levels(image: Image.Image, shown: str, notes: list[str]) -> Image.Image:
-    """Grey of 16 or 32 bits as float32 in 0..255. Raises BadImage for values outside what the file's kind can mean."""
+    """Grey of 16 or 32 bits as float32 in 0..255.
+
+    Raises BadImage for values outside what the file's kind can mean.
+    """
     if image.mode == "F":
         return _float_levels(image, shown, notes)
     low, high = _range(image)
@@ -130,7 +135,7 @@ def _range(image: Image.Image) -> tuple[float, float]:
     return low, high
 
 
-# ----------------------------------------------------------------------------------------------------- alpha and colour
+# --------------------------------------------------------------------------------- alpha and colour
 
 
 def _alpha(image: Image.Image, notes: list[str]) -> Image.Image | None:
@@ -147,7 +152,7 @@ def _alpha(image: Image.Image, notes: list[str]) -> Image.Image | None:
 
 
 def _to_srgb(image: Image.Image, notes: list[str]) -> Image.Image:
-    """Colours without alpha, as L or RGB. Where there is no profile of use, the numbers are taken as sRGB."""
+    """Colours without alpha, as L or RGB; without a usable profile they are taken as sRGB."""
     if _has_foreign_profile(image) and (converted := _through_profile(image, notes)) is not None:
         return converted
     if image.mode == "CMYK" and not image.info.get("icc_profile"):
@@ -161,7 +166,7 @@ def _has_foreign_profile(image: Image.Image) -> bool:
 
 
 def _through_profile(image: Image.Image, notes: list[str]) -> Image.Image | None:
-    """RGB in sRGB, by way of the image's profile; None, with a note, if the profile cannot be used."""
+    """RGB in sRGB, by the image's profile; None, with a note, if the profile cannot be used."""
     try:
         profile = ImageCms.ImageCmsProfile(BytesIO(image.info["icc_profile"]))
         space = printable(profile.profile.xcolor_space.strip())
@@ -169,7 +174,7 @@ def _through_profile(image: Image.Image, notes: list[str]) -> Image.Image | None
         if stored is None:
             notes.append(f"its colour profile is for {space}, its pixels are {image.mode}; the profile was ignored")
             return None
-        # Relative colorimetric with black point compensation: what picture viewers do with photographs.
+        # Relative colorimetric with black point compensation, as picture viewers do.
         flags = ImageCms.Flags.BLACKPOINTCOMPENSATION
         if space == "GRAY":  # optimized, LittleCMS is 7 grey levels off in the shadows of a linear grey
             flags |= ImageCms.Flags.NOOPTIMIZE
@@ -187,7 +192,7 @@ def _through_profile(image: Image.Image, notes: list[str]) -> Image.Image | None
 
 
 def _in_space(image: Image.Image, space: str) -> Image.Image | None:
-    """The image in a mode its profile speaks of: L, I;16, RGB or CMYK; None where the two do not belong together."""
+    """The image in its profile's mode: L, I;16, RGB or CMYK; None if the two do not fit."""
     if space == "GRAY" and image.mode in _GREY_16_BIT:
         return image.convert("I").convert("I;16")  # by way of I, because Pillow cuts the direct way off at 255
     if space == "GRAY" and image.mode in _GREY_8_BIT:

@@ -1,7 +1,8 @@
 """From the bytes of a file to a Pillow image that stands upright in sRGB, or to the reason why not.
 
-The header is read first and held against the limits, so that a small file cannot claim a room full of memory. Only then
-are the pixels decoded. Files that end early are refused: half a photograph is never painted.
+The header is read first and held against the limits, so that a small file cannot claim a room full
+of memory. Only then are the pixels decoded. Files that end early are refused: half a photograph is
+never painted.
 """
 
 from __future__ import annotations
@@ -24,13 +25,14 @@ from pipeline.images.convert import to_canonical
 from pipeline.images.file_bytes import Source
 from pipeline.images.png import has_all_rows, has_end
 from pipeline.images.refusals import is_heif, why_no_picture
+from pipeline.images.sizes import MAX_PIXELS, check_shape
 from pipeline.printable import printable
 
-# Raster formats of photographs and paintings. What is missing is missing on purpose: EPS would start Ghostscript, and
-# Pillow recognises some old formats (TGA, ICO, XBM) from next to nothing.
+# Raster formats of photographs and paintings. What is missing is missing on purpose: EPS would
+# start Ghostscript, and Pillow recognises some old formats (TGA, ICO, XBM) from next to nothing.
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "AVIF")
 
-# Endings that go with a format, by Pillow's name for it; another ending is worth a note, nothing more.
+# Endings that go with a format, by Pillow's name for it; another ending is only worth a note.
 _SUFFIXES = {
     "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
     "MPO": (".jpg", ".jpeg", ".mpo"),
@@ -42,16 +44,6 @@ _SUFFIXES = {
     "AVIF": (".avif", ".avifs"),
     "HEIF": (".heic", ".heif", ".hif"),
 }
-
-# The largest single exposures of cameras on sale are 102 million pixels (11648 x 8736); one channel of that as float32
-# is 408 MB.
-MAX_PIXELS = 110_000_000
-
-# VGG19 halves a picture five times: 32 pixels become one.
-MIN_SIDE = 32
-
-# At 512 pixels, the default size, a picture of 32:1 is 16 pixels high; the four halvings before block5 leave one.
-MAX_ASPECT = 32
 
 _STDERR = 2  # its file descriptor: a C library knows nothing of sys.stderr
 _PILLOWS_NAME = "tempfile.tif: "  # what Pillow calls every file towards libtiff
@@ -69,7 +61,10 @@ class Decoded:
 
 
 def decode(source: Source) -> Decoded:
-    """The first picture of a file, completely decoded. Raises BadImage, or OutOfMemory if this machine is too small."""
+    """The first picture of a file, completely decoded.
+
+    Raises BadImage, or OutOfMemory if this machine is too small.
+    """
     notes: list[str] = []
     with decoding(source.shown, source.data, notes):
         image = identify(BytesIO(source.data), source.data)
@@ -85,7 +80,10 @@ def decode(source: Source) -> Decoded:
 
 
 def identify(file: BinaryIO, head: bytes) -> Image.Image:
-    """Read the header of a file that starts with `head`. Raises what Pillow raises: call it under `decoding`."""
+    """Read the header of a file that starts with `head`.
+
+    Raises what Pillow raises: call it under `decoding`.
+    """
     formats: tuple[str, ...] = FORMATS
     if is_heif(head):
         with suppress(ImportError):
@@ -94,26 +92,16 @@ def identify(file: BinaryIO, head: bytes) -> Image.Image:
     return Image.open(file, formats=formats)
 
 
-def check_shape(shown: str, width: int, height: int) -> None:
-    """Hold a header against the limits. Raises BadImage."""
-    size = f"{shown} is {width}x{height} pixels"
-    if width * height > MAX_PIXELS:
-        raise BadImage(f"{size}; at most {MAX_PIXELS // 10**6} million are allowed, so make it smaller first")
-    if min(width, height) < MIN_SIDE:
-        raise BadImage(f"{size}; its shorter side must be at least {MIN_SIDE}")
-    if max(width, height) > MAX_ASPECT * min(width, height):
-        raise BadImage(f"{size}; its longer side may be at most {MAX_ASPECT} times its shorter side, so crop it first")
-
-
 @contextmanager
 def decoding(shown: str, head: bytes, notes: list[str]) -> Iterator[None]:
-    """Around Pillow at work on untrusted bytes: exceptions become BadImage, warnings notes, stderr stays clean.
+    """Around Pillow at work on untrusted bytes.
 
-    Warnings and the level of a log belong to the whole process, so this is for one thread at a time.
+    Exceptions become BadImage, warnings become notes, and stderr stays clean. Warnings and the
+    level of a log belong to the whole process, so this is for one thread at a time.
     """
     with warnings.catch_warnings(record=True) as caught, _quiet_log():
         warnings.simplefilter("always")
-        # Pillow warns of 89 million pixels and more; check_shape has its own limit and comes right after the header.
+        # Pillow warns from 89 million pixels on; check_shape has a limit of our own.
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         try:
             yield
@@ -162,7 +150,7 @@ def _oddities(image: Image.Image, source: Source) -> list[str]:
 
 @contextmanager
 def _overheard(notes: list[str]) -> Iterator[None]:
-    """What libtiff writes to the process's stderr of a damaged picture becomes notes, where the picture is read after all."""
+    """What libtiff writes to stderr of a damaged picture that it reads after all becomes notes."""
     try:
         stderr = os.dup(_STDERR)
     except OSError:  # the process was started without one

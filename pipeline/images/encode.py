@@ -1,7 +1,7 @@
 """From pixels to the bytes of a picture file. The only place where pixels become integers.
 
-The same pixels and settings give the same bytes: no dates, no names of machines, one encoding thread. Nothing of an
-input file's own metadata can get in, as only pixels come this far.
+The same pixels and settings give the same bytes: no dates, no names of machines, one encoding
+thread. Nothing of an input file's own metadata can get in, as only pixels come this far.
 """
 
 from __future__ import annotations
@@ -33,11 +33,12 @@ FORMAT_OF_SUFFIX = {
     ".avif": "AVIF",
 }
 
-# Pixels of a side that fit: JPEG 65,535 (ITU-T T.81, B.2.2; libjpeg takes 65,500), WebP 14 bits (RFC 9649), AVIF 65,536
-# (libavif's default limit). The others take more than a painting can have.
+# Pixels of a side that fit: JPEG 65,535 (ITU-T T.81, B.2.2; libjpeg takes 65,500), WebP 14 bits
+# (RFC 9649), AVIF 65,536 (libavif's default limit). The others take more than a painting can have.
 _LONGEST_SIDE = {"JPEG": 65_500, "WEBP": 16_383, "AVIF": 65_536}
 
-# Above this quality colour is kept at full resolution (4:4:4); below, halved both ways (4:2:0), as cameras do.
+# Above this quality colour keeps its full resolution (4:4:4); below, half of it both ways (4:2:0),
+# as in cameras.
 _FULL_COLOUR_ABOVE = 90
 
 _XMP_TAG = 700  # TIFF; XMP specification part 3, 3.3.3
@@ -48,7 +49,10 @@ _THUMBNAIL_QUALITY = 80  # WebP; chosen by eye, about 10 kB at 256 pixels
 
 
 def to_uint8(pixels: Floats) -> NDArray[np.uint8]:
-    """Cut off at 0 and 255, rounded to the nearest integer, halves to even. Raises Diverged for NaN and infinity."""
+    """Cut off at 0 and 255, rounded to the nearest integer, halves to even.
+
+    Raises Diverged for NaN and infinity.
+    """
     _check_finite(pixels)
     return np.rint(np.clip(pixels, 0.0, 255.0)).astype(np.uint8)
 
@@ -58,9 +62,9 @@ def encode_picture(
 ) -> bytes:
     """A complete picture file with an sRGB profile and the settings in its metadata.
 
-    `pixels` (H, W, 3), 0..255; `alpha` (H, W), 0..1, or None; `suffix` one of FORMAT_OF_SUFFIX; `quality` 1..100 for
-    JPEG, WebP and AVIF; `settings` plain JSON values; `depth` 8 or, for TIFF alone, 16 bits per colour. JPEG has no
-    transparency: there the picture is laid over white.
+    `pixels` (H, W, 3), 0..255; `alpha` (H, W), 0..1, or None; `suffix` one of FORMAT_OF_SUFFIX;
+    `quality` 1..100 for JPEG, WebP and AVIF; `settings` plain JSON values; `depth` 8 or, for TIFF
+    alone, 16 bits per colour. JPEG has no transparency: there the picture is laid over white.
     Raises PairError as `format_for` does, Diverged for pixels that are not finite.
     """
     kind = format_for(suffix, max(pixels.shape[:2]))
@@ -74,14 +78,14 @@ def encode_picture(
 
 
 def thumbnail(pixels: Floats, longer_side: int = 256) -> bytes:
-    """A small WebP of (H, W, 3) pixels, its longer side at most `longer_side`, without metadata or profile."""
+    """A small WebP of (H, W, 3) pixels, its longer side at most `longer_side`; no metadata."""
     height, width = pixels.shape[:2]
     small = resize(pixels, *fit_longer_side(width, height, min(longer_side, max(width, height))))
     return _save(to_pillow(to_uint8(small), None), "WEBP", quality=_THUMBNAIL_QUALITY)
 
 
 def to_pillow(pixels: NDArray[np.uint8], alpha: Floats | None) -> Image.Image:
-    """A Pillow image: RGB of pixels (H, W, 3), or RGBA with `alpha` (H, W), 0..1, as its fourth channel."""
+    """A Pillow image: RGB of pixels (H, W, 3), or RGBA with `alpha` (H, W), 0..1."""
     image = Image.fromarray(pixels)
     if alpha is not None:
         image.putalpha(Image.fromarray(to_uint8(alpha * np.float32(255))))
@@ -89,9 +93,10 @@ def to_pillow(pixels: NDArray[np.uint8], alpha: Floats | None) -> Image.Image:
 
 
 def format_for(suffix: str, longer_side: int) -> str:
-    """Pillow's name of the format of an output. Raises PairError if there is none, or if it cannot hold so many pixels.
+    """Pillow's name of the format of an output.
 
-    Worth asking before hours of painting.
+    Raises PairError if there is none, or if it cannot hold so many pixels. Worth asking before
+    hours of painting.
     """
     kind = FORMAT_OF_SUFFIX.get(suffix.lower())
     if kind is None:

@@ -1,6 +1,7 @@
 """The bytes of a picture file, read once and safely, with their SHA-256.
 
-Everything later (hash, header, pixels) is taken from the same bytes, so no one can swap the file in between.
+Everything later (hash, header, pixels) is taken from the same bytes, so no one can swap the file in
+between.
 """
 
 from __future__ import annotations
@@ -19,10 +20,11 @@ from typing import BinaryIO, TypeVar
 from pipeline.errors import BadImage
 from pipeline.printable import printable
 
-# An uncompressed 8-bit RGBA file at the limit of pixels (decode.MAX_PIXELS, 110 million) is 440 MB.
+# An uncompressed 8-bit RGBA file at the limit of pixels (sizes.MAX_PIXELS, 110 million) is 440 MB.
 MAX_BYTES = 512 * 2**20
 
-# Names in a folder times the length of the one looked for: 1000 usual ones, compared in a hundredth of a second.
+# Names in a folder times the length of the one looked for: 1000 usual ones, compared in a hundredth
+# of a second.
 _MOST_COMPARED = 20_000
 
 _HASH_BLOCK = 2**20  # bytes per read; large enough that the hash, not the call, takes the time
@@ -32,7 +34,10 @@ Read = TypeVar("Read")
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A picture file as it was at one moment. `shown` is its path made safe to print, `name` its last part as it is."""
+    """A picture file as it was at one moment.
+
+    `shown` is its path made safe to print, `name` its last part as it is.
+    """
 
     path: Path
     data: bytes
@@ -50,24 +55,26 @@ class Source:
 
 
 def read_source(path: str | os.PathLike[str]) -> Source:
-    """Read a file whole. One that moves while it is read, or whose disk or network fails, is read once more, then refused.
+    """Read a file whole.
 
-    Raises BadImage for what is not a regular, readable, non-empty file of at most MAX_BYTES.
+    A file that changes while it is read, or whose disk or network fails, is read once more, then
+    refused. Raises BadImage for what is not a regular, readable, non-empty file of at most
+    MAX_BYTES.
     """
     data = _once_more(_read_steadily, path)
     return Source(Path(path), data, hashlib.sha256(data).hexdigest())
 
 
 def hash_file(path: str | os.PathLike[str]) -> str:
-    """SHA-256 of a file's bytes in hexadecimal, under the same conditions as `read_source`, in constant memory."""
+    """SHA-256 of a file in hexadecimal, in constant memory; fails as `read_source` does."""
     return _once_more(_hash_steadily, path)
 
 
 @contextmanager
 def open_regular(path: str | os.PathLike[str]) -> Iterator[tuple[BinaryIO, os.stat_result]]:
-    """An open regular file and its status, or BadImage. Never waits, not even for a pipe without a writer."""
+    """An open regular file and its status, or BadImage. Never waits, not even for a pipe."""
     try:
-        # O_NONBLOCK: opening a FIFO returns at once instead of waiting for a writer that may never come.
+        # O_NONBLOCK: opening a FIFO returns at once and waits for no writer.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except (OSError, ValueError) as error:  # ValueError: a null byte in the path
         kind = _Passing if isinstance(error, OSError) and error.errno == errno.EIO else BadImage
@@ -86,7 +93,7 @@ def open_regular(path: str | os.PathLike[str]) -> Iterator[tuple[BinaryIO, os.st
 
 
 class _Passing(BadImage):
-    """Somebody wrote to the file between its opening and its last byte, or the disk failed: it may be over in a moment."""
+    """Somebody wrote to the file while it was read, or the disk failed; it may soon be over."""
 
 
 def _once_more(read: Callable[[str | os.PathLike[str]], Read], path: str | os.PathLike[str]) -> Read:

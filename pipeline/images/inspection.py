@@ -6,8 +6,9 @@ import os
 from dataclasses import dataclass
 
 from pipeline.images.convert import TURNED_ASIDE, orientation
-from pipeline.images.decode import check_shape, decode, decoding, identify
+from pipeline.images.decode import decode, decoding, identify
 from pipeline.images.file_bytes import open_regular, read_source
+from pipeline.images.sizes import check_shape
 from pipeline.printable import printable
 
 _HEAD = 4096  # bytes; more than any beginning that is told apart
@@ -15,7 +16,7 @@ _HEAD = 4096  # bytes; more than any beginning that is told apart
 
 @dataclass(frozen=True, slots=True)
 class ImageFacts:
-    """`width` and `height` as the picture stands upright; `format` is Pillow's name; `notes` are not failures."""
+    """`width` and `height` are of the upright picture; `format` is Pillow's name for it."""
 
     width: int
     height: int
@@ -25,7 +26,7 @@ class ImageFacts:
 
 
 def inspect_image(path: str | os.PathLike[str]) -> ImageFacts:
-    """Decode a picture completely, through the same code as `picture.open_picture`, and say what it is.
+    """Decode a picture completely, as `picture.open_picture` does, and say what it is.
 
     Raises BadImage with the reason if it cannot be painted from.
     """
@@ -37,8 +38,8 @@ def inspect_image(path: str | os.PathLike[str]) -> ImageFacts:
 def image_size(path: str | os.PathLike[str]) -> tuple[int, int]:
     """(width, height) as the picture stands upright, from the header alone. Raises BadImage.
 
-    The pixels are not looked at, so they may still turn out damaged. An orientation that a PNG holds behind its pixels
-    is not seen.
+    The pixels are not looked at, so they may still turn out damaged. An orientation that a PNG
+    holds behind its pixels is not seen.
     """
     with open_regular(path) as (file, _):
         head = file.read(_HEAD)
@@ -46,7 +47,7 @@ def image_size(path: str | os.PathLike[str]) -> tuple[int, int]:
         with decoding(printable(path), head, []):
             image = identify(file, head)
             width, height = image.size
-            # Pillow has already exchanged the sides of a TIFF that lies on its side, and of no other format.
+            # Of TIFF alone, Pillow has already exchanged the sides.
             if image.format != "TIFF" and orientation(image) in TURNED_ASIDE:
                 width, height = height, width
     check_shape(printable(path), width, height)

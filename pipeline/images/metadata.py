@@ -1,7 +1,8 @@
-"""The settings an output carries in its own metadata: written by `encode`, read back here. No NumPy.
+"""The settings that an output carries: written by `encode`, read back here. No NumPy.
 
-PNG has a text entry `stylize` with plain JSON, which every viewer of metadata shows; all formats carry the same JSON in
-XMP and say there, in the words of the IPTC, that the picture is a composite made with a trained network.
+PNG has a text entry `stylize` with plain JSON, which every viewer of metadata shows; all formats
+carry the same JSON in XMP and say there, in the words of the IPTC, that the picture is a composite
+made with a trained network.
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ from pipeline.printable import printable
 
 PNG_KEY = "stylize"
 
-# Characters of JSON. A JPEG's XMP has to fit into one segment of 65,533 bytes, of which 29 name it (XMP part 3, 1.1.3);
-# the rest of the packet is under 1 kB, and each `&`, `<` or `>` grows when escaped, which is counted.
+# Characters of JSON. A JPEG's XMP has to fit into one segment of 65,533 bytes, of which 29 name it
+# (XMP part 3, 1.1.3); the rest of the packet is under 1 kB, and each `&`, `<` or `>` grows when
+# escaped, which is counted.
 _MAX_JSON = 60_000
 
 _PACKET = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
@@ -38,7 +40,7 @@ _PACKET = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 </x:xmpmeta>
 <?xpacket end="r"?>"""
 
-# IPTC NewsCodes, Digital Source Type: a picture made of several elements, at least one by a trained algorithm.
+# IPTC NewsCodes, Digital Source Type: made of several elements, at least one by a trained network.
 _SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
 
 # Found by its own name and never given to an XML parser: the file may come from anywhere.
@@ -46,9 +48,10 @@ _SETTINGS_IN_XMP = re.compile(rb"<stylize:settings>(.*?)</stylize:settings>", re
 
 
 def read_metadata(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """The settings stored in an output of this program, as they were given to `encode.encode_picture`.
+    """The settings stored in an output, as they were given to `encode.encode_picture`.
 
-    Only the header is read. Raises BadImage if the file is no picture, holds no settings, or damaged ones.
+    Only the header is read. Raises BadImage if the file is no picture, holds no settings, or
+    damaged ones.
     """
     source = read_source(path)
     with decoding(source.shown, source.data, []):
@@ -70,8 +73,9 @@ def read_metadata(path: str | os.PathLike[str]) -> dict[str, Any]:
 def settings_json(settings: Mapping[str, Any]) -> str:
     """Compact ASCII JSON, at most as long as every format can hold.
 
-    Where it would be longer, the longest entries are left out, and so are entries with numbers that are not finite; an
-    entry `left_out` names them. A painted picture is never lost for the remark that goes with it.
+    Where it would be longer, the longest entries are left out, and so are entries with numbers that
+    are not finite; an entry `left_out` names them. A painted picture is never lost for the remark
+    that goes with it.
     """
     kept = dict(settings)
     left_out = [name for name, value in settings.items() if not _is_finite(value)]

@@ -13,13 +13,13 @@ from PIL import Image
 
 from pipeline.errors import OptionError
 from pipeline.images.convert import to_canonical
-from pipeline.images.decode import check_shape, decode, decoding
+from pipeline.images.decode import decode, decoding
 from pipeline.images.file_bytes import read_source
 from pipeline.images.scale import Floats, lanczos, plane, resize_alpha
-from pipeline.images.sizes import fit_longer_side
+from pipeline.images.sizes import check_shape, fit_longer_side
 
-# What shows through transparent pixels: the middle of the range, so that colours nobody sees cannot leak into the
-# painting and the ground is as far from black as from white.
+# What shows through transparent pixels: the middle of the range, so that colours nobody sees cannot
+# leak into the painting and the ground is as far from black as from white.
 GROUND = 127.5
 
 
@@ -27,9 +27,10 @@ GROUND = 127.5
 class Picture:
     """A picture ready to be worked on.
 
-    `pixels` are float32 (height, width, 3), 0..255, sRGB, upright, with transparent parts painted over GROUND. `alpha`
-    is float32 (height, width), 0..1, or None if all is opaque. `sha256` is of the file's bytes (of the pixels, where
-    there was no file). `name` is the file's own, without folders. `notes` are worth knowing and no failures.
+    `pixels` are float32 (height, width, 3), 0..255, sRGB, upright, with transparent parts painted
+    over GROUND. `alpha` is float32 (height, width), 0..1, or None if all is opaque. `sha256` is of
+    the file's bytes (of the pixels, where there was no file). `name` is the file's own, without
+    folders. `notes` are worth knowing and no failures.
     """
 
     pixels: Floats
@@ -56,11 +57,12 @@ def open_any(source: str | os.PathLike[str] | Image.Image | NDArray[Any], longer
 
 
 def open_picture(path: str | os.PathLike[str], longer_side: int | None = None) -> Picture:
-    """Open a picture file. Raises BadImage with a reason a person can act on, OutOfMemory if it does not fit.
+    """Open a picture file.
 
-    With `longer_side` a picture that is larger is made smaller on the way in, channel by channel: the same numbers as
-    from `scale.resize` afterwards, but the full size is only ever held as integers and one channel of floats. A smaller
-    picture is left as it is.
+    Raises BadImage with a reason a person can act on, OutOfMemory if it does not fit. With
+    `longer_side` a picture that is larger is made smaller on the way in, channel by channel: the
+    same numbers as from `scale.resize` afterwards, but the full size is only ever held as integers
+    and one channel of floats. A smaller picture is left as it is.
     """
     source = read_source(path)
     decoded = decode(source)
@@ -101,7 +103,10 @@ def picture_from_array(array: NDArray[Any], name: str = "array", longer_side: in
 
 
 def _planes(image: Image.Image, longer_side: int | None) -> tuple[Floats, Floats | None]:
-    """Pixels and alpha of a canonical image, one channel at a time: at full size only one is ever held as floats."""
+    """Pixels and alpha of a canonical image.
+
+    One channel after the other, so that at full size only one is ever held as floats.
+    """
     width, height = image.size
     if longer_side is not None:
         width, height = fit_longer_side(width, height, min(longer_side, max(width, height)))

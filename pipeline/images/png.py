@@ -1,4 +1,7 @@
-"""Whether a PNG is all there. Where the compressed pixels end too early, Pillow leaves the rest black and is silent."""
+"""Whether a PNG is all there.
+
+If the compressed pixels end too early, Pillow leaves the rest black and is silent.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +9,17 @@ import struct
 import zlib
 from collections.abc import Iterator
 
-# W3C PNG specification: 5.2, the signature; 11.2.1, samples per pixel of each colour type; 11.2.5, the last chunk: its
-# name and the checksum of its empty content; 8.2, the seven passes of Adam7: first column and row, steps between.
+# W3C PNG specification: 5.2, the signature; 11.2.1, samples per pixel of each colour type; 11.2.5,
+# the last chunk: its name and the checksum of its empty content; 8.2, the seven passes of Adam7:
+# first column and row, steps between.
 _SIGNATURE_LENGTH = 8
 _SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 _END = b"IEND\xaeB`\x82"
 _ONE_PASS = ((0, 0, 1, 1),)
 _ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 
-# Bytes packed and unpacked at a time: the check needs no memory to speak of, and what is left over of a block is short.
+# Bytes packed and unpacked at a time: the check needs no memory to speak of, and what is left over
+# of a block is short.
 _PACKED, _UNPACKED = 2**16, 2**20
 
 
@@ -24,7 +29,7 @@ def has_end(data: bytes) -> bool:
 
 
 def has_all_rows(data: bytes) -> bool:
-    """Whether the pixels of a PNG that Pillow has decoded unpack to as many bytes as its header asks for."""
+    """Whether the pixels of a decoded PNG unpack to as many bytes as its header asks for."""
     missing = _bytes_of_rows(data)
     inflater = zlib.decompressobj()
     for packed in _packed_pixels(data):

@@ -1,4 +1,7 @@
-"""Why bytes that are no picture we read are not one, in words that say what to do. Looks at the first bytes only."""
+"""Why some bytes are no picture that we read, and what to do about it.
+
+Looks at the first bytes only.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ import re
 _NO_PICTURE = "is not a picture this program reads (JPEG, PNG, WebP, TIFF, BMP, GIF, AVIF)"
 _CONVERT = "convert it to PNG or JPEG"
 
-# First bytes -> what the file is. From the formats' own definitions; longer beginnings stand before shorter ones.
+# First bytes -> what the file is, from the formats' definitions; longer beginnings stand first.
 _KNOWN: tuple[tuple[bytes, str], ...] = (
     (b"version https://git-lfs.github.com/", "is a git-lfs pointer, not the picture itself; run `git lfs pull`"),
     (b"%PDF-", f"is a PDF; {_CONVERT}"),
@@ -24,7 +27,7 @@ _KNOWN: tuple[tuple[bytes, str], ...] = (
     (b"#define", f"is an X bitmap (XBM) or source text; {_CONVERT}"),
 )
 
-# Picture formats by their first bytes: a file that starts like this but cannot be opened is damaged, not foreign.
+# Picture formats by their first bytes: such a file that cannot be opened is damaged, not foreign.
 _OURS: tuple[tuple[re.Pattern[bytes], str], ...] = (
     (re.compile(rb"\xff\xd8\xff"), "JPEG"),
     (re.compile(rb"\x89PNG\r\n\x1a\n"), "PNG"),
@@ -35,7 +38,8 @@ _OURS: tuple[tuple[re.Pattern[bytes], str], ...] = (
     (re.compile(rb"....ftypavi[fs]", re.DOTALL), "AVIF"),
 )
 
-# Brands of ISO base media files that hold HEVC-coded pictures (ISO/IEC 23008-12, annex B); `mif1`, `msf1` are generic.
+# Brands of ISO base media files that hold HEVC-coded pictures (ISO/IEC 23008-12, annex B); `mif1`,
+# `msf1` are generic.
 _HEIF = re.compile(rb"....ftyp(?:hei[cxms]|hev[cxms]|mif1|msf1)", re.DOTALL)
 _ISO_MEDIA = re.compile(rb"....ftyp", re.DOTALL)
 _HTML = re.compile(rb"\s*(?:<!--.*?-->\s*)?<(?:!doctype\s+html|html|head|body|title)\b", re.IGNORECASE | re.DOTALL)

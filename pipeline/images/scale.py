@@ -13,11 +13,12 @@ Box = tuple[float, float, float, float]
 
 
 def resize(pixels: Floats, width: int, height: int, box: Box | None = None) -> Floats:
-    """Pixels (H, W, 3), float32, 0..255, as (height, width, 3); where a `box` is given (left, top, right, bottom), of
-    that part of them. Never shares memory with `pixels`.
+    """Pixels (H, W, 3), float32, 0..255, as (height, width, 3).
 
-    Lanczos with three lobes, widened by the factor of reduction so that nothing aliases, on each channel in floating
-    point: no rounding to integers. What it overshoots is cut off at 0 and 255.
+    With a `box` (left, top, right, bottom), of that part of them. Never shares memory with
+    `pixels`. Lanczos with three lobes, widened by the factor of reduction so that nothing aliases,
+    on each channel in floating point: no rounding to integers. What it overshoots is cut off at 0
+    and 255.
     """
     resized = np.empty((height, width, 3), np.float32)
     for channel in range(3):
@@ -31,7 +32,7 @@ def resize_alpha(alpha: Floats, width: int, height: int) -> Floats:
 
 
 def cover(pixels: Floats, width: int, height: int) -> Floats:
-    """Pixels (H, W, 3) as (height, width, 3) without distortion: scaled until they fill it, the rest cut off evenly."""
+    """Pixels (H, W, 3) as (height, width, 3): scaled to fill it, the rest cut off evenly."""
     old_height, old_width, _ = pixels.shape
     factor = max(width / old_width, height / old_height)
     left, top = (max(0.0, (old - new / factor) / 2) for old, new in ((old_width, width), (old_height, height)))
@@ -44,5 +45,8 @@ def plane(levels: Floats) -> Image.Image:
 
 
 def lanczos(channel: Image.Image, width: int, height: int, box: Box | None = None) -> Floats:
-    """A Pillow image of floats, or a box of it, as an array (height, width), float32, without cutting off what overshoots."""
+    """A Pillow image of floats, or a box of it, as float32 (height, width).
+
+    What overshoots is not cut off.
+    """
     return np.asarray(channel.resize((width, height), Image.Resampling.LANCZOS, box=box), np.float32)

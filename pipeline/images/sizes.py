@@ -1,13 +1,38 @@
-"""Whole-number sizes of pictures. No pixels here, so that a plan can be made without NumPy."""
+"""Sizes of pictures in whole pixels: which are allowed, and what fits. No pixels here."""
 
 from __future__ import annotations
 
+from pipeline.errors import BadImage
+
+# The largest single exposures of cameras on sale are 102 million pixels (11648 x 8736); one channel
+# of that as float32 is 408 MB.
+MAX_PIXELS = 110_000_000
+
+# VGG19 halves a picture five times: 32 pixels become one.
+MIN_SIDE = 32
+
+# At 512 pixels, the default size, a picture of 32:1 is 16 pixels high; the four halvings before
+# block5 leave one.
+MAX_ASPECT = 32
+
+
+def check_shape(shown: str, width: int, height: int) -> None:
+    """Hold a header against the limits. Raises BadImage."""
+    size = f"{shown} is {width}x{height} pixels"
+    if width * height > MAX_PIXELS:
+        raise BadImage(f"{size}; at most {MAX_PIXELS // 10**6} million are allowed, so make it smaller first")
+    if min(width, height) < MIN_SIDE:
+        raise BadImage(f"{size}; its shorter side must be at least {MIN_SIDE}")
+    if max(width, height) > MAX_ASPECT * min(width, height):
+        raise BadImage(f"{size}; its longer side may be at most {MAX_ASPECT} times its shorter side, so crop it first")
+
 
 def fit_longer_side(width: int, height: int, longer_side: int) -> tuple[int, int]:
-    """(width, height) with the same shape whose longer side is `longer_side`; the shorter is rounded, at least 1.
+    """(width, height) of the same shape, the longer one being `longer_side`.
 
-    Works in both directions. Who only ever wants smaller passes `min(longer_side, max(width, height))`.
-    Halves are rounded up, in whole numbers, so the result is the same on every machine.
+    The shorter one is rounded, and at least 1. Works in both directions. Who only ever wants
+    smaller passes `min(longer_side, max(width, height))`. Halves are rounded up, in whole numbers,
+    so the result is the same on every machine.
     """
     longest = max(width, height)
 

@@ -1,4 +1,7 @@
-"""TIFF with 16 bits per colour, which Pillow cannot write. TIFF 6.0, one strip, deflated; the tags a reader needs, no more."""
+"""TIFF with 16 bits per colour, which Pillow cannot write.
+
+TIFF 6.0, one strip, deflated; the tags that a reader needs and no more.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ _ENTRY = struct.Struct("<HHI4s")  # tag, type, count, value or offset
 
 
 def tiff_16_bit(channels: NDArray[np.uint16], profile: bytes, xmp: bytes) -> bytes:
-    """A whole file of channels (H, W, 3), RGB, or (H, W, 4) with opacity that the colours are not multiplied by."""
+    """A whole file of channels (H, W, 3), RGB, or (H, W, 4) with opacity, not multiplied in."""
     height, width, count = channels.shape
     strip = zlib.compress(channels.astype("<u2").tobytes())
     entries: list[tuple[int, int, bytes]] = [

@@ -6,7 +6,6 @@ from pipeline.manifest.load import load_manifest
 from pipeline.manifest.options.keywords import options_from_python
 from pipeline.manifest.options.overrides import Override
 from pipeline.manifest.options.presets import Preset, builtin_presets
-from pipeline.manifest.options.table import option_table
 from pipeline.manifest.schema import json_schema, schema_text
 from pipeline.manifest.starter import manifest_for_settings, starter_manifest
 
@@ -17,7 +16,6 @@ __all__ = [
     "json_schema",
     "load_manifest",
     "manifest_for_settings",
-    "option_table",
     "options_from_python",
     "schema_text",
     "starter_manifest",

@@ -1,4 +1,4 @@
-"""A section's node against its model: the model's values, or each fault in our own words at its own place."""
+"""A section's node against its model: its values, or each fault in our words at its own place."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from pydantic import ValidationError
 
 from pipeline.manifest.options.rules import RULES
 from pipeline.manifest.options.types import LayerError
-from pipeline.manifest.run import RunSection
-from pipeline.manifest.section import Section
-from pipeline.manifest.sections import AxesSection, MatrixSection, PairSection, PresetSection, TopSection
+from pipeline.manifest.run_section import RunSection
+from pipeline.manifest.sections import AxesSection, MatrixSection, PairSection, PresetSection, Section, TopSection
 from pipeline.manifest.yaml.problems import Place, Problems, did_you_mean, shorten
 from pipeline.manifest.yaml.tree import ListNode, MapNode, Node, ScalarNode, describe, plain
 
@@ -21,7 +20,10 @@ _PAIR_KEYS = frozenset((*PairSection.model_fields, *MatrixSection.model_fields))
 
 
 class SectionFault(NamedTuple):
-    """A fault, its place, and the first key of the section that it lies under ("" for the section itself)."""
+    """A fault and its place.
+
+    `key` is the first key of the section that it lies under; "" is the section itself.
+    """
 
     key: str
     place: Place
@@ -29,7 +31,10 @@ class SectionFault(NamedTuple):
 
 
 def check(model: type[S], node: Node, problems: Problems, name: str) -> S | None:
-    """The section as `model`, or None with every fault noted in `problems`. `name` says what the section is."""
+    """The section as `model`, or None with every fault noted in `problems`.
+
+    `name` says what the section is.
+    """
     values, faults = find_faults(model, node, name)
     for fault in faults:
         problems.add(fault.place, fault.message)
@@ -51,7 +56,7 @@ def find_faults(model: type[S], node: Node, name: str) -> tuple[S | None, list[S
 
 
 class _Where(NamedTuple):
-    """Where a path of pydantic's ends in the tree: the section, the node, its key, and whether it is an item of a list."""
+    """Where a path of pydantic's ends in the tree."""
 
     section: type[Section]
     node: Node
@@ -60,7 +65,7 @@ class _Where(NamedTuple):
 
 
 def _locate(section: type[Section], node: Node, loc: Iterable[str | int]) -> _Where:
-    """Follow the path as far as the tree goes; names of union branches and unknown keys are passed over."""
+    """Follow the path as far as the tree goes; skip names of union branches and unknown keys."""
     key, is_item = "", False
     for step in loc:
         if (
@@ -116,7 +121,7 @@ def _place_inside(node: Node, path: tuple[str | int, ...]) -> Place:
     return node.place
 
 
-# ----------------------------------------------------------------------------------------------------------------- keys
+# --------------------------------------------------------------------------------------------- keys
 
 
 def _missing_key(model: type[Section], key: str) -> str:
@@ -161,7 +166,7 @@ def _has_options(section: type[Section]) -> bool:
     return RULES.keys() - {"preset"} <= section.model_fields.keys()
 
 
-# --------------------------------------------------------------------------------------------------------------- values
+# ------------------------------------------------------------------------------------------- values
 
 _RULES_BY_TYPE = {
     "string_type": "must be text",

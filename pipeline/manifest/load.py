@@ -13,9 +13,9 @@ from pipeline.manifest.check import check, find_faults
 from pipeline.manifest.options.overrides import Override, read_overrides
 from pipeline.manifest.options.precedence import NOTHING, Folders, Layer, LayerReader, Layers
 from pipeline.manifest.options.presets import Preset, all_presets
+from pipeline.manifest.pairs.choices import warn_of_path
 from pipeline.manifest.pairs.expand import Expansion
-from pipeline.manifest.pairs.paths import warn_of_path
-from pipeline.manifest.run import RunSection
+from pipeline.manifest.run_section import RunSection
 from pipeline.manifest.sections import MatrixSection, OptionsSection, PairSection, TopSection
 from pipeline.manifest.yaml.problems import WHOLE_FILE, Problems
 from pipeline.manifest.yaml.source import read_source
@@ -25,8 +25,9 @@ from pipeline.manifest.yaml.tree import ListNode, MapNode, Node, ScalarNode, com
 def load_manifest(path: str | os.PathLike[str], *, overrides: Sequence[Override] = ()) -> Manifest:
     """The manifest at `path` with `overrides` laid over every pair.
 
-    No picture is opened: a plain name whose file is missing fails its own pair later; a pattern must find something now.
-    Raises ManifestError with every problem, in the order of the file, those of overrides first.
+    No picture is opened: a plain name whose file is missing fails its own pair later; a pattern
+    must find something now. Raises ManifestError with every problem, in the order of the file,
+    those of overrides first.
     """
     file = Path(path)
     text, problems = read_source(file, os.fspath(path))
@@ -76,7 +77,10 @@ def _top_node(tree: Node | None, problems: Problems) -> MapNode:
 
 
 def _sound_sections(top: MapNode, problems: Problems) -> dict[str, Node]:
-    """The nodes of the sections that are at least of the right kind. Another version ends the reading: its rules differ."""
+    """The nodes of the sections that are at least of the right kind.
+
+    Another version ends the reading: its rules differ.
+    """
     _, faults = find_faults(TopSection, top, "a manifest")
     for fault in faults:
         problems.add(fault.place, fault.message)
@@ -87,7 +91,10 @@ def _sound_sections(top: MapNode, problems: Problems) -> dict[str, Node]:
 
 
 def _folders(file: Path, sections: Mapping[str, Node], problems: Problems) -> Folders:
-    """Given folders start at the manifest's own; left out, they are `input` and `output` of the working directory."""
+    """Given folders start at the manifest's own.
+
+    Left out, they are `input` and `output` of the working directory.
+    """
     beside = file.parent
 
     def folder(name: str) -> Path:
@@ -100,7 +107,10 @@ def _folders(file: Path, sections: Mapping[str, Node], problems: Problems) -> Fo
 
 
 def _defaults(node: Node | None, reader: LayerReader, presets: Mapping[str, Preset], problems: Problems) -> Layer:
-    """The layer of `defaults`. What its own preset overrules earns a warning, as nobody writes it for that."""
+    """The layer of `defaults`.
+
+    What its own preset overrules earns a warning, as nobody writes it for that.
+    """
     section: Any = None if node is None else check(OptionsSection, node, problems, "'defaults'")
     if node is None or section is None:
         return NOTHING

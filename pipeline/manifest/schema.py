@@ -1,6 +1,7 @@
-"""The manifest's JSON Schema, for editors: hover help, completion, and most mistakes seen while typing.
+"""The manifest's JSON Schema, for editors: help, completion, and most mistakes seen while typing.
 
-Draft 7, which is what editors' YAML support understands. The loader checks more than a schema can say.
+Draft 7, which is what editors' YAML support understands. The loader checks more than a schema can
+say.
 """
 
 from __future__ import annotations
@@ -11,8 +12,7 @@ from typing import Any
 from pydantic.json_schema import models_json_schema
 
 from pipeline.manifest.pairs.expand import MAX_PAIRS
-from pipeline.manifest.run import RunSection
-from pipeline.manifest.section import Section
+from pipeline.manifest.run_section import RunSection
 from pipeline.manifest.sections import (
     AxesSection,
     Blend,
@@ -21,6 +21,7 @@ from pipeline.manifest.sections import (
     OptionsSection,
     PairSection,
     PresetSection,
+    Section,
     TopSection,
 )
 
@@ -80,7 +81,10 @@ def _reference(name: str) -> dict[str, Any]:
 
 
 def _draft_7(schema: Any, names: dict[str, str]) -> Any:
-    """Without pydantic's made-up titles and empty defaults, and with references as draft 7 has them: without neighbours."""
+    """A schema of pydantic's in draft 7.
+
+    Without made-up titles and empty defaults, and with no neighbours beside references.
+    """
     if isinstance(schema, list):
         return [_draft_7(item, names) for item in schema]
     if not isinstance(schema, dict):

@@ -1,21 +1,64 @@
 """The sections of a manifest as pydantic models: what may stand where, in words that editors show.
 
-The options' fields are made from `Options`, so that a rule, a default and a description have one home. A section only
-holds what was written (`given`); what was left out is decided where the layers of settings are laid upon each other.
+The options' fields are made from `Options`, so that a rule, a default and a description have one
+home. A section only holds what was written (`given`); what was left out is decided where the layers
+of settings are laid upon each other.
 """
 
 from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag, WithJsonSchema, create_model
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    WithJsonSchema,
+    create_model,
+    model_validator,
+)
 
 from pipeline.manifest.options.rules import RULES
 from pipeline.manifest.options.types import option_type
 from pipeline.manifest.pairs.naming import DEFAULT_PATTERN
-from pipeline.manifest.section import Name, Section
 
-# -------------------------------------------------------------------------------------------------------------- options
+IGNORED_PREFIX = "x-"  # keys for the writer's own use, as a place for anchors
+
+Name = Annotated[str, Field(min_length=1)]
+
+
+class Section(BaseModel):
+    """A map with a fixed set of keys.
+
+    Keys that start with `x-` are ignored; any other unknown key is an error.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        allow_inf_nan=False,
+        protected_namespaces=(),
+        json_schema_extra={"patternProperties": {f"^{IGNORED_PREFIX}": {}}},
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_ignored_keys(cls, data: Any) -> Any:
+        if isinstance(data, dict) and any(key.startswith(IGNORED_PREFIX) for key in data):
+            return {key: value for key, value in data.items() if not key.startswith(IGNORED_PREFIX)}
+        return data
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """What was written, by key, in the order of the model's fields."""
+        written = self.model_fields_set
+        return {name: getattr(self, name) for name in type(self).model_fields if name in written}
+
+
+# ------------------------------------------------------------------------------------------ options
 
 
 def _option_fields(*, without: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -58,7 +101,7 @@ class _PresetBase(Section):
 PresetSection = create_model("PresetSection", __base__=_PresetBase, **_option_fields(without=("preset",)))
 PresetSection.__doc__ = _PresetBase.__doc__
 
-# ---------------------------------------------------------------------------------------------------------------- pairs
+# -------------------------------------------------------------------------------------------- pairs
 
 
 class Blend(Section):
@@ -113,7 +156,7 @@ class PairSection(_Painted):
     )
 
 
-# ------------------------------------------------------------------------------------------------------------- matrices
+# ----------------------------------------------------------------------------------------- matrices
 
 
 def _as_list(value: Any) -> Any:
@@ -130,7 +173,9 @@ StylePatterns = Annotated[list[Style], Field(min_length=1), BeforeValidator(_as_
 
 
 class _AxesBase(Section):
-    """The lists whose product is painted; the first list varies slowest. Any option may be an axis."""
+    """The lists whose product is painted; the first list varies slowest.
+    Any option may be an axis.
+    """
 
     content: Patterns = Field(
         description="Pictures to paint: names or patterns (`*`, `**`, `?`, `[abc]`); `!` takes away.",
@@ -153,7 +198,7 @@ def _axis_fields() -> dict[str, Any]:
 
 
 AxesSection = create_model("AxesSection", __base__=_AxesBase, **_axis_fields())
-AxesSection.__doc__ = _AxesBase.__doc__
+AxesSection.__doc__ = " ".join((_AxesBase.__doc__ or "").split())  # one line, as editors show it
 
 
 class _ExclusionBase(Section):
@@ -181,7 +226,7 @@ class MatrixSection(_Painted):
     )
 
 
-# ------------------------------------------------------------------------------------------------------------ the whole
+# ---------------------------------------------------------------------------------------- the whole
 
 
 class TopSection(Section):

@@ -21,12 +21,13 @@ from pipeline.printable import printable
 
 
 def starter_manifest(folder: Path, manifest: Path | None = None, styles: Sequence[Path] = ()) -> str:
-    """The text of a commented manifest for the pictures in `folder`/content and `folder`/style; it runs as it is.
+    """The text of a commented manifest for the pictures in a folder; it runs as it is.
 
-    With `styles`, pictures or folders of them, those are the styles, and the contents may lie in `folder` itself.
-    `manifest` is the file that it will be (left out: one in `folder`); paths are written relative to that. Results go to
-    `output` beside the folder, or in it where the manifest stands in it too.
-    Raises UsageError if there is no content or no style.
+    Contents are in `folder`/content and styles in `folder`/style. With `styles`, pictures or
+    folders of them, those are the styles, and the contents may lie in `folder` itself. `manifest`
+    is the file that it will be (left out: one in `folder`); paths are written relative to that.
+    Results go to `output` beside the folder, or in it if the manifest stands in it too. Raises
+    UsageError if there is no content or no style.
     """
     finder = PictureFinder(folder, folder / "output")
     style_axis = [_from(folder, style) for style in styles] or ["style/*"]
@@ -57,8 +58,9 @@ def starter_manifest(folder: Path, manifest: Path | None = None, styles: Sequenc
 def manifest_for_settings(settings: Mapping[str, Any]) -> str:
     """The text of a manifest that makes one picture again from the settings stored in it.
 
-    `settings` has `content` (a name), `style` (a list of {image, weight}), `output` and `options`. Raises UsageError where
-    they are not such settings, OptionError where an option has a value that this version does not know.
+    `settings` has `content` (a name), `style` (a list of {image, weight}), `output` and `options`.
+    Raises UsageError where they are not such settings, OptionError where an option has a value that
+    this version does not know.
     """
     try:
         styles = [(str(style["image"]), float(style.get("weight", 1.0))) for style in settings["style"]]
@@ -93,7 +95,7 @@ def manifest_for_settings(settings: Mapping[str, Any]) -> str:
 
 def _from(folder: Path, style: Path) -> str:
     """A picture, or all pictures of a folder, as a matrix names them: starting at `folder`."""
-    # Real paths, as a manifest's input folder is one: `..` behind a symbolic link is another folder.
+    # Real paths, as a manifest's input folder is one: `..` behind a link is another folder.
     name = os.path.relpath(os.path.realpath(style), os.path.realpath(folder))
     if style.is_dir():
         return posixpath.normpath(f"{glob.escape(name)}/*")
@@ -107,7 +109,10 @@ def _but_for(folder: Path, styles: Sequence[Path]) -> list[str]:
 
 
 def _found(finder: PictureFinder, axis: Sequence[str]) -> list[str]:
-    """The pictures of an axis that was made here: plain names, all of a folder (`*`, `art/*`), and `!` what is left out."""
+    """The pictures of an axis that was made here.
+
+    It has plain names, all of a folder (`*`, `art/*`), and `!` before what is left out.
+    """
     left_out = [part[1:] for part in axis if part.startswith("!")]
     found = []
     for part in axis[: len(axis) - len(left_out)]:
@@ -137,7 +142,7 @@ def _nothing_found(folder: Path, finder: PictureFinder, styles: Sequence[Path], 
 
 
 def _telling_apart(contents: Sequence[str], styles: Sequence[str]) -> str:
-    """The shortest pattern of output names that gives each pair its own, also where `a.jpg` lies beside `a.png`."""
+    """The shortest pattern of names that tells all pairs apart, `a.jpg` from `a.png` too."""
     content_fields = [picture_fields((name,), "content") for name in contents]
     style_fields = [picture_fields((name,), "style") for name in styles]
     for text in (DEFAULT_PATTERN, "{content.name}--{style.name}.png"):

@@ -1,4 +1,4 @@
-"""What needs a person: pairs that did not become pictures, grouped by reason, with the way out in words."""
+"""What needs a person: pairs that did not become pictures, by reason, with the way out."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ _STATUSES = ("failed", "quarantined", "interrupted", "not_started")  # most urge
 
 @dataclass(slots=True, kw_only=True)
 class Group:
-    """Pairs of one status that stopped for one reason. `title` and `fix` are for people; `fix` may be empty."""
+    """Pairs of one status that stopped for one reason.
+
+    `title` and `fix` are for people; `fix` may be empty.
+    """
 
     status: str
     title: str
@@ -25,7 +28,10 @@ class Group:
 
 
 def attention(report: Mapping[str, Any]) -> list[Group]:
-    """Groups of pairs that are neither new nor up to date: failures first, then larger groups before smaller ones."""
+    """Groups of pairs that are neither new nor up to date.
+
+    Failures come first, then larger groups before smaller ones.
+    """
     groups: dict[tuple[str, str], Group] = {}
     for pair in report["pairs"]:
         if pair["status"] in _STATUSES:
@@ -35,7 +41,10 @@ def attention(report: Mapping[str, Any]) -> list[Group]:
 
 
 def flagged(report: Mapping[str, Any]) -> dict[str, list[Mapping[str, Any]]]:
-    """Pairs whose numbers ask for a look at the picture, by the name of the flag; a pair may stand under several."""
+    """Pairs whose numbers ask for a look at the picture, by the name of the flag.
+
+    A pair may stand under several.
+    """
     by_name: dict[str, list[Mapping[str, Any]]] = {}
     for pair in report["pairs"]:
         for flag in pair["flags"]:
@@ -46,8 +55,8 @@ def flagged(report: Mapping[str, Any]) -> dict[str, list[Mapping[str, Any]]]:
 def retry_command(manifest: str, output: str, *, ascii_names: bool = False) -> str:
     """The shell command that tries one pair again. Safe to paste whatever the names are.
 
-    `--only` takes a pattern, so brackets and stars in the name are escaped; a character that would act on a terminal
-    (or, with `ascii_names`, is not ASCII) becomes `?`, which matches it.
+    `--only` takes a pattern, so brackets and stars in the name are escaped; a character that would
+    act on a terminal (or, with `ascii_names`, is not ASCII) becomes `?`, which matches it.
     """
 
     def shown(character: str) -> bool:
@@ -77,7 +86,8 @@ def _group(status: str, reason_class: str) -> Group:
     return Group(status=status, title=title, fix=fix)
 
 
-# Title and way out by `reason_class`: those of the errors in pipeline.errors, and the worker's `environment` and `bug`.
+# Title and way out by `reason_class`: those of the errors in pipeline.errors, and the worker's
+# `environment` and `bug`.
 _FAILURES = {
     "bad_image": (
         "Picture cannot be used",
@@ -145,3 +155,5 @@ _NOT_STARTED = {
         "Nothing is wrong with them. The next run paints them.",
     ),
 }
+
+REASON_CLASSES = tuple(dict.fromkeys(filter(None, (*_FAILURES, *_NOT_STARTED))))

@@ -1,13 +1,12 @@
-"""The geometry of the page's small drawings, loss curves and the bars of the trend. The template draws them."""
+"""The geometry of the page's drawings: loss curves, bars of the trend. The template draws them."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.job import loss_names
 from pipeline.report.quantities import duration, moment, significant
 
 # Units of the drawings' own coordinate systems; the style sheet decides how large they are shown.
@@ -30,7 +29,10 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class LossCurve:
-    """Losses over steps, on a logarithmic axis. `ticks` are (y, label); `description` is for who does not see it."""
+    """Losses over steps, on a logarithmic axis.
+
+    `ticks` are (y, label); `description` is for those who do not see the curve.
+    """
 
     lines: list[Line]
     ticks: list[tuple[float, str]]
@@ -57,16 +59,17 @@ class TrendColumn:
     words: str
 
 
-def loss_curve(trace: Sequence[Mapping[str, Any]]) -> LossCurve | None:
-    """The curve of a trace, or None if fewer than two readings can be drawn (a logarithm needs numbers above zero)."""
+def loss_curve(trace: Sequence[Mapping[str, Any]], parts: Iterable[str]) -> LossCurve | None:
+    """The curve of a trace, a line for each of its `parts`, the keys of a reading that are losses.
+
+    None if fewer than two readings can be drawn: a logarithm needs numbers above zero.
+    """
     readings = _thinned([reading for reading in trace if _drawable(reading.get("total")) and reading.get("step")])
     if len(readings) < 2:
         return None
     floor = _DEPTH * max(reading["total"] for reading in readings)
-    parts = {
-        part: [(r["step"], r[part]) for r in readings if _drawable(r.get(part), floor)] for part in loss_names(readings)
-    }
-    low, high = _decades([value for points in parts.values() for _, value in points])
+    drawn = {part: [(r["step"], r[part]) for r in readings if _drawable(r.get(part), floor)] for part in parts}
+    low, high = _decades([value for points in drawn.values() for _, value in points])
     first_step, last_step = int(readings[0]["step"]), int(readings[-1]["step"])
     span = max(last_step - first_step, 1)
 
@@ -79,7 +82,7 @@ def loss_curve(trace: Sequence[Mapping[str, Any]]) -> LossCurve | None:
 
     lines = [
         Line(part, " ".join(f"{x(step)},{y(math.log10(value))}" for step, value in points))
-        for part, points in parts.items()
+        for part, points in drawn.items()
         if len(points) > 1
     ]
     ends = readings[0]["total"], readings[-1]["total"]
@@ -88,9 +91,10 @@ def loss_curve(trace: Sequence[Mapping[str, Any]]) -> LossCurve | None:
 
 
 def trend(rows: Sequence[Mapping[str, Any]]) -> list[TrendColumn]:
-    """Bars of done, failed (with quarantined) and waiting (interrupted, not started) pairs, one column per run.
+    """One column per run: bars of done, failed and waiting pairs.
 
-    Pairs that were up to date are not drawn: they are no work, and would make every night look like the others.
+    Failed includes quarantined; waiting is interrupted and not started. Pairs that were up to date
+    are not drawn: they are no work, and would make every night look like the others.
     """
     stacks = [_stack(row["counts"]) for row in rows]
     tallest = max((sum(stack.values()) for stack in stacks), default=0)
@@ -141,6 +145,6 @@ def _decades(values: Sequence[float]) -> tuple[float, float]:
 
 
 def _tick_decades(low: float, high: float) -> list[int]:
-    """Every decade while they are few, else every second, third, ...: five labels are all that can be read."""
+    """Every decade while they are few, else every second or third: at most five can be read."""
     stride = math.ceil((high - low) / 4)
     return list(range(int(low), int(high) + 1, stride))

@@ -3,36 +3,33 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pipeline.job import Outcome
 from pipeline.report.quantities import percent, significant
 
-# A loss that falls this much within the last tenth of the steps has not settled: the picture would still change.
+# A loss that falls this much within the last tenth of the steps has not settled yet.
 STILL_FALLING = 0.01
 LAST_PART = 0.1
 
-# Line searches and Adam overshoot by a few percent on healthy runs; ten percent above the best is no longer noise.
+# Healthy runs overshoot by a few percent; ten percent above the best is no longer noise.
 ABOVE_BEST = 0.10
 
-# Pairs usually lose well over nine tenths of their style distance; one that keeps nine tenths looks like its content.
+# Pairs usually lose well over nine tenths of their style distance; one that keeps nine tenths looks
+# like its content.
 STYLE_KEPT = 0.9
 
 
 def flags(outcome: Outcome) -> list[dict[str, str]]:
-    """Remarks on a pair painted in this run, each `{"name": stable word, "text": sentence}`; none for other pairs."""
+    """Remarks on a pair painted in this run; none for other pairs.
+
+    Each is `{"name": stable word, "text": sentence}`.
+    """
     if outcome.status != "done":
         return []
-    found = {
-        "retried": _retried(outcome),
-        "loss_did_not_fall": _loss_did_not_fall(outcome),
-        "still_falling": _still_falling(outcome.trace),
-        "ended_above_best": _ended_above_best(outcome.trace),
-        "little_style": _little_style(outcome),
-        "stopped_early": _stopped_early(outcome),
-    }
-    return [{"name": name, "text": text} for name, text in found.items() if text]
+    found = ((name, remark(outcome)) for name, remark in FLAGS.items())
+    return [{"name": name, "text": text} for name, text in found if text]
 
 
 def _retried(outcome: Outcome) -> str | None:
@@ -48,9 +45,12 @@ def _loss_did_not_fall(outcome: Outcome) -> str | None:
     return f"The loss did not fall ({significant(first)} to {significant(last)}): check learning_rate and the weights."
 
 
-def _still_falling(trace: Sequence[dict[str, Any]]) -> str | None:
-    """Compares the best loss of the first nine tenths with the best of all: an overshoot at the end changes nothing."""
-    readings = _finite(trace)
+def _still_falling(outcome: Outcome) -> str | None:
+    """Compares the best loss of the first nine tenths with the best of all.
+
+    An overshoot at the end changes nothing.
+    """
+    readings = _finite(outcome.trace)
     if not readings:
         return None
     border = readings[-1][0] * (1 - LAST_PART)
@@ -63,8 +63,8 @@ def _still_falling(trace: Sequence[dict[str, Any]]) -> str | None:
     return f"The loss fell by {percent(fall)} in the last tenth of the steps: more steps would change the picture."
 
 
-def _ended_above_best(trace: Sequence[dict[str, Any]]) -> str | None:
-    readings = _finite(trace)
+def _ended_above_best(outcome: Outcome) -> str | None:
+    readings = _finite(outcome.trace)
     if not readings:
         return None
     best, last = min(total for _, total in readings), readings[-1][1]
@@ -102,3 +102,14 @@ def _finite(trace: Sequence[dict[str, Any]]) -> list[tuple[float, float]]:
     """(step, total loss) of the readings whose loss is a finite number."""
     pairs = ((reading.get("step"), reading.get("total")) for reading in trace)
     return [(step, total) for step, total in pairs if step is not None and total is not None and math.isfinite(total)]
+
+
+FLAGS: Mapping[str, Callable[[Outcome], str | None]] = {
+    "retried": _retried,
+    "loss_did_not_fall": _loss_did_not_fall,
+    "still_falling": _still_falling,
+    "ended_above_best": _ended_above_best,
+    "little_style": _little_style,
+    "stopped_early": _stopped_early,
+}
+"""Each flag's stable name, and what makes its sentence."""

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import jinja2
 
-from pipeline.errors import ExitCode
+from pipeline.errors import EXITS, ExitCode
 from pipeline.printable import printable
 from pipeline.report import drawings
 from pipeline.report.attention import attention
@@ -32,18 +32,22 @@ def render_html(
     thumbnails: Callable[[str], Mapping[str, Path]],
     history: Sequence[Mapping[str, Any]] = (),
 ) -> str:
-    """The page as text. `folder` is where it will lie: links are relative to it. For the rest see `write_reports`."""
+    """The page as text.
+
+    `folder` is where it will lie: links are relative to it. For the rest see `write_reports`.
+    """
     run = report["run"]
     links = Links(folder, thumbnails, inline=len(report["pairs"]) <= INLINE_PAIRS)
     earlier = [row for row in history if row["id"] != run["id"]]
     rows = [*earlier, history_row(report)][-_TREND_RUNS:]
-    mood, headline, explanation = _MOODS.get(run["exit_code"], _MOODS[ExitCode.BUG])
+    code = ExitCode(run["exit_code"])
+    mood, headline = _HEADLINES.get(code, _HEADLINES[ExitCode.BUG])
     return _template().render(
         verdict=verdict(report),
         stem=report_stem(run["shard"]),
         mood=mood,
         headline=headline if report["pairs"] or mood != "good" else "Nothing to do",
-        explanation=explanation,
+        explanation="" if code in _CAME_TO_ITS_END else EXITS[code].sentence,
         source=printable(run["manifest"]),
         when=moment(run["started"]),
         counts=[(status, words, report["counts"][status]) for status, words in STATUS_WORDS.items()],
@@ -82,7 +86,7 @@ class Measure(NamedTuple):
 def _health(
     report: Mapping[str, Any], row: Mapping[str, Any], earlier: Sequence[Mapping[str, Any]]
 ) -> Iterator[Measure]:
-    """The run's figures; none if nothing was painted, for then there is nothing to measure. `row` is the run's own."""
+    """The run's figures; none if nothing was painted. `row` is the run's own."""
     if not row["seconds_per_step"]:
         return
     yield Measure("Duration", duration(report["run"]["seconds"] or 0.0))
@@ -96,7 +100,7 @@ def _health(
 
 
 def _compared(speed: float | None, usual: float | None) -> tuple[str, bool]:
-    """This run's speed (seconds per step and megapixel) against the usual one, in words, and whether it is a worry."""
+    """A speed (seconds per step and megapixel) against the usual one, and whether it is a worry."""
     if not speed or not usual:
         return "", False
     slower = speed / usual - 1
@@ -105,29 +109,14 @@ def _compared(speed: float | None, usual: float | None) -> tuple[str, bool]:
     return f"{percent(abs(slower))} {'slower' if slower > 0 else 'faster'} than usual", slower > _SLOWER
 
 
-# By exit code: the page's colour, its headline, and what the code means for the reader.
-_MOODS = {
-    ExitCode.OK: ("good", "All well", ""),
-    ExitCode.SOME_FAILED: ("bad", "Needs attention", ""),
-    ExitCode.DEADLINE: ("wait", "Out of time", "The deadline came with pairs left. The next run goes on with them."),
-    ExitCode.SIGINT: (
-        "wait",
-        "Stopped by Ctrl-C",
-        "The run was stopped before its end. What is finished is safe; the next run goes on where this one stopped.",
-    ),
-    ExitCode.SIGTERM: (
-        "wait",
-        "Stopped by SIGTERM",
-        "The run was stopped before its end. What is finished is safe; the next run goes on where this one stopped.",
-    ),
-    ExitCode.ENVIRONMENT: (
-        "bad",
-        "Stopped by the machine",
-        "The machine, not a picture, stood in the way: see the warnings, and run stylize doctor.",
-    ),
-    ExitCode.BUG: (
-        "bad",
-        "Stopped by a bug",
-        "An error nobody foresaw ended the run; its traceback is in the log. What is finished is safe.",
-    ),
+# By exit code: the page's colour and headline. A run that ends with another code writes none.
+_HEADLINES = {
+    ExitCode.OK: ("good", "All well"),
+    ExitCode.SOME_FAILED: ("bad", "Needs attention"),
+    ExitCode.DEADLINE: ("wait", "Out of time"),
+    ExitCode.SIGINT: ("wait", "Stopped by Ctrl-C"),
+    ExitCode.SIGTERM: ("wait", "Stopped by SIGTERM"),
+    ExitCode.ENVIRONMENT: ("bad", "Stopped by the machine"),
+    ExitCode.BUG: ("bad", "Stopped by a bug"),
 }
+_CAME_TO_ITS_END = (ExitCode.OK, ExitCode.SOME_FAILED)  # the page says it all; no sentence on the code is needed

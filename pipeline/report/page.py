@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from pipeline.job import loss_names
 from pipeline.options import Options
 from pipeline.printable import printable
 from pipeline.report.attention import Group, failing, flagged, retry_command
@@ -22,13 +21,16 @@ from pipeline.report.quantities import duration, memory, percent, significant
 Rows = list[tuple[str, str]]
 """Names and values, in the order shown."""
 
-_BUILT_IN = Options().all_values()
+_BUILT_IN = Options().as_dict()
 _SHOWN_ELSEWHERE = ("steps", "precision", "seed")  # options with a place of their own among the numbers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Picture:
-    """A small picture: `source` is None if there is none, `link` is the full file's address if it is known."""
+    """A small picture.
+
+    `source` is None if there is none, `link` is the full file's address if it is known.
+    """
 
     kind: str
     caption: str
@@ -63,7 +65,10 @@ class PairView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupView:
-    """Pairs that need a person for one reason. Each has the command to retry it and, if so, since when it fails."""
+    """Pairs that need a person for one reason.
+
+    Each has the command to retry it and, if it failed before, since when.
+    """
 
     status: str
     title: str
@@ -92,7 +97,7 @@ def pair_view(pair: Mapping[str, Any], run: Mapping[str, Any], links: Links) -> 
         losses=list(_losses(pair["losses"])),
         options=list(_options(pair["options"], run["weights"]["name"])),
         meta=[(printable(key), printable(_shown(value))) for key, value in pair["meta"].items()],
-        curve=loss_curve(pair["trace"]),
+        curve=loss_curve(pair["trace"], _parts(pair["losses"])),
         flags=[printable(flag["text"]) for flag in pair["flags"]],
         notes=[printable(note) for note in pair["notes"]],
     )
@@ -153,7 +158,7 @@ def run_rows(run: Mapping[str, Any]) -> Rows:
 
 
 def _input(kind: str, caption: str, name: str | None, run: Mapping[str, Any], sources: Mapping[str, str]) -> Picture:
-    """A content or style picture, linked to its file where the input folder is known and the file lies below it."""
+    """A content or style picture, linked to its file if that lies below a known input folder."""
     below = run["input"] is not None and name is not None and not PurePosixPath(name).is_absolute()
     link = relative(str(PurePosixPath(run["input"], name))) if below and name is not None else None
     return Picture(kind=kind, caption=caption, source=sources.get(kind), link=link)
@@ -175,30 +180,35 @@ def _numbers(pair: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "Seed", str(pair["seed"])
 
 
+def _parts(losses: Mapping[str, Mapping[str, float | None]]) -> list[str]:
+    """The names of the losses: the total, then the terms of the objective in the report's order."""
+    return list(dict.fromkeys((*losses["first"], *losses["last"])))
+
+
 def _losses(losses: Mapping[str, Mapping[str, float | None]]) -> Iterator[tuple[str, str, str, str]]:
     """Parts that are zero from first to last have no weight, and are left out."""
-    for part in loss_names(losses.values()):
+    for part in _parts(losses):
         first, last = losses["first"].get(part), losses["last"].get(part)
         if first or last:
-            yield printable(part), significant(first), significant(last), _ratio(first, last)
+            yield part, significant(first), significant(last), _ratio(first, last)
 
 
 def _ratio(first: float | None, last: float | None) -> str:
-    """`0.7 %` for a part that fell, a factor for one that grew, as content does from a start at the content."""
+    """`0.7 %` for a part that fell, `× 17` for one that grew."""
     if not first or last is None:
         return ""
     return percent(last / first) if last <= first else f"× {significant(last / first)}"
 
 
 def _options(options: Mapping[str, Any], weights: str) -> Iterator[tuple[str, str]]:
-    """Options that differ from what is built in; weights only if they are not the run's, which the run's facts name."""
+    """Options that differ from what is built in; weights only if they are not the run's."""
     for name, value in options.items():
         if name not in _SHOWN_ELSEWHERE and value != _BUILT_IN.get(name) and (name, value) != ("weights", weights):
             yield printable(name), printable(_shown(value))
 
 
 def _shown(value: Any) -> str:
-    """A value as a person would write it: `0.05`, `conv1_1, conv2_1`, `conv1_1 0.7, conv2_1 0.3`."""
+    """A value as a person writes it: `0.05`, `conv1_1, conv2_1`, `conv1_1 0.7, conv2_1 0.3`."""
     if isinstance(value, Mapping):
         shares = set(map(str, value.values()))
         words = value if len(shares) == 1 else (f"{key} {_shown(item)}" for key, item in value.items())

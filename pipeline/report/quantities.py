@@ -1,4 +1,7 @@
-"""Numbers with their units, as people read them. Plain ASCII, so that mail, terminals and pages can share them."""
+"""Numbers with their units, as people read them.
+
+Plain ASCII, so that mail, terminals and pages can share them.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
 
 def duration(seconds: float) -> str:
-    """`0.4 s`, `42 s`, `3 m 20 s`, `5 h 12 m`, `2 d 3 h`: never more than two units, zeros left out."""
+    """`0.4 s`, `42 s`, `3 m 20 s`, `5 h 12 m`, `2 d 3 h`: at most two units, zeros left out."""
     if seconds < 9.95:  # shows as 9.9 s at most; from here on whole seconds say enough
         return f"{max(seconds, 0.0):.1f} s"
     if round(seconds) < _MINUTE:
@@ -35,7 +38,7 @@ def memory(size: float) -> str:
 
 
 def significant(value: float | None) -> str:
-    """Three significant digits: `0.0123`, `12.3`, `1.23e6`. A number that is missing or not finite reads `-`."""
+    """Three significant digits: `0.0123`, `12.3`, `1.23e6`; `-` if missing or not finite."""
     if value is None or not math.isfinite(value):
         return "-"
     text = f"{value:.3g}"
@@ -57,7 +60,7 @@ def count(number: int, noun: str) -> str:
 
 
 def moment(iso: str) -> str:
-    """An ISO time as `Tue 24 Nov 2026, 22:00`, in the zone it was written in; anything else unchanged."""
+    """An ISO time as `Tue 24 Nov 2026, 22:00`, in its own zone; anything else unchanged."""
     try:
         return datetime.fromisoformat(iso).strftime("%a %d %b %Y, %H:%M")
     except ValueError:

@@ -20,7 +20,10 @@ _WAYS_OUT = ("failed", "quarantined")  # statuses that a retry by hand can help
 
 
 def render_text(report: Mapping[str, Any], *, folder: Path | None = None) -> str:
-    """report.txt: the verdict, what needs a person, where the rest is. `folder` is where report.html lies, if known."""
+    """report.txt: the verdict, what needs a person, where the rest is.
+
+    `folder` is where report.html lies, if known.
+    """
     head = [verdict(report), _when(report), ""]
     tail = ["", *_where(report, folder)]
     body = [*_failures(report), *_remarks(report), *_warnings(report)] or ["Nothing needs attention."]
@@ -56,7 +59,7 @@ def _pairs_with_reasons(group: Group, manifest: str) -> Iterator[str]:
 
 
 def _remarks(report: Mapping[str, Any]) -> Iterator[str]:
-    """Quality flags, one line per kind, so that a hundred pictures with the same flag stay one line."""
+    """Quality flags, one line per kind: a hundred pictures with the same flag are one line."""
     for name, pairs in flagged(report).items():
         yield _line(f"Look at {count(len(pairs), 'picture')} ({name.replace('_', ' ')}): {_names(pairs)}")
 

@@ -1,4 +1,4 @@
-"""The machine as Linux shows it: GPUs, processor, memory of this process; and in what two settings differ."""
+"""The machine as Linux shows it: processors, GPUs, memory; and in what two settings differ."""
 
 from __future__ import annotations
 
@@ -10,9 +10,27 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from pipeline.job import RunSettings
 
-_GPUS = Path("/proc/driver/nvidia/gpus")  # a folder for each
+_GPUS = Path("/proc/driver/nvidia/gpus")  # a folder for each, named by its address on the bus
+
+
+def gpus() -> list[str]:
+    """The addresses of the NVIDIA GPUs that the driver shows."""
+    return sorted(path.name for path in _GPUS.glob("*"))
+
+
+def usable_processors() -> int:
+    """How many of the machine's logical processors this process may run on."""
+    return len(os.sched_getaffinity(0))
+
+
+def memory() -> tuple[int, int]:
+    """The machine's memory in bytes: all there is, and what is free for new programs."""
+    now = psutil.virtual_memory()
+    return now.total, now.available
 
 
 def devices(slots: int) -> list[str | None]:
@@ -20,15 +38,14 @@ def devices(slots: int) -> list[str | None]:
     TensorFlow must find it set before it is imported."""
     if slots == 1:
         return [None]
-    here = [str(i) for i, _ in enumerate(_GPUS.glob("*"))]
     given = os.environ.get("CUDA_VISIBLE_DEVICES")
-    gpus = here if given is None else [device for device in given.split(",") if device]
-    return [gpus[slot % len(gpus)] if gpus else None for slot in range(slots)]
+    ours = [str(i) for i in range(len(gpus()))] if given is None else [device for device in given.split(",") if device]
+    return [ours[slot % len(ours)] if ours else None for slot in range(slots)]
 
 
 def worker_threads(settings: RunSettings) -> int:
     """How many processor threads each worker gets."""
-    return settings.threads or max(1, len(os.sched_getaffinity(0)) // settings.workers)
+    return settings.threads or max(1, usable_processors() // settings.workers)
 
 
 def processor() -> str:

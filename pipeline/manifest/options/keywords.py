@@ -1,4 +1,4 @@
-"""Options given as keywords in Python, by the same rules and with the same messages as in a manifest."""
+"""Options as keywords in Python, by the rules and with the messages of a manifest."""
 
 from __future__ import annotations
 
@@ -25,10 +25,11 @@ _MAX_DEPTH = 4  # no option is deeper than a map or a list in a list
 
 
 def options_from_python(mapping: Mapping[str, Any]) -> Options:
-    """The options of keywords like `size=512, preset="fine"`; what is left out comes from the preset and the defaults.
+    """The options of keywords like `size=512, preset="fine"`.
 
-    Tuples count as lists, NumPy's numbers as numbers, `pathlib` paths as text; relative paths start at the working
-    directory. Raises OptionError naming every wrong option and what it may be.
+    What is left out comes from the preset and the defaults. Tuples count as lists, NumPy's numbers
+    as numbers, `pathlib` paths as text; relative paths start at the working directory. Raises
+    OptionError naming every wrong option and what it may be.
     """
     problems = Problems("", has_places=False)
     node = MapNode(_NOWHERE)

@@ -1,4 +1,7 @@
-"""Options set from outside of the manifest, by `--set option=value` or STYLIZE_SET: they win over everything in it."""
+"""Options set from outside of the manifest, by `--set option=value` or STYLIZE_SET.
+
+They win over everything in the manifest.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,10 @@ _START = Place(1, 1)
 
 @dataclass(frozen=True, slots=True)
 class Override:
-    """One option for every pair. `text` is read as a value in YAML; `origin` is how messages name it, like `--set`."""
+    """One option for every pair.
+
+    `text` is read as a value in YAML; `origin` is how messages name it, like `--set`.
+    """
 
     option: str
     text: str
@@ -30,9 +36,10 @@ class Override:
 def read_overrides(
     overrides: Sequence[Override], folders: Folders, presets: Mapping[str, Preset]
 ) -> tuple[Layer, list[Problem]]:
-    """The layer of all overrides, a later one winning over an earlier one, and everything wrong with them.
+    """The layer of all overrides, and everything wrong with them. A later one wins.
 
-    A relative path of `weights` starts at the working directory, where it was typed; one of `init` at the input folder.
+    A relative path of `weights` starts at the working directory, where it was typed; one of `init`
+    at the input folder.
     """
     layer: dict[str, Setting] = {}
     found: list[Problem] = []

@@ -1,4 +1,7 @@
-"""Layers of settings and how they are laid upon each other: built in < defaults < preset < matrix axis < pair < override."""
+"""Layers of settings, and which wins.
+
+Built in < defaults < preset < matrix axis < pair < override.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pipeline.manifest.options.rules import RULES
-from pipeline.manifest.pairs.paths import warn_of_path
+from pipeline.manifest.pairs.choices import warn_of_path
 from pipeline.manifest.yaml.problems import Place, Problems, shorten, suggestion
 from pipeline.manifest.yaml.tree import MapNode, Node
 from pipeline.options import Options
@@ -29,7 +32,7 @@ NOTHING: Layer = {}
 
 @dataclass(frozen=True, slots=True)
 class Folders:
-    """Where relative paths start: pictures below `input`, weights below `weights`; results go below `output`."""
+    """Where relative paths start: pictures, results and weights each have their folder."""
 
     input: Path
     output: Path
@@ -49,7 +52,10 @@ Origin = Callable[[Place], str]
 
 
 class LayerReader:
-    """Reads the options of sections into layers. `presets` may be named; the `faulty` ones were already told of."""
+    """Reads the options of sections into layers.
+
+    `presets` may be named; faults of the `faulty` ones were already noted.
+    """
 
     def __init__(
         self, folders: Folders, problems: Problems, presets: Collection[str], faulty: Collection[str] = ()
@@ -60,9 +66,10 @@ class LayerReader:
         self._faulty = faulty
 
     def layer(self, given: Mapping[str, Any], node: Node, origin: Origin) -> Layer | None:
-        """The layer of a section: `given` are its values, `node` tells their places, `origin` words a place.
+        """The layer of a section.
 
-        None, with the fault noted, if it names a preset that there is not.
+        `given` are its values, `node` tells their places, `origin` words a place. None, with the
+        fault noted, if it names a preset that there is not.
         """
         assert isinstance(node, MapNode)
         layer = {

@@ -1,4 +1,7 @@
-"""Presets: named sets of options to start from, the program's and the manifest's, with everything they extend laid in."""
+"""Presets: named sets of options to start from, with everything they extend.
+
+Some are the program's, others the manifest's.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,7 @@ from typing import Any
 
 from pipeline.manifest.check import check
 from pipeline.manifest.options.precedence import Folders, Layer, LayerReader, Origin
-from pipeline.manifest.section import IGNORED_PREFIX, Section
-from pipeline.manifest.sections import PresetSection
+from pipeline.manifest.sections import IGNORED_PREFIX, PresetSection, Section
 from pipeline.manifest.yaml.problems import Problems, shorten, suggestion
 from pipeline.manifest.yaml.source import read_source
 from pipeline.manifest.yaml.tree import MapNode, compose
@@ -22,7 +24,10 @@ _BUILT_IN_FILE = Path(__file__).with_name("presets.yaml")
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """A preset with what it extends already laid in. `layer` holds its options with where each value came from."""
+    """A preset with everything it extends.
+
+    `layer` holds its options with where each value came from.
+    """
 
     name: str
     summary: str
@@ -54,7 +59,10 @@ def builtin_presets() -> Mapping[str, Preset]:
 
 
 def all_presets(node: MapNode | None, problems: Problems, folders: Folders) -> Mapping[str, Preset]:
-    """The program's presets and the manifest's own ones (`node` is its `presets`); faulty ones are noted and left out."""
+    """The program's presets and the manifest's own ones, which stand in `node`.
+
+    Faulty ones are noted and left out.
+    """
     if node is None:
         return builtin_presets()
     return _resolve(

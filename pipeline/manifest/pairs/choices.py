@@ -1,23 +1,30 @@
-"""The pictures that a pair or a matrix names: plain names, patterns, names taken away by `!`, and blends of styles."""
+"""The pictures that a pair or a matrix names.
+
+They are plain names, patterns, names taken away by `!`, and blends of styles.
+"""
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.job import StyleImage
+from pipeline.manifest.options.rules import PICTURE_SUFFIXES
 from pipeline.manifest.pairs.naming import picture_fields
-from pipeline.manifest.pairs.paths import cut_by_comment, warn_of_path
 from pipeline.manifest.pairs.pictures import PictureFinder, matches
 from pipeline.manifest.yaml.problems import Problems, shorten
 from pipeline.manifest.yaml.tree import ListNode, MapNode, Node, ScalarNode
 
+_NOT_EXPANDED = re.compile(r"^~|\$[A-Za-z_{(]")
+_PICTURE_IN_COMMENT = re.compile(rf"\s+#.*?({'|'.join(re.escape(suffix) for suffix in PICTURE_SUFFIXES)})\b", re.I)
+
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A content, a style or a blend of styles: its names in the manifest, its files, and its fields of a pattern."""
+    """A content, a style or a blend: names in the manifest, files, and fields of a pattern."""
 
     names: tuple[str, ...]
     images: tuple[StyleImage, ...]
@@ -46,7 +53,7 @@ class Chooser:
         return self._named(role, node)
 
     def of_axis(self, role: str, node: Node) -> list[Picture] | None:
-        """The pictures of an axis in the order of its entries, each once; None with every fault noted."""
+        """The pictures of an axis in its order, each once; None with every fault noted."""
         items = node.items if isinstance(node, ListNode) else [node]
         taken_away = [item.text[1:] for item in items if isinstance(item, ScalarNode) and _is_negation(item)]
         chosen: dict[tuple[str, ...], Picture] = {}
@@ -132,3 +139,24 @@ def _is_negation(node: Node) -> bool:
 
 def _is_left(name: str, taken_away: Iterable[str]) -> bool:
     return not any(matches(pattern, name) for pattern in taken_away)
+
+
+def warn_of_path(node: Node, problems: Problems) -> None:
+    """Warn of `~` and `$`, which a shell would replace and nothing here does."""
+    if isinstance(node, ScalarNode) and (match := _NOT_EXPANDED.search(node.text)):
+        problems.warn(
+            node.place,
+            f"'{match.group()[0]}' in '{shorten(node.text)}' is taken as it stands, not expanded; write the path itself",
+        )
+
+
+def cut_by_comment(node: ScalarNode, problems: Problems) -> str | None:
+    """What to say of an unquoted `photo #1.jpg`, of which YAML leaves only `photo`; else None."""
+    if node.quoted or node.text.lower().endswith(PICTURE_SUFFIXES):
+        return None
+    rest = problems.line(node.place.line)[node.place.column - 1 + len(node.text) :]
+    match = _PICTURE_IN_COMMENT.match(rest)
+    if match is None:
+        return None
+    whole = node.text + rest[: match.end(1)]
+    return f"' #' starts a comment, so this name is only '{shorten(node.text)}'; quote it: \"{shorten(whole)}\""

@@ -1,4 +1,4 @@
-"""Pairs and matrices to jobs: names to files, layers to options, patterns to the names of outputs."""
+"""Pairs and matrices to jobs: names to files, layers to options, patterns to output names."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pipeline.job import Job
 from pipeline.manifest.options.agreement import disagreements
 from pipeline.manifest.options.precedence import NOTHING, Folders, Layer, LayerReader, Layers, Settled
 from pipeline.manifest.options.rules import RULES, canonical_layer
-from pipeline.manifest.pairs.choices import Chooser, Picture
+from pipeline.manifest.pairs.choices import Chooser, Picture, cut_by_comment, warn_of_path
 from pipeline.manifest.pairs.matrix import Combination, Matrix, read_matrix
 from pipeline.manifest.pairs.naming import (
     DEEP_SUFFIXES,
@@ -22,7 +22,6 @@ from pipeline.manifest.pairs.naming import (
     parse_pattern,
 )
 from pipeline.manifest.pairs.outputs import Outputs
-from pipeline.manifest.pairs.paths import cut_by_comment, warn_of_path
 from pipeline.manifest.pairs.pictures import PictureFinder
 from pipeline.manifest.sections import MatrixSection, PairSection
 from pipeline.manifest.yaml.problems import SHOWN_WIDTH, WHOLE_FILE, Place, Problems, shorten
@@ -47,7 +46,7 @@ class _Entry:
 
 
 class Expansion:
-    """Grows the jobs of a manifest entry by entry. Faults are noted; a faulty entry adds no jobs."""
+    """Adds the jobs of a manifest entry by entry. A faulty entry is noted and adds none."""
 
     def __init__(self, folders: Folders, reader: LayerReader, layers: Layers, problems: Problems) -> None:
         self.jobs: list[Job] = []
@@ -149,7 +148,7 @@ class Expansion:
         return not wrong
 
     def _has_clash(self, entry: _Entry, node: MapNode) -> bool:
-        """Whether an option is an axis and also set beside it, so that every value of the axis would paint the same."""
+        """Whether an option is an axis and also set beside it: each value would paint the same."""
         matrix = node.entries["matrix"].node
         assert isinstance(matrix, MapNode)
         clashes = [name for name in entry.layer if name in matrix.entries]

@@ -12,8 +12,7 @@ from pipeline.manifest.options.precedence import Layer, LayerReader, Setting
 from pipeline.manifest.pairs.choices import Chooser, Picture
 from pipeline.manifest.pairs.naming import Pattern
 from pipeline.manifest.pairs.pictures import matches
-from pipeline.manifest.section import IGNORED_PREFIX
-from pipeline.manifest.sections import MatrixSection
+from pipeline.manifest.sections import IGNORED_PREFIX, MatrixSection
 from pipeline.manifest.yaml.problems import Problems
 from pipeline.manifest.yaml.tree import ListNode, MapNode, Node
 
@@ -31,7 +30,7 @@ class Axis:
 
 @dataclass(frozen=True, slots=True)
 class Matrix:
-    """Axes, the first varying slowest, and what is excluded: for each exclusion, by axis, which choices it means."""
+    """Axes, the first varying slowest, and exclusions: by axis, which choices each means."""
 
     axes: tuple[Axis, ...]
     exclusions: tuple[Mapping[int, frozenset[int]], ...] = ()
@@ -82,7 +81,10 @@ def read_matrix(
     overrides: Layer,
     problems: Problems,
 ) -> Matrix | None:
-    """The matrix of an entry, or None with every fault noted. An axis that an override overrules has that one choice."""
+    """The matrix of an entry, or None with every fault noted.
+
+    An axis that an override sets has that one choice.
+    """
     matrix = node.entries["matrix"].node
     assert isinstance(matrix, MapNode)
     axes: list[Axis] = []
@@ -110,7 +112,10 @@ def read_matrix(
 def _exclusions(
     section: MatrixSection, node: MapNode, axes: Sequence[Axis], reader: LayerReader, problems: Problems
 ) -> list[Mapping[int, frozenset[int]]] | None:
-    """The exclusions; None with the fault noted where one names what is no axis. One without effect earns a warning."""
+    """The exclusions; None with the fault noted if one names what is no axis.
+
+    One without effect earns a warning.
+    """
     if not section.exclude:
         return []
     positions = {axis.name: index for index, axis in enumerate(axes)}

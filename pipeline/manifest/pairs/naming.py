@@ -1,6 +1,7 @@
-"""Names of outputs: patterns like `{content.stem}--{style.stem}.png`, and what may never be the name of an output.
+"""Names of outputs: patterns like `{content.stem}--{style.stem}.png`, and what is no name.
 
-The fields are read here and not by `str.format`, so that a pattern can reach nothing but the fields.
+The fields are read here and not by `str.format`, so that a pattern can reach nothing but the
+fields.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ _FIELD = re.compile(r"\{([^{}]*)\}")
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """A pattern, taken apart: literal text and field names in turn, starting and ending with text."""
+    """A pattern in parts: literal text and field names in turn, starting and ending with text."""
 
     parts: tuple[str, ...]
 
@@ -53,7 +54,10 @@ class Pattern:
 
 
 def parse_pattern(text: str) -> Pattern:
-    """The pattern of an `output`. Raises ValueError with a sentence for an unknown field or a stray brace."""
+    """The pattern of an `output`.
+
+    Raises ValueError with a sentence for an unknown field or a stray brace.
+    """
     parts = _FIELD.split(text)
     for field in parts[1::2]:
         if field not in FIELDS:
@@ -68,7 +72,7 @@ def parse_pattern(text: str) -> Pattern:
 
 
 def output_fault(name: str) -> str | None:
-    """Why a name cannot be an output's, as the rest of a sentence, or None. Names have forward slashes."""
+    """Why a name cannot be an output's, as the rest of a sentence, or None."""
     if name.startswith("/"):
         return "is an absolute path; outputs are named below the output folder"
     if not name.isprintable():
@@ -94,21 +98,22 @@ def output_fault(name: str) -> str | None:
 
 
 def identity(name: str) -> str:
-    """What two names have in common that some file system takes for one: case and Unicode form do not count."""
+    """Equal for names that some file system takes for one: case and Unicode form do not count."""
     if name.isascii():
         return name.lower()
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
 def picture_fields(names: tuple[str, ...], role: str) -> dict[str, str]:
-    """The fields of `content` or `style` for a picture's name, or those of a blend, joined by `+`."""
+    """The fields of `content` or `style` for a name, or for those of a blend, joined by `+`."""
     stems, bases, parents = [], [], []
     for name in names:
         parent, base = posixpath.split(name)
         stem, suffix = posixpath.splitext(base)
         stems.append(_tidy(stem))
         bases.append(_tidy(stem) + suffix if stem else _tidy(base))
-        # Outside of the input folder only the last folder's name is kept: a name cannot hold '..' or a root.
+        # Outside of the input folder only the last folder's name is kept: a name cannot hold '..'
+        # or a root.
         inside = not posixpath.isabs(parent) and ".." not in parent.split("/")
         folders = parent.split("/") if inside else [posixpath.basename(parent.rstrip("/."))]
         parents.append("/".join(_tidy(folder) for folder in folders if folder not in ("", ".")) or ".")
@@ -120,7 +125,7 @@ def picture_fields(names: tuple[str, ...], role: str) -> dict[str, str]:
 
 
 def option_field(value: Any) -> str:
-    """An option's value as a part of a name: numbers as short as they can be told apart, layers joined by `+`."""
+    """An option's value as a part of a name: numbers as short as possible, layers joined by `+`."""
     if isinstance(value, float):
         return repr(value).removesuffix(".0")
     if isinstance(value, Mapping):
@@ -132,7 +137,7 @@ def option_field(value: Any) -> str:
 
 
 def _tidy(text: str) -> str:
-    """Text of a file's name as a part of an output's name: no unlucky picture may stop the whole manifest."""
+    """A file's name, fit to be a part of an output's: no unlucky picture stops the manifest."""
     if not text.isprintable() or "/" in text or "\\" in text:
         text = "".join("_" if c in "/\\" or not c.isprintable() else c for c in text)
     if text.startswith((".", "-")):

@@ -1,4 +1,7 @@
-"""The outputs of a whole manifest: no two pairs may want one file, and no picture that is read may be written over."""
+"""The outputs of a whole manifest.
+
+No two pairs may want one file, and no picture that is read may be written over.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +53,7 @@ class Outputs:
         self._problems.add(place, message)
 
     def check(self, output_folder: Path, inputs: Iterable[Path]) -> None:
-        """Note the outputs that are also folders of others, that leave the output folder, or that are `inputs`."""
+        """Note outputs that are folders of others, leave the output folder, or are `inputs`."""
         root = os.path.realpath(output_folder)
         folders: dict[str, _Claim] = {}
         for claim in self._claims.values():

@@ -1,4 +1,4 @@
-"""Names and patterns of pictures, as a manifest gives them, to the files they stand for. No picture is opened here."""
+"""Names and patterns of pictures to the files they stand for. No picture is opened here."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ MAX_LISTED = 1_000_000  # names looked at; a pattern that starts at / would othe
 
 
 class PictureFinder:
-    """Finds pictures below the input folder. Folders are listed once; nothing below the output folder is ever found."""
+    """Finds pictures below the input folder.
+
+    Folders are listed once; nothing below the output folder is ever found.
+    """
 
     def __init__(self, input_folder: Path, output_folder: Path) -> None:
         self._input = os.fspath(input_folder)
@@ -32,20 +35,22 @@ class PictureFinder:
         self.unreadable: list[str] = []
 
     def is_pattern(self, name: str) -> bool:
-        """Whether a name is to be looked for: it has `*`, `?` or `[`, and there is no file of exactly that name."""
+        """Whether a name has `*`, `?` or `[`, and there is no file of exactly that name."""
         return _MAGIC.search(name) is not None and not os.path.lexists(os.path.join(self._input, name))
 
     def find(self, pattern: str) -> list[str]:
-        """The pictures that match, sorted; relative to the input folder unless the pattern is absolute.
+        """The pictures that match, sorted.
 
-        Raises ValueError with the end of a sentence if more than `MAX_LISTED` names would have to be looked at.
+        Their names are relative to the input folder unless the pattern is absolute. Raises
+        ValueError with the end of a sentence if more than `MAX_LISTED` names would have to be
+        looked at.
         """
         if pattern not in self._found:
             self._found[pattern] = sorted(self._walk(pattern))
         return self._found[pattern]
 
     def why_nothing(self, pattern: str) -> str:
-        """Why a pattern found nothing, as the end of a sentence; empty if there is no more to say."""
+        """Why a pattern found nothing, as the end of a sentence; empty if that is not known."""
         folder, _ = _split(pattern)
         path = os.path.join(self._input, folder)
         if not os.path.isdir(path):
@@ -75,7 +80,7 @@ class PictureFinder:
         while pending:
             folder, states = pending.pop()
             for name, is_folder, is_link in self._list(folder):
-                # `**` does not go through symbolic links, which may lead round in circles; a name does.
+                # `**` stops at symbolic links, which may lead round in circles; a name does not.
                 open_states = states if not (is_folder and is_link) else _without_any_folders(parts, states)
                 after = _step(parts, open_states, name)
                 if not after:
@@ -88,7 +93,10 @@ class PictureFinder:
         return found
 
     def _list(self, folder: str) -> list[tuple[str, bool, bool]]:
-        """The names in a folder, whether each is a folder, and a symbolic link. A folder that cannot be listed has none."""
+        """The names in a folder, whether each is a folder, and whether it is a symbolic link.
+
+        A folder that cannot be listed has none.
+        """
         if folder not in self._listed:
             path = os.path.join(self._input, folder)
             entries: list[tuple[str, bool, bool]] = []
@@ -132,14 +140,15 @@ def _parts(path: str) -> Sequence[str]:
 
 
 def _split(pattern: str) -> tuple[str, Sequence[str]]:
-    """The folder that a pattern names outright, and the parts from the first one with a wildcard on."""
+    """The folder before the first wildcard of a pattern, and the parts from there on."""
     parts = _parts(pattern)
     first = next((index for index, part in enumerate(parts) if _MAGIC.search(part)), len(parts) - 1)
     return os.path.join(*parts[:first]) if first else "", parts[first:]
 
 
-# A pattern is matched folder by folder. A state is the number of parts that are matched so far; several can hold at once,
-# as `**` stands for no folder or any number of them. So every folder is looked at once, whatever the pattern.
+# A pattern is matched folder by folder. A state is the number of parts that are matched so far;
+# several can hold at once, as `**` stands for no folder or any number of them. So every folder is
+# looked at once, whatever the pattern.
 
 
 def _start(parts: Sequence[str]) -> frozenset[int]:
@@ -174,7 +183,11 @@ def _without_any_folders(parts: Sequence[str], states: frozenset[int]) -> frozen
 
 
 def _part_matches(part: str, name: str) -> bool:
-    """Case counts, as on disk; hidden names must be named as such; Unicode forms are alike (macOS writes another one)."""
+    """Whether a name matches one part of a pattern.
+
+    Case counts, as on disk. Hidden names must be named as such. Unicode forms are alike, as macOS
+    writes another one.
+    """
     if part == name:
         return True
     if name.startswith(".") and not part.startswith("."):

@@ -1,4 +1,4 @@
-"""Everything that is wrong with one manifest, gathered while reading on, and told all at once in the file's order."""
+"""Everything that is wrong with one manifest, told all at once in the file's order."""
 
 from __future__ import annotations
 
@@ -30,7 +30,10 @@ WHOLE_FILE = Place(0, 0)
 
 
 class Problems:
-    """The problems and warnings of one source: a manifest, or the text of an override (then without places)."""
+    """The problems and warnings of one source.
+
+    That is a manifest, or the text of an override, which has no places.
+    """
 
     def __init__(self, file: str, text: str = "", *, has_places: bool = True) -> None:
         self.file = printable(file)
@@ -40,9 +43,10 @@ class Problems:
         self._warnings: dict[str, Place] = {}
 
     def add(self, place: Place, message: str) -> None:
-        """Note a problem. The same one is kept once: what an alias repeats is still written in one place.
+        """Note a problem, once: what an alias repeats is still written in one place.
 
-        Raises ManifestError at once after `MAX_PROBLEMS`: whoever has that many has one that was made many times.
+        Raises ManifestError at once after `MAX_PROBLEMS`: whoever has that many has one that was
+        made many times.
         """
         if len(self._found) == MAX_PROBLEMS:
             more = Problem(self.file, 0, 0, f"more than {MAX_PROBLEMS:,} problems; the rest was not looked at")
@@ -59,7 +63,9 @@ class Problems:
         self._warnings.setdefault(f"{self.at(place)}: {printable(message)}", place)
 
     def at(self, place: Place) -> str:
-        """`file:line:column`, as editors and terminals make it a link; only the file where there is no place."""
+        """`file:line:column`, which editors and terminals make a link; without a place only the
+        file.
+        """
         return f"{self.file}:{place.line}:{place.column}" if self._has_places and place.line else self.file
 
     @property
@@ -98,9 +104,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str | None:
     """The known word that `word` was most likely meant to be, or None."""
     if len(word) > SHOWN_VALUE:  # comparing is quadratic in the length, and nobody mistypes a key this long
         return None
-    close = difflib.get_close_matches(
-        word.lower(), islice(known, MAX_KNOWN), n=1, cutoff=0.6
-    )  # 0.6 is difflib's own default
+    close = difflib.get_close_matches(word.lower(), islice(known, MAX_KNOWN), n=1)
     return close[0] if close else None
 
 

@@ -1,6 +1,7 @@
-"""What a plain (unquoted) word of YAML means: YAML 1.2's core schema, a little stricter.
+"""What a word means: a plain (unquoted) one of YAML, or one with a unit (`45m`, `6GiB`, `06:00`).
 
-PyYAML follows YAML 1.1, where `1e4` is text, `22:30` is 1350, `017` is 15 and `no` is false: none of it what people mean.
+Plain words are read by YAML 1.2's core schema, a little stricter. PyYAML follows YAML 1.1, where
+`1e4` is text, `22:30` is 1350, `017` is 15 and `no` is false: none of it what people mean.
 """
 
 from __future__ import annotations
@@ -27,7 +28,10 @@ LARGEST_INTEGER = 2**63 - 1  # what JSON readers and NumPy hold in 64 bits
 
 
 def plain_scalar(text: str) -> ScalarValue:
-    """The value of an unquoted word. An integer beyond 64 bits stays text: a label may be one, and no option is."""
+    """The value of an unquoted word.
+
+    An integer beyond 64 bits stays text: a label may be one, and no option is.
+    """
     if text in _WORDS:
         return _WORDS[text]
     if text[0] not in _NUMBER_STARTS:
@@ -39,3 +43,45 @@ def plain_scalar(text: str) -> ScalarValue:
     if _FLOAT.fullmatch(text):
         return float(text)
     return text
+
+
+# --------------------------------------------------------------------------------- words with units
+
+DURATION = r"(?=[0-9])(?:[0-9]+d)?(?:[0-9]+h)?(?:[0-9]+m)?(?:[0-9]+s)?"
+SIZE = r"[0-9]+(?:\.[0-9]+)?(?:kB|KiB|MB|MiB|GB|GiB|TB|TiB)"
+TIME_OF_DAY = r"(?:[01]?[0-9]|2[0-3]):[0-5][0-9]"
+
+_SECONDS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
+# SI and IEC 80000-13: kB and its kin are powers of 1000, KiB and its kin powers of 1024.
+_BYTES = {
+    "kB": 1000, "MB": 1000**2, "GB": 1000**3, "TB": 1000**4,
+    "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3, "TiB": 1024**4,
+}  # fmt: skip
+_MAX_DIGITS = 12  # of one number: 30,000 years in seconds, 1 TB in bytes; keeps every product small
+
+
+def seconds(text: object) -> float:
+    """The seconds of `90s`, `45m`, `7h`, `1h30m` or `2d`; above 0."""
+    if isinstance(text, str) and re.fullmatch(DURATION, text):
+        parts = re.findall(r"([0-9]+)([dhms])", text)
+        if all(len(number) <= _MAX_DIGITS for number, _ in parts):
+            total = sum(int(number) * _SECONDS[unit] for number, unit in parts)
+            if total > 0:
+                return float(total)
+    raise ValueError("must be a duration with its unit, like 90s, 45m, 7h or 1h30m")
+
+
+def bytes_of_size(text: object) -> int:
+    """The bytes of `700MiB`, `6GiB` or `1.5GB`; above 0."""
+    if isinstance(text, str) and re.fullmatch(SIZE, text):
+        number, unit = re.fullmatch(r"([0-9.]+)(.*)", text).groups()  # type: ignore[union-attr]
+        if len(number) <= _MAX_DIGITS and (total := int(float(number) * _BYTES[unit])) > 0:
+            return total
+    raise ValueError("must be a size with its unit, like 700MiB or 6GiB")
+
+
+def time_of_day(text: object) -> str:
+    """`6:00` and `06:00` as `06:00`."""
+    if isinstance(text, str) and re.fullmatch(TIME_OF_DAY, text):
+        return text.zfill(5)
+    raise ValueError("must be a time of day from 00:00 to 23:59, like 06:00")

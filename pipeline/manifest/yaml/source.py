@@ -1,4 +1,7 @@
-"""A manifest's file to its text, or the reason why not: guards that cost nothing come before anything is parsed."""
+"""A manifest's file to its text, or the reason why not.
+
+Guards that cost nothing come before anything is parsed.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from pipeline.manifest.yaml.problems import WHOLE_FILE, Place, Problems, did_you
 
 MAX_BYTES = 2_000_000  # 2 MB: some 25,000 pairs written out; what is larger is a `matrix`, or no manifest
 _ENDINGS = (".yaml", ".yml")
-# What YAML calls printable (1.2, section 5.1); the first character outside of it is shown with its place.
+# What YAML calls printable (1.2, section 5.1).
 _NOT_PRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _LINE_END = re.compile(r"\r\n|[\n\r\x85\u2028\u2029]")
 

@@ -1,8 +1,9 @@
-"""YAML text to a tree of nodes that know their places, with every guard applied before anything is built or repeated.
+"""YAML text to a tree of nodes that know their places.
 
-The events of PyYAML's pure Python parser are taken one by one, so that a manifest that is too deep or too large is refused
-at the event that makes it so. Nothing here recurses and nothing is constructed but text, numbers, true, false and nothing.
-The parser in C is faster, but 200,000 open brackets end the process inside it.
+The events of PyYAML's pure Python parser are taken one by one, so that a manifest that is too deep
+or too large is refused at the event that makes it so, before anything is built or repeated. Nothing
+here recurses, and nothing is constructed but text, numbers, true, false and nothing. The parser in
+C is faster, but 200,000 open brackets end the process inside it.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ class ScalarNode:
 
 @dataclass(slots=True, eq=False)
 class ListNode:
-    """A list and its items. `size` counts the nodes below with aliases expanded, `height` the levels."""
+    """A list. `size` counts the nodes below with aliases expanded, `height` the levels."""
 
     place: Place
     items: list[Node] = field(default_factory=list)
@@ -230,7 +231,7 @@ class _Composer:
                 around.key = None
 
     def _text_or(self, key: Node) -> str:
-        """What was probably meant by a key that is no text: in `{style_weight: 0,5}` the 5 is one."""
+        """What was probably meant by a key that is no text, as the 5 in `{style_weight: 0,5}`."""
         before = self._problems.line(key.place.line)[: key.place.column - 1]
         if isinstance(key, ScalarNode) and (match := _WHOLE_AND_COMMA.search(before)):
             return f"a decimal number has a point: {match.group(1)}.{key.text}"
@@ -252,7 +253,7 @@ class _Composer:
             parent.entries[key.text] = Entry(key.place, node)
 
     def _merge(self, target: MapNode, source: Node, place: Place) -> None:
-        """Copy the entries that the map does not have itself; in a list of maps the first one wins."""
+        """Copy the entries that the map does not have; in a list of maps the first one wins."""
         for merged in source.items if isinstance(source, ListNode) else [source]:
             if not isinstance(merged, MapNode):
                 self._problems.add(place, f"'<<' merges maps, got {describe(merged)}; write '<<: *anchor-of-a-map'")

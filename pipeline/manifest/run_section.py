@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from pipeline.job import RunSettings
-from pipeline.manifest.options.units import DURATION, SIZE, TIME_OF_DAY, bytes_of_size, seconds, time_of_day
-from pipeline.manifest.section import Name, Section
+from pipeline.manifest.sections import Name, Section
+from pipeline.manifest.yaml.scalars import DURATION, SIZE, TIME_OF_DAY, bytes_of_size, seconds, time_of_day
 
 
 def _schema(pattern: str) -> WithJsonSchema:

@@ -1,0 +1,95 @@
+"""The tables of these pages that are made from the code: `python docs/tables.py` writes them anew.
+
+Each stands between two comments, `<!-- options -->` and `<!-- /options -->`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import EXITS
+from pipeline.manifest.options.presets import builtin_presets
+from pipeline.manifest.options.rules import RULES, OptionRule
+from pipeline.manifest.pairs.naming import option_field
+from pipeline.manifest.run_section import RunSection
+
+
+def option_table() -> str:
+    """The options as a Markdown table: name, values, default, meaning."""
+    rows = ((f"`{rule.name}`", _values(rule), _default(rule), rule.meaning) for rule in RULES.values())
+    return _table(("option", "values", "default", "meaning"), rows)
+
+
+def preset_table() -> str:
+    """The program's presets: name and summary."""
+    return _table(("preset", "what"), ((f"`{name}`", preset.summary) for name, preset in builtin_presets().items()))
+
+
+def run_table() -> str:
+    """The keys of a manifest's `run`: name, meaning, an example."""
+    fields = RunSection.model_fields.items()
+    rows = ((f"`{key}`", field.description or "", f"`{_yaml(field.examples)}`") for key, field in fields)
+    return _table(("key", "meaning", "example"), rows)
+
+
+def exit_table() -> str:
+    """The exit codes: number, meaning, what became of the run."""
+    rows = ((str(int(code)), exits.summary, exits.sentence) for code, exits in EXITS.items())
+    return _table(("exit code", "meaning", "in a sentence"), rows)
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
+    lines += ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def _yaml(examples: list[Any] | None) -> str:
+    """The first example as one would write it in a manifest."""
+    example = (examples or [""])[0]
+    return str(example).replace("'", '"')
+
+
+def _values(rule: OptionRule) -> str:
+    if rule.is_layers or rule.name == "preset":
+        return rule.expects.replace("'", "`")
+    words = " ".join(f"`{word}`" for word in rule.words)
+    if rule.is_path:
+        return f"{words}, {rule.path_noun}"
+    return ", ".join(part for part in (rule.number_noun, words) if part)
+
+
+def _default(rule: OptionRule) -> str:
+    value: Any = rule.default
+    if value is None:
+        return "see meaning"
+    if rule.is_layers:
+        weights = set(value.values())
+        each = f", {option_field(weights.pop())} each" if len(weights) == 1 and len(value) > 1 else ""
+        return ", ".join(f"`{layer}`" for layer in value) + each
+    return f"`{option_field(value)}`"
+
+
+TABLES: dict[str, tuple[str, Callable[[], str]]] = {
+    "docs/options.md": ("options", option_table),
+    "docs/presets.md": ("presets", preset_table),
+    "docs/manifest.md": ("run", run_table),
+    "README.md": ("exit codes", exit_table),
+}
+"""By page: the table's name and what makes it."""
+
+
+def with_table(page: str, text: str) -> str:
+    """The text of a page with its table as it is now."""
+    name, table = TABLES[page]
+    before, _, rest = text.partition(f"<!-- {name} -->\n")
+    _, end, after = rest.partition(f"<!-- /{name} -->")
+    return f"{before}<!-- {name} -->\n{table()}{end}{after}"
+
+
+if __name__ == "__main__":
+    for page in TABLES:
+        path = Path(__file__).resolve().parent.parent / page
+        path.write_text(with_table(page, path.read_text(encoding="utf-8")), encoding="utf-8")
