@@ -27,7 +27,7 @@ from typing import Any
 from benchmarks.figures import Figure, Section, table
 from benchmarks.machine import REPOSITORY
 from pipeline.batch.checkpoints import SAVE_SECONDS
-from pipeline.store.lock import run_lock
+from pipeline.store.disk import LocalStore
 from tests.chaos.project import environment, make_project
 
 UP_TO_DATE_PAIRS = 1000
@@ -82,7 +82,7 @@ def _at_rest(folder: Path, pairs: int, rounds: int) -> tuple[list[float], list[f
 
     seconds(0)  # reads the modules from the disk
     idle = [seconds(0) for _ in range(rounds)]
-    with run_lock(project.finished / ".pipeline", "benchmark"):
+    with LocalStore(project.finished).lock("benchmark"):
         return idle, [seconds(11) for _ in range(rounds)]
 
 

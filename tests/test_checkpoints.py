@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 from pipeline.batch import checkpoints
-from pipeline.batch.checkpoints import CheckpointManager, Unusable, load, save
+from pipeline.batch.checkpoints import CheckpointManager, Unusable, save
 from pipeline.batch.messages import Position, Resumed, Saved
 from pipeline.errors import BadImage, DiskFull, Diverged
 from pipeline.job import Reading
+from pipeline.store.disk import LocalStore
 from pipeline.stylize import Progress
 
 SETTING = {"threads": 2, "device": "CPU"}
@@ -37,8 +38,12 @@ PROGRESS = Progress(
 @pytest.fixture
 def path(tmp_path):
     path = tmp_path / "checkpoints/one.npz"
-    save(path, PROGRESS, key="k", environment=SETTING, side=64)
+    save(LocalStore(path.parent), path.name, PROGRESS, key="k", environment=SETTING, side=64)
     return path
+
+
+def load(path, **of):
+    return checkpoints.load(LocalStore(path.parent), path.name, **of)
 
 
 def test_what_is_loaded_is_what_was_saved_to_the_bit(path):
@@ -101,7 +106,7 @@ def manager(path, told=None, **changes):
         "longer_side": 64,
         "tell": told if told is not None else Told(),
     }
-    return CheckpointManager(path, **usual | changes)
+    return CheckpointManager(LocalStore(path.parent), path.name, **usual | changes)
 
 
 def ended(painting):

@@ -19,7 +19,7 @@ from pipeline.batch import driver, finish
 from pipeline.cli.console import JsonLines
 from pipeline.errors import DiskFull
 from pipeline.store import records
-from pipeline.store.disk import write_whole
+from pipeline.store.disk import LocalStore, write_whole
 
 
 @pytest.fixture
@@ -96,8 +96,8 @@ def test_a_picture_that_does_not_fit_ends_the_run_with_4_and_a_report(nights):
 
 
 def test_a_record_that_does_not_fit_ends_the_run(nights, monkeypatch):
-    def no_room(path: Path, content: object) -> None:
-        raise DiskFull(f"cannot write {path}: the disk is full; nothing was left behind")
+    def no_room(store: LocalStore, name: str, content: object) -> None:
+        raise DiskFull(f"cannot write {store.path(name)}: the disk is full; nothing was left behind")
 
     monkeypatch.setattr(records, "write_checksummed_json", no_room)
     report = nights.run()
@@ -106,24 +106,31 @@ def test_a_record_that_does_not_fit_ends_the_run(nights, monkeypatch):
     assert any("no record of dog.png was kept" in warning for warning in report["run"]["warnings"])
 
 
+def no_room_for(monkeypatch, prefix: str) -> None:
+    """The disk takes no file whose name begins so."""
+    write = LocalStore.write
+
+    def small_ones(store: LocalStore, name: str, data: bytes) -> None:
+        if name.startswith(prefix):
+            raise DiskFull(f"cannot write {store.path(name)}: the disk is full; nothing was left behind")
+        write(store, name, data)
+
+    monkeypatch.setattr(LocalStore, "write", small_ones)
+
+
 def test_a_report_that_cannot_be_written_is_said_and_is_code_4(nights, monkeypatch, capsys):
-    monkeypatch.setattr(finish, "write_whole", lambda path, _: (_ for _ in ()).throw(DiskFull(f"{path}: full")))
+    no_room_for(monkeypatch, "report")
     report = nights.run()
     assert report["run"]["exit_code"] == 4
     assert not list(nights.output.glob("report*"))
     said = capsys.readouterr().err
-    assert "report.json: full" in said
+    assert "report.json: the disk is full" in said
     assert "2 new - " in said
     assert " - exit 4 (environment)\n" in said
 
 
 def test_only_the_page_did_not_fit_and_the_numbers_tell_of_it(nights, monkeypatch):
-    def small_ones(path: Path, data: bytes) -> None:
-        if path.suffix == ".html":
-            raise DiskFull(f"cannot write {path}: the disk is full; nothing was left behind")
-        write_whole(path, data)
-
-    monkeypatch.setattr(finish, "write_whole", small_ones)
+    no_room_for(monkeypatch, "report.html")
     nights.run()
     report = nights.report()
     assert report["run"]["exit_code"] == 4

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from dataclasses import asdict, replace
 
 import pytest
@@ -20,7 +19,10 @@ from pipeline.job import Job, Manifest, Reading, RunSettings, StyleImage
 from pipeline.nst.tiling import in_words
 from pipeline.options import Options
 from pipeline.store.checksummed_json import write_checksummed_json
-from pipeline.store.records import KEY_SCHEMA, Record, State, pair_id
+from pipeline.store.disk import LocalStore
+from pipeline.store.keys import KEY_SCHEMA
+from pipeline.store.layout import HASHES, failure_name, record_name
+from pipeline.store.records import Record, State
 
 STEPS = 100
 OPTIONS = Options(size=256, steps=STEPS, precision="float32")
@@ -131,7 +133,9 @@ def test_a_plan_says_the_memory_that_one_worker_holds_in_its_turn(job, tmp_path)
         manifest = Manifest(
             file=tmp_path / "m.yaml", name="m", input=tmp_path, output=tmp_path / "out", run=run, pairs=tuple(jobs)
         )
-        return [row["memory_bytes"] for row in plan_rows(make_plan(manifest, State(manifest.output)), manifest)]
+        return [
+            row["memory_bytes"] for row in plan_rows(make_plan(manifest, State(LocalStore(manifest.output))), manifest)
+        ]
 
     small, large, middle = memory(2)
     assert small < middle < large
@@ -183,18 +187,18 @@ def test_nothing_is_known_of_a_content_that_cannot_be_opened(job):
 
 
 def test_the_pairs_painted_last_are_remembered_by_any_manifest(tmp_path):
-    state = State(tmp_path)
+    store = LocalStore(tmp_path)
+    state = State(store)
     assert state.recent() == []
-    state.records.mkdir(parents=True)
     for age, name in enumerate(["old", "damaged", "new", "newest"]):
-        path = state.record_path(name)
         record = Record(schema=KEY_SCHEMA, key="", sha256="", size=0, mtime_ns=0, outcome={"output": name})
-        write_checksummed_json(path, asdict(record))
+        write_checksummed_json(store, record_name(name), asdict(record))
+        path = store.path(record_name(name))
         if name == "damaged":
             path.write_bytes(path.read_bytes()[:-9])
         os.utime(path, (age, age))
-    (state.records / "hashes.json").write_text("{}")
-    shutil.copy(state.record_path("new"), state.records / f"{pair_id('held')}.failed.json")
+    store.write(HASHES, b"{}")
+    store.write(failure_name("held"), store.read(record_name("new")))
     assert [row["output"] for row in state.recent()] == ["old", "new", "newest"]
     assert [row["output"] for row in state.recent(2)] == ["new", "newest"]
 

@@ -16,7 +16,7 @@ from night_kit import Nights, failed, painted
 
 from pipeline.batch.messages import Killed
 from pipeline.errors import EXITS, ExitCode
-from pipeline.store.lock import run_lock
+from pipeline.store.disk import LocalStore
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -109,7 +109,7 @@ def test_10_the_deadline_with_pairs_left(nights, stylize):
 
 
 def test_11_another_run_within_two_seconds_and_in_words(nights, stylize):
-    with run_lock(nights.output / ".pipeline", "first"):
+    with LocalStore(nights.output).lock("first"):
         began = time.monotonic()
         done = stylize("run", "night.yaml", cwd=nights.project)
         events = stylize("run", "night.yaml", "--log-format", "json", cwd=nights.project).stderr.splitlines()
@@ -126,7 +126,7 @@ def test_130_and_143_while_waiting_for_another_run(nights, number, code):
     """In the middle of a pair: tests/test_run.py."""
     command = [sys.executable, "-m", "pipeline", "run", "night.yaml", "--wait", "5m"]
     environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
-    with run_lock(nights.output / ".pipeline", "first"):
+    with LocalStore(nights.output).lock("first"):
         run = subprocess.Popen(command, cwd=nights.project, env=environment, stderr=subprocess.PIPE, text=True)
         assert f"waiting for another run: process {os.getpid()} on " in run.stderr.readline()
         run.send_signal(number)

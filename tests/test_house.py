@@ -11,86 +11,95 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "pipeline"
 
-WORDS = {"errors", "job", "options", "printable"}
+WORDS = {"errors", "job", "options", "printable", "versions"}
 # Room or module -> (modules of ours, libraries) it may import. A module's own line comes before its room's; `studio.weights` is
 # standard library only, which is why the office and the night desk may ask it where the network is.
 ALLOWED: dict[str, tuple[set[str], set[str]]] = {
+    # floor 0: words
     "errors": (set(), set()),
-    "job": ({"options"}, set()),
-    "options": (set(), set()),
     "printable": (set(), set()),
-    "manifest": (WORDS | {"manifest"}, {"yaml", "pydantic", "pydantic_core"}),
+    "versions": (set(), set()),
+    "options": (set(), set()),
+    "job": ({"options"}, set()),
+    # the manifest, images, the network's shape
+    "manifest": (WORDS | {"manifest", "nst.network"}, {"yaml", "pydantic", "pydantic_core"}),
     "images": (WORDS | {"images"}, {"numpy", "PIL", "pillow_heif"}),
+    "nst.network": (set(), set()),
     "nst.weights": ({"errors"}, set()),
-    "nst.losses": (set(), {"tensorflow"}),
-    "nst.kernels": ({"errors", "options", "nst.weights"}, {"numpy", "h5py"}),
-    "nst.extractor": ({"options", "nst.kernels"}, {"tensorflow", "keras"}),
-    # TensorFlow inside one function that only the worker calls.
-    "nst.precision": (set(), {"tensorflow"}),
-    "nst.pyramid": (set(), set()),
-    "nst.tiling": ({"options"}, set()),
-    "nst.tiled": ({"options", "nst.objective", "nst.tiling", "nst.extractor"}, {"tensorflow", "numpy"}),
+    "nst.precision": (set(), {"tensorflow"}),  # inside one function, which only a worker calls
+    "nst.tiling": ({"options", "nst.network"}, set()),
+    "nst.geometry": ({"nst.network"}, set()),
+    "schedule": ({"errors", "options", "images.sizes", "nst.tiling"}, set()),
+    # tensors
+    "nst.kernels": ({"errors", "nst.network", "nst.weights"}, {"numpy", "h5py"}),
+    "nst.extractor": ({"nst.kernels", "nst.network"}, {"tensorflow", "keras"}),
+    "nst.normalization": (
+        {"nst.extractor", "nst.kernels", "nst.network", "nst.weights"},
+        {"tensorflow", "numpy"},
+    ),
+    "nst.terms": ({"options", "nst.terms"}, {"tensorflow"}),
+    "nst.objective": ({"options", "nst.terms"}, {"tensorflow"}),
+    # Evaluators name no term: they know what every term is.
+    "nst.evaluator": ({"nst.extractor", "nst.objective", "nst.terms.term"}, {"tensorflow"}),
+    "nst.tiled": (
+        {
+            *("nst.extractor", "nst.geometry", "nst.network", "nst.objective", "nst.terms.term"),
+            *("nst.tiling", "nst.combining"),
+        },
+        {"tensorflow"},
+    ),
+    "nst.combining": ({"nst.objective", "nst.terms.term"}, {"tensorflow"}),
     "nst.optimizers": (set(), {"tensorflow", "numpy"}),
     "nst.preconditioner": ({"nst.optimizers"}, {"tensorflow", "numpy"}),
-    "nst.objective": ({"options", "nst.losses"}, {"tensorflow"}),
     "nst.descent": ({"errors", "nst.optimizers"}, {"tensorflow", "numpy"}),
     "nst.engine": ({"options", "nst"}, {"tensorflow", "numpy"}),
-    "sizes": ({"errors", "options", "images", "nst"}, set()),
-    "stage_inputs": ({"options", "sizes", "images", "nst"}, {"numpy"}),
-    "stylize": (WORDS | {"stage_inputs", "sizes", "images", "manifest", "nst"}, {"tensorflow", "numpy", "PIL"}),
-    "report": (WORDS | {"report"}, {"jinja2", "markupsafe"}),
-    "store": (WORDS | {"store", "batch.selection", "batch.system.versions", "images.file_bytes"}, set()),
+    # one pair
+    "pictures": ({"options", "schedule", "images"}, {"numpy", "PIL"}),
+    "stage_inputs": ({"options", "pictures", "schedule", "images", "nst"}, {"numpy"}),
+    "stylize": (
+        WORDS | {"pictures", "schedule", "stage_inputs", "images", "manifest", "nst"},
+        {"tensorflow", "numpy", "PIL"},
+    ),
+    # what stands in an output folder; outcomes to pages
+    "store": (WORDS | {"store", "images.file_bytes", "nst.network"}, set()),
+    "report": (WORDS | {"report", "store"}, {"jinja2", "markupsafe"}),
+    # a night
     "batch.selection": (set(), set()),
-    "batch.system": (WORDS | {"batch.system"}, set()),
     "batch.messages": ({"errors", "job", "nst.weights"}, set()),
-    "batch.system.machine": (WORDS, {"psutil"}),
-    "batch.run_metadata": ({"job", "report.data", "batch.messages", "batch.system"}, set()),
-    "batch.estimates.cost": ({"options", "nst.pyramid", "nst.tiling"}, set()),
+    "batch.system": (WORDS | {"batch.system"}, {"psutil"}),
+    "batch.run_metadata": ({"job", "versions", "report.data", "batch.messages", "batch.system"}, set()),
+    "batch.estimates.cost": ({"options", "schedule", "nst.network", "nst.tiling"}, set()),
     "batch.estimates.estimator": (
-        WORDS | {"batch.estimates.cost", "images.inspection", "images.sizes", "nst.precision", "nst.tiling"},
+        WORDS | {"schedule", "batch.estimates.cost", "images.inspection", "nst.precision"},
         set(),
     ),
-    "batch.estimates.disk_space": (WORDS | {"batch.plan", "images.inspection", "images.sizes"}, set()),
+    "batch.estimates.disk_space": (WORDS | {"schedule", "store", "batch.plan", "images.inspection"}, set()),
     "batch.observer": (WORDS | {"batch.estimates", "batch.plan"}, set()),
     "batch.plan": (WORDS | {"batch.selection", "store", "images.inspection", "images.metadata", "nst.weights"}, set()),
     "batch.clean": (WORDS | {"store"}, set()),
-    "batch.results": (WORDS | {"batch.system", "batch.observer", "batch.plan", "store"}, set()),
+    "batch.results": (WORDS | {"batch.messages", "batch.system", "batch.observer", "batch.plan", "store"}, set()),
     # No engine by name: which one paints is the driver's choice.
     "batch.scheduler": (
         WORDS
         | {
-            "batch.engines.protocol",
-            "batch.estimates",
-            "batch.messages",
-            "batch.plan",
-            "batch.results",
-            "batch.system",
+            *("batch.engines.protocol", "batch.estimates", "batch.messages", "batch.plan"),
+            *("batch.results", "batch.system"),
         },
         set(),
     ),
     "batch.finish": (WORDS | {"batch", "report", "store"}, set()),
     "batch.driver": (WORDS | {"batch", "store"}, set()),
-    "batch.checkpoints": (
-        {"errors", "job", "store.disk", "batch.messages", "batch.system", "stylize"},
-        {"numpy"},
-    ),
-    "batch.inputs": ({"job", "images", "sizes"}, set()),
+    "batch.checkpoints": ({"errors", "job", "store", "batch.messages", "batch.system", "stylize"}, {"numpy"}),
     "batch.backend": (
-        {"job", "options", "batch.inputs", "batch.messages", "nst", "sizes", "stylize"},
+        {"job", "options", "pictures", "schedule", "batch.messages", "nst", "stylize"},
         {"tensorflow", "keras", "numpy"},
     ),
+    # No process, pipe or signal.
     "batch.painter": (
-        {
-            "errors",
-            "job",
-            "batch.backend",
-            "batch.checkpoints",
-            "batch.inputs",
-            "batch.messages",
-            "batch.system",
-            "images",
-            "store",
-            "stylize",
+        WORDS
+        | {
+            *("pictures", "schedule", "stylize", "images", "store", "nst.tiling"),
+            *("batch.backend", "batch.checkpoints", "batch.messages", "batch.system"),
         },
         set(),
     ),
@@ -100,6 +109,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
         {"psutil"},
     ),
     "batch.engines.worker": ({"batch.backend", "batch.checkpoints", "batch.messages", "batch.painter"}, set()),
+    # the front door
     "cli": (
         WORDS | {"cli", "report", "batch", "store", "manifest", "images", "nst.weights", "nst.precision"},
         {"click", "tqdm"},

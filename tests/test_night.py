@@ -17,6 +17,8 @@ from pipeline.cli.console import Lines, Quiet
 from pipeline.job import Reading
 from pipeline.manifest import load_manifest
 from pipeline.store.checksummed_json import read_checksummed_json, write_checksummed_json
+from pipeline.store.disk import LocalStore
+from pipeline.store.layout import checkpoint_name, record_name
 from pipeline.store.records import State
 
 
@@ -42,7 +44,7 @@ def test_the_longest_wanted_pair_is_painted_first(nights):
     manifest({name: int(name != "kept") for name in names})
 
     def plan():
-        made = make_plan(load_manifest(nights.project / "night.yaml"), State(nights.output))
+        made = make_plan(load_manifest(nights.project / "night.yaml"), State(LocalStore(nights.output)))
         return [step.job.output.removesuffix(".png") for step in made.pairs]
 
     assert plan() == plan() == ["urgent", "kept", "new", "twin", "old", "young"]
@@ -56,9 +58,16 @@ def lay_checkpoint(nights, output, key="k"):
     from pipeline.batch.checkpoints import save
     from pipeline.stylize import Progress
 
-    path = State(nights.output).checkpoint_path(output)
-    save(path, Progress(1, 2, 3.0, (), {"image": np.ones((4, 6, 3), np.float32)}), key=key, environment={}, side=64)
-    return path
+    store, name = LocalStore(nights.output), checkpoint_name(output)
+    save(
+        store,
+        name,
+        Progress(1, 2, 3.0, (), {"image": np.ones((4, 6, 3), np.float32)}),
+        key=key,
+        environment={},
+        side=64,
+    )
+    return store.path(name)
 
 
 DOG = "\n  - {content: content/dog.png, style: style/wave.png, output: dog.png}\n"
@@ -127,10 +136,10 @@ def test_another_manifests_checkpoint_goes_when_its_picture_stands(nights):
 
 def forge(nights, output, **changes):
     """Change what the record says of the pair's last painting."""
-    path = State(nights.output).record_path(output)
-    record = read_checksummed_json(path)
+    store, name = LocalStore(nights.output), record_name(output)
+    record = read_checksummed_json(store, name)
     record["outcome"] |= changes
-    write_checksummed_json(path, record)
+    write_checksummed_json(store, name, record)
 
 
 HERE = {"threads": 2, "device": "CPU", "processor": "8086", "tensorflow": "2.21.0"}

@@ -9,6 +9,7 @@ import pytest
 from night_kit import Nights, failed, painted, statuses
 
 from pipeline.report.text import render_text
+from pipeline.store.disk import LocalStore
 from pipeline.store.failures import QUARANTINE_AFTER, Failures
 
 
@@ -146,7 +147,7 @@ def test_a_failure_that_cannot_be_read_counts_as_none(nights):
         nights.run(failed("diverged"))
     for path in (nights.output / ".pipeline/records").glob("*.failed.json"):
         path.write_text(json.dumps({"output": "dog.png"}))
-    assert Failures(nights.output / ".pipeline/records").of("dog.png") is None
+    assert Failures(LocalStore(nights.output)).of("dog.png") is None
     assert set(statuses(nights.run()).values()) == {"done"}
 
 

@@ -21,6 +21,7 @@ from pipeline.report.flags import flags
 from pipeline.report.quantities import duration, memory, significant
 from pipeline.report.text import LINES, render_text
 from pipeline.report.write import write_reports
+from pipeline.store.disk import LocalStore
 
 HOSTILE_NAMES = (
     "<img src=x onerror=alert(1)>.png",
@@ -75,11 +76,11 @@ def one_of_each() -> list[Outcome]:
 def written(tmp_path: Path, report: dict[str, Any]) -> dict[str, str]:
     files: dict[str, str] = {}
 
-    def write(path: Path, data: bytes) -> None:
-        assert path.parent == tmp_path
-        files[path.name] = data.decode("utf-8")
+    class Written(LocalStore):
+        def write(self, name: str, data: bytes) -> None:
+            files[name] = data.decode("utf-8")
 
-    write_reports(tmp_path, report, thumbnails=lambda name: {}, write=write)
+    write_reports(Written(tmp_path), report, thumbnails=lambda name: {})
     return files
 
 

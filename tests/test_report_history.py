@@ -20,6 +20,10 @@ from pipeline.report.history import (
     sparkline,
     usual_speed,
 )
+from pipeline.store.disk import LocalStore
+from pipeline.store.layout import history_name
+
+NAME = "history.jsonl"
 
 
 def night(number: int, *outcomes: Any, **changes: Any) -> dict[str, Any]:
@@ -28,12 +32,12 @@ def night(number: int, *outcomes: Any, **changes: Any) -> dict[str, Any]:
 
 
 def test_rows_come_back_in_the_order_of_the_runs(tmp_path: Path) -> None:
-    path = tmp_path / ".pipeline" / "history.jsonl"
+    store, name = LocalStore(tmp_path), history_name()
     for number in range(1, 21):
-        append_history(path, night(number))
-    assert [row["id"] for row in read_history(path)] == [f"night-{number}" for number in range(7, 21)]
-    assert len(read_history(path, last=None)) == 20
-    assert read_history(path, last=0) == []
+        append_history(store, name, night(number))
+    assert [row["id"] for row in read_history(store, name)] == [f"night-{number}" for number in range(7, 21)]
+    assert len(read_history(store, name, last=None)) == 20
+    assert read_history(store, name, last=0) == []
 
 
 def test_a_row_keeps_what_nights_are_compared_by(tmp_path: Path) -> None:
@@ -55,42 +59,42 @@ def test_a_row_keeps_what_nights_are_compared_by(tmp_path: Path) -> None:
 
 
 def test_a_night_on_which_everything_fails_is_still_one_short_line(tmp_path: Path) -> None:
-    path = tmp_path / "history.jsonl"
-    append_history(path, night(1, *(outcome(f"{n}.png", "failed") for n in range(5000))))
+    store, path = LocalStore(tmp_path), tmp_path / NAME
+    append_history(store, NAME, night(1, *(outcome(f"{n}.png", "failed") for n in range(5000))))
     (line,) = path.read_text().splitlines()
     assert len(line) < 5000
     assert json.loads(line)["counts"]["failed"] == 5000
 
 
 def test_no_history_is_an_empty_history(tmp_path: Path) -> None:
-    assert read_history(tmp_path / "history.jsonl") == []
+    assert read_history(LocalStore(tmp_path), NAME) == []
     assert render_history([]) == "No runs yet.\n"
 
 
 def test_a_torn_last_line_is_left_out_with_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    path = tmp_path / "history.jsonl"
-    append_history(path, night(1))
-    append_history(path, night(2))
+    store, path = LocalStore(tmp_path), tmp_path / NAME
+    append_history(store, NAME, night(1))
+    append_history(store, NAME, night(2))
     path.write_bytes(path.read_bytes()[:-20])
     with caplog.at_level(logging.WARNING):
-        assert [row["id"] for row in read_history(path)] == ["night-1"]
+        assert [row["id"] for row in read_history(store, NAME)] == ["night-1"]
     assert f"{path}:2: not a whole line of history" in caplog.text
 
 
 def test_a_row_after_a_torn_line_is_not_swallowed_by_it(tmp_path: Path) -> None:
-    path = tmp_path / "history.jsonl"
-    append_history(path, night(1))
+    store, path = LocalStore(tmp_path), tmp_path / NAME
+    append_history(store, NAME, night(1))
     path.write_bytes(path.read_bytes()[:-1] + b'\n{"id": "night-2", "sta')
-    append_history(path, night(3))
-    assert [row["id"] for row in read_history(path)] == ["night-1", "night-3"]
+    append_history(store, NAME, night(3))
+    assert [row["id"] for row in read_history(store, NAME)] == ["night-1", "night-3"]
 
 
 @pytest.mark.parametrize("line", ["[1, 2]", "7", '{"id": 1}', "\xff\xfe", '{"counts": {"done": 1}}'])
 def test_lines_that_are_no_rows_are_left_out(tmp_path: Path, line: str) -> None:
-    path = tmp_path / "history.jsonl"
+    store, path = LocalStore(tmp_path), tmp_path / NAME
     path.write_bytes(line.encode("latin-1") + b"\n")
-    append_history(path, night(1))
-    assert [row["id"] for row in read_history(path)] == ["night-1"]
+    append_history(store, NAME, night(1))
+    assert [row["id"] for row in read_history(store, NAME)] == ["night-1"]
 
 
 @pytest.mark.parametrize(
@@ -109,24 +113,25 @@ def test_lines_that_are_no_rows_are_left_out(tmp_path: Path, line: str) -> None:
     ids=str,
 )
 def test_a_row_of_another_shape_is_left_out(tmp_path: Path, change: dict[str, Any]) -> None:
-    path = tmp_path / "history.jsonl"
-    append_history(path, night(1))
+    store, path = LocalStore(tmp_path), tmp_path / NAME
+    append_history(store, NAME, night(1))
     path.write_text(json.dumps(json.loads(path.read_text()) | change) + "\n" + "[" * 100_000 + "\n")
-    append_history(path, night(2))
-    assert [row["id"] for row in read_history(path)] == ["night-2"]
+    append_history(store, NAME, night(2))
+    assert [row["id"] for row in read_history(store, NAME)] == ["night-2"]
 
 
 def test_a_history_that_cannot_be_written_is_said_in_one_sentence(tmp_path: Path) -> None:
-    (tmp_path / "history.jsonl").mkdir()
+    (tmp_path / NAME).mkdir()
     with pytest.raises(OutputError, match=r"history\.jsonl cannot take this run's line of history \(Is a directory\)"):
-        append_history(tmp_path / "history.jsonl", night(1))
+        append_history(LocalStore(tmp_path), NAME, night(1))
 
 
 def test_a_history_that_cannot_be_read_is_empty_with_a_warning(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    (tmp_path / NAME).mkdir()
     with caplog.at_level(logging.WARNING):
-        assert read_history(tmp_path) == []
+        assert read_history(LocalStore(tmp_path), NAME) == []
     assert "the history cannot be read (Is a directory)" in caplog.text
 
 

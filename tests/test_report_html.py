@@ -20,6 +20,7 @@ from pipeline.report.drawings import loss_curve, trend
 from pipeline.report.history import history_row
 from pipeline.report.html import render_html
 from pipeline.report.links import INLINE_BYTES, INLINE_PAIRS
+from pipeline.store.disk import LocalStore
 
 ACTING = "[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"  # controls, bidi overrides, surrogates
 PARTS = ("total", "content", "style", "tv")
@@ -64,23 +65,23 @@ def page(
     outcomes: list[Outcome],
     *,
     folder: Path = Path("/nowhere"),
-    pictures: Mapping[str, Path] | None = None,
+    pictures: Mapping[str, str] | None = None,
     history: list[dict[str, Any]] | None = None,
     **changes: Any,
 ) -> Page:
     report = build_report(facts(**changes), outcomes)
-    return Page(render_html(report, folder=folder, thumbnails=lambda name: pictures or {}, history=history or []))
+    return Page(
+        render_html(report, store=LocalStore(folder), thumbnails=lambda name: pictures or {}, history=history or [])
+    )
 
 
 @pytest.fixture
-def pictures(tmp_path: Path) -> dict[str, Path]:
+def pictures(tmp_path: Path) -> dict[str, str]:
     """Three files in place of small pictures: the page reads their bytes and never decodes them."""
-    folder = tmp_path / ".pipeline" / "small"
-    folder.mkdir(parents=True)
-    paths = {kind: folder / f"{kind} #1.webp" for kind in ("content", "style", "result")}
-    for kind, path in paths.items():
-        path.write_bytes(kind.encode())
-    return paths
+    names = {kind: f".pipeline/small/{kind} #1.webp" for kind in ("content", "style", "result")}
+    for kind, name in names.items():
+        LocalStore(tmp_path).write(name, kind.encode())
+    return names
 
 
 def test_page_has_no_script_no_handler_and_no_address_outside() -> None:
@@ -102,7 +103,7 @@ def test_page_forbids_everything_it_does_not_need() -> None:
 
 @pytest.mark.parametrize("status", STATUSES)
 @pytest.mark.parametrize("name", HOSTILE_NAMES)
-def test_hostile_names_are_shown_as_harmless_text(name: str, status: str, pictures: dict[str, Path]) -> None:
+def test_hostile_names_are_shown_as_harmless_text(name: str, status: str, pictures: dict[str, str]) -> None:
     hostile = outcome(name, status, content=name, style=[name], reason=name, notes=[name], meta={name: name})
     shown = page([hostile], pictures=pictures, manifest=name, warnings=[name], notes=[name], host=name, command=[name])
     assert printable(name) in "".join(shown.texts) or printable(name) in str(shown.all("img"))
@@ -112,7 +113,7 @@ def test_hostile_names_are_shown_as_harmless_text(name: str, status: str, pictur
     assert not re.search(ACTING, "".join(shown.texts).replace("\n", ""))  # the template's own line ends
 
 
-def test_links_to_full_files_are_relative_quoted_and_lead_back_to_the_name(pictures: dict[str, Path]) -> None:
+def test_links_to_full_files_are_relative_quoted_and_lead_back_to_the_name(pictures: dict[str, str]) -> None:
     for name in HOSTILE_NAMES:
         (link,) = [a["href"] for a in page([outcome(name)], pictures=pictures).all("a") if a["href"].endswith("png")]
         assert re.fullmatch(r"\./[\w.~/%-]+", link, re.ASCII)
@@ -120,14 +121,14 @@ def test_links_to_full_files_are_relative_quoted_and_lead_back_to_the_name(pictu
         assert unquote(link, errors=errors) == f"./{name}"
 
 
-def test_content_and_style_are_linked_where_the_input_folder_is_known(pictures: dict[str, Path]) -> None:
+def test_content_and_style_are_linked_where_the_input_folder_is_known(pictures: dict[str, str]) -> None:
     linked = page([outcome(content="my photos/a#1.jpg")], pictures=pictures, input="../input").all("a")
     assert "./../input/my%20photos/a%231.jpg" in [a["href"] for a in linked]
     absolute = page([outcome(content="/srv/a.jpg", style=["/srv/b.jpg"])], pictures=pictures, input="../input").all("a")
     assert not [a for a in absolute if "srv" in a["href"]]
 
 
-def test_every_picture_has_words_for_those_who_do_not_see_it(pictures: dict[str, Path]) -> None:
+def test_every_picture_has_words_for_those_who_do_not_see_it(pictures: dict[str, str]) -> None:
     shown = page([outcome(), outcome("b.png", "failed"), outcome("c.png", "up_to_date")], pictures=pictures)
     assert len(shown.all("img")) == 6
     assert all(image["alt"].partition(": ")[2] for image in shown.all("img"))
@@ -135,7 +136,7 @@ def test_every_picture_has_words_for_those_who_do_not_see_it(pictures: dict[str,
 
 
 def test_pictures_of_a_small_run_stand_in_the_page_and_those_of_a_large_run_beside_it(
-    tmp_path: Path, pictures: dict[str, Path]
+    tmp_path: Path, pictures: dict[str, str]
 ) -> None:
     def sources(number: int) -> set[str]:
         outcomes = [outcome(f"{n}.png") for n in range(number)]
@@ -147,9 +148,9 @@ def test_pictures_of_a_small_run_stand_in_the_page_and_those_of_a_large_run_besi
     }
 
 
-def test_a_picture_that_is_gone_or_too_large_for_the_page_is_linked(tmp_path: Path, pictures: dict[str, Path]) -> None:
-    pictures["content"].unlink()
-    pictures["style"].write_bytes(bytes(INLINE_BYTES + 1))
+def test_a_picture_that_is_gone_or_too_large_for_the_page_is_linked(tmp_path: Path, pictures: dict[str, str]) -> None:
+    LocalStore(tmp_path).delete(pictures["content"])
+    LocalStore(tmp_path).write(pictures["style"], bytes(INLINE_BYTES + 1))
     sources = [image["src"] for image in page([outcome()], folder=tmp_path, pictures=pictures).all("img")]
     assert [source.startswith("./.pipeline/") for source in sources] == [True, True, False]
 
@@ -305,9 +306,9 @@ def test_trend_stacks_the_pairs_of_a_run_and_the_fullest_run_fills_the_height() 
     assert "2 new, 1 failed, 0 waiting" in full.words
 
 
-def test_a_thousand_pairs_make_a_page_below_thirty_megabytes(tmp_path: Path, pictures: dict[str, Path]) -> None:
+def test_a_thousand_pairs_make_a_page_below_thirty_megabytes(tmp_path: Path, pictures: dict[str, str]) -> None:
     trace = falling([1e6 / step for step in range(1, 301)])
     report = build_report(facts(), [outcome(f"{n}.png", trace=trace) for n in range(1000)])
-    source = render_html(report, folder=tmp_path, thumbnails=lambda name: pictures)
+    source = render_html(report, store=LocalStore(tmp_path), thumbnails=lambda name: pictures)
     assert source.count("<article") == 1000
     assert len(source.encode()) < 30e6

@@ -15,7 +15,7 @@ import numpy as np
 import psutil
 import pytest
 
-from pipeline.store.records import pair_id
+from pipeline.store.layout import pair_id
 
 pytestmark = pytest.mark.slow
 

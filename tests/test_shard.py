@@ -11,8 +11,7 @@ from night_kit import Nights, failed, statuses
 
 from pipeline.batch.selection import Selection, Shard
 from pipeline.errors import Locked
-from pipeline.store.disk import remove_parts
-from pipeline.store.lock import holders, run_lock
+from pipeline.store.disk import LocalStore
 
 NAMES = [f"{content}/{style}.png" for content in range(40) for style in range(25)]
 MANY = """
@@ -92,28 +91,32 @@ def test_an_empty_share_is_no_error(nights, stylize):
 
 
 def test_shards_of_one_division_share_an_output_and_nobody_else(tmp_path):
-    state = tmp_path / ".pipeline"
-    with run_lock(state, "first", shard=Shard(1, 3)), run_lock(state, "second", shard=Shard(2, 3)):
-        assert len(holders(state)) == 2
-        with pytest.raises(Locked, match=rf"process {os.getpid()} on .* \(run first\)"), run_lock(state, "whole"):
+    store = LocalStore(tmp_path)
+
+    def lock(run_id, shard=None):
+        return store.lock(run_id, shard=shard.suffix if shard else None)
+
+    with lock("first", Shard(1, 3)), lock("second", Shard(2, 3)):
+        assert len(store.holders()) == 2
+        with pytest.raises(Locked, match=rf"process {os.getpid()} on .* \(run first\)"), lock("whole"):
             pass
-        with pytest.raises(Locked, match=r"\(run second\)"), run_lock(state, "again", shard=Shard(2, 3)):
+        with pytest.raises(Locked, match=r"\(run second\)"), lock("again", Shard(2, 3)):
             pass
         with (
             pytest.raises(Locked, match=r"\(run first\), which divides it otherwise"),
-            run_lock(state, "other", shard=Shard(2, 2)),
+            lock("other", Shard(2, 2)),
         ):
             pass
-        with run_lock(state, "third", shard=Shard(3, 3)):
+        with lock("third", Shard(3, 3)):
             pass
-    assert holders(state) == []
+    assert store.holders() == ()
     with (
-        run_lock(state, "whole"),
+        lock("whole"),
         pytest.raises(Locked, match=r"\(run whole\)"),
-        run_lock(state, "late", shard=Shard(1, 3)),
+        lock("late", Shard(1, 3)),
     ):
         pass
-    with run_lock(state, "other", shard=Shard(2, 2)):
+    with lock("other", Shard(2, 2)):
         pass
 
 
@@ -122,7 +125,7 @@ def test_a_shard_spares_the_half_written_files_of_others(tmp_path):
     for path in (old, young):
         path.write_bytes(b"")
     os.utime(old, (time.time() - 4000,) * 2)
-    remove_parts(tmp_path, seconds_old=3600)
+    LocalStore(tmp_path).remove_parts(seconds_old=3600)
     assert [path.name for path in tmp_path.iterdir()] == [young.name]
 
 

@@ -15,7 +15,6 @@ import time
 import zipfile
 import zlib
 from collections.abc import Callable, Generator, Mapping
-from pathlib import Path
 from typing import IO, Any, TypeVar
 
 import numpy as np
@@ -24,7 +23,7 @@ from pipeline.batch.messages import Position, Resumed, Saved
 from pipeline.batch.system.machine import differences_between
 from pipeline.errors import BadOutput, Diverged, OutputError, StylizeError
 from pipeline.job import Reading
-from pipeline.store.disk import write_whole_by
+from pipeline.store.store import Store
 from pipeline.stylize import Progress
 
 SCHEMA = 2  # of the file; raised when its make-up changes
@@ -45,8 +44,8 @@ class Unusable(Exception):
     """A checkpoint that must not be gone on from. The message says why, for the pair's notes."""
 
 
-def save(path: Path, progress: Progress, *, key: str, environment: Mapping[str, Any], side: int) -> None:
-    """Write a checkpoint; `side` is the longer side in pixels of the picture at its stage. Raises as `write_whole` does."""
+def save(store: Store, name: str, progress: Progress, *, key: str, environment: Mapping[str, Any], side: int) -> None:
+    """Write a checkpoint; `side` is the longer side in pixels of the picture at its stage. Raises as `Store.write_by` does."""
     about = {
         "schema": SCHEMA,
         "key": key,
@@ -63,17 +62,17 @@ def save(path: Path, progress: Progress, *, key: str, environment: Mapping[str, 
     def write(file: IO[bytes]) -> None:
         np.savez(file, **entries)  # type: ignore[arg-type]  # the stubs take an entry for the flag allow_pickle
 
-    write_whole_by(path, write)
+    store.write_by(name, write)
 
 
-def load(path: Path, *, key: str, environment: Mapping[str, Any]) -> tuple[Progress, int] | None:
+def load(store: Store, name: str, *, key: str, environment: Mapping[str, Any]) -> tuple[Progress, int] | None:
     """Where the pair stood and the side of the picture then; None where there is no checkpoint.
 
     Raises Unusable where the file is damaged, or belongs to another key or environment.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:  # the archive's CRC-32s are checked in reading
-            contents = {name: np.array(file[name]) for name in file.files}
+        with store.open(name) as opened, np.load(opened, allow_pickle=False) as file:  # CRC-32s are checked in reading
+            contents = {entry: np.array(file[entry]) for entry in file.files}
         about = json.loads(contents.pop(_ABOUT).tobytes())
         if about["schema"] != SCHEMA:
             raise Unusable("its checkpoint is another version's")
@@ -82,7 +81,7 @@ def load(path: Path, *, key: str, environment: Mapping[str, Any]) -> tuple[Progr
             step=about["step"],
             seconds=about["seconds"],
             trace=tuple(Reading.from_row(row) for row in about["trace"]),
-            arrays={name.removeprefix(_ARRAY): array for name, array in contents.items()},
+            arrays={entry.removeprefix(_ARRAY): array for entry, array in contents.items()},
         )
         side = int(about["side"])
     except FileNotFoundError:
@@ -106,7 +105,8 @@ class CheckpointManager:
 
     def __init__(
         self,
-        path: Path,
+        store: Store,
+        name: str,
         *,
         key: str,
         environment: Mapping[str, Any],
@@ -115,7 +115,8 @@ class CheckpointManager:
         tell: Callable[[Resumed | Saved], None],
         save_seconds: float = SAVE_SECONDS,
     ) -> None:
-        self._path, self._key, self._environment, self._tell = path, key, environment, tell
+        self._store, self._name = store, name
+        self._key, self._environment, self._tell = key, environment, tell
         self._steps, self._longer_side, self._save_seconds = steps, longer_side, save_seconds
         self._last_save = time.monotonic()
         self._writing: threading.Thread | None = None
@@ -136,7 +137,7 @@ class CheckpointManager:
         except Exception as error:
             if isinstance(error, Diverged) or not isinstance(error, (StylizeError, MemoryError)):
                 self._finish()
-                self._path.unlink(missing_ok=True)
+                self._store.delete(self._name)
             raise
         finally:
             self._finish()
@@ -180,7 +181,7 @@ class CheckpointManager:
 
     def _found(self) -> Progress | None:
         try:
-            found = load(self._path, key=self._key, environment=self._environment)
+            found = load(self._store, self._name, key=self._key, environment=self._environment)
         except Unusable as unusable:
             self._drop(str(unusable))
             return None
@@ -194,11 +195,11 @@ class CheckpointManager:
 
     def _drop(self, why: str) -> None:
         self.notes = [f"{why}; painted from the start"]
-        self._path.unlink(missing_ok=True)
+        self._store.delete(self._name)
 
     def _write(self, progress: Progress, side: int) -> None:
         try:
-            save(self._path, progress, key=self._key, environment=self._environment, side=side)
+            save(self._store, self._name, progress, key=self._key, environment=self._environment, side=side)
         except (OutputError, BadOutput) as error:
             self._trouble = True
             self.notes.append(f"no checkpoint could be saved: {error}")

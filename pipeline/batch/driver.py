@@ -20,8 +20,7 @@ from pipeline.batch.selection import Selection
 from pipeline.batch.system.signals import Stop, stop_on_signals
 from pipeline.errors import DiskFull, OutputError, Stopped
 from pipeline.job import Manifest
-from pipeline.store.disk import remove_parts
-from pipeline.store.lock import run_lock
+from pipeline.store.disk import LocalStore
 from pipeline.store.records import State
 
 # A part file is written in seconds; the other shards' live ones are younger than this, whatever their machines' clocks say.
@@ -45,12 +44,13 @@ def run(
     """
     began = time.time()
     run_id = f"{datetime.datetime.now(datetime.UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
-    state = State(manifest.output)
+    state = State(LocalStore(manifest.output))
     with contextlib.ExitStack() as held:
         stopped = held.enter_context(stop_on_signals())
         waiting = _Waiting(observer, stopped)
-        held.enter_context(run_lock(state.folder, run_id, wait_seconds, selection.shard, waiting))
-        remove_parts(manifest.output, seconds_old=0.0 if selection.shard is None else _SURELY_DEAD_SECONDS)
+        shard = selection.shard.suffix if selection.shard else None
+        held.enter_context(state.store.lock(run_id, wait_seconds, shard, waiting))
+        state.store.remove_parts(seconds_old=0.0 if shard is None else _SURELY_DEAD_SECONDS)
         plan, scarce, trouble = _planned(manifest, state, selection, stopped)
         results = Results(manifest, state, observer, run_id)
         if scarce:

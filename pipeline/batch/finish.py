@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 from pipeline.batch.clean import useless_checkpoints
@@ -19,8 +18,7 @@ from pipeline.report.data import build_report, report_stem
 from pipeline.report.history import append_history, read_history
 from pipeline.report.text import render_text
 from pipeline.report.write import write_reports
-from pipeline.store.disk import write_whole
-from pipeline.store.records import pair_id
+from pipeline.store.layout import CHECKPOINTS, history_name, pair_id
 
 
 def finish(scheduler: Scheduler, *, began: float, command: tuple[str, ...], selection: Selection) -> dict[str, Any]:
@@ -36,7 +34,7 @@ def finish(scheduler: Scheduler, *, began: float, command: tuple[str, ...], sele
         state.hashes.save(whole=selection.whole)
     _sweep_checkpoints(results)
     report = _report(scheduler, began, command, selection)
-    _write(report, results, state.history_of(selection.shard))
+    _write(report, results, history_name(selection.shard.suffix if selection.shard else None))
     code = report["run"]["exit_code"]
     hook = manifest.run.on_success if code == 0 else manifest.run.on_failure
     if hook:
@@ -50,25 +48,21 @@ def _sweep_checkpoints(results: Results) -> None:
     finished = {pair_id(output) for output, done in over.items() if done}
     unfinished = {pair_id(output) for output, done in over.items() if not done}
     with suppress(OSError):
-        for path in useless_checkpoints(results.state, finished, unfinished):
-            path.unlink(missing_ok=True)
-        results.state.checkpoints.rmdir()  # if it is empty now
+        for name in useless_checkpoints(results.state.store, finished, unfinished):
+            results.state.store.delete(name)
+        results.state.store.prune(CHECKPOINTS)
 
 
-def _write(report: dict[str, Any], results: Results, history: Path) -> None:
+def _write(report: dict[str, Any], results: Results, history: str) -> None:
     """Write reports and history. What cannot be written makes exit code 4, and the text of the report is said instead."""
+    store = results.state.store
 
     def reports() -> None:
-        write_reports(
-            results.manifest.output,
-            report,
-            thumbnails=results.state.thumbnails,
-            write=write_whole,
-            history=read_history(history, last=30),
-        )
+        rows = read_history(store, history, last=30)
+        write_reports(store, report, thumbnails=results.state.thumbnails, history=rows)
 
     trouble = None
-    for write in (reports, lambda: append_history(history, report)):
+    for write in (reports, lambda: append_history(store, history, report)):
         try:
             write()
         except (OutputError, BadOutput) as error:

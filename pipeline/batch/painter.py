@@ -39,8 +39,9 @@ from pipeline.nst.tiling import in_words
 from pipeline.pictures import Pictures, open_pictures
 from pipeline.schedule import Machine as ScheduleMachine
 from pipeline.schedule import Schedule
-from pipeline.store.disk import write_whole
-from pipeline.store.records import State, pair_key
+from pipeline.store.disk import LocalStore
+from pipeline.store.keys import pair_key
+from pipeline.store.layout import checkpoint_name, thumbnail_name
 from pipeline.stylize import Painting, Progress, Stylization
 
 Tell = Callable[[Resumed | Saved], object]
@@ -113,7 +114,8 @@ class Painter:
             tell(message)
 
         return CheckpointManager(
-            State(command.folder).checkpoint_path(command.job.output),
+            LocalStore(command.folder),
+            checkpoint_name(command.job.output),
             key=key,
             environment={**environment, **command.versions},
             steps=command.job.options.steps,
@@ -191,16 +193,16 @@ def _write(command: Command, pictures: Pictures, result: Stylization, painted: P
         _metadata(command, pictures, painted),
         depth=job.options.depth,
     )
-    write_whole(command.folder / job.output, data)
+    LocalStore(command.folder).write(job.output, data)
     with suppress(OutputError):  # the picture stands; the record, which comes next, will meet the same trouble
         _write_thumbnails(command, pictures, result)
 
 
 def _write_thumbnails(command: Command, pictures: Pictures, result: Stylization) -> None:
-    state, style = State(command.folder), pictures.styles[0][0]
+    store, style = LocalStore(command.folder), pictures.styles[0][0]
     for which, pixels in (("content", pictures.content.pixels), ("style", style.pixels), ("result", result.pixels)):
         small = thumbnail(pixels.astype("float32"))
-        write_whole(state.thumbnail_path(command.job.output, which), small)
+        store.write(thumbnail_name(command.job.output, which), small)
 
 
 def _metadata(command: Command, pictures: Pictures, painted: Painted) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import functools
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 from pipeline.batch.selection import Selection
@@ -18,7 +18,9 @@ from pipeline.nst.weights import NetworkWeights, locate
 from pipeline.options import LEFT_OUT
 from pipeline.printable import printable
 from pipeline.store.failures import Failure, Failures
-from pipeline.store.records import KEY_SCHEMA, Record, State, pair_key
+from pipeline.store.keys import KEY_SCHEMA, pair_key
+from pipeline.store.records import Record, State
+from pipeline.store.store import Store
 
 Action = Literal["paint", "keep", "fail", "quarantined"]
 
@@ -71,13 +73,13 @@ def make_plan(
     ordered = sorted(wanted, key=lambda job: -job.priority)  # stable: the manifest's order among equals
     network = functools.cache(locate)
     sha256 = functools.cache(state.hashes.sha256)  # a picture of a matrix stands in hundreds of pairs
-    failures = Failures(state.records)
+    failures = Failures(state.store)
     pairs = []
     for job in ordered:
         check_cancelled()
         pair = _planned(job, state, network, sha256, selection.force)
         pairs.append(_held(pair, failures, manifest.run, retry=selection.retry_failed))
-    return Plan(pairs=tuple(_limited(_longest_wanted_first(pairs, state.output), selection.limit)))
+    return Plan(pairs=tuple(_limited(_longest_wanted_first(pairs, state.store), selection.limit)))
 
 
 def _planned(
@@ -92,11 +94,11 @@ def _planned(
             job=job, action="fail", reason=str(error), reason_class=error.reason_class, weights=weights, record=record
         )
 
-    picture = state.output / job.output
-    kept = record is not None and record.matches(picture)
+    picture = state.store.path(job.output)
+    kept = record is not None and record.matches(state.store, job.output)
     adopted = None
     action: Action = "paint"
-    if in_the_way := _in_the_way(picture, state.output):
+    if in_the_way := _in_the_way(state.store, job.output):
         action, reason = (
             "fail",
             f"{printable(in_the_way)} is no {'file' if in_the_way == picture else 'folder'}; {_MOVE}",
@@ -133,13 +135,13 @@ _MOVE = "move what stands there, or change the output"
 _MOVE_IT = "move it, change the output, or use --force"
 
 
-def _in_the_way(picture: Path, output: Path) -> Path | None:
+def _in_the_way(store: Store, output: str) -> Path | None:
     """What stands where the picture, or a folder above it, has to be, and is none."""
-    for folder in picture.parents:
-        if folder == output:
-            break
+    for above in PurePosixPath(output).parents[:-1]:
+        folder = store.path(str(above))
         if os.path.lexists(folder) and not folder.is_dir():
             return folder
+    picture = store.path(output)
     return picture if os.path.lexists(picture) and not picture.is_file() else None
 
 
@@ -155,7 +157,7 @@ def _held(pair: PlannedPair, failures: Failures, settings: RunSettings, *, retry
     return replace(pair, action="quarantined", reason=reason, reason_class=failure.reason_class, failure=failure)
 
 
-def _longest_wanted_first(pairs: Sequence[PlannedPair], output: Path) -> list[PlannedPair]:
+def _longest_wanted_first(pairs: Sequence[PlannedPair], store: Store) -> list[PlannedPair]:
     """The pairs, in order of priority as they come, with those that paint in the order of `Plan` at the places that they have.
 
     So that a scheduler that is too short every scheduler gets round to all its pairs.
@@ -163,7 +165,7 @@ def _longest_wanted_first(pairs: Sequence[PlannedPair], output: Path) -> list[Pl
 
     def painted_ns(pair: PlannedPair) -> int:
         try:
-            return (output / pair.job.output).stat().st_mtime_ns
+            return store.fingerprint(pair.job.output).mtime_ns
         except OSError:  # not painted yet, or lost
             return 0
 

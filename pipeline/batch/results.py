@@ -16,6 +16,7 @@ from pipeline.batch.system.machine import differences_between
 from pipeline.errors import ExitCode, StylizeError
 from pipeline.job import Job, Manifest, Outcome, Painted, ShownNames, Status, shown_name
 from pipeline.store.failures import Failure, Failures, circumstances
+from pipeline.store.layout import checkpoint_name, log_name
 from pipeline.store.records import State
 
 # What is kept of a picture that is right. Of it, what tonight's manifest says itself is taken from there.
@@ -30,11 +31,11 @@ class Results:
 
     def __init__(self, manifest: Manifest, state: State, observer: Observer, run_id: str) -> None:
         self.manifest, self.state, self.observer, self.run_id = manifest, state, observer, run_id
-        self.log = state.history / f"{run_id}.log"
+        self.log = state.store.path(log_name(run_id))
         self.outcomes: dict[str, Outcome] = {}
         self.codes: list[ExitCode] = []
         self.warnings: list[str] = list(manifest.warnings)
-        self._failures = Failures(state.records)
+        self._failures = Failures(state.store)
         self._tries: dict[str, int] = {}
 
     def begin_try(self, pair: PlannedPair) -> None:
@@ -59,7 +60,7 @@ class Results:
         self._record(outcome)
         self._failures.forget(pair.job.output)
         with suppress(OSError):
-            self.state.checkpoint_path(pair.job.output).unlink()
+            self.state.store.delete(checkpoint_name(pair.job.output))
         return outcome
 
     def kept(self, pair: PlannedPair) -> Outcome:
@@ -155,9 +156,8 @@ class Results:
     def write_log(self, text: str) -> None:
         """Add to the run's log; a disk that takes no more loses it."""
         with suppress(OSError):
-            self.log.parent.mkdir(parents=True, exist_ok=True)
-            with self.log.open("a", encoding="utf-8", errors="backslashreplace") as log:
-                log.write(text + "\n")
+            line = f"{text}\n".encode(errors="backslashreplace")
+            self.state.store.append(log_name(self.run_id), line)
 
     def _record(self, outcome: Outcome) -> None:
         """Keep the record; without it the next run finds the key in the picture itself."""

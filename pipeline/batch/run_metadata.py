@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pipeline.batch.messages import Machine
-from pipeline.batch.system.versions import version
 from pipeline.job import Manifest
 from pipeline.report.data import RunMetadata
+from pipeline.versions import version
 
 
 def run_metadata(

@@ -29,9 +29,9 @@ from pipeline.batch.results import Results
 from pipeline.batch.system.deadline import end_of_run
 from pipeline.batch.system.machine import worker_threads
 from pipeline.batch.system.signals import Stop
-from pipeline.batch.system.versions import version
 from pipeline.errors import EnvironmentProblem, ExitCode, OutOfMemory, StylizeError, WorkerDied
 from pipeline.job import RunSettings
+from pipeline.versions import version
 
 # Classes of failures whose second try gets the machine for itself: memory that ran out was perhaps another worker's doing.
 _WANTS_ROOM = frozenset({OutOfMemory.reason_class, WorkerDied.reason_class})

@@ -10,10 +10,10 @@ from contextlib import suppress
 import click
 
 from pipeline.batch.system.machine import gpus, memory, usable_processors
-from pipeline.batch.system.versions import version
 from pipeline.errors import ExitCode, StylizeError, WeightsError
 from pipeline.nst.precision import fast_flags
 from pipeline.nst.weights import IMAGENET_MD5, IMAGENET_URL, eight_bit_path, fetch, imagenet_path, locate
+from pipeline.versions import version
 
 _PACKAGES = ("tensorflow", "tensorflow-cpu", "keras", "pillow", "pillow-heif", "pyyaml", "pydantic", "click", "numpy")
 

@@ -15,7 +15,8 @@ from pipeline.job import Job, Manifest
 from pipeline.printable import printable
 from pipeline.report.data import report_stem
 from pipeline.report.quantities import duration, in_about
-from pipeline.store.lock import holders
+from pipeline.store.disk import LocalStore
+from pipeline.store.layout import LOCK
 from pipeline.store.records import State
 
 _WIDEST = 100  # columns of prose; longer lines are hard to read
@@ -29,7 +30,9 @@ def plan_rows(plan: Plan, manifest: Manifest) -> list[dict[str, Any]]:
     `guess` says that these were not learnt from this output folder.
     """
     estimator = Estimator(
-        State(manifest.output).recent(), threads=worker_threads(manifest.run), max_memory=manifest.run.max_memory
+        State(LocalStore(manifest.output)).recent(),
+        threads=worker_threads(manifest.run),
+        max_memory=manifest.run.max_memory,
     )
     rows = []
     held = 0  # by the one worker that paints all of them: TensorFlow keeps for the next pair what the last one needed
@@ -100,22 +103,22 @@ def _value(value: Any) -> str:
 
 def last_report_file(output: Path, suffix: str, shard: Shard | None = None) -> str:
     """The text of OUTPUT/report.txt or report.json. Raises UsageError where no run has left one."""
-    path = output / f"{report_stem(str(shard) if shard else None)}.{suffix}"
+    store, name = LocalStore(output), f"{report_stem(str(shard) if shard else None)}.{suffix}"
     try:
-        return path.read_text(encoding="utf-8")
+        return store.read(name).decode()
     except OSError as error:
-        raise UsageError(f"no report at {path}: {error.strerror}; 'stylize run' writes it") from error
+        raise UsageError(f"no report at {store.path(name)}: {error.strerror}; 'stylize run' writes it") from error
 
 
 def status_text(output: Path) -> str:
     """Whether somebody holds the output folder's lock, and the first line of the last report."""
-    state = State(output).folder
-    going_on = [f"a run is going on: {printable(holder)}" for holder in holders(state)]
-    used = (state / "lock").exists()
+    store = LocalStore(output)
+    going_on = [f"a run is going on: {printable(holder)}" for holder in store.holders()]
+    used = store.exists(LOCK)
     lines = going_on or ["no run is going on" if used else f"no run has used {printable(output)} yet"]
-    for report in sorted(output.glob("report*.txt")):
-        which = report.name.removeprefix("report").removesuffix(".txt").lstrip(".").replace("-", " ")
-        verdict = report.read_text(encoding="utf-8").splitlines()[0]
+    for report in (entry.name for entry in store.list("report") if entry.name.endswith(".txt")):
+        which = report.removeprefix("report").removesuffix(".txt").lstrip(".").replace("-", " ")
+        verdict = store.read(report).decode().splitlines()[0]
         lines.append(f"last run{f' of shard {which}' if which else ''}: {printable(verdict)}")
     return "\n".join(lines)
 

@@ -78,7 +78,10 @@ def status(manifest: Path | None, output: Path | None) -> int:
 def history(manifest: Path | None, output: Path | None, shard: Shard | None, last: int) -> int:
     """Print a line for each of the last runs."""
     from pipeline.report.history import read_history, render_history
-    from pipeline.store.records import State
+    from pipeline.store.disk import LocalStore
+    from pipeline.store.layout import history_name
 
-    click.echo(render_history(read_history(State(_output_folder(manifest, output)).history_of(shard), last=last)))
+    store = LocalStore(_output_folder(manifest, output))
+    rows = read_history(store, history_name(shard.suffix if shard else None), last=last)
+    click.echo(render_history(rows))
     return ExitCode.OK

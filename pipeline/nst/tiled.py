@@ -22,25 +22,23 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from pipeline.nst.combining import Found, Grid, joined, split
 from pipeline.nst.extractor import Extractor, cut
 from pipeline.nst.geometry import Geometry, Tile
 from pipeline.nst.network import LINEAR, reduction
 from pipeline.nst.objective import TOTAL, LossWeights, Objective, Targets, maps_of
-from pipeline.nst.terms.term import PICTURE, Combine, Measured, Term
+from pipeline.nst.terms.term import PICTURE, Measured, Term
 from pipeline.nst.tiling import Tiling
 
 Maps = Mapping[str, Mapping[str, tf.Tensor]]
 """Maps of targets by term and layer."""
-
-Found = dict[str, dict[str, Any]]
-"""What was measured, by layer and term."""
 
 
 class _Forward(NamedTuple):
     """The lower blocks' answers: measures of each tile by row and column, and the pooled features
     (1, height, width, channels) of all of them, with the frame."""
 
-    grid: list[list[Found]]
+    grid: Grid
     pooled: tf.Tensor | None
 
 
@@ -87,7 +85,7 @@ class TiledEvaluator:
         """As `Evaluator.__call__`."""
         maps = maps_of(targets)
         grid, pooled = self._forward(picture, self._objective, maps)
-        measured = self._combined(self._objective, grid)
+        measured = joined(self._objective, grid)
         losses, own, by_measured, by_pooled = self._middle(picture, measured, pooled, targets, weights)
         del pooled
         return losses, own + self._backward(picture, maps, grid, by_measured, by_pooled)
@@ -98,7 +96,7 @@ class TiledEvaluator:
         """The lower blocks, tile by tile."""
         padded = self._extractor.padded_input(image)
         forward = self._graph(self._forward_tile, objective, maps)
-        grid: list[list[Found]] = []
+        grid: Grid = []
         rows: list[tf.Tensor] = []
         for row in self._geometry.grid:
             answers = [forward(_pixels(padded, tile), self._places(tile), self._cut_maps(maps, tile)) for tile in row]
@@ -147,7 +145,7 @@ class TiledEvaluator:
         self,
         picture: tf.Tensor,
         maps: Maps,
-        grid: list[list[Found]],
+        grid: Grid,
         by_measured: Found,
         by_pooled: tf.Tensor | None,
     ) -> tf.Tensor:
@@ -157,7 +155,7 @@ class TiledEvaluator:
             padded = self._extractor.padded_input(picture)  # once more: the middle has least room
         backward = self._graph(self._backward_tile, self._objective, maps)
         strips: dict[tuple[int, int], tf.Tensor] = {}
-        by_tile = self._split(grid, by_measured)
+        by_tile = split(self._objective, grid, by_measured)
         for tile, incoming in zip(self._geometry, by_tile, strict=True):
             share = backward(
                 _pixels(padded, tile),
@@ -268,7 +266,7 @@ class TiledEvaluator:
     def _all_measured(self, image: tf.Tensor, objective: Objective, maps: Maps) -> Found:
         """What is known of an image, by layer and term, without gradients."""
         grid, pooled = self._forward(image, objective, maps)
-        found = self._combined(objective, grid)
+        found = joined(objective, grid)
         if pooled is not None:
             key = ("above", objective.terms)
             if key not in self._traced:
@@ -279,35 +277,6 @@ class TiledEvaluator:
         return found | {PICTURE: objective.measure(maps)(PICTURE, image)}
 
     # ------------------------------------------------------------------------------------- tiles and wholes
-
-    def _combined(self, objective: Objective, grid: list[list[Found]]) -> Found:
-        """The tiles' measures as the picture's."""
-        rules = _combinations(objective)
-        return {
-            layer: {
-                name: tf.nest.map_structure(
-                    lambda *leaves, join=rules[name].join: join(_in_rows(leaves, grid)),
-                    *(tile[layer][name] for row in grid for tile in row),
-                )
-                for name in of_terms
-            }
-            for layer, of_terms in grid[0][0].items()
-        }
-
-    def _split(self, grid: list[list[Found]], by_measured: Found) -> list[Found]:
-        """The gradients by each tile's measures, of those by the picture's."""
-        rules = _combinations(self._objective)
-        tiles: list[Found] = [{} for row in grid for _ in row]
-        for layer, of_terms in by_measured.items():
-            for name, gradients in of_terms.items():
-                leaves = [tf.nest.flatten(tile[layer][name]) for row in grid for tile in row]
-                parts = [
-                    [part for row in rules[name].split(whole, _in_rows(pieces, grid)) for part in row]
-                    for whole, *pieces in zip(tf.nest.flatten(gradients), *leaves, strict=True)
-                ]
-                for found, *own in zip(tiles, *parts, strict=True):
-                    found.setdefault(layer, {})[name] = tf.nest.pack_sequence_as(gradients, own)
-        return tiles
 
     def _joined(self, padded: tf.Tensor, layer: str, *, framed: bool) -> tf.Tensor:
         """One lower layer's features of the whole picture (height, width, channels)."""
@@ -368,13 +337,3 @@ def _pixels(padded: tf.Tensor, tile: Tile) -> tf.Tensor:
 
 def _specified(tensor: tf.Tensor) -> tf.TensorSpec:
     return tf.TensorSpec(tensor.shape, tensor.dtype)
-
-
-def _combinations(objective: Objective) -> dict[str, Combine]:
-    return {term.name: term.combine for term in objective.terms}
-
-
-def _in_rows(leaves: Sequence[Any], grid: list[list[Any]]) -> list[list[Any]]:
-    """Leaves of all tiles, row by row."""
-    rest = iter(leaves)
-    return [[next(rest) for _ in row] for row in grid]

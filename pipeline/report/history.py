@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import statistics
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from pipeline.errors import OutputError
 from pipeline.job import STATUSES
 from pipeline.printable import printable
 from pipeline.report.quantities import duration, significant
+from pipeline.store.store import Store
 
 log = logging.getLogger(__name__)
 
-_FAILED_NAMES = 100  # per row; keeps a night on which everything fails from writing a line of megabytes
+# Per row; keeps a night on which everything fails from writing a line of megabytes.
+_FAILED_NAMES = 100
 _USUAL_AFTER = 3  # earlier runs with a speed; fewer do not say what is usual
 _SPEEDS = ("seconds_per_step", "seconds_per_step_and_megapixel")  # null where nothing was painted
 _BARS = "▁▂▃▄▅▆▇█"
@@ -27,8 +27,9 @@ _BARS = "▁▂▃▄▅▆▇█"
 def history_row(report: Mapping[str, Any]) -> dict[str, Any]:
     """What the history keeps of a report.
 
-    `seconds_per_step` is the median over the pairs painted in this run; `seconds_per_step_and_megapixel` is the same
-    per million pixels, which can be compared between runs of different sizes. Both are null if nothing was painted.
+    `seconds_per_step` is the median over the pairs painted in this run;
+    `seconds_per_step_and_megapixel` is the same per million pixels, which can be compared between
+    runs of different sizes. Both are null if nothing was painted.
     """
     run = report["run"]
     painted = [pair for pair in report["pairs"] if pair["status"] == "done" and pair["seconds_per_step"]]
@@ -47,36 +48,31 @@ def history_row(report: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def append_history(path: Path, report: Mapping[str, Any]) -> None:
-    """Add this run's row to the file, which is on the disk when this returns. Makes the file and its folder if need be.
-
-    A last line that a crash cut short is closed first, so that it cannot swallow the new one. Raises OutputError.
-    """
+def append_history(store: Store, name: str, report: Mapping[str, Any]) -> None:
+    """Add this run's row to a file, as `Store.append` does. Raises OutputError."""
     line = json.dumps(history_row(report), ensure_ascii=True, allow_nan=False).encode("ascii") + b"\n"
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
-        with os.fdopen(descriptor, "ab", buffering=0) as file:
-            file.write(line if _ends_cleanly(descriptor) else b"\n" + line)
-            os.fsync(descriptor)
+        store.append(name, line)
     except OSError as error:
         raise OutputError(
-            f"{path} cannot take this run's line of history ({error.strerror}); make it writable or free disk space"
+            f"{store.path(name)} cannot take this run's line of history ({error.strerror});"
+            " make it writable or free disk space"
         ) from error
 
 
-def read_history(path: Path, last: int | None = 14) -> list[dict[str, Any]]:
-    """Rows of the last runs, oldest first; all of them if `last` is None. A missing file is an empty history.
+def read_history(store: Store, name: str, last: int | None = 14) -> list[dict[str, Any]]:
+    """Rows of the last runs, oldest first; all of them if `last` is None. A missing file is an
+    empty history.
 
-    A line that is not whole (a crash while writing) is left out with a logged warning, and so is a file that cannot be
-    read: no report goes unwritten for the sake of its trend.
+    A line that is not whole (a crash while writing) is left out with a logged warning, and so is a
+    file that cannot be read: no report goes unwritten for the sake of its trend.
     """
     try:
-        lines = path.read_bytes().splitlines()
+        lines = store.read(name).splitlines()
     except FileNotFoundError:
         return []
     except OSError as error:
-        log.warning("%s: the history cannot be read (%s)", path, error.strerror)
+        log.warning("%s: the history cannot be read (%s)", store.path(name), error.strerror)
         return []
     rows = []
     for number, line in enumerate(lines, start=1):
@@ -84,12 +80,12 @@ def read_history(path: Path, last: int | None = 14) -> list[dict[str, Any]]:
         if row is not None:
             rows.append(row)
         elif line.strip():
-            log.warning("%s:%d: not a whole line of history, left out", path, number)
+            log.warning("%s:%d: not a whole line of history, left out", store.path(name), number)
     return rows if last is None else rows[max(len(rows) - last, 0) :]
 
 
 def render_history(rows: Sequence[Mapping[str, Any]]) -> str:
-    """A table for the terminal, oldest run first, with the course of duration and speed below it."""
+    """A table for the terminal, oldest run first; below it the course of duration and speed."""
     if not rows:
         return "No runs yet.\n"
     table = [_HEADINGS, *(_cells(row) for row in rows)]
@@ -100,7 +96,7 @@ def render_history(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def sparkline(values: Sequence[float | None]) -> str:
-    """One block per value, from the lowest (`▁`) to the highest (`█`); a space where there is none."""
+    """One block per value, from the lowest (`▁`) to the highest (`█`); a space for None."""
     known = [value for value in values if value is not None]
     low, high = min(known, default=0.0), max(known, default=0.0)
     step = (high - low) / (len(_BARS) - 1) or 1.0
@@ -108,7 +104,7 @@ def sparkline(values: Sequence[float | None]) -> str:
 
 
 def usual_speed(rows: Sequence[Mapping[str, Any]]) -> float | None:
-    """Median of `seconds_per_step_and_megapixel`; None if too few runs painted anything to say what is usual."""
+    """Median of `seconds_per_step_and_megapixel`; None if too few runs painted anything."""
     speeds = [row["seconds_per_step_and_megapixel"] for row in rows if row.get("seconds_per_step_and_megapixel")]
     return statistics.median(speeds) if len(speeds) >= _USUAL_AFTER else None
 
@@ -158,11 +154,6 @@ def _row(line: bytes) -> dict[str, Any] | None:
     except (ValueError, TypeError, KeyError, RecursionError):
         return None
     return row if counted and timed and named and {"id", "exit_code", _SPEEDS[0]} <= row.keys() else None
-
-
-def _ends_cleanly(descriptor: int) -> bool:
-    size = os.fstat(descriptor).st_size
-    return size == 0 or os.pread(descriptor, 1, size - 1) == b"\n"
 
 
 def _megapixels(size: Sequence[int]) -> float:

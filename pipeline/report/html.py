@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import resources
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import jinja2
@@ -19,6 +18,7 @@ from pipeline.report.history import history_row, usual_speed
 from pipeline.report.links import INLINE_PAIRS, Links
 from pipeline.report.page import group_view, pair_view, remark_views, run_rows, tile_view
 from pipeline.report.quantities import count, duration, memory, moment, percent, significant
+from pipeline.store.store import Store
 
 _TREND_RUNS = 30  # a month of nights; their columns are still wider than a line
 _AS_USUAL = 0.05  # of the usual seconds per step; less than this is noise
@@ -28,16 +28,13 @@ _SLOWER = 0.3  # of the usual seconds per step; up to this it comes and goes wit
 def render_html(
     report: Mapping[str, Any],
     *,
-    folder: Path,
-    thumbnails: Callable[[str], Mapping[str, Path]],
+    store: Store,
+    thumbnails: Callable[[str], Mapping[str, str]],
     history: Sequence[Mapping[str, Any]] = (),
 ) -> str:
-    """The page as text.
-
-    `folder` is where it will lie: links are relative to it. For the rest see `write_reports`.
-    """
+    """The page as text. It will stand at the top of `store`. For the rest see `write_reports`."""
     run = report["run"]
-    links = Links(folder, thumbnails, inline=len(report["pairs"]) <= INLINE_PAIRS)
+    links = Links(store, thumbnails, inline=len(report["pairs"]) <= INLINE_PAIRS)
     earlier = [row for row in history if row["id"] != run["id"]]
     rows = [*earlier, history_row(report)][-_TREND_RUNS:]
     code = ExitCode(run["exit_code"])

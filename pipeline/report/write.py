@@ -1,43 +1,43 @@
-"""What a run leaves beside its pictures: report.json for programs, report.txt for mail, report.html for people."""
+"""What a run leaves beside its pictures: report.json for programs, .txt for mail, .html to read."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from pipeline.report.data import report_stem
 from pipeline.report.text import render_text
+from pipeline.store.store import Store
 
 
 def write_reports(
-    output: Path,
+    store: Store,
     report: Mapping[str, Any],
     *,
-    thumbnails: Callable[[str], Mapping[str, Path]],
-    write: Callable[[Path, bytes], None],
+    thumbnails: Callable[[str], Mapping[str, str]],
     history: Sequence[Mapping[str, Any]] = (),
 ) -> None:
-    """Write report.json, report.txt and report.html into the folder `output`, in this order: numbers first. Those of a shard
-    are named after it: report.2-of-3.json.
+    """Write report.json, report.txt and report.html into the output folder, in this order: numbers
+    first. Those of a shard are named after it: report.2-of-3.json.
 
-    `thumbnails` gives for an output's name the small pictures that exist of it: any of the keys `content`, `style`,
-    `result`, as WebP files. `write` writes one file whole or not at all. `history` are rows of earlier runs, oldest
-    first, for the trend on the page. Raises what `write` raises.
+    `thumbnails` gives for an output's name the names in `store` of the small pictures that exist of
+    it: any of the keys `content`, `style`, `result`, as WebP files. `history` are rows of earlier
+    runs, oldest first, for the trend on the page. Raises as `Store.write` does.
     """
     stem = report_stem(report["run"]["shard"])
-    write(output / f"{stem}.json", _json_text(report).encode("ascii"))
-    write(output / f"{stem}.txt", render_text(report, folder=output).encode("ascii"))
+    store.write(f"{stem}.json", _json_text(report).encode("ascii"))
+    folder = store.path(f"{stem}.txt").parent
+    store.write(f"{stem}.txt", render_text(report, folder=folder).encode("ascii"))
     # Here, not above: Jinja2 is for those who write a page, not for those who read a report's text.
     from pipeline.report.html import render_html
 
-    page = render_html(report, folder=output, thumbnails=thumbnails, history=history)
-    write(output / f"{stem}.html", page.encode("utf-8"))
+    page = render_html(report, store=store, thumbnails=thumbnails, history=history)
+    store.write(f"{stem}.html", page.encode("utf-8"))
 
 
 def _json_text(report: Mapping[str, Any]) -> str:
-    """JSON with one line per pair: small and fast as the compact form, and grep and diff still work on it.
+    """JSON with one line per pair: as small and fast as the compact form, and fit for grep and diff.
 
     ASCII, so that names which are no UTF-8 survive and names which would act on a terminal do not.
     """

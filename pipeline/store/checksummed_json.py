@@ -1,28 +1,28 @@
-"""JSON files that vouch for themselves: what was damaged on the disk, or edited by hand, counts as not there.
+"""JSON files that vouch for themselves: one that was damaged, or edited by hand, counts as missing.
 
-The first line holds the SHA-256 of all that follows it, so that nobody who reads the content has to doubt its shape.
+The first line holds the SHA-256 of all that follows it, so that nobody who reads the content has to
+doubt its shape.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from pathlib import Path
 from typing import Any
 
-from pipeline.store.disk import write_whole
+from pipeline.store.store import Store
 
 
-def write_checksummed_json(path: Path, content: Any) -> None:
-    """Write plain JSON values, whole or not at all. Raises as `write_whole` does."""
+def write_checksummed_json(store: Store, name: str, content: Any) -> None:
+    """Write plain JSON values, whole or not at all. Raises as `Store.write_by` does."""
     body = b' "content": ' + json.dumps(content).encode() + b"}\n"
-    write_whole(path, _seal(body) + body)
+    store.write(name, _seal(body) + body)
 
 
-def read_checksummed_json(path: Path) -> Any:
-    """The content, exactly as written; None for a file that is missing, cannot be read, or is not as it was written."""
+def read_checksummed_json(store: Store, name: str) -> Any:
+    """The content; None for a file that is missing, cannot be read, or is not as it was written."""
     try:
-        data = path.read_bytes()
+        data = store.read(name)
     except OSError:
         return None
     body = data[data.find(b"\n") + 1 :]

@@ -1,24 +1,23 @@
-"""Pairs that fail from run to run: one small file each, so that the same failure is not paid for every night.
+"""Pairs that fail from run to run: one small file each, so that the same failure is not paid for
+every night.
 
-    OUTPUT/.pipeline/records/<pair id>.failed.json
-
-Beside the record of a finished picture, never in its place. The file goes when the pair is painted.
+The file goes when the pair is painted.
 """
 
 from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 
-from pipeline.batch.system.versions import version
 from pipeline.errors import BadOutput, OutputError
 from pipeline.job import RunSettings
 from pipeline.store.checksummed_json import read_checksummed_json, write_checksummed_json
-from pipeline.store.records import pair_id
+from pipeline.store.layout import failure_name
+from pipeline.store.store import Store
+from pipeline.versions import version
 
-QUARANTINE_AFTER = 3  # runs: one is chance, two may be a bad week-end of the machine, the third will be like the fourth
-_SUFFIX = ".failed.json"
+# Runs: one is chance, two may be a bad week-end of the machine, the third will be like the fourth
+QUARANTINE_AFTER = 3
 # What a plan sees for itself each time, at no cost: when it is gone, nothing speaks against trying.
 _SEEN_BY_PLAN = frozenset({BadOutput.reason_class})
 
@@ -27,8 +26,9 @@ _SEEN_BY_PLAN = frozenset({BadOutput.reason_class})
 class Failure:
     """How a pair has failed, in `runs` runs without a break since `since` (ISO 8601 with offset).
 
-    `circumstances` are the limits that such a failure depends on beside the pair, and the program's version; when they
-    change, it counts from one again, as it does with another `key` or `reason_class`.
+    `circumstances` are the limits that such a failure depends on beside the pair, and the program's
+    version; when they change, it counts from one again, as it does with another `key` or
+    `reason_class`.
     """
 
     output: str
@@ -48,7 +48,8 @@ class Failure:
         )
 
     def quarantines(self, key: str, settings: RunSettings) -> bool:
-        """Is it no use to try the pair with this key again? Whoever knows better says `--retry-failed`."""
+        """Is it no use to try the pair with this key again? Whoever knows better says
+        `--retry-failed`."""
         return (
             self.runs >= QUARANTINE_AFTER
             and self.key == key
@@ -58,20 +59,21 @@ class Failure:
 
 
 def circumstances(reason_class: str, settings: RunSettings) -> str:
-    """What a failure of this class depends on beside the pair: raising the limit that it met is worth a new try."""
+    """What a failure of this class depends on beside the pair: raising the limit that it met is
+    worth a new try."""
     limit = {"timeout": settings.pair_timeout, "memory": settings.max_memory}.get(reason_class)
     return version("stylize-pipeline") + (f", limit {limit:g}" if limit is not None else "")
 
 
 class Failures:
-    """The failures of an output folder's pairs, in its folder of records."""
+    """The failures of an output folder's pairs."""
 
-    def __init__(self, records: Path) -> None:
-        self._folder = records
+    def __init__(self, store: Store) -> None:
+        self._store = store
 
     def of(self, output: str) -> Failure | None:
         """How the pair failed last, or None; what cannot be read counts as none."""
-        fields = read_checksummed_json(self._path(output))
+        fields = read_checksummed_json(self._store, failure_name(output))
         try:
             return Failure(**fields) if fields is not None else None
         except TypeError:  # another version's
@@ -85,13 +87,10 @@ class Failures:
         if (last := self.of(failure.output)) is not None and last.is_like(failure):
             failure = replace(failure, since=last.since, runs=last.runs + 1)
         with suppress(OutputError):
-            write_checksummed_json(self._path(failure.output), asdict(failure))
+            write_checksummed_json(self._store, failure_name(failure.output), asdict(failure))
         return failure
 
     def forget(self, output: str) -> None:
         """The pair is painted."""
         with suppress(OSError):
-            self._path(output).unlink()
-
-    def _path(self, output: str) -> Path:
-        return self._folder / f"{pair_id(output)}{_SUFFIX}"
+            self._store.delete(failure_name(output))

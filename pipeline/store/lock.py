@@ -1,8 +1,9 @@
 """One run at a time for an output folder, or one for each shard of it.
 
-The lock is the kernel's (flock) on an open file, so it vanishes with its holder however that ends; the text inside only
-tells a person who holds it. A whole run holds OUTPUT/.pipeline/lock for itself. A run over shard 2 of 3 holds that file
-together with other shards, and lock-2-of-3 for itself; shards of another count would overlap with it and are refused.
+The lock is the kernel's (flock) on an open file, so it vanishes with its holder however that ends;
+the text inside only tells a person who holds it. A whole run holds OUTPUT/.pipeline/lock for
+itself. A run over shard 2 of 3 holds that file together with other shards, and lock-2-of-3 for
+itself; shards of another count would overlap with it and are refused.
 """
 
 from __future__ import annotations
@@ -17,10 +18,10 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from pipeline.batch.selection import Shard
 from pipeline.errors import Locked, OutputError
 
-_RETRY_SECONDS = 0.2  # how often a waiting run looks again; short beside any pair, long beside the look
+# How often a waiting run looks again; short beside any pair, long beside the look.
+_RETRY_SECONDS = 0.2
 
 
 @contextlib.contextmanager
@@ -28,15 +29,11 @@ def run_lock(
     state: Path,
     run_id: str,
     wait_seconds: float = 0.0,
-    shard: Shard | None = None,
+    shard: str | None = None,
     waiting: Callable[[str], object] = lambda holder: None,
 ) -> Iterator[None]:
-    """Hold the lock of an output's state folder (OUTPUT/.pipeline, made if missing), or of one shard of it.
-
-    `waiting` is called again and again with the holder while it is waited for, and may raise to end that.
-    Raises Locked, naming the holder, when another run still has it after `wait_seconds`; OutputError when the folder cannot
-    be written.
-    """
+    """Hold the lock of an output's state folder (OUTPUT/.pipeline, made if missing), or of its part
+    `shard`; for the rest see `Store.lock`."""
     until = time.monotonic() + wait_seconds
     with contextlib.ExitStack() as held:
         tries = 0
@@ -58,7 +55,7 @@ def holders(state: Path) -> list[str]:
     return [_holder(path) for path in (state / "lock", *_shard_locks(state)) if _is_held(path)]
 
 
-def _take(state: Path, shard: Shard | None, held: contextlib.ExitStack) -> str | None:
+def _take(state: Path, shard: str | None, held: contextlib.ExitStack) -> str | None:
     """Take all that is needed, to be given back with `held`; or say who is in the way."""
     if not _lock(state / "lock", fcntl.LOCK_EX if shard is None else fcntl.LOCK_SH, held):
         return next(iter(holders(state)), None) or _holder(state / "lock")
@@ -67,7 +64,8 @@ def _take(state: Path, shard: Shard | None, held: contextlib.ExitStack) -> str |
     own = state / _name(shard)
     if not _lock(own, fcntl.LOCK_EX, held):
         return _holder(own)
-    others = (path for path in _shard_locks(state) if not path.name.endswith(f"-of-{shard.count}"))
+    division = shard[shard.index("-of-") :]
+    others = (path for path in _shard_locks(state) if not path.name.endswith(division))
     return next((f"{_holder(path)}, which divides it otherwise" for path in others if _is_held(path)), None)
 
 
@@ -91,7 +89,7 @@ def _lock(path: Path, kind: int, held: contextlib.ExitStack) -> bool:
 
 
 def _is_held(path: Path) -> bool:
-    """Does somebody hold this file for himself? Found out by taking it for an instant; it need not be writable."""
+    """Does somebody hold this file for himself? Found out by taking it for an instant."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
@@ -111,8 +109,8 @@ def _shard_locks(state: Path) -> list[Path]:
     return sorted(state.glob("lock-*-of-*"))
 
 
-def _name(shard: Shard | None) -> str:
-    return "lock" if shard is None else f"lock-{shard.suffix}"
+def _name(shard: str | None) -> str:
+    return "lock" if shard is None else f"lock-{shard}"
 
 
 def _sign(path: Path, run_id: str) -> None:

@@ -28,7 +28,7 @@ from pipeline.errors import Diverged
 from pipeline.images.encode import to_uint8
 from pipeline.images.scale import resize
 from pipeline.job import Reading
-from pipeline.store.records import pair_id
+from pipeline.store.layout import pair_id
 from pipeline.stylize import Progress, Stylization
 
 STEP_SECONDS = 0.001

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from pipeline.store.records import pair_id
+from pipeline.store.layout import pair_id
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SIDE = 64  # pixels of a picture's longer side

@@ -16,7 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.store.records import State, pair_id, read_record
+from pipeline.store.disk import LocalStore
+from pipeline.store.layout import checkpoint_name, pair_id, record_name
+from pipeline.store.records import read_record
 from tests.chaos.project import Project, environment
 
 GONE_SECONDS = 2.0  # promised: a killed driver's workers are gone within this time
@@ -82,14 +84,14 @@ class Trial:
         (self.folder / "faults" / f"{pair_id(output)}.{number}").write_text(f"{step} {what}")
 
     def record_of(self, output: str) -> Path:
-        return self.out / ".pipeline" / "records" / f"{pair_id(output)}.json"
+        return LocalStore(self.out).path(record_name(output))
 
     def checkpoint_of(self, output: str) -> Path:
-        return State(self.out).checkpoint_path(output)
+        return LocalStore(self.out).path(checkpoint_name(output))
 
     def is_recorded(self, output: str) -> bool:
         """Does a record that can be read speak of this picture?"""
-        return read_record(self.record_of(output)) is not None
+        return read_record(LocalStore(self.out), record_name(output)) is not None
 
     def missing(self) -> set[str]:
         """Outputs that are not there yet, or are not what they should be."""
@@ -140,8 +142,8 @@ class Trial:
     def look(self) -> None:
         """What must be true at any instant, also while a run goes on: final names hold the right pictures, and none that
         was recorded is missing."""
-        paths = {output: self.record_of(output) for output in self.project.outputs}
-        recorded = {output: read_record(path) for output, path in paths.items() if path.exists()}
+        store, names = LocalStore(self.out), {output: record_name(output) for output in self.project.outputs}
+        recorded = {output: read_record(store, name) for output, name in names.items() if store.exists(name)}
         for path in self.files():
             name = str(path.relative_to(self.out))
             if name.startswith((".pipeline/", "report.")) or path.name.endswith(".part"):

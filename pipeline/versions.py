@@ -9,7 +9,7 @@ from contextlib import suppress
 
 @functools.cache
 def version(*packages: str) -> str:
-    """The version of the first of these packages that is installed, or nothing; read from its metadata, not imported."""
+    """The version of the first of these packages that is installed, or nothing; not imported."""
     for package in packages:
         with suppress(importlib.metadata.PackageNotFoundError):
             return importlib.metadata.version(package)

@@ -1,0 +1,56 @@
+"""A pair's key: everything that decides its pixels. A picture that bears the key asked for today is
+up to date."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pipeline.job import Job
+from pipeline.nst.network import NORMALIZATION
+from pipeline.options import NEUTRAL, Options
+
+KEY_SCHEMA = 1  # raise when the make-up of the key changes
+ALGORITHM = 5  # raise with every change that changes pixels
+# Names: of a set of options, and of a file whose hash is in the key; and what decides memory and
+# rounding alone.
+WITHOUT_EFFECT = frozenset({"preset", "weights", "tile"})
+
+
+def pair_key(job: Job, sha256: Callable[[Path], str], weights_sha256: str) -> str:
+    """SHA-256 of everything that decides a pair's pixels and bytes: the inputs' contents, the
+    options, the network.
+
+    File names, times, threads, tiles, versions and the preset's name are not in it: moving a
+    project or updating a library does not repaint a gallery. `sha256` gives the hash of an input
+    file's bytes; what it raises (BadImage), this raises.
+    """
+    # Keys of the first version have this word, whatever the option is.
+    options = _deciding(job.options) | {"tile": "auto"}
+    if job.options.starts_from_file:
+        options["init"] = sha256(Path(job.options.init))
+    makeup = {
+        "schema": KEY_SCHEMA,
+        "algorithm": ALGORITHM,
+        "content": sha256(job.content),
+        "styles": [[sha256(style.image), style.weight] for style in job.styles],
+        "options": options,
+        "weights": weights_sha256,
+        "format": Path(job.output).suffix.lower(),
+    }
+    if job.options.normalize == "channels":
+        makeup["normalization"] = NORMALIZATION
+    return hashlib.sha256(json.dumps(makeup, sort_keys=True).encode()).hexdigest()
+
+
+def _deciding(options: Options) -> dict[str, Any]:
+    """Every option but those `WITHOUT_EFFECT`, and those that came later and are at the value that
+    paints as before they came: a new option does not repaint a gallery."""
+    return {
+        name: value
+        for name, value in options.as_dict().items()
+        if name not in WITHOUT_EFFECT and not (name in NEUTRAL and value == NEUTRAL[name])
+    }

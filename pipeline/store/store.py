@@ -1,0 +1,133 @@
+"""What a run needs of the place where it leaves its files. Local disk gives it (store/disk)."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import IO, BinaryIO, NamedTuple, Protocol
+
+from pipeline.errors import BadOutput
+from pipeline.printable import printable
+
+
+class Fingerprint(NamedTuple):
+    """What tells cheaply that a file has changed: its size in bytes, and when it was last written,
+    in nanoseconds since the epoch."""
+
+    size: int
+    mtime_ns: int
+
+
+class Entry(NamedTuple):
+    """One file of a listing."""
+
+    name: str
+    fingerprint: Fingerprint
+
+
+class Store(Protocol):
+    """The files of an output folder.
+
+    Each has a name: a path relative to the folder, with forward slashes, as in `cat--starry.png` or
+    `.pipeline/records/hashes.json` (store/layout). A name that could lead out of the folder is
+    refused by every method with BadOutput.
+
+    A file that is written stands whole under its name, or the old one does, whatever happens in
+    between. Failures to write name the file and say what to do. All other methods raise OSError;
+    FileNotFoundError where nothing stands under a name that they need.
+    """
+
+    def open(self, name: str) -> BinaryIO:
+        """The file, to be read from anywhere in it; whoever asks closes it."""
+
+    def read(self, name: str, *, at_most: int | None = None) -> bytes:
+        """All bytes of a file. Raises OSError (EFBIG) for one of more than `at_most` bytes."""
+        with self.open(name) as file:
+            data = file.read() if at_most is None else file.read(at_most + 1)
+        if at_most is not None and len(data) > at_most:
+            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), name)
+        return data
+
+    def write(self, name: str, data: bytes) -> None:
+        """Put `data` under a name; for the rest see `write_by`."""
+        self.write_by(name, lambda file: file.write(data))
+
+    def write_by(self, name: str, write: Callable[[IO[bytes]], object]) -> None:
+        """Put what `write` writes under a name, whole or not at all; it is safe when this returns.
+
+        `write` may be called a second time, with another file, where the disk failed in passing.
+        Raises BadOutput where only this name is the trouble (a folder stands there), OutputError
+        where nothing can be written (permissions), DiskFull among them. All name the file. What
+        `write` raises beside OSError comes through.
+        """
+
+    def append(self, name: str, line: bytes) -> None:
+        """Add a line, which ends in a newline, to a file that is made if need be; it is safe when
+        this returns. A last line that a crash cut short is closed first, so that it cannot swallow
+        this one. Not whole or nothing: a crash may leave part of the line."""
+
+    def list(self, prefix: str) -> Sequence[Entry]:
+        """The files whose names begin with `prefix`, by name; none from folders deeper than where
+        it ends. Nothing where there is no such folder, or it may not be read."""
+
+    def fingerprint(self, name: str) -> Fingerprint:
+        """What tells whether the file is still the one it was. Its bytes are not read."""
+
+    def exists(self, name: str) -> bool:
+        """Does a file stand there?"""
+        try:
+            self.fingerprint(name)
+        except OSError:
+            return False
+        return True
+
+    def sha256(self, name: str) -> str:
+        """SHA-256 of a picture's bytes, in hexadecimal. Raises BadImage, as for any picture,
+        where it is missing, empty, no regular file, too large, or changed while it is read."""
+
+    def delete(self, name: str) -> None:
+        """Have no file under a name. That there was none is no error."""
+
+    def prune(self, folder: str) -> None:
+        """Remove a folder if it is empty, where a store has such things; a failure is no error."""
+
+    def remove_parts(self, seconds_old: float = 0.0) -> None:
+        """Delete what writers left behind that were killed.
+
+        Only under the lock: another run's are still being written. `seconds_old` spares younger
+        ones, for those who share the folder with other runs.
+        """
+
+    def lock(
+        self,
+        run_id: str,
+        wait_seconds: float = 0.0,
+        shard: str | None = None,
+        waiting: Callable[[str], object] = lambda holder: None,
+    ) -> contextlib.AbstractContextManager[None]:
+        """Hold the folder for one run, or the part `shard` of it (`2-of-3`), while other runs hold
+        the other parts. It is free again when the holder's process ends, however that ends.
+
+        `waiting` is called again and again with the holder while it is waited for, and may raise to
+        end that. Raises Locked, naming the holder, when another run still has it after
+        `wait_seconds`; OutputError when the folder cannot be written.
+        """
+
+    def holders(self) -> Sequence[str]:
+        """Who holds the folder at this moment, in words: nobody, one run, or one run per part."""
+
+    def path(self, name: str) -> Path:
+        """Where the file is on this machine: to open as a picture, or to name to a person."""
+
+
+def check_name(name: str) -> str:
+    """The name, if it stays inside the folder whatever the folder is. Raises BadOutput."""
+    if "\0" in name or any(part in ("", ".", "..") for part in name.split("/")):
+        raise BadOutput(
+            f"'{printable(name)}' cannot name a file of the output folder; "
+            "it must be relative, without '.', '..' or empty parts"
+        )
+    return name
