@@ -10,7 +10,7 @@ pytestmark = pytest.mark.slow
 tf = pytest.importorskip("tensorflow")
 
 from pipeline.nst import normalization  # noqa: E402
-from pipeline.nst.extractor import Vgg19  # noqa: E402
+from pipeline.nst.extractor import Extractor  # noqa: E402
 from pipeline.nst.kernels import load_kernels  # noqa: E402
 from pipeline.nst.network import VGG19  # noqa: E402
 from pipeline.nst.normalization import channel_means, images, load, normalized  # noqa: E402
@@ -46,8 +46,8 @@ def test_the_images_wake_almost_every_channel(means):
 def test_activations_of_any_picture_are_the_same_but_for_a_factor_of_each_channel(kernels, means, pooling):
     picture = tf.constant(np.random.default_rng(0).uniform(0, 255, (70, 53, 3)), tf.float32)
     layers = ["block1_conv1", "block2_pool", "block3_conv2_linear", "block5_conv1"]
-    before = Vgg19(kernels, pooling=pooling)(picture, layers)
-    after = Vgg19(normalized(kernels, means), pooling=pooling)(picture, layers)
+    before = Extractor(kernels, pooling=pooling)(picture, layers)
+    after = Extractor(normalized(kernels, means), pooling=pooling)(picture, layers)
     for layer in layers:
         mean = means[{"block2_pool": "block2_conv2"}.get(layer, layer.removesuffix("_linear"))]
         awake = np.flatnonzero(mean)

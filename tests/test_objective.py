@@ -9,8 +9,11 @@ pytestmark = pytest.mark.slow
 
 tf = pytest.importorskip("tensorflow")
 
-from pipeline.nst import losses  # noqa: E402
-from pipeline.nst.objective import Objective, Targets, Weights, blend  # noqa: E402
+from nst_kit import targets_by  # noqa: E402
+
+from pipeline.nst.evaluator import WholeEvaluator  # noqa: E402
+from pipeline.nst.objective import objective_of, weights_of  # noqa: E402
+from pipeline.nst.terms import TERMS  # noqa: E402
 from pipeline.options import Options  # noqa: E402
 
 
@@ -22,75 +25,80 @@ def picture(seed):
     return tf.constant(np.random.default_rng(seed).uniform(0, 255, (6, 5, 3)), tf.float32)
 
 
-def objective(unit="paper", **variation):
-    return Objective(pixels_as_features, ["block1_conv1"], ["block2_conv1"], unit, **variation)
-
-
-def weights(**options):
+def pair(**options):
     layers = {"content_layers": {"block1_conv1": 1.0}, "style_layers": {"block2_conv1": 1.0}, "tv_weight": 0.0}
-    return Weights.of(Options(**(layers | options)))
+    return Options(**(layers | {"losses": "paper"} | options))
+
+
+def losses(options, image=None, content=None, style=None):
+    """By name, of one picture beside another as content and a third as style."""
+    evaluator = WholeEvaluator(objective_of(options), pixels_as_features)
+    content, style = (picture(1) if content is None else content), (picture(2) if style is None else style)
+    targets = targets_by(evaluator, options, content, style)
+    found = evaluator.losses(picture(3) if image is None else image, targets, weights_of(options))
+    return {name: float(loss) for name, loss in found.items()}
 
 
 def test_a_picture_that_is_both_content_and_style_costs_nothing():
+    """To rounding: a graph multiplies by a reciprocal where the targets were divided."""
     both = picture(0)
-    targets = Targets(objective().content_targets(both), objective().style_targets(both))
-    assert [float(part) for part in objective()(both, targets, weights())] == [0, 0, 0, 0]
+    found, others = losses(pair(), both, both, both), losses(pair())
+    assert found["content"] == found["tv"] == 0
+    assert found["style"] < 1e-12 * others["style"]
 
 
-def test_parts_sum_to_the_total():
-    targets = Targets(objective().content_targets(picture(1)), objective().style_targets(picture(2)))
-    total, *parts = objective()(picture(3), targets, weights(tv_weight=0.5))
-    assert min(map(float, parts)) > 0
-    assert float(total) == pytest.approx(sum(map(float, parts)), rel=1e-6)
+def test_the_total_comes_first_and_is_the_sum_of_the_terms():
+    total, *parts = (found := losses(pair(tv_weight=0.5))).values()
+    assert list(found) == ["total", "content", "style", "tv"]
+    assert min(parts) > 0
+    assert total == pytest.approx(sum(parts), rel=1e-6)
 
 
-def test_weights_multiply_their_parts():
-    targets = Targets(objective().content_targets(picture(1)), objective().style_targets(picture(2)))
-    once = objective()(picture(3), targets, weights(content_weight=1, style_weight=1, tv_weight=1))
-    more = objective()(picture(3), targets, weights(content_weight=2, style_weight=3, tv_weight=5))
-    np.testing.assert_allclose(more[1:], [2 * once.content, 3 * once.style, 5 * once.tv], rtol=1e-6)
+def test_weights_multiply_their_terms():
+    once = losses(pair(content_weight=1, style_weight=1, tv_weight=1))
+    more = losses(pair(content_weight=2, style_weight=3, tv_weight=5))
+    for name, factor in (("content", 2), ("style", 3), ("tv", 5)):
+        assert more[name] == pytest.approx(factor * once[name], rel=1e-6)
+
+
+def test_layer_weights_multiply_their_layers():
+    once, thrice = losses(pair()), losses(pair(style_layers={"block2_conv1": 3.0}))
+    assert thrice["style"] == pytest.approx(3 * once["style"], rel=1e-6)
+    assert thrice["content"] == once["content"]
 
 
 def test_total_variation_may_have_a_unit_and_a_kind_of_its_own():
-    image = picture(3)
-    targets = Targets(objective().content_targets(picture(1)), objective().style_targets(picture(2)))
-    for options, expected in (
-        ({"tv_unit": "means"}, losses.variation_in_unit("means", image)),
-        ({"tv_kind": "absolute"}, losses.variation_in_unit("paper", image, "absolute")),
-        ({"tv_kind": 2.5, "tv_unit": "normalized"}, losses.variation_in_unit("normalized", image, 2.5)),
+    plain = losses(pair(tv_weight=2))
+    for options, unit, kind in (
+        ({"tv_unit": "means"}, "means", "squares"),
+        ({"tv_kind": "absolute"}, "paper", "absolute"),
+        ({"tv_kind": 2.5, "tv_unit": "normalized"}, "normalized", 2.5),
     ):
-        evaluation = objective(**options)(image, targets, weights(tv_weight=2))
-        assert float(evaluation.tv) == pytest.approx(2 * float(expected), rel=1e-6)
-        assert float(evaluation.style) == float(objective()(image, targets, weights()).style)
+        found = losses(pair(tv_weight=2, **options))
+        assert found["tv"] == losses(pair(losses=unit, tv_kind=kind, tv_weight=2))["tv"]
+        assert found["style"] == plain["style"]
 
 
 def test_grams_per_pixel_count_the_pictures_own_pixels():
     twice = tf.concat([picture(3)] * 2, axis=0)  # the same texture on twice the area
-    targets = Targets({}, objective().style_targets(picture(2)))
-    lone = Objective(pixels_as_features, [], ["block2_conv1"], "per_pixel")
-    options = weights(content_layers={})
-    assert float(lone(twice, targets, options).style) == pytest.approx(
-        float(lone(picture(3), targets, options).style), rel=1e-5
-    )
+    lone = pair(content_layers={}, losses="per_pixel")
+    assert losses(lone, twice)["style"] == pytest.approx(losses(lone)["style"], rel=1e-5)
 
 
-def test_layer_weights_multiply_their_layers():
-    targets = Targets(objective().content_targets(picture(1)), objective().style_targets(picture(2)))
-    once = objective()(picture(3), targets, weights())
-    thrice = objective()(picture(3), targets, weights(style_layers={"block2_conv1": 3.0}))
-    assert float(thrice.style) == pytest.approx(3 * float(once.style), rel=1e-6)
-    assert float(thrice.content) == float(once.content)
+def test_what_an_objective_computes_tells_it_apart():
+    """Evaluations are kept by their terms: two that differ in anything but weights and targets are not equal."""
+    terms = objective_of(pair()).terms
+    assert objective_of(pair(style_weight=7, content_weight=3)).terms == terms
+    for option, value in (
+        ("losses", "means"),
+        ("tv_kind", 2.5),
+        ("tv_unit", "means"),
+        ("content_layers", {"block4_conv2": 1.0}),
+        ("style_layers", {"block1_conv1": 1.0}),
+    ):
+        assert objective_of(pair(**{option: value})).terms != terms, option
+        assert hash(objective_of(pair(**{option: value})).terms) != hash(terms), option
 
 
-def test_blended_styles_are_the_weighted_mean_of_their_gram_matrices():
-    first, second = ({"layer": tf.constant([[value]])} for value in (10.0, 40.0))
-    assert float(blend([first, second], [2, 1])["layer"][0, 0]) == pytest.approx(20)
-
-
-def test_shares_need_not_sum_to_one():
-    one, other = ({"layer": tf.constant([[value]])} for value in (1.0, 3.0))
-    assert (
-        float(blend([one, other], [50, 50])["layer"][0, 0])
-        == float(blend([one, other], [0.5, 0.5])["layer"][0, 0])
-        == 2
-    )
+def test_every_term_is_one_line_of_the_list():
+    assert [make(Options()).term.name for make in TERMS] == ["content", "style", "tv"]

@@ -15,9 +15,13 @@ pytestmark = pytest.mark.slow
 
 tf = pytest.importorskip("tensorflow")
 
+from nst_kit import targets_by  # noqa: E402
+
 from pipeline.manifest import builtin_presets  # noqa: E402
-from pipeline.nst.engine import Workshop  # noqa: E402
-from pipeline.nst.objective import Targets, Weights  # noqa: E402
+from pipeline.nst.engine import Setting, TransferEngine  # noqa: E402
+from pipeline.nst.extractor import Extractor  # noqa: E402
+from pipeline.nst.kernels import load_kernels  # noqa: E402
+from pipeline.nst.objective import weights_of  # noqa: E402
 from pipeline.nst.weights import locate  # noqa: E402
 from pipeline.options import Options  # noqa: E402
 
@@ -163,8 +167,13 @@ class Seen:
 
 
 @pytest.fixture(scope="module")
-def workshop():
-    return Workshop(locate("random"))
+def engine():
+    return TransferEngine(locate("random"), Options())
+
+
+@pytest.fixture(scope="module")
+def extractor():
+    return Extractor(load_kernels(locate("random")))
 
 
 def image(seed, height, width):
@@ -173,19 +182,20 @@ def image(seed, height, width):
 
 @pytest.mark.parametrize("height_and_width", [(64, 48), (80, 112)], ids="{0[0]}x{0[1]}".format)
 @pytest.mark.parametrize("name", PEERS)
-def test_the_total_loss_is_the_peers(workshop, name, height_and_width):
+def test_the_total_loss_is_the_peers(engine, extractor, name, height_and_width):
     height, width = height_and_width if name in PADDING else (height_and_width[0] - 7, height_and_width[1] + 5)
     options = Options(**builtin_presets()[name].options)
     assert options.style_aspect == ("content" if name in OF_ONE_SIZE else "keep")
-    objective = workshop.objective(options, "float32")
     picture, photograph = image(1, height, width), image(2, height, width)
     painting = image(3, height, width) if name in OF_ONE_SIZE else image(3, width + 16, height)
 
-    targets = Targets(objective.content_targets(photograph), objective.style_targets(painting))
-    ours = objective(picture, targets, Weights.of(options))
-    parts = PEERS[name](Seen(objective.extract, picture, photograph, painting))
-    assert float(ours.total) == pytest.approx(sum(parts), rel=1e-4)
-    np.testing.assert_allclose(ours[1:], parts, rtol=1e-4)  # a part may be so small that the total does not tell
+    evaluator = engine.measurer(Setting(options, "float32", None), picture.shape)
+    targets = targets_by(evaluator, options, photograph, painting)
+    total, *ours = evaluator.losses(picture, targets, weights_of(options)).values()
+    alike = extractor.with_options(pooling=options.pooling, border=options.border, precision="float32")
+    parts = PEERS[name](Seen(alike, picture, photograph, painting))
+    assert float(total) == pytest.approx(sum(parts), rel=1e-4)
+    np.testing.assert_allclose(ours, parts, rtol=1e-4)  # a part may be so small that the total does not tell
 
 
 def test_weights_are_written_as_the_peer_writes_them():
@@ -208,15 +218,20 @@ def test_weights_are_written_as_the_peer_writes_them():
         assert (options["content_weight"], options["style_weight"]) == weights, name
 
 
-def test_the_optimizer_is_the_peers(workshop):
+def descent_of(engine, options):
+    history = 20 if options.history == "auto" else options.history
+    return engine.descent(Setting(options, "float32", None), (64, 48, 3), history)
+
+
+def test_the_optimizer_is_the_peers(engine):
     def optimizer(name, **options):
-        return workshop.descent(Options(**(builtin_presets()[name].options | options)), (64, 48, 3)).optimizer
+        return descent_of(engine, Options(**(builtin_presets()[name].options | options))).optimizer
 
     plain = optimizer("jcjohnson")
-    assert (len(plain.moves), plain.bounds) == (100, None)
+    assert (len(plain.s), plain.bounds) == (100, None)
     gradient = image(0, 64, 48)
-    np.testing.assert_array_equal(plain.guess(gradient), gradient)
-    assert len(optimizer("cysmith").moves) == 10
+    np.testing.assert_array_equal(plain.preconditioner(gradient), gradient)
+    assert len(optimizer("cysmith").s) == 10
     adam = optimizer("tf-tutorial")
     assert (adam.learning_rate, adam.beta_1, adam.beta_2, adam.bounds) == (5.1, 0.99, 0.999, (0.0, 255.0))
     adam = optimizer("anishathalye")
@@ -227,9 +242,9 @@ def test_the_optimizer_is_the_peers(workshop):
 
 
 @pytest.mark.parametrize("option", ["preconditioner", "history", "clip", "learning_rate_decay", "beta_1", "beta_2"])
-def test_a_step_traced_for_other_options_is_not_taken(workshop, option):
+def test_a_step_traced_for_other_options_is_not_taken(engine, option):
     other = {"preconditioner": "none", "history": 3, "clip": "end"}.get(option, 0.5)
-    first, second, again = (workshop.descent(Options(**o), (64, 48, 3)) for o in ({}, {option: other}, {}))
+    first, second, again = (descent_of(engine, Options(**o)) for o in ({}, {option: other}, {}))
     assert first is again
     assert first is not second
 

@@ -14,13 +14,15 @@ from pipeline.errors import BadImage, OptionError
 from pipeline.images.picture import Picture
 from pipeline.nst.weights import locate
 from pipeline.options import Options
-from pipeline.stylize import finished, paint
+from pipeline.pictures import Pictures
+from pipeline.schedule import Machine
+from pipeline.stylize import paint, result_of
 
 pytestmark = pytest.mark.slow
 
 pytest.importorskip("tensorflow")
 
-from pipeline.nst.engine import Workshop  # noqa: E402
+from pipeline.nst.engine import TransferEngine  # noqa: E402
 
 
 def painting(seed, height=48, width=64):
@@ -134,6 +136,13 @@ def test_a_style_recoloured_for_one_content_is_not_taken_for_another():
     np.testing.assert_array_equal(pixels(stylize(CONTENT, STYLE, **QUICK, preserve_color="histogram")), first)
 
 
+def painting_of(content, style, options, engine, resume=None):
+    """The painting of two opened pictures, where `precision: auto` means bfloat16."""
+    pictures = Pictures(content, ((style, 1.0),))
+    schedule = pictures.schedule(options, Machine(precision="bfloat16"))
+    return paint(pictures, options, schedule, engine, resume=resume)
+
+
 def test_a_file_opened_at_two_sizes_is_measured_twice():
     """Large photographs are opened no larger than a pair needs: the same file has other pixels at another size."""
     large = Picture(painting(1, 90, 120).astype(np.float32), None, "one file", "photo")
@@ -141,12 +150,12 @@ def test_a_file_opened_at_two_sizes_is_measured_twice():
     style = Picture(STYLE.astype(np.float32), None, "style", "style")
     options = Options(size=60, steps=2, weights="random")
 
-    def painted(workshop, content):
-        return finished(paint(content, [(style, 1.0)], options, workshop)).pixels
+    def painted(engine, content):
+        return result_of(painting_of(content, style, options, engine)).pixels
 
-    both = Workshop(locate("random"))
+    both = TransferEngine(locate("random"), options)
     painted(both, large)
-    assert (painted(both, small) == painted(Workshop(locate("random")), small)).all()
+    assert (painted(both, small) == painted(TransferEngine(locate("random"), options), small)).all()
 
 
 def test_sixteen_bits_are_eight_with_more_places():
@@ -196,15 +205,15 @@ def test_taken_up_again_at_any_size_a_pair_in_bfloat16_ends_in_the_same_bytes():
     )
     taken = []
 
-    workshop = Workshop(locate("random"))
-    painting = paint(content, [(style, 1.0)], options, workshop)
+    engine = TransferEngine(locate("random"), options)
+    painting = painting_of(content, style, options, engine)
     for reading, snapshot in itertools.islice(painting, 4 + 7):  # all but the last step
         if (reading.side, reading.step) in ((64, 3), (128, 5)):
             taken.append(snapshot())
-    whole = finished(painting)
+    whole = result_of(painting)
     assert len(taken) == 2
     for progress in taken:
-        again = finished(paint(content, [(style, 1.0)], options, workshop, resume=progress))
+        again = result_of(painting_of(content, style, options, engine, resume=progress))
         assert [reading.total for reading in again.trace] == [reading.total for reading in whole.trace]
         assert np.array_equal(again.pixels, whole.pixels)
         assert again.last == whole.last

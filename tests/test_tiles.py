@@ -11,17 +11,22 @@ pytestmark = pytest.mark.slow
 
 tf = pytest.importorskip("tensorflow")
 
+from nst_kit import Seen, targets_by  # noqa: E402
+
 from pipeline.images.picture import Picture  # noqa: E402
-from pipeline.nst.descent import with_gradient  # noqa: E402
-from pipeline.nst.engine import Workshop  # noqa: E402
-from pipeline.nst.extractor import Vgg19, names_up_to  # noqa: E402
+from pipeline.nst.engine import Setting, TransferEngine  # noqa: E402
+from pipeline.nst.evaluator import WholeEvaluator  # noqa: E402
+from pipeline.nst.extractor import Extractor  # noqa: E402
 from pipeline.nst.kernels import load_kernels  # noqa: E402
-from pipeline.nst.objective import Objective, Targets, Weights  # noqa: E402
-from pipeline.nst.tiled import Tiles, radius  # noqa: E402
+from pipeline.nst.network import VGG19, radius  # noqa: E402
+from pipeline.nst.objective import objective_of, weights_of  # noqa: E402
+from pipeline.nst.tiled import TiledEvaluator  # noqa: E402
 from pipeline.nst.tiling import HALOS, Tiling  # noqa: E402
 from pipeline.nst.weights import locate  # noqa: E402
 from pipeline.options import Options  # noqa: E402
-from pipeline.stylize import finished, paint  # noqa: E402
+from pipeline.pictures import Pictures  # noqa: E402
+from pipeline.schedule import Machine  # noqa: E402
+from pipeline.stylize import paint, result_of  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -48,25 +53,29 @@ MIXED = {
 
 
 def compared(kernels, height, width, tiling, options):
-    """Relative errors of the gradient, the loss and the targets, tiled against whole, in float32."""
-    network = Vgg19(kernels, pooling=options.pooling, border=options.border)
-    objective = Objective(network, tuple(options.content_layers), tuple(options.style_layers), options.losses)
+    """Relative errors of the gradient, the losses and what targets are made of, tiled against whole, in float32."""
+    extractor = Extractor(kernels, pooling=options.pooling, border=options.border)
+    objective, weights = objective_of(options), weights_of(options)
     picture, photograph, painting = (noise(seed, height, width) for seed in range(3))
-    tiles = Tiles(objective, network, picture.shape, tiling)
-    targets = Targets(objective.content_targets(photograph), objective.style_targets(painting))
-    weights = Weights.of(options)
-    whole, gradient = with_gradient(objective)(picture, targets, weights)
-    tiled, ours = tiles(picture, targets, weights)
-    yield relative(ours, gradient)
-    yield relative(tiled.total, whole.total)
-    yield relative(tiles.loss(picture, targets, weights).total, whole.total)
-    for found, wanted in (
-        (tiles.content_targets(photograph), targets.content),
-        (tiles.style_targets(painting), targets.style),
-    ):
-        assert found.keys() == wanted.keys()
-        for layer, target in wanted.items():
-            yield relative(found[layer], target)
+    whole = WholeEvaluator(objective, extractor)
+    tiled = TiledEvaluator(objective, extractor, picture.shape, tiling)
+    targets = targets_by(whole, options, photograph, painting)
+    losses, gradient = whole(picture, targets, weights)
+    ours, our_gradient = tiled(picture, targets, weights)
+    yield relative(our_gradient, gradient)
+    for name, loss in losses.items():
+        if float(loss):
+            yield relative(ours[name], loss)
+            yield relative(tiled.losses(picture, targets, weights)[name], loss)
+    found = tiled.features(photograph, objective.layers)
+    for layer, features in whole.features(photograph, objective.layers).items():
+        yield relative(found[layer], features)
+    for term in objective.terms:
+        if term.name != "content":  # it measures against a map
+            theirs, measured = (Seen(each, painting).measured(term) for each in (whole, tiled))
+            assert theirs.keys() == measured.keys()
+            for one, other in zip(tf.nest.flatten(measured), tf.nest.flatten(theirs), strict=True):
+                yield relative(one, other)
 
 
 @pytest.mark.parametrize("split", [2, 5])
@@ -100,64 +109,75 @@ def test_one_tile_is_the_picture(kernels):
 def test_bfloat16_in_tiles_is_as_exact_as_bfloat16_is(kernels):
     """Also of content below the cut, whose targets are bfloat16 too."""
     options = Options(content_layers={"block2_conv2": 0.5, "block4_conv2": 0.5})
-    shop = Workshop(locate("imagenet-8bit"))
     picture, photograph, painting = (noise(seed, 300, 280) for seed in range(3))
-    targets = Targets(
-        shop.content_targets(options, "photograph", photograph, "bfloat16"),
-        shop.style_targets(options, "painting", painting, "bfloat16"),
-    )
-    weights = Weights.of(options)
-    objective, network = (shop.objective(options, "bfloat16"), Vgg19(kernels, precision="bfloat16"))
-    whole, gradient = with_gradient(objective)(picture, targets, weights)
-    tiled, ours = Tiles(objective, network, picture.shape, Tiling(side=256, split=2))(picture, targets, weights)
-    assert relative(tiled.total, whole.total) < 1e-3
-    assert relative(ours, gradient) < 2e-2  # bfloat16 has 8 bits
+    objective, extractor = objective_of(options), Extractor(kernels, precision="bfloat16")
+    whole = WholeEvaluator(objective, extractor)
+    targets, weights = targets_by(whole, options, photograph, painting), weights_of(options)
+    losses, gradient = whole(picture, targets, weights)
+    tiled = TiledEvaluator(objective, extractor, picture.shape, Tiling(side=256, split=2))
+    ours, our_gradient = tiled(picture, targets, weights)
+    assert relative(ours["total"], losses["total"]) < 1e-3
+    assert relative(our_gradient, gradient) < 2e-2  # bfloat16 has 8 bits
 
 
 def test_a_picture_painted_in_tiles_is_the_same_to_rounding():
     """Rounding grows with each step; after five it is a grey level here and there."""
-    shop = Workshop(locate("imagenet-8bit"))
-    picture = Picture(noise(0, 300, 280).numpy(), None, "1", "photograph")
-    painting = Picture(noise(1, 300, 280).numpy(), None, "2", "painting")
     options = Options(size=300, steps=5, precision="float32")
-    whole, tiled = (
-        finished(paint(picture, [(painting, 1.0)], replace(options, tile=tile), shop)).pixels.astype(int)
-        for tile in ("off", 256)
+    engine = TransferEngine(locate("imagenet-8bit"), options)
+    pictures = Pictures(
+        Picture(noise(0, 300, 280).numpy(), None, "1", "photograph"),
+        ((Picture(noise(1, 300, 280).numpy(), None, "2", "painting"), 1.0),),
     )
+
+    def painted(tile):
+        asked = replace(options, tile=tile)
+        schedule = pictures.schedule(asked, Machine(precision="float32"))
+        assert bool(schedule.tilings()) == (tile != "off")
+        return result_of(paint(pictures, asked, schedule, engine)).pixels.astype(int)
+
+    whole, tiled = painted("off"), painted(256)
     assert np.abs(whole - tiled).max() <= 2
     assert (whole != tiled).mean() < 0.01
 
 
-def test_a_picture_that_would_not_fit_into_max_memory_is_painted_in_tiles():
-    shops = [Workshop(locate("random"), max_memory) for max_memory in (None, 3 * 2**30, 2**30)]
-    descents = [shop.descent(Options(precision="float32"), (512, 512, 3)) for shop in shops]
-    assert [isinstance(descent.evaluate, Tiles) for descent in descents] == [False, False, True]
+def test_an_engine_evaluates_in_the_tiles_that_it_is_told():
+    options = Options()
+    engine = TransferEngine(locate("random"), options)
+    whole, tiled = (
+        engine.evaluator(Setting(options, "float32", tiling), (64, 64, 3)) for tiling in (None, Tiling(256, 2))
+    )
+    assert isinstance(whole, WholeEvaluator)
+    assert isinstance(tiled, TiledEvaluator)
 
 
 def test_the_radius_is_what_relu5_1_sees():
     """From Simonyan & Zisserman's table 1: 3 x 3 filters see one position more on each side, 2 x 2 pools one to the right."""
-    assert radius(names_up_to(["block1_conv2"])) == 2
-    assert radius(names_up_to(["block2_conv1"])) == 2 + 1 + 2
-    assert radius(names_up_to(["block5_conv1"])) == 2 + 1 + 4 + 2 + 16 + 4 + 32 + 8 + 16
+    assert radius(VGG19.names_up_to(["block1_conv2"])) == 2
+    assert radius(VGG19.names_up_to(["block2_conv1"])) == 2 + 1 + 2
+    assert radius(VGG19.names_up_to(["block5_conv1"])) == 2 + 1 + 4 + 2 + 16 + 4 + 32 + 8 + 16
 
 
 @pytest.mark.parametrize("split", HALOS)
 def test_the_halos_that_estimates_count_with_are_those_of_tiles(split):
     deepest, unit = (f"block{split}_pool", 2**split) if split < 5 else ("block5_conv1", 16)
-    assert HALOS[split] == -(-radius(names_up_to([deepest])) // unit) * unit
+    assert HALOS[split] == -(-radius(VGG19.names_up_to([deepest])) // unit) * unit
 
 
 @pytest.mark.parametrize("options", [Options(), Options(losses="sums", **MIXED)], ids=["balanced", "other layers"])
 @pytest.mark.parametrize(("precision", "error"), [("float32", 1e-5), ("bfloat16", 1e-2)])
 def test_gradients_taken_layer_by_layer_are_tensorflows_own(kernels, monkeypatch, options, precision, error):
-    network = Vgg19(kernels, precision=precision)
-    objective = Objective(network, tuple(options.content_layers), tuple(options.style_layers), options.losses)
+    extractor = Extractor(kernels, precision=precision)
     picture, photograph, painting = (noise(seed, 70, 53) for seed in range(3))
-    targets = Targets(objective.content_targets(photograph), objective.style_targets(painting))
-    ours, gradient = with_gradient(objective)(picture, targets, Weights.of(options))
+
+    def evaluated():
+        evaluator = WholeEvaluator(objective_of(options), extractor)
+        targets = targets_by(evaluator, options, photograph, painting)
+        return evaluator(picture, targets, weights_of(options))
+
+    ours, gradient = evaluated()
     monkeypatch.setattr(
         "pipeline.nst.extractor._measured_on_the_way", lambda features, measure: (features, measure(features))
     )
-    theirs, plain = with_gradient(objective)(picture, targets, Weights.of(options))
-    assert relative(ours.total, theirs.total) < error
+    theirs, plain = evaluated()
+    assert relative(ours["total"], theirs["total"]) < error
     assert relative(gradient, plain) < error
