@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from pipeline.batch.inputs import open_inputs
 
 from pipeline.batch.messages import (
     Command,
@@ -34,7 +33,11 @@ from pipeline.images.metadata import read_metadata
 from pipeline.job import Job, Reading, ShownNames, StyleImage
 from pipeline.nst.weights import locate
 from pipeline.options import Options
-from pipeline.store.records import State, pair_key
+from pipeline.pictures import open_pictures
+from pipeline.store.disk import LocalStore
+from pipeline.store.keys import pair_key
+from pipeline.store.layout import checkpoint_name
+from pipeline.store.records import State
 from pipeline.stylize import Progress, Stylization
 
 STEPS = 4
@@ -47,19 +50,20 @@ class ToyBackend:
 
     machine = MACHINE
     out_of_memory = (MemoryError,)
+    precision = "bfloat16"
 
     def __init__(self, mishap: Exception | None = None) -> None:
         self.mishap = mishap
         self.loaded = []
+        self.schedules = []
 
-    def load(self, weights, max_memory):
-        self.loaded.append((weights.name, max_memory))
+    def load(self, weights, options):
+        self.loaded.append((weights.name, options))
 
-    def tiles(self, inputs, options):
-        return "none"
-
-    def paint(self, job, inputs, resume):
-        stages = [(inputs.longer_side // 2, 2), (inputs.longer_side, job.options.steps)]
+    def paint(self, job, pictures, schedule, resume):
+        self.schedules.append(schedule)
+        longer_side = max(schedule.size)
+        stages = [(longer_side // 2, 2), (longer_side, job.options.steps)]
         trace = list(resume.trace) if resume else []
         for stage, (side, steps) in enumerate(stages):
             if resume and stage < resume.stage:
@@ -70,19 +74,19 @@ class ToyBackend:
                     raise self.mishap
                 losses = {"total": 10.0 - step, "content": 1.0, "style": 8.0 - step, "tv": 0.0, "hue": 1.0}
                 reading = Reading(step=step, seconds=0.5 * step, side=side, losses=losses)
-                if side == inputs.longer_side:
+                if side == longer_side:
                     trace.append(reading)
                 progress = Progress(stage, step, 0.5 * step, tuple(trace), {"step": np.array(step)})
                 yield reading, lambda progress=progress: progress
         return Stylization(
-            pixels=(inputs.content.pixels + len(trace)).clip(0, 255).astype(np.uint8),
+            pixels=(pictures.content.pixels + len(trace)).clip(0, 255).astype(np.uint8),
             alpha=None,
             trace=tuple(trace),
             first=trace[0].losses,
             last=trace[-1].losses,
             setup_seconds=0.25,
             seconds=3.0,
-            precision="float32",
+            precision=schedule.stages[-1].precision,
             notes=("a note",),
         )
 
@@ -108,7 +112,7 @@ def command(project) -> Command:
 
 
 def checkpoint(command: Command) -> Path:
-    return State(command.folder).checkpoint_path(command.job.output)
+    return LocalStore(command.folder).path(checkpoint_name(command.job.output))
 
 
 def test_a_pair_is_painted_with_a_reading_for_each_step_and_a_last_word(command):
@@ -119,23 +123,40 @@ def test_a_pair_is_painted_with_a_reading_for_each_step_and_a_last_word(command)
         (24, 2, True),
         *((48, step, False) for step in range(1, STEPS + 1)),
     ]
-    assert backend.loaded == [("random", 2**30)]
+    assert backend.loaded == [("random", command.job.options)]
     assert isinstance(done, Done)
     assert done.notes == ("a note",)
     painted = done.painted
     assert (painted.size, painted.steps, painted.seconds, painted.setup_seconds) == ([48, 40], STEPS, 3.0, 0.25)
     assert painted.seconds_per_step == 0.5
     assert painted.key == pair_key(command.job, hash_file, command.weights.sha256)
-    assert (painted.threads, painted.seed, painted.precision) == (3, 5, "float32")
+    assert (painted.threads, painted.seed, painted.precision) == (3, 5, "bfloat16")
     assert painted.painted_with.items() >= {"threads": 3, "device": "abacus", "tiles": "none"}.items()
+    assert painted.tilings == {}
     assert painted.losses["last"] == {"total": 6.0, "content": 1.0, "style": 4.0, "tv": 0.0, "hue": 1.0}
     assert [row["step"] for row in painted.trace] == [1, 2, 3, 4]
     assert painted.peak_memory_bytes > 2**20
     with Image.open(command.folder / "deep/dog.png") as picture, Image.open(command.job.content) as content:
         before, after = np.asarray(content, int), np.asarray(picture, int)
         np.testing.assert_array_equal(after, np.minimum(before + STEPS, 255))
-    assert State(command.folder).thumbnails("deep/dog.png").keys() == {"content", "style", "result"}
+    assert State(LocalStore(command.folder)).thumbnails("deep/dog.png").keys() == {"content", "style", "result"}
     assert not checkpoint(command).exists()
+
+
+def test_what_auto_precision_means_here_and_how_much_memory_there_is_decide_the_schedule(command):
+    """The program alone takes 700 MB: below such a limit everything is cut as small as it can be."""
+    backend = ToyBackend()
+    *_, done = Painter(backend).paint(replace(command, max_memory=2**29))
+    (schedule,) = backend.schedules
+    assert [(stage.size, stage.steps, stage.precision) for stage in schedule.stages] == [((48, 40), STEPS, "bfloat16")]
+    smallest = {"side": 512, "split": 5}
+    assert done.painted.tilings == dict.fromkeys(
+        ["48 px", "style 1 for 48 px", "finished", "style 1 for finished"], smallest
+    )
+    words = "512 px, whole network"
+    assert done.painted.painted_with["tiles"] == (
+        f"48 px: {words}; style 1 for 48 px: {words}; finished: {words}; style 1 for finished: {words}"
+    )
 
 
 def test_a_picture_says_of_itself_how_it_was_made_in_this_order(command):
@@ -243,11 +264,11 @@ def test_a_format_that_nobody_writes_is_refused_before_the_styles_are_opened(com
 
 def test_inputs_are_opened_no_larger_than_needed(command):
     job = replace(command.job, options=replace(command.job.options, size=40, style_scale=0.9))
-    inputs = open_inputs(job)
-    assert inputs.longer_side == 40
-    assert inputs.content.size == (40, 33)
-    assert inputs.styles[0][0].size == (36, 30)
-    assert inputs.sha256 == {path: hash_file(path) for path in job.inputs}
+    pictures = open_pictures(job.content, [(style.image, style.weight) for style in job.styles], job.options)
+    assert pictures.content.size == (40, 33)
+    ((style, share),) = pictures.styles
+    assert (style.size, share) == ((36, 30), 2.0)
+    assert [picture.sha256 for picture in pictures.all] == [hash_file(path) for path in job.inputs]
 
 
 def test_everything_a_painter_says_fits_through_the_pipe(command):

@@ -34,11 +34,12 @@ from pipeline.batch.messages import (
 from pipeline.batch.system.machine import peak_memory, processor, reset_peak_memory
 from pipeline.errors import ExitCode, OutOfMemory, OutputError, StylizeError
 from pipeline.images.encode import encode_picture, format_for, thumbnail
-from pipeline.job import Painted
+from pipeline.images.inspection import image_size
+from pipeline.job import Job, Painted
 from pipeline.nst.tiling import in_words
 from pipeline.pictures import Pictures, open_pictures
 from pipeline.schedule import Machine as ScheduleMachine
-from pipeline.schedule import Schedule
+from pipeline.schedule import Schedule, Sized, result_size
 from pipeline.store.disk import LocalStore
 from pipeline.store.keys import pair_key
 from pipeline.store.layout import checkpoint_name, thumbnail_name
@@ -82,12 +83,12 @@ class Painter:
         job = command.job
         self._backend.load(command.weights, job.options)
         reset_peak_memory()
+        _check_format(job)
         styles = [(style.image, style.weight) for style in job.styles]
         pictures = open_pictures(job.content, styles, job.options)
         machine = ScheduleMachine(precision=self._backend.precision, max_memory=command.max_memory)
         schedule = pictures.schedule(job.options, machine)
         longer_side = max(schedule.size)
-        format_for(Path(job.output).suffix, longer_side)  # refused now and not after hours
         sha256 = {path: opened.sha256 for path, opened in zip(job.inputs, pictures.all, strict=True)}
         key = pair_key(job, sha256.__getitem__, command.weights.sha256)
         environment = self._environment | {"tiles": in_words(schedule.tilings())}
@@ -169,6 +170,13 @@ class Painter:
             losses={"first": dict(result.first), "last": dict(result.last)},
             trace=[reading.as_row() for reading in result.trace],
         )
+
+
+def _check_format(job: Job) -> None:
+    """Raises PairError where the output's format cannot hold the result: before hours of painting, and
+    before pictures of gigabytes are opened. Raises BadImage as opening the content does."""
+    size = result_size(job.options, Sized(job.content.name, image_size(job.content)))
+    format_for(Path(job.output).suffix, max(size))
 
 
 def _environment(machine: Machine) -> dict[str, Any]:
