@@ -18,7 +18,7 @@ from pipeline.errors import ExitCode
 from pipeline.images.file_bytes import hash_file
 from pipeline.job import Painted
 from pipeline.manifest import load_manifest
-from pipeline.store.records import pair_key
+from pipeline.store.keys import pair_key
 
 Answer = Callable[[Command], PairMessage]
 

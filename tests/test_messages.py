@@ -28,7 +28,7 @@ from pipeline.batch.messages import (
 )
 from pipeline.errors import BadImage, DiskFull, Diverged, ExitCode, OptionError
 from pipeline.job import Job, Painted, Reading, ShownNames, StyleImage
-from pipeline.nst.weights import Weights
+from pipeline.nst.weights import NetworkWeights
 from pipeline.options import Options
 
 READING = Reading(step=7, seconds=1.5, side=64, losses={"total": 3.0, "content": 1.0, "style": 1.5, "moments": 0.5})
@@ -82,7 +82,7 @@ def test_a_command_comes_back_as_it_was():
     )
     command = Command(
         job=job,
-        weights=Weights("mine.h5", Path("/weights/mine.h5"), "c347"),
+        weights=NetworkWeights("mine.h5", Path("/weights/mine.h5"), "c347"),
         folder=Path("/out"),
         names=ShownNames(content="naïve.jpg", style=("wave.jpg", "b.jpg"), options=job.options.as_dict()),
         max_memory=6 * 2**30,

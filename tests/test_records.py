@@ -21,7 +21,7 @@ from pipeline.images.inspection import image_size
 from pipeline.job import Job, RunSettings, StyleImage
 from pipeline.manifest import load_manifest
 from pipeline.options import LEFT_OUT, NEUTRAL, OPTION_NAMES, Options
-from pipeline.store import records
+from pipeline.store import keys
 from pipeline.store.checksummed_json import read_checksummed_json, write_checksummed_json
 from pipeline.store.disk import LocalStore
 from pipeline.store.hashes import HashTable
@@ -85,7 +85,7 @@ def test_every_option_that_decides_pixels_is_in_the_key(field):
 def test_the_key_of_rescaled_filters_changes_with_their_making(monkeypatch):
     rescaled = replace(JOB, options=Options(normalize="channels"))
     before = key(JOB), key(rescaled)
-    monkeypatch.setattr(records, "NORMALIZATION", records.NORMALIZATION + 1)
+    monkeypatch.setattr(keys, "NORMALIZATION", keys.NORMALIZATION + 1)
     assert key(JOB) == before[0]
     assert key(rescaled) != before[1]
 
@@ -174,6 +174,7 @@ def test_a_picture_that_stands_in_many_pairs_is_hashed_and_measured_once(project
     assert sorted((name, path.name) for name, path in read) == [
         ("batch.estimates.estimator.image_size", "dog.png"),
         ("batch.estimates.estimator.image_size", "sea.png"),
+        ("batch.estimates.estimator.image_size", "wave.png"),
         ("store.hashes.hash_file", "dog.png"),
         ("store.hashes.hash_file", "sea.png"),
         ("store.hashes.hash_file", "wave.png"),
