@@ -9,15 +9,17 @@ import pytest
 from PIL import Image
 
 from benchmarks.work import convolution_work as counted_work
-from pipeline.batch.estimates.cost import convolution_work, pair_cost, seen_pixels
+from pipeline.batch.estimates.cost import pair_cost, seen_pixels
 from pipeline.batch.estimates.estimator import START_SECONDS, TRIAL_STEPS, Estimate, Estimator, in_all
 from pipeline.batch.plan import Plan, make_plan
 from pipeline.cli.console import Lines, planned_line
 from pipeline.cli.progress import Bars
 from pipeline.cli.rendering import plan_rows, plan_text
 from pipeline.job import Job, Manifest, Reading, RunSettings, StyleImage
+from pipeline.nst.network import VGG19
 from pipeline.nst.tiling import in_words
 from pipeline.options import Options
+from pipeline.schedule import Machine, Sized, schedule
 from pipeline.store.checksummed_json import write_checksummed_json
 from pipeline.store.disk import LocalStore
 from pipeline.store.keys import KEY_SCHEMA
@@ -44,10 +46,21 @@ def of_size(job, size, **changes):
     return replace(job, options=replace(job.options, size=size, **changes))
 
 
-def outcome(job, *, slower=1.0, precision="float32", threads=2, memory=1.0):
+def scheduled(options, size, precision="float32", style=None, max_memory=None):
+    """The stages of a content of `size` with a style image that is as large, or of the size `style`."""
+    machine = Machine(precision=precision, max_memory=max_memory)
+    return schedule(options, Sized("content.png", size), [Sized("style.png", style or size)], machine)
+
+
+def cost_of(options, size, precision="float32", **rest):
+    return pair_cost(options, scheduled(options, size, precision, **rest))
+
+
+def outcome(job, *, slower=1.0, precision="float32", threads=2, memory=1.0, max_memory=None):
     """A row of a report: the pair on a machine that takes so many times the curve's time and memory."""
     size = (job.options.size, job.options.size // 2)
-    cost = pair_cost(job.options, size, precision)
+    stages = scheduled(job.options, size, precision, max_memory=max_memory)
+    cost, tilings = pair_cost(job.options, stages), stages.tilings()
     return {
         "size": list(size),
         "precision": precision,
@@ -58,7 +71,14 @@ def outcome(job, *, slower=1.0, precision="float32", threads=2, memory=1.0):
         "seconds": slower * (job.options.steps * cost.evaluation + cost.coarse + cost.other) / threads,
         "seconds_per_step": slower * cost.evaluation / threads,
         "peak_memory_bytes": round(memory * cost.memory),
+        "painted_with": {"tiles": in_words(tilings)},
+        "tilings": {name: tiling.as_json() for name, tiling in tilings.items()},
     }
+
+
+def whole(cost):
+    """Core-seconds of a pair."""
+    return STEPS * cost.evaluation + cost.coarse + cost.other
 
 
 def seconds(estimator, job):
@@ -145,7 +165,7 @@ def test_a_plan_says_the_memory_that_one_worker_holds_in_its_turn(job, tmp_path)
 def test_records_of_another_version_are_read_as_far_as_they_go(job):
     row = outcome(job, slower=2.0)
     row["options"] |= {"no_such_option": 1}
-    del row["options"]["tv_kind"], row["threads"]
+    del row["options"]["tv_kind"], row["threads"], row["tilings"]
     assert seconds(Estimator([row], threads=2), job) == pytest.approx(row["seconds"])
 
 
@@ -207,49 +227,72 @@ def test_a_pair_painted_in_other_tiles_teaches_nothing(job):
     """As under another max_memory: it took other time and memory."""
     large = of_size(job, 512)
     tight = 900 * 2**20
-    cut = pair_cost(large.options, (512, 256), "float32", max_memory=tight).cut
-    row = outcome(large, slower=3.0) | {"painted_with": {"tiles": in_words({"512 px": cut, "style 1 for 512 px": cut})}}
+    row = outcome(large, slower=3.0, max_memory=tight)
+    assert row["tilings"].keys() == {"512 px", "style 1 for 512 px", "finished", "style 1 for finished"}
     assert Estimator([row], threads=2).estimate(large).guess
     assert not Estimator([row], threads=2, max_memory=tight).estimate(large).guess
-    untiled = outcome(large) | {"painted_with": {"tiles": in_words({})}}
+    untiled = outcome(large)
+    assert untiled["tilings"] == {}
     assert Estimator([untiled], threads=2, max_memory=tight).estimate(large).guess
     assert not Estimator([untiled], threads=2).estimate(large).guess
+
+
+def test_a_record_from_before_tilings_teaches_only_where_its_words_say_that_there_were_none(job):
+    large = of_size(job, 512)
+    tight = 900 * 2**20
+    untiled, tiled = outcome(large), outcome(large, max_memory=tight)
+    for row in (untiled, tiled):
+        del row["tilings"]
+    assert not Estimator([untiled], threads=2).estimate(large).guess
+    assert Estimator([untiled], threads=2, max_memory=tight).estimate(large).guess
+    assert Estimator([tiled], threads=2).estimate(large).guess
+    assert Estimator([tiled], threads=2, max_memory=tight).estimate(large).guess
+
+
+def test_an_estimate_counts_a_style_image_by_its_own_shape(job):
+    """One that cannot be opened is taken for as large as the content: the run will say why."""
+    content = (512, 256)
+    assert seconds(Estimator(threads=1), job) == pytest.approx(whole(cost_of(OPTIONS, content)))
+    Image.new("RGB", (300, 300)).save(job.styles[0].image)
+    square = whole(cost_of(OPTIONS, content, style=(300, 300)))
+    assert square > whole(cost_of(OPTIONS, content))
+    assert seconds(Estimator(threads=1), job) == pytest.approx(square)
 
 
 # ------------------------------------------------------------------------------------------------------------------- cost
 
 
 def test_the_network_sees_the_mirrored_frame():
-    assert seen_pixels(100, 50, "mirror") == 116 * 66
-    assert seen_pixels(100, 50, "zero") == 5000
+    assert seen_pixels((100, 50), "mirror") == 116 * 66
+    assert seen_pixels((100, 50), "zero") == 5000
 
 
 @pytest.mark.parametrize("layer", ["block1_conv2", "block2_conv1", "block3_conv4", "block4_conv2", "block5_conv4"])
 def test_the_work_is_the_benchmarks_count(layer):
-    assert convolution_work([layer]) * 224**2 == counted_work(224, 224, layer)
+    assert VGG19.work([layer]) * 224**2 == counted_work(224, 224, layer)
 
 
 def test_pools_and_layers_before_their_relu_cost_what_their_convolution_costs():
-    assert convolution_work(["block3_pool"]) == convolution_work(["block3_conv4"])
-    assert convolution_work(["block4_conv2_linear"]) == convolution_work(["block4_conv2"])
+    assert VGG19.work(["block3_pool"]) == VGG19.work(["block3_conv4"])
+    assert VGG19.work(["block4_conv2_linear"]) == VGG19.work(["block4_conv2"])
 
 
 def test_shallow_layers_cost_less_and_more_pixels_more():
     shallow = replace(OPTIONS, content_layers={"block2_conv1": 1.0}, style_layers={"block1_conv1": 1.0})
-    small, large = (pair_cost(OPTIONS, size, "float32") for size in ((256, 128), (512, 256)))
-    assert pair_cost(shallow, (256, 128), "float32").evaluation < 0.5 * small.evaluation
+    small, large = (cost_of(replace(OPTIONS, size=size[0]), size) for size in ((256, 128), (512, 256)))
+    assert cost_of(shallow, (256, 128)).evaluation < 0.5 * small.evaluation
     assert large.evaluation > 2 * small.evaluation
 
 
 def test_a_large_picture_is_painted_small_first_and_that_is_counted():
-    once, pyramid = (pair_cost(replace(OPTIONS, scales=scales), (1024, 512), "float32") for scales in (1, 2))
+    once, pyramid = (cost_of(replace(OPTIONS, size=1024, scales=scales), (1024, 512)) for scales in (1, 2))
     assert once.coarse == 0.0
     # Half the steps at a quarter of the pixels: an eighth of the time at full size, and what an evaluation takes anyhow.
     assert pyramid.coarse == pytest.approx(STEPS * once.evaluation / 8, rel=0.1)
 
 
 def test_lbfgs_remembers_forty_pictures_and_adam_two():
-    lbfgs, adam = (pair_cost(replace(OPTIONS, optimizer=name), (512, 512), "float32") for name in ("lbfgs", "adam"))
+    lbfgs, adam = (cost_of(replace(OPTIONS, size=512, optimizer=name), (512, 512)) for name in ("lbfgs", "adam"))
     assert lbfgs.memory - adam.memory == (40 - 2) * 512 * 512 * 3 * 4
 
 
