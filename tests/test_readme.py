@@ -14,6 +14,7 @@ from pipeline.cli.main import cli
 from pipeline.errors import ExitCode
 from pipeline.job import Outcome
 from pipeline.manifest import builtin_presets
+from pipeline.nst.tiling import Tiling
 from pipeline.report.attention import REASON_CLASSES
 from pipeline.report.data import RunMetadata, build_report
 from pipeline.report.flags import FLAGS
@@ -66,11 +67,14 @@ def test_every_exit_code_is_explained():
 
 
 def keys(value: object) -> Iterator[str]:
-    """The keys of a report; what stands below `options`, `meta` and `painted_with` is not the report's own."""
+    """The keys of a report; what stands below `options`, `meta` and `painted_with` is not the report's own, and
+    `tilings` are named by what was evaluated."""
     if isinstance(value, dict):
         for key, item in value.items():
             yield key
-            if key not in ("options", "meta", "painted_with"):
+            if key == "tilings" and isinstance(item, dict):
+                yield from keys(list(item.values()))
+            elif key not in ("options", "meta", "painted_with"):
                 yield from keys(item)
     elif isinstance(value, list):
         for item in value:
@@ -83,9 +87,14 @@ def test_every_key_of_the_report_is_explained():
         weights={"name": "", "sha256": ""}, device="", threads=1, versions={},
     )  # fmt: skip
     trace = [{"step": 1, "seconds": 0.0, "side": 512, "total": 1.0, "content": 1.0, "style": 0.0, "tv": 0.0}]
-    outcome = Outcome(output="a.png", content="a.jpg", style=["b.jpg"], status="done", attempts=2, trace=trace)
+    outcome = Outcome(
+        output="a.png", content="a.jpg", style=["b.jpg"], status="done", attempts=2, trace=trace,
+        tilings={"512 px": Tiling(side=256, split=2).as_json()},
+    )  # fmt: skip
     told = set(re.findall(r"`(\w+)`", PAGES["report.md"]))
-    assert set(keys(build_report(facts, [outcome]))) - told == set()
+    found = set(keys(build_report(facts, [outcome])))
+    assert {"tilings", "split"} <= found
+    assert found - told == set()
     assert {*FLAGS, *REASON_CLASSES} - told == set()
 
 
