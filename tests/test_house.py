@@ -133,6 +133,9 @@ MODULES = {
     if path.name != "__init__.py" or path.parent == PACKAGE
 }
 
+# Folders, which are imported from as modules are.
+ROOMS = {".".join(path.parent.relative_to(PACKAGE).parts) for path in PACKAGE.rglob("__init__.py")} - {""}
+
 
 def imports_of(path: Path) -> set[str]:
     """Every module a file imports, at its top or inside its functions."""
@@ -144,7 +147,7 @@ def imports_of(path: Path) -> set[str]:
             assert node.level == 0, f"{path}: relative import"
             module = node.module or ""
             submodules = {f"{module}.{alias.name}" for alias in node.names}
-            known = {name for name in submodules if name.removeprefix("pipeline.") in MODULES}
+            known = {name for name in submodules if name.removeprefix("pipeline.") in MODULES.keys() | ROOMS}
             found |= known or {module}
     return found
 
