@@ -23,7 +23,7 @@ from benchmarks.machine import REPOSITORY
 CONTENTS = ("astronaut", "cat", "coffee")
 STYLES = ("ink-waves", "palette-knife", "stained-glass", "starry-flow")
 SIZE = 384
-DEFAULT_STEPS = 200  # job.Options
+DEFAULT_STEPS = 200  # options.Options
 
 
 @dataclass(frozen=True, slots=True)

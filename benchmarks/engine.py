@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 import os
-from collections.abc import Hashable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +21,11 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from pipeline.nst.engine import Workshop
-from pipeline.nst.objective import Targets, Weights
+from pipeline.nst.engine import Setting, TransferEngine
+from pipeline.nst.objective import objective_of, weights_of
 from pipeline.nst.precision import effective_precision
+from pipeline.nst.terms.term import Sources, Style, Target
+from pipeline.nst.tiling import history_length, tiling
 from pipeline.options import Options
 
 tf.config.threading.set_intra_op_parallelism_threads(THREADS)
@@ -34,37 +35,36 @@ tf.config.threading.set_inter_op_parallelism_threads(1)
 class Descent:
     """A pair's descent under `options`, evaluation by evaluation, and the float32 loss of any picture on its objective.
 
-    `photograph` and `painting` are uint8 (height, width, 3) of the sizes at which they enter the network; the descent starts
-    from the photograph. `trace` yields the losses that the descent itself sees, in its own precision.
+    `photograph` and `style_image` are uint8 (height, width, 3) of the sizes at which they enter the network; the descent
+    starts from the photograph. `evaluations` yields the losses that the descent itself sees, in its own precision.
     """
 
     def __init__(
-        self, workshop: Workshop, options: Options, photograph: NDArray[np.uint8], painting: NDArray[np.uint8]
+        self, engine: TransferEngine, options: Options, photograph: NDArray[np.uint8], style_image: NDArray[np.uint8]
     ) -> None:
         self._photograph = photograph.astype(np.float32)
-        names = (("content", photograph.tobytes()), ("style", painting.tobytes()))
-        measured = functools.partial(
-            _targets, workshop, options, names, (self._photograph, painting.astype(np.float32))
-        )
-        self.targets, self._exact = measured(effective_precision(options.precision)), measured("float32")
-        self.weights = Weights.of(options)
-        self._workshop, self._options = workshop, options
-        self._descent = workshop.descent(options, photograph.shape)
-        self._descent.prepare(self.targets, self.weights)
+        exact = _setting(options, "float32", photograph.shape)
+        setting = _setting(options, effective_precision(options.precision), photograph.shape)
+        self._targets = _targets(engine, setting, photograph, style_image)
+        self._exact = _targets(engine, exact, photograph, style_image)
+        self._weights = weights_of(options)
+        self._measurer = engine.measurer(exact, photograph.shape)
+        history = history_length(options.history, photograph.shape[0] * photograph.shape[1])
+        self._descent = engine.descent(setting, photograph.shape, history)
+        self._descent.prepare(self._targets, self._weights)
 
     def evaluations(self, most: int) -> Iterator[float]:
         """The total losses of up to `most` evaluations."""
         self._descent.start(tf.constant(self._photograph))
-        for _step, evaluation in self._descent.run(most, self.targets, self.weights):
-            yield evaluation[0]
+        for _step, losses in self._descent.run(most, self._targets, self._weights):
+            yield losses["total"]
 
     def evaluate(self) -> float:
         """Loss and gradient where the descent stands, without a move; the loss."""
-        distances, gradient = self._descent.evaluate(
-            self._descent.optimizer.image.read_value(), self.targets, self.weights
-        )
+        picture = self._descent.optimizer.image.read_value()
+        losses, gradient = self._descent.evaluate(picture, self._targets, self._weights)
         float(gradient[0, 0, 0])  # a call returns before its work is done
-        return float(distances.total)
+        return float(losses["total"])
 
     @property
     def best(self) -> NDArray[np.float32]:
@@ -74,20 +74,20 @@ class Descent:
     def loss(self, picture: NDArray[Any]) -> float:
         """The total of any picture of this size, evaluated in float32, bounds or none."""
         pixels = np.asarray(picture, np.float32)
-        return float(self._workshop.loss(self._options, pixels, self._exact, self.weights).total)
+        return float(self._measurer.losses(pixels, self._exact, self._weights)["total"])
+
+
+def _setting(options: Options, precision: str, shape: tuple[int, ...]) -> Setting:
+    height, width, _ = shape
+    return Setting(options, precision, tiling(options, height * width, precision, None))
 
 
 def _targets(
-    workshop: Workshop,
-    options: Options,
-    names: tuple[Hashable, Hashable],
-    pictures: tuple[NDArray[np.float32], NDArray[np.float32]],
-    precision: str,
-) -> Targets:
-    return Targets(
-        workshop.content_targets(options, names[0], pictures[0], precision),
-        workshop.style_targets(options, names[1], pictures[1], precision),
-    )
+    engine: TransferEngine, setting: Setting, photograph: NDArray[np.uint8], style_image: NDArray[np.uint8]
+) -> dict[str, Target]:
+    """What the picture is compared with, in the precision of the setting; nothing is kept for others."""
+    content, style = (engine.image(setting, pixels.astype(np.float32), None) for pixels in (photograph, style_image))
+    return objective_of(setting.options).targets(Sources(content, [Style(style, 1.0)], content))
 
 
 def peak_memory() -> int:

@@ -28,7 +28,7 @@ from benchmarks.engine import Descent, tf
 from benchmarks.figures import Figure, Section, median_ratio, significant, table
 from benchmarks.pictures import generated
 from benchmarks.work import convolution_work
-from pipeline.nst.engine import Workshop
+from pipeline.nst.engine import TransferEngine
 from pipeline.nst.network import FRAME
 from pipeline.nst.weights import locate
 from pipeline.options import Options
@@ -77,9 +77,9 @@ def _repeated(direction: str, features: tf.Tensor, kernel: tf.Tensor, times: int
     return lambda: run().numpy()
 
 
-def step(workshop: Workshop, side: int, precision: str) -> Callable[[], object]:
+def step(engine: TransferEngine, side: int, precision: str) -> Callable[[], object]:
     options = Options(size=side, precision=precision, tile="off")
-    descent = Descent(workshop, options, generated(side, seed=1), generated(side, seed=2))
+    descent = Descent(engine, options, generated(side, seed=1), generated(side, seed=2))
     walk: Iterator[float] = descent.evaluations(1_000_000)
     return lambda: next(walk)
 
@@ -102,13 +102,13 @@ def side_by_side(
 
 def measure(quick: bool) -> Section:
     sides = (256, 512) if quick else (256, 512, 1024, 2048)
-    workshop = Workshop(locate("auto"))
+    engine = TransferEngine(locate("auto"), Options())
     rows, figures = [], []
     for precision in ("float32", "bfloat16"):
         bare = bare_convolutions(precision)
         for side in sides:
             rounds = 3 if quick or side > 1024 else 5
-            steps, fastest, rates = side_by_side(step(workshop, side, precision), bare, rounds)
+            steps, fastest, rates = side_by_side(step(engine, side, precision), bare, rounds)
             work = 2 * convolution_work(side + 2 * FRAME, side + 2 * FRAME)
             share = median_ratio([work / took for took in steps], rates)
             inside = convolution_work(side, side) / convolution_work(side + 2 * FRAME, side + 2 * FRAME)

@@ -16,7 +16,7 @@ from benchmarks.figures import Section, significant, table
 from benchmarks.limit import seconds
 from benchmarks.pictures import generated
 from benchmarks.work import DEEPEST
-from pipeline.nst.engine import Workshop
+from pipeline.nst.engine import TransferEngine
 from pipeline.nst.network import FRAME, VGG19, is_pool, reduction
 from pipeline.nst.weights import locate
 from pipeline.options import Options
@@ -50,11 +50,11 @@ def convolution(layer: str, precision: str) -> Callable[[], object]:
 def measure(quick: bool) -> Section:
     rounds = 3 if quick else 9
     layers = [name for name in VGG19.names_up_to([DEEPEST]) if not is_pool(name)]
-    workshop = Workshop(locate("auto"))
+    engine = TransferEngine(locate("auto"), Options())
     rows = []
     for precision in ("float32", "bfloat16"):
         options = Options(size=SIDE, precision=precision, tile="off")
-        descent = Descent(workshop, options, generated(SIDE, seed=1), generated(SIDE, seed=2))
+        descent = Descent(engine, options, generated(SIDE, seed=1), generated(SIDE, seed=2))
         walk = descent.evaluations(1_000_000)
         for _ in range(_FILL):
             next(walk)

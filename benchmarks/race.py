@@ -31,7 +31,7 @@ from benchmarks.figures import Figure, Section, evaluations_to, significant, tab
 from benchmarks.machine import REPOSITORY
 from benchmarks.pictures import photograph, png
 from benchmarks.rivals import EXAMPLE_CONTENT, Example, Network, Tutorial, matching_rate, means_objective
-from pipeline.nst.engine import Workshop
+from pipeline.nst.engine import TransferEngine
 from pipeline.nst.precision import effective_precision
 from pipeline.nst.weights import locate
 from pipeline.options import Options
@@ -100,8 +100,9 @@ def measure(quick: bool) -> Section:
     size, marks, rival_steps, turns = (192, (20, 40), 10, 4) if quick else (512, (100, 200, 400), 60, 20)
     content, style = photograph(CONTENT, size), photograph(STYLE, size)
     weights = locate("imagenet-8bit")
+    options = Options(**OBJECTIVE)
     began = time.perf_counter()
-    descent = Descent(Workshop(weights), Options(**OBJECTIVE), content, style)
+    descent = Descent(TransferEngine(weights, options), options, content, style)
     setup = time.perf_counter() - began
     network = Network(weights, sorted({EXAMPLE_CONTENT, *CONTENT_LAYERS, *STYLE_LAYERS}))
     loss = means_objective(network, content, style, CONTENT_LAYERS, STYLE_LAYERS)

@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.engine import keras, tf
-from pipeline.nst.extractor import MEAN_BGR
 from pipeline.nst.kernels import load_kernels
-from pipeline.nst.weights import Weights
+from pipeline.nst.network import VGG19
+from pipeline.nst.weights import NetworkWeights
 
 Loss = Callable[[tf.Tensor], tf.Tensor]
 
@@ -26,7 +26,7 @@ Loss = Callable[[tf.Tensor], tf.Tensor]
 class Network:
     """VGG19 as these programs use it: a Keras model with the wanted layers as its outputs, zero padding, BGR less the mean."""
 
-    def __init__(self, weights: Weights, layers: list[str]) -> None:
+    def __init__(self, weights: NetworkWeights, layers: list[str]) -> None:
         model = keras.applications.VGG19(include_top=False, weights=None, input_shape=(None, None, 3))
         for name, (kernel, bias) in load_kernels(weights).items():
             model.get_layer(name).set_weights([kernel, bias])
@@ -36,7 +36,7 @@ class Network:
 
     def __call__(self, picture: tf.Tensor) -> Mapping[str, tf.Tensor]:
         """Activations (1, height, width, channels) of a picture (1, height, width, RGB) in 0..255."""
-        return dict(zip(self._layers, self._model(picture[..., ::-1] - MEAN_BGR), strict=True))
+        return dict(zip(self._layers, self._model(picture[..., ::-1] - VGG19.mean), strict=True))
 
 
 def gram(features: tf.Tensor) -> tf.Tensor:
@@ -48,14 +48,14 @@ def gram(features: tf.Tensor) -> tf.Tensor:
 def means_objective(
     network: Network,
     photograph: NDArray[np.uint8],
-    painting: NDArray[np.uint8],
+    style_image: NDArray[np.uint8],
     content: Mapping[str, float],
     style: Mapping[str, float],
 ) -> Loss:
     """Our objective in the unit `means`, written as these programs would: weights times means of squared differences."""
     features = network(_batch(photograph))
     kept = {layer: features[layer] for layer in content}
-    features = network(_batch(painting))
+    features = network(_batch(style_image))
     wanted = {layer: gram(features[layer]) for layer in style}
 
     def loss(picture: tf.Tensor) -> tf.Tensor:
@@ -129,7 +129,7 @@ EXAMPLE_RATE = 100.0
 EXAMPLE_CONTENT = "block5_conv2"
 
 
-def matching_rate(network: Network, ours: Loss, photograph: NDArray[np.uint8], painting: NDArray[np.uint8]) -> float:
+def matching_rate(network: Network, ours: Loss, photograph: NDArray[np.uint8], style_image: NDArray[np.uint8]) -> float:
     """The rate on our objective whose first step is as long as the example's own first step on its own objective.
 
     Its objective, from its code: 2.5e-8 sums of squared differences at block5_conv2 and 1e-6 / 5 sums of squared differences
@@ -137,7 +137,7 @@ def matching_rate(network: Network, ours: Loss, photograph: NDArray[np.uint8], p
     variation is left out: it is 1e-6 of a smooth picture's.
     """
     height, width, _ = photograph.shape
-    stretched = tf.image.resize(_batch(painting), (height, width))
+    stretched = tf.image.resize(_batch(style_image), (height, width))
     style_layers = [layer for layer in network._layers if layer != EXAMPLE_CONTENT and layer.endswith("conv1")]
     kept = network(_batch(photograph))[EXAMPLE_CONTENT]
     found = network(stretched)
