@@ -44,14 +44,15 @@ class Project:
         return self.folder / "golden" / "out"
 
     def manifest(self, run: str) -> str:
-        """The manifest's text; `run` is its section of that name and changes no pixel."""
+        """The manifest's text; `run` is its section of that name and changes no byte: a picture names its
+        tiles, which a limit on memory would choose if they were not off."""
         pairs = (
             f"  - {{content: content/{content}.png, style: style/{style}.png, output: {output}}}\n"
             for (content, style), output in zip(_couples(len(self.outputs)), self.outputs, strict=True)
         )
         return (
             f"version: 1\ninput: {self.folder / 'input'}\noutput: out\nrun: {run}\n"
-            f"defaults: {{size: {SIDE}, steps: {self.steps}, weights: random}}\npairs:\n{''.join(pairs)}"
+            f"defaults: {{size: {SIDE}, steps: {self.steps}, weights: random, tile: off}}\npairs:\n{''.join(pairs)}"
         )
 
     def command(self) -> list[str]:
