@@ -58,7 +58,7 @@ main(sys.argv[1:], start=Slow, save_seconds=0.0)
 START = """\
 import functools
 from pipeline.batch.engines.local import LocalEngine
-from pipeline.cli import main
+from pipeline.cli.main import main
 
 main(engine=functools.partial(LocalEngine, worker="slow_and_careful"))
 """
