@@ -1,7 +1,7 @@
 """Paint the style pictures of `input/style`: `python input/make_styles.py [FOLDER]`.
 
-The same seeds give the same files, byte for byte, with the same NumPy and Pillow; other versions may round differently. It
-takes about a minute on one core.
+The same seeds give the same files, byte for byte, with the same NumPy and Pillow; other versions
+may round differently. It takes about a minute on one core.
 """
 
 from __future__ import annotations

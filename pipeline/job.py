@@ -1,6 +1,7 @@
 """The nouns every room shares. Standard library only: no files are read here, nothing is computed.
 
-A manifest becomes `Job`s; a `Job`, with its `Options`, becomes an `Outcome`; an `Outcome` holds `Reading`s.
+A manifest becomes `Job`s; a `Job`, with its `Options`, becomes an `Outcome`; an `Outcome` holds
+`Reading`s.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any, Literal
 
 from pipeline.options import Options
 
-# ------------------------------------------------------------------------------------------------------------ the manifest
+# ------------------------------------------------------------------------------------- the manifest
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +29,10 @@ class StyleImage:
 class Job:
     """One pair, completely resolved: it can be started as it is.
 
-    `content`, `styles` and a path in `options.init` or `options.weights` are absolute. `output` is the name below the
-    output folder, with forward slashes. `where` is the pair's `file:line:column`; `origins` says for each option where its
-    value came from (`built in`, `configs/night.yaml:18:47 (preset poster)`, `--set`, `STYLIZE_SET`).
+    `content`, `styles` and a path in `options.init` or `options.weights` are absolute. `output` is
+    the name below the output folder, with forward slashes. `where` is the pair's
+    `file:line:column`; `origins` says for each option where its value came from (`built in`,
+    `configs/night.yaml:18:47 (preset poster)`, `--set`, `STYLIZE_SET`).
     """
 
     output: str
@@ -44,7 +46,8 @@ class Job:
 
     @property
     def inputs(self) -> tuple[Path, ...]:
-        """Every file the pair reads: content, styles, and the picture of `init` where it is a path."""
+        """Every file the pair reads: content, styles, and the picture of `init` where it is a
+        path."""
         start = (Path(self.options.init),) if self.options.starts_from_file else ()
         return (self.content, *(style.image for style in self.styles), *start)
 
@@ -87,7 +90,8 @@ class RunSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """A manifest that can be started: every job resolved, every glob expanded, every name checked."""
+    """A manifest that can be started: every job resolved, every glob expanded, every name
+    checked."""
 
     file: Path
     name: str
@@ -109,26 +113,28 @@ class ShownNames:
 
 
 def shown_name(path: Path, folder: Path) -> str:
-    """A path as reports and pictures name it: relative to `folder` where it lies below it, else the file's name alone."""
+    """A path as reports and pictures name it: relative to `folder` where it lies below it, else the
+    file's name alone."""
     return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.name
 
 
-# -------------------------------------------------------------------------------------------------------------- the record
+# --------------------------------------------------------------------------------------- the record
 
 
-# Losses that every objective has, in the order in which reports name them; those of further terms follow.
+# Losses that every objective has, in the order in which reports name them; those of further terms
+# follow.
 _FIRST_LOSSES = ("total", "content", "style", "tv")
 _NO_LOSSES = ("step", "seconds", "side")  # the other entries of a reading's row
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """The losses of one step. `step` counts evaluations from 1 at this size; `seconds` count from the
-    first of them; `side` is the longer side, in pixels, of the picture that was evaluated: the
+    """The losses of one step. `step` counts evaluations from 1 at this size; `seconds` count from
+    the first of them; `side` is the longer side, in pixels, of the picture that was evaluated: the
     result's, or a coarser one of its pyramid.
 
-    `losses` are named by the terms of the objective, and one is `total`. Each is already multiplied by
-    its weight, so that the others sum to `total` (Eq. 7).
+    `losses` are named by the terms of the objective, and one is `total`. Each is already multiplied
+    by its weight, so that the others sum to `total` (Eq. 7).
     """
 
     step: int
@@ -162,14 +168,15 @@ class Reading:
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Reading:
-        """The reading that `as_row` described. Raises KeyError where step, seconds or side is missing."""
+        """The reading that `as_row` described. Raises KeyError where step, seconds or side is
+        missing."""
         losses = {name: value for name, value in row.items() if name not in _NO_LOSSES}
         return cls(step=row["step"], seconds=row["seconds"], side=row["side"], losses=losses)
 
 
 def loss_names(rows: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
-    """The losses in rows of a trace, or in losses by name: total, content, style and tv first, whether
-    they are there or not, then those of further terms as they come."""
+    """The losses in rows of a trace, or in losses by name: total, content, style and tv first,
+    whether they are there or not, then those of further terms as they come."""
     found = dict.fromkeys(_FIRST_LOSSES)
     for row in rows:
         found |= dict.fromkeys(row)
@@ -185,11 +192,12 @@ class Painted:
     """What there is to know of a picture that was painted: what the painter says of it, and what a
     record and a row of report.json keep.
 
-    `size` is (width, height) of the picture in pixels. `weights` are the network's name and SHA-256.
-    `threads` are the processor threads it was painted with; `painted_with` is all that equal bytes
-    depend on beside the key: threads, device, processor, TensorFlow, tiles. `tilings` are those
-    tiles as numbers, by what was evaluated in them; None where that is not known. `losses` are those of the
-    `first` step and of the finished picture (`last`), by name; `trace` holds rows of readings.
+    `size` is (width, height) of the picture in pixels. `weights` are the network's name and
+    SHA-256. `threads` are the processor threads it was painted with; `painted_with` is all that
+    equal bytes depend on beside the key: threads, device, processor, TensorFlow, tiles. `tilings`
+    are those tiles as numbers, by what was evaluated in them; None where that is not known.
+    `losses` are those of the `first` step and of the finished picture (`last`), by name; `trace`
+    holds rows of readings.
     """
 
     size: list[int] | None = None
@@ -215,8 +223,9 @@ class Outcome(Painted):
     """How one pair went. The fields are the keys of a row in report.json (README, "report.json").
 
     `content` and `style` are names relative to the input folder where they lie below it.
-    `failing_since` (ISO 8601) and `failed_runs` count runs without a break in which the pair failed in
-    the same way. `notes` are things worth knowing that are not failures ("first of 12 frames used").
+    `failing_since` (ISO 8601) and `failed_runs` count runs without a break in which the pair failed
+    in the same way. `notes` are things worth knowing that are not failures ("first of 12 frames
+    used").
     """
 
     output: str

@@ -1,7 +1,8 @@
 """What each option of a pair may be. Standard library only.
 
-`Options` is the only home of the defaults, of what each option may be and of its one-line description: the manifest's
-validation, its JSON Schema, the README's table and `pipeline.stylize` all read them from its fields.
+`Options` is the only home of the defaults, of what each option may be and of its one-line
+description: the manifest's validation, its JSON Schema, the README's table and `pipeline.stylize`
+all read them from its fields.
 """
 
 from __future__ import annotations
@@ -19,11 +20,12 @@ _BELOW_ONE = 0.99999  # Adam divides by 1 - β
 def _option(default: Any, meaning: str, **rules: Any) -> Any:
     """A field of `Options`.
 
-    Rules (all optional): `ge`, `gt`, `le`: bounds; `choices`: the words allowed; `words`: the words that are not paths, of
-    an option that may be a path, and `suffixes`: how such a path must end (left out: as a picture does);
-    `examples`: for hover help in editors and the README; `neutral`: of an option that came later, the value that paints as
-    before it came (`NEUTRAL`); `since`: the version it came with, of an option that what is stored leaves out at its neutral
-    value (`as_dict`), so that a picture painted as before has the same bytes as before.
+    Rules (all optional): `ge`, `gt`, `le`: bounds; `choices`: the words allowed; `words`: the words
+    that are not paths, of an option that may be a path, and `suffixes`: how such a path must end
+    (left out: as a picture does); `examples`: for hover help in editors and the README; `neutral`:
+    of an option that came later, the value that paints as before it came (`NEUTRAL`); `since`: the
+    version it came with, of an option that what is stored leaves out at its neutral value
+    (`as_dict`), so that a picture painted as before has the same bytes as before.
     """
     if isinstance(default, dict):
         return field(default_factory=lambda: dict(default), metadata={"meaning": meaning, **rules})
@@ -32,10 +34,12 @@ def _option(default: Any, meaning: str, **rules: Any) -> Any:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """Everything that decides how one pair is painted, with its defaults, which are the `balanced` preset.
+    """Everything that decides how one pair is painted, with its defaults, which are the `balanced`
+    preset.
 
-    Values here are final: layer names are Keras' own, lists of layers have become weights, numbers are in range. Numeric
-    defaults without another source were chosen by eye, by the study in docs/architecture.md, "How the defaults were chosen".
+    Values here are final: layer names are Keras' own, lists of layers have become weights, numbers
+    are in range. Numeric defaults without another source were chosen by eye, by the study in
+    docs/architecture.md, "How the defaults were chosen".
     """
 
     preset: str = _option("balanced", "named set of options to start from", examples=["draft", "fine"])
@@ -226,8 +230,8 @@ class Options:
         return self.init not in ("content", "noise", "style")
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain JSON values, in the order of the fields, as pictures, records and the report store them: without the options
-        that are `LEFT_OUT`."""
+        """Plain JSON values, in the order of the fields, as pictures, records and the report store
+        them: without the options that are `LEFT_OUT`."""
         values = self.all_values()
         for name, neutral in LEFT_OUT.items():
             if values[name] == neutral:
@@ -257,18 +261,20 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "length": ("steps", "patience"),
     "output": ("preserve_color", "strength", "depth", "quality"),
 }
-"""Every option stands in one group: what is kept between pairs is kept by groups and cannot forget one."""
+"""Every option stands in one group: what is kept between pairs is kept by groups and cannot forget
+one."""
 
 OPTION_NAMES: tuple[str, ...] = tuple(f.name for f in dataclasses.fields(Options))
 
 NEUTRAL: Mapping[str, Any] = {
     f.name: f.metadata["neutral"] for f in dataclasses.fields(Options) if "neutral" in f.metadata
 }
-"""Options that came after galleries had been painted, each with the value that paints as before it came. At that value an
-option is no part of a pair's key, so that a new option repaints nothing; and should its default ever change, the pairs that
-leave it out are repainted, and only they."""
+"""Options that came after galleries had been painted, each with the value that paints as before it
+came. At that value an option is no part of a pair's key, so that a new option repaints nothing; and
+should its default ever change, the pairs that leave it out are repainted, and only they."""
 
 LEFT_OUT: Mapping[str, Any] = {
     f.name: f.metadata["neutral"] for f in dataclasses.fields(Options) if "since" in f.metadata
 }
-"""Options that `as_dict` leaves out at these values, their neutral ones; where one is missing, this was its value."""
+"""Options that `as_dict` leaves out at these values, their neutral ones; where one is missing, this
+was its value."""

@@ -1,4 +1,5 @@
-"""Text from elsewhere (file names, messages of libraries) made safe to show on a terminal, in a log and on a page.
+"""Text from elsewhere (file names, messages of libraries) made safe to show on a terminal, in a log
+and on a page.
 
 Standard library only, so that every room and the command line can afford it.
 """
@@ -8,16 +9,18 @@ from __future__ import annotations
 import os
 import unicodedata
 
-# Unicode general categories that do not show as themselves: controls (ESC, newline), format characters (bidi overrides,
-# zero widths), surrogates (a file name that is not UTF-8), private use, unassigned, line and paragraph separators.
+# Unicode general categories that do not show as themselves: controls (ESC, newline), format
+# characters (bidi overrides, zero widths), surrogates (a file name that is not UTF-8), private use,
+# unassigned, line and paragraph separators.
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
 def printable(text: str | os.PathLike[str]) -> str:
-    r"""Text or a path on one line with every character that acts or hides instead of showing written out, as `\x1b`, `\u202e`.
+    r"""Text or a path on one line with every character that acts or hides instead of showing
+    written out, as `\x1b`, `\u202e`.
 
-    Letters of every script, spaces and emoji stay. What is printable already comes back unchanged, so applying it twice
-    does no harm.
+    Letters of every script, spaces and emoji stay. What is printable already comes back unchanged,
+    so applying it twice does no harm.
     """
     text = os.fspath(text)
     if text.isprintable():
@@ -26,7 +29,8 @@ def printable(text: str | os.PathLike[str]) -> str:
 
 
 def ascii_only(text: str | os.PathLike[str]) -> str:
-    r"""`printable(text)` with everything outside ASCII written out as well (`\xe9`), for mail and plain logs."""
+    r"""`printable(text)` with everything outside ASCII written out as well (`\xe9`), for mail and
+    plain logs."""
     return "".join(character if character.isascii() else _written_out(character) for character in printable(text))
 
 

@@ -104,14 +104,14 @@ def initial_image(pictures: Pictures, inputs: StageInputs, options: Options, bef
     return inputs.photograph
 
 
-# The paper starts from "a white noise image" and gives no more; the default level of 40 stays mostly
-# inside 0..255.
+# The paper starts from "a white noise image" and gives no more; the default level of 40 stays
+# mostly inside 0..255.
 _MIDDLE_GREY = 127.5
 
 
 def _upsampled(before: StageResult, photograph: Pixels, options: Options) -> Pixels:
-    """A coarse picture at the next size. One that began as the photograph gets the detail of it that
-    it could not hold."""
+    """A coarse picture at the next size. One that began as the photograph gets the detail of it
+    that it could not hold."""
     import numpy as np
 
     from pipeline.images.scale import resize
@@ -126,8 +126,8 @@ def _upsampled(before: StageResult, photograph: Pixels, options: Options) -> Pix
 
 
 def _resized(picture: Picture, size: Size) -> Pixels:
-    """Its pixels at a size, not to be written to: as they are where they have it, as large ones need
-    not be held twice."""
+    """Its pixels at a size, not to be written to: as they are where they have it, as large ones
+    need not be held twice."""
     from pipeline.images.scale import resize
 
     return picture.pixels if picture.size == size else resize(picture.pixels, *size)

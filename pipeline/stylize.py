@@ -44,12 +44,11 @@ class Stylization:
     """A painted picture and how it came about.
 
     `pixels` are uint8 (height, width, 3), sRGB; `alpha` is float32 (height, width), 0..1, or None.
-    `first` and `last` are the losses by name at the start and of the result in whole numbers, before
-    `preserve_color` and `strength`; `trace` holds one reading per evaluation. `precision` is the
-    arithmetic of the descent; `last` is measured in float32 always. Times are in seconds:
-    `setup_seconds` until the first evaluation, `seconds` in all.
-    `deep`, for `depth: 16` alone, is the picture before it was rounded to `pixels`: float32 (height,
-    width, 3), 0..255.
+    `first` and `last` are the losses by name at the start and of the result in whole numbers,
+    before `preserve_color` and `strength`; `trace` holds one reading per evaluation. `precision` is
+    the arithmetic of the descent; `last` is measured in float32 always. Times are in seconds:
+    `setup_seconds` until the first evaluation, `seconds` in all. `deep`, for `depth: 16` alone, is
+    the picture before it was rounded to `pixels`: float32 (height, width, 3), 0..255.
     """
 
     pixels: NDArray[np.uint8]
@@ -94,7 +93,8 @@ Painting = Generator[tuple[Reading, Callable[[], Progress]], None, Stylization]
 
 
 def stylize(content: Source, style: Source | list[Source | tuple[Source, float]], **options: Any) -> Stylization:
-    """Paint one picture: `stylize("photo.jpg", "starry.jpg", size=512, seed=7).image.save("out.png")`.
+    """Paint one picture: `stylize("photo.jpg", "starry.jpg", size=512,
+    seed=7).image.save("out.png")`.
 
     `content` and `style` are paths, Pillow images or uint8 arrays (height, width, 3), RGB. `style`
     may be a list of them, or of pairs with their share in the blend: `[("kandinsky.jpg", 2),

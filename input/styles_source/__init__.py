@@ -1,1 +1,2 @@
-"""The four style pictures of `input/style`, painted by program: one module per picture, and the paint they share."""
+"""The four style pictures of `input/style`, painted by program: one module per picture, and the
+paint they share."""

@@ -1,6 +1,7 @@
 """Waves under a low sun, as a woodblock print: washes of indigo, a bold key line, claws of foam.
 
-Measures are pixels of the result, angles are radians with y downwards, and the numbers of the composition were chosen by eye.
+Measures are pixels of the result, angles are radians with y downwards, and the numbers of the
+composition were chosen by eye.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ SKY = colours("35557f", "86a3ab", "cfcdb2", "efdcb0", "f1c596", "e59f7c")
 SUN_WASH = colours("d9553a", "e8854f")
 SEA = colours("0e2350", "1c3f7c", "3a6da3", "7ba6bd", "c4d6cf")
 
-# The breaker, in units of its height with y upwards: the outside from the foot of its back over the top to the tip,
-# and the hollow face from its own foot up to the same tip.
+# The breaker, in units of its height with y upwards: the outside from the foot of its back over the
+# top to the tip, and the hollow face from its own foot up to the same tip.
 BACK = np.array(
     [(-1.15, -0.1), (-0.72, 0.16), (-0.40, 0.44), (-0.16, 0.74), (0.08, 0.95), (0.36, 1.03), (0.62, 0.94), (0.80, 0.74)]
 )
@@ -63,7 +64,8 @@ def _sky(sheet: Print, x: Array, y: Array, rng: np.random.Generator) -> None:
 
 
 def _mist(sheet: Print, y: Array, rng: np.random.Generator) -> None:
-    """Banks of mist: long bars with round ends, two to four together, and fewer of them before the sun."""
+    """Banks of mist: long bars with round ends, two to four together, and fewer of them before the
+    sun."""
     sun_x, sun_y, radius = SUN
     wash = 0.45 * ramp(SKY, y / HORIZON - 0.1) + 0.55 * FOAM
     for row, top in enumerate(np.arange(28, 320, 54)):
@@ -80,7 +82,8 @@ def _mist(sheet: Print, y: Array, rng: np.random.Generator) -> None:
 
 
 def _bar(left: float, right: float, height: float, half: float) -> Array:
-    """The outline (100, 2) of a bank of mist, from its right end round: swelling and sagging on its way."""
+    """The outline (100, 2) of a bank of mist, from its right end round: swelling and sagging on its
+    way."""
     turn = np.linspace(-np.pi / 2, np.pi / 2, 16)
     x = [
         right + half * np.cos(turn),
@@ -97,7 +100,8 @@ def _bar(left: float, right: float, height: float, half: float) -> Array:
 def _swell(
     sheet: Print, y: Array, base: float, height: float, wave: float, phase: float, pale: float, rng: np.random.Generator
 ) -> None:
-    """A long swell from side to side: sharp crests of uneven height, stripes that follow its back, a fringe of foam."""
+    """A long swell from side to side: sharp crests of uneven height, stripes that follow its back,
+    a fringe of foam."""
     x = np.linspace(-30, WIDTH + 30, 300)
     turn = x / wave * 2 * np.pi + phase + 0.6 * np.sin(x / 140 + phase)
     uneven = 1 + 0.35 * np.sin(x / 117 + 3 * phase)
@@ -128,7 +132,8 @@ def _swell(
 
 
 def _breaker(sheet: Print, y: Array, foot: tuple[float, float], size: float, rng: np.random.Generator) -> None:
-    """A great wave `size` pixels high, about to fall to the right: stripes run from its foot into its tip."""
+    """A great wave `size` pixels high, about to fall to the right: stripes run from its foot into
+    its tip."""
     back, face = (_spline(knots, 160) * (size, -size) + foot for knots in (BACK, FACE))
     top = foot[1] - size
     sheet.block(np.concatenate([back, face[::-1]]), ramp(SEA, (y - top) / size * 0.38))
@@ -151,7 +156,8 @@ def _breaker(sheet: Print, y: Array, foot: tuple[float, float], size: float, rng
 
 
 def _claws(sheet: Print, outer: Array, under: Array, size: float, rng: np.random.Generator) -> None:
-    """Foam from shoulder to tip and beneath it: a bed of scallops, and curled fingers that reach forward and down."""
+    """Foam from shoulder to tip and beneath it: a bed of scallops, and curled fingers that reach
+    forward and down."""
 
     def near(point: Array) -> Array:
         return np.asarray(point + rng.normal(0, 0.011 * size, size=2))
@@ -180,7 +186,8 @@ def _scallop(sheet: Print, middle: Array, radius: float, rng: np.random.Generato
 def _finger(
     sheet: Print, root: Array, bearing: float, length: float, rng: np.random.Generator, branches: int = 3
 ) -> None:
-    """One finger of foam: a tapering arm that curls ever more, and smaller ones from its outer side."""
+    """One finger of foam: a tapering arm that curls ever more, and smaller ones from its outer
+    side."""
     s = np.linspace(0, 1, 22)
     heading = bearing + 0.5 * s + 2.0 * s**3
     arm = root + np.cumsum(np.stack([np.cos(heading), np.sin(heading)], axis=1), axis=0) * length / len(s)

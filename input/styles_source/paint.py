@@ -1,8 +1,9 @@
 """Paint, brush and light: what the pictures share.
 
-Every picture is painted on a canvas `SUPERSAMPLING` times as large as the result and made smaller at the end, so no edge is
-drawn with hard pixels. Colours are float32 RGB (height, width, 3) in 0..1; the relief is the thickness of the paint, float32
-(height, width). Points are (x, y). Here every length is in canvas pixels.
+Every picture is painted on a canvas `SUPERSAMPLING` times as large as the result and made smaller
+at the end, so no edge is drawn with hard pixels. Colours are float32 RGB (height, width, 3) in
+0..1; the relief is the thickness of the paint, float32 (height, width). Points are (x, y). Here
+every length is in canvas pixels.
 """
 
 from __future__ import annotations
@@ -19,16 +20,19 @@ Mask = NDArray[np.bool_]
 Labels = NDArray[np.integer[Any]]
 
 SPACING = 0.7  # between the samples of a stroke: under 1, so that no pixel of it is missed
-LAMP = (-0.6, -0.7, 0.9)  # where the light comes from: x, y downwards, z out of the picture; chosen by eye
+# where the light comes from: x, y downwards, z out of the picture; chosen by eye
+LAMP = (-0.6, -0.7, 0.9)
 SUPERSAMPLING = 2  # 2 x 2 samples a pixel: enough, because every edge is already soft
-LARGEST_FILE = 149_000  # bytes: the pictures live in the repository, where 150 kB is the most a demo input may take
+# bytes: the pictures live in the repository, where 150 kB is the most a demo input may take
+LARGEST_FILE = 149_000
 QUALITIES = range(92, 50, -1)  # of JPEG; the first that fits is taken
 
 
 def noise(shape: tuple[int, ...], cell: float, rng: np.random.Generator, stretch: float = 1.0) -> Array:
     """Smooth noise (height, width) with mean 0 and deviation 1.
 
-    Random values every `cell` pixels along y and every `cell * stretch` along x, joined bicubically.
+    Random values every `cell` pixels along y and every `cell * stretch` along x, joined
+    bicubically.
     """
     height, width = shape
     grid = rng.normal(size=(int(height / cell) + 3, int(width / (cell * stretch)) + 3)).astype(np.float32)
@@ -37,7 +41,8 @@ def noise(shape: tuple[int, ...], cell: float, rng: np.random.Generator, stretch
 
 
 def fractal(shape: tuple[int, ...], cell: float, octaves: int, rng: np.random.Generator, stretch: float = 1.0) -> Array:
-    """Noise of several sizes: each octave is half as large and half as strong. Deviation about 1."""
+    """Noise of several sizes: each octave is half as large and half as strong. Deviation about
+    1."""
     layers = [noise(shape, cell / 2**k, rng, stretch) / 2**k for k in range(octaves)]
     total = np.sum(layers, axis=0, dtype=np.float32)
     return np.asarray(total / (total.std() + 1e-6), dtype=np.float32)
@@ -55,7 +60,8 @@ def colours(*codes: str) -> Array:
 
 
 def ramp(palette: Array, value: Array) -> Array:
-    """The colour at `value` in 0..1 along a palette, linear between neighbours; shape of value + (3,)."""
+    """The colour at `value` in 0..1 along a palette, linear between neighbours; shape of value +
+    (3,)."""
     place = np.clip(value, 0, 1) * (len(palette) - 1)
     low = np.minimum(place.astype(np.int64), len(palette) - 2)
     part = (place - low)[..., None]
@@ -63,7 +69,8 @@ def ramp(palette: Array, value: Array) -> Array:
 
 
 def blur(image: Array, radius: int) -> Array:
-    """A soft copy of (height, width) or (height, width, 3), about a Gaussian of deviation `radius`; edges repeated.
+    """A soft copy of (height, width) or (height, width, 3), about a Gaussian of deviation `radius`;
+    edges repeated.
 
     Three box means along each axis: they tend to a Gaussian and cost the same at every radius.
     """
@@ -79,7 +86,8 @@ def blur(image: Array, radius: int) -> Array:
 
 
 def follow(direction: Array, starts: Array, steps: int, stride: float) -> Array:
-    """Walk both ways along unit vectors (height, width, 2): paths (n, steps, 2) with their middles at `starts` (n, 2)."""
+    """Walk both ways along unit vectors (height, width, 2): paths (n, steps, 2) with their middles
+    at `starts` (n, 2)."""
     height, width = direction.shape[:2]
     halves: list[list[Array]] = []
     for sign in (-1.0, 1.0):
@@ -117,11 +125,13 @@ class Canvas:
         streak: float = 0.08,
         furrow: float = 0.3,
     ) -> None:
-        """Lay one loaded brush along `path` (n, 2); the colour runs through `tints` (k, 3) across its width.
+        """Lay one loaded brush along `path` (n, 2); the colour runs through `tints` (k, 3) across
+        its width.
 
-        `body` is the thickness of the paint, `taper` the part of each end over which the stroke narrows, `ridge` how much
-        paint is squeezed to its sides and its end, `dryness` (0..1) how early the bristles run out. From bristle to bristle
-        lightness differs by `streak` and thickness by `furrow`, which is large for a brush and small for a knife.
+        `body` is the thickness of the paint, `taper` the part of each end over which the stroke
+        narrows, `ridge` how much paint is squeezed to its sides and its end, `dryness` (0..1) how
+        early the bristles run out. From bristle to bristle lightness differs by `streak` and
+        thickness by `furrow`, which is large for a brush and small for a knife.
         """
         centre, normal = _resample(path, SPACING)
         count, across = len(centre), max(int(2 * half_width / SPACING) + 2, 5)
@@ -129,12 +139,14 @@ class Canvas:
         t = np.linspace(-1, 1, across, dtype=np.float32)[None, :]
         to_end, hair = np.minimum(s, 1 - s), self._hair(count, across)
         narrowing = np.clip(to_end / taper, 0, 1)
-        widths = half_width * (0.25 + 0.75 * np.sqrt(narrowing * (2 - narrowing)))  # round, from a quarter of the width
+        # round, from a quarter of the width
+        widths = half_width * (0.25 + 0.75 * np.sqrt(narrowing * (2 - narrowing)))
         points = centre[:, None, :] + normal[:, None, :] * (widths * t)[..., None]
         sides = smoothstep(0, 0.25, 1 - np.abs(t) + 0.12 * hair)
         ends = smoothstep(0, 0.06, to_end + 0.03 * hair)
         wet = smoothstep(-0.6, 0.1, 1 - dryness * (1 + 2.2 * s**2) + 0.55 * hair)
-        place = (t + 1) / 2 + 0.1 * hair  # on the tints; the bristles carry the colours a little over each other
+        # on the tints; the bristles carry the colours a little over each other
+        place = (t + 1) / 2 + 0.1 * hair
         tint = ramp(tints, place) if len(tints) > 1 else np.broadcast_to(tints[0], (count, across, 3))
         paint = body * (0.7 + furrow * hair + ridge * np.abs(t) ** 3 + 0.3 * ridge * s**6)
         self._blend(points, sides * ends * wet, tint * (1 + streak * hair[..., None]), paint)
@@ -142,16 +154,19 @@ class Canvas:
     def lit(self, *, depth: float, gloss: float, sharpness: float = 24) -> Array:
         """The picture (height, width, 3) under a lamp at the upper left.
 
-        `depth` exaggerates the relief; `gloss` is the strength of the shine on wet ridges and `sharpness` its exponent.
+        `depth` exaggerates the relief; `gloss` is the strength of the shine on wet ridges and
+        `sharpness` its exponent.
         """
         lamp = np.array(LAMP) / np.linalg.norm(LAMP)
-        mirror = np.add(lamp, (0, 0, 1))  # half way between the lamp and the eye, which looks straight down
+        # half way between the lamp and the eye, which looks straight down
+        mirror = np.add(lamp, (0, 0, 1))
         mirror = mirror / np.linalg.norm(mirror)
         slope_y, slope_x = np.gradient(blur(self.relief, 1) * depth)
         normal = np.stack([-slope_x, -slope_y, np.ones_like(slope_x)]) / np.sqrt(slope_x**2 + slope_y**2 + 1)
         diffuse, shine = (np.tensordot(towards, normal, axes=1) for towards in (lamp, mirror))
         shade = np.clip(0.35 + 0.65 * diffuse / lamp[2], 0.3, 1.5)  # 1 where the paint lies flat
-        spark = np.clip(np.clip(shine, 0, 1) ** sharpness - mirror[2] ** sharpness, 0, 1)  # 0 where it lies flat
+        # 0 where it lies flat
+        spark = np.clip(np.clip(shine, 0, 1) ** sharpness - mirror[2] ** sharpness, 0, 1)
         return np.asarray(self.colour * shade[..., None] + gloss * spark[..., None], dtype=np.float32)
 
     def _hair(self, count: int, across: int) -> Array:
@@ -161,17 +176,20 @@ class Canvas:
         return self._bristles[top : top + count, left : left + across]
 
     def _blend(self, points: Array, cover: Array, tint: Array, paint: Array) -> None:
-        """Samples (along, across) onto the pixels they fall on; what falls outside the canvas is lost."""
+        """Samples (along, across) onto the pixels they fall on; what falls outside the canvas is
+        lost."""
         height, width = self.relief.shape
         x, y = np.rint(points[..., 0]).astype(np.int64), np.rint(points[..., 1]).astype(np.int64)
         inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
         x, y, cover, tint, paint = x[inside], y[inside], cover[inside], tint[inside], paint[inside]
         self.colour[y, x] += cover[:, None] * (tint - self.colour[y, x])
-        self.relief[y, x] += cover * (paint - 0.65 * self.relief[y, x])  # wet paint below gives way, but not all of it
+        # wet paint below gives way, but not all of it
+        self.relief[y, x] += cover * (paint - 0.65 * self.relief[y, x])
 
 
 def finish(picture: Array, margin: int = 0) -> Image.Image:
-    """Cut `margin` off every side, clip to 0..1, and make the picture smaller by `SUPERSAMPLING`."""
+    """Cut `margin` off every side, clip to 0..1, and make the picture smaller by
+    `SUPERSAMPLING`."""
     height, width = picture.shape[:2]
     cut = picture[margin : height - margin, margin : width - margin]
     pixels = (np.clip(cut, 0, 1) * 255 + 0.5).astype(np.uint8)
@@ -180,7 +198,8 @@ def finish(picture: Array, margin: int = 0) -> Image.Image:
 
 
 def save(picture: Image.Image, path: Path) -> int:
-    """Write a JPEG at the best quality of `QUALITIES` that stays under `LARGEST_FILE`; gives its bytes."""
+    """Write a JPEG at the best quality of `QUALITIES` that stays under `LARGEST_FILE`; gives its
+    bytes."""
     for quality in QUALITIES:
         picture.save(path, quality=quality, optimize=True)
         if path.stat().st_size <= LARGEST_FILE:
@@ -189,7 +208,8 @@ def save(picture: Image.Image, path: Path) -> int:
 
 
 def _bristles(rng: np.random.Generator) -> Array:
-    """What a brush leaves (along, across): streaks of coarse hairs and of fine ones; larger than the largest stroke."""
+    """What a brush leaves (along, across): streaks of coarse hairs and of fine ones; larger than
+    the largest stroke."""
     shape = (600, 1500)
     streaks = 0.75 * noise(shape, 6, rng, stretch=30) + 0.55 * noise(shape, 2.2, rng, stretch=40)
     return np.ascontiguousarray(streaks.T)

@@ -1,7 +1,8 @@
-"""Autumn evening over a lake: thick slabs of paint set down, dragged and scraped with a palette knife.
+"""Autumn evening over a lake: thick slabs of paint set down, dragged and scraped with a palette
+knife.
 
-Measures are pixels of the result, angles are radians with y downwards, and places on a palette run from 0 to 1. All the numbers
-of the composition were chosen by eye.
+Measures are pixels of the result, angles are radians with y downwards, and places on a palette run
+from 0 to 1. All the numbers of the composition were chosen by eye.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ MARGIN = 50  # painted outside the frame and cut off, so that slabs run out of t
 OUTSIDE = 40  # how far outside the frame a slab may have its middle
 SHORE = 318.0  # y of the far shore
 SUN = (455.0, 232.0)
-BIRCHES = ((58, 20, 34, 10), (142, 96, -16, 8), (236, 150, 20, 6.5))  # x of the foot, y of the top, lean, half breadth
+# x of the foot, y of the top, lean, half breadth
+BIRCHES = ((58, 20, 34, 10), (142, 96, -16, 8), (236, 150, 20, 6.5))
 FOOT = 505  # y where the birches stand
 
 SKY = colours("fff0b8", "ffd267", "fba63a", "ef6f2e", "cf3f33", "8f2f4a", "4a3560")
@@ -52,7 +54,8 @@ class Knife:
         self._rng = rng
 
     def pull(self, middle: tuple[float, float], angle: float, length: float, half_width: float, tints: Array) -> None:
-        """One pull: straight or slightly bent, blunt at its ends, thick at its edges; `tints` (k, 3) lie across the blade."""
+        """One pull: straight or slightly bent, blunt at its ends, thick at its edges; `tints` (k,
+        3) lie across the blade."""
         t = np.linspace(-0.5, 0.5, 12)
         bend = self._rng.normal(0, 0.07) * length
         along = np.stack([t * length, bend * (t**2 - 0.25) * 4], axis=1)
@@ -72,11 +75,13 @@ class Knife:
             ridge=self._rng.uniform(0.7, 2.0),
             dryness=self._rng.uniform(0.0, 0.5),
             streak=0.05,
-            furrow=float(self._rng.choice([0.05, 0.12, 0.28])),  # most pulls leave the paint smooth, a few scrape it
+            # most pulls leave the paint smooth, a few scrape it
+            furrow=float(self._rng.choice([0.05, 0.12, 0.28])),
         )
 
     def load(self, palette: Array, place: float, spread: float) -> Array:
-        """Three colours (3, 3) half mixed on the blade: neighbours on the palette around `place`."""
+        """Three colours (3, 3) half mixed on the blade: neighbours on the palette around
+        `place`."""
         places = np.clip(place + self._rng.normal(0, spread, size=3), 0, 1)
         return np.asarray(ramp(palette, places) * (1 + self._rng.normal(0, 0.04)))
 
@@ -86,7 +91,8 @@ class Knife:
 
 
 def _sky(knife: Knife, rng: np.random.Generator) -> None:
-    """Slabs around the sun near it and in slanting sheets further off, from yellow to violet, with a few cold ones."""
+    """Slabs around the sun near it and in slanting sheets further off, from yellow to violet, with
+    a few cold ones."""
     for half_width, count in ((30, 260), (20, 380), (11, 260)):
         for _ in range(count):
             x, y = rng.uniform(-OUTSIDE, WIDTH + OUTSIDE), rng.uniform(-OUTSIDE, SHORE)
@@ -121,7 +127,8 @@ def _hills(knife: Knife, rng: np.random.Generator) -> None:
 
 
 def _water(knife: Knife, rng: np.random.Generator) -> None:
-    """Level slabs, smaller ones over larger, with the road of light below the sun and scraps of the sky."""
+    """Level slabs, smaller ones over larger, with the road of light below the sun and scraps of the
+    sky."""
     for half_width, count in ((20, 240), (12, 380), (6.5, 330)):
         for _ in range(count):
             x, y = rng.uniform(-OUTSIDE, WIDTH + OUTSIDE), rng.uniform(SHORE + 6, HEIGHT + OUTSIDE)

@@ -1,6 +1,8 @@
-"""Sunrise over a river valley in stained glass: a drawing in regions, each cut into relaxed Voronoi panes and leaded.
+"""Sunrise over a river valley in stained glass: a drawing in regions, each cut into relaxed Voronoi
+panes and leaded.
 
-Measures are pixels of the result unless they are said to be of the canvas. The numbers of the composition were chosen by eye.
+Measures are pixels of the result unless they are said to be of the canvas. The numbers of the
+composition were chosen by eye.
 """
 
 from __future__ import annotations
@@ -60,7 +62,8 @@ class Region:
     """A part of the drawing; arrays are (height, width) of the canvas.
 
     where:   the points of the region
-    u, v:    the plane its panes are round in: stretching a coordinate makes the panes short that way
+    """u, v:    the plane its panes are round in: stretching a coordinate makes the panes short that
+    way"""
     pane:    breadth of a pane
     palette: colours (n, 3) of its glass
     tone:    the place of every point on the palette, 0..1; a pane takes the mean of its points
@@ -80,7 +83,8 @@ def _drawing(x: Array, y: Array) -> list[Region]:
     """The regions from back to front: the first covers all, and later ones hide earlier ones."""
     sun_x, sun_y, radius = SUN
     away = np.hypot(x - sun_x, y - sun_y)
-    bearing = np.arctan2(x - sun_x, sun_y - y)  # 0 upwards: the cut of the angle lies below, behind the hills
+    # 0 upwards: the cut of the angle lies below, behind the hills
+    bearing = np.arctan2(x - sun_x, sun_y - y)
     even = np.zeros_like(x)
     return [
         Region(away >= 0, 0.62 * away, bearing * (70 + 0.35 * away), 33, SKY, away / 520, 0.07),
@@ -109,7 +113,8 @@ def _river(x: Array, y: Array) -> Region:
 
 
 def _flower(x: Array, y: Array, place: tuple[float, float, float], turn: float, palette: Array) -> list[Region]:
-    """Two leaves and a stem from the lower edge, six petals around `place` (x, y, radius), and the heart."""
+    """Two leaves and a stem from the lower edge, six petals around `place` (x, y, radius), and the
+    heart."""
     dx, dy, radius = x - place[0], y - place[1], place[2]
     above = y - HEIGHT - 6  # of the root, just below the edge
     away, bearing = np.hypot(dx, dy), np.arctan2(dy, dx) + turn
@@ -132,12 +137,14 @@ def _flower(x: Array, y: Array, place: tuple[float, float, float], turn: float, 
 
 
 def _cut(region: Region, seen: Mask, rng: np.random.Generator) -> tuple[Labels, Array]:
-    """Panes by Lloyd's relaxation: the number of the pane at each seen pixel (in order), and the colour (n, 3) of each."""
+    """Panes by Lloyd's relaxation: the number of the pane at each seen pixel (in order), and the
+    colour (n, 3) of each."""
     points = np.stack([region.u[seen], region.v[seen]], axis=1)
     sample = points[rng.permutation(len(points))[:9000]]  # enough to relax some hundred panes
     count = max(1, round(len(points) / (SUPERSAMPLING * region.pane) ** 2))
     seeds = sample[:count]
-    for _ in range(6):  # after six the panes no longer look like splinters and are not yet a honeycomb
+    # after six the panes no longer look like splinters and are not yet a honeycomb
+    for _ in range(6):
         owner = _nearest(sample, seeds)
         seeds = np.stack([sample[owner == k].mean(axis=0) for k in range(count) if (owner == k).any()])
         count = len(seeds)
@@ -148,7 +155,8 @@ def _cut(region: Region, seen: Mask, rng: np.random.Generator) -> tuple[Labels, 
 
 
 def _nearest(points: Array, seeds: Array) -> Labels:
-    """The number of the nearest seed (k, 2) to each point (n, 2); one seed at a time, for memory's sake."""
+    """The number of the nearest seed (k, 2) to each point (n, 2); one seed at a time, for memory's
+    sake."""
     best = np.full(len(points), np.inf, dtype=np.float32)
     owner = np.zeros(len(points), dtype=np.int64)
     for number, (u, v) in enumerate(seeds):
@@ -178,7 +186,8 @@ def _junctions(labels: Labels) -> Mask:
 def _distance(mask: Mask) -> Array:
     """Euclidean distance in canvas pixels to the nearest True, at most `REACH`.
 
-    Squares of distances along one axis, then their least sum with squares along the other: exact within the reach.
+    Squares of distances along one axis, then their least sum with squares along the other: exact
+    within the reach.
     """
     squares = np.where(mask, 0, REACH**2).astype(np.float32)
     for _ in range(2):
@@ -192,8 +201,9 @@ def _distance(mask: Mask) -> Array:
 def _glass(hues: Array, panes: Labels, to_lead: Array, rng: np.random.Generator) -> Array:
     """Light through the panes (height, width, 3), from the colour (n, 3) of each.
 
-    What d sheets of a coloured glass let through is the colour to the power d: thin glass glows and thick glass deepens.
-    Each pane is drawn out in a direction of its own, is thinnest in its middle, and holds bubbles under a wavy surface.
+    What d sheets of a coloured glass let through is the colour to the power d: thin glass glows and
+    thick glass deepens. Each pane is drawn out in a direction of its own, is thinnest in its
+    middle, and holds bubbles under a wavy surface.
     """
     shape, count = panes.shape, len(hues)
     lying, standing = (fractal(size, 13, 3, rng, stretch=7) for size in (shape, shape[::-1]))
@@ -222,7 +232,8 @@ def _bubbles(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
 
 
 def _leaded(light: Array, narrow: Array, wide: Array, solder: Array, rng: np.random.Generator) -> Array:
-    """Lead over the glass, from the distances to panes, regions and junctions: rounded, and lit from the upper left."""
+    """Lead over the glass, from the distances to panes, regions and junctions: rounded, and lit
+    from the upper left."""
     uneven = 1 + 0.14 * noise(narrow.shape, 40, rng)
     relief = np.zeros_like(narrow)
     for distance, half_width in ((narrow, 4.0), (wide, 7.0), (solder, 6.4)):  # canvas pixels

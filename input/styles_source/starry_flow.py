@@ -1,4 +1,5 @@
-"""Night over the hills: thousands of short bristled strokes along the streamlines of a sky of vortices.
+"""Night over the hills: thousands of short bristled strokes along the streamlines of a sky of
+vortices.
 
 Measures are pixels of the result, and the numbers of the composition were chosen by eye.
 """
@@ -24,7 +25,8 @@ CYPRESS = colours("03070d", "08181c", "10302e", "1f4a34", "4f6030", "a0702c")
 SKY_ACCENTS = colours("7a6fc0", "46b3a5", "d0a04a", "c7dbe0")
 LAND_ACCENTS = colours("5a4a9a", "b0662a", "2a8a8a")
 
-VORTICES = ((300, 180, 105, 1.0), (478, 268, 72, -1.0), (84, 336, 55, -0.8), (700, 372, 50, 0.8))  # x, y, radius, turn
+# x, y, radius, turn
+VORTICES = ((300, 180, 105, 1.0), (478, 268, 72, -1.0), (84, 336, 55, -0.8), (700, 372, 50, 0.8))
 STARS = (  # x, y, radius
     (612, 92, 60),
     (118, 74, 32),
@@ -59,7 +61,8 @@ def paint(rng: np.random.Generator) -> Image.Image:
 
 @dataclass(frozen=True)
 class Field:
-    """A part of the picture as the brush sees it: where it lies, which way its strokes run, their colour, stray colours.
+    """A part of the picture as the brush sees it: where it lies, which way its strokes run, their
+    colour, stray colours.
 
     Shapes: (height, width), (height, width, 2) of unit length, (height, width, 3), (n, 3).
     """
@@ -71,7 +74,8 @@ class Field:
 
 
 def _brush(canvas: Canvas, field: Field, coats: tuple[tuple[float, float, int], ...], rng: np.random.Generator) -> None:
-    """Coats of (half width, length, how many strokes a full frame would take); strokes begin inside the field."""
+    """Coats of (half width, length, how many strokes a full frame would take); strokes begin inside
+    the field."""
     places = np.argwhere(field.where[::4, ::4]) * 4
     for half_width, length, full in coats:
         count = int(full * len(places) * 16 / field.where.size)
@@ -112,7 +116,8 @@ def _rings(canvas: Canvas, rng: np.random.Generator) -> None:
 
 
 def _sky(x: Array, y: Array, rng: np.random.Generator) -> tuple[Array, Array]:
-    """Direction and colour of the sky: the air drifts to the right, spirals into vortices and circles stars."""
+    """Direction and colour of the sky: the air drifts to the right, spirals into vortices and
+    circles stars."""
     flow_x = np.ones_like(x)
     flow_y = 0.28 * np.cos(x / 95 + y / 70) + 0.18 * noise(x.shape, 260, rng)
     whirls = [(*vortex, 0.20) for vortex in VORTICES] + [(cx, cy, radius * 0.95, 1.0, 0.0) for cx, cy, radius in STARS]
@@ -138,7 +143,8 @@ def _sky(x: Array, y: Array, rng: np.random.Generator) -> tuple[Array, Array]:
 
 
 def _comb(image: Array, direction: Array) -> Array:
-    """Noise (height, width) drawn out along a field: the mean over 35 steps of 3 pixels either way, deviation 1.
+    """Noise (height, width) drawn out along a field: the mean over 35 steps of 3 pixels either way,
+    deviation 1.
 
     Worked out at half size, which is as fine as bands of colour need.
     """
@@ -157,7 +163,8 @@ def _comb(image: Array, direction: Array) -> Array:
 
 
 def _hills(x: Array, y: Array, rng: np.random.Generator) -> list[Field]:
-    """Ranges from far to near, ploughed along their slopes, their crests in the light of the sky."""
+    """Ranges from far to near, ploughed along their slopes, their crests in the light of the
+    sky."""
     fields = []
     for top, amplitude, wave, phase, bright in HILLS:
         crest = top - amplitude * (np.sin(x / wave + phase) + 0.35 * np.sin(x / wave * 2.3 + 2 * phase))

@@ -1,4 +1,5 @@
-"""A woodblock print in the making: blocks of colour, one key block of ink lines, and the marks of wood, ink and paper."""
+"""A woodblock print in the making: blocks of colour, one key block of ink lines, and the marks of
+wood, ink and paper."""
 
 from __future__ import annotations
 
@@ -12,7 +13,8 @@ PAPER = colours("f2e6c8")[0]
 
 
 class Print:
-    """A sheet being printed: washes one over another, and the ink lines kept apart until the sheet is pulled.
+    """A sheet being printed: washes one over another, and the ink lines kept apart until the sheet
+    is pulled.
 
     Outlines and paths are (n, 2) in pixels of the result.
     """
@@ -26,7 +28,8 @@ class Print:
         self._rng = rng
 
     def block(self, outline: Array, wash: Array) -> None:
-        """Print a wash, (height, width, 3) of the canvas or one colour (3,), inside an outline; it hides the lines below."""
+        """Print a wash, (height, width, 3) of the canvas or one colour (3,), inside an outline; it
+        hides the lines below."""
         outline = outline * SUPERSAMPLING
         self._pen.polygon(_corners(outline), fill=0)
         left, top = np.maximum(np.floor(outline.min(axis=0)), 0).astype(np.int64)
@@ -40,7 +43,8 @@ class Print:
         here[inside] = wash[top:bottom, left:right][inside] if wash.ndim == 3 else wash
 
     def line(self, path: Array, width: float, swell: float = 1.0) -> None:
-        """Cut an ink line, `width` pixels at its middle; `swell` 0 keeps it even, 1 lets both its ends run out."""
+        """Cut an ink line, `width` pixels at its middle; `swell` 0 keeps it even, 1 lets both its
+        ends run out."""
         tangent = np.gradient(path, axis=0)
         tangent /= np.hypot(tangent[:, 0], tangent[:, 1])[:, None] + 1e-6
         normal = np.stack([-tangent[:, 1], tangent[:, 0]], axis=1)
@@ -51,7 +55,8 @@ class Print:
         self._pen.polygon(_corners(np.concatenate(sides) * SUPERSAMPLING), fill=255)
 
     def pulled(self) -> Array:
-        """The finished print (height, width, 3): grain in the washes, worn ink, the key block a hair out of place."""
+        """The finished print (height, width, 3): grain in the washes, worn ink, the key block a
+        hair out of place."""
         rng = self._rng
         grain = fractal(self.shape, 7, 3, rng, stretch=34)
         rings = np.sin(noise(self.shape, 150, rng, stretch=3) * 9 + 0.6 * grain)
@@ -59,7 +64,8 @@ class Print:
         bare = smoothstep(1.2, 2.4, fractal(self.shape, 26, 3, rng))[..., None] * 0.09
         washed = washed + bare * (PAPER - washed)
         key = blur(np.asarray(self._key, dtype=np.float32) / 255, 1)
-        key = np.pad(key, ((1, 0), (2, 0)), mode="edge")[:-1, :-2]  # half a pixel of the result down, one to the right
+        # half a pixel of the result down, one to the right
+        key = np.pad(key, ((1, 0), (2, 0)), mode="edge")[:-1, :-2]
         worn = 0.95 - 0.35 * smoothstep(0.9, 2.2, grain + 0.4 * noise(self.shape, 4, rng))
         ink = (smoothstep(0.25, 0.75, key) * worn)[..., None]
         printed = washed * (1 - ink) + INK * ink

@@ -1,1 +1,2 @@
-"""The night desk: decides what runs when, keeps the record, and looks after the processes that paint."""
+"""The night desk: decides what runs when, keeps the record, and looks after the processes that
+paint."""

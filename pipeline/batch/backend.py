@@ -33,8 +33,8 @@ class Backend(Protocol):
         """Make the network ready that a pair wants, unless it is. Raises WeightsError."""
 
     def paint(self, job: Job, pictures: Pictures, schedule: Schedule, resume: Progress | None) -> Painting:
-        """Paint with the network that was loaded last, from the start or from where `resume` says. Holds
-        on to `resume` no longer than it must."""
+        """Paint with the network that was loaded last, from the start or from where `resume` says.
+        Holds on to `resume` no longer than it must."""
 
 
 class TensorFlowBackend:
@@ -69,10 +69,12 @@ def _start_tensorflow(threads: int) -> Machine:
     import numpy as np
     import tensorflow as tf
 
-    keras.config.set_image_data_format("channels_last")  # VGG19's weights are; the user's Keras may be set otherwise
+    # VGG19's weights are; the user's Keras may be set otherwise
+    keras.config.set_image_data_format("channels_last")
     keras.config.set_floatx("float32")
     tf.config.threading.set_intra_op_parallelism_threads(threads)
-    tf.config.threading.set_inter_op_parallelism_threads(1)  # one pair, one graph: the threads serve its kernels
+    # one pair, one graph: the threads serve its kernels
+    tf.config.threading.set_inter_op_parallelism_threads(1)
     devices = tf.config.list_physical_devices("GPU")
     for device in devices:
         tf.config.experimental.set_memory_growth(device, True)

@@ -1,10 +1,12 @@
-"""Where the painting of a pair stood, on disk, so that a run that was killed loses a minute of work and not a night's.
+"""Where the painting of a pair stood, on disk, so that a run that was killed loses a minute of work
+and not a night's.
 
     OUTPUT/.pipeline/checkpoints/<pair id>.npz
 
-One file per pair, written whole. It bears the pair's key and the environment that equal bytes depend on beside it (threads,
-device, processor, TensorFlow). One of another key or environment is of no use: going on from it would give another picture than
-painting without a break. Only a painter reads and writes these files; the driver removes them (batch/results, clean).
+One file per pair, written whole. It bears the pair's key and the environment that equal bytes
+depend on beside it (threads, device, processor, TensorFlow). One of another key or environment is
+of no use: going on from it would give another picture than painting without a break. Only a painter
+reads and writes these files; the driver removes them (batch/results, clean).
 """
 
 from __future__ import annotations
@@ -27,11 +29,11 @@ from pipeline.store.store import Store
 from pipeline.stylize import Progress
 
 SCHEMA = 2  # of the file; raised when its make-up changes
-# Between two savings. A kill costs at most a minute: this, the step in hand, and the writing of what is not yet on the disk.
-# A step that takes longer is saved each time.
+# Between two savings. A kill costs at most a minute: this, the step in hand, and the writing of
+# what is not yet on the disk. A step that takes longer is saved each time.
 SAVE_SECONDS = 50.0
-# Steps as long as this are saved at the last one too: measuring the finished picture takes two or three more, and a stop waits
-# for less than ten seconds.
+# Steps as long as this are saved at the last one too: measuring the finished picture takes two or
+# three more, and a stop waits for less than ten seconds.
 _LONG_STEP = 2.0
 Said = TypeVar("Said")
 Result = TypeVar("Result")
@@ -45,7 +47,8 @@ class Unusable(Exception):
 
 
 def save(store: Store, name: str, progress: Progress, *, key: str, environment: Mapping[str, Any], side: int) -> None:
-    """Write a checkpoint; `side` is the longer side in pixels of the picture at its stage. Raises as `Store.write_by` does."""
+    """Write a checkpoint; `side` is the longer side in pixels of the picture at its stage. Raises
+    as `Store.write_by` does."""
     about = {
         "schema": SCHEMA,
         "key": key,
@@ -71,7 +74,8 @@ def load(store: Store, name: str, *, key: str, environment: Mapping[str, Any]) -
     Raises Unusable where the file is damaged, or belongs to another key or environment.
     """
     try:
-        with store.open(name) as opened, np.load(opened, allow_pickle=False) as file:  # CRC-32s are checked in reading
+        # CRC-32s are checked in reading
+        with store.open(name) as opened, np.load(opened, allow_pickle=False) as file:
             contents = {entry: np.array(file[entry]) for entry in file.files}
         about = json.loads(contents.pop(_ABOUT).tobytes())
         if about["schema"] != SCHEMA:
@@ -98,9 +102,9 @@ def load(store: Store, name: str, *, key: str, environment: Mapping[str, Any]) -
 class CheckpointManager:
     """The checkpoint of one pair while it is painted: gone on from, then saved now and then.
 
-    A thread of its own writes; the descent waits only for the copy of its arrays. `tell` hears of each
-    checkpoint that was found or saved, also from that thread. `steps` are the pair's at full size,
-    `longer_side` the result's in pixels; `save_seconds` lie between two savings.
+    A thread of its own writes; the descent waits only for the copy of its arrays. `tell` hears of
+    each checkpoint that was found or saved, also from that thread. `steps` are the pair's at full
+    size, `longer_side` the result's in pixels; `save_seconds` lie between two savings.
     """
 
     def __init__(
@@ -128,9 +132,11 @@ class CheckpointManager:
     def resume_or_start(
         self, paint: Callable[[Progress | None], Generator[Said, None, Result]]
     ) -> Generator[Said, None, Result]:
-        """What `paint` yields and returns, given the checkpoint's progress where there is one of use.
+        """What `paint` yields and returns, given the checkpoint's progress where there is one of
+        use.
 
-        A checkpoint is dropped where it may be to blame for a failure, so that the next try starts anew.
+        A checkpoint is dropped where it may be to blame for a failure, so that the next try starts
+        anew.
         """
         try:
             return (yield from self._resume_or_start(paint))
@@ -143,7 +149,8 @@ class CheckpointManager:
             self._finish()
 
     def maybe_save(self, reading: Reading, snapshot: Callable[[], Progress], *, leaving: bool) -> None:
-        """After each step: save where the last time is long enough ago; when `leaving`, be sure that it is on the disk."""
+        """After each step: save where the last time is long enough ago; when `leaving`, be sure
+        that it is on the disk."""
         self._read = True
         busy = self._writing is not None and self._writing.is_alive()
         last = reading.step == self._steps and reading.side == self._longer_side
@@ -168,7 +175,8 @@ class CheckpointManager:
         found = self._found()
         resuming = found is not None
         painting = paint(found)
-        del found  # gigabytes, for large pictures; the painting lets go of them once it has them in place
+        # gigabytes, for large pictures; the painting lets go of them once it has them in place
+        del found
         try:
             return (yield from painting)
         except StylizeError:

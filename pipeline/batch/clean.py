@@ -106,7 +106,8 @@ def _painted_key(store: Store, pair: str) -> str:
 
 
 def _unwanted(store: Store, wanted: Container[str]) -> Iterator[str]:
-    """Names of what belongs to no pair in `wanted` (ids): each picture, then what is known of it."""
+    """Names of what belongs to no pair in `wanted` (ids): each picture, then what is known of
+    it."""
     files: dict[str, list[str]] = {}
     for entry in store.list(RECORDS):
         if entry.name != HASHES:

@@ -1,4 +1,5 @@
-"""One run: take the lock, plan, have every pair painted that needs it, record, report. Never imports TensorFlow."""
+"""One run: take the lock, plan, have every pair painted that needs it, record, report. Never
+imports TensorFlow."""
 
 from __future__ import annotations
 
@@ -23,7 +24,8 @@ from pipeline.job import Manifest
 from pipeline.store.disk import LocalStore
 from pipeline.store.records import State
 
-# A part file is written in seconds; the other shards' live ones are younger than this, whatever their machines' clocks say.
+# A part file is written in seconds; the other shards' live ones are younger than this, whatever
+# their machines' clocks say.
 _SURELY_DEAD_SECONDS = 3600.0
 
 
@@ -38,9 +40,9 @@ def run(
 ) -> dict[str, Any]:
     """Bring every selected pair up to date; returns the report, whose `run.exit_code` is the run's.
 
-    `engine` makes what paints the pairs; `command` is the command line, for the report; `wait_seconds`
-    is how long another run is waited for.
-    Raises, where nothing was planned or nothing may be written: Locked, OutputError, Stopped.
+    `engine` makes what paints the pairs; `command` is the command line, for the report;
+    `wait_seconds` is how long another run is waited for. Raises, where nothing was planned or
+    nothing may be written: Locked, OutputError, Stopped.
     """
     began = time.time()
     run_id = f"{datetime.datetime.now(datetime.UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
@@ -70,9 +72,11 @@ def run(
 def _planned(
     manifest: Manifest, state: State, selection: Selection, stopped: Stop
 ) -> tuple[Plan, str | None, Exception | None]:
-    """The plan; a warning where room on the disk is scarce; and what forbids to carry it out, so that the report can say it.
+    """The plan; a warning where room on the disk is scarce; and what forbids to carry it out, so
+    that the report can say it.
 
-    A signal ends the reading of a thousand photographs, and keeps what was learnt of them. Raises Stopped then.
+    A signal ends the reading of a thousand photographs, and keeps what was learnt of them. Raises
+    Stopped then.
     """
     try:
         plan = make_plan(manifest, state, selection, stopped.check)
@@ -80,7 +84,8 @@ def _planned(
         with contextlib.suppress(OutputError):
             state.hashes.save(whole=False)
         raise
-    except Exception as trouble:  # weights that are missing, or a bug: none of the pairs is looked at
+    # weights that are missing, or a bug: none of the pairs is looked at
+    except Exception as trouble:
         wanted = (job for job in manifest.pairs if selection.takes(job.output))
         return Plan(pairs=tuple(PlannedPair(job=job, action="paint", reason="") for job in wanted)), None, trouble
     try:

@@ -1,4 +1,5 @@
-"""The end of a run: what was learnt is saved, the report written, the hook called. Whatever fails, the report is returned."""
+"""The end of a run: what was learnt is saved, the report written, the hook called. Whatever fails,
+the report is returned."""
 
 from __future__ import annotations
 
@@ -54,7 +55,8 @@ def _sweep_checkpoints(results: Results) -> None:
 
 
 def _write(report: dict[str, Any], results: Results, history: str) -> None:
-    """Write reports and history. What cannot be written makes exit code 4, and the text of the report is said instead."""
+    """Write reports and history. What cannot be written makes exit code 4, and the text of the
+    report is said instead."""
     store = results.state.store
 
     def reports() -> None:
@@ -73,7 +75,8 @@ def _write(report: dict[str, Any], results: Results, history: str) -> None:
     results.warn(str(trouble))
     report["run"]["warnings"] = list(results.warnings)
     try:
-        reports()  # once more, now that its exit code is another; it may be only the page that was too large
+        # once more, now that its exit code is another; it may be only the page that was too large
+        reports()
     except (OutputError, BadOutput):
         results.observer.unwritten(render_text(report))
 
@@ -85,7 +88,8 @@ def call_hook(
     shard: Shard | None,
     stopped: Callable[[], bool] = lambda: False,
 ) -> None:
-    """Run one of the manifest's hooks; that it fails is worth a warning and changes nothing. `stopped` ends it early."""
+    """Run one of the manifest's hooks; that it fails is worth a warning and changes nothing.
+    `stopped` ends it early."""
     trouble = run_hook(
         command,
         folder=results.manifest.file.parent,

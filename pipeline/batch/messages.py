@@ -24,8 +24,8 @@ Kind = TypeVar("Kind")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """Paint this pair. `folder` is the output folder; `max_memory` is in bytes; `versions` are those of
-    the program, for the picture's metadata."""
+    """Paint this pair. `folder` is the output folder; `max_memory` is in bytes; `versions` are
+    those of the program, for the picture's metadata."""
 
     job: Job
     weights: NetworkWeights
@@ -37,8 +37,8 @@ class Command:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
-    """Where pairs are painted, for the report: `auto_precision` is what `precision: auto` means there,
-    and why."""
+    """Where pairs are painted, for the report: `auto_precision` is what `precision: auto` means
+    there, and why."""
 
     device: str = ""
     threads: int | None = None
@@ -48,8 +48,8 @@ class Machine:
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where a pair's checkpoint stands: `steps` made at full size, and the same in words, `step 120 of
-    300`, or for a coarser size of the pyramid `step 12 at 256 px`."""
+    """Where a pair's checkpoint stands: `steps` made at full size, and the same in words, `step 120
+    of 300`, or for a coarser size of the pyramid `step 12 at 256 px`."""
 
     steps: int
     words: str
@@ -122,7 +122,8 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Interrupted:
-    """The pair was left because the run is stopped; `saved` is where its checkpoint stands, if anywhere."""
+    """The pair was left because the run is stopped; `saved` is where its checkpoint stands, if
+    anywhere."""
 
     saved: Position | None = None
 
@@ -156,7 +157,8 @@ def decode_command(line: bytes | str) -> Command:
 
 
 def decode(line: bytes | str) -> Message:
-    """The message that `encode` wrote. Raises ValueError, naming the type, where there is no such message."""
+    """The message that `encode` wrote. Raises ValueError, naming the type, where there is no such
+    message."""
     row = json.loads(line)
     name = row.pop("type", None)
     if name not in _KINDS:
@@ -183,7 +185,8 @@ def _made(kind: type[Kind], row: Mapping[str, Any]) -> Kind:
     return kind(**{name: _PARTS[name](value) if name in _PARTS else value for name, value in row.items()})
 
 
-_PARTS: dict[str, Callable[[Any], Any]] = {  # how a part is made again from its JSON; others are in JSON as they are
+# how a part is made again from its JSON; others are in JSON as they are
+_PARTS: dict[str, Callable[[Any], Any]] = {
     "job": Job.from_json,
     "weights": NetworkWeights.from_json,
     "folder": Path,

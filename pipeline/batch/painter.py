@@ -1,5 +1,5 @@
-"""One pair, from its command to a picture that stands under its final name. Knows no process, signal or
-pipe: whoever drives it passes its messages on, and says when to leave.
+"""One pair, from its command to a picture that stands under its final name. Knows no process,
+signal or pipe: whoever drives it passes its messages on, and says when to leave.
 
     pictures     opened no larger than needed                                   pictures
     schedule     sizes, steps, precision, tiles                                 schedule
@@ -50,8 +50,8 @@ Stopping = Callable[[], bool]
 
 
 class Painter:
-    """Paints pairs, one after the other. `saved` is where the checkpoint of the pair in hand stands, as
-    far as it was told."""
+    """Paints pairs, one after the other. `saved` is where the checkpoint of the pair in hand
+    stands, as far as it was told."""
 
     def __init__(self, backend: Backend, *, save_seconds: float = SAVE_SECONDS) -> None:
         self.saved: Position | None = None
@@ -62,8 +62,8 @@ class Painter:
     def paint(
         self, command: Command, *, tell: Tell = lambda _: None, stopping: Stopping = lambda: False
     ) -> Iterator[PairMessage]:
-        """What there is to say of a pair: `Read` after each step, and at last `Done` or `Failed`; or
-        `Interrupted`, where `stopping()` says after a step that it is time to leave.
+        """What there is to say of a pair: `Read` after each step, and at last `Done` or `Failed`;
+        or `Interrupted`, where `stopping()` says after a step that it is time to leave.
 
         `tell` hears of the checkpoint, `Resumed` and `Saved`, also from the thread that writes it.
         """
@@ -173,15 +173,16 @@ class Painter:
 
 
 def _check_format(job: Job) -> None:
-    """Raises PairError where the output's format cannot hold the result: before hours of painting, and
-    before pictures of gigabytes are opened. Raises BadImage as opening the content does."""
+    """Raises PairError where the output's format cannot hold the result: before hours of painting,
+    and before pictures of gigabytes are opened. Raises BadImage as opening the content does."""
     size = result_size(job.options, Sized(job.content.name, image_size(job.content)))
     format_for(Path(job.output).suffix, max(size))
 
 
 def _environment(machine: Machine) -> dict[str, Any]:
-    """What equal bytes depend on beside the pair: kernels add up in another order with other threads, on another processor
-    and in another TensorFlow. What `precision: auto` means follows from these."""
+    """What equal bytes depend on beside the pair: kernels add up in another order with other
+    threads, on another processor and in another TensorFlow. What `precision: auto` means follows
+    from these."""
     return {
         "threads": machine.threads,
         "device": machine.device,
@@ -202,7 +203,8 @@ def _write(command: Command, pictures: Pictures, result: Stylization, painted: P
         depth=job.options.depth,
     )
     LocalStore(command.folder).write(job.output, data)
-    with suppress(OutputError):  # the picture stands; the record, which comes next, will meet the same trouble
+    # the picture stands; the record, which comes next, will meet the same trouble
+    with suppress(OutputError):
         _write_thumbnails(command, pictures, result)
 
 
@@ -214,7 +216,8 @@ def _write_thumbnails(command: Command, pictures: Pictures, result: Stylization)
 
 
 def _metadata(command: Command, pictures: Pictures, painted: Painted) -> dict[str, Any]:
-    """What a picture says of itself. Times and memory are not in it: equal pairs are equal files."""
+    """What a picture says of itself. Times and memory are not in it: equal pairs are equal
+    files."""
     job, names = command.job, command.names
     return {
         "key": painted.key,

@@ -29,10 +29,11 @@ Action = Literal["paint", "keep", "fail", "quarantined"]
 class PlannedPair:
     """One pair of a plan.
 
-    `paint`: it will be painted; `keep`: its picture is right as it is; `fail`: it cannot be started (`reason` says why).
-    `quarantined`: it failed too often to be tried again.
-    `record` is what is known of an earlier picture; for a picture that is right but has no record, `adopted` holds the
-    settings found in the picture itself. `failure` is how the pair failed last, if it has not been painted since.
+    `paint`: it will be painted; `keep`: its picture is right as it is; `fail`: it cannot be started
+    (`reason` says why). `quarantined`: it failed too often to be tried again. `record` is what is
+    known of an earlier picture; for a picture that is right but has no record, `adopted` holds the
+    settings found in the picture itself. `failure` is how the pair failed last, if it has not been
+    painted since.
     """
 
     job: Job
@@ -48,8 +49,9 @@ class PlannedPair:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """The pairs of a run, most important first: by priority, then as in the manifest; but of those that paint and are as
-    important as each other, first the ones without a picture, then those whose picture is the oldest."""
+    """The pairs of a run, most important first: by priority, then as in the manifest; but of those
+    that paint and are as important as each other, first the ones without a picture, then those
+    whose picture is the oldest."""
 
     pairs: tuple[PlannedPair, ...]
 
@@ -70,9 +72,11 @@ def make_plan(
     Raises WeightsError when a network that a pair asks for is not on this machine.
     """
     wanted = [job for job in manifest.pairs if selection.takes(job.output)]
-    ordered = sorted(wanted, key=lambda job: -job.priority)  # stable: the manifest's order among equals
+    # stable: the manifest's order among equals
+    ordered = sorted(wanted, key=lambda job: -job.priority)
     network = functools.cache(locate)
-    sha256 = functools.cache(state.hashes.sha256)  # a picture of a matrix stands in hundreds of pairs
+    # a picture of a matrix stands in hundreds of pairs
+    sha256 = functools.cache(state.hashes.sha256)
     failures = Failures(state.store)
     pairs = []
     for job in ordered:
@@ -110,7 +114,8 @@ def _planned(
     elif record is not None and kept:
         action, reason = ("keep", "up to date") if record.key == key else ("paint", _difference(job, record))
     elif (whole := _decodes(picture)) and (adopted := _settings_of(picture)).get("key") == key:
-        if _speaks_of(record, adopted):  # and still is not what was recorded: a JPEG decodes whatever its middle holds
+        # and still is not what was recorded: a JPEG decodes whatever its middle holds
+        if _speaks_of(record, adopted):
             action, reason = "fail", f"{printable(picture)} was changed since it was painted; {_MOVE_IT}"
         else:
             action, reason = "keep", "up to date"
@@ -146,7 +151,8 @@ def _in_the_way(store: Store, output: str) -> Path | None:
 
 
 def _held(pair: PlannedPair, failures: Failures, settings: RunSettings, *, retry: bool) -> PlannedPair:
-    """The pair with what is known of the pair's failures; in quarantine where they say that trying again is no use."""
+    """The pair with what is known of the pair's failures; in quarantine where they say that trying
+    again is no use."""
     failure = failures.of(pair.job.output)
     if failure is None:
         return pair
@@ -158,7 +164,8 @@ def _held(pair: PlannedPair, failures: Failures, settings: RunSettings, *, retry
 
 
 def _longest_wanted_first(pairs: Sequence[PlannedPair], store: Store) -> list[PlannedPair]:
-    """The pairs, in order of priority as they come, with those that paint in the order of `Plan` at the places that they have.
+    """The pairs, in order of priority as they come, with those that paint in the order of `Plan` at
+    the places that they have.
 
     So that a scheduler that is too short every scheduler gets round to all its pairs.
     """
@@ -185,8 +192,8 @@ def _settings_of(picture: Path) -> dict[str, Any]:
 
 
 def _speaks_of(record: Record | None, settings: Mapping[str, Any] | None) -> bool:
-    """Is it this very painting that the record is of? A later one, whose record a crash prevented, has other losses or names,
-    or has the same bytes."""
+    """Is it this very painting that the record is of? A later one, whose record a crash prevented,
+    has other losses or names, or has the same bytes."""
     if record is None or settings is None:
         return False
     return all(record.outcome.get(name) == settings.get(name) for name in ("key", "losses", "content", "meta"))
@@ -202,7 +209,8 @@ def _decodes(picture: Path) -> bool:
 
 
 def _difference(job: Job, record: Record) -> str:
-    """Why two keys differ, in words: the options that changed, or else the inputs or the network."""
+    """Why two keys differ, in words: the options that changed, or else the inputs or the
+    network."""
     if record.schema != KEY_SCHEMA:
         return "made by another version"
     before, now = {**LEFT_OUT, **record.outcome.get("options", {})}, job.options.all_values()

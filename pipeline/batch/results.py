@@ -1,4 +1,5 @@
-"""The books of one run: how each pair went, which records are kept, which exit codes apply. Starts nothing."""
+"""The books of one run: how each pair went, which records are kept, which exit codes apply. Starts
+nothing."""
 
 from __future__ import annotations
 
@@ -19,14 +20,16 @@ from pipeline.store.failures import Failure, Failures, circumstances
 from pipeline.store.layout import checkpoint_name, log_name
 from pipeline.store.records import State
 
-# What is kept of a picture that is right. Of it, what tonight's manifest says itself is taken from there.
+# What is kept of a picture that is right. Of it, what tonight's manifest says itself is taken from
+# there.
 _KEPT = frozenset({field.name for field in fields(Painted)} | {"notes"})
 
 
 class Results:
     """Outcomes by output name, and what they mean for the run.
 
-    `codes` are all exit codes that apply, `warnings` what is said once per run, `log` the file for tracebacks.
+    `codes` are all exit codes that apply, `warnings` what is said once per run, `log` the file for
+    tracebacks.
     """
 
     def __init__(self, manifest: Manifest, state: State, observer: Observer, run_id: str) -> None:
@@ -64,7 +67,8 @@ class Results:
         return outcome
 
     def kept(self, pair: PlannedPair) -> Outcome:
-        """What is known of a picture that is right: from its record, or from its own metadata, which becomes a record."""
+        """What is known of a picture that is right: from its record, or from its own metadata,
+        which becomes a record."""
         source = pair.adopted or (pair.record.outcome if pair.record else {})
         before = {name: value for name, value in source.items() if name in _KEPT}
         outcome = Outcome(**before | self._known(pair, "up_to_date"))
@@ -82,7 +86,8 @@ class Results:
         code: ExitCode = ExitCode.SOME_FAILED,
         attempts: int | None = None,
     ) -> None:
-        """A pair failed. What was the pair's own fault, and not the machine's, is remembered for the runs to come."""
+        """A pair failed. What was the pair's own fault, and not the machine's, is remembered for
+        the runs to come."""
         known: dict[str, Any] = {}
         if code is not ExitCode.ENVIRONMENT:
             failure = self._failures.note(
@@ -169,8 +174,9 @@ class Results:
 
 
 def _not_the_same_again(pair: PlannedPair, outcome: Outcome) -> list[str]:
-    """A note where a pair was painted anew in another setting than before: kernels add up in another order with other threads,
-    on another processor, in another TensorFlow, and small differences grow from pair to pair."""
+    """A note where a pair was painted anew in another setting than before: kernels add up in
+    another order with other threads, on another processor, in another TensorFlow, and small
+    differences grow from pair to pair."""
     before = pair.record.outcome if pair.record is not None and pair.record.key == outcome.key else {}
     known = {name: value for name, value in before.get("painted_with", {}).items() if name in outcome.painted_with}
     if before.get("precision") is not None:

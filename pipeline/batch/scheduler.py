@@ -1,4 +1,5 @@
-"""The work of one run: which pair is next, and what is done about how it went. Decides; workers paint."""
+"""The work of one run: which pair is next, and what is done about how it went. Decides; workers
+paint."""
 
 from __future__ import annotations
 
@@ -33,13 +34,14 @@ from pipeline.errors import EnvironmentProblem, ExitCode, OutOfMemory, StylizeEr
 from pipeline.job import RunSettings
 from pipeline.versions import version
 
-# Classes of failures whose second try gets the machine for itself: memory that ran out was perhaps another worker's doing.
+# Classes of failures whose second try gets the machine for itself: memory that ran out was perhaps
+# another worker's doing.
 _WANTS_ROOM = frozenset({OutOfMemory.reason_class, WorkerDied.reason_class})
 
 
 class Scheduler:
-    """One run over a plan. `open_engine` makes what paints it; `machine` is where that was, once it is
-    known."""
+    """One run over a plan. `open_engine` makes what paints it; `machine` is where that was, once it
+    is known."""
 
     def __init__(self, plan: Plan, results: Results, open_engine: OpenEngine, stopped: Stop, began: float) -> None:
         self.plan, self.results, self.stopped = plan, results, stopped
@@ -52,19 +54,22 @@ class Scheduler:
         self._until = end_of_run(self._settings, began)
         self._waiting = deque(pair for pair in plan.pairs if pair.action == "paint")
         self._reasons: dict[str, Failed] = {}  # of the last failed try
-        self._saved: dict[str, Position] = {}  # where a pair's checkpoint stood when it was last told
+        # where a pair's checkpoint stood when it was last told
+        self._saved: dict[str, Position] = {}
         self._in_hand: dict[str, PlannedPair] = {}  # pairs that workers have, by output
         self._alone: set[str] = set()  # outputs that are painted with no other beside them
         self._closing = False  # no new pair is started any more
         self._aborted: Exception | None = None  # what ended the work before its time
 
     def ahead(self) -> Estimate | None:
-        """What the pairs that wait will probably take, with the start of the run where it is still to come."""
+        """What the pairs that wait will probably take, with the start of the run where it is still
+        to come."""
         estimates = [self._estimator.estimate(pair.job) for pair in self._waiting]
         return in_all(estimates, self._settings.workers, started=self.machine is not None)
 
     def abort(self, trouble: Exception) -> None:
-        """Start no pair any more, for this reason: the machine's, or a bug's. It ends the work and not the books."""
+        """Start no pair any more, for this reason: the machine's, or a bug's. It ends the work and
+        not the books."""
         self._aborted, self._closing = trouble, True
         if isinstance(trouble, StylizeError):
             self.results.codes.append(trouble.exit_code)
@@ -103,8 +108,8 @@ class Scheduler:
             self.machine = engine.machine
 
     def _next(self) -> Command | None:
-        """To paint the first waiting pair that can be finished in time; None when there is none to start
-        (now or ever)."""
+        """To paint the first waiting pair that can be finished in time; None when there is none to
+        start (now or ever)."""
         if self._closing or self._in_hand.keys() & self._alone:
             return None
         for pair in self._waiting:

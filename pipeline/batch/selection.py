@@ -13,8 +13,8 @@ from fnmatch import fnmatchcase
 class Shard:
     """Part `index` of `count` of a manifest's pairs, by the hash of their output names.
 
-    The parts are disjoint and together they are everything; a pair stays in its part whatever else the manifest holds, so
-    that machines which share nothing but the manifest agree.
+    The parts are disjoint and together they are everything; a pair stays in its part whatever else
+    the manifest holds, so that machines which share nothing but the manifest agree.
     """
 
     index: int  # from 1
@@ -46,8 +46,9 @@ class Shard:
 class Selection:
     """The flags of `run` and `plan` that choose pairs.
 
-    `only` is a glob on output names; `shard` is this machine's part; `limit` bounds how many pairs are painted; `force`
-    paints even what is up to date; `retry_failed` tries even what failed in many runs.
+    `only` is a glob on output names; `shard` is this machine's part; `limit` bounds how many pairs
+    are painted; `force` paints even what is up to date; `retry_failed` tries even what failed in
+    many runs.
     """
 
     only: str | None = None

@@ -35,7 +35,8 @@ class _Verbs(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except BrokenPipeError:  # `stylize plan ... | head`; here, as click would make it exit code 1
+        # `stylize plan ... | head`; here, as click would make it exit code 1
+        except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return ExitCode.OK
 
@@ -71,10 +72,12 @@ for _verb in (
 
 
 def main(engine: OpenEngine | None = None) -> None:
-    """The console script. Never returns; failures that have a name end in one line, bugs in a traceback.
+    """The console script. Never returns; failures that have a name end in one line, bugs in a
+    traceback.
 
     `engine` is what `run` paints with, where it is not this machine's own processes."""
-    if isinstance(sys.stdout, io.TextIOWrapper):  # a letter that the terminal lacks stops nothing; stderr is so anyway
+    # a letter that the terminal lacks stops nothing; stderr is so anyway
+    if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         code = cli.main(standalone_mode=False, obj=engine)

@@ -73,8 +73,8 @@ def open_picture(path: str | os.PathLike[str], longer_side: int | None = None) -
 
 
 def picture_from_pillow(image: Image.Image, name: str = "", longer_side: int | None = None) -> Picture:
-    """A Pillow image of any mode, made smaller as `open_picture` does. Raises OptionError if it is none,
-    BadImage if it cannot be painted from."""
+    """A Pillow image of any mode, made smaller as `open_picture` does. Raises OptionError if it is
+    none, BadImage if it cannot be painted from."""
     if not isinstance(image, Image.Image):
         raise OptionError(f"a picture must be a path, a PIL image or an array. Received: {type(image).__name__}")
     shown = "the PIL image"
@@ -91,8 +91,8 @@ def picture_from_pillow(image: Image.Image, name: str = "", longer_side: int | N
 
 
 def picture_from_array(array: NDArray[Any], name: str = "array", longer_side: int | None = None) -> Picture:
-    """An array (height, width, 3) of uint8, RGB, made smaller as `open_picture` does. Raises OptionError
-    for any other, BadImage for a size out of range."""
+    """An array (height, width, 3) of uint8, RGB, made smaller as `open_picture` does. Raises
+    OptionError for any other, BadImage for a size out of range."""
     if array.ndim != 3 or array.shape[2] != 3 or array.dtype != np.uint8:
         raise OptionError(
             "an array must have the shape (height, width, 3) and the type uint8, colours in the order red, green, blue."

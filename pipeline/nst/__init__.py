@@ -1,1 +1,2 @@
-"""The studio: the network, the losses, and descent on a picture. Tensors; no files but the weights."""
+"""The studio: the network, the losses, and descent on a picture. Tensors; no files but the
+weights."""

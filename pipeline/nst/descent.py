@@ -1,4 +1,5 @@
-"""The walk: descend on an image, under any objective, by any optimizer; never lost, and cut and taken up again anywhere."""
+"""The walk: descend on an image, under any objective, by any optimizer; never lost, and cut and
+taken up again anywhere."""
 
 from __future__ import annotations
 
@@ -17,23 +18,26 @@ class Evaluate(Protocol):
     """What is descended on."""
 
     def __call__(self, image: tf.Tensor, /, *arguments: Any) -> tuple[Mapping[str, tf.Tensor], tf.Tensor]:
-        """From an image and further tensors (or nests of them) of fixed shapes to scalars by name, of
-        which `total` is the loss, and its gradient at the image."""
+        """From an image and further tensors (or nests of them) of fixed shapes to scalars by name,
+        of which `total` is the loss, and its gradient at the image."""
 
     def prepare(self, image: tf.Tensor, /, *arguments: Any) -> None:
         """Trace what is not traced yet, for arguments like these."""
 
 
-_IMPROVEMENT = 0.999  # what is left of a loss that was lowered by a thousandth: what `patience` promises
-# A third loss or gradient that is not finite, after two returns to the best picture with half the step, is not chance.
+# what is left of a loss that was lowered by a thousandth: what `patience` promises
+_IMPROVEMENT = 0.999
+# A third loss or gradient that is not finite, after two returns to the best picture with half the
+# step, is not chance.
 _SETBACKS_ALLOWED = 2
 
 
 class Descent:
     """An optimizer bound to an evaluation.
 
-    The image with the lowest loss seen so far is kept in `best`. Where a loss or gradient is not finite, the walk goes back to
-    it with half the step; the steps at which that happened are in `setbacks`.
+    The image with the lowest loss seen so far is kept in `best`. Where a loss or gradient is not
+    finite, the walk goes back to it with half the step; the steps at which that happened are in
+    `setbacks`.
     """
 
     def __init__(self, evaluate: Evaluate, optimizer: Optimizer) -> None:
@@ -44,7 +48,8 @@ class Descent:
         self.setbacks: list[int] = []
         self.flat_at: int | None = None
         """The step at which patience ended."""
-        self._better = (0, math.inf)  # step and loss of the last improvement that counts for patience
+        # step and loss of the last improvement that counts for patience
+        self._better = (0, math.inf)
         self._move = tf.function(self._moved, autograph=False)
 
     def _moved(self, loss: tf.Tensor, gradient: tf.Tensor) -> tf.Tensor:
@@ -91,11 +96,13 @@ class Descent:
         patience: int = 0,
         diagnose: Callable[[tf.Tensor], str] = lambda image: "",
     ) -> Iterator[tuple[int, dict[str, float]]]:
-        """Go on from where the walk stands, `after` so many evaluations, until it has made `steps` of them; yield each one's
-        number (from 1) and its values as floats by name. Evaluations that are not finite are not yielded.
-        With `patience` above 0 the walk ends early when so many evaluations in a row did not lower the loss by a thousandth.
+        """Go on from where the walk stands, `after` so many evaluations, until it has made `steps`
+        of them; yield each one's number (from 1) and its values as floats by name. Evaluations that
+        are not finite are not yielded. With `patience` above 0 the walk ends early when so many
+        evaluations in a row did not lower the loss by a thousandth.
 
-        Raises Diverged at the third that is not, naming the step and what `diagnose` says of the image there.
+        Raises Diverged at the third that is not, naming the step and what `diagnose` says of the
+        image there.
         """
         for step in range(after + 1, steps + 1):
             if (
@@ -134,7 +141,8 @@ class Descent:
         }
 
     def restore(self, state: State) -> None:
-        """Stand where `state` was taken. Raises KeyError or ValueError where it is another descent's."""
+        """Stand where `state` was taken. Raises KeyError or ValueError where it is another
+        descent's."""
         self.optimizer.restore(state)
         self.best.assign(state["best"])
         self.best_loss.assign(state["best_loss"])

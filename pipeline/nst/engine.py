@@ -39,7 +39,8 @@ from pipeline.options import Options
 Pixels = NDArray[np.float32]
 Kept = TypeVar("Kept")
 
-# Traced evaluations are small (some MB of graph); every shape of a pyramid in both orientations finds room.
+# Traced evaluations are small (some MB of graph); every shape of a pyramid in both orientations
+# finds room.
 _EVALUATORS_KEPT = 24
 # A descent holds its L-BFGS history, 2 x 20 pictures (126 MB at 512 x 512). Bytes of those kept for
 # their trace; one is always.
@@ -48,13 +49,14 @@ _DESCENTS_BYTES = 512 * 2**20
 # 8 MB, at 4096 x 4096 537 MB, in bfloat16 half.
 _MEASURES_KEPT = 64
 _FEATURES_BYTES = 256 * 2**20
-_LOOKED_AT = 1024  # pixels, the side of the pieces in which a picture is searched for what is not finite
+# pixels, the side of the pieces in which a picture is searched for what is not finite
+_LOOKED_AT = 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """How an image is evaluated: the options, the precision (`float32` or `bfloat16`) and the tiles;
-    None for none."""
+    """How an image is evaluated: the options, the precision (`float32` or `bfloat16`) and the
+    tiles; None for none."""
 
     options: Options
     precision: str
@@ -87,14 +89,14 @@ class TransferEngine:
 
         A picture must be compared with targets of its own precision: bfloat16 makes Gram matrices
         smaller by a few thousandths, of the picture and of the style image alike. With targets in
-        float32 a descent in bfloat16 ended, in float32, 7 % above where it ends with its own (coffee
-        in starry flow, 320 px, 400 evaluations).
+        float32 a descent in bfloat16 ended, in float32, 7 % above where it ends with its own
+        (coffee in starry flow, 320 px, 400 evaluations).
         """
         return SeenImage(self, setting, pixels, name)
 
     def descent(self, setting: Setting, shape: tuple[int, ...], history: int) -> Descent:
-        """A descent on pictures of this shape (height, width, 3); `history` is how many pairs L-BFGS
-        remembers."""
+        """A descent on pictures of this shape (height, width, 3); `history` is how many pairs
+        L-BFGS remembers."""
         key = (self._evaluation(setting, shape), setting.options.group("descent"), history)
         return self._descents.get(
             key,
@@ -117,7 +119,8 @@ class TransferEngine:
         extractor = self._extractor_for(setting)
         names = extractor.network.names_up_to(objective_of(setting.options).layers)
         first = len(names)
-        # The last piece of a side is a whole one too: a strip would be narrower than its mirrored frame.
+        # The last piece of a side is a whole one too: a strip would be narrower than its mirrored
+        # frame.
         starts = (
             [*range(0, max(1, length - _LOOKED_AT), _LOOKED_AT), max(0, length - _LOOKED_AT)]
             for length in image.shape[:2]
@@ -192,8 +195,8 @@ class SeenImage:
         return self.engine.measurer(self.setting, self.pixels.shape)
 
 
-# Grey levels, root mean square: after ten evaluations at 256 px one pair of two stood at twice the loss
-# with 1, neither with 4.
+# Grey levels, root mean square: after ten evaluations at 256 px one pair of two stood at twice the
+# loss with 1, neither with 4.
 _FIRST_STEP = 4.0
 _ADAM_RATE = 10.0  # grey levels: Johnson's neural-style (-learning_rate 1e1), on 0..255
 
@@ -243,8 +246,8 @@ def _give_back_memory() -> None:
 
 
 class LruCache(Generic[Kept]):
-    """Keeps the things used last, up to `room` of them in all, each counted as `size` says; at least
-    one."""
+    """Keeps the things used last, up to `room` of them in all, each counted as `size` says; at
+    least one."""
 
     def __init__(self, room: int, size: Callable[[Any], int] = lambda thing: 1) -> None:
         self._room = room

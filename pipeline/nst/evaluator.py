@@ -45,7 +45,8 @@ class WholeEvaluator:
         self._picture = [tf.TensorSpec([None, None, 3])]
         self._traced: dict[Any, Any] = {}  # features by layers, measures by term
         self.losses = tf.function(self._losses, autograph=False)
-        # Written as a graph by hand, so it need not be rewritten into one: tracing takes half the time.
+        # Written as a graph by hand, so it need not be rewritten into one: tracing takes half the
+        # time.
         self._evaluate = tf.function(self._with_gradient, autograph=False)
 
     def features(self, image: tf.Tensor, layers: Sequence[str]) -> Mapping[str, tf.Tensor]:

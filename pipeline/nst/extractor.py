@@ -55,7 +55,8 @@ class Extractor:
         for name, (kernel, bias) in kernels.items():
             by_rgb = kernel[:, :, ::-1] if kernel.shape[2] == len(network.order) else kernel
             model.get_layer(name).set_weights([by_rgb, bias])
-            model.get_layer(name).activation = keras.activations.linear  # `forward` applies the ReLU
+            # `forward` applies the ReLU
+            model.get_layer(name).activation = keras.activations.linear
         self._layers = {layer.name: layer for layer in model.layers if layer.name in network.layers}
         self._averages = {
             name: keras.layers.AveragePooling2D((2, 2), strides=(2, 2), name=f"{name}_avg")
@@ -160,7 +161,8 @@ def _measured_on_the_way(features: tf.Tensor, measure: Callable[[tf.Tensor], Any
                 again = tf.identity(features)
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(again)
-                # A graph leaves out what nobody asks for: only the gradient's own work is done again.
+                # A graph leaves out what nobody asks for: only the gradient's own work is done
+                # again.
                 measured = tf.nest.flatten(measure(again))
             return from_above + tape.gradient(measured, again, output_gradients=by_measured)
 

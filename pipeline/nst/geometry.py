@@ -1,7 +1,7 @@
 """Where tiles lie: whole numbers only. Standard library only.
 
-The padded input is the picture with its frame on each side. A tile is a rectangle of it, with a halo
-as wide as the features of its core can see; cores cover the padded input without overlap.
+The padded input is the picture with its frame on each side. A tile is a rectangle of it, with a
+halo as wide as the features of its core can see; cores cover the padded input without overlap.
 """
 
 from __future__ import annotations
@@ -59,7 +59,8 @@ class Geometry:
         return Span(top - off, left - off, height, width)
 
     def in_tile(self, tile: Tile, layer: str, *, framed: bool) -> Span:
-        """A tile's core in its own features: with the part of the frame that it holds, or without."""
+        """A tile's core in its own features: with the part of the frame that it holds, or
+        without."""
         factor = reduction(layer)
         top, left, height, width = self._rectangle(tile, layer, framed=framed)
         return Span(top - tile.top // factor, left - tile.left // factor, height, width)

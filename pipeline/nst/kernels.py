@@ -1,6 +1,7 @@
 """Weight files read into arrays: {layer: (kernel, bias)} of a network's convolutions.
 
-Kernels are float32 (3, 3, channels in, channels out), biases float32 (channels out,), as Keras keeps them.
+Kernels are float32 (3, 3, channels in, channels out), biases float32 (channels out,), as Keras
+keeps them.
 """
 
 from __future__ import annotations
@@ -47,8 +48,8 @@ def load_kernels(weights: NetworkWeights, network: Network = VGG19) -> Kernels:
 
 
 def _random_kernels(network: Network) -> Kernels:
-    """Seeded weights for tests: He et al., arXiv 1502.01852, Eq. 10 (variance 2 / fan in), which keeps activations of one
-    size through ReLU layers. The same on every machine."""
+    """Seeded weights for tests: He et al., arXiv 1502.01852, Eq. 10 (variance 2 / fan in), which
+    keeps activations of one size through ReLU layers. The same on every machine."""
     random = np.random.default_rng(19)
     kernels = {}
     for layer in network.convolutions:
@@ -61,12 +62,13 @@ def _random_kernels(network: Network) -> Kernels:
     return kernels
 
 
-# ------------------------------------------------------------------------------------------------------------------- HDF5
+# --------------------------------------------------------------------------------------------- HDF5
 
 
 def _read_hdf5(path: Path, network: Network) -> Kernels:
-    """Keras' three layouts hold each layer's kernel and bias somewhere below a group that bears the layer's name, or, in
-    `.weights.h5` of Keras 3, below `layers/conv2d`, `layers/conv2d_1`, ... in the network's order."""
+    """Keras' three layouts hold each layer's kernel and bias somewhere below a group that bears the
+    layer's name, or, in `.weights.h5` of Keras 3, below `layers/conv2d`, `layers/conv2d_1`, ... in
+    the network's order."""
     try:
         with h5py.File(path, "r") as file:
             arrays: dict[str, NDArray[Any]] = {}
@@ -100,7 +102,8 @@ def _groups(network: Network) -> dict[str, tuple[str, str]]:
 
 
 def _network_in(arrays: Mapping[str, object]) -> Network | None:
-    """The network that a file looks like: the deepest whose every convolution has a group, as VGG19 has all of VGG16's."""
+    """The network that a file looks like: the deepest whose every convolution has a group, as VGG19
+    has all of VGG16's."""
     given = {group for name in arrays for group in name.split("/")[:-1]}
     deepest_first = sorted(NETWORKS.values(), key=lambda network: -len(network.convolutions))
     whole = (network for network in deepest_first if all(given & set(groups) for groups in _groups(network).values()))
@@ -122,7 +125,7 @@ def _first_bytes(path: Path) -> str:
     return "it is empty" if not start else f"it starts with {start[:8]!r}"
 
 
-# ------------------------------------------------------------------------------------------------------------------ 8 bit
+# -------------------------------------------------------------------------------------------- 8 bit
 
 
 class _Storage(NamedTuple):
@@ -136,8 +139,8 @@ class _Tensor(NamedTuple):
     shape: tuple[int, ...]
 
 
-# The only names that the file's pickle needs; whatever else it asks for is refused. torch's own classes are never
-# imported: a tensor becomes a note of where its numbers stand.
+# The only names that the file's pickle needs; whatever else it asks for is refused. torch's own
+# classes are never imported: a tensor becomes a note of where its numbers stand.
 _ALLOWED: Mapping[tuple[str, str], Any] = {
     ("collections", "OrderedDict"): collections.OrderedDict,
     ("torch._utils", "_rebuild_tensor_v2"): lambda storage, offset, shape, *_: _Tensor(storage, offset, shape),
@@ -161,8 +164,9 @@ class _TensorNotes(pickle.Unpickler):
 
 
 def _read_eight_bit(path: Path, network: Network) -> Kernels:
-    """The old-style torch save: magic number, protocol, facts of the machine, directory of tensors, list of storage keys
-    (five pickles), then each storage as an int64 count and its numbers, little-endian.
+    """The old-style torch save: magic number, protocol, facts of the machine, directory of tensors,
+    list of storage keys (five pickles), then each storage as an int64 count and its numbers,
+    little-endian.
 
     A kernel is an index into a table of 256 centroids, (out, in, 3, 3); the bias is kept exactly.
     """

@@ -140,10 +140,11 @@ VGG19 = Network("vgg19", ((2, 64), (2, 128), (4, 256), (4, 512), (4, 512)), _CAF
 VGG16 = Network("vgg16", ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512)), _CAFFE_MEAN, "BGR")
 NETWORKS = {network.name: network for network in (VGG19, VGG16)}
 
-NORMALIZATION = 1  # part of a key; raise with every change of what `normalize: channels` paints (nst/normalization)
+# part of a key; raise with every change of what `normalize: channels` paints (nst/normalization)
+NORMALIZATION = 1
 
 # Pixels by which `border: mirror` continues the picture on each side: one position of block 4. From
 # block4_pool on, where positions are longer, the frame's half of one is counted on the left and
-# above and its like left out on the right and below. Chosen by eye and by the contrast along the rim
-# among 0, 4, 8 and 16 (docs/architecture.md).
+# above and its like left out on the right and below. Chosen by eye and by the contrast along the
+# rim among 0, 4, 8 and 16 (docs/architecture.md).
 FRAME = 8

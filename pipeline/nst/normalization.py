@@ -1,18 +1,18 @@
 """Kernels whose channels have a mean activation of 1: `normalize: channels`.
 
 Gatys et al. (CVPR 2016, section 2) scale the weights "such that the mean activation of each
-convolutional filter over images and positions is equal to one", which changes nothing else: with the
-means m_l (channels,) of layer l, m_0 = 1, kernels W (3, 3, channels in, channels out) and biases b
-(channels out,)
+convolutional filter over images and positions is equal to one", which changes nothing else: with
+the means m_l (channels,) of layer l, m_0 = 1, kernels W (3, 3, channels in, channels out) and
+biases b (channels out,)
 
     W'_l = W_l · m_(l-1) / m_l        b'_l = b_l / m_l
 
-and as ReLU, maxima and averages commute with positive factors, every activation becomes itself / m_l.
-A channel that no image wakes has no mean; it is scaled as its layer is on average.
+and as ReLU, maxima and averages commute with positive factors, every activation becomes itself /
+m_l. A channel that no image wakes has no mean; it is scaled as its layer is on average.
 
 Where we differ: their means are over images of ImageNet, ours over images made here, so that every
-machine has the same ones. The natural logarithms of VGG19's means differ from those of the pictures in
-`input` by 0.4 (root mean square) in block 1 up to 1.2 at block5_conv1; the photographs' from the
+machine has the same ones. The natural logarithms of VGG19's means differ from those of the pictures
+in `input` by 0.4 (root mean square) in block 1 up to 1.2 at block5_conv1; the photographs' from the
 paintings' by 0.7 to 1.0.
 """
 
@@ -35,8 +35,8 @@ _MEANS: dict[tuple[str, str], Mapping[str, Array]] = {}
 
 
 def load(weights: NetworkWeights, network: Network = VGG19, normalize: str = "none") -> Kernels:
-    """The kernels that the options `weights`, `network` and `normalize` ask for. Raises WeightsError as
-    `load_kernels` does."""
+    """The kernels that the options `weights`, `network` and `normalize` ask for. Raises
+    WeightsError as `load_kernels` does."""
     kernels = load_kernels(weights, network)
     if normalize == "none":
         return kernels
@@ -47,7 +47,8 @@ def load(weights: NetworkWeights, network: Network = VGG19, normalize: str = "no
 
 
 def normalized(kernels: Kernels, means: Mapping[str, Array]) -> Kernels:
-    """Kernels, in the network's order, rescaled so that channels of these means have a mean of 1."""
+    """Kernels, in the network's order, rescaled so that channels of these means have a mean of
+    1."""
     scaled = {}
     before = np.ones(3, np.float32)
     for layer, (kernel, bias) in kernels.items():
@@ -60,8 +61,9 @@ def normalized(kernels: Kernels, means: Mapping[str, Array]) -> Kernels:
 
 
 def channel_means(kernels: Kernels, network: Network, pictures: NDArray[np.float32]) -> dict[str, Array]:
-    """{convolution: (channels,)}, float32: means of activations after their ReLU, over all positions of
-    pictures (count, height, width, RGB) in 0..255. Outside of them are zeros, as in training."""
+    """{convolution: (channels,)}, float32: means of activations after their ReLU, over all
+    positions of pictures (count, height, width, RGB) in 0..255. Outside of them are zeros, as in
+    training."""
     extractor = Extractor(kernels, network, border="zero")
 
     def mean(_layer: str, features: tf.Tensor) -> tf.Tensor:
@@ -74,8 +76,8 @@ def channel_means(kernels: Kernels, network: Network, pictures: NDArray[np.float
 # ------------------------------------------------------------------------------------------ images
 
 # Chosen by the spread of means against those of real pictures, among 4 and 8 images of 160 and 192
-# pixels, 100 to 1000 leaves, with and without corners, shading, stripes. `network.NORMALIZATION` must
-# be raised when anything below changes.
+# pixels, 100 to 1000 leaves, with and without corners, shading, stripes. `network.NORMALIZATION`
+# must be raised when anything below changes.
 _SIDE = 160  # pixels; block 5 has 10 x 10 positions
 _IMAGES = 4
 _LEAVES = 100  # of an image
@@ -86,17 +88,18 @@ _WAVES = (3.0, 30.0)  # pixels, lengths of stripes
 
 
 def images() -> NDArray[np.float32]:
-    """(count, height, width, RGB), float32 in 0..255, the same on every machine: dead leaves. Discs and
-    boxes of all sizes hide each other, as things do in photographs, and give them their edges and
-    their statistics at every scale (Lee, Mumford & Huang, "Occlusion Models for Natural Images", IJCV
-    2001). Each leaf has a colour, shading, noise and often stripes."""
+    """(count, height, width, RGB), float32 in 0..255, the same on every machine: dead leaves. Discs
+    and boxes of all sizes hide each other, as things do in photographs, and give them their edges
+    and their statistics at every scale (Lee, Mumford & Huang, "Occlusion Models for Natural
+    Images", IJCV 2001). Each leaf has a colour, shading, noise and often stripes."""
     random = np.random.default_rng(1508)
     return np.stack([_dead_leaves(random) for _ in range(_IMAGES)]).astype(np.float32)
 
 
 def _dead_leaves(random: np.random.Generator) -> NDArray[np.float64]:
     noises = [_noise(random) for _ in range(_NOISES)]
-    # By the density r^-3 of radii r, which is the same at every scale. The first leaf is the ground.
+    # By the density r^-3 of radii r, which is the same at every scale. The first leaf is the
+    # ground.
     radii = random.uniform(_LARGEST**-2, _SMALLEST**-2, _LEAVES) ** -0.5
     picture = np.zeros((_SIDE, _SIDE, 3))
     for radius in (2.0 * _SIDE, *radii):
@@ -109,8 +112,8 @@ def _dead_leaves(random: np.random.Generator) -> NDArray[np.float64]:
 
 
 def _axes(random: np.random.Generator) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Each pixel's place along and across a leaf that lies and points anywhere, up to four times as long
-    as it is wide."""
+    """Each pixel's place along and across a leaf that lies and points anywhere, up to four times as
+    long as it is wide."""
     down, right = np.mgrid[:_SIDE, :_SIDE] - random.uniform(0, _SIDE, (2, 1, 1))
     angle, stretch = random.uniform(0, np.pi), np.exp(random.uniform(-np.log(2), np.log(2)))
     along = right * np.cos(angle) + down * np.sin(angle)
@@ -124,7 +127,8 @@ def _leaf(
     along: NDArray[np.float64],
     noise: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """(height, width, 3): a dull colour with noise, shading by `slope`, and stripes on every third."""
+    """(height, width, 3): a dull colour with noise, shading by `slope`, and stripes on every
+    third."""
     shading = random.uniform(-_GREY_LEVELS, _GREY_LEVELS) * slope
     if random.random() < 1 / 3:
         wave = np.exp(random.uniform(*np.log(_WAVES)))
@@ -134,8 +138,8 @@ def _leaf(
 
 
 def _noise(random: np.random.Generator) -> NDArray[np.float64]:
-    """(height, width, 3) of mean 0 and deviation 1, whose amplitudes fall as 1 / frequency, as those of
-    photographs do (Field, JOSA A 1987). Grey, and half as strong in colour."""
+    """(height, width, 3) of mean 0 and deviation 1, whose amplitudes fall as 1 / frequency, as
+    those of photographs do (Field, JOSA A 1987). Grey, and half as strong in colour."""
     frequency = np.hypot(np.fft.fftfreq(_SIDE)[:, np.newaxis], np.fft.rfftfreq(_SIDE))
     frequency[0, 0] = np.inf  # no mean
     white = np.fft.rfft2(random.standard_normal((4, _SIDE, _SIDE)))

@@ -1,8 +1,8 @@
 """How an image moves, given a gradient: L-BFGS, Adam and plain gradient descent.
 
-An optimizer owns the variable it moves and everything it remembers, as named arrays that can be saved and put back
-(`state`, `restore`), so that its walk can be cut and go on exactly where it stood. Its `update` and `backtrack` are graph code:
-they are called inside the caller's tf.function.
+An optimizer owns the variable it moves and everything it remembers, as named arrays that can be
+saved and put back (`state`, `restore`), so that its walk can be cut and go on exactly where it
+stood. Its `update` and `backtrack` are graph code: they are called inside the caller's tf.function.
 """
 
 from __future__ import annotations
@@ -29,10 +29,12 @@ class Optimizer(Protocol):
         """Bytes of memory of all that it holds."""
 
     def update(self, gradient: tf.Tensor) -> None:
-        """Move `image` by one step, given the gradient at its present value (same shape, float32)."""
+        """Move `image` by one step, given the gradient at its present value (same shape,
+        float32)."""
 
     def backtrack(self, image: tf.Tensor) -> None:
-        """Go back to `image`, without what was remembered of the way, and take half as long a step from now on."""
+        """Go back to `image`, without what was remembered of the way, and take half as long a step
+        from now on."""
 
     def restart(self, image: tf.Tensor) -> None:
         """Forget everything and start from `image`."""
@@ -45,13 +47,15 @@ class Optimizer(Protocol):
 
 
 def snapshot(variable: tf.Variable) -> NDArray[np.generic]:
-    """A variable's present value. Nothing is copied: TensorFlow gives the variable another buffer when it changes, for as long
-    as somebody holds this one. An optimizer's state is forty pictures, and large ones do not fit twice."""
+    """A variable's present value. Nothing is copied: TensorFlow gives the variable another buffer
+    when it changes, for as long as somebody holds this one. An optimizer's state is forty pictures,
+    and large ones do not fit twice."""
     return np.asarray(memoryview(variable.read_value()))
 
 
 class Preconditioner:
-    """What is known of the inverse Hessian beforehand: a linear, symmetric, positive operator P; here the identity."""
+    """What is known of the inverse Hessian beforehand: a linear, symmetric, positive operator P;
+    here the identity."""
 
     variables: Mapping[str, tf.Variable] = {}
     """What it has learnt, all zero at the start."""
@@ -66,7 +70,8 @@ class Preconditioner:
 
 
 class _Remembering:
-    """An optimizer whose memory is its named tf.Variables, all zero at the start but the image and the step scale."""
+    """An optimizer whose memory is its named tf.Variables, all zero at the start but the image and
+    the step scale."""
 
     image: tf.Variable
     step_scale: tf.Variable
@@ -98,17 +103,20 @@ class _Remembering:
 
 
 class Lbfgs(_Remembering):
-    """Limited-memory BFGS without line search (Nocedal & Wright, Numerical Optimization, 2nd ed., algorithms 7.4 and 7.5).
+    """Limited-memory BFGS without line search (Nocedal & Wright, Numerical Optimization, 2nd ed.,
+    algorithms 7.4 and 7.5).
 
-    Each evaluation is followed by a step of length one along -H∇, as in Gatys' and Johnson's use of it; only the first one,
-    which knows no curvature yet, is scaled so that it moves the entries by `first_step` (root mean square, in grey levels for
-    a picture). Entries are kept in `bounds`. Pairs (s, y) of too little curvature are not remembered, so that H stays positive.
+    Each evaluation is followed by a step of length one along -H∇, as in Gatys' and Johnson's use of
+    it; only the first one, which knows no curvature yet, is scaled so that it moves the entries by
+    `first_step` (root mean square, in grey levels for a picture). Entries are kept in `bounds`.
+    Pairs (s, y) of too little curvature are not remembered, so that H stays positive.
 
-    `preconditioner` is what is known of the inverse Hessian beforehand, P. The recursion starts from
-    H = γP, with γ by the newest pair.
+    `preconditioner` is what is known of the inverse Hessian beforehand, P. The recursion starts
+    from H = γP, with γ by the newest pair.
 
-    The history is a row of variables, oldest first, and not one large one: moving every pair one place down hands over
-    buffers without copying them, while writing one slot of a large variable would copy all of it at each reading.
+    The history is a row of variables, oldest first, and not one large one: moving every pair one
+    place down hands over buffers without copying them, while writing one slot of a large variable
+    would copy all of it at each reading.
     """
 
     def __init__(
@@ -126,9 +134,11 @@ class Lbfgs(_Remembering):
         self.image = tf.Variable(tf.zeros(shape), name="image")
         self.gradient = tf.Variable(tf.zeros(shape), name="gradient")  # of the evaluation before
         self.last_s = tf.Variable(tf.zeros(shape), name="last_s")  # s = x' - x of the last step
-        self.s = [tf.Variable(tf.zeros(shape), name=f"s_{i}") for i in range(history)]  # s, oldest first
+        # s, oldest first
+        self.s = [tf.Variable(tf.zeros(shape), name=f"s_{i}") for i in range(history)]
         self.y = [tf.Variable(tf.zeros(shape), name=f"y_{i}") for i in range(history)]  # y = ∇' - ∇
-        self.curvatures = tf.Variable(tf.zeros(history), name="curvatures")  # s·y; 0 where nothing is remembered yet
+        # s·y; 0 where nothing is remembered yet
+        self.curvatures = tf.Variable(tf.zeros(history), name="curvatures")
         self.unit = tf.Variable(0.0, name="unit")  # of gradients: the first one's largest entry
         self.gamma = tf.Variable(0.0, name="gamma")  # γ; 0 where nothing is remembered yet
         self.step_scale = tf.Variable(1.0, name="step_scale")  # 1, 1/2, 1/4 ... of the first steps
@@ -142,7 +152,8 @@ class Lbfgs(_Remembering):
             forgotten.assign(tf.zeros_like(forgotten))
 
     def update(self, gradient: tf.Tensor) -> None:
-        # The recursion does not care in which unit the loss is; float32 does, as it squares gradients and cannot hold 1e39.
+        # The recursion does not care in which unit the loss is; float32 does, as it squares
+        # gradients and cannot hold 1e39.
         largest = tf.maximum(tf.reduce_max(tf.abs(gradient)), _TINY)
         self.unit.assign(tf.where(self.unit == 0.0, largest, self.unit))
         gradient /= self.unit
@@ -170,14 +181,14 @@ class Lbfgs(_Remembering):
             # Eq. 7.20, sᵀy / yᵀy, for H = γP instead of γI: sᵀy / yᵀPy.
             return self.gamma.assign(curvature / self.preconditioner.learn(self.last_s, y))
 
-        # Positive by a margin that rounding cannot make up (Nocedal & Wright, section 7.2: skip where sᵀy is not positive).
-        # Before the first step nothing has moved, and nothing is kept.
+        # Positive by a margin that rounding cannot make up (Nocedal & Wright, section 7.2: skip
+        # where sᵀy is not positive). Before the first step nothing has moved, and nothing is kept.
         enough = curvature > _MIN_CURVATURE * tf.norm(self.last_s) * tf.norm(y)
         tf.cond(enough, keep, lambda: self.gamma.read_value())
 
     def _inverse_hessian_times(self, gradient: tf.Tensor) -> tf.Tensor:
-        """Algorithm 7.4: H∇ from the remembered pairs, newest first and back again. An empty place has curvature 0 and
-        leaves everything as it is."""
+        """Algorithm 7.4: H∇ from the remembered pairs, newest first and back again. An empty place
+        has curvature 0 and leaves everything as it is."""
         q = gradient
         alphas = {}
         pairs = list(enumerate(zip(self.s, self.y, strict=True)))
@@ -191,8 +202,9 @@ class Lbfgs(_Remembering):
 
 
 class Adam(_Remembering):
-    """Kingma & Ba, arXiv 1412.6980, algorithm 1, with entries kept in `bounds`. `learning_rate` is in the variable's unit:
-    grey levels for a picture; it shrinks to `decay` times itself in 100 steps, by the same factor in each."""
+    """Kingma & Ba, arXiv 1412.6980, algorithm 1, with entries kept in `bounds`. `learning_rate` is
+    in the variable's unit: grey levels for a picture; it shrinks to `decay` times itself in 100
+    steps, by the same factor in each."""
 
     def __init__(
         self,
@@ -230,9 +242,10 @@ class Adam(_Remembering):
 class GradientDescent(_Remembering):
     """X ← X − α∇, with entries kept in `bounds`.
 
-    α is `learning_rate`; where that is None, it is fixed by the first gradient so that the first step moves no entry by more
-    than `first_step` (grey levels for a picture): sums of squares change their size with the picture's, and so must α. It
-    shrinks to `decay` times itself in 100 steps, by the same factor in each, as Keras' ExponentialDecay.
+    α is `learning_rate`; where that is None, it is fixed by the first gradient so that the first
+    step moves no entry by more than `first_step` (grey levels for a picture): sums of squares
+    change their size with the picture's, and so must α. It shrinks to `decay` times itself in 100
+    steps, by the same factor in each, as Keras' ExponentialDecay.
     """
 
     def __init__(
@@ -249,7 +262,8 @@ class GradientDescent(_Remembering):
         self.first_step = first_step
         self.bounds = bounds
         self.image = tf.Variable(tf.zeros(shape), name="image")
-        self.rate = tf.Variable(0.0, name="rate")  # α at the start; 0 until the first gradient is known
+        # α at the start; 0 until the first gradient is known
+        self.rate = tf.Variable(0.0, name="rate")
         self.steps = tf.Variable(0, name="steps")
         self.step_scale = tf.Variable(1.0, name="step_scale")  # 1, 1/2, 1/4 ... of the first steps
 

@@ -1,23 +1,27 @@
-"""Which arithmetic is fast here. bfloat16 halves the time where the hardware has it and multiplies it where it has not."""
+"""Which arithmetic is fast here. bfloat16 halves the time where the hardware has it and multiplies
+it where it has not."""
 
 from __future__ import annotations
 
 from contextlib import suppress
 from pathlib import Path
 
-# Processor flags, as Linux names them, of instructions that multiply bfloat16: Intel's and AMD's vectors, Intel's tiles.
+# Processor flags, as Linux names them, of instructions that multiply bfloat16: Intel's and AMD's
+# vectors, Intel's tiles.
 _FAST_FLAGS = ("avx512_bf16", "amx_bf16")
 # NVIDIA's compute capability from which tensor cores take bfloat16 (Ampere).
 _FAST_CAPABILITY = (8, 0)
 
 
 def effective_precision(wanted: str) -> str:
-    """`float32` or `bfloat16`: what `auto` means on this machine, or `wanted` itself. Asks TensorFlow for GPUs."""
+    """`float32` or `bfloat16`: what `auto` means on this machine, or `wanted` itself. Asks
+    TensorFlow for GPUs."""
     return automatic_precision()[0] if wanted == "auto" else wanted
 
 
 def automatic_precision() -> tuple[str, str]:
-    """What `auto` means on this machine, and why, as a clause for the report. Asks TensorFlow for GPUs."""
+    """What `auto` means on this machine, and why, as a clause for the report. Asks TensorFlow for
+    GPUs."""
     capability = _gpu_capability()
     if capability is not None:
         fast = capability >= _FAST_CAPABILITY
@@ -32,7 +36,8 @@ def automatic_precision() -> tuple[str, str]:
 
 
 def fast_flags() -> tuple[str, ...]:
-    """The processor's flags that make bfloat16 fast; none where they cannot be read (then bfloat16 is not hoped for)."""
+    """The processor's flags that make bfloat16 fast; none where they cannot be read (then bfloat16
+    is not hoped for)."""
     with suppress(OSError):
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith(("flags", "Features")):

@@ -1,8 +1,9 @@
 """A preconditioner for pictures: what is coarse may move far, what is fine only a little.
 
-Features of a network answer most strongly to fine detail, so the loss is steep in high spatial frequencies and flat in low
-ones. Dividing each frequency of a gradient by its height gives descent about the same curvature everywhere. How steep it is
-for each colour and frequency is learnt on the way, from the pairs of the descent itself.
+Features of a network answer most strongly to fine detail, so the loss is steep in high spatial
+frequencies and flat in low ones. Dividing each frequency of a gradient by its height gives descent
+about the same curvature everywhere. How steep it is for each colour and frequency is learnt on the
+way, from the pairs of the descent itself.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ import tensorflow as tf
 
 from pipeline.nst.optimizers import Preconditioner
 
-# Measured at 256 px with the real network, total loss after 20/40/80 evaluations. Coffee in starry flow: without 8.0/1.94/1.38,
-# exponent 0.25 2.1/1.54/1.31, exponent 0.5 2.0/1.46/1.28. Cat in stained glass: 5.5/3.48/2.82, 3.7/2.95/2.71, 3.6/2.98/2.71.
+# Measured at 256 px with the real network, total loss after 20/40/80 evaluations. Coffee in starry
+# flow: without 8.0/1.94/1.38, exponent 0.25 2.1/1.54/1.31, exponent 0.5 2.0/1.46/1.28. Cat in
+# stained glass: 5.5/3.48/2.82, 3.7/2.95/2.71, 3.6/2.98/2.71.
 EXPONENT = 0.5
 
 # Bands of frequency, evenly spaced in its logarithm, over which curvature is averaged.
@@ -25,16 +27,18 @@ _DECAY = 0.95  # of what earlier pairs said, per pair
 _TRUSTED_AFTER = 10  # pairs; before that the power law alone
 _TRUST = 0.5  # share of what was learnt in the logarithm of the gain, the rest is the power law
 
-# Rows: brightness, red against green, yellow against blue; orthonormal, so that its transpose undoes it.
+# Rows: brightness, red against green, yellow against blue; orthonormal, so that its transpose
+# undoes it.
 _OPPONENTS = np.array([[1, 1, 1], [1, -1, 0], [1, 1, -2]], np.float32) / np.sqrt([[3], [2], [6]]).astype(np.float32)
 
 
 class SpectralPreconditioner(Preconditioner):
     """P for pictures (height, width, 3): each frequency f of each opponent colour times a gain.
 
-    The gain starts as |f|^(-2·exponent), |f| in cycles per picture and at least 1, so that the mean colour moves like the
-    coarsest wave. Then, per band and colour, the secant curvature of the pairs seen, sqrt(Σ|ŝ|² / Σ|ŷ|²), is mixed in. The
-    picture is taken as periodic, which changes the way and not the goal of a descent.
+    The gain starts as |f|^(-2·exponent), |f| in cycles per picture and at least 1, so that the mean
+    colour moves like the coarsest wave. Then, per band and colour, the secant curvature of the
+    pairs seen, sqrt(Σ|ŝ|² / Σ|ŷ|²), is mixed in. The picture is taken as periodic, which changes
+    the way and not the goal of a descent.
     """
 
     def __init__(
@@ -50,13 +54,16 @@ class SpectralPreconditioner(Preconditioner):
         self._trust, self._decay, self._after = trust, decay, after
         down = np.fft.fftfreq(height) * height
         right = np.fft.rfftfreq(width) * width
-        length = np.maximum(np.hypot(down[:, np.newaxis], right[np.newaxis]), 1.0)  # (height, width // 2 + 1)
-        # Where each frequency lies among the bands' middles: 0 the first, BANDS - 1 the last. All else is made of it on the
-        # way: of a large picture it is as large as a colour.
+        # (height, width // 2 + 1)
+        length = np.maximum(np.hypot(down[:, np.newaxis], right[np.newaxis]), 1.0)
+        # Where each frequency lies among the bands' middles: 0 the first, BANDS - 1 the last. All
+        # else is made of it on the way: of a large picture it is as large as a colour.
         span = max(math.log(length.max()), 1e-9)
         self._place = tf.constant(np.log(length) / span * (BANDS - 1), tf.float32)
-        self._slope = -2 * exponent * span / (BANDS - 1)  # of the logarithm of the power law, per band
-        # A real picture's spectrum stands for two waves but for the first and, of an even width, the last column.
+        # of the logarithm of the power law, per band
+        self._slope = -2 * exponent * span / (BANDS - 1)
+        # A real picture's spectrum stands for two waves but for the first and, of an even width,
+        # the last column.
         twice = np.full(len(right), 2.0, np.float32)
         twice[0] = 1
         if width % 2 == 0:
@@ -95,7 +102,8 @@ class SpectralPreconditioner(Preconditioner):
         return tf.reduce_sum(turned * self._gains()) / (height * width)  # yᵀPy, by Parseval
 
     def _gains(self) -> tf.Tensor:
-        """By what each frequency of each opponent colour is multiplied, (3, height, width // 2 + 1)."""
+        """By what each frequency of each opponent colour is multiplied, (3, height, width // 2 +
+        1)."""
         first = tf.minimum(tf.cast(self._place, tf.int32), BANDS - 2)
         part = self._place - tf.cast(first, tf.float32)
         below, above = (tf.gather(self.learnt, first + i, axis=1) for i in (0, 1))
@@ -114,8 +122,8 @@ class SpectralPreconditioner(Preconditioner):
         return tf.signal.rfft2d(tf.transpose(tf.tensordot(picture, _OPPONENTS.T, 1), (2, 0, 1)))
 
     def _energy(self, picture: tf.Tensor) -> tf.Tensor:
-        """Energy of each opponent colour at each frequency, (3, height, width // 2 + 1); that of the frequencies which a real
-        picture's spectrum leaves out is with their twins."""
+        """Energy of each opponent colour at each frequency, (3, height, width // 2 + 1); that of
+        the frequencies which a real picture's spectrum leaves out is with their twins."""
         spectrum = self._spectrum(picture)
         return (tf.math.real(spectrum) ** 2 + tf.math.imag(spectrum) ** 2) * self._waves
 

@@ -90,7 +90,7 @@ class TiledEvaluator:
         del pooled
         return losses, own + self._backward(picture, maps, grid, by_measured, by_pooled)
 
-    # ----------------------------------------------------------------------------------- the three parts
+    # ------------------------------------------------------------------------------ the three parts
 
     def _forward(self, image: tf.Tensor, objective: Objective, maps: Maps) -> _Forward:
         """The lower blocks, tile by tile."""
@@ -127,7 +127,8 @@ class TiledEvaluator:
         by_lower, by_own, *by_pooled = tape.gradient(
             losses[TOTAL], sources, unconnected_gradients=tf.UnconnectedGradients.ZERO
         )
-        # The picture's own part at the end: it is of the size of the picture, and so is what it needs.
+        # The picture's own part at the end: it is of the size of the picture, and so is what it
+        # needs.
         with tf.control_dependencies(tf.nest.flatten([by_lower, by_pooled])):
             again = tf.identity(picture)
         with tf.GradientTape(watch_accessed_variables=False) as tape:
@@ -173,10 +174,11 @@ class TiledEvaluator:
             gathered += tf.pad(strips.pop((top, bottom)), down)
         return tape.gradient(padded, picture, output_gradients=gathered[tf.newaxis])
 
-    # -------------------------------------------------------------------------------------------- graphs
+    # --------------------------------------------------------------------------------------- graphs
 
     def _graph(self, function: Callable[..., Any], objective: Objective, maps: Maps) -> Any:
-        """A tile's function, traced once for tiles of all shapes: those at the border are smaller."""
+        """A tile's function, traced once for tiles of all shapes: those at the border are
+        smaller."""
         kinds = tf.nest.map_structure(lambda tensor: (tensor.dtype, len(tensor.shape)), dict(maps))
         key = (function.__name__, objective.terms, repr(kinds))
         if key not in self._traced:
@@ -276,7 +278,7 @@ class TiledEvaluator:
             found |= self._traced[key](pooled, maps)
         return found | {PICTURE: objective.measure(maps)(PICTURE, image)}
 
-    # ------------------------------------------------------------------------------------- tiles and wholes
+    # ----------------------------------------------------------------------------- tiles and wholes
 
     def _joined(self, padded: tf.Tensor, layer: str, *, framed: bool) -> tf.Tensor:
         """One lower layer's features of the whole picture (height, width, channels)."""

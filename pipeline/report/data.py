@@ -1,4 +1,5 @@
-"""Outcomes to report.json: one dictionary that the page, the mail text, the history and other programs all read."""
+"""Outcomes to report.json: one dictionary that the page, the mail text, the history and other
+programs all read."""
 
 from __future__ import annotations
 
@@ -18,7 +19,8 @@ _VERSIONS = ("pipeline", "tensorflow", "keras", "pillow", "python")
 # What a reader of a row looks for first; the other fields of an Outcome follow in their own order.
 _FIRST = ("output", "content", "style", "status", "reason", "attempts")
 
-# In the order in which a reader wants them: what is new, what needs a hand, what waits, what was there already.
+# In the order in which a reader wants them: what is new, what needs a hand, what waits, what was
+# there already.
 STATUS_WORDS = {
     "done": "new",
     "failed": "failed",
@@ -33,11 +35,12 @@ STATUS_WORDS = {
 class RunMetadata:
     """What is true of a run as a whole.
 
-    `started` and `finished` are ISO 8601 with offset, `seconds` the time between them. `manifest` is the path as the
-    user gave it, because it comes back in commands to retry. `input` is the input folder relative to the output folder;
-    with it the page links content and style pictures to their files. `command` is the command line, `warnings` what the
-    user should hear of once per run, `notes` what is merely worth knowing. `auto_precision` is what `precision: auto` meant
-    on this machine, and why. `shard` is `2/3` for a run over part of the pairs.
+    `started` and `finished` are ISO 8601 with offset, `seconds` the time between them. `manifest`
+    is the path as the user gave it, because it comes back in commands to retry. `input` is the
+    input folder relative to the output folder; with it the page links content and style pictures to
+    their files. `command` is the command line, `warnings` what the user should hear of once per
+    run, `notes` what is merely worth knowing. `auto_precision` is what `precision: auto` meant on
+    this machine, and why. `shard` is `2/3` for a run over part of the pairs.
     """
 
     id: str
@@ -63,8 +66,8 @@ class RunMetadata:
 def build_report(facts: RunMetadata, outcomes: Iterable[Outcome]) -> dict[str, Any]:
     """The whole of report.json, in plain JSON values; numbers that are not finite become null.
 
-    Pairs stand in the order given. Every promised key is there, even of a pair that never started; keys beyond the
-    promised ones (`reason_class`, `notes`, `flags`, ...) may be added to.
+    Pairs stand in the order given. Every promised key is there, even of a pair that never started;
+    keys beyond the promised ones (`reason_class`, `notes`, `flags`, ...) may be added to.
     """
     pairs = [_pair(outcome) for outcome in outcomes]
     counts = dict.fromkeys(STATUSES, 0)
@@ -79,7 +82,8 @@ def report_stem(shard: str | None) -> str:
 
 
 def verdict(report: Mapping[str, Any]) -> str:
-    """The run in one ASCII line, also the first of report.txt: `18 new, 2 failed - 5 h 12 m - exit 3 (some failed)`."""
+    """The run in one ASCII line, also the first of report.txt: `18 new, 2 failed - 5 h 12 m - exit
+    3 (some failed)`."""
     run = report["run"]
     counted = ", ".join(f"{number} {words}" for words, number in _worded_counts(report)) or "no pairs"
     return f"{counted} - {duration(run['seconds'] or 0.0)} - {exit_words(run['exit_code'])}"
@@ -92,7 +96,8 @@ def _worded_counts(report: Mapping[str, Any]) -> Iterable[tuple[str, int]]:
 
 
 def _shared_reason(report: Mapping[str, Any]) -> str:
-    """` (deadline)` where that is why every pair that was not started was not started, else nothing."""
+    """` (deadline)` where that is why every pair that was not started was not started, else
+    nothing."""
     reasons = {pair.get("reason_class") for pair in report["pairs"] if pair["status"] == "not_started"}
     return " (deadline)" if reasons == {"deadline"} else ""
 
@@ -129,7 +134,8 @@ def _pair(outcome: Outcome) -> dict[str, Any]:
 
 
 def _losses(outcome: Outcome) -> dict[str, dict[str, Any]]:
-    """First and last losses; taken from the trace where the outcome does not say, as after a crash."""
+    """First and last losses; taken from the trace where the outcome does not say, as after a
+    crash."""
     readings = {"first": outcome.trace[:1], "last": outcome.trace[-1:]}
     from_trace = {
         end: {name: row.get(name) for row in rows for name in loss_names(rows)} for end, rows in readings.items()
@@ -138,7 +144,8 @@ def _losses(outcome: Outcome) -> dict[str, dict[str, Any]]:
 
 
 def _json_value(value: Any) -> Any:
-    """A copy in values that JSON has. What has no place in JSON becomes its text: a report must always be writable."""
+    """A copy in values that JSON has. What has no place in JSON becomes its text: a report must
+    always be writable."""
     if value is None or isinstance(value, (str, bool)):
         return value
     if isinstance(value, int):

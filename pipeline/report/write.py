@@ -37,7 +37,8 @@ def write_reports(
 
 
 def _json_text(report: Mapping[str, Any]) -> str:
-    """JSON with one line per pair: as small and fast as the compact form, and fit for grep and diff.
+    """JSON with one line per pair: as small and fast as the compact form, and fit for grep and
+    diff.
 
     ASCII, so that names which are no UTF-8 survive and names which would act on a terminal do not.
     """

@@ -1,8 +1,8 @@
 """Pairs are painted by child processes, which may die: whatever happens to them becomes an answer.
 
-No pair can take the run with it: a worker that is killed, hangs, or eats memory costs its own pair and
-nothing else. Workers are fresh processes (never forked after TensorFlow), in process groups of their
-own, with their stderr in a log file.
+No pair can take the run with it: a worker that is killed, hangs, or eats memory costs its own pair
+and nothing else. Workers are fresh processes (never forked after TensorFlow), in process groups of
+their own, with their stderr in a log file.
 """
 
 from __future__ import annotations
@@ -40,13 +40,15 @@ from pipeline.errors import EnvironmentProblem, OutOfMemory, OutputError, PairEr
 from pipeline.job import RunSettings
 
 WORKER = "pipeline.batch.engines.worker"  # the module that a worker runs
-_LOOK_SECONDS = 0.5  # how often memory, time and the stop flag are looked at; short beside one evaluation's importance
+# how often memory, time and the stop flag are looked at; short beside one evaluation's importance
+_LOOK_SECONDS = 0.5
 _GRACE_SECONDS = 5.0  # between SIGTERM and SIGKILL, for a worker whose time is up
-# For saving what is in hand when the run is stopped: with the report that follows, and a kill where it is not enough, all is
-# over within ten seconds, also on a machine that has much else to do (8 s was too much in two of 300 trials of make chaos).
+# For saving what is in hand when the run is stopped: with the report that follows, and a kill where
+# it is not enough, all is over within ten seconds, also on a machine that has much else to do (8 s
+# was too much in two of 300 trials of make chaos).
 _SAVE_SECONDS = 7.0
-# A worker is replaced between pairs when it has grown to this multiple of what it held after its first pair: TensorFlow
-# keeps one arena per traced shape, and a night has many shapes.
+# A worker is replaced between pairs when it has grown to this multiple of what it held after its
+# first pair: TensorFlow keeps one arena per traced shape, and a night has many shapes.
 _GROWN = 3.0
 _MESSAGE_BYTES = 1 << 16
 
@@ -100,7 +102,8 @@ class LocalEngine:
                 continue
             pair = slot.pair
             assert pair is not None  # a worker speaks only of the pair it has
-            if isinstance(message, Interrupted):  # by somebody else than us: its end is a death like others
+            # by somebody else than us: its end is a death like others
+            if isinstance(message, Interrupted):
                 continue
             if isinstance(message, LastMessage):
                 slot.finished()
@@ -218,7 +221,8 @@ class _Slot:
                 os.killpg(self._process.pid, signal.SIGTERM)
 
     def end(self, *, kill: bool = False) -> None:
-        """SIGTERM, and SIGKILL where that does not help, or at once; the slot is empty afterwards."""
+        """SIGTERM, and SIGKILL where that does not help, or at once; the slot is empty
+        afterwards."""
         process, self._process, self.pair = self._process, None, None
         if process is None:
             return
@@ -268,7 +272,8 @@ class _Slot:
                 stdout=log,
                 stderr=log,
                 env=environment,
-                start_new_session=True,  # a terminal's Ctrl-C reaches the driver alone, which then decides
+                # a terminal's Ctrl-C reaches the driver alone, which then decides
+                start_new_session=True,
             )
         os.close(commands_read)
         os.close(messages_write)

@@ -1,4 +1,5 @@
-"""What a run asks of whatever paints its pairs: processes of this machine, a cluster, or a script in tests."""
+"""What a run asks of whatever paints its pairs: processes of this machine, a cluster, or a script
+in tests."""
 
 from __future__ import annotations
 
@@ -27,12 +28,14 @@ class Engine(Protocol):
     def run(self, next_command: Callable[[], Command | None], stop: Callable[[], bool]) -> Iterator[Event]:
         """Paint until `next_command` has no more to give; yield events as they come.
 
-        Each pair begins with `Started` and has one last message (messages.LastMessage); one that the
-        caller gives again is a new pair here. `next_command` gives None where there is nothing to start
-        now, and is asked again after each last message. When `stop()` says so, the pairs in hand are
-        saved, and end as Interrupted or Killed. Raises EnvironmentProblem where nothing can be painted.
+        Each pair begins with `Started` and has one last message (messages.LastMessage); one that
+        the caller gives again is a new pair here. `next_command` gives None where there is nothing
+        to start now, and is asked again after each last message. When `stop()` says so, the pairs
+        in hand are saved, and end as Interrupted or Killed. Raises EnvironmentProblem where nothing
+        can be painted.
         """
 
 
 OpenEngine = Callable[[RunSettings, Path], Engine]
-"""Makes the engine of a run, given its settings and the file for what goes wrong. Starts nothing yet."""
+"""Makes the engine of a run, given its settings and the file for what goes wrong. Starts nothing
+yet."""

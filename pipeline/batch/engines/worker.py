@@ -1,8 +1,9 @@
 """The process that paints: takes pairs from a pipe until it is closed.
 
-Started by engines/local as `python -m pipeline.batch.engines.worker COMMANDS MESSAGES`, two inherited
-pipes with one line of batch/messages after the other. What a pair is made of is batch/painter's. This
-process may die at any moment; what it has not said is not lost but painted again.
+Started by engines/local as `python -m pipeline.batch.engines.worker COMMANDS MESSAGES`, two
+inherited pipes with one line of batch/messages after the other. What a pair is made of is
+batch/painter's. This process may die at any moment; what it has not said is not lost but painted
+again.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ from pipeline.batch.checkpoints import SAVE_SECONDS
 from pipeline.batch.messages import Command, Interrupted, Message, Ready, decode_command, encode
 from pipeline.batch.painter import Painter
 
-# For the kernel's OOM killer, -1000 to 1000: when memory runs out, it takes this process and not the driver.
+# For the kernel's OOM killer, -1000 to 1000: when memory runs out, it takes this process and not
+# the driver.
 _OOM_SCORE = "800"
 _ENDED_BY_SIGTERM = 128 + signal.SIGTERM
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
@@ -36,8 +38,8 @@ def main(
     start: Callable[[int], Backend] = TensorFlowBackend,
     save_seconds: float = SAVE_SECONDS,
 ) -> None:
-    """Serve pairs until the driver closes the command pipe or dies. `start` makes what computes, given a
-    number of threads; `save_seconds` lie between two checkpoints."""
+    """Serve pairs until the driver closes the command pipe or dies. `start` makes what computes,
+    given a number of threads; `save_seconds` lie between two checkpoints."""
     commands, messages = (int(argument) for argument in arguments)
     _die_with_the_driver()
     with suppress(OSError):
@@ -55,14 +57,16 @@ def main(
 
 
 def _die_with_the_driver() -> None:
-    """Have the kernel end this process when the driver is killed: one that is stopped, or deep in a library, would not
-    notice its closed pipe. Where the kernel cannot (it is Linux' own), `_listen` must do."""
+    """Have the kernel end this process when the driver is killed: one that is stopped, or deep in a
+    library, would not notice its closed pipe. Where the kernel cannot (it is Linux' own), `_listen`
+    must do."""
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _listen(commands: IO[bytes], inbox: queue.Queue[Command]) -> None:
-    """Pass commands on; when the pipe closes, the driver is gone or done with us, and so are we, at once."""
+    """Pass commands on; when the pipe closes, the driver is gone or done with us, and so are we, at
+    once."""
     for line in commands:
         inbox.put(decode_command(line))
     os._exit(0)
@@ -87,7 +91,8 @@ class _Worker:
         self.stopping = False
         self._phase = _Phase.IDLE
         self._messages = messages
-        self._one_at_a_time = threading.Lock()  # checkpoints are written, and told of, by a thread of their own
+        # checkpoints are written, and told of, by a thread of their own
+        self._one_at_a_time = threading.Lock()
 
     def say(self, message: Message) -> None:
         """Send a message; without a driver to hear it, the process ends."""
@@ -99,7 +104,8 @@ class _Worker:
             os._exit(0)
 
     def stop(self, _number: int, _frame: FrameType | None) -> None:
-        """SIGTERM: the handler runs between two steps of the descent, or after the call into TensorFlow that goes on."""
+        """SIGTERM: the handler runs between two steps of the descent, or after the call into
+        TensorFlow that goes on."""
         self.stopping = True
         if self._phase is _Phase.IDLE:
             os._exit(0)

@@ -21,7 +21,8 @@ _EVALUATION = 0.02
 _EVALUATION_PER_PIXEL = {"float32": 15.4e-6, "bfloat16": 8.4e-6}
 _TRACING = 3.0  # per size of a pyramid; another pair of the same shape would not pay it
 _DECODING_PER_PIXEL = 1e-6  # and resizing, encoding, thumbnails
-# A pass forward alone, as targets and the finished picture are measured: its share of an evaluation.
+# A pass forward alone, as targets and the finished picture are measured: its share of an
+# evaluation.
 _FORWARD = 0.45
 
 _DEFAULT_DEPTH = "block5_conv1"
@@ -30,8 +31,8 @@ _DEFAULT_DEPTH = "block5_conv1"
 @dataclass(frozen=True, slots=True)
 class Cost:
     """Core-seconds of one evaluation at full size, of all coarser ones together and of everything
-    else; bytes of resident memory; `pixels` is what the network sees at full size, `tiling` the tiles
-    in which it does."""
+    else; bytes of resident memory; `pixels` is what the network sees at full size, `tiling` the
+    tiles in which it does."""
 
     pixels: int
     tiling: Tiling | None

@@ -1,4 +1,5 @@
-"""Is there room on the disk for what a run will write? Asked before the first second of painting."""
+"""Is there room on the disk for what a run will write? Asked before the first second of
+painting."""
 
 from __future__ import annotations
 
@@ -13,7 +14,8 @@ from pipeline.job import Job
 from pipeline.printable import printable
 from pipeline.schedule import Sized, result_size
 
-# Bytes a pixel: the demo's PNGs have 2.4 and its JPEG of quality 95 has 0.8; rounded up, as other pictures are busier.
+# Bytes a pixel: the demo's PNGs have 2.4 and its JPEG of quality 95 has 0.8; rounded up, as other
+# pictures are busier.
 _LOSSLESS, _LOSSY = 3.0, 1.5
 _LOSSY_SUFFIXES = frozenset({".jpg", ".jpeg", ".webp", ".avif"})
 # Record, three thumbnails and rows of the reports: the demo's four pairs have 610 KB of them.
@@ -21,7 +23,8 @@ _BESIDE = 150_000
 
 
 def look_for_room(plan: Plan, output: Path) -> str | None:
-    """A warning where the disk has less room than all pictures to come will probably take; None where all is well.
+    """A warning where the disk has less room than all pictures to come will probably take; None
+    where all is well.
 
     Raises DiskFull where not even one of them fits.
     """
@@ -55,7 +58,8 @@ def _bytes(job: Job, size: tuple[int, int]) -> float:
 
 
 def _size(content: Path) -> tuple[int, int] | None:
-    """Width and height; None where the picture cannot be opened, so that its pairs will not be painted."""
+    """Width and height; None where the picture cannot be opened, so that its pairs will not be
+    painted."""
     try:
         return image_size(content)
     except BadImage:

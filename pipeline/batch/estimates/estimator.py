@@ -1,11 +1,12 @@
 """How long a pair will take and how much memory it will need, before it is started.
 
-`cost` knows the shape of the curve; here it is fitted to this machine: each finished pair says by which factor the machine
-differs from the curve, in time and in memory. Pairs near in size and lately painted weigh most, and the middle one of the
-weighted factors is taken, so that one pair during a backup spoils nothing.
+`cost` knows the shape of the curve; here it is fitted to this machine: each finished pair says by
+which factor the machine differs from the curve, in time and in memory. Pairs near in size and
+lately painted weigh most, and the middle one of the weighted factors is taken, so that one pair
+during a backup spoils nothing.
 
-All that is learnt comes from the output folder's own records, as a run writes nothing elsewhere. In an empty folder there is a
-first guess, and the first steps of a run's first pair correct it.
+All that is learnt comes from the output folder's own records, as a run writes nothing elsewhere. In
+an empty folder there is a first guess, and the first steps of a run's first pair correct it.
 """
 
 from __future__ import annotations
@@ -26,9 +27,10 @@ from pipeline.options import OPTION_NAMES, Options
 from pipeline.schedule import Machine, Size, Sized, schedule, stage_name
 
 START_SECONDS = 6.0  # per run: importing TensorFlow, loading the network
-TRIAL_STEPS = 5  # after which a pair's own pace is known; the first holds what is done once and is not counted
-# A process's memory is never less than a pair needs and often more, as TensorFlow keeps what the pair before needed: the low
-# ones of what was observed are the pair's own.
+# after which a pair's own pace is known; the first holds what is done once and is not counted
+TRIAL_STEPS = 5
+# A process's memory is never less than a pair needs and often more, as TensorFlow keeps what the
+# pair before needed: the low ones of what was observed are the pair's own.
 _OWN = 0.25
 _RECENT = 10  # pairs after which what was learnt weighs half: the machine may have changed
 _NEAR = 0.5  # in the logarithm of pixels: a picture of twice the pixels weighs a third
@@ -36,8 +38,8 @@ _NEAR = 0.5  # in the logarithm of pixels: a picture of twice the pixels weighs 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What a pair will probably take: wall-clock seconds and bytes of resident memory. `guess` says that nothing like it has
-    been painted here yet."""
+    """What a pair will probably take: wall-clock seconds and bytes of resident memory. `guess` says
+    that nothing like it has been painted here yet."""
 
     seconds: float
     memory: int
@@ -75,7 +77,8 @@ class Estimator:
         options = _options(outcome.get("options", {}))
         if options.precision == "auto":
             self._automatic = precision
-        # Of the style images only their number is known: they are taken for as large as the content.
+        # Of the style images only their number is known: they are taken for as large as the
+        # content.
         pictures = [Sized("", (size[0], size[1]))] * (1 + len(outcome.get("style", [""])))
         painted = replace(options, precision=precision)
         cost = pair_cost(painted, schedule(painted, pictures[0], pictures[1:], self._machine(precision)))
@@ -91,8 +94,8 @@ class Estimator:
             self._memory[precision].add(cost.pixels, outcome["peak_memory_bytes"] / cost.memory)
 
     def try_out(self, job: Job, reading: Reading) -> bool:
-        """Where nothing is known yet, learn the pace from a pair's own first steps at full size; says
-        whether it has. `reading` is that of a step, with the seconds since the first began."""
+        """Where nothing is known yet, learn the pace from a pair's own first steps at full size;
+        says whether it has. `reading` is that of a step, with the seconds since the first began."""
         if any(factor.known for factor in self._pace.values()):
             return False
         if reading.step == 1:
@@ -132,7 +135,8 @@ class Estimator:
         content = self._size(job.content)
         if content is None:
             return None
-        styles = (self._size(style.image) or content for style in job.styles)  # the run will say why
+        # the run will say why
+        styles = (self._size(style.image) or content for style in job.styles)
         try:
             stages = schedule(
                 job.options,
@@ -155,7 +159,8 @@ class Estimator:
 
 @dataclass(slots=True)
 class _Factor:
-    """Observed factors by the logarithm of pixels, oldest first; their weighted median. 1 where nothing is known."""
+    """Observed factors by the logarithm of pixels, oldest first; their weighted median. 1 where
+    nothing is known."""
 
     seen: list[tuple[float, float]] = field(default_factory=list)
 
@@ -167,7 +172,8 @@ class _Factor:
         self.seen.append((math.log(pixels), factor))
 
     def at(self, pixels: int, share: float = 0.5) -> float:
-        """The factor for a picture of so many pixels: the one that `share` of all weight does not exceed."""
+        """The factor for a picture of so many pixels: the one that `share` of all weight does not
+        exceed."""
         if not self.seen:
             return 1.0
         place = math.log(pixels)
@@ -188,8 +194,9 @@ def _weighted_quantile(weighted: Sequence[tuple[float, float]], share: float) ->
 
 
 def _tiled_as(cost: Cost, outcome: Mapping[str, Any]) -> bool:
-    """Was a finished pair, at its full size, evaluated in the tiles that it would be now? Under another
-    `max_memory` it took other time and memory. Records of before say only whether there were none."""
+    """Was a finished pair, at its full size, evaluated in the tiles that it would be now? Under
+    another `max_memory` it took other time and memory. Records of before say only whether there
+    were none."""
     now = None if cost.tiling is None else cost.tiling.as_json()
     tilings = outcome.get("tilings")
     if tilings is None:
@@ -198,7 +205,8 @@ def _tiled_as(cost: Cost, outcome: Mapping[str, Any]) -> bool:
 
 
 def _options(row: Mapping[str, Any]) -> Options:
-    """The options of a record, which may be of another version: what is unknown is left out, what is missing is as now."""
+    """The options of a record, which may be of another version: what is unknown is left out, what
+    is missing is as now."""
     try:
         return Options(**{name: value for name, value in row.items() if name in OPTION_NAMES})
     except TypeError:
@@ -206,7 +214,8 @@ def _options(row: Mapping[str, Any]) -> Options:
 
 
 def in_all(estimates: Iterable[Estimate | None], jobs: int, *, started: bool = False) -> Estimate | None:
-    """Many pairs on `jobs` workers, with the start of the run unless that has `started`; None where there is nothing to do."""
+    """Many pairs on `jobs` workers, with the start of the run unless that has `started`; None where
+    there is nothing to do."""
     known = [estimate for estimate in estimates if estimate is not None]
     if not known:
         return None

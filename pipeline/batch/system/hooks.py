@@ -25,8 +25,9 @@ def run_hook(
 ) -> str | None:
     """Run a hook in `folder` (the manifest's); returns what went wrong in one sentence, or None.
 
-    The hook finds STYLIZE_RUN_ID, STYLIZE_REPORT and, once it is known, STYLIZE_EXIT in its environment. It is ended, with
-    whatever it started, when its time is up or when `stopped` says so.
+    The hook finds STYLIZE_RUN_ID, STYLIZE_REPORT and, once it is known, STYLIZE_EXIT in its
+    environment. It is ended, with whatever it started, when its time is up or when `stopped` says
+    so.
     """
     environment = os.environ | {"STYLIZE_RUN_ID": run_id, "STYLIZE_REPORT": str(report)}
     if exit_code is not None:

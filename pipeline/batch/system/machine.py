@@ -34,8 +34,8 @@ def memory() -> tuple[int, int]:
 
 
 def devices(slots: int) -> list[str | None]:
-    """One GPU per worker where there are several workers and GPUs, out of those that CUDA_VISIBLE_DEVICES leaves us;
-    TensorFlow must find it set before it is imported."""
+    """One GPU per worker where there are several workers and GPUs, out of those that
+    CUDA_VISIBLE_DEVICES leaves us; TensorFlow must find it set before it is imported."""
     if slots == 1:
         return [None]
     given = os.environ.get("CUDA_VISIBLE_DEVICES")
@@ -57,7 +57,8 @@ def processor() -> str:
 
 
 def differences_between(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    """In what the settings of two paintings differ, in words: `threads (4, now 2), device (...)`; empty if in nothing."""
+    """In what the settings of two paintings differ, in words: `threads (4, now 2), device (...)`;
+    empty if in nothing."""
     names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
     return ", ".join(f"{name} ({before.get(name)}, now {now.get(name)})" for name in names)
 
@@ -69,7 +70,8 @@ def reset_peak_memory() -> None:
 
 
 def peak_memory() -> int:
-    """Peak resident memory in bytes since `reset_peak_memory`; where the kernel cannot tell, since the start."""
+    """Peak resident memory in bytes since `reset_peak_memory`; where the kernel cannot tell, since
+    the start."""
     with suppress(OSError, StopIteration):
         lines = Path("/proc/self/status").read_text().splitlines()
         return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) * 1024

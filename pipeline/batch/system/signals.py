@@ -1,7 +1,9 @@
-"""SIGINT and SIGTERM as a wish: the run finishes what it must and ends in order. A second signal ends the process at once.
+"""SIGINT and SIGTERM as a wish: the run finishes what it must and ends in order. A second signal
+ends the process at once.
 
-A terminal that is closed (SIGHUP) is such a wish too, and counts as SIGTERM; it may be told several times, by the shell and
-by the kernel, and never ends the process at once. `nohup` keeps its meaning.
+A terminal that is closed (SIGHUP) is such a wish too, and counts as SIGTERM; it may be told several
+times, by the shell and by the kernel, and never ends the process at once. `nohup` keeps its
+meaning.
 """
 
 from __future__ import annotations
@@ -24,7 +26,8 @@ class Stop:
         if self.by is None:
             self.by = signal.SIGTERM if number == signal.SIGHUP else number
         elif number != signal.SIGHUP:
-            os._exit(128 + number)  # workers notice the closed pipe; half-written files bear no final name
+            # workers notice the closed pipe; half-written files bear no final name
+            os._exit(128 + number)
 
     def check(self) -> None:
         """Raise Stopped where a signal has come: for what has nothing to save."""

@@ -1,7 +1,8 @@
-"""Options that only hold together: the layers and the weights of a pair must be those of its network.
+"""Options that only hold together: the layers and the weights of a pair must be those of its
+network.
 
-Each option alone was checked before, by its own rule; which network a pair asks for is known only when
-its options are settled.
+Each option alone was checked before, by its own rule; which network a pair asks for is known only
+when its options are settled.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from pipeline.options import Options
 
 
 class Disagreement(NamedTuple):
-    """What is wrong with `option` in the company of the others; `layer` is the one of its layers that is meant, by Keras'
-    name, if one is."""
+    """What is wrong with `option` in the company of the others; `layer` is the one of its layers
+    that is meant, by Keras' name, if one is."""
 
     option: str
     message: str

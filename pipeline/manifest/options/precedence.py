@@ -19,7 +19,8 @@ from pipeline.options import Options
 
 
 class Setting(NamedTuple):
-    """A value of an option and where it came from, in words; `node` is how it was written, None if it is built in."""
+    """A value of an option and where it came from, in words; `node` is how it was written, None if
+    it is built in."""
 
     value: Any
     origin: str

@@ -1,4 +1,5 @@
-"""What each option may be, read from the fields of `Options`: for validation, messages, the JSON Schema and the README."""
+"""What each option may be, read from the fields of `Options`: for validation, messages, the JSON
+Schema and the README."""
 
 from __future__ import annotations
 
@@ -14,13 +15,14 @@ from pipeline.manifest.yaml.problems import suggestion
 from pipeline.nst.network import NETWORKS
 from pipeline.options import LayerWeights, Options
 
-# What the picture door can be asked to open; HEIC and AVIF need Pillow's or an extra's support, which `check` tells.
+# What the picture door can be asked to open; HEIC and AVIF need Pillow's or an extra's support,
+# which `check` tells.
 PICTURE_SUFFIXES = (
     ".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".heic", ".heif", ".avif",
 )  # fmt: skip
 
-# The layers of any network, in the order of VGG19, which comes first and has every layer of VGG16. Which network a pair asks
-# for is known when its options are settled (`agreement`).
+# The layers of any network, in the order of VGG19, which comes first and has every layer of VGG16.
+# Which network a pair asks for is known when its options are settled (`agreement`).
 _ACTIVATIONS = tuple(dict.fromkeys(name for network in NETWORKS.values() for name in network.activations))
 _PAPER_NAMES = tuple(dict.fromkeys(name for network in NETWORKS.values() for name in network.paper_names))
 _MAX_WEIGHT = sys.float_info.max  # the comparison with it also turns NaN and infinity away
@@ -30,7 +32,8 @@ Fault = tuple[tuple[str | int, ...], str]  # where inside the value, and what is
 
 @dataclass(frozen=True, slots=True)
 class OptionRule:
-    """One option: its kind and bounds. `number` is int, float or None; `words` are the words (or the few numbers) allowed."""
+    """One option: its kind and bounds. `number` is int, float or None; `words` are the words (or
+    the few numbers) allowed."""
 
     name: str
     meaning: str
@@ -134,7 +137,8 @@ RULES: Mapping[str, OptionRule] = {
 
 
 def layer_weights(value: Any) -> tuple[dict[str, float], list[Fault]]:
-    """Layers as a list (equal weights that sum to 1) or a map, as Keras' names in the network's order; and what is wrong.
+    """Layers as a list (equal weights that sum to 1) or a map, as Keras' names in the network's
+    order; and what is wrong.
 
     Weights are finite and not negative, and at least one is above 0. Paper's names are understood.
     """

@@ -32,7 +32,8 @@ def option_type(rule: OptionRule) -> Any:
 
 
 def _suffix_pattern(suffixes: tuple[str, ...]) -> str:
-    """A pattern of ECMA-262, which has no flag for case inside a pattern: each letter becomes a class of both cases."""
+    """A pattern of ECMA-262, which has no flag for case inside a pattern: each letter becomes a
+    class of both cases."""
     letters = "|".join(suffix.removeprefix(".") for suffix in suffixes)
     return rf"\.({''.join(f'[{c}{c.upper()}]' if c.isalpha() else c for c in letters)})$"
 
@@ -45,7 +46,8 @@ def _read_layers(value: Any) -> dict[str, float]:
 
 
 class LayerError(ValueError):
-    """Layers with faults, each with its place inside the value; pydantic hands it on to whoever words the message."""
+    """Layers with faults, each with its place inside the value; pydantic hands it on to whoever
+    words the message."""
 
     def __init__(self, faults: list[Fault]) -> None:
         super().__init__("faulty layers")

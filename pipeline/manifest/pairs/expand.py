@@ -136,8 +136,8 @@ class Expansion:
         return self._patterns[text]
 
     def _agrees(self, entry: _Entry, settled: Settled) -> bool:
-        """Whether a pair's options hold together; what does not is told at its own place, or, where that is not in this
-        file, at the pair."""
+        """Whether a pair's options hold together; what does not is told at its own place, or, where
+        that is not in this file, at the pair."""
         wrong = list(disagreements(settled.options))
         for option, message, layer in wrong:
             setting = settled.settings[option]

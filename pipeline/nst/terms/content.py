@@ -2,7 +2,7 @@
 
 Gatys, Ecker & Bethge, "A Neural Algorithm of Artistic Style" (arXiv 1508.06576), Eq. 1:
 
-    E = 1/2 Σ (F - P)²        F, P: features of picture and photograph, (height, width, N), M positions
+    E = 1/2 Σ (F - P)²    F, P: features of picture and photograph (height, width, N), M positions
 
     unit                 per layer
     paper                1/2 Σ(F - P)²                  Eq. 1

@@ -11,10 +11,10 @@ where both have one size.
 
     unit                 per layer
     paper, roots         1/(4N²) Σ(G/M - A/M_a)²                   Eq. 4
-    normalized           1000 · Σ(G/M - A/M_a)² / Σ(A/M_a)²        thousandths of what there is to match
+    normalized           1000 · Σ(G/M - A/M_a)² / Σ(A/M_a)²        a thousand for nothing
     means                mean of (G/M - A/M_a)²                    the paper's authors' code
     sums                 Σ(G - A·M/M_a)²
-    per_pixel            Σ(G - A·M/M_a)² / pixels²                 Keras' example: by the picture's pixels
+    per_pixel            Σ(G - A·M/M_a)² / pixels²                 Keras' example: per pixel
 
 Thousandths, as a style is well met at some thousandths where content is well kept at some tenths:
 this brings both weights near one. Several styles are one by the weighted mean of their A/M_a.
@@ -112,8 +112,8 @@ _IN_UNIT: Mapping[str, Callable[[GramSum, tf.Tensor, tf.Tensor | None], tf.Tenso
 
 
 def gram_matrix(features: tf.Tensor) -> tf.Tensor:
-    """Eq. 3: G_ij = Σ_k F_ik F_jk, the inner products of channels over positions: (height, width, N)
-    to (N, N), float32. Not normalised. Where a feature stands does not matter."""
+    """Eq. 3: G_ij = Σ_k F_ik F_jk, the inner products of channels over positions: (height, width,
+    N) to (N, N), float32. Not normalised. Where a feature stands does not matter."""
     return _inner_products(tf.reshape(features, (-1, features.shape[-1])))
 
 

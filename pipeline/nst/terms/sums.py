@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator, Mapping
 
 import tensorflow as tf
 
-# Keeps a black photograph or style (no features to match) from dividing by zero. Squared activations
-# of VGG19 are of the order of 1 to 1e6 a position, so this changes nothing else.
+# Keeps a black photograph or style (no features to match) from dividing by zero. Squared
+# activations of VGG19 are of the order of 1 to 1e6 a position, so this changes nothing else.
 NOTHING = 1e-9
-# Numbers that are turned to float32 at a time: 128 MB, the largest temporary of a sum over positions.
+# Numbers that are turned to float32 at a time: 128 MB, the largest temporary of a sum over
+# positions.
 FLOATS_AT_ONCE = 2**25
 
 
@@ -17,7 +18,8 @@ FLOATS_AT_ONCE = 2**25
 def squared_distance(
     a: tf.Tensor, b: tf.Tensor
 ) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]]:
-    """Σ(a - b)², a float32 scalar, of two tensors of one shape, each in its own floating point type.
+    """Σ(a - b)², a float32 scalar, of two tensors of one shape, each in its own floating point
+    type.
 
     Its gradient 2(a - b) is made in these types piece by piece. TensorFlow's own holds several
     float32 copies of a photograph's features at once.

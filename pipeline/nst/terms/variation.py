@@ -5,10 +5,11 @@ With down = x_{i+1,j} - x_{i,j} and right = x_{i,j+1} - x_{i,j}, summed over pix
     kind        sum
     squares     Σ down² + Σ right²
     absolute    Σ |down| + Σ |right|                 tf.image.total_variation
-    a number β  Σ (down² + right²)^(β/2)             Mahendran & Vedaldi, arXiv 1412.0035, section 3.2;
+    a number β  Σ (down² + right²)^(β/2)             Mahendran, Vedaldi, arXiv 1412.0035, 3.2;
                                                      over the pixels that have both neighbours
 
-2.5 is the power 1.25 of Keras' example; 2 is half the sum whose gradient Johnson's neural-style has.
+2.5 is the power 1.25 of Keras' example; 2 is half the sum whose gradient Johnson's neural-style
+has.
 
     unit                                sum
     normalized                          per pixel and colour, divided by 255^power
