@@ -62,8 +62,7 @@ class Region:
     """A part of the drawing; arrays are (height, width) of the canvas.
 
     where:   the points of the region
-    """u, v:    the plane its panes are round in: stretching a coordinate makes the panes short that
-    way"""
+    u, v:    the plane its panes are round in; stretching a coordinate makes panes short that way
     pane:    breadth of a pane
     palette: colours (n, 3) of its glass
     tone:    the place of every point on the palette, 0..1; a pane takes the mean of its points
