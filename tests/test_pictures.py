@@ -1,0 +1,91 @@
+"""Pictures are opened in one way, whoever asks: a path, a Pillow image and an array give the same pixels."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipeline.options import Options
+from pipeline.pictures import open_pictures
+from pipeline.schedule import Machine
+from pipeline.stage_inputs import stage_inputs
+
+SOURCES = {
+    "path": Path,
+    "name": str,
+    "Pillow image": Image.open,
+    "array": lambda path: np.asarray(Image.open(path)),
+}
+
+
+def noise(path, seed, width, height):
+    """A file with detail at every scale that is lost in making it smaller."""
+    random = np.random.default_rng(seed)
+    Image.fromarray(random.integers(0, 256, (height, width, 3), dtype=np.uint8)).save(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("files")
+    return noise(folder / "photo.png", 1, 1800, 1200), noise(folder / "art.png", 2, 1500, 1600)
+
+
+def opened(source, files, options):
+    photograph, style_image = (SOURCES[source](path) for path in files)
+    return open_pictures(photograph, [(style_image, 1.0)], options)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        Options(size=1000, scales=2),
+        Options(size="original", scales=2, style_scale=0.5),
+        Options(size=800, style_aspect="content", preserve_color="covariance"),
+    ],
+    ids=["smaller", "original", "squeezed and recoloured"],
+)
+@pytest.mark.parametrize("source", ["name", "Pillow image", "array"])
+def test_every_stage_has_the_same_pixels_whatever_was_opened(files, source, options):
+    found, expected = opened(source, files, options), opened("path", files, options)
+    schedule = expected.schedule(options, Machine(precision="float32"))
+    assert len(schedule.stages) == 2
+    for stage in (*schedule.stages, schedule.finish):
+        ours, theirs = stage_inputs(found, options, stage), stage_inputs(expected, options, stage)
+        assert ours.photograph.shape == (stage.size[1], stage.size[0], 3)
+        assert np.array_equal(ours.photograph, theirs.photograph)
+        for mine, other, (width, height) in zip(ours.style_images, theirs.style_images, stage.style_sizes, strict=True):
+            assert mine.shape == (height, width, 3)
+            assert np.array_equal(mine, other)
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_pictures_are_opened_at_the_sizes_of_the_schedule(files, source):
+    options = Options(size=1000, style_scale=0.5)
+    pictures = opened(source, files, options)
+    # 1800 x 1200 and 1500 x 1600, their longer sides made 1000 and 500: 500 * 1500 / 1600 is 468.75
+    assert [picture.size for picture in pictures.all] == [(1000, 667), (469, 500)]
+    assert pictures.schedule(options, Machine(precision="float32")).opened == ((1000, 667), (469, 500))
+
+
+@pytest.mark.slow  # with TensorFlow, and a night
+def test_a_call_paints_the_pixels_of_a_night_also_of_a_large_file(tmp_path, stylize):
+    """Two stages, 370 and 740 pixels, of files twice as large."""
+    pytest.importorskip("tensorflow")
+    from pipeline.stylize import stylize as paint
+
+    options = {"size": 740, "steps": 1, "weights": "random", "precision": "float32"}
+    photograph, style_image = noise(tmp_path / "photo.png", 1, 1480, 260), noise(tmp_path / "art.png", 2, 260, 1480)
+    (tmp_path / "night.yaml").write_text(
+        f"version: 1\ninput: .\noutput: out\npairs:\n  - {{content: photo.png, style: art.png, output: a.png,"
+        f" options: {json.dumps(options)}}}\n"
+    )
+    done = stylize("run", "night.yaml", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    night = np.asarray(Image.open(tmp_path / "out/a.png"))
+    called = paint(np.asarray(Image.open(photograph)), Image.open(style_image), **options)
+    assert np.array_equal(called.pixels, night)
