@@ -127,6 +127,17 @@ _FIRST_LOSSES = ("total", "content", "style", "tv")
 _NO_LOSSES = ("step", "seconds", "side")  # the other entries of a reading's row
 
 
+class Losses(dict[str, float]):
+    """Losses by the names of the objective's terms, and `total`; also as attributes:
+    `losses.total`."""
+
+    def __getattr__(self, name: str) -> float:
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(f"no loss named {name!r}; there are {', '.join(self)}") from None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
     """The losses of one step. `step` counts evaluations from 1 at this size; `seconds` count from

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import OptionError
-from pipeline.job import Reading
+from pipeline.job import Losses, Reading
 from pipeline.options import Options
 from pipeline.pictures import Pictures, open_pictures
 from pipeline.schedule import Machine, Schedule, style_side
@@ -54,8 +54,8 @@ class Stylization:
     pixels: NDArray[np.uint8]
     alpha: Pixels | None
     trace: tuple[Reading, ...]
-    first: Mapping[str, float]
-    last: Mapping[str, float]
+    first: Losses
+    last: Losses
     setup_seconds: float
     seconds: float
     precision: str
@@ -270,8 +270,8 @@ class _Walk:
             deep=deep,
             alpha=None if alpha is None else resize_alpha(alpha, *stage.size),
             trace=tuple(self.trace),
-            first=dict(self.trace[0].losses),
-            last={name: float(loss) for name, loss in last.items()},
+            first=Losses(self.trace[0].losses),
+            last=Losses({name: float(loss) for name, loss in last.items()}),
             setup_seconds=self.setup_seconds,
             seconds=time.perf_counter() - self.began,
             precision=self.schedule.stages[-1].precision,

@@ -299,3 +299,11 @@ def test_a_style_without_a_share_above_0_is_refused(style):
 def test_a_strip_too_narrow_for_the_network_is_refused_by_name():
     with pytest.raises(BadImage, match=r"content array would be 64x16 pixels; its shorter side must be at least 32"):
         stylize(np.zeros((40, 160, 3), np.uint8), STYLE, **QUICK)
+
+
+def test_losses_are_read_by_name_and_as_attributes():
+    result = stylize(CONTENT, STYLE, **QUICK)
+    assert result.last.total == result.last["total"] == pytest.approx(sum(list(result.last.values())[1:]))
+    assert result.trace[-1].total == result.trace[-1].losses["total"]
+    with pytest.raises(AttributeError, match="no loss named 'texture'; there are total, content, style, tv"):
+        _ = result.last.texture

@@ -84,8 +84,7 @@ class Geometry:
     def _span(self, core: tuple[int, int], length: int, factor: int, framed: bool) -> tuple[int, int]:
         """First position and number of positions of one side of a core."""
         first, last = core
-        whole = length + 2 * self.frame
-        low, high = first // factor, (whole if last == whole else last) // factor
+        low, high = first // factor, last // factor
         if not framed:
             frame = self.frame // factor
             low, high = max(low, frame), min(high, frame + length // factor)
