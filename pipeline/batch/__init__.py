@@ -1,2 +1,1 @@
-"""The night desk: decides what runs when, keeps the record, and looks after the processes that
-paint."""
+"""A run: what is painted when and where, and what becomes of it. No tensors outside the painter."""

@@ -1,2 +1,2 @@
-"""The studio: the network, the losses, and descent on a picture. Tensors; no files but the
+"""Neural style transfer: the network, the objective, and descent on a picture. No files but the
 weights."""
