@@ -63,12 +63,14 @@ def compared(kernels, height, width, tiling, options):
     losses, gradient = whole(picture, targets, weights)
     ours, our_gradient = tiled(picture, targets, weights)
     yield relative(our_gradient, gradient)
+    without_gradient = tiled.losses(picture, targets, weights)
     for name, loss in losses.items():
         if float(loss):
             yield relative(ours[name], loss)
-            yield relative(tiled.losses(picture, targets, weights)[name], loss)
-    found = tiled.features(photograph, objective.layers)
-    for layer, features in whole.features(photograph, objective.layers).items():
+            yield relative(without_gradient[name], loss)
+    content_layers = sorted(options.content_layers)
+    found = tiled.features(photograph, content_layers)
+    for layer, features in whole.features(photograph, content_layers).items():
         yield relative(found[layer], features)
     for term in objective.terms:
         if term.name != "content":  # it measures against a map

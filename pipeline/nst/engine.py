@@ -108,8 +108,9 @@ class TransferEngine:
         return self._evaluator(self._evaluation(setting, shape), setting, shape)
 
     def measurer(self, setting: Setting, shape: tuple[int, ...]) -> Evaluator:
-        """What measures images of this shape without gradients."""
-        return self._evaluator(("measures", self._evaluation(setting, shape)), setting, shape)
+        """What measures images of this shape without gradients: untiled, one for all shapes."""
+        key = self._evaluation(setting, shape if setting.tiling else None)
+        return self._evaluator(("measures", key), setting, shape)
 
     def first_not_finite(self, setting: Setting, image: tf.Tensor) -> str:
         """Where in the network the features of an image (height, width, 3) stop being finite: a

@@ -44,7 +44,7 @@ class WholeEvaluator:
         self._objective, self._extractor = objective, extractor
         self._picture = [tf.TensorSpec([None, None, 3])]
         self._traced: dict[Any, Any] = {}  # features by layers, measures by term
-        self.losses = tf.function(self._losses, autograph=False)
+        self.losses = tf.function(self._losses, autograph=False, reduce_retracing=True)
         # Written as a graph by hand, so it need not be rewritten into one: tracing takes half the
         # time.
         self._evaluate = tf.function(self._with_gradient, autograph=False)
