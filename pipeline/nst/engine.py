@@ -41,7 +41,7 @@ Kept = TypeVar("Kept")
 
 # Traced evaluations are small (some MB of graph); every shape of a pyramid in both orientations
 # finds room.
-_EVALUATORS_KEPT = 24
+_EVALUATORS_KEPT = 12
 # A descent holds its L-BFGS history, 2 x 20 pictures (126 MB at 512 x 512). Bytes of those kept for
 # their trace; one is always.
 _DESCENTS_BYTES = 512 * 2**20
@@ -75,6 +75,7 @@ class TransferEngine:
         self._extractor = Extractor(load(weights, network, options.normalize), network)
         _give_back_memory()
         self._evaluators = LruCache[Evaluator](room=_EVALUATORS_KEPT)
+        self._measurers = LruCache[Evaluator](room=_EVALUATORS_KEPT)
         self._descents = LruCache[Descent](room=_DESCENTS_BYTES, size=lambda descent: descent.nbytes)
         self._measures = LruCache[Measured](room=_MEASURES_KEPT)
         self._features = LruCache[Mapping[str, tf.Tensor]](room=_FEATURES_BYTES, size=_nbytes)
@@ -105,12 +106,13 @@ class TransferEngine:
 
     def evaluator(self, setting: Setting, shape: tuple[int, ...]) -> Evaluator:
         """What evaluates pictures of this shape (height, width, 3) with their gradients."""
-        return self._evaluator(self._evaluation(setting, shape), setting, shape)
+        key = self._evaluation(setting, shape)
+        return self._evaluators.get(key, lambda: self._make_evaluator(setting, shape))
 
     def measurer(self, setting: Setting, shape: tuple[int, ...]) -> Evaluator:
         """What measures images of this shape without gradients: untiled, one for all shapes."""
         key = self._evaluation(setting, shape if setting.tiling else None)
-        return self._evaluator(("measures", key), setting, shape)
+        return self._measurers.get(key, lambda: self._make_evaluator(setting, shape))
 
     def first_not_finite(self, setting: Setting, image: tf.Tensor) -> str:
         """Where in the network the features of an image (height, width, 3) stop being finite: a
@@ -144,14 +146,11 @@ class TransferEngine:
         terms = objective_of(setting.options).terms
         return (shape, network, setting.precision, setting.tiling, terms)
 
-    def _evaluator(self, key: Hashable, setting: Setting, shape: tuple[int, ...]) -> Evaluator:
-        def make() -> Evaluator:
-            objective, extractor = objective_of(setting.options), self._extractor_for(setting)
-            if setting.tiling is None:
-                return WholeEvaluator(objective, extractor)
-            return TiledEvaluator(objective, extractor, shape, setting.tiling)
-
-        return self._evaluators.get(key, make)
+    def _make_evaluator(self, setting: Setting, shape: tuple[int, ...]) -> Evaluator:
+        objective, extractor = objective_of(setting.options), self._extractor_for(setting)
+        if setting.tiling is None:
+            return WholeEvaluator(objective, extractor)
+        return TiledEvaluator(objective, extractor, shape, setting.tiling)
 
     def _extractor_for(self, setting: Setting) -> Extractor:
         options = setting.options
