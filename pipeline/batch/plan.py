@@ -167,7 +167,7 @@ def _longest_wanted_first(pairs: Sequence[PlannedPair], store: Store) -> list[Pl
     """The pairs, in order of priority as they come, with those that paint in the order of `Plan` at
     the places that they have.
 
-    So that a scheduler that is too short every scheduler gets round to all its pairs.
+    So that a night that is too short every night gets round to all its pairs.
     """
 
     def painted_ns(pair: PlannedPair) -> int:

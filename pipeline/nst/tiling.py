@@ -1,5 +1,5 @@
 """Into which tiles an evaluation is cut, and how much memory it takes then. Standard library only:
-the night asks it too."""
+estimates ask it too."""
 
 from __future__ import annotations
 
