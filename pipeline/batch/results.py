@@ -176,7 +176,7 @@ class Results:
 def _not_the_same_again(pair: PlannedPair, outcome: Outcome) -> list[str]:
     """A note where a pair was painted anew in another setting than before: kernels add up in
     another order with other threads, on another processor, in another TensorFlow, and small
-    differences grow from pair to pair."""
+    differences grow from step to step."""
     before = pair.record.outcome if pair.record is not None and pair.record.key == outcome.key else {}
     known = {name: value for name, value in before.get("painted_with", {}).items() if name in outcome.painted_with}
     if before.get("precision") is not None:
