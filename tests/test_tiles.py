@@ -80,9 +80,8 @@ def compared(kernels, height, width, tiling, options):
                 yield relative(one, other)
 
 
-@pytest.mark.parametrize("split", [2, 5])
-def test_tiles_are_exact_at_512_pixels(kernels, split):
-    errors = list(compared(kernels, 512, 384, Tiling(side=256, split=split), Options()))
+def test_tiles_are_exact_at_512_pixels(kernels):
+    errors = list(compared(kernels, 512, 384, Tiling(side=256, split=2), Options()))
     assert errors[0] < 1e-4
     assert max(errors[1:]) < 1e-5
 
@@ -111,12 +110,12 @@ def test_one_tile_is_the_picture(kernels):
 def test_bfloat16_in_tiles_is_as_exact_as_bfloat16_is(kernels):
     """Also of content below the cut, whose targets are bfloat16 too."""
     options = Options(content_layers={"block2_conv2": 0.5, "block4_conv2": 0.5})
-    picture, photograph, painting = (noise(seed, 300, 280) for seed in range(3))
+    picture, photograph, painting = (noise(seed, 150, 140) for seed in range(3))
     objective, extractor = objective_of(options), Extractor(kernels, precision="bfloat16")
     whole = WholeEvaluator(objective, extractor)
     targets, weights = targets_by(whole, options, photograph, painting), weights_of(options)
     losses, gradient = whole(picture, targets, weights)
-    tiled = TiledEvaluator(objective, extractor, picture.shape, Tiling(side=256, split=2))
+    tiled = TiledEvaluator(objective, extractor, picture.shape, Tiling(side=96, split=2))
     ours, our_gradient = tiled(picture, targets, weights)
     assert relative(ours["total"], losses["total"]) < 1e-3
     assert relative(our_gradient, gradient) < 2e-2  # bfloat16 has 8 bits
