@@ -38,8 +38,8 @@ check: $(VENV)/.ready  ## validate MANIFEST and open every image
 report: $(VENV)/.ready  ## print the report of the last run
 	@$(VENV)/bin/stylize report $(MANIFEST) $(ARGS)
 
-test: $(VENV)/.ready-test  ## run the tests (ARGS='-m "not slow"' for those that take seconds)
-	@$(VENV)/bin/python -m pytest $(ARGS)
+test: $(VENV)/.ready-test  ## run the tests, two files at a time (ARGS='-m "not slow"' for those that take seconds)
+	@$(VENV)/bin/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 fuzz: $(VENV)/.ready  ## look for inputs that break the loader or the image door (ARGS="--seconds 1200 --seed 7")
 	@$(VENV)/bin/python tests/fuzz/doors.py $(ARGS)
