@@ -178,6 +178,13 @@ class BadOutput(PairError):
     reason_class = "output"
 
 
+class OutputRefused(BadOutput):
+    """The file system does not take this one output: its name, or its bytes. Only a try shows
+    it."""
+
+    reason_class = "output_refused"
+
+
 class Diverged(PairError):
     """The descent met a loss or gradient that is not finite."""
 

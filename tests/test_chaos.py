@@ -41,8 +41,8 @@ def test_a_night_keeps_its_promises_under(kind, painted, tmp_path):
 
 
 CALL = re.compile(r"\d+ +(\w+)\((.*)\) += (\d+)")
-QUOTED = re.compile(r'"([^"]*)"')
 OF_DESCRIPTOR = re.compile(r"\d+<([^>]*)>")
+BELOW = re.compile(r'\w+<([^>]*)>, "([^"]*)"')  # a name below an open folder
 
 
 def whole_calls(trace: str) -> Iterator[str]:
@@ -65,7 +65,7 @@ def test_power_may_fail_between_any_two_calls(painted, tmp_path):
         pytest.skip(reason)
     trial = Trial(painted, tmp_path / "trial", seed=1)
     calls = tmp_path / "calls"
-    trace = ("strace", "-f", "-y", "-s", "0", "-e", "trace=write,fsync,rename,mkdir", "-o", str(calls))
+    trace = ("strace", "-f", "-y", "-s", "0", "-e", "trace=write,fsync,renameat,mkdirat", "-o", str(calls))
     assert trial.start(driver=trace).wait() == 0, trial.words()
     names = {trial.record_of(output): trial.out / output for output in painted.outputs}
     dirty: set[Path] = set()  # files whose bytes, and folders whose names, are not on the disk yet
@@ -77,10 +77,10 @@ def test_power_may_fail_between_any_two_calls(painted, tmp_path):
         if name in ("write", "fsync"):
             of = Path(OF_DESCRIPTOR.match(arguments)[1])
             (dirty.add if name == "write" else dirty.discard)(of)
-        elif name == "mkdir":
-            dirty.add(Path(QUOTED.findall(arguments)[0]).parent)
+        elif name == "mkdirat":
+            dirty.add(Path(BELOW.findall(arguments)[0][0]))
         else:
-            part, final = (Path(path) for path in QUOTED.findall(arguments))
+            part, final = (Path(folder, name) for folder, name in BELOW.findall(arguments))
             assert part not in dirty, f"{final} was named before its bytes were on the disk"
             if picture := names.get(final):
                 unsafe = {trial.out, *picture.parents} & dirty & {trial.out, *trial.out.rglob("*")}

@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 
 from pipeline.batch.clean import clean_output
+from pipeline.images.metadata import settings_json, xmp_packet
 from pipeline.job import Job, Manifest, Outcome, RunSettings, StyleImage
 from pipeline.options import Options
 from pipeline.store.checksummed_json import write_checksummed_json
 from pipeline.store.disk import LocalStore
-from pipeline.store.layout import HASHES, checkpoint_name, failure_name, record_name, thumbnail_name
+from pipeline.store.failures import Failure, Failures
+from pipeline.store.layout import HASHES, RECORDS, checkpoint_name, failure_name, record_name, thumbnail_name
 from pipeline.store.records import State
 
 
@@ -21,10 +23,11 @@ def store(tmp_path):
     return LocalStore(tmp_path / "out")
 
 
-def paint(store, output):
-    """A picture with all that is kept of it; returns their names."""
-    store.write(output, b"a picture")
-    State(store).keep(Outcome(output=output, content="c.png", style=["s.png"], status="done", key="k"))
+def paint(store, output, manifest="../m.yaml", said="k"):
+    """A picture with all that is kept of it; returns their names. `said` is the key in it."""
+    store.write(output, b"a picture" + xmp_packet(settings_json({"key": said})))
+    outcome = Outcome(output=output, content="c.png", style=["s.png"], status="done", key="k")
+    State(store, manifest).keep(outcome)
     store.write(thumbnail_name(output, "result"), b"small")
     return [output, record_name(output), thumbnail_name(output, "result")]
 
@@ -37,16 +40,18 @@ def cleaned(store, *wanted, dry_run=False):
     manifest = Manifest(
         file=folder / "m.yaml", name="m", input=folder, output=store.folder, pairs=pairs, run=RunSettings()
     )
-    return {str(path.relative_to(store.folder)) for path in clean_output(manifest, dry_run=dry_run)}
+    return {str(path.relative_to(store.folder)) for path in clean_output(manifest, dry_run=dry_run).paths}
 
 
 def test_what_no_pair_wants_goes_with_all_that_is_known_of_it(store):
     kept = [*paint(store, "kept/cat.png"), HASHES]
     store.write(HASHES, b"{}")
     gone = paint(store, "gone/cat.png")
-    for name in (failure_name("gone/cat.png"), checkpoint_name("gone/cat.png"), failure_name("never.png")):
-        store.write(name, b"{}")
-        gone.append(name)
+    for name in ("gone/cat.png", "never.png"):
+        Failures(store).note(failure(name))
+        gone.append(failure_name(name))
+    store.write(checkpoint_name("gone/cat.png"), b"{}")
+    gone.append(checkpoint_name("gone/cat.png"))
     assert cleaned(store, "kept/cat.png", dry_run=True) == set(gone)
     assert all(map(store.exists, [*kept, *gone]))
     assert cleaned(store, "kept/cat.png") == set(gone)
@@ -64,17 +69,81 @@ def test_what_is_not_as_it_was_written_is_somebodys_work(store):
     assert store.read("holiday.png") == b"a stranger's"
 
 
-@pytest.mark.parametrize("name", ["../victim", "{folder}/victim"])
-def test_a_record_that_names_a_file_outside_deletes_nothing_there(store, name):
-    """A seal is no signature: whoever writes to the output folder can make one."""
-    victim = store.folder.parent / "victim"
-    victim.write_bytes(b"a picture")
-    paint(store, "cat.png")
+# A seal is no signature: whoever writes to the output folder can make one, and name the file by its pair.
+FORGED = [
+    "../victim.png",
+    "{folder}/victim.png",
+    "a/../../victim.png",
+    "./victim.png",
+    "a//victim.png",
+    "link/victim.png",
+    ".pipeline/victim.png",
+    ".hidden.png",
+    "*.png",
+    "report.json",
+    "notes.txt",
+    "victim.png\n",
+    "-rf.png",
+    "cat.png/",
+    "\\victim.png",
+]
+
+
+@pytest.mark.parametrize("name", FORGED)
+def test_a_record_that_names_what_is_no_output_deletes_nothing(store, name):
+    name = name.format(folder=store.folder.parent)
+    kept = paint(store, "cat.png", "../other.yaml")
+    picture = store.read("cat.png")
+    outside = store.folder.parent
+    (store.folder / "link").symlink_to(outside)
+    others = [
+        outside / "victim.png",
+        *(store.folder / name for name in (".pipeline/victim.png", ".hidden.png", "notes.txt")),
+    ]
+    for other in others:
+        other.write_bytes(picture)
     record = State(store).record("cat.png")
-    forged = replace(record, outcome=record.outcome | {"output": name.format(folder=store.folder.parent)})
-    write_checksummed_json(store, record_name("cat.png"), asdict(forged))
-    assert cleaned(store) == {record_name("cat.png"), thumbnail_name("cat.png", "result")}
-    assert victim.exists()
+    forged = replace(record, manifests=["../m.yaml"], outcome=record.outcome | {"output": name})
+    write_checksummed_json(store, record_name(name), asdict(forged))
+    assert cleaned(store) <= {record_name(name)}
+    assert all(other.exists() for other in others)
+    assert all(map(store.exists, kept))
+
+
+def test_a_record_of_a_strangers_picture_proves_nothing(store):
+    """Its hash is right, and the picture does not say that it was made here, or says another key."""
+    for name, said in (("holiday.png", ""), ("other.png", "another")):
+        paint(store, name, said=said)
+    assert not {"holiday.png", "other.png"} & cleaned(store)
+    assert store.exists("holiday.png")
+
+
+def test_what_other_manifests_made_stays(store):
+    """Also where both wanted it, and where a version that knew no manifests made it."""
+    paint(store, "mine.png")
+    kept = [*paint(store, "theirs.png", "../b.yaml"), *paint(store, "old.png", "")]
+    kept += paint(store, "both.png", "../b.yaml")
+    both = State(store, "../m.yaml")
+    both.claim(both.record("both.png"))
+    Failures(store).note(failure("theirs-failed.png", "../b.yaml"))
+    assert {name for name in cleaned(store) if name.endswith(".png")} == {"mine.png"}
+    assert all(map(store.exists, [*kept, failure_name("theirs-failed.png")]))
+
+
+def test_strangers_files_among_the_records_stay(store):
+    paint(store, "cat.png", "../b.yaml")
+    names = ["notes.json", "0123456789abcdef.json", "[ab]*.json", "0123456789abcdef.note.webp", "x.failed.json"]
+    strangers = [f"{RECORDS}{name}" for name in names]
+    for name in strangers:
+        write_checksummed_json(store, name, {"schema": 1})
+    assert cleaned(store) == set()
+    assert all(map(store.exists, strangers))
+
+
+def failure(output, manifest="../m.yaml"):
+    return Failure(
+        output=output, key="k", reason_class="x", reason="y", circumstances="z", since="2026-11-26", manifest=manifest
+    )
 
 
 def test_where_no_run_ever_was_nothing_is_made(store):

@@ -18,7 +18,6 @@ from night_kit import Nights, failed, painted, statuses
 from pipeline.batch import driver, finish
 from pipeline.cli.console import JsonLines
 from pipeline.errors import DiskFull
-from pipeline.store import records
 from pipeline.store.disk import LocalStore, write_whole
 
 
@@ -96,10 +95,7 @@ def test_a_picture_that_does_not_fit_ends_the_run_with_4_and_a_report(nights):
 
 
 def test_a_record_that_does_not_fit_ends_the_run(nights, monkeypatch):
-    def no_room(store: LocalStore, name: str, content: object) -> None:
-        raise DiskFull(f"cannot write {store.path(name)}: the disk is full; nothing was left behind")
-
-    monkeypatch.setattr(records, "write_checksummed_json", no_room)
+    no_room_for(monkeypatch, ".pipeline/records/")
     report = nights.run()
     assert statuses(report) == {"dog.png": "done", "sea.png": "not_started"}
     assert report["run"]["exit_code"] == 4

@@ -75,8 +75,12 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     ),
     "batch.estimates.disk_space": (WORDS | {"schedule", "store", "batch.plan", "images.inspection"}, set()),
     "batch.observer": (WORDS | {"batch.estimates", "batch.plan"}, set()),
-    "batch.plan": (WORDS | {"batch.selection", "store", "images.inspection", "images.metadata", "nst.weights"}, set()),
-    "batch.clean": (WORDS | {"store"}, set()),
+    "batch.clashes": ({"job", "printable", "manifest.pairs.naming", "store"}, set()),
+    "batch.plan": (
+        WORDS | {"batch.clashes", "batch.selection", "store", "images.inspection", "images.metadata", "nst.weights"},
+        set(),
+    ),
+    "batch.clean": (WORDS | {"store", "images.metadata", "manifest.pairs.naming"}, set()),
     "batch.results": (WORDS | {"batch.messages", "batch.system", "batch.observer", "batch.plan", "store"}, set()),
     # No engine by name: which one paints is the driver's choice.
     "batch.scheduler": (
@@ -105,7 +109,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     ),
     "batch.engines.protocol": ({"job", "batch.messages"}, set()),
     "batch.engines.local": (
-        {"errors", "job", "batch.engines.protocol", "batch.messages", "batch.system"},
+        {"errors", "job", "store.disk", "batch.engines.protocol", "batch.messages", "batch.system"},
         {"psutil"},
     ),
     "batch.engines.worker": ({"batch.backend", "batch.checkpoints", "batch.messages", "batch.painter"}, set()),

@@ -78,7 +78,7 @@ def test_a_torn_last_line_is_left_out_with_a_warning(tmp_path: Path, caplog: pyt
     path.write_bytes(path.read_bytes()[:-20])
     with caplog.at_level(logging.WARNING):
         assert [row["id"] for row in read_history(store, NAME)] == ["night-1"]
-    assert f"{path}:2: not a whole line of history" in caplog.text
+    assert f'{path}: not a whole line of history, left out: {{"schema": 1, ' in caplog.text
 
 
 def test_a_row_after_a_torn_line_is_not_swallowed_by_it(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from collections.abc import Mapping
 from html.parser import HTMLParser
 from pathlib import Path
@@ -25,6 +26,7 @@ from pipeline.store.disk import LocalStore
 ACTING = "[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"  # controls, bidi overrides, surrogates
 PARTS = ("total", "content", "style", "tv")
 VOID = {"meta", "link", "img", "br"}
+WEBP = b"RIFF\0\0\0\0WEBP"  # how a thumbnail begins
 
 
 class Page(HTMLParser):
@@ -80,7 +82,7 @@ def pictures(tmp_path: Path) -> dict[str, str]:
     """Three files in place of small pictures: the page reads their bytes and never decodes them."""
     names = {kind: f".pipeline/small/{kind} #1.webp" for kind in ("content", "style", "result")}
     for kind, name in names.items():
-        LocalStore(tmp_path).write(name, kind.encode())
+        LocalStore(tmp_path).write(name, WEBP + kind.encode())
     return names
 
 
@@ -142,7 +144,9 @@ def test_pictures_of_a_small_run_stand_in_the_page_and_those_of_a_large_run_besi
         outcomes = [outcome(f"{n}.png") for n in range(number)]
         return {image["src"] for image in page(outcomes, folder=tmp_path, pictures=pictures).all("img")}
 
-    assert sources(INLINE_PAIRS) == {f"data:image/webp;base64,{x}" for x in ("Y29udGVudA==", "c3R5bGU=", "cmVzdWx0")}
+    assert sources(INLINE_PAIRS) == {
+        f"data:image/webp;base64,{b64encode(WEBP + kind).decode()}" for kind in (b"content", b"style", b"result")
+    }
     assert sources(INLINE_PAIRS + 1) == {
         f"./.pipeline/small/{kind}%20%231.webp" for kind in ("content", "style", "result")
     }

@@ -12,19 +12,24 @@ reads and writes these files; the driver removes them (batch/results, clean).
 from __future__ import annotations
 
 import json
+import math
 import threading
 import time
 import zipfile
 import zlib
 from collections.abc import Callable, Generator, Mapping
-from typing import IO, Any, TypeVar
+from contextlib import suppress
+from typing import IO, Any, BinaryIO, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.batch.messages import Position, Resumed, Saved
 from pipeline.batch.system.machine import differences_between
 from pipeline.errors import BadOutput, Diverged, OutputError, StylizeError
 from pipeline.job import Reading
+from pipeline.store.archive import open_archive
+from pipeline.store.shapes import fits
 from pipeline.store.store import Store
 from pipeline.stylize import Progress
 
@@ -37,6 +42,11 @@ SAVE_SECONDS = 50.0
 _LONG_STEP = 2.0
 Said = TypeVar("Said")
 Result = TypeVar("Result")
+
+# Of a checkpoint, in bytes, where nobody knows better; of a picture see `most_bytes`.
+MOST_BYTES = 2**26
+_LBFGS_PAIRS, _OTHER_PICTURES = 20, 16  # (nst/optimizers); the picture itself, the best, the start
+_MOST_OF_A_READING = 1024  # bytes of JSON; with four terms it has 150
 
 _ABOUT = "about"  # the entry that describes the others
 _ARRAY = "array."  # before the names of the descent's arrays
@@ -68,16 +78,28 @@ def save(store: Store, name: str, progress: Progress, *, key: str, environment: 
     store.write_by(name, write)
 
 
-def load(store: Store, name: str, *, key: str, environment: Mapping[str, Any]) -> tuple[Progress, int] | None:
+def most_bytes(size: tuple[int, int], history: int | str, steps: int) -> int:
+    """As many bytes as the checkpoint of a picture (width, height) can have: pictures in float32,
+    and a reading for each of `steps`. `history` is the option."""
+    pairs = max(_LBFGS_PAIRS, history if isinstance(history, int) else 0)
+    pictures = 2 * pairs + _OTHER_PICTURES
+    return 2**20 + pictures * size[0] * size[1] * 3 * 4 + steps * _MOST_OF_A_READING
+
+
+def load(
+    store: Store, name: str, *, key: str, environment: Mapping[str, Any], at_most: int = MOST_BYTES
+) -> tuple[Progress, int] | None:
     """Where the pair stood and the side of the picture then; None where there is no checkpoint.
 
-    Raises Unusable where the file is damaged, or belongs to another key or environment.
+    Raises Unusable where the file is damaged, belongs to another key or environment, or has more
+    than `at_most` bytes: then it is not ours.
     """
     try:
-        # CRC-32s are checked in reading
-        with store.open(name) as opened, np.load(opened, allow_pickle=False) as file:
-            contents = {entry: np.array(file[entry]) for entry in file.files}
+        with store.open(name) as opened:
+            contents = _arrays(opened, at_most)
         about = json.loads(contents.pop(_ABOUT).tobytes())
+        if not isinstance(about, dict) or not all(fits(about.get(part), hint) for part, hint in _PARTS.items()):
+            raise Unusable("its checkpoint is damaged")
         if about["schema"] != SCHEMA:
             raise Unusable("its checkpoint is another version's")
         progress = Progress(
@@ -90,7 +112,7 @@ def load(store: Store, name: str, *, key: str, environment: Mapping[str, Any]) -
         side = int(about["side"])
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except _DAMAGE as error:
         raise Unusable("its checkpoint is damaged") from error
     if about["key"] != key:
         raise Unusable("its checkpoint is of the pair as it was before")
@@ -99,12 +121,46 @@ def load(store: Store, name: str, *, key: str, environment: Mapping[str, Any]) -
     return progress, side
 
 
+_DAMAGE = (
+    *(OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError, NotImplementedError),
+    *(RecursionError, OverflowError, zipfile.BadZipFile, zlib.error),
+)
+_PARTS: Mapping[str, Any] = {  # of what an entry `about` says
+    **{"schema": int, "key": str, "environment": dict[str, Any], "side": int},
+    **{"stage": int, "step": int, "seconds": float, "trace": list[dict[str, float]]},
+}
+
+
+def _arrays(file: BinaryIO, at_most: int) -> dict[str, NDArray[Any]]:
+    """The arrays in an open file. CRC-32s are checked in reading."""
+    arrays = {}
+    with open_archive(file, at_most) as archive:
+        for info in archive.infolist():
+            with archive.open(info) as entry:
+                _check_size(entry, info.file_size)
+            with archive.open(info) as entry:
+                arrays[info.filename.removesuffix(".npy")] = np.lib.format.read_array(entry, allow_pickle=False)
+                entry.read()  # to its end, where the sum stands
+    return arrays
+
+
+def _check_size(entry: IO[bytes], size: int) -> None:
+    """Raises ValueError where an array says that it is larger than what is there: it would be made
+    as large as it says."""
+    if np.lib.format.read_magic(entry) != (1, 0):
+        raise ValueError("not as we write it")
+    shape, _fortran, dtype = np.lib.format.read_array_header_1_0(entry)
+    if dtype.hasobject or math.prod(shape) * dtype.itemsize > size:
+        raise ValueError("not as we write it")
+
+
 class CheckpointManager:
     """The checkpoint of one pair while it is painted: gone on from, then saved now and then.
 
     A thread of its own writes; the descent waits only for the copy of its arrays. `tell` hears of
     each checkpoint that was found or saved, also from that thread. `steps` are the pair's at full
-    size, `longer_side` the result's in pixels; `save_seconds` lie between two savings.
+    size, `longer_side` the result's in pixels; `save_seconds` lie between two savings; what
+    has more than `at_most` bytes is not ours.
     """
 
     def __init__(
@@ -118,10 +174,12 @@ class CheckpointManager:
         longer_side: int,
         tell: Callable[[Resumed | Saved], None],
         save_seconds: float = SAVE_SECONDS,
+        at_most: int = MOST_BYTES,
     ) -> None:
         self._store, self._name = store, name
         self._key, self._environment, self._tell = key, environment, tell
         self._steps, self._longer_side, self._save_seconds = steps, longer_side, save_seconds
+        self._at_most = at_most
         self._last_save = time.monotonic()
         self._writing: threading.Thread | None = None
         self._trouble = False  # nothing can be saved: the pair is painted all the same
@@ -143,7 +201,7 @@ class CheckpointManager:
         except Exception as error:
             if isinstance(error, Diverged) or not isinstance(error, (StylizeError, MemoryError)):
                 self._finish()
-                self._store.delete(self._name)
+                self._delete()
             raise
         finally:
             self._finish()
@@ -189,7 +247,7 @@ class CheckpointManager:
 
     def _found(self) -> Progress | None:
         try:
-            found = load(self._store, self._name, key=self._key, environment=self._environment)
+            found = load(self._store, self._name, key=self._key, environment=self._environment, at_most=self._at_most)
         except Unusable as unusable:
             self._drop(str(unusable))
             return None
@@ -203,7 +261,11 @@ class CheckpointManager:
 
     def _drop(self, why: str) -> None:
         self.notes = [f"{why}; painted from the start"]
-        self._store.delete(self._name)
+        self._delete()
+
+    def _delete(self) -> None:
+        with suppress(OSError, StylizeError):  # a folder, say, that somebody put in its place
+            self._store.delete(self._name)
 
     def _write(self, progress: Progress, side: int) -> None:
         try:

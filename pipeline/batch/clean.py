@@ -1,49 +1,77 @@
-"""Removes what earlier runs wrote and no pair wants any more; never a stranger's file."""
+"""Removes what earlier runs of a manifest wrote and it wants no more; never a stranger's file, and
+never what another manifest of the same folder wanted.
+
+Records can be anybody's, and their seal proves nothing (store/checksummed_json): a picture goes
+only where it says itself, by its metadata, what its record says of it.
+"""
 
 from __future__ import annotations
 
-import json
 import posixpath
+import re
 import time
 import zipfile
 import zlib
-from collections.abc import Container, Iterator
+from collections.abc import Collection, Container, Iterator
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from pipeline.errors import StylizeError
+from pipeline.images.metadata import settings_in
 from pipeline.job import Manifest
+from pipeline.manifest.pairs.naming import output_fault
+from pipeline.store.archive import open_archive
 from pipeline.store.disk import LocalStore
-from pipeline.store.layout import CHECKPOINT_SUFFIX, CHECKPOINTS, HASHES, RECORDS, STATE, pair_id
-from pipeline.store.records import Record, read_record
+from pipeline.store.failures import read_failure
+from pipeline.store.layout import CHECKPOINT_SUFFIX, CHECKPOINTS, RECORDS, STATE, pair_id, thumbnail_name
+from pipeline.store.records import THUMBNAILS, Record, manifest_name, read_record
 from pipeline.store.store import Entry, Store
 
 CHECKPOINT_DAYS = 14  # chosen: two week-ends; whoever has not gone on by then will not
-# Bytes: magic string, version, and in the last two the length of the header that follows.
-_NPY_HEAD = 10
+# Files that are named by `layout`; others in our folders are strangers'.
+_OF_A_RECORD = re.compile(rf"{re.escape(RECORDS)}[0-9a-f]{{16}}(\.failed)?\.json")
+_OF_A_CHECKPOINT = re.compile(rf"{re.escape(CHECKPOINTS)}[0-9a-f]{{16}}{re.escape(CHECKPOINT_SUFFIX)}")
+# Of a file that is read into memory to look for settings in it: 512 MiB, as of any picture.
+_MOST_PICTURE_BYTES = 2**29
+# The driver only looks at the first words of a checkpoint, and a large file is as good as a small.
+_MOST_CHECKPOINT_BYTES = 2**40
+_ABOUT_HEAD = 4096  # bytes of its description, of which the key is the second entry
+_KEY = re.compile(rb'\{"schema": [0-9]{1,9}, "key": "([^"\\]{0,128})"')
 
 
-def clean_output(manifest: Manifest, *, dry_run: bool) -> list[Path]:
-    """Delete, or with `dry_run` only list, pictures whose record names no pair of the manifest,
-    with their records.
+@dataclass(slots=True)
+class Cleaned:
+    """What goes, or went; and how many pairs that the manifest does not want were left, as other
+    manifests (or nobody knows who) made them."""
+
+    paths: list[Path] = field(default_factory=list)
+    others: int = 0
+
+
+def clean_output(manifest: Manifest, *, dry_run: bool) -> Cleaned:
+    """Delete, or with `dry_run` only list, pictures that only this manifest wanted, and that no
+    pair of it wants any more, with their records.
 
     A picture that was changed since it was written is somebody's work and stays. Raises Locked
     while a run is going on.
     """
     store = LocalStore(manifest.output)
-    wanted = {pair_id(job.output) for job in manifest.pairs}
+    search = _Search(store, {pair_id(job.output) for job in manifest.pairs}, _name_of(manifest))
     if dry_run:
-        return [store.path(name) for name in _unwanted(store, wanted)]
+        return Cleaned([store.path(name) for name in search.unwanted()], search.others)
     if not any(store.list(folder) for folder in (f"{STATE}/", RECORDS, CHECKPOINTS)):
-        return []  # no run was ever here, and none is to be locked out
+        return Cleaned()  # no run was ever here, and none is to be locked out
     with store.lock("clean"):
         store.remove_parts()
-        unwanted = list(_unwanted(store, wanted))
+        unwanted = list(search.unwanted())
         for name in unwanted:
-            store.delete(name)
+            with suppress(OSError, StylizeError):
+                store.delete(name)
             folder = posixpath.dirname(name)
             if folder and not name.startswith(f"{STATE}/"):
                 store.prune(folder)
-    return [store.path(name) for name in unwanted]
+    return Cleaned([store.path(name) for name in unwanted], search.others)
 
 
 def useless_checkpoints(store: Store, finished: Container[str], unfinished: Container[str]) -> list[str]:
@@ -69,8 +97,12 @@ def useless_checkpoints(store: Store, finished: Container[str], unfinished: Cont
     return useless
 
 
+def _name_of(manifest: Manifest) -> str:
+    return manifest_name(manifest.file, manifest.output)
+
+
 def _checkpoints(store: Store) -> list[Entry]:
-    return [entry for entry in store.list(CHECKPOINTS) if entry.name.endswith(CHECKPOINT_SUFFIX)]
+    return [entry for entry in store.list(CHECKPOINTS) if _OF_A_CHECKPOINT.fullmatch(entry.name)]
 
 
 def _pair_of(name: str) -> str:
@@ -79,44 +111,80 @@ def _pair_of(name: str) -> str:
 
 
 def _key_of(store: Store, checkpoint: str) -> str | None:
-    """The key that a checkpoint bears; None where it is damaged. Read without NumPy, which the
-    driver does not load: the entry "about" of batch/checkpoints is JSON behind the header of an
-    .npy file (numpy.lib.format, version 1.0)."""
+    """The key that a checkpoint bears; None where it is damaged, or not as batch/checkpoints writes
+    it. Read without NumPy, which the driver does not load: the entry "about" is JSON behind the
+    short header of an .npy file, and its second entry is the key."""
     try:
-        with store.open(checkpoint) as file, zipfile.ZipFile(file) as archive:
-            entry = archive.read("about.npy")
-        about = json.loads(entry[_NPY_HEAD + int.from_bytes(entry[_NPY_HEAD - 2 : _NPY_HEAD], "little") :])
-        return str(about["key"])
+        with (
+            store.open(checkpoint) as file,
+            open_archive(file, _MOST_CHECKPOINT_BYTES) as archive,
+            archive.open("about.npy") as entry,
+        ):
+            found = _KEY.search(entry.read(_ABOUT_HEAD))
+        return found[1].decode() if found else None
     except FileNotFoundError:
         raise
-    except (OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error):
+    except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error):
         return None
-
-
-def _standing(store: Store, pair: str) -> Record | None:
-    """The record of a pair whose picture stands as it was painted."""
-    record = read_record(store, f"{RECORDS}{pair}.json")
-    return record if record is not None and record.matches(store, record.outcome["output"]) else None
 
 
 def _painted_key(store: Store, pair: str) -> str:
     """The key of the picture that stands for a pair; empty where none stands as it was painted."""
-    record = _standing(store, pair)
-    return record.key if record is not None else ""
+    record = read_record(store, f"{RECORDS}{pair}.json")
+    if record is None or not _is_an_output(record) or not record.matches(store, record.outcome["output"]):
+        return ""
+    return record.key
 
 
-def _unwanted(store: Store, wanted: Container[str]) -> Iterator[str]:
-    """Names of what belongs to no pair in `wanted` (ids): each picture, then what is known of
-    it."""
-    files: dict[str, list[str]] = {}
-    for entry in store.list(RECORDS):
-        if entry.name != HASHES:
-            files.setdefault(_pair_of(entry.name), []).append(entry.name)
-    for pair, names in files.items():
-        ours = any(name.endswith(".json") for name in names)  # a record, or how it failed
-        if pair in wanted or not ours:
-            continue
-        if (record := _standing(store, pair)) is not None:
-            yield record.outcome["output"]
-        yield from names
-    yield from (entry.name for entry in _checkpoints(store) if _pair_of(entry.name) not in wanted)
+def _is_an_output(record: Record) -> bool:
+    """Can the name that a record bears be an output's?"""
+    return output_fault(record.outcome["output"]) is None
+
+
+class _Search:
+    """For what belongs to no pair in `wanted` (ids), and was made for the manifest of this name."""
+
+    def __init__(self, store: Store, wanted: Container[str], manifest: str) -> None:
+        self._store, self._wanted, self._manifest = store, wanted, manifest
+        self.others = 0
+
+    def unwanted(self) -> Iterator[str]:
+        """Names: each picture, then what is known of it."""
+        found = {_pair_of(entry.name) for entry in self._store.list(RECORDS) if _OF_A_RECORD.fullmatch(entry.name)}
+        for pair in sorted(found):
+            if pair not in self._wanted:
+                yield from self._of_pair(pair)
+        yield from self._useless_checkpoints(found)
+
+    def _of_pair(self, pair: str) -> Iterator[str]:
+        record = read_record(self._store, f"{RECORDS}{pair}.json")
+        failure = read_failure(self._store, f"{RECORDS}{pair}.failed.json")
+        makers = [*(record.manifests if record else ()), *([failure.manifest] if failure else ())]
+        if not makers or any(maker != self._manifest for maker in makers):
+            self.others += 1
+            return
+        output = (record.outcome if record else {}).get("output") or (failure.output if failure else "")
+        if pair_id(output) != pair:
+            return  # it was renamed, or is another's
+        if record is not None and _is_an_output(record) and self._proves(record):
+            yield output
+        names = (f"{RECORDS}{pair}.json", f"{RECORDS}{pair}.failed.json", f"{CHECKPOINTS}{pair}{CHECKPOINT_SUFFIX}")
+        yield from filter(self._store.exists, names)
+        yield from filter(self._store.exists, (thumbnail_name(output, which) for which in THUMBNAILS))
+
+    def _proves(self, record: Record) -> bool:
+        """Does the picture stand as it was painted, and does it say itself that it is this one?"""
+        output = record.outcome["output"]
+        try:
+            if self._store.sha256(output) != record.sha256:
+                return False
+            settings = settings_in(self._store.read(output, at_most=_MOST_PICTURE_BYTES))
+        except (OSError, StylizeError):
+            return False
+        return settings is not None and settings.get("key") == record.key
+
+    def _useless_checkpoints(self, known: Collection[str]) -> Iterator[str]:
+        """Old ones, and damaged ones of nobody."""
+        for name in useless_checkpoints(self._store, (), self._wanted):
+            if _pair_of(name) not in self._wanted and _pair_of(name) not in known:
+                yield name

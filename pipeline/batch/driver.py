@@ -7,6 +7,7 @@ import contextlib
 import datetime
 import secrets
 import time
+from dataclasses import replace
 from typing import Any
 
 from pipeline.batch.engines.local import LocalEngine
@@ -19,10 +20,11 @@ from pipeline.batch.results import Results
 from pipeline.batch.scheduler import Scheduler
 from pipeline.batch.selection import Selection
 from pipeline.batch.system.signals import Stop, stop_on_signals
-from pipeline.errors import DiskFull, OutputError, Stopped
+from pipeline.errors import DiskFull, OutputError, OutputRefused, Stopped
 from pipeline.job import Manifest
 from pipeline.store.disk import LocalStore
-from pipeline.store.records import State
+from pipeline.store.records import State, manifest_name
+from pipeline.store.store import Store
 
 # A part file is written in seconds; the other shards' live ones are younger than this, whatever
 # their machines' clocks say.
@@ -46,17 +48,17 @@ def run(
     """
     began = time.time()
     run_id = f"{datetime.datetime.now(datetime.UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
-    state = State(LocalStore(manifest.output))
+    state = State(LocalStore(manifest.output), manifest_name(manifest.file, manifest.output))
     with contextlib.ExitStack() as held:
         stopped = held.enter_context(stop_on_signals())
         waiting = _Waiting(observer, stopped)
         shard = selection.shard.suffix if selection.shard else None
         held.enter_context(state.store.lock(run_id, wait_seconds, shard, waiting))
         state.store.remove_parts(seconds_old=0.0 if shard is None else _SURELY_DEAD_SECONDS)
+        lacks = state.store.try_out()
         plan, scarce, trouble = _planned(manifest, state, selection, stopped)
         results = Results(manifest, state, observer, run_id)
-        if scarce:
-            results.warnings.append(scarce)
+        results.warnings += [*lacks, *state.strange(), *([scarce] if scarce else [])]
         scheduler = Scheduler(plan, results, engine, stopped, began)
         observer.planned(plan, scheduler.ahead() if trouble is None else None)
         for warning in results.warnings:
@@ -89,9 +91,23 @@ def _planned(
         wanted = (job for job in manifest.pairs if selection.takes(job.output))
         return Plan(pairs=tuple(PlannedPair(job=job, action="paint", reason="") for job in wanted)), None, trouble
     try:
-        return plan, look_for_room(plan, manifest.output), None
+        return _without_refused(plan, state.store), look_for_room(plan, manifest.output), None
     except DiskFull as full:
         return plan, None, full
+
+
+def _without_refused(plan: Plan, store: Store) -> Plan:
+    """The plan with those pairs as failures whose output's name the file system does not take: it
+    would say so after hours of painting."""
+    refused = store.refused_names(pair.job.output for pair in plan.pairs if pair.action == "paint")
+
+    def looked_at(pair: PlannedPair) -> PlannedPair:
+        if (why := refused.get(pair.job.output)) is None:
+            return pair
+        reason = f"the file system of the output folder does not take this name ({why}); change the output"
+        return replace(pair, action="fail", reason=reason, reason_class=OutputRefused.reason_class)
+
+    return Plan(pairs=tuple(map(looked_at, plan.pairs))) if refused else plan
 
 
 class _Waiting:

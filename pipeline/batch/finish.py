@@ -14,7 +14,7 @@ from pipeline.batch.run_metadata import run_metadata
 from pipeline.batch.scheduler import Scheduler
 from pipeline.batch.selection import Selection, Shard
 from pipeline.batch.system.hooks import run_hook
-from pipeline.errors import BadOutput, ExitCode, OutputError, weightiest
+from pipeline.errors import BadOutput, ExitCode, OutputError, StylizeError, weightiest
 from pipeline.report.data import build_report, report_stem
 from pipeline.report.history import append_history, read_history
 from pipeline.report.text import render_text
@@ -31,7 +31,7 @@ def finish(scheduler: Scheduler, *, began: float, command: tuple[str, ...], sele
     manifest, state = results.manifest, results.state
     if scheduler.stopped.by is not None:
         results.codes.append(ExitCode.SIGINT if scheduler.stopped.by == signal.SIGINT else ExitCode.SIGTERM)
-    with suppress(OutputError):  # it only saves time next night
+    with suppress(OutputError, BadOutput):  # it only saves time next night
         state.hashes.save(whole=selection.whole)
     _sweep_checkpoints(results)
     report = _report(scheduler, began, command, selection)
@@ -48,10 +48,12 @@ def _sweep_checkpoints(results: Results) -> None:
     over = {outcome.output: outcome.status in ("done", "up_to_date") for outcome in results.outcomes.values()}
     finished = {pair_id(output) for output, done in over.items() if done}
     unfinished = {pair_id(output) for output, done in over.items() if not done}
-    with suppress(OSError):
-        for name in useless_checkpoints(results.state.store, finished, unfinished):
-            results.state.store.delete(name)
-        results.state.store.prune(CHECKPOINTS)
+    store = results.state.store
+    with suppress(OSError, StylizeError):
+        for name in useless_checkpoints(store, finished, unfinished):
+            with suppress(OSError):
+                store.delete(name)
+        store.prune(CHECKPOINTS)
 
 
 def _write(report: dict[str, Any], results: Results, history: str) -> None:

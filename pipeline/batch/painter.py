@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.batch.backend import Backend
-from pipeline.batch.checkpoints import SAVE_SECONDS, CheckpointManager
+from pipeline.batch.checkpoints import SAVE_SECONDS, CheckpointManager, most_bytes
 from pipeline.batch.messages import (
     Command,
     Done,
@@ -32,7 +32,7 @@ from pipeline.batch.messages import (
     Saved,
 )
 from pipeline.batch.system.machine import peak_memory, processor, reset_peak_memory
-from pipeline.errors import ExitCode, OutOfMemory, OutputError, StylizeError
+from pipeline.errors import BadOutput, ExitCode, OutOfMemory, OutputError, StylizeError
 from pipeline.images.encode import encode_picture, format_for, thumbnail
 from pipeline.images.inspection import image_size
 from pipeline.job import Job, Painted
@@ -92,7 +92,7 @@ class Painter:
         sha256 = {path: opened.sha256 for path, opened in zip(job.inputs, pictures.all, strict=True)}
         key = pair_key(job, sha256.__getitem__, command.weights.sha256)
         environment = self._environment | {"tiles": in_words(schedule.tilings())}
-        checkpoints = self._checkpoints(command, key, environment, longer_side, tell)
+        checkpoints = self._checkpoints(command, key, environment, schedule, tell)
 
         def paint(resume: Progress | None) -> Generator[Read, None, Stylization | None]:
             painting = self._backend.paint(job, pictures, schedule, resume)
@@ -108,7 +108,7 @@ class Painter:
         yield Done(painted, notes=(*result.notes, *checkpoints.notes))
 
     def _checkpoints(
-        self, command: Command, key: str, environment: dict[str, Any], longer_side: int, tell: Tell
+        self, command: Command, key: str, environment: dict[str, Any], schedule: Schedule, tell: Tell
     ) -> CheckpointManager:
         def remember(message: Resumed | Saved) -> None:
             self.saved = message.position
@@ -120,9 +120,10 @@ class Painter:
             key=key,
             environment={**environment, **command.versions},
             steps=command.job.options.steps,
-            longer_side=longer_side,
+            longer_side=max(schedule.size),
             tell=remember,
             save_seconds=self._save_seconds,
+            at_most=most_bytes(schedule.size, command.job.options.history, command.job.options.steps),
         )
 
     def _read(
@@ -204,7 +205,7 @@ def _write(command: Command, pictures: Pictures, result: Stylization, painted: P
     )
     LocalStore(command.folder).write(job.output, data)
     # the picture stands; the record, which comes next, will meet the same trouble
-    with suppress(OutputError):
+    with suppress(OutputError, BadOutput):
         _write_thumbnails(command, pictures, result)
 
 

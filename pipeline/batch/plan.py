@@ -6,9 +6,10 @@ import functools
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, Literal
 
+from pipeline.batch.clashes import find_clashes
 from pipeline.batch.selection import Selection
 from pipeline.errors import BadImage, BadOutput, PairError
 from pipeline.images.inspection import inspect_image
@@ -19,7 +20,7 @@ from pipeline.options import LEFT_OUT
 from pipeline.printable import printable
 from pipeline.store.failures import Failure, Failures
 from pipeline.store.keys import KEY_SCHEMA, pair_key
-from pipeline.store.records import Record, State
+from pipeline.store.records import Record, State, painted_fields
 from pipeline.store.store import Store
 
 Action = Literal["paint", "keep", "fail", "quarantined"]
@@ -78,16 +79,22 @@ def make_plan(
     # a picture of a matrix stands in hundreds of pairs
     sha256 = functools.cache(state.hashes.sha256)
     failures = Failures(state.store)
+    clashes = find_clashes(manifest.pairs, state.store)
     pairs = []
     for job in ordered:
         check_cancelled()
-        pair = _planned(job, state, network, sha256, selection.force)
+        pair = _planned(job, state, network, sha256, selection.force, clashes.get(job.output))
         pairs.append(_held(pair, failures, manifest.run, retry=selection.retry_failed))
     return Plan(pairs=tuple(_limited(_longest_wanted_first(pairs, state.store), selection.limit)))
 
 
 def _planned(
-    job: Job, state: State, network: Callable[[str], NetworkWeights], sha256: Callable[[Path], str], force: bool
+    job: Job,
+    state: State,
+    network: Callable[[str], NetworkWeights],
+    sha256: Callable[[Path], str],
+    force: bool,
+    clash: str | None,
 ) -> PlannedPair:
     weights = network(job.options.weights)
     record = state.record(job.output)
@@ -102,24 +109,25 @@ def _planned(
     kept = record is not None and record.matches(state.store, job.output)
     adopted = None
     action: Action = "paint"
-    if in_the_way := _in_the_way(state.store, job.output):
-        action, reason = (
-            "fail",
-            f"{printable(in_the_way)} is no {'file' if in_the_way == picture else 'folder'}; {_MOVE}",
-        )
-    elif not picture.exists():
+    if in_the_way := state.store.in_the_way(job.output):
+        action, reason = "fail", f"{in_the_way}; {_MOVE}"
+    elif clash is not None:
+        action, reason = "fail", clash
+    elif not state.store.exists(job.output):
         reason = "not painted yet" if record is None else "its picture is gone"
     elif force:
         reason = "forced"
     elif record is not None and kept:
         action, reason = ("keep", "up to date") if record.key == key else ("paint", _difference(job, record))
-    elif (whole := _decodes(picture)) and (adopted := _settings_of(picture)).get("key") == key:
+    elif (whole := _decodes(picture)) and (found := _settings_of(picture)).get("key") == key:
         # and still is not what was recorded: a JPEG decodes whatever its middle holds
-        if _speaks_of(record, adopted):
+        if _speaks_of(record, found):
             action, reason = "fail", f"{printable(picture)} was changed since it was painted; {_MOVE_IT}"
-        else:
+        elif (adopted := painted_fields(found)) is not None:
             action, reason = "keep", "up to date"
-    elif adopted or _settings_of(picture) or (record is not None and not whole):
+        else:
+            reason = "its picture holds settings that were not written here"
+    elif _settings_of(picture) or (record is not None and not whole):
         reason = "its picture was changed" if whole else "its picture is damaged"
     else:  # nothing says that it is ours, and it may be somebody's work
         since = "was not made here" if record is None else "was changed since it was painted"
@@ -138,16 +146,6 @@ def _planned(
 
 _MOVE = "move what stands there, or change the output"
 _MOVE_IT = "move it, change the output, or use --force"
-
-
-def _in_the_way(store: Store, output: str) -> Path | None:
-    """What stands where the picture, or a folder above it, has to be, and is none."""
-    for above in PurePosixPath(output).parents[:-1]:
-        folder = store.path(str(above))
-        if os.path.lexists(folder) and not folder.is_dir():
-            return folder
-    picture = store.path(output)
-    return picture if os.path.lexists(picture) and not picture.is_file() else None
 
 
 def _held(pair: PlannedPair, failures: Failures, settings: RunSettings, *, retry: bool) -> PlannedPair:
@@ -228,7 +226,12 @@ def _same(before: Any, now: Any) -> bool:
 
 
 def _short(value: Any) -> str:
-    return ", ".join(f"{k}: {v:g}" for k, v in value.items()) if isinstance(value, dict) else str(value)
+    if isinstance(value, dict):  # layers; what a record holds may be anything
+        return ", ".join(f"{k}: {v:g}" if isinstance(v, int | float) else f"{k}: {v}" for k, v in value.items())
+    return str(value)[:_MOST_SHOWN]
+
+
+_MOST_SHOWN = 200  # characters of an option's value
 
 
 def _limited(pairs: Sequence[PlannedPair], limit: int | None) -> list[PlannedPair]:

@@ -14,7 +14,7 @@ from typing import Any
 from pipeline.batch.observer import Observer
 from pipeline.batch.plan import PlannedPair
 from pipeline.batch.system.machine import differences_between
-from pipeline.errors import ExitCode, StylizeError
+from pipeline.errors import BadOutput, ExitCode, StylizeError
 from pipeline.job import Job, Manifest, Outcome, Painted, ShownNames, Status, shown_name
 from pipeline.store.failures import Failure, Failures, circumstances
 from pipeline.store.layout import checkpoint_name, log_name
@@ -62,7 +62,7 @@ class Results:
         outcome.notes = [*notes, *_not_the_same_again(pair, outcome)]
         self._record(outcome)
         self._failures.forget(pair.job.output)
-        with suppress(OSError):
+        with suppress(OSError, StylizeError):
             self.state.store.delete(checkpoint_name(pair.job.output))
         return outcome
 
@@ -74,6 +74,9 @@ class Results:
         outcome = Outcome(**before | self._known(pair, "up_to_date"))
         if pair.adopted is not None:
             self._record(outcome)
+        elif pair.record is not None:
+            with suppress(OSError, StylizeError):  # it only keeps another manifest's clean from it
+                self.state.claim(pair.record)
         if pair.failure is not None:
             self._failures.forget(pair.job.output)
         return outcome
@@ -98,6 +101,7 @@ class Results:
                     reason=reason,
                     circumstances=circumstances(reason_class, self.manifest.run),
                     since=datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
+                    manifest=self.state.manifest,
                 )
             )
             known = {"failing_since": failure.since, "failed_runs": failure.runs}
@@ -160,7 +164,7 @@ class Results:
 
     def write_log(self, text: str) -> None:
         """Add to the run's log; a disk that takes no more loses it."""
-        with suppress(OSError):
+        with suppress(OSError, StylizeError):
             line = f"{text}\n".encode(errors="backslashreplace")
             self.state.store.append(log_name(self.run_id), line)
 
@@ -168,6 +172,8 @@ class Results:
         """Keep the record; without it the next run finds the key in the picture itself."""
         try:
             self.state.keep(outcome)
+        except BadOutput as error:  # somebody's folder in its place: no disk that takes nothing
+            self.warn(f"no record of {outcome.output} was kept: {error}")
         except (OSError, StylizeError) as error:
             self.warn(f"no record of {outcome.output} was kept: {error}")
             self.codes.append(ExitCode.ENVIRONMENT)

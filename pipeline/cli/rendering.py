@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -102,10 +103,11 @@ def _value(value: Any) -> str:
 
 
 def last_report_file(output: Path, suffix: str, shard: Shard | None = None) -> str:
-    """The text of OUTPUT/report.txt or report.json. Raises UsageError where no run has left one."""
+    """The text of OUTPUT/report.txt or report.json, which are plain ASCII; anything else in them
+    becomes question marks. Raises UsageError where no run has left one."""
     store, name = LocalStore(output), f"{report_stem(str(shard) if shard else None)}.{suffix}"
     try:
-        return store.read(name).decode()
+        return _shown_safely(store.read(name, at_most=_MOST_REPORT_BYTES))
     except OSError as error:
         raise UsageError(f"no report at {store.path(name)}: {error.strerror}; 'stylize run' writes it") from error
 
@@ -116,11 +118,25 @@ def status_text(output: Path) -> str:
     going_on = [f"a run is going on: {printable(holder)}" for holder in store.holders()]
     used = store.exists(LOCK)
     lines = going_on or ["no run is going on" if used else f"no run has used {printable(output)} yet"]
-    for report in (entry.name for entry in store.list("report") if entry.name.endswith(".txt")):
-        which = report.removeprefix("report").removesuffix(".txt").lstrip(".").replace("-", " ")
-        verdict = store.read(report).decode().splitlines()[0]
+    for match in filter(None, (_REPORT_TEXT.fullmatch(entry.name) for entry in store.list("report"))):
+        which = (match[1] or "").replace("-", " ")
+        try:
+            verdict = _shown_safely(store.read(match[0], at_most=_MOST_REPORT_BYTES)).split("\n")[0]
+        except OSError as error:
+            verdict = f"{match[0]} cannot be read: {error.strerror}"
         lines.append(f"last run{f' of shard {which}' if which else ''}: {printable(verdict)}")
     return "\n".join(lines)
+
+
+_REPORT_TEXT = re.compile(r"report(?:\.([0-9]{1,6}-of-[0-9]{1,6}))?\.txt")
+# A row of report.json has some 20 kB, mostly its trace; this is a night of 25,000 new pictures.
+_MOST_REPORT_BYTES = 2**29
+_PLAIN = bytes(byte if byte == 0x0A or 0x20 <= byte < 0x7F else ord("?") for byte in range(256))
+
+
+def _shown_safely(data: bytes) -> str:
+    """Reports as they can be sent to a terminal, whoever put them there."""
+    return data.translate(_PLAIN).decode("ascii")
 
 
 # ------------------------------------------------------------------------------------------ presets

@@ -161,6 +161,11 @@ def clean(manifest: Path, dry_run: bool) -> int:
     """Remove what earlier runs wrote and no pair of MANIFEST wants any more."""
     from pipeline.batch.clean import clean_output
 
-    for path in clean_output(load(manifest), dry_run=dry_run):
+    cleaned = clean_output(load(manifest), dry_run=dry_run)
+    for path in cleaned.paths:
         click.echo(f"{'would remove' if dry_run else 'removed'} {printable(path)}")
+    if cleaned.others:
+        from pipeline.report.quantities import count
+
+        click.echo(f"left: {count(cleaned.others, 'pair')} of other manifests, or of unknown ones", err=True)
     return ExitCode.OK

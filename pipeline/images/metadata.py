@@ -26,6 +26,7 @@ PNG_KEY = "stylize"
 # (XMP part 3, 1.1.3); the rest of the packet is under 1 kB, and each `&`, `<` or `>` grows when
 # escaped, which is counted.
 _MAX_JSON = 60_000
+_MOST_XMP = 6 * _MAX_JSON  # bytes, escaped
 
 _PACKET = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <x:xmpmeta xmlns:x="adobe:ns:meta/">
@@ -68,6 +69,20 @@ def read_metadata(path: str | os.PathLike[str]) -> dict[str, Any]:
     if not isinstance(settings, dict):
         raise BadImage(f"{source.shown} holds damaged settings (not a table of names); take another copy")
     return settings
+
+
+def settings_in(data: bytes) -> dict[str, Any] | None:
+    """The settings in the bytes of an output, found without opening it as a picture; None where
+    there are none. They stand in the open in all formats, and cannot prove more than that somebody
+    wrote them there."""
+    match = _SETTINGS_IN_XMP.search(data)
+    if match is None or len(match.group(1)) > _MOST_XMP:
+        return None
+    try:
+        settings = json.loads(unescape(match.group(1).decode("utf-8", "replace")))
+    except (ValueError, RecursionError):
+        return None
+    return settings if isinstance(settings, dict) else None
 
 
 def settings_json(settings: Mapping[str, Any]) -> str:

@@ -69,7 +69,7 @@ def retry_command(manifest: str, output: str, *, ascii_names: bool = False) -> s
 def failing(pair: Mapping[str, Any]) -> str:
     """`failing since Tue 24 Nov 2026, 22:00 (3 runs)`; nothing for a first failure."""
     since, runs = pair.get("failing_since"), pair.get("failed_runs") or 0
-    return f"failing since {moment(since)} ({runs} runs)" if since and runs > 1 else ""
+    return f"failing since {printable(moment(since))} ({runs} runs)" if since and runs > 1 else ""
 
 
 def _group(status: str, reason_class: str) -> Group:
@@ -96,6 +96,11 @@ _FAILURES = {
     "output": (
         "Output cannot be written under its name",
         "Something that was not made here stands there: move it, change the pair's output, or paint over it with --force.",
+    ),
+    "output_refused": (
+        "The file system does not take the output",
+        "The sentence beside each pair says why: mostly a character that this disk or share cannot have in a name;"
+        " change the pair's output.",
     ),
     "diverged": (
         "Descent diverged",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -19,6 +20,9 @@ log = logging.getLogger(__name__)
 
 # Per row; keeps a night on which everything fails from writing a line of megabytes.
 _FAILED_NAMES = 100
+_MOST_BYTES = 2**22  # of the end of a history; a usual row has some 700 bytes
+_MOST_WARNED = 3  # lines that are left out; more are counted
+_MOST = 1e18  # of whatever a row counts or measures
 _USUAL_AFTER = 3  # earlier runs with a speed; fewer do not say what is usual
 _SPEEDS = ("seconds_per_step", "seconds_per_step_and_megapixel")  # null where nothing was painted
 _BARS = "▁▂▃▄▅▆▇█"
@@ -64,24 +68,44 @@ def read_history(store: Store, name: str, last: int | None = 14) -> list[dict[st
     """Rows of the last runs, oldest first; all of them if `last` is None. A missing file is an
     empty history.
 
-    A line that is not whole (a crash while writing) is left out with a logged warning, and so is a
-    file that cannot be read: no report goes unwritten for the sake of its trend.
+    Only the end of a file of megabytes is read. A line that is not whole (a crash while writing) is
+    left out with a logged warning, and so is a file that cannot be read: no report goes unwritten
+    for the sake of its trend.
     """
     try:
-        lines = store.read(name).splitlines()
+        data = store.read_end(name, _MOST_BYTES)
     except FileNotFoundError:
         return []
     except OSError as error:
         log.warning("%s: the history cannot be read (%s)", store.path(name), error.strerror)
         return []
-    rows = []
-    for number, line in enumerate(lines, start=1):
-        row = _row(line)
-        if row is not None:
+    rows: list[dict[str, Any]] = []
+    left_out = 0
+    for line in _lines_from_the_end(data):
+        if last is not None and len(rows) >= last:
+            break
+        if (row := _row(line)) is not None:
             rows.append(row)
         elif line.strip():
-            log.warning("%s:%d: not a whole line of history, left out", store.path(name), number)
-    return rows if last is None else rows[max(len(rows) - last, 0) :]
+            left_out += 1
+            if left_out <= _MOST_WARNED:
+                log.warning("%s: not a whole line of history, left out: %s", store.path(name), _start(line))
+    if left_out > _MOST_WARNED:
+        log.warning("%s: %d such lines in all", store.path(name), left_out)
+    return rows[::-1]
+
+
+def _lines_from_the_end(data: bytes) -> Iterator[bytes]:
+    end = len(data)
+    while end > 0:
+        start = data.rfind(b"\n", 0, end) + 1
+        if start > 0 or len(data) < _MOST_BYTES:  # else it is the end of a longer line
+            yield data[start:end]
+        end = start - 1
+
+
+def _start(line: bytes) -> str:
+    return printable(line[:40].decode(errors="replace"))
 
 
 def render_history(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -146,14 +170,22 @@ def _row(line: bytes) -> dict[str, Any] | None:
     try:
         row = json.loads(line)
         datetime.fromisoformat(row["started"])
-        counted = all(isinstance(row["counts"][status], int) for status in STATUSES)
-        timed = isinstance(row["seconds"], int | float) and all(
-            isinstance(row.get(speed), int | float | None) for speed in _SPEEDS
+        counted = all(
+            isinstance(row["counts"][status], int) and _is_measure(row["counts"][status]) for status in STATUSES
         )
+        timed = _is_measure(row["seconds"]) and all(
+            row.get(speed) is None or _is_measure(row[speed]) for speed in _SPEEDS
+        )
+        timed = timed and isinstance(row["exit_code"], int) and _is_measure(row["exit_code"])
         named = isinstance(row.get("failed", []), list)
-    except (ValueError, TypeError, KeyError, RecursionError):
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
         return None
     return row if counted and timed and named and {"id", "exit_code", _SPEEDS[0]} <= row.keys() else None
+
+
+def _is_measure(value: Any) -> bool:
+    """A number that can be drawn and told."""
+    return isinstance(value, int | float) and math.isfinite(value) and 0 <= value <= _MOST
 
 
 def _megapixels(size: Sequence[int]) -> float:

@@ -33,7 +33,7 @@ def write_reports(
     from pipeline.report.html import render_html
 
     page = render_html(report, store=store, thumbnails=thumbnails, history=history)
-    store.write(f"{stem}.html", page.encode("utf-8"))
+    store.write(f"{stem}.html", page.encode("utf-8", "backslashreplace"))
 
 
 def _json_text(report: Mapping[str, Any]) -> str:

@@ -1,7 +1,8 @@
 """JSON files that vouch for themselves: one that was damaged, or edited by hand, counts as missing.
 
-The first line holds the SHA-256 of all that follows it, so that nobody who reads the content has to
-doubt its shape.
+The first line holds the SHA-256 of all that follows it. That is no signature: whoever may write to
+the output folder can make one (docs/security.md says why there is no key). So content is bounded
+here, and its shape is looked at by whoever reads it (store/shapes).
 """
 
 from __future__ import annotations
@@ -10,23 +11,41 @@ import hashlib
 import json
 from typing import Any
 
+from pipeline.errors import StylizeError
 from pipeline.store.store import Store
+
+# Of a record: the demo's have 9 kB, of which the trace is most. More of `meta` than fits here is
+# not worth a megabyte for each pair of a plan.
+MOST_BYTES = 2**18
+# Bytes for one list or table: what we write has far more, and what unpacks to more is not ours.
+_BYTES_OF_A_CONTAINER = 64
 
 
 def write_checksummed_json(store: Store, name: str, content: Any) -> None:
     """Write plain JSON values, whole or not at all. Raises as `Store.write_by` does."""
+    store.write(name, checksummed(content))
+
+
+def checksummed(content: Any) -> bytes:
+    """The bytes of such a file."""
     body = b' "content": ' + json.dumps(content).encode() + b"}\n"
-    store.write(name, _seal(body) + body)
+    return _seal(body) + body
 
 
-def read_checksummed_json(store: Store, name: str) -> Any:
-    """The content; None for a file that is missing, cannot be read, or is not as it was written."""
+def read_checksummed_json(store: Store, name: str, at_most: int = MOST_BYTES) -> Any:
+    """The content; None for a file that is missing, cannot be read, has more than `at_most` bytes,
+    or is not as it was written."""
     try:
-        data = store.read(name)
-    except OSError:
+        data = store.read(name, at_most=at_most)
+    except (OSError, StylizeError):
         return None
     body = data[data.find(b"\n") + 1 :]
-    return json.loads(data)["content"] if data == _seal(body) + body else None
+    if data != _seal(body) + body or body.count(b"[") + body.count(b"{") > at_most // _BYTES_OF_A_CONTAINER:
+        return None
+    try:
+        return json.loads(data)["content"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
 
 
 def _seal(body: bytes) -> bytes:

@@ -1,72 +1,104 @@
-"""An output folder on a local disk, and how a file is written there: whole or not at all.
+"""An output folder on a disk of this machine, or a network folder that looks like one.
 
-Temporary file in the same folder, fsync, rename, fsync of the folder: after a crash or a power cut
-at any instant, a final name holds either the old bytes or the new ones.
+All files are reached from an open handle of the folder, and no link below it is followed
+(store/beneath); what is written stands whole or not at all (store/whole).
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
-import functools
+import hashlib
 import os
 import stat
-import tempfile
 import time
-from collections.abc import Callable
-from pathlib import Path
-from typing import IO, BinaryIO
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path, PurePosixPath
+from typing import IO, BinaryIO, TypeVar
 
-from pipeline.errors import BadOutput, DiskFull, OutputError
-from pipeline.images.file_bytes import hash_file
-from pipeline.store.layout import STATE
+from pipeline.printable import printable
+from pipeline.store import trials
+from pipeline.store.beneath import LINK, Beneath, opened_folder, sync_file
+from pipeline.store.layout import STATE, log_name
 from pipeline.store.lock import holders, run_lock
 from pipeline.store.store import Entry, Fingerprint, Store, check_name
+from pipeline.store.whole import PASSING, failure_to_write, is_part, part_name, put
 
-PART_PREFIX = ".pipeline-"
-PART_SUFFIX = ".part"
 _AGAIN_SECONDS = 1.0  # chosen: what a network folder needs to come back, and nothing beside a pair
-_TROUBLE_OF_ONE_NAME = (errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTEMPTY)
+_MOST_AGAIN = 20  # second tries of one store: a disk that has died is not waited for all night
+_HASH_BLOCK = 2**20
+# A picture of 110 million pixels in 16 bits with alpha is 880 MB, uncompressed.
+_MOST_HASHED = 2**30
+_MOST_COPIED = 2**26  # of a history of twenty years of nights; a line has about a kilobyte
+_DEEPEST = 64  # folders in folders; a name of an output has at most 2000 bytes, and no use for so many
+
+Got = TypeVar("Got")
 
 
 class LocalStore(Store):
     """The files of `folder`, which is made with the first of them.
 
     What is written is on the disk before its name is, and its name, with every folder that was made
-    for it, before the writer returns. Links are followed.
+    for it, before the writer returns. `folder` itself may lie behind links.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._files = Beneath(folder)
+        self._again = _MOST_AGAIN
+        self._locked: Callable[[], object] = lambda: None
 
     def path(self, name: str) -> Path:
-        """The file itself."""
+        """The file itself, to be named to a person; whoever opens it follows links."""
         return self.folder / check_name(name)
 
     def open(self, name: str) -> BinaryIO:
         """The file itself, open to read."""
-        return open(self.path(name), "rb")
+        return os.fdopen(self._twice(lambda: self._files.open(name)), "rb")
+
+    def read(self, name: str, *, at_most: int | None = None) -> bytes:
+        """At the second try, where a network folder fails in passing."""
+        return self._twice(lambda: Store.read(self, name, at_most=at_most))
 
     def write_by(self, name: str, write: Callable[[IO[bytes]], object]) -> None:
-        """By `write_whole_by`."""
-        write_whole_by(self.path(name), write)
+        """By `whole.put`; after an input/output error all is written once more, to a new file: of
+        the old one fsync would say that it is well (fsync(2))."""
+        check_name(name)
+        self.check_in_place()
+
+        def whole() -> None:
+            with self._files.parent(name, make=True) as (at, last):
+                put(at, last, write)
+
+        try:
+            self._twice(whole)
+        except OSError as error:
+            odd = error.errno in (*PASSING, errno.EACCES, errno.EPERM)
+            alone = odd and not name.startswith(f"{STATE}/") and self._takes_others()
+            raise failure_to_write(self.path(name), error, alone=alone) from error
 
     def append(self, name: str, line: bytes) -> None:
-        """In one call of the system, to the end of what others may be adding to as well."""
-        path = self.path(name)
-        _make_folder(path.parent)
-        descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        """In one call of the system, to the end of what others may be adding to as well. A file
+        that has another name somewhere (a hard link) is copied first: nothing else is to grow."""
+        self.check_in_place()
+        self._own(name)
+        descriptor = self._files.open(name, os.O_RDWR | os.O_APPEND | os.O_CREAT, make=True)
         with os.fdopen(descriptor, "ab", buffering=0) as file:
             file.write(line if _ends_cleanly(descriptor) else b"\n" + line)
-            os.fsync(descriptor)
+            sync_file(descriptor)
+
+    def open_to_append(self, name: str) -> BinaryIO:
+        """A file that others, who know no store, may add to."""
+        self._own(name)
+        return os.fdopen(self._files.open(name, os.O_WRONLY | os.O_APPEND | os.O_CREAT, make=True), "ab")
 
     def list(self, prefix: str) -> tuple[Entry, ...]:
-        """Regular files, and links to them."""
+        """Regular files only."""
         check_name(f"{prefix}*")  # whatever ends it
         folder, slash, start = prefix.rpartition("/")
         try:
-            names = sorted(os.listdir(self.folder / folder))
-        except (FileNotFoundError, NotADirectoryError, PermissionError):
+            names = sorted(self._twice(lambda: self._files.names(folder)))
+        except OSError:
             return ()
         found = []
         for name in (f"{folder}{slash}{name}" for name in names if name.startswith(start)):
@@ -76,129 +108,180 @@ class LocalStore(Store):
 
     def fingerprint(self, name: str) -> Fingerprint:
         """From one call of the system; FileNotFoundError also for what is no regular file."""
-        status = self.path(name).stat()
+        status = self._twice(lambda: self._files.status(name))
         if not stat.S_ISREG(status.st_mode):
             raise FileNotFoundError(errno.ENOENT, "not a regular file", name)
         return _fingerprint(status)
 
     def sha256(self, name: str) -> str:
-        """By `hash_file`."""
-        return hash_file(self.path(name))
+        """Of at most as many bytes as a picture can have."""
+        return self._twice(lambda: self._sha256(name))
+
+    def in_the_way(self, name: str) -> str | None:
+        """By what lstat(2) says of each part of the name."""
+        parts = PurePosixPath(check_name(name))
+        for part in [*reversed(parts.parents[:-1]), parts]:
+            try:
+                kind = self._files.status(str(part)).st_mode
+            except OSError:
+                return None
+            shown = printable(self.path(str(part)))
+            if stat.S_ISLNK(kind):
+                return f"{shown}: {LINK}"
+            if part == parts and not stat.S_ISREG(kind):
+                return f"{shown} is no file"
+            if part != parts and not stat.S_ISDIR(kind):
+                return f"{shown} is no folder"
+        return None
+
+    def identity(self, name: str) -> tuple[int, int] | None:
+        """Device and inode."""
+        try:
+            status = self._files.status(name)
+        except OSError:
+            return None
+        return status.st_dev, status.st_ino
 
     def delete(self, name: str) -> None:
-        """Its folder stays."""
-        self.path(name).unlink(missing_ok=True)
+        """Its folder stays; of a link, the link goes."""
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError), self._files.parent(name) as (at, last):
+            os.unlink(last, dir_fd=at)
 
     def prune(self, folder: str) -> None:
         """Unless something is in it."""
-        with contextlib.suppress(OSError):
-            self.path(folder.rstrip("/")).rmdir()
+        with contextlib.suppress(OSError), self._files.parent(folder.rstrip("/")) as (at, last):
+            os.rmdir(last, dir_fd=at)
 
     def remove_parts(self, seconds_old: float = 0.0) -> None:
         """In all folders, but behind no link."""
-        newest = time.time() - seconds_old
-        for folder, folders, names in os.walk(self.folder):
-            folders[:] = [name for name in folders if not os.path.islink(os.path.join(folder, name))]
-            for name in names:
-                if name.startswith(PART_PREFIX) and name.endswith(PART_SUFFIX):
-                    part = os.path.join(folder, name)
-                    with contextlib.suppress(OSError):
-                        if os.stat(part).st_mtime <= newest or not seconds_old:
-                            os.unlink(part)
+        newest = time.time() - seconds_old if seconds_old else None
+        with contextlib.suppress(OSError):
+            _remove_parts(self._files.handle(), newest, _DEEPEST)
 
+    @contextlib.contextmanager
     def lock(
         self,
         run_id: str,
         wait_seconds: float = 0.0,
         shard: str | None = None,
         waiting: Callable[[str], object] = lambda holder: None,
-    ) -> contextlib.AbstractContextManager[None]:
+    ) -> Iterator[None]:
         """The kernel's, on files of this folder (store/lock)."""
-        return run_lock(self.path(STATE), run_id, wait_seconds, shard, waiting)
+        with run_lock(self._files, run_id, wait_seconds, shard, waiting) as still_held:
+            self._locked = still_held
+            try:
+                yield
+            finally:
+                self._locked = lambda: None
 
     def holders(self) -> tuple[str, ...]:
         """By the kernel's locks."""
-        return tuple(holders(self.path(STATE)))
+        return tuple(holders(self._files))
+
+    def check_in_place(self) -> None:
+        """Looks at the folder, and at the lock where it is held."""
+        self._files.check_in_place()
+        self._locked()
+
+    def try_out(self) -> tuple[str, ...]:
+        """By writing, naming and syncing small files (store/trials)."""
+        return tuple(trials.try_out(self._files))
+
+    def refused_names(self, names: Iterable[str]) -> dict[str, str]:
+        """By files of those names that are made and removed below `.pipeline` (store/trials)."""
+        return trials.refused_names(self._files, names)
+
+    def _sha256(self, name: str) -> str:
+        digest, left = hashlib.sha256(), _MOST_HASHED
+        with os.fdopen(self._files.open(name), "rb") as file:
+            before = os.fstat(file.fileno())
+            while block := file.read(_HASH_BLOCK):
+                digest.update(block)
+                left -= len(block)
+                if left < 0:
+                    raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), name)
+            if _fingerprint(os.fstat(file.fileno())) != _fingerprint(before):
+                raise OSError(errno.EIO, "changed while it was being read", name)
+        return digest.hexdigest()
+
+    def _own(self, name: str) -> None:
+        """Have a file that is added to in place be known under this name alone."""
+        try:
+            status = self._files.status(name)
+        except OSError:
+            return  # missing, mostly; opening it says what it is
+        if status.st_nlink == 1 or not stat.S_ISREG(status.st_mode):
+            return
+        if status.st_size > _MOST_COPIED:
+            raise OSError(errno.EMLINK, "it has another name elsewhere (a hard link)", name)
+        with self.open(name) as old, self._files.parent(name) as (at, last):
+            put(at, last, lambda new: _copy(old, new))
+
+    def _takes_others(self) -> bool:
+        """Can a small file be written at the top?"""
+        try:
+            at, name = self._files.handle(), part_name()
+            put(at, name, lambda file: file.write(b"\n"))
+            os.unlink(name, dir_fd=at)
+        except OSError:
+            return False
+        return True
+
+    def _twice(self, call: Callable[[], Got]) -> Got:
+        """What `call` gives, at its second try where the disk or the network fails in passing."""
+        try:
+            return call()
+        except OSError as error:
+            if error.errno not in PASSING or self._again <= 0:
+                raise
+            self._again -= 1
+            time.sleep(_AGAIN_SECONDS)
+            if error.errno == errno.ESTALE:
+                self._files.reopen()
+            return call()
+
+
+def open_log(path: Path) -> BinaryIO:
+    """A run's log (`layout.log_name`, below its output folder), to be added to by processes that
+    know no store. Raises OSError and OutputError."""
+    depth = log_name("").count("/") + 1
+    return LocalStore(Path(*path.parts[:-depth])).open_to_append("/".join(path.parts[-depth:]))
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Put `data` under `path`; for the rest see `write_whole_by`."""
-    write_whole_by(path, lambda file: file.write(data))
-
-
-def write_whole_by(path: Path, write: Callable[[IO[bytes]], object]) -> None:
-    """Put what `write` writes under `path`, making folders as needed; mode 0666 less the umask, as
-    other programs write files.
-
-    After an input/output error (a network folder's hiccup, a cable's) all is written once more, to
-    a new file: of the old one fsync would say that it is well (fsync(2)). Raises BadOutput where
-    only this name is the trouble (a folder stands there), OutputError where nothing can be written
-    (permissions), DiskFull among them. All name the file.
-    """
+    """Put `data` under a path that the user gave, where links are followed, making folders as
+    needed. Raises as `Store.write` does."""
     try:
-        try:
-            _make_folder(path.parent)
-            _write_whole(path, write)
-        except OSError as error:
-            if error.errno != errno.EIO:
-                raise
-            time.sleep(_AGAIN_SECONDS)
-            _make_folder(path.parent)
-            _write_whole(path, write)
+        os.makedirs(path.parent, exist_ok=True)
+        folder = Beneath(path.parent)  # as long as it lives its handle is open
+        put(folder.handle(), path.name, lambda file: file.write(data))
     except OSError as error:
-        if error.errno in _TROUBLE_OF_ONE_NAME:
-            raise BadOutput(
-                f"cannot write {path}: {error.strerror}; move what stands there, or change the output"
-            ) from error
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise DiskFull(f"cannot write {path}: the disk is full; nothing was left behind") from error
-        raise OutputError(f"cannot write {path}: {error.strerror}; nothing was left behind") from error
+        raise failure_to_write(path, error, alone=False) from error
 
 
-def _write_whole(path: Path, write: Callable[[IO[bytes]], object]) -> None:
-    descriptor, part = tempfile.mkstemp(prefix=PART_PREFIX, suffix=PART_SUFFIX, dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            write(file)
-            file.flush()
-            os.fchmod(file.fileno(), 0o666 & ~_umask())
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    except BaseException:
+def _remove_parts(at: int, newest: float | None, deepest: int) -> None:
+    """Remove what `is_part` from an open folder and those in it, if last written before `newest`
+    (seconds since the epoch)."""
+    with os.scandir(at) as entries:
+        found = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
+    for name, is_folder in found:
         with contextlib.suppress(OSError):
-            os.unlink(part)
-        raise
-    _sync_folder(path.parent)
+            young = is_part(name) and newest is not None and os.lstat(name, dir_fd=at).st_mtime > newest
+            if is_folder and deepest and not young:
+                with opened_folder(at, name) as inside:
+                    if is_part(name):
+                        trials.remove_empty_files(inside)
+                    else:
+                        _remove_parts(inside, newest, deepest - 1)
+                if is_part(name):
+                    os.rmdir(name, dir_fd=at)
+            elif is_part(name) and not young:
+                os.unlink(name, dir_fd=at)
 
 
-def _make_folder(folder: Path) -> None:
-    """Make a folder and those above it, each on the disk before anything is put into it."""
-    if folder.exists():
-        return
-    _make_folder(folder.parent)
-    folder.mkdir(exist_ok=True)  # another worker may be as fast
-    try:
-        _sync_folder(folder.parent)
-    except OSError:
-        with contextlib.suppress(OSError):
-            folder.rmdir()  # so that a second try does not take its name for safe
-        raise
-
-
-def _sync_folder(folder: Path) -> None:
-    """Have the names in a folder on the disk."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-@functools.cache  # another thread may be writing a checkpoint; and nobody changes it
-def _umask() -> int:
-    mask = os.umask(0)  # there is no way to read it without setting it
-    os.umask(mask)
-    return mask
+def _copy(old: IO[bytes], new: IO[bytes]) -> None:
+    while block := old.read(_HASH_BLOCK):
+        new.write(block)
 
 
 def _fingerprint(status: os.stat_result) -> Fingerprint:

@@ -9,10 +9,11 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 
-from pipeline.errors import BadOutput, OutputError
+from pipeline.errors import BadOutput, OutputError, StylizeError
 from pipeline.job import RunSettings
 from pipeline.store.checksummed_json import read_checksummed_json, write_checksummed_json
 from pipeline.store.layout import failure_name
+from pipeline.store.shapes import fitting
 from pipeline.store.store import Store
 from pipeline.versions import version
 
@@ -38,6 +39,7 @@ class Failure:
     circumstances: str
     since: str
     runs: int = 1
+    manifest: str = ""  # of the last of these runs (`records.manifest_name`)
 
     def is_like(self, other: Failure) -> bool:
         """Does the same pair fail in the same way under the same circumstances?"""
@@ -73,11 +75,8 @@ class Failures:
 
     def of(self, output: str) -> Failure | None:
         """How the pair failed last, or None; what cannot be read counts as none."""
-        fields = read_checksummed_json(self._store, failure_name(output))
-        try:
-            return Failure(**fields) if fields is not None else None
-        except TypeError:  # another version's
-            return None
+        failure = read_failure(self._store, failure_name(output))
+        return failure if failure is not None and failure.output == output else None
 
     def note(self, failure: Failure) -> Failure:
         """Keep a failure, counted on where it is like the last one; returns what is now known.
@@ -86,11 +85,21 @@ class Failures:
         """
         if (last := self.of(failure.output)) is not None and last.is_like(failure):
             failure = replace(failure, since=last.since, runs=last.runs + 1)
-        with suppress(OutputError):
+        with suppress(OutputError, BadOutput):
             write_checksummed_json(self._store, failure_name(failure.output), asdict(failure))
         return failure
 
     def forget(self, output: str) -> None:
         """The pair is painted."""
-        with suppress(OSError):
+        with suppress(OSError, StylizeError):
             self._store.delete(failure_name(output))
+
+
+def read_failure(store: Store, name: str) -> Failure | None:
+    """The failure in a file; None where there is none, or it was damaged, or is not as we write
+    them."""
+    fields = fitting(Failure, read_checksummed_json(store, name))
+    try:
+        return Failure(**fields) if fields is not None else None
+    except TypeError:  # something is missing
+        return None

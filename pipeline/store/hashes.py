@@ -9,13 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.images.file_bytes import hash_file
-from pipeline.store.checksummed_json import read_checksummed_json, write_checksummed_json
+from pipeline.store.checksummed_json import checksummed, read_checksummed_json
 from pipeline.store.layout import HASHES
+from pipeline.store.shapes import fits
 from pipeline.store.store import Store
 
 # A file changed within this time of being hashed may change again without a new time stamp (file
 # systems round them).
 _RACY_NS = 2_000_000_000
+# 80,000 entries of some 200 bytes; of more pictures only a part is remembered.
+_MOST_BYTES = 2**24
 
 
 class HashTable:
@@ -34,7 +37,7 @@ class HashTable:
         with contextlib.suppress(OSError):
             stamp = self._stamp(os.stat(name))
             entry = self._used.get(name) or self._table().get(name)
-            if entry and entry[:-1] == stamp:
+            if entry and entry[:-1] == stamp and isinstance(entry[-1], str):
                 self._used[name] = entry
                 return str(entry[-1])
         digest = hash_file(path)
@@ -48,11 +51,14 @@ class HashTable:
         more fall away; a run over a part keeps them. Without news, nothing is written."""
         entries = self._used if whole else self._table() | self._used
         if entries != self._table():
-            write_checksummed_json(self._store, HASHES, entries)
+            while len(data := checksummed(entries)) > _MOST_BYTES:
+                entries = dict(list(entries.items())[: len(entries) // 2])
+            self._store.write(HASHES, data)
 
     def _table(self) -> dict[str, list[Any]]:
         if self._known is None:
-            self._known = read_checksummed_json(self._store, HASHES) or {}
+            table = read_checksummed_json(self._store, HASHES, _MOST_BYTES)
+            self._known = table if fits(table, dict[str, list[int | str]]) else {}
         return self._known
 
     @staticmethod

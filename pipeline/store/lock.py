@@ -4,94 +4,148 @@ The lock is the kernel's (flock) on an open file, so it vanishes with its holder
 the text inside only tells a person who holds it. A whole run holds OUTPUT/.pipeline/lock for
 itself. A run over shard 2 of 3 holds that file together with other shards, and lock-2-of-3 for
 itself; shards of another count would overlap with it and are refused.
+
+Everybody who may read these files can lock them, and so hold up whoever shares the folder with him;
+what they hold can be anybody's words.
 """
 
 from __future__ import annotations
 
 import contextlib
 import datetime
+import errno
 import fcntl
 import json
 import os
+import re
 import socket
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 from pipeline.errors import Locked, OutputError
+from pipeline.printable import printable
+from pipeline.store.beneath import Beneath, owner_of
+from pipeline.store.layout import LOCK, STATE
+from pipeline.store.trials import cannot_write
 
 # How often a waiting run looks again; short beside any pair, long beside the look.
 _RETRY_SECONDS = 0.2
+_SHARD = re.compile(r"lock-[0-9]{1,6}-of-[0-9]{1,6}")
+_MOST_BYTES = 4096  # of the text; ours has some two hundred
+_MOST_SHOWN = 64  # characters of each of its entries
+
+Held = dict[str, int]
+"""Descriptors of the files that are locked, by name."""
 
 
 @contextlib.contextmanager
 def run_lock(
-    state: Path,
+    files: Beneath,
     run_id: str,
     wait_seconds: float = 0.0,
     shard: str | None = None,
     waiting: Callable[[str], object] = lambda holder: None,
-) -> Iterator[None]:
-    """Hold the lock of an output's state folder (OUTPUT/.pipeline, made if missing), or of its part
-    `shard`; for the rest see `Store.lock`."""
+) -> Iterator[Callable[[], None]]:
+    """Hold the lock of an output folder, or of its part `shard`; for the rest see `Store.lock`.
+    Yields what raises OutputError where the lock is not there any more."""
     until = time.monotonic() + wait_seconds
-    with contextlib.ExitStack() as held:
+    with contextlib.ExitStack() as stack:
+        held: Held = {}
         tries = 0
-        while holder := _take(state, shard, held):
-            held.close()  # what was taken of it; another shard may have the other half
+        while holder := _take(files, shard, held, stack):
+            stack.close()  # what was taken of it; another shard may have the other half
+            held.clear()
             tries += 1
             # Twice at least: `status` takes the lock for an instant to see whether it is free.
             if tries > 1 and time.monotonic() >= until:
-                raise Locked(f"another run holds {state.parent}: {holder}; wait for it, or use --wait")
+                raise Locked(f"another run holds {printable(files.path)}: {holder}; wait for it, or use --wait")
             if wait_seconds:
                 waiting(holder)
             time.sleep(_RETRY_SECONDS)
-        _sign(state / _name(shard), run_id)
-        yield
+        _sign(held[_name(shard)], run_id)
+        yield lambda: _check_held(files, held)
 
 
-def holders(state: Path) -> list[str]:
+def holders(files: Beneath) -> list[str]:
     """Who holds the output at this moment, in words: nobody, one run, or one run per shard."""
-    return [_holder(path) for path in (state / "lock", *_shard_locks(state)) if _is_held(path)]
+    return [_holder(files, name) for name in (LOCK, *_shard_locks(files)) if _is_held(files, name)]
 
 
-def _take(state: Path, shard: str | None, held: contextlib.ExitStack) -> str | None:
-    """Take all that is needed, to be given back with `held`; or say who is in the way."""
-    if not _lock(state / "lock", fcntl.LOCK_EX if shard is None else fcntl.LOCK_SH, held):
-        return next(iter(holders(state)), None) or _holder(state / "lock")
+def _take(files: Beneath, shard: str | None, held: Held, stack: contextlib.ExitStack) -> str | None:
+    """Take all that is needed, to be given back with `stack`; or say who is in the way."""
+    if not _lock(files, LOCK, fcntl.LOCK_EX if shard is None else fcntl.LOCK_SH, held, stack):
+        return next(iter(holders(files)), None) or _holder(files, LOCK)
     if shard is None:
         return None
-    own = state / _name(shard)
-    if not _lock(own, fcntl.LOCK_EX, held):
-        return _holder(own)
+    own = _name(shard)
+    if not _lock(files, own, fcntl.LOCK_EX, held, stack):
+        return _holder(files, own)
     division = shard[shard.index("-of-") :]
-    others = (path for path in _shard_locks(state) if not path.name.endswith(division))
-    return next((f"{_holder(path)}, which divides it otherwise" for path in others if _is_held(path)), None)
+    others = (name for name in _shard_locks(files) if not name.endswith(division))
+    return next(
+        (f"{_holder(files, name)}, which divides it otherwise" for name in others if _is_held(files, name)), None
+    )
 
 
-def _lock(path: Path, kind: int, held: contextlib.ExitStack) -> bool:
-    """Lock a file, made if missing, until `held` is closed; whether that succeeded."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-    except OSError as error:
-        raise OutputError(f"cannot write to the output folder {path.parent.parent}: {error.strerror}") from error
-    held.callback(os.close, descriptor)  # and with it the lock
+def _lock(files: Beneath, name: str, kind: int, held: Held, stack: contextlib.ExitStack) -> bool:
+    """Lock a file, made if missing, until `stack` is closed; whether that succeeded."""
+    descriptor = _open(files, name)
+    stack.callback(os.close, descriptor)  # and with it the lock
     try:
         fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     except OSError as error:  # a file system without locks
         raise OutputError(
-            f"cannot lock {path.parent.parent}: {error.strerror}; use a folder on a local disk"
+            f"cannot lock {printable(files.path)}: {error.strerror}; use a folder on a local disk"
         ) from error
-    return True
+    held[name] = descriptor
+    return _is_at(files, name, descriptor)  # nobody put another in its place before we had it
 
 
-def _is_held(path: Path) -> bool:
+def _open(files: Beneath, name: str) -> int:
+    path = files.path / name
+    try:
+        return files.open(name, os.O_RDWR | os.O_CREAT, make=True)
+    except OSError as error:
+        try:
+            owned = owner_of(path) if files.status(name) else ""
+        except OSError:  # it is the folder that cannot be written
+            if error.errno in (errno.ELOOP, errno.ENOTDIR):
+                path = files.path / STATE
+                raise OutputError(f"cannot use {printable(path)}: {error.strerror}; move it away") from error
+            raise cannot_write(files, error) from error
+        raise OutputError(
+            f"cannot open the lock file {printable(path)}: {error.strerror}{owned};"
+            " have it made writable, or delete it while no run is going on"
+        ) from error
+
+
+def _check_held(files: Beneath, held: Held) -> None:
+    for name, descriptor in held.items():
+        if not _is_at(files, name, descriptor):
+            raise OutputError(
+                f"the lock file {printable(files.path / name)} was replaced or removed while the run was going on;"
+                " nothing more is written, as another run may have begun"
+            )
+
+
+def _is_at(files: Beneath, name: str, descriptor: int) -> bool:
+    """Does this open file still stand under its name?"""
+    mine = os.fstat(descriptor)
+    try:
+        there = files.status(name)
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        return error.errno not in (errno.ELOOP, errno.ENOTDIR)
+    return (there.st_dev, there.st_ino) == (mine.st_dev, mine.st_ino)
+
+
+def _is_held(files: Beneath, name: str) -> bool:
     """Does somebody hold this file for himself? Found out by taking it for an instant."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = files.open(name)
     except OSError:
         return False
     try:
@@ -105,16 +159,23 @@ def _is_held(path: Path) -> bool:
     return False
 
 
-def _shard_locks(state: Path) -> list[Path]:
-    return sorted(state.glob("lock-*-of-*"))
+def _shard_locks(files: Beneath) -> list[str]:
+    try:
+        names = sorted(files.names(STATE))
+    except OSError:
+        return []
+    return [f"{STATE}/{name}" for name in names if _SHARD.fullmatch(name)]
 
 
 def _name(shard: str | None) -> str:
-    return "lock" if shard is None else f"lock-{shard}"
+    return LOCK if shard is None else f"{LOCK}-{shard}"
 
 
-def _sign(path: Path, run_id: str) -> None:
-    """Say in the lock's file who holds it."""
+def _sign(descriptor: int, run_id: str) -> None:
+    """Say in the lock's file who holds it; by the descriptor that holds it, as on a share (CIFS) no
+    other may write. A file that has another name elsewhere (a hard link) is not written to."""
+    if os.fstat(descriptor).st_nlink != 1:
+        return
     holder = {
         "pid": os.getpid(),
         "host": socket.gethostname(),
@@ -122,12 +183,15 @@ def _sign(path: Path, run_id: str) -> None:
         "run": run_id,
     }
     with contextlib.suppress(OSError):  # a full disk: the lock holds without its text
-        path.write_text(json.dumps(holder))
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, json.dumps(holder).encode(), 0)
 
 
-def _holder(path: Path) -> str:
+def _holder(files: Beneath, name: str) -> str:
     try:
-        holder = json.loads(path.read_bytes())
-        return f"process {holder['pid']} on {holder['host']}, started {holder['started']} (run {holder['run']})"
-    except (OSError, ValueError, KeyError, TypeError):
+        with os.fdopen(files.open(name), "rb") as file:
+            holder = json.loads(file.read(_MOST_BYTES))
+        said = {key: printable(str(holder[key]))[:_MOST_SHOWN] for key in ("pid", "host", "started", "run")}
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return "a process that has not yet said who it is"
+    return f"process {said['pid']} on {said['host']}, started {said['started']} (run {said['run']})"

@@ -2,42 +2,66 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
-from pipeline.errors import PairError
-from pipeline.job import Outcome
-from pipeline.store.checksummed_json import read_checksummed_json, write_checksummed_json
+from pipeline.errors import PairError, StylizeError
+from pipeline.job import Outcome, Painted
+from pipeline.printable import printable
+from pipeline.store.checksummed_json import MOST_BYTES, checksummed, read_checksummed_json
 from pipeline.store.hashes import HashTable
 from pipeline.store.keys import KEY_SCHEMA
 from pipeline.store.layout import RECORDS, record_name, thumbnail_name
+from pipeline.store.shapes import fitting
 from pipeline.store.store import Fingerprint, Store
 
 _RECORD = re.compile(re.escape(RECORDS) + r"[0-9a-f]{16}\.json")  # named by `pair_id`
 # Readings of a trace: enough for the report's curve; the run's own report has all of them.
 _TRACE_KEPT = 60
 THUMBNAILS = ("content", "style", "result")
+# Manifests of one folder that want one output; of more the first are forgotten.
+_MOST_MANIFESTS = 20
+_MOST_TOLD = 3  # records that are none; more are counted
 
 
 class State:
-    """What is known from earlier runs of the pairs of an output folder."""
+    """What is known from earlier runs of the pairs of an output folder. `manifest` is whose runs
+    these are (`manifest_name`)."""
 
-    def __init__(self, store: Store) -> None:
-        self.store = store
+    def __init__(self, store: Store, manifest: str = "") -> None:
+        self.store, self.manifest = store, manifest
         self.hashes = HashTable(store)
+        self._strange: list[str] = []
 
     def record(self, output: str) -> Record | None:
         """What is known of a pair, or None, also where the record cannot be read."""
-        return read_record(self.store, record_name(output))
+        name = record_name(output)
+        record = read_record(self.store, name)
+        if record is not None and record.outcome["output"] == output:
+            return record
+        if self.store.identity(name) is not None:
+            self._strange.append(name)
+        return None
+
+    def strange(self) -> list[str]:
+        """What stands where records of this plan should, and was not used, in sentences."""
+        told = [
+            f"{printable(self.store.path(name))} is no record as they are written here; not used"
+            for name in self._strange[:_MOST_TOLD]
+        ]
+        more = len(self._strange) - len(told)
+        return [*told, *([f"... and {more} more such records"] if more else [])]
 
     def recent(self, most: int = 40) -> list[Mapping[str, Any]]:
         """How the pairs went that were painted last, by any manifest: rows as in report.json,
         oldest first."""
         try:
             entries = [entry for entry in self.store.list(RECORDS) if _RECORD.fullmatch(entry.name)]
-        except OSError:
+        except (OSError, StylizeError):
             return []
         newest = sorted(entries, key=lambda entry: entry.fingerprint.mtime_ns)[-most:]
         records = [read_record(self.store, entry.name) for entry in newest]
@@ -45,6 +69,7 @@ class State:
 
     def keep(self, outcome: Outcome) -> None:
         """Record a finished picture, which stands under its final name already."""
+        self.store.check_in_place()
         # First: a change after this is seen next time.
         fingerprint = self.store.fingerprint(outcome.output)
         record = Record(
@@ -54,8 +79,25 @@ class State:
             size=fingerprint.size,
             mtime_ns=fingerprint.mtime_ns,
             outcome=asdict(outcome) | {"trace": thin(outcome.trace)},
+            manifests=self._manifests(self.record(outcome.output)),
         )
-        write_checksummed_json(self.store, record_name(outcome.output), asdict(record))
+        self._write(record)
+
+    def claim(self, record: Record) -> None:
+        """Note that this manifest wants the picture too, so that no other's `clean` takes it."""
+        if self.manifest and self.manifest not in record.manifests:
+            self._write(replace(record, manifests=self._manifests(record)))
+
+    def _manifests(self, record: Record | None) -> list[str]:
+        before = [name for name in record.manifests if name != self.manifest] if record is not None else []
+        return [*before, *([self.manifest] if self.manifest else [])][-_MOST_MANIFESTS:]
+
+    def _write(self, record: Record) -> None:
+        """Without the user's own words where they are too long to be read again."""
+        data = checksummed(asdict(record))
+        if len(data) > MOST_BYTES:
+            data = checksummed(asdict(replace(record, outcome={**record.outcome, "meta": {}, "notes": []})))
+        self.store.write(record_name(record.outcome["output"]), data)
 
     def thumbnails(self, output: str) -> dict[str, str]:
         """The names of the thumbnails that exist, by content, style and result."""
@@ -65,7 +107,8 @@ class State:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """One finished pair: its key, the picture's bytes as written, and how it went."""
+    """One finished pair: its key, the picture's bytes as written, how it went, and the manifests
+    that wanted it."""
 
     schema: int
     key: str
@@ -73,6 +116,7 @@ class Record:
     size: int
     mtime_ns: int
     outcome: Mapping[str, Any]
+    manifests: Sequence[str] = field(default_factory=list)
 
     def matches(self, store: Store, picture: str) -> bool:
         """Is the picture still what was written? It is read only where its time is another."""
@@ -86,12 +130,54 @@ class Record:
 
 
 def read_record(store: Store, name: str) -> Record | None:
-    """The record in a file; None where there is none, or it was damaged, or another version's."""
-    fields = read_checksummed_json(store, name)
-    try:
-        return Record(**fields) if fields is not None and fields["schema"] == KEY_SCHEMA else None
-    except (TypeError, KeyError):
+    """The record in a file; None where there is none, or it was damaged, or is another version's,
+    or another file's, or is not as we write them."""
+    fields = fitting(_Fields, read_checksummed_json(store, name))
+    if fields is None or fields.get("schema") != KEY_SCHEMA:
         return None
+    outcome = painted_fields(fields["outcome"], Outcome) if "outcome" in fields else None
+    if outcome is None or record_name(outcome.get("output", "")) != name:
+        return None
+    try:
+        return Record(**{**fields, "outcome": outcome})
+    except TypeError:  # something is missing
+        return None
+
+
+@dataclass
+class _Fields:
+    """The fields of a record in the types that JSON has."""
+
+    schema: int
+    key: str
+    sha256: str
+    size: int
+    mtime_ns: int
+    outcome: dict[str, Any]
+    manifests: list[str]
+
+
+def painted_fields(fields: Any, kind: type[Painted] = Painted) -> dict[str, Any] | None:
+    """What is said of a finished picture, by a record or by the picture itself, as far as this
+    version knows it; None where it is not as we write it."""
+    known = fitting(kind, fields)
+    if known is None:
+        return None
+    size, counts = known.get("size"), (known.get(name) or 0 for name in _COUNTS)
+    if size is not None and (len(size) != 2 or not all(0 < side < _LONGEST_SIDE for side in size)):
+        return None
+    return known if all(0 <= count < _MOST for count in counts) else None
+
+
+# Of what is divided by, drawn or told in words, nothing is negative or without bounds.
+_COUNTS = ("steps", "seconds", "seconds_per_step", "setup_seconds", "peak_memory_bytes", "threads")
+_MOST, _LONGEST_SIDE = 2.0**63, 10**6
+
+
+def manifest_name(manifest: Path, output: Path) -> str:
+    """What records call a manifest: its path from the output folder, so that a project that is
+    moved as a whole still knows its pictures."""
+    return os.path.relpath(os.path.realpath(manifest), os.path.realpath(output))
 
 
 def thin(trace: list[dict[str, float]]) -> list[dict[str, float]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, BinaryIO, NamedTuple, Protocol
 
@@ -33,7 +33,8 @@ class Store(Protocol):
 
     Each has a name: a path relative to the folder, with forward slashes, as in `cat--starry.png` or
     `.pipeline/records/hashes.json` (store/layout). A name that could lead out of the folder is
-    refused by every method with BadOutput.
+    refused by every method with BadOutput. No link is followed on the way to it, and what is no
+    regular file counts as none.
 
     A file that is written stands whole under its name, or the old one does, whatever happens in
     between. Failures to write name the file and say what to do. All other methods raise OSError;
@@ -50,6 +51,12 @@ class Store(Protocol):
         if at_most is not None and len(data) > at_most:
             raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), name)
         return data
+
+    def read_end(self, name: str, most: int) -> bytes:
+        """The last bytes of a file, at most so many."""
+        with self.open(name) as file:
+            file.seek(max(file.seek(0, os.SEEK_END) - most, 0))
+            return file.read(most)
 
     def write(self, name: str, data: bytes) -> None:
         """Put `data` under a name; for the rest see `write_by`."""
@@ -85,8 +92,16 @@ class Store(Protocol):
         return True
 
     def sha256(self, name: str) -> str:
-        """SHA-256 of a picture's bytes, in hexadecimal. Raises BadImage, as for any picture,
-        where it is missing, empty, no regular file, too large, or changed while it is read."""
+        """SHA-256 of a file's bytes, in hexadecimal. Raises OSError also where there are more than
+        a picture can have, or where they change while they are read."""
+
+    def in_the_way(self, name: str) -> str | None:
+        """What stands where a file of this name, or a folder above it, has to be, and is none: in
+        words, for a sentence to begin with. None where nothing is in the way."""
+
+    def identity(self, name: str) -> tuple[int, int] | None:
+        """What is equal for two names of one file or folder, and for nothing else; None where
+        nothing stands there."""
 
     def delete(self, name: str) -> None:
         """Have no file under a name. That there was none is no error."""
@@ -115,6 +130,17 @@ class Store(Protocol):
         end that. Raises Locked, naming the holder, when another run still has it after
         `wait_seconds`; OutputError when the folder cannot be written.
         """
+
+    def check_in_place(self) -> None:
+        """Raises OutputError where the folder, or its lock, is not the one that was opened any
+        more. Whoever writes does this by himself."""
+
+    def try_out(self) -> Sequence[str]:
+        """What this place cannot do and a run does without, in sentences. Called under the lock.
+        Raises OutputError where it cannot do what a run needs."""
+
+    def refused_names(self, names: Iterable[str]) -> Mapping[str, str]:
+        """Those names for files to come that this place does not take, with its reason."""
 
     def holders(self) -> Sequence[str]:
         """Who holds the folder at this moment, in words: nobody, one run, or one run per part."""

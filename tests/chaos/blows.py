@@ -70,16 +70,16 @@ def kill_workers(trial: Trial) -> None:
 
 # At these calls a process is between two states of the disk. With how often a run of twelve pairs comes to them.
 _DRIVER_CALLS = {
-    "rename": 16,
-    "fsync": 33,
-    "fchmod": 16,
-    "mkdir": 18,
+    "renameat": 17,
+    "fsync": 38,
+    "openat": 400,
+    "mkdirat": 4,
     "flock": 1,
     "ftruncate": 1,
     "pwrite64": 1,
-    "unlink": 3,
+    "unlinkat": 6,
 }
-_WORKER_CALLS = {"rename": 48, "fsync": 96, "fchmod": 48, "mkdir": 52, "close": 160, "write": 250}
+_WORKER_CALLS = {"renameat": 48, "fsync": 96, "mkdirat": 4, "close": 160, "write": 250}
 
 
 def kill_at_calls(trial: Trial) -> None:
@@ -109,7 +109,7 @@ def fail_calls(trial: Trial) -> None:
     """A call that writes fails, once or from then on, with ENOSPC or EIO, in the driver or in the worker."""
     trial.begin()
     whom = trial.chance.choice(("driver", "worker"))
-    call = trial.chance.choice(("rename", "fsync", "fchmod", "mkdir"))
+    call = trial.chance.choice(("renameat", "fsync", "mkdirat"))
     often = (_DRIVER_CALLS if whom == "driver" else _WORKER_CALLS)[call]
     error = trial.chance.choice(("ENOSPC", "EIO", "EDQUOT"))
     when = f"{trial.chance.randint(1, often)}{trial.chance.choice(('', '+'))}"
@@ -394,7 +394,7 @@ def lacking(what: str, folder: Path) -> str:
     if what == "strace":
         if shutil.which("strace") is None:
             return "strace is not installed (Debian: apt-get install strace)"
-        probe = subprocess.run([*strace("rename:error=EIO"), "true"], capture_output=True, text=True, check=False)
+        probe = subprocess.run([*strace("renameat:error=EIO"), "true"], capture_output=True, text=True, check=False)
         return f"strace may not trace here: {probe.stderr.strip()}" if probe.returncode else ""
     if what == "mount":
         (probed := folder / "mount").mkdir(exist_ok=True)

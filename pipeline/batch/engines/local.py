@@ -38,6 +38,7 @@ from pipeline.batch.messages import (
 from pipeline.batch.system.machine import devices, worker_threads
 from pipeline.errors import EnvironmentProblem, OutOfMemory, OutputError, PairError, TimedOut, WorkerDied
 from pipeline.job import RunSettings
+from pipeline.store.disk import open_log
 
 WORKER = "pipeline.batch.engines.worker"  # the module that a worker runs
 # how often memory, time and the stop flag are looked at; short beside one evaluation's importance
@@ -260,8 +261,7 @@ class _Slot:
         if self.device is not None:
             environment["CUDA_VISIBLE_DEVICES"] = self.device
         try:
-            self.log.parent.mkdir(parents=True, exist_ok=True)
-            log = self.log.open("ab")
+            log = open_log(self.log)
         except OSError as error:
             raise OutputError(f"cannot write the log {self.log}: {error.strerror}") from error
         with log:
