@@ -180,9 +180,8 @@ def _enter(at: int, name: str, *, make: bool) -> int:
         if not make:
             raise
     except OSError as error:
-        with contextlib.suppress(OSError):
-            if stat.S_ISLNK(os.lstat(name, dir_fd=at).st_mode):
-                raise LinkError(name) from error
+        if _is_link(name, at):
+            raise LinkError(name) from error
         raise
     with contextlib.suppress(FileExistsError):  # another worker may be as fast
         os.mkdir(name, dir_fd=at)
@@ -193,6 +192,13 @@ def _enter(at: int, name: str, *, make: bool) -> int:
             os.rmdir(name, dir_fd=at)  # so that a second try does not take its name for safe
         raise
     return _enter(at, name, make=False)
+
+
+def _is_link(name: str, at: int) -> bool:
+    try:
+        return stat.S_ISLNK(os.lstat(name, dir_fd=at).st_mode)
+    except OSError:
+        return False
 
 
 class LinkError(OSError):
