@@ -12,13 +12,16 @@ from PIL import Image
 from pipeline.batch.driver import run
 from pipeline.batch.engines.protocol import Engine, Event
 from pipeline.batch.messages import Command, Done, Failed, Machine, PairMessage, Started
+from pipeline.batch.plan import Plan, make_plan
 from pipeline.batch.selection import Selection
 from pipeline.cli.console import Quiet
 from pipeline.errors import ExitCode
 from pipeline.images.file_bytes import hash_file
 from pipeline.job import Painted
 from pipeline.manifest import load_manifest
+from pipeline.store.disk import LocalStore
 from pipeline.store.keys import pair_key
+from pipeline.store.records import State
 
 Answer = Callable[[Command], PairMessage]
 
@@ -101,6 +104,10 @@ class Nights:
         """The same with an engine of one's own."""
         manifest = load_manifest(self.project / "night.yaml")
         return run(manifest, Selection(**selection), voice or Quiet(), engine=lambda settings, log: engine)
+
+    def plan(self) -> Plan:
+        """What the next run would do."""
+        return make_plan(load_manifest(self.project / "night.yaml"), State(LocalStore(self.output)))
 
     def report(self) -> dict[str, Any]:
         return json.loads((self.output / "report.json").read_text())

@@ -110,7 +110,7 @@ def test_what_is_no_file_is_refused_at_once(kind, store):
         with socket.socket(socket.AF_UNIX) as listening:
             listening.bind(str(path))
     for look in (store.read, store.sha256, lambda name: store.append(name, b"line\n")):
-        with pytest.raises(OSError, match="a pipe, socket or device stands there and no file|Is a directory"):
+        with pytest.raises(OSError, match=r"a pipe, socket or device stands there and no file|Is a directory"):
             look("x")
     assert not store.exists("x")
 
