@@ -124,7 +124,7 @@ class Beneath:
         except OSError as error:
             raise OutputError(
                 f"cannot enter the output folder {printable(self.path)}: {error.strerror}{owner_of(self.path)};"
-                " change its permissions, or choose another output"
+                f" {'move it' if error.errno == errno.ENOTDIR else 'change its permissions'}, or choose another output"
             ) from error
         weakref.finalize(self, os.close, descriptor)
         self._descriptor = descriptor
