@@ -129,7 +129,7 @@ CASES = [
     Case(57, "output outside", output("../x.png"), "m.yaml:7:13: error: output '../x.png' leads out of a folder with '..'; outputs stay below the output folder"),
     Case(58, "output outside on a detour", output("a/../../x.png"), "m.yaml:7:13: error: output 'a/../../x.png' leads out of a folder with '..'; outputs stay below the output folder"),
     Case(58, "absolute output", output("/tmp/x.png"), "m.yaml:7:13: error: output '/tmp/x.png' is an absolute path; outputs are named below the output folder"),
-    Case(58, "output through a link", output("link/x.png"), "m.yaml:7:13: error: output 'link/x.png' leaves the output folder through a symbolic link, to {folder}"),
+    Case(58, "output through a link, which its own pair will say", output("link/x.png")),
     Case(59, "output with NUL", output('"a\\0b.png"'), "m.yaml:7:13: error: the escape of U+0000 is no character that a text can have"),
     Case(59, "output with half a character", output('"a\\ud800b.png"'), "m.yaml:7:13: error: the escape of U+D800 is no character that a text can have"),
     Case(59, "output with newline", output('"a\\nb.png"'), "m.yaml:7:13: error: output 'a\\nb.png' has the character U+000A in its name; use printable ones"),
