@@ -5,6 +5,13 @@ Gatys, Ecker & Bethge.
 paints a manifest.
 """
 
-from pipeline.stylize import Stylization, stylize
+import sys
 
-__all__ = ["Stylization", "stylize"]
+from pipeline.python_path import leave_working_directory
+
+if sys.argv[:1] == ["-m"]:  # Python looks for the command, `python -m pipeline`; a library changes no path
+    leave_working_directory()
+
+from pipeline.stylize import Stylization, release, stylize  # imports what could be planted
+
+__all__ = ["Stylization", "release", "stylize"]

@@ -14,8 +14,10 @@ from __future__ import annotations
 
 import functools
 import math
+import threading
 import time
 from collections.abc import Callable, Generator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -101,6 +103,10 @@ def stylize(content: Source, style: Source | list[Source | tuple[Source, float]]
     ("wave.jpg", 1)]`. Every option of a manifest's pair is a keyword. Raises OptionError, a
     ValueError, naming a wrong option and what it may be; BadImage for a picture that cannot be
     opened; WeightsError where the network is missing; Diverged where the loss became infinite.
+
+    Threads may call it at once: each gets its own picture, and they are painted one after the
+    other, as one painting keeps all cores busy. The network and what was traced of it are kept for
+    the next call, until `release()`.
     """
     from pipeline.manifest import options_from_python
     from pipeline.nst.precision import effective_precision
@@ -108,8 +114,21 @@ def stylize(content: Source, style: Source | list[Source | tuple[Source, float]]
 
     wanted = options_from_python(options)
     pictures = open_pictures(content, _shares(style), wanted)
-    schedule = pictures.schedule(wanted, Machine(precision=effective_precision("auto")))
-    return result_of(paint(pictures, wanted, schedule, _engine(locate(wanted.weights), wanted)))
+    with _turn:
+        schedule = pictures.schedule(wanted, Machine(precision=effective_precision("auto")))
+        return result_of(paint(pictures, wanted, schedule, _engine(locate(wanted.weights), wanted)))
+
+
+def release() -> None:
+    """Let go of what `stylize` keeps between calls, the network and what was traced of it: hundreds
+    of megabytes, and more with every shape that was painted. The next call loads it again, in
+    seconds. Waits for a painting of another thread."""
+    with _turn:
+        if _last_engine:
+            from pipeline.nst.engine import give_back_memory
+
+            _last_engine.clear()
+            give_back_memory()
 
 
 def _shares(style: Source | list[Source | tuple[Source, float]]) -> list[tuple[Source, float]]:
@@ -125,6 +144,7 @@ def _shares(style: Source | list[Source | tuple[Source, float]]) -> list[tuple[S
     return pairs
 
 
+_turn = threading.RLock()  # held by the thread whose picture is painted
 _last_engine: list[TransferEngine] = []
 
 
@@ -161,7 +181,23 @@ def paint(
 
     After each evaluation it yields the reading, and a function that takes a snapshot: given back as
     `resume`, with the same pair on the same machine, it ends in the same bytes. Returns the result.
+    Paintings with one engine may be made in turns, step by step, also by several threads.
     """
+    with closing(_painting(pictures, options, schedule, engine, resume)) as painting:
+        del resume
+        while True:
+            with engine.lock:
+                try:
+                    step = next(painting)
+                except StopIteration as end:
+                    result: Stylization = end.value
+                    return result
+            yield step
+
+
+def _painting(
+    pictures: Pictures, options: Options, schedule: Schedule, engine: TransferEngine, resume: Progress | None
+) -> Painting:
     walk = _Walk(pictures, options, schedule, engine)
     if resume is not None:
         walk.began -= resume.seconds
@@ -208,31 +244,31 @@ class _Walk:
         targets = objective.targets(sources(self.pictures, inputs, options, self.engine, seen))
         kept = {_START: seen} if objective.needs_start else {}
         setting = Setting(options, stage.precision, stage.tiling)
-        descent = self.engine.descent(setting, inputs.photograph.shape, stage.history)
         weights = weights_of(options)
-        descent.prepare(targets, weights)
-        if resume:
-            descent.restore(saved)
-        else:
-            descent.start(tf.constant(start))
-        del start, seen, saved
-        clock = time.perf_counter() - (self.trace[-1].seconds if self.trace else 0.0)
-        self.setup_seconds = clock - self.began
-        for step, losses in descent.run(
-            stage.steps,
-            targets,
-            weights,
-            after=resume.step if resume else 0,
-            patience=options.patience if final else 0,
-            diagnose=functools.partial(self.engine.first_not_finite, setting),
-        ):
-            seconds = time.perf_counter() - clock
-            reading = Reading(step=step, seconds=seconds, side=stage.longer_side, losses=losses)
-            if final:
-                self.trace.append(reading)
-            yield reading, functools.partial(self._snapshot, number, step, descent, kept)
-        self._note(stage.longer_side, stage.steps, descent)
-        return StageResult(descent.best.numpy(), inputs.photograph)
+        with self.engine.lent_descent(setting, inputs.photograph.shape, stage.history) as descent:
+            descent.prepare(targets, weights)
+            if resume:
+                descent.restore(saved)
+            else:
+                descent.start(tf.constant(start))
+            del start, seen, saved
+            clock = time.perf_counter() - (self.trace[-1].seconds if self.trace else 0.0)
+            self.setup_seconds = clock - self.began
+            for step, losses in descent.run(
+                stage.steps,
+                targets,
+                weights,
+                after=resume.step if resume else 0,
+                patience=options.patience if final else 0,
+                diagnose=functools.partial(self.engine.first_not_finite, setting),
+            ):
+                seconds = time.perf_counter() - clock
+                reading = Reading(step=step, seconds=seconds, side=stage.longer_side, losses=losses)
+                if final:
+                    self.trace.append(reading)
+                yield reading, functools.partial(self._snapshot, number, step, descent, kept)
+            self._note(stage.longer_side, stage.steps, descent)
+            return StageResult(descent.best.numpy(), inputs.photograph)
 
     def _snapshot(self, number: int, step: int, descent: Descent, kept: Mapping[str, Pixels]) -> Progress:
         seconds = time.perf_counter() - self.began

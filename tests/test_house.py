@@ -19,6 +19,9 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "errors": (set(), set()),
     "printable": (set(), set()),
     "versions": (set(), set()),
+    "memory_limit": (set(), set()),
+    "python_path": (set(), set()),
+    "python_child": (set(), set()),
     "options": (set(), set()),
     "job": ({"options"}, set()),
     # the manifest, images, the network's shape
@@ -27,7 +30,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "nst.network": (set(), set()),
     "nst.weights": ({"errors"}, set()),
     "nst.precision": (set(), {"tensorflow"}),  # inside one function, which only a worker calls
-    "nst.tiling": ({"options", "nst.network"}, set()),
+    "nst.tiling": ({"options", "memory_limit", "nst.network"}, set()),
     "nst.geometry": ({"nst.network"}, set()),
     "schedule": ({"errors", "options", "images.sizes", "nst.tiling"}, set()),
     # tensors
@@ -66,7 +69,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     # a night
     "batch.selection": (set(), set()),
     "batch.messages": ({"errors", "job", "nst.weights"}, set()),
-    "batch.system": (WORDS | {"batch.system"}, {"psutil"}),
+    "batch.system": (WORDS | {"batch.system", "memory_limit", "python_path"}, {"psutil"}),
     "batch.run_metadata": ({"job", "versions", "report.data", "batch.messages", "batch.system"}, set()),
     "batch.estimates.cost": ({"options", "schedule", "nst.network", "nst.tiling"}, set()),
     "batch.estimates.estimator": (
@@ -109,17 +112,25 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     ),
     "batch.engines.protocol": ({"job", "batch.messages"}, set()),
     "batch.engines.local": (
-        {"errors", "job", "store.disk", "batch.engines.protocol", "batch.messages", "batch.system"},
+        {
+            *("errors", "job", "python_path", "store.disk", "batch.engines.growth", "batch.engines.protocol"),
+            *("batch.messages", "batch.system"),
+        },
         {"psutil"},
     ),
-    "batch.engines.worker": ({"batch.backend", "batch.checkpoints", "batch.messages", "batch.painter"}, set()),
+    "batch.engines.growth": (set(), set()),
+    "batch.engines.worker": (
+        {"batch.backend", "batch.checkpoints", "batch.messages", "batch.painter", "batch.system"},
+        set(),
+    ),
     # the front door
     "cli": (
-        WORDS | {"cli", "report", "batch", "store", "manifest", "images", "nst.weights", "nst.precision"},
+        WORDS
+        | {"cli", "report", "batch", "store", "manifest", "images", "nst.weights", "nst.precision", "python_path"},
         {"click", "tqdm"},
     ),
     "__main__": ({"cli"}, set()),
-    "__init__": ({"stylize"}, set()),
+    "__init__": ({"stylize", "python_path"}, set()),
 }
 # Modules of the images room that look and do not paint: they serve `check`, `plan` and `show`.
 WITHOUT_NUMPY = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import hashlib
 import json
+import math
 import os
 import time
 from dataclasses import fields, replace
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.batch.plan import _difference, make_plan
-from pipeline.batch.system.deadline import end_of_run, next_deadline
+from pipeline.batch.system.deadline import Moment, elapsed_clock, end_of_run, next_deadline
 from pipeline.cli.rendering import plan_rows
 from pipeline.errors import ExitCode, weightiest
 from pipeline.images.file_bytes import hash_file
@@ -308,13 +309,59 @@ def test_a_deadline_is_the_next_time_the_clock_shows_it(zone):
     assert next_deadline("06:00", at("2026-11-24T06:00:00+01:00")) == at("2026-11-25T06:00:00+01:00")
 
 
+def test_a_time_that_the_clock_shows_twice_is_met_twice(zone):
+    first, second = at("2026-10-25T02:30:00+02:00"), at("2026-10-25T02:30:00+01:00")
+    assert next_deadline("02:30", at("2026-10-24T22:00:00+02:00")) == first
+    assert next_deadline("02:30", first) == second == first + 3600
+    assert next_deadline("02:30", at("2026-10-25T02:45:00+02:00")) == second
+    assert next_deadline("02:30", at("2026-10-25T02:15:00+01:00")) == second
+    assert next_deadline("02:30", second) == at("2026-10-26T02:30:00+01:00")
+
+
+def test_a_time_that_the_clock_leaps_over_is_met_by_the_leap(zone):
+    leap = at("2026-03-29T03:00:00+02:00")
+    assert next_deadline("02:30", at("2026-03-28T22:00:00+01:00")) == leap
+    assert next_deadline("02:00", at("2026-03-29T01:59:59+01:00")) == leap
+    assert next_deadline("02:30", leap) == at("2026-03-30T02:30:00+02:00")
+    assert next_deadline("03:00", at("2026-03-29T01:59:00+01:00")) == leap
+
+
+def test_a_night_whose_clock_leaps_at_midnight_or_by_half_an_hour_has_its_deadlines_too(zone):
+    os.environ["TZ"] = "America/Santiago"  # at midnight an hour on
+    time.tzset()
+    assert next_deadline("00:30", at("2026-09-05T22:00:00-04:00")) == at("2026-09-06T01:00:00-03:00")
+    os.environ["TZ"] = "Australia/Lord_Howe"  # by half an hour
+    time.tzset()
+    assert next_deadline("02:15", at("2026-10-03T22:00:00+10:30")) == at("2026-10-04T02:30:00+11:00")
+
+
+def test_who_sets_the_clock_moves_the_deadline_and_not_the_duration(zone):
+    began = Moment(at("2026-11-23T22:00:00+01:00"), 500.0)
+    an_hour_later = 500.0 + 3600
+    for day in (-86400, 0, 86400):
+        now = Moment(began.wall + 3600 + day, an_hour_later)
+        assert end_of_run(RunSettings(max_duration=7200), began).seconds_left(now) == 3600
+        assert end_of_run(RunSettings(deadline="06:00"), began).seconds_left(now) == 7 * 3600 - day
+
+
+def test_a_duration_is_counted_on_a_clock_that_nobody_sets_and_that_never_sleeps(monkeypatch):
+    monkeypatch.setattr(time, "time", lambda: 0.0)
+    assert 0 < elapsed_clock() <= elapsed_clock()
+    if hasattr(time, "CLOCK_BOOTTIME"):
+        monkeypatch.setattr(time, "clock_gettime", lambda clock: {time.CLOCK_BOOTTIME: 42.0}[clock])
+        assert Moment.now() == (0.0, 42.0)
+        monkeypatch.delattr(time, "CLOCK_BOOTTIME")
+    monkeypatch.setattr(time, "monotonic", lambda: 7.0)
+    assert elapsed_clock() == 7.0
+
+
 def test_a_deadline_is_wall_clock_on_the_nights_when_clocks_change(zone):
     assert next_deadline("06:00", at("2026-03-28T22:00:00+01:00")) == at("2026-03-29T06:00:00+02:00")
     assert next_deadline("06:00", at("2026-10-24T22:00:00+02:00")) == at("2026-10-25T06:00:00+01:00")
 
 
 def test_the_earlier_of_deadline_and_duration_counts(zone):
-    began = at("2026-11-23T22:00:00+01:00")
-    assert end_of_run(RunSettings(), began) is None
-    assert end_of_run(RunSettings(deadline="06:00", max_duration=3600), began) == began + 3600
-    assert end_of_run(RunSettings(deadline="22:30", max_duration=3600), began) == began + 1800
+    began = Moment(at("2026-11-23T22:00:00+01:00"), 500.0)
+    assert end_of_run(RunSettings(), began).seconds_left(began) == math.inf
+    assert end_of_run(RunSettings(deadline="06:00", max_duration=3600), began).seconds_left(began) == 3600
+    assert end_of_run(RunSettings(deadline="22:30", max_duration=3600), began).seconds_left(began) == 1800

@@ -514,7 +514,9 @@ def test_show_of_what_is_no_output_is_a_usage_error(painted, stylize):
 def test_show_tells_how_a_picture_was_made_and_a_manifest_that_makes_it_again(painted, painted_once, stylize):
     settings = json.loads(stylize("show", "out/dog--wave.png", cwd=painted).stdout)
     assert settings["painted_with"] == report_of(painted)["pairs"][0]["painted_with"]
-    assert settings["painted_with"].keys() == {"threads", "device", "processor", "tensorflow", "tiles"}
+    assert settings["painted_with"].keys() == {
+        *("threads", "device", "processor", "instructions", "tensorflow", "numpy", "pillow", "preloaded", "tiles")
+    }
     assert all(settings["painted_with"].values())
     assert settings["content"] == "content/dog.png"
     assert settings["options"]["steps"] == 4

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 from pipeline.batch.messages import Machine
 from pipeline.job import Job
@@ -81,8 +81,14 @@ def _start_tensorflow(threads: int) -> Machine:
     if devices:  # on the CPU the kernels used here repeat bit for bit as they are
         tf.config.experimental.enable_op_determinism()
     return Machine(
-        device=f"GPU {len(devices)}" if devices else "CPU",
+        device=f"GPU {len(devices)} ({_model(devices[0])})" if devices else "CPU",
         threads=threads,
         auto_precision=", as ".join(automatic_precision()),
         versions={"tensorflow": tf.__version__, "keras": keras.__version__, "numpy": np.__version__},
     )
+
+
+def _model(gpu: Any) -> str:
+    import tensorflow as tf
+
+    return str(tf.config.experimental.get_device_details(gpu).get("device_name", "unknown"))

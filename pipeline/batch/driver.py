@@ -6,7 +6,6 @@ from __future__ import annotations
 import contextlib
 import datetime
 import secrets
-import time
 from dataclasses import replace
 from typing import Any
 
@@ -19,6 +18,7 @@ from pipeline.batch.plan import Plan, PlannedPair, make_plan
 from pipeline.batch.results import Results
 from pipeline.batch.scheduler import Scheduler
 from pipeline.batch.selection import Selection
+from pipeline.batch.system.deadline import Moment
 from pipeline.batch.system.signals import Stop, stop_on_signals
 from pipeline.errors import DiskFull, OutputError, OutputRefused, Stopped
 from pipeline.job import Manifest
@@ -46,7 +46,7 @@ def run(
     `wait_seconds` is how long another run is waited for. Raises, where nothing was planned or
     nothing may be written: Locked, OutputError, Stopped.
     """
-    began = time.time()
+    began = Moment.now()
     run_id = f"{datetime.datetime.now(datetime.UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
     state = State(LocalStore(manifest.output), manifest_name(manifest.file, manifest.output))
     with contextlib.ExitStack() as held:

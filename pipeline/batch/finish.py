@@ -13,6 +13,7 @@ from pipeline.batch.results import Results
 from pipeline.batch.run_metadata import run_metadata
 from pipeline.batch.scheduler import Scheduler
 from pipeline.batch.selection import Selection, Shard
+from pipeline.batch.system.deadline import Moment
 from pipeline.batch.system.hooks import run_hook
 from pipeline.errors import BadOutput, ExitCode, OutputError, StylizeError, weightiest
 from pipeline.report.data import build_report, report_stem
@@ -22,10 +23,10 @@ from pipeline.report.write import write_reports
 from pipeline.store.layout import CHECKPOINTS, history_name, pair_id
 
 
-def finish(scheduler: Scheduler, *, began: float, command: tuple[str, ...], selection: Selection) -> dict[str, Any]:
+def finish(scheduler: Scheduler, *, began: Moment, command: tuple[str, ...], selection: Selection) -> dict[str, Any]:
     """Save what was learnt, write report and history, call the hook.
 
-    `began` is the run's start in seconds since the epoch.
+    `began` is the run's start.
     """
     results = scheduler.results
     manifest, state = results.manifest, results.state
@@ -104,7 +105,7 @@ def call_hook(
         results.warn(trouble)
 
 
-def _report(scheduler: Scheduler, began: float, command: tuple[str, ...], selection: Selection) -> dict[str, Any]:
+def _report(scheduler: Scheduler, began: Moment, command: tuple[str, ...], selection: Selection) -> dict[str, Any]:
     results = scheduler.results
     used = next((pair.weights for pair in scheduler.plan.pairs if pair.weights), None)
     facts = run_metadata(

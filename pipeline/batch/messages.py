@@ -24,7 +24,8 @@ Kind = TypeVar("Kind")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """Paint this pair. `folder` is the output folder; `max_memory` is in bytes; `versions` are
+    """Paint this pair. `folder` is the output folder; `max_memory` is in bytes, and so is
+    `memory`, what it will probably need of a fresh process, where that is known; `versions` are
     those of the program, for the picture's metadata."""
 
     job: Job
@@ -32,6 +33,7 @@ class Command:
     folder: Path
     names: ShownNames
     max_memory: int | None = None
+    memory: int | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
 
 

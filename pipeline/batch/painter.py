@@ -31,7 +31,8 @@ from pipeline.batch.messages import (
     Resumed,
     Saved,
 )
-from pipeline.batch.system.machine import peak_memory, processor, reset_peak_memory
+from pipeline.batch.system.environment import recorded
+from pipeline.batch.system.machine import instructions, peak_memory, processor, reset_peak_memory
 from pipeline.errors import BadOutput, ExitCode, OutOfMemory, OutputError, StylizeError
 from pipeline.images.encode import encode_picture, format_for, thumbnail
 from pipeline.images.inspection import image_size
@@ -44,6 +45,7 @@ from pipeline.store.disk import LocalStore
 from pipeline.store.keys import pair_key
 from pipeline.store.layout import checkpoint_name, thumbnail_name
 from pipeline.stylize import Painting, Progress, Stylization
+from pipeline.versions import version
 
 Tell = Callable[[Resumed | Saved], object]
 Stopping = Callable[[], bool]
@@ -182,13 +184,18 @@ def _check_format(job: Job) -> None:
 
 def _environment(machine: Machine) -> dict[str, Any]:
     """What equal bytes depend on beside the pair: kernels add up in another order with other
-    threads, on another processor and in another TensorFlow. What `precision: auto` means follows
-    from these."""
+    threads, on another processor and in another TensorFlow; Pillow decodes and NumPy resizes. What
+    `precision: auto` means follows from these. Switches of libraries are no part of it: a worker
+    has none (batch/system/environment)."""
     return {
         "threads": machine.threads,
         "device": machine.device,
         "processor": processor(),
+        "instructions": instructions(),
         "tensorflow": machine.versions.get("tensorflow"),
+        "numpy": machine.versions.get("numpy"),
+        "pillow": version("pillow"),
+        "preloaded": recorded(),
     }
 
 

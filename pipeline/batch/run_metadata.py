@@ -6,11 +6,11 @@ import datetime
 import os
 import platform
 import socket
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pipeline.batch.messages import Machine
+from pipeline.batch.system.deadline import Moment
 from pipeline.job import Manifest
 from pipeline.report.data import RunMetadata
 from pipeline.versions import version
@@ -20,7 +20,7 @@ def run_metadata(
     manifest: Manifest,
     *,
     run_id: str,
-    began: float,
+    began: Moment,
     exit_code: int,
     weights: Mapping[str, str],
     machine: Machine | None,
@@ -29,13 +29,13 @@ def run_metadata(
     shard: str | None,
 ) -> RunMetadata:
     """The facts of a run that ends now. `machine` is where pairs were painted, if any were."""
-    finished = time.time()
+    finished = Moment.now()
     machine = machine or Machine()
     return RunMetadata(
         id=run_id,
-        started=_iso(began),
-        finished=_iso(finished),
-        seconds=finished - began,
+        started=_iso(began.wall),
+        finished=_iso(finished.wall),
+        seconds=finished.elapsed - began.elapsed,
         exit_code=int(exit_code),
         manifest=_from_here(manifest.file),
         weights=weights,

@@ -3,7 +3,7 @@ paint."""
 
 from __future__ import annotations
 
-import time
+import math
 import traceback
 from collections import deque
 from dataclasses import asdict
@@ -27,7 +27,7 @@ from pipeline.batch.messages import (
 )
 from pipeline.batch.plan import Plan, PlannedPair
 from pipeline.batch.results import Results
-from pipeline.batch.system.deadline import end_of_run
+from pipeline.batch.system.deadline import Moment, end_of_run
 from pipeline.batch.system.machine import worker_threads
 from pipeline.batch.system.signals import Stop
 from pipeline.errors import EnvironmentProblem, ExitCode, OutOfMemory, StylizeError, WorkerDied
@@ -43,7 +43,7 @@ class Scheduler:
     """One run over a plan. `open_engine` makes what paints it; `machine` is where that was, once it
     is known."""
 
-    def __init__(self, plan: Plan, results: Results, open_engine: OpenEngine, stopped: Stop, began: float) -> None:
+    def __init__(self, plan: Plan, results: Results, open_engine: OpenEngine, stopped: Stop, began: Moment) -> None:
         self.plan, self.results, self.stopped = plan, results, stopped
         self.machine: Machine | None = None
         self._open_engine = open_engine
@@ -51,7 +51,7 @@ class Scheduler:
         self._estimator = Estimator(
             results.state.recent(), threads=worker_threads(self._settings), max_memory=self._settings.max_memory
         )
-        self._until = end_of_run(self._settings, began)
+        self._end = end_of_run(self._settings, began)
         self._waiting = deque(pair for pair in plan.pairs if pair.action == "paint")
         self._reasons: dict[str, Failed] = {}  # of the last failed try
         # where a pair's checkpoint stood when it was last told
@@ -125,21 +125,24 @@ class Scheduler:
         return None
 
     def _fits(self, pair: PlannedPair) -> bool:
-        if self._until is None:
+        left = self._end.seconds_left(Moment.now())
+        if left == math.inf:
             return True
         estimate = self._estimator.estimate(pair.job)
         start_seconds = START_SECONDS if self.machine is None else 0.0
-        return time.time() + start_seconds + (estimate.seconds if estimate else 0.0) <= self._until
+        return start_seconds + (estimate.seconds if estimate else 0.0) <= left
 
     def _command(self, pair: PlannedPair) -> Command:
         weights = pair.weights
         assert weights is not None  # a pair that paints has its network
+        estimate = self._estimator.estimate(pair.job)
         return Command(
             job=pair.job,
             weights=weights,
             folder=self.results.manifest.output,
             names=self.results.names(pair.job),
             max_memory=self._settings.max_memory,
+            memory=estimate.memory if estimate else None,
             versions={"pipeline": version("stylize-pipeline")},
         )
 

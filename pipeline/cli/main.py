@@ -13,6 +13,7 @@ import click
 from pipeline.cli import run, setup, show
 from pipeline.cli.arguments import EXIT_CODES, HELP_WIDTH
 from pipeline.errors import ExitCode, StylizeError, exit_words
+from pipeline.python_path import leave_working_directory
 
 if TYPE_CHECKING:
     from pipeline.batch.engines.protocol import OpenEngine
@@ -76,6 +77,7 @@ def main(engine: OpenEngine | None = None) -> None:
     traceback.
 
     `engine` is what `run` paints with, where it is not this machine's own processes."""
+    leave_working_directory()
     # a letter that the terminal lacks stops nothing; stderr is so anyway
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")

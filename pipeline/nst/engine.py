@@ -3,7 +3,8 @@
 Kept are evaluators, descents with their traced steps, and what was measured of images: a night of a
 hundred photographs in four styles measures four styles once and traces each shape once. Nothing
 kept here changes a result: a key holds everything that a result depends on, by groups of options
-and by terms, never by a list of fields.
+and by terms, never by a list of fields. What has a state, a descent, is lent to one painting at a
+time.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ import ctypes
 import functools
 import gc
 import itertools
+import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -39,9 +41,9 @@ from pipeline.options import Options
 Pixels = NDArray[np.float32]
 Kept = TypeVar("Kept")
 
-# Traced evaluations are small (some MB of graph); every shape of a pyramid in both orientations
-# finds room.
-_EVALUATORS_KEPT = 12
+# What is traced for a shape holds 28 MB (14 shapes around 130 x 120 px), beside the buffers below;
+# every shape of a pyramid in both orientations finds room.
+_SHAPES_KEPT = 12
 # A descent holds its L-BFGS history, 2 x 20 pictures (126 MB at 512 x 512). Bytes of those kept for
 # their trace; one is always.
 _DESCENTS_BYTES = 512 * 2**20
@@ -65,18 +67,19 @@ class Setting:
 
 class TransferEngine:
     """Evaluators, descents and measures for options and images, each made once and kept while there
-    is room."""
+    is room. Whoever works with it holds its `lock`, as caches and layers are shared."""
 
     def __init__(self, weights: NetworkWeights, options: Options) -> None:
         """Loads the network that the options name; raises WeightsError. A quarter of a second, once
         TensorFlow is imported; with `normalize: channels` a second or two more, once."""
+        self.lock = threading.RLock()
         self._serves = (weights, options.network, options.normalize)
         network = NETWORKS[options.network]
         self._extractor = Extractor(load(weights, network, options.normalize), network)
-        _give_back_memory()
-        self._evaluators = LruCache[Evaluator](room=_EVALUATORS_KEPT)
-        self._measurers = LruCache[Evaluator](room=_EVALUATORS_KEPT)
-        self._descents = LruCache[Descent](room=_DESCENTS_BYTES, size=lambda descent: descent.nbytes)
+        give_back_memory()
+        self._evaluators = LruCache[Evaluator](room=_SHAPES_KEPT)
+        self._measurers = LruCache[Evaluator](room=_SHAPES_KEPT)
+        self._descents = LruCache[Descent](_DESCENTS_BYTES, lambda descent: descent.nbytes, most=_SHAPES_KEPT)
         self._measures = LruCache[Measured](room=_MEASURES_KEPT)
         self._features = LruCache[Mapping[str, tf.Tensor]](room=_FEATURES_BYTES, size=_nbytes)
 
@@ -95,12 +98,20 @@ class TransferEngine:
         """
         return SeenImage(self, setting, pixels, name)
 
+    @contextmanager
+    def lent_descent(self, setting: Setting, shape: tuple[int, ...], history: int) -> Iterator[Descent]:
+        """A descent as below, which is kept for the next painting afterwards."""
+        descent = self.descent(setting, shape, history)
+        try:
+            yield descent
+        finally:
+            self._descents.give_back(self._walk(setting, shape, history), descent)
+
     def descent(self, setting: Setting, shape: tuple[int, ...], history: int) -> Descent:
-        """A descent on pictures of this shape (height, width, 3); `history` is how many pairs
-        L-BFGS remembers."""
-        key = (self._evaluation(setting, shape), setting.options.group("descent"), history)
-        return self._descents.get(
-            key,
+        """A descent on pictures of this shape (height, width, 3), for nobody else: two paintings
+        that are made in turns have one each. `history` is how many pairs L-BFGS remembers."""
+        return self._descents.take(
+            self._walk(setting, shape, history),
             lambda: Descent(self.evaluator(setting, shape), _optimizer(setting.options, shape, history)),
         )
 
@@ -145,6 +156,10 @@ class TransferEngine:
         network = setting.options.group("network")
         terms = objective_of(setting.options).terms
         return (shape, network, setting.precision, setting.tiling, terms)
+
+    def _walk(self, setting: Setting, shape: tuple[int, ...], history: int) -> Hashable:
+        """All that decides how a picture moves."""
+        return (self._evaluation(setting, shape), setting.options.group("descent"), history)
 
     def _make_evaluator(self, setting: Setting, shape: tuple[int, ...]) -> Evaluator:
         objective, extractor = objective_of(setting.options), self._extractor_for(setting)
@@ -238,34 +253,44 @@ def _nbytes(tensors: Mapping[str, tf.Tensor]) -> int:
     return sum(int(np.prod(tensor.shape)) * int(tensor.dtype.size) for tensor in tensors.values())
 
 
-def _give_back_memory() -> None:
+def give_back_memory() -> None:
     """Give the kernel back what was freed: reading weights leaves 75 MB of it behind."""
-    gc.collect()
+    gc.collect()  # a traced function is part of a cycle
     with suppress(OSError, AttributeError):  # glibc's own, malloc_trim(3)
         ctypes.CDLL(None).malloc_trim(0)
 
 
 class LruCache(Generic[Kept]):
-    """Keeps the things used last, up to `room` of them in all, each counted as `size` says; at
-    least one."""
+    """Keeps the things used last, up to `room` of them in all, each counted as `size` says, and no
+    more than `most`; at least one."""
 
-    def __init__(self, room: int, size: Callable[[Any], int] = lambda thing: 1) -> None:
-        self._room = room
-        self._size = size
+    def __init__(self, room: int, size: Callable[[Any], int] = lambda thing: 1, most: int | None = None) -> None:
+        self._room, self._size = room, size
+        self._most = room if most is None else most
         self._things: OrderedDict[Hashable, Kept] = OrderedDict()
 
     def get(self, key: Hashable, make: Callable[[], Kept]) -> Kept:
         """What is kept under the key, or what `make` makes."""
-        if key not in self._things:
-            self._make_room()
-            self._things[key] = make()
+        thing = self.take(key, make)
+        self.give_back(key, thing)
+        return thing
+
+    def take(self, key: Hashable, make: Callable[[], Kept]) -> Kept:
+        """The same, for the caller alone, until it is given back."""
+        if key in self._things:
+            return self._things.pop(key)
+        self._make_room()
+        return make()
+
+    def give_back(self, key: Hashable, thing: Kept) -> None:
+        """Keep it again, as the last used."""
+        self._things[key] = thing
         self._things.move_to_end(key)
-        return self._things[key]
 
     def _make_room(self) -> None:
         """For a thing as large as the largest here; before it is made, as both may not fit."""
         sizes = {key: self._size(thing) for key, thing in self._things.items()}
-        while self._things and sum(sizes.values()) + max(sizes.values()) > self._room:
+        while sizes and (sum(sizes.values()) + max(sizes.values()) > self._room or len(sizes) >= self._most):
             key, _ = self._things.popitem(last=False)
             del sizes[key]
-            gc.collect()  # a traced function is part of a cycle
+            give_back_memory()

@@ -7,10 +7,9 @@ import functools
 import math
 import os
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 
+from pipeline.memory_limit import memory_limit
 from pipeline.nst.network import NETWORKS, VGG19, Network, radius, reduction
 from pipeline.options import Options
 
@@ -125,12 +124,10 @@ def _features(network: Network, layer: str) -> float:
 
 @functools.cache
 def machine_memory() -> int:
-    """Bytes of memory that this process may have: the machine's, or its control group's where that
-    is less (Linux)."""
+    """Bytes of memory that this process may have: the machine's, or what its control groups allow
+    where that is less."""
     pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    with suppress(OSError, ValueError):  # "max" where there is no limit
-        return min(pages, int(Path("/sys/fs/cgroup/memory.max").read_text()))
-    return pages
+    return min(pages, memory_limit() or pages)
 
 
 # Memory of the process with TensorFlow, the network and the traced graphs, before any picture.

@@ -11,19 +11,20 @@ import os
 import selectors
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
 import psutil
 
+from pipeline.batch.engines.growth import Growth
 from pipeline.batch.engines.protocol import Event
 from pipeline.batch.messages import (
     Command,
+    Done,
     Failed,
     Interrupted,
     Killed,
@@ -35,9 +36,12 @@ from pipeline.batch.messages import (
     decode,
     encode,
 )
-from pipeline.batch.system.machine import devices, worker_threads
+from pipeline.batch.system.environment import worker_environment
+from pipeline.batch.system.machine import devices, memory, worker_threads
+from pipeline.batch.system.pausing import AwakeClock, stopping_together
 from pipeline.errors import EnvironmentProblem, OutOfMemory, OutputError, PairError, TimedOut, WorkerDied
 from pipeline.job import RunSettings
+from pipeline.python_path import python_command
 from pipeline.store.disk import open_log
 
 WORKER = "pipeline.batch.engines.worker"  # the module that a worker runs
@@ -48,9 +52,6 @@ _GRACE_SECONDS = 5.0  # between SIGTERM and SIGKILL, for a worker whose time is 
 # it is not enough, all is over within ten seconds, also on a machine that has much else to do (8 s
 # was too much in two of 300 trials of make chaos).
 _SAVE_SECONDS = 7.0
-# A worker is replaced between pairs when it has grown to this multiple of what it held after its
-# first pair: TensorFlow keeps one arena per traced shape, and a night has many shapes.
-_GROWN = 3.0
 _MESSAGE_BYTES = 1 << 16
 
 
@@ -61,44 +62,57 @@ class LocalEngine:
     def __init__(self, settings: RunSettings, log: Path, *, worker: str = WORKER) -> None:
         self._pair_timeout = settings.pair_timeout
         self._max_memory = settings.max_memory
+        # what a worker may hold, where it is not said: its share of what there is
+        self._room = settings.max_memory or memory()[0] // settings.workers
         threads = worker_threads(settings)
+        clock = AwakeClock()
         self._slots = [
-            _Slot(worker=worker, log=log, threads=threads, device=device) for device in devices(settings.workers)
+            _Slot(worker=worker, log=log, threads=threads, device=device, awake=clock)
+            for device in devices(settings.workers)
         ]
         self.machine: Machine | None = None
 
     def run(self, next_command: Callable[[], Command | None], stop: Callable[[], bool]) -> Iterator[Event]:
         """See Engine."""
         try:
-            while True:
-                if stop():
-                    yield from self._interrupt()
-                    return
-                for slot in self._slots:
-                    if slot.pair is None and (command := next_command()) is not None:
-                        slot.give(command)
-                        yield Event(command.job.output, Started())
-                busy = [slot for slot in self._slots if slot.pair is not None]
-                if not busy:
-                    return
-                yield from self._wait(busy)
+            with stopping_together(self._signal):
+                yield from self._run(next_command, stop)
         finally:
             for slot in self._slots:
                 slot.end()
+
+    def _run(self, next_command: Callable[[], Command | None], stop: Callable[[], bool]) -> Iterator[Event]:
+        while True:
+            if stop():
+                yield from self._interrupt()
+                return
+            for slot in self._slots:
+                if slot.pair is None and (command := next_command()) is not None:
+                    slot.give(command, self._room)
+                    yield Event(command.job.output, Started())
+            busy = [slot for slot in self._slots if slot.pair is not None]
+            if not busy:
+                return
+            yield from self._wait(busy)
+
+    def _signal(self, number: signal.Signals) -> None:
+        for slot in self._slots:
+            slot.signal(number)
 
     def _wait(self, busy: list[_Slot]) -> Iterator[Event]:
         ready = _readable(busy, _LOOK_SECONDS)
         for slot in busy:
             if slot in ready:
                 yield from self._listen(slot)
-            if slot.pair is not None and (error := self._overstepped(slot)):
+            error = self._overstepped(slot) if slot.pair is not None else None
+            if error and not (isinstance(error, OutOfMemory) and slot.begin_afresh()):
                 yield _lost(slot, error)
 
     def _listen(self, slot: _Slot) -> Iterator[Event]:
         for message in slot.read():
             if isinstance(message, Ready):
                 self.machine = message.machine
-                slot.clock = time.monotonic()
+                slot.clock = slot.awake.now()
                 slot.ready = True
                 continue
             pair = slot.pair
@@ -106,8 +120,12 @@ class LocalEngine:
             # by somebody else than us: its end is a death like others
             if isinstance(message, Interrupted):
                 continue
-            if isinstance(message, LastMessage):
-                slot.finished()
+            if isinstance(message, Failed) and message.reason_class == OutOfMemory.reason_class:
+                if slot.begin_afresh():
+                    return
+                slot.end(kill=True)  # another try begins in a fresh one
+            elif isinstance(message, LastMessage):
+                slot.finished(message)
             yield Event(pair, message)
         if slot.closed and slot.pair is not None:
             if not slot.ready and (code := slot.wait()) >= 0:
@@ -117,7 +135,7 @@ class LocalEngine:
             yield _lost(slot, _death(slot.wait(), slot.log))
 
     def _overstepped(self, slot: _Slot) -> PairError | None:
-        if self._pair_timeout is not None and time.monotonic() - slot.clock > self._pair_timeout:
+        if self._pair_timeout is not None and slot.awake.now() - slot.clock > self._pair_timeout:
             return TimedOut(f"not finished after {self._pair_timeout:g} s; raise pair_timeout, or lower size or steps")
         if self._max_memory is not None and (held := slot.memory()) > self._max_memory:
             return OutOfMemory(
@@ -163,28 +181,33 @@ class _Slot:
     log: Path
     threads: int
     device: str | None
+    awake: AwakeClock
     pair: str | None = None  # its output name
-    clock: float = 0.0  # monotonic time at which the pair was begun
+    clock: float = 0.0  # when the pair was begun, by `awake`
     ready: bool = False  # the worker has started up
     closed: bool = False  # the worker closed its end of the pipe
     _process: subprocess.Popen[bytes] | None = None
     _commands: IO[bytes] | None = None
     _messages: int = -1
     _rest: bytes = b""
-    _first_size: int = 0
+    _growth: Growth = field(default_factory=Growth)
+    _command: Command | None = None  # the last one given
 
     @property
     def pipe(self) -> int:
         return self._messages
 
-    def give(self, command: Command) -> None:
-        if self._process is not None and self._process.poll() is not None:
-            self.end()  # it died between two pairs, which is not the next one's fault
+    def give(self, command: Command, room: int) -> None:
+        """Have the pair painted, in a worker that leaves it room below so many bytes."""
+        if self._process is not None:
+            died = self._process.poll() is not None  # between two pairs, which is not the next one's fault
+            if died or not self._growth.leaves_room(command.memory or 0, room):
+                self.end()
         if self._process is None:
             self._start()
         assert self._commands is not None
-        self.pair = command.job.output
-        self.clock = time.monotonic()
+        self.pair, self._command = command.job.output, command
+        self.clock = self.awake.now()
         with suppress(BrokenPipeError):  # it dies this very moment: its closed pipe will say so
             self._commands.write(encode(command))
             self._commands.flush()
@@ -203,23 +226,39 @@ class _Slot:
             return int(psutil.Process(self._process.pid).memory_info().rss)
         return 0
 
-    def finished(self) -> None:
+    def begin_afresh(self) -> bool:
+        """Begin the pair again, which found too little memory, in a new worker: what others left in
+        this one is not its fault. False, and nothing done, where it was the first here."""
+        command = self._command
+        if not self._growth.pairs or command is None:
+            return False
+        self.end(kill=True)
+        self.give(command, room=0)
+        return True
+
+    def finished(self, message: LastMessage) -> None:
         """The pair is answered. A worker that has grown far beyond its first size is replaced."""
+        foreseen = self._command.memory if self._command else None
         self.pair = None
-        held = self.memory()
-        self._first_size = self._first_size or held
-        if held > _GROWN * self._first_size:
+        peak = message.painted.peak_memory_bytes if isinstance(message, Done) else None
+        self._growth.finished(self.memory(), peak or 0, foreseen or 0)
+        if self._growth.too_large:
             self.end()
 
     def wait(self) -> int:
         assert self._process is not None
         return self._process.wait()
 
-    def ask_to_stop(self) -> None:
-        """SIGTERM: a worker that paints saves where it stands, says so and ends."""
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the worker, if there is one."""
         if self._process is not None:
             with suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGTERM)
+                os.killpg(self._process.pid, number)
+
+    def ask_to_stop(self) -> None:
+        """SIGTERM: a worker that paints saves where it stands, says so and ends."""
+        self.signal(signal.SIGTERM)
+        self.signal(signal.SIGCONT)  # a stopped one would not hear it
 
     def end(self, *, kill: bool = False) -> None:
         """SIGTERM, and SIGKILL where that does not help, or at once; the slot is empty
@@ -230,6 +269,7 @@ class _Slot:
         for sign in (signal.SIGKILL,) if kill else (signal.SIGTERM, signal.SIGKILL):
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, sign)
+                os.killpg(process.pid, signal.SIGCONT)  # a stopped one hears nothing else
             with suppress(subprocess.TimeoutExpired):
                 process.wait(_GRACE_SECONDS)
                 break
@@ -237,7 +277,7 @@ class _Slot:
             with suppress(BrokenPipeError):
                 self._commands.close()
         os.close(self._messages)
-        self._rest, self._first_size, self.closed, self.ready = b"", 0, False, False
+        self._rest, self._growth, self.closed, self.ready = b"", Growth(), False, False
 
     def _start(self) -> None:
         try:
@@ -250,28 +290,18 @@ class _Slot:
     def _begin(self) -> None:
         commands_read, commands_write = os.pipe()
         messages_read, messages_write = os.pipe()
-        environment = os.environ | {
-            "STYLIZE_WORKER_THREADS": str(self.threads),
-            "TF_NUM_INTRAOP_THREADS": str(self.threads),
-            "OMP_NUM_THREADS": str(self.threads),
-            "KERAS_BACKEND": "tensorflow",  # whatever the user's own Keras is set to
-            "TF_CPP_MIN_LOG_LEVEL": "2",  # errors only; the log is for what went wrong
-            "PYTHONUNBUFFERED": "1",
-        }
-        if self.device is not None:
-            environment["CUDA_VISIBLE_DEVICES"] = self.device
         try:
             log = open_log(self.log)
         except OSError as error:
             raise OutputError(f"cannot write the log {self.log}: {error.strerror}") from error
         with log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", self.worker, str(commands_read), str(messages_write)],
+                python_command(self.worker, str(commands_read), str(messages_write)),
                 pass_fds=(commands_read, messages_write),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=environment,
+                env=worker_environment(os.environ, self.threads, self.device),
                 # a terminal's Ctrl-C reaches the driver alone, which then decides
                 start_new_session=True,
             )

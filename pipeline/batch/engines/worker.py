@@ -1,9 +1,8 @@
 """The process that paints: takes pairs from a pipe until it is closed.
 
-Started by engines/local as `python -m pipeline.batch.engines.worker COMMANDS MESSAGES`, two
-inherited pipes with one line of batch/messages after the other. What a pair is made of is
-batch/painter's. This process may die at any moment; what it has not said is not lost but painted
-again.
+Started by engines/local (python_path.python_command), with the numbers of two inherited pipes that
+bear one line of batch/messages after the other. What a pair is made of is batch/painter's. This
+process may die at any moment; what it has not said is not lost but painted again.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import os
 import queue
+import resource
 import signal
 import sys
 import threading
@@ -25,12 +25,13 @@ from pipeline.batch.backend import Backend, TensorFlowBackend
 from pipeline.batch.checkpoints import SAVE_SECONDS
 from pipeline.batch.messages import Command, Interrupted, Message, Ready, decode_command, encode
 from pipeline.batch.painter import Painter
+from pipeline.batch.system.pausing import wait_while_stopped
 
 # For the kernel's OOM killer, -1000 to 1000: when memory runs out, it takes this process and not
 # the driver.
 _OOM_SCORE = "800"
 _ENDED_BY_SIGTERM = 128 + signal.SIGTERM
-_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+_PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38  # linux/prctl.h
 
 
 def main(
@@ -42,6 +43,7 @@ def main(
     given a number of threads; `save_seconds` lie between two checkpoints."""
     commands, messages = (int(argument) for argument in arguments)
     _die_with_the_driver()
+    _give_up_privileges()
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(_OOM_SCORE)
     worker = _Worker(os.fdopen(messages, "wb"))
@@ -62,6 +64,17 @@ def _die_with_the_driver() -> None:
     must do."""
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _give_up_privileges() -> None:
+    """Neither this process nor what it might start gains rights from here on, by no set-uid
+    program; and if it dies, it leaves no image of its memory, which holds people's pictures, in
+    whatever folder it is. What else it might give up, network and files, is left to systemd
+    (docs/architecture.md)."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def _listen(commands: IO[bytes], inbox: queue.Queue[Command]) -> None:
@@ -91,6 +104,7 @@ class _Worker:
         self.stopping = False
         self._phase = _Phase.IDLE
         self._messages = messages
+        self._driver = os.getppid()
         # checkpoints are written, and told of, by a thread of their own
         self._one_at_a_time = threading.Lock()
 
@@ -119,6 +133,7 @@ class _Worker:
             for message in painter.paint(command, tell=self.say, stopping=lambda: self.stopping):
                 self._phase = _Phase.WORK
                 self.say(message)
+                wait_while_stopped(self._driver)
         except _Interrupted:
             self._phase = _Phase.WORK  # of saying so
             self.say(Interrupted(painter.saved))

@@ -1,33 +1,87 @@
-"""Wall-clock deadlines."""
+"""By when a run must be over: a time of day on the clock on the wall, a length of time on one that
+nobody sets."""
 
 from __future__ import annotations
 
 import datetime
+import math
+import time
+from typing import NamedTuple
 
 from pipeline.job import RunSettings
 
+_DAY = datetime.timedelta(days=1)
 
-def end_of_run(settings: RunSettings, began: float) -> float | None:
-    """By when everything must be finished, in seconds since the epoch, or None: the earlier of
-    deadline and max_duration."""
-    ends = []
+
+def elapsed_clock() -> float:
+    """Seconds of a clock that only ever goes on, whoever sets the machine's time. It counts time in
+    which the machine slept or the program was stopped, as people do who say "seven hours"."""
+    boottime = getattr(time, "CLOCK_BOOTTIME", None)  # Linux' own; its monotonic clock sleeps too
+    return time.monotonic() if boottime is None else time.clock_gettime(boottime)
+
+
+class Moment(NamedTuple):
+    """One instant on both clocks: seconds since the epoch, and of `elapsed_clock`."""
+
+    wall: float
+    elapsed: float
+
+    @classmethod
+    def now(cls) -> Moment:
+        """This one."""
+        return cls(time.time(), elapsed_clock())
+
+
+class End(NamedTuple):
+    """When a run must be over, on either clock, whichever comes first; infinity where never."""
+
+    wall: float = math.inf
+    elapsed: float = math.inf
+
+    def seconds_left(self, now: Moment) -> float:
+        """From now on; infinity for a run that may take what it takes. What somebody does to the
+        wall clock moves the deadline and not the duration."""
+        return min(self.wall - now.wall, self.elapsed - now.elapsed)
+
+
+def end_of_run(settings: RunSettings, began: Moment) -> End:
+    """When everything must be finished, by deadline and max_duration."""
+    wall, elapsed = End()
     if settings.deadline is not None:
-        ends.append(next_deadline(settings.deadline, began))
+        wall = next_deadline(settings.deadline, began.wall)
     if settings.max_duration is not None:
-        ends.append(began + settings.max_duration)
-    return min(ends, default=None)
+        elapsed = began.elapsed + settings.max_duration
+    return End(wall, elapsed)
 
 
 def next_deadline(text: str, now: float) -> float:
     """The next time the local clock shows `text` ("HH:MM"), in seconds since the epoch; if it shows
-    it now, tomorrow's.
+    it now, the time after.
 
     Read as a clock on the wall reads: on the nights when clocks change, "06:00" is still six in the
-    morning.
+    morning. A time that is shown twice is met twice; one that the clock leaps over is met by the
+    leap.
     """
     hour, minute = (int(part) for part in text.split(":"))
-    today = datetime.datetime.fromtimestamp(now)
-    deadline = today.replace(hour=hour, minute=minute, second=0, microsecond=0)
-    if deadline <= today:
-        deadline += datetime.timedelta(days=1)
-    return deadline.timestamp()  # a naive time is read as local, with the offset of its own day
+    today = datetime.datetime.fromtimestamp(now).replace(hour=hour, minute=minute, second=0, microsecond=0)
+    days = (today, today + _DAY, today + 2 * _DAY)
+    return min(shown for day in days for shown in _shown(day) if shown > now)
+
+
+def _shown(local: datetime.datetime) -> list[float]:
+    """When the local clock shows this, in seconds since the epoch: once, twice, or where it leaps
+    over it at the leap."""
+    both = [local.replace(fold=fold).timestamp() for fold in (0, 1)]  # a naive time is read as local
+    if both[1] >= both[0]:
+        return both
+    # It is leapt over: by the offset before the leap it would be later, by the one after earlier.
+    before, after = (math.floor(seconds) for seconds in reversed(both))
+    offset = _offset(before)
+    while after - before > 1:
+        middle = (before + after) // 2
+        before, after = (middle, after) if _offset(middle) == offset else (before, middle)
+    return [float(after)]
+
+
+def _offset(seconds: int) -> datetime.timedelta | None:
+    return datetime.datetime.fromtimestamp(seconds).astimezone().utcoffset()

@@ -13,6 +13,7 @@ from typing import Any
 import psutil
 
 from pipeline.job import RunSettings
+from pipeline.memory_limit import memory_left, memory_limit
 
 _GPUS = Path("/proc/driver/nvidia/gpus")  # a folder for each, named by its address on the bus
 
@@ -28,9 +29,10 @@ def usable_processors() -> int:
 
 
 def memory() -> tuple[int, int]:
-    """The machine's memory in bytes: all there is, and what is free for new programs."""
-    now = psutil.virtual_memory()
-    return now.total, now.available
+    """The machine's memory in bytes, or what our control groups leave of it: all there is, and what
+    is free for new programs."""
+    now, left = psutil.virtual_memory(), memory_left()
+    return min(now.total, memory_limit() or now.total), now.available if left is None else min(now.available, left)
 
 
 def devices(slots: int) -> list[str | None]:
@@ -54,6 +56,25 @@ def processor() -> str:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         return next(line for line in lines if line.startswith("model name")).split(":", 1)[1].strip()
     return platform.processor()
+
+
+# Instructions by which libraries choose their kernels, as Linux names them: x86-64's, then ARM's. A
+# virtual machine may hide some of what its processor has.
+_INSTRUCTIONS = (
+    *("sse4_1", "sse4_2", "avx", "f16c", "fma", "avx2", "avx_vnni", "avx512f", "avx512bw", "avx512dq", "avx512vl"),
+    *("avx512_vnni", "avx512_bf16", "avx512_fp16", "amx_tile", "amx_int8", "amx_bf16", "amx_fp16"),
+    *("asimd", "asimdhp", "asimddp", "bf16", "i8mm", "sve", "sve2", "svebf16"),
+)
+
+
+def instructions() -> str:
+    """Those that decide which kernels compute here: `avx avx2 fma`; `unknown` where the kernel does
+    not say."""
+    with suppress(OSError, StopIteration):
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        flags = next(line for line in lines if line.startswith(("flags", "Features"))).split(":", 1)[1].split()
+        return " ".join(name for name in _INSTRUCTIONS if name in flags)
+    return "unknown"
 
 
 def differences_between(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
