@@ -35,7 +35,8 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "schedule": ({"errors", "options", "images.sizes", "nst.tiling"}, set()),
     # tensors
     "nst.kernels": ({"errors", "nst.network", "nst.weights"}, {"numpy", "h5py"}),
-    "nst.extractor": ({"nst.kernels", "nst.network"}, {"tensorflow", "keras"}),
+    "nst.keras_settings": ({"errors"}, {"keras"}),
+    "nst.extractor": ({"nst.keras_settings", "nst.kernels", "nst.network"}, {"tensorflow"}),
     "nst.normalization": (
         {"nst.extractor", "nst.kernels", "nst.network", "nst.weights"},
         {"tensorflow", "numpy"},

@@ -81,7 +81,7 @@ def test_with_a_namespace_of_its_own_the_mounted_root_is_the_containers(tmp_path
 
 
 def test_a_group_or_mount_with_blanks_in_its_name(tmp_path):
-    tree = Tree(tmp_path, "0::/my jobs:1\n", "30 25 0:26 / /sys/fs/cg\\040roup rw - cgroup2 cgroup2 rw\n")
+    Tree(tmp_path, "0::/my jobs:1\n", "30 25 0:26 / /sys/fs/cg\\040roup rw - cgroup2 cgroup2 rw\n")
     folder = tmp_path / "sys/fs/cg roup/my jobs:1"
     folder.mkdir(parents=True)
     (folder / "memory.max").write_text("1000000\n")

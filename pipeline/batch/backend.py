@@ -69,9 +69,6 @@ def _start_tensorflow(threads: int) -> Machine:
     import numpy as np
     import tensorflow as tf
 
-    # VGG19's weights are; the user's Keras may be set otherwise
-    keras.config.set_image_data_format("channels_last")
-    keras.config.set_floatx("float32")
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     # one pair, one graph: the threads serve its kernels
     tf.config.threading.set_inter_op_parallelism_threads(1)

@@ -12,12 +12,13 @@ import functools
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-import keras
 import tensorflow as tf
 
+from pipeline.nst.keras_settings import as_trained, load_keras
 from pipeline.nst.kernels import Kernels
 from pipeline.nst.network import FRAME, LINEAR, VGG19, Network, is_pool, reduction
 
+keras = load_keras()
 _BUILD = {"vgg19": keras.applications.VGG19, "vgg16": keras.applications.VGG16}
 
 Measure = Callable[[str, tf.Tensor], Any]
@@ -50,6 +51,13 @@ class Extractor:
         precision: str = "float32",
     ) -> None:
         self.network = network
+        with as_trained():
+            self._make_layers(kernels, network)
+        assert network.order == "BGR"  # of both networks there are; kernel and mean are turned
+        self._mean = tf.constant(network.mean[::-1], tf.float32)
+        self._set(pooling, border, precision)
+
+    def _make_layers(self, kernels: Kernels, network: Network) -> None:
         model = _BUILD[network.name](include_top=False, weights=None, input_shape=(None, None, 3))
         model.trainable = False
         for name, (kernel, bias) in kernels.items():
@@ -63,9 +71,6 @@ class Extractor:
             for name in network.layers
             if is_pool(name)
         }
-        assert network.order == "BGR"  # of both networks there are; kernel and mean are turned
-        self._mean = tf.constant(network.mean[::-1], tf.float32)
-        self._set(pooling, border, precision)
 
     def _set(self, pooling: str, border: str, precision: str) -> None:
         self._pooling = self._averages if pooling == "avg" else {}

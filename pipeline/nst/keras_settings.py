@@ -1,0 +1,51 @@
+"""Keras as the network needs it, whatever a program's own Keras is set to: keras.json and what a
+program says itself may name another backend, another order of axes, another arithmetic."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from pipeline.errors import EnvironmentProblem
+
+
+def load_keras() -> Any:
+    """The module, on TensorFlow. Raises EnvironmentProblem where the program has loaded it on
+    another backend, which cannot be changed any more."""
+    if "keras" not in sys.modules:
+        before = os.environ.get("KERAS_BACKEND")
+        os.environ["KERAS_BACKEND"] = "tensorflow"  # stronger than keras.json
+        try:
+            import keras
+        finally:
+            if before is None:
+                del os.environ["KERAS_BACKEND"]
+            else:
+                os.environ["KERAS_BACKEND"] = before
+    import keras
+
+    if keras.config.backend() != "tensorflow":
+        raise EnvironmentProblem(
+            f"Keras is loaded on {keras.config.backend()} in this program, and pictures are painted on TensorFlow; "
+            "set KERAS_BACKEND=tensorflow, or paint in a program of its own"
+        )
+    return keras
+
+
+@contextmanager
+def as_trained() -> Iterator[None]:
+    """While it lasts, layers are made as VGG's weights are: channels last, in float32."""
+    config = load_keras().config
+    axes, arithmetic, policy = config.image_data_format(), config.floatx(), config.dtype_policy()
+    config.set_image_data_format("channels_last")
+    config.set_floatx("float32")
+    config.set_dtype_policy("float32")
+    try:
+        yield
+    finally:
+        config.set_image_data_format(axes)
+        config.set_floatx(arithmetic)
+        config.set_dtype_policy(policy)

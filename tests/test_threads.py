@@ -1,0 +1,162 @@
+"""One program that paints several pictures at once: by threads, by generators in turns, again after letting go; and one
+whose own Keras is set otherwise. Each picture is the one that it would have been alone."""
+
+from __future__ import annotations
+
+import gc
+import hashlib
+import itertools
+import json
+import os
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline import release, stylize
+from pipeline.errors import BadImage
+from pipeline.options import Options
+from pipeline.pictures import open_pictures
+from pipeline.schedule import Machine
+from pipeline.stylize import paint, result_of
+
+pytestmark = pytest.mark.slow
+
+pytest.importorskip("tensorflow")
+
+from pipeline.nst.engine import TransferEngine  # noqa: E402
+from pipeline.nst.weights import locate  # noqa: E402
+
+OPTIONS = Options(size=48, steps=4, weights="random", precision="float32")
+AS_KEYWORDS = {"size": 48, "steps": 4, "weights": "random", "precision": "float32"}
+
+
+def image(seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (40, 48, 3), np.uint8)
+
+
+PHOTOGRAPHS = [image(seed) for seed in range(3)]
+STYLE = image(9)
+
+
+@pytest.fixture(scope="module")
+def alone() -> list[bytes]:
+    """Each photograph painted, one after the other."""
+    return [stylize(photograph, STYLE, **AS_KEYWORDS).pixels.tobytes() for photograph in PHOTOGRAPHS]
+
+
+@pytest.fixture(scope="module")
+def engine() -> TransferEngine:
+    return TransferEngine(locate("random"), OPTIONS)
+
+
+def painting(engine: TransferEngine, number: int):
+    pictures = open_pictures(PHOTOGRAPHS[number], [(STYLE, 1.0)], OPTIONS)
+    return paint(pictures, OPTIONS, pictures.schedule(OPTIONS, Machine(precision="float32")), engine)
+
+
+def test_threads_get_a_picture_of_their_own_each(alone):
+    assert len(set(alone)) == len(alone)
+    start = threading.Barrier(len(PHOTOGRAPHS))
+
+    def one(photograph: np.ndarray) -> bytes:
+        start.wait()
+        return stylize(photograph, STYLE, **AS_KEYWORDS).pixels.tobytes()
+
+    with ThreadPoolExecutor(len(PHOTOGRAPHS)) as threads:
+        assert list(threads.map(one, PHOTOGRAPHS)) == alone
+
+
+def test_threads_that_paint_with_one_engine_step_by_step_do_not_meet(alone, engine):
+    with ThreadPoolExecutor(len(PHOTOGRAPHS)) as threads:
+        results = threads.map(lambda number: result_of(painting(engine, number)), range(len(PHOTOGRAPHS)))
+        assert [result.pixels.tobytes() for result in results] == alone
+
+
+def test_paintings_made_in_turns_by_one_thread_do_not_meet(alone, engine):
+    paintings = [painting(engine, number) for number in range(2)]
+    found = {}
+    for number in itertools.cycle(range(2)):
+        try:
+            next(paintings[number])
+        except StopIteration as end:
+            found[number] = end.value.pixels.tobytes()
+            if len(found) == 2:
+                break
+        except ValueError:  # finished before the other
+            continue
+    assert [found[0], found[1]] == alone[:2]
+
+
+def test_who_paints_another_picture_between_two_steps_gets_both(alone, engine):
+    outer = painting(engine, 0)
+    next(outer)
+    assert result_of(painting(engine, 1)).pixels.tobytes() == alone[1]
+    assert stylize(PHOTOGRAPHS[2], STYLE, **AS_KEYWORDS).pixels.tobytes() == alone[2]
+    assert result_of(outer).pixels.tobytes() == alone[0]
+
+
+def test_a_painting_that_is_left_gives_its_descent_back(engine):
+    left = painting(engine, 0)
+    next(left)
+    kept = len(engine._descents._things)
+    left.close()
+    assert len(engine._descents._things) == kept + 1
+
+
+def test_a_failure_in_one_thread_holds_up_no_other(alone, tmp_path):
+    with ThreadPoolExecutor(2) as threads:
+        bad = threads.submit(stylize, tmp_path / "missing.png", STYLE, **AS_KEYWORDS)
+        good = threads.submit(stylize, PHOTOGRAPHS[0], STYLE, **AS_KEYWORDS)
+        with pytest.raises(BadImage):
+            bad.result()
+        assert good.result().pixels.tobytes() == alone[0]
+
+
+def test_what_is_kept_between_calls_can_be_let_go(alone):
+    stylize(PHOTOGRAPHS[0], STYLE, **AS_KEYWORDS)
+    engines = [thing for thing in gc.get_objects() if isinstance(thing, TransferEngine)]
+    release()
+    release()  # of nothing
+    assert len([thing for thing in gc.get_objects() if isinstance(thing, TransferEngine)]) == len(engines) - 1
+    assert stylize(PHOTOGRAPHS[0], STYLE, **AS_KEYWORDS).pixels.tobytes() == alone[0]
+
+
+def test_no_more_shapes_are_kept_than_find_room(engine, monkeypatch):
+    """By count, as what is traced for a small picture is far larger than its buffers."""
+    monkeypatch.setattr(engine._descents, "_most", 2)
+    for number, history in enumerate(range(2, 6)):
+        options = Options(size=48, steps=1, weights="random", precision="float32", history=history)
+        pictures = open_pictures(PHOTOGRAPHS[number % 3], [(STYLE, 1.0)], options)
+        result_of(paint(pictures, options, pictures.schedule(options, Machine(precision="float32")), engine))
+    assert len(engine._descents._things) == 2
+
+
+PROGRAM = """
+import hashlib, sys
+import numpy as np
+from pipeline import stylize
+image = lambda seed: np.random.default_rng(seed).integers(0, 256, (40, 48, 3), np.uint8)
+pixels = stylize(image(0), image(9), size=48, steps=4, weights="random", precision="float32").pixels
+import keras
+print(hashlib.sha256(pixels.tobytes()).hexdigest(), keras.config.image_data_format(), keras.config.floatx())
+"""
+
+
+def test_a_program_whose_keras_is_set_otherwise_gets_the_same_picture_and_keeps_its_settings(alone, tmp_path):
+    settings = {"floatx": "float16", "epsilon": 1e-7, "backend": "jax", "image_data_format": "channels_first"}
+    (tmp_path / "keras.json").write_text(json.dumps(settings))
+    path = str(Path(__file__).parent.parent)
+    environment = {name: value for name, value in os.environ.items() if name != "KERAS_BACKEND"}
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM],
+        env=environment | {"KERAS_HOME": str(tmp_path), "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.split() == [hashlib.sha256(alone[0]).hexdigest(), "channels_first", "float16"], done.stderr
