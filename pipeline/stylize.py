@@ -113,8 +113,9 @@ def stylize(content: Source, style: Source | list[Source | tuple[Source, float]]
     from pipeline.nst.weights import locate
 
     wanted = options_from_python(options)
-    pictures = open_pictures(content, _shares(style), wanted)
-    with _turn:
+    shares = _shares(style)
+    with _turn:  # of opening too: what Pillow warns of is a program's, not a thread's
+        pictures = open_pictures(content, shares, wanted)
         schedule = pictures.schedule(wanted, Machine(precision=effective_precision("auto")))
         return result_of(paint(pictures, wanted, schedule, _engine(locate(wanted.weights), wanted)))
 

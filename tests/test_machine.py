@@ -189,6 +189,13 @@ def test_what_was_put_under_the_libraries_is_told_without_its_folders():
     assert recorded(given) == "LD_PRELOAD=libfast.so:libm.so.6, GLIBC_TUNABLES=glibc.cpu.hwcaps=-AVX2"
 
 
+def test_the_peak_is_the_process_own_and_not_what_its_parent_held(monkeypatch):
+    """Which getrusage counts too, from before the process was its own."""
+    monkeypatch.setattr(machine.resource, "getrusage", lambda _: pytest.fail("asked for the parent's"))
+    machine.reset_peak_memory()
+    assert MIB < machine.peak_memory() <= 1.5 * psutil.Process().memory_info().rss
+
+
 def test_a_machine_that_hides_instructions_is_another_machine(monkeypatch, tmp_path):
     info = tmp_path / "cpuinfo"
     monkeypatch.setattr(machine, "Path", lambda _: info)

@@ -16,7 +16,7 @@ import pytest
 from pipeline.batch.engines.growth import Growth
 from pipeline.batch.engines.local import LocalEngine, _Slot
 from pipeline.batch.messages import Command, Done, Failed, Started
-from pipeline.batch.system import pausing
+from pipeline.batch.system import hooks, pausing
 from pipeline.batch.system.pausing import AwakeClock, wait_while_stopped
 from pipeline.job import Job, RunSettings, ShownNames
 from pipeline.nst.weights import locate
@@ -222,6 +222,18 @@ def until(true) -> None:
     while not true():
         assert time.monotonic() < end
         time.sleep(0.02)
+
+
+def test_a_hook_is_not_called_late_for_time_in_which_its_run_was_stopped(monkeypatch, tmp_path):
+    now = [0.0]
+
+    def monotonic() -> float:
+        now[0] += 3600
+        return now[0]
+
+    monkeypatch.setattr(pausing.time, "monotonic", monotonic)
+    call = {"folder": tmp_path, "run_id": "r", "report": tmp_path, "exit_code": 0}
+    assert hooks.run_hook(("sleep", "0.3"), **call) is None
 
 
 def test_a_driver_that_was_held_up_calls_no_picture_late(paint, monkeypatch):

@@ -11,7 +11,6 @@ import os
 import selectors
 import signal
 import subprocess
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -65,9 +64,9 @@ class LocalEngine:
         # what a worker may hold, where it is not said: its share of what there is
         self._room = settings.max_memory or memory()[0] // settings.workers
         threads = worker_threads(settings)
-        clock = AwakeClock()
+        self._clock = AwakeClock()
         self._slots = [
-            _Slot(worker=worker, log=log, threads=threads, device=device, awake=clock)
+            _Slot(worker=worker, log=log, threads=threads, device=device, awake=self._clock)
             for device in devices(settings.workers)
         ]
         self.machine: Machine | None = None
@@ -146,13 +145,13 @@ class LocalEngine:
 
     def _interrupt(self) -> Iterator[Event]:
         """Ask all workers to save and go; who does not in time is killed."""
-        until = time.monotonic() + _SAVE_SECONDS
+        until = self._clock.now() + _SAVE_SECONDS
         for slot in self._slots:
             slot.ask_to_stop()
         while (busy := [slot for slot in self._slots if slot.pair is not None and not slot.closed]) and (
-            left := until - time.monotonic()
+            left := until - self._clock.now()
         ) > 0:
-            for slot in _readable(busy, left):
+            for slot in _readable(busy, min(left, _LOOK_SECONDS)):
                 for message in slot.read():
                     if slot.pair is not None and not isinstance(message, Ready):
                         yield Event(slot.pair, message)

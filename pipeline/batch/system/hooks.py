@@ -6,9 +6,10 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
+
+from pipeline.batch.system.pausing import AwakeClock
 
 _LIMIT_SECONDS = 30.0  # a hook says something; whoever does more starts it in the background
 _LOOK_SECONDS = 0.2  # how often time and the stop flag are looked at
@@ -44,9 +45,9 @@ def run_hook(
         )
     except OSError as error:
         return f"hook '{shown}' could not be started: {error.strerror}; check its path and its permissions"
-    until = time.monotonic() + _LIMIT_SECONDS
+    clock = AwakeClock()
     while (code := _code_of(hook)) is None:
-        if stopped() or time.monotonic() > until:
+        if stopped() or clock.now() > _LIMIT_SECONDS:
             os.killpg(hook.pid, signal.SIGKILL)
             hook.wait()
             if stopped():
