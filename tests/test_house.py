@@ -34,7 +34,8 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "nst.geometry": ({"nst.network"}, set()),
     "schedule": ({"errors", "options", "images.sizes", "nst.tiling"}, set()),
     # tensors
-    "nst.kernels": ({"errors", "nst.network", "nst.weights"}, {"numpy", "h5py"}),
+    "nst.hdf5": (set(), {"numpy", "h5py"}),
+    "nst.kernels": ({"errors", "printable", "nst.hdf5", "nst.network", "nst.weights"}, {"numpy"}),
     "nst.keras_settings": ({"errors"}, {"keras"}),
     "nst.extractor": ({"nst.keras_settings", "nst.kernels", "nst.network"}, {"tensorflow"}),
     "nst.normalization": (
@@ -80,8 +81,13 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "batch.estimates.disk_space": (WORDS | {"schedule", "store", "batch.plan", "images.inspection"}, set()),
     "batch.observer": (WORDS | {"batch.estimates", "batch.plan"}, set()),
     "batch.clashes": ({"job", "printable", "manifest.pairs.naming", "store"}, set()),
+    "batch.networks": ({"errors", "job", "store", "nst.weights"}, set()),
     "batch.plan": (
-        WORDS | {"batch.clashes", "batch.selection", "store", "images.inspection", "images.metadata", "nst.weights"},
+        WORDS
+        | {
+            *("batch.clashes", "batch.networks", "batch.selection", "store"),
+            *("images.inspection", "images.metadata", "nst.weights"),
+        },
         set(),
     ),
     "batch.clean": (WORDS | {"store", "images.metadata", "manifest.pairs.naming"}, set()),

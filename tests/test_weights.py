@@ -126,21 +126,28 @@ def test_a_fetch_that_fails_leaves_nothing_and_keeps_the_old_file(keras_home, se
     assert [(p.name, p.read_bytes()) for p in keras_home.rglob("*.*")] == [(weights.IMAGENET_FILE, b"old")]
 
 
+def test_a_server_that_sends_no_end_of_bytes_is_left(keras_home, server, monkeypatch):
+    monkeypatch.setattr(weights, "LARGEST_FILE", 1000)
+    with pytest.raises(WeightsError, match=r"/file sends no end of bytes; nothing was kept"):
+        weights.fetch(server.url("file"), hashlib.md5(CONTENT).hexdigest())
+    assert [*keras_home.rglob("*.*")] == []
+
+
 def test_a_server_that_is_not_there_is_one_sentence(keras_home):
     with pytest.raises(WeightsError, match=r"cannot load http://127\.0\.0\.1:9/x: "):
         weights.fetch("http://127.0.0.1:9/x", "0" * 32)
 
 
-def test_weights_fetch_exits_0_when_the_8_bit_network_is_here(stylize, tmp_path):
+def test_weights_that_could_not_be_fetched_exit_with_4_and_say_that_runs_can_do_without(stylize, tmp_path):
     done = stylize("weights", "fetch", "--url", "http://127.0.0.1:9/x", KERAS_HOME=str(tmp_path))
-    assert done.returncode == 0
+    assert done.returncode == 4
     assert len(done.stdout.splitlines()) == 1
     assert "runs will use 'imagenet-8bit'" in done.stdout
 
 
 def test_weights_fetch_into_a_folder_that_cannot_be_is_one_sentence(stylize):
     done = stylize("weights", "fetch", "--url", "http://127.0.0.1:9/x", KERAS_HOME="/dev/null")
-    assert done.returncode == 0
+    assert done.returncode == 4
     assert "set KERAS_HOME to another folder" in done.stdout
     assert "Traceback" not in done.stderr
 

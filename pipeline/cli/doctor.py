@@ -12,7 +12,7 @@ import click
 from pipeline.batch.system.machine import gpus, memory, usable_processors
 from pipeline.errors import ExitCode, StylizeError, WeightsError
 from pipeline.nst.precision import fast_flags
-from pipeline.nst.weights import IMAGENET_MD5, IMAGENET_URL, eight_bit_path, fetch, imagenet_path, locate
+from pipeline.nst.weights import AUTOMATIC, IMAGENET_MD5, IMAGENET_URL, eight_bit_path, fetch, locate
 from pipeline.versions import version
 
 _PACKAGES = ("tensorflow", "tensorflow-cpu", "keras", "pillow", "pillow-heif", "pyyaml", "pydantic", "click", "numpy")
@@ -38,12 +38,11 @@ def doctor_text() -> str:
 def weights_text() -> str:
     """The sets of weights, where they are, and whether they are whole."""
     lines = []
-    for name, path in (("imagenet", imagenet_path()), ("imagenet-8bit", eight_bit_path())):
+    for name in AUTOMATIC:
         try:
             lines.append(f"{name:<14} ready: {locate(name).path}")
         except WeightsError as error:
-            here = path is not None and path.is_file()
-            lines.append(f"{name:<14} {error if here else f'not here: {error}'}")
+            lines.append(f"{name:<14} not ready: {error}")
     with suppress(WeightsError):
         lines.append(f"{'auto':<14} means {locate('auto').name}")
     return "\n".join(lines)
@@ -52,7 +51,7 @@ def weights_text() -> str:
 def fetch_weights(url: str | None) -> ExitCode:
     """Load Keras' file into Keras' cache.
 
-    If that fails, say so in one line, which is fine if the 8-bit network is here.
+    If that fails, say so in one line, and whether runs can do without.
     """
 
     def progress(so_far: int, whole: int | None) -> None:
@@ -66,6 +65,6 @@ def fetch_weights(url: str | None) -> ExitCode:
         if eight_bit_path() is None:
             raise
         click.echo(f"{error}; runs will use 'imagenet-8bit', which is here")
-        return ExitCode.OK
+        return error.exit_code
     click.echo(f"'imagenet' is ready: {path}")
     return ExitCode.OK

