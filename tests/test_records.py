@@ -21,6 +21,7 @@ from pipeline.images.file_bytes import hash_file
 from pipeline.images.inspection import image_size
 from pipeline.job import Job, RunSettings, StyleImage
 from pipeline.manifest import load_manifest
+from pipeline.nst.weights import NetworkWeights
 from pipeline.options import LEFT_OUT, NEUTRAL, OPTION_NAMES, Options
 from pipeline.store import keys
 from pipeline.store.checksummed_json import read_checksummed_json, write_checksummed_json
@@ -105,7 +106,8 @@ def test_what_is_stored_leaves_out_an_option_of_a_later_version_at_its_neutral_v
 def test_a_plan_says_that_an_option_changed_which_one_of_its_sides_leaves_out(before, now, words):
     outcome = {"options": Options(normalize=before).as_dict()}
     record = Record(schema=KEY_SCHEMA, key="", sha256="", size=0, mtime_ns=0, outcome=outcome)
-    assert _difference(replace(JOB, options=Options(normalize=now)), record) == f"normalize {words}"
+    job = replace(JOB, options=Options(normalize=now))
+    assert _difference(job, record, NetworkWeights("random", None, "0")) == f"normalize {words}"
 
 
 def test_every_option_that_is_left_out_has_a_neutral_value():

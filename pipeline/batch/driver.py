@@ -58,7 +58,7 @@ def run(
         lacks = state.store.try_out()
         plan, scarce, trouble = _planned(manifest, state, selection, stopped)
         results = Results(manifest, state, observer, run_id)
-        results.warnings += [*lacks, *state.strange(), *([scarce] if scarce else [])]
+        results.warnings += [*plan.warnings, *lacks, *state.strange(), *([scarce] if scarce else [])]
         scheduler = Scheduler(plan, results, engine, stopped, began)
         observer.planned(plan, scheduler.ahead() if trouble is None else None)
         for warning in results.warnings:

@@ -107,7 +107,9 @@ def call_hook(
 
 def _report(scheduler: Scheduler, began: Moment, command: tuple[str, ...], selection: Selection) -> dict[str, Any]:
     results = scheduler.results
-    used = next((pair.weights for pair in scheduler.plan.pairs if pair.weights), None)
+    # kept pictures may be of another network than those that were painted
+    painted_first = sorted(scheduler.plan.pairs, key=lambda pair: pair.action != "paint")
+    used = next((pair.weights for pair in painted_first if pair.weights), None)
     facts = run_metadata(
         results.manifest,
         run_id=results.run_id,

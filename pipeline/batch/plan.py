@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pipeline.batch.clashes import find_clashes
+from pipeline.batch.networks import Networks, network_difference
 from pipeline.batch.selection import Selection
 from pipeline.errors import BadImage, BadOutput, PairError
 from pipeline.images.inspection import inspect_image
 from pipeline.images.metadata import read_metadata
 from pipeline.job import Job, Manifest, RunSettings
-from pipeline.nst.weights import NetworkWeights, locate
+from pipeline.nst.weights import NetworkWeights
 from pipeline.options import LEFT_OUT
 from pipeline.printable import printable
 from pipeline.store.failures import Failure, Failures
@@ -52,9 +53,10 @@ class PlannedPair:
 class Plan:
     """The pairs of a run, most important first: by priority, then as in the manifest; but of those
     that paint and are as important as each other, first the ones without a picture, then those
-    whose picture is the oldest."""
+    whose picture is the oldest. `warnings` are worth saying once in a run."""
 
     pairs: tuple[PlannedPair, ...]
+    warnings: tuple[str, ...] = ()
 
     def count(self, action: Action) -> int:
         """How many pairs have this action."""
@@ -75,7 +77,7 @@ def make_plan(
     wanted = [job for job in manifest.pairs if selection.takes(job.output)]
     # stable: the manifest's order among equals
     ordered = sorted(wanted, key=lambda job: -job.priority)
-    network = functools.cache(locate)
+    networks = Networks(state)
     # a picture of a matrix stands in hundreds of pairs
     sha256 = functools.cache(state.hashes.sha256)
     failures = Failures(state.store)
@@ -83,20 +85,22 @@ def make_plan(
     pairs = []
     for job in ordered:
         check_cancelled()
-        pair = _planned(job, state, network, sha256, selection.force, clashes.get(job.output))
+        pair = _planned(job, state, networks, sha256, selection.force, clashes.get(job.output))
         pairs.append(_held(pair, failures, manifest.run, retry=selection.retry_failed))
-    return Plan(pairs=tuple(_limited(_longest_wanted_first(pairs, state.store), selection.limit)))
+    taken = _limited(_longest_wanted_first(pairs, state.store), selection.limit)
+    choosing = any(pair.action == "paint" and pair.job.options.weights == "auto" for pair in taken)
+    return Plan(pairs=tuple(taken), warnings=(networks.warning,) if choosing and networks.warning else ())
 
 
 def _planned(
     job: Job,
     state: State,
-    network: Callable[[str], NetworkWeights],
+    networks: Networks,
     sha256: Callable[[Path], str],
     force: bool,
     clash: str | None,
 ) -> PlannedPair:
-    weights = network(job.options.weights)
+    weights = networks.of(job)
     record = state.record(job.output)
     try:
         key = pair_key(job, sha256, weights.sha256)
@@ -118,13 +122,20 @@ def _planned(
     elif force:
         reason = "forced"
     elif record is not None and kept:
-        action, reason = ("keep", "up to date") if record.key == key else ("paint", _difference(job, record))
-    elif (whole := _decodes(picture)) and (found := _settings_of(picture)).get("key") == key:
+        if used := networks.up_to_date_with(job, {**record.outcome, "key": record.key}, key, sha256):
+            action, reason, weights, key = "keep", "up to date", used, record.key
+        else:
+            reason = _difference(job, record, weights)
+    elif (
+        (whole := _decodes(picture))
+        and (found := _settings_of(picture))
+        and (used := networks.up_to_date_with(job, found, key, sha256))
+    ):
         # and still is not what was recorded: a JPEG decodes whatever its middle holds
         if _speaks_of(record, found):
             action, reason = "fail", f"{printable(picture)} was changed since it was painted; {_MOVE_IT}"
         elif (adopted := painted_fields(found)) is not None:
-            action, reason = "keep", "up to date"
+            action, reason, weights, key = "keep", "up to date", used, found["key"]
         else:
             reason = "its picture holds settings that were not written here"
     elif _settings_of(picture) or (record is not None and not whole):
@@ -206,9 +217,9 @@ def _decodes(picture: Path) -> bool:
     return True
 
 
-def _difference(job: Job, record: Record) -> str:
-    """Why two keys differ, in words: the options that changed, or else the inputs or the
-    network."""
+def _difference(job: Job, record: Record, weights: NetworkWeights) -> str:
+    """Why two keys differ, in words: the options and the network that changed, or else the
+    inputs."""
     if record.schema != KEY_SCHEMA:
         return "made by another version"
     before, now = {**LEFT_OUT, **record.outcome.get("options", {})}, job.options.all_values()
@@ -217,7 +228,9 @@ def _difference(job: Job, record: Record) -> str:
         for name in now
         if name not in ("preset", "weights") and name in before and not _same(before[name], now[name])
     ]
-    return ", ".join(changed) or "its content, style or network changed"
+    if network := network_difference(record.outcome, weights):
+        changed.append(network)
+    return ", ".join(changed) or "its content or style changed"
 
 
 def _same(before: Any, now: Any) -> bool:

@@ -121,8 +121,8 @@ def _show_plan(manifest: Manifest, selection: Selection, as_json: bool) -> int:
         print_json(rows)
     else:
         click.echo(plan_text(rows, manifest.run.workers))
-    for warning in manifest.warnings:
-        click.echo(f"warning: {warning}", err=True)
+    for warning in (*manifest.warnings, *made.warnings):
+        click.echo(f"warning: {printable(warning)}", err=True)
     return ExitCode.OK
 
 
