@@ -40,7 +40,7 @@ report: $(VENV)/.ready  ## print the report of the last run
 test: $(VENV)/.ready-test  ## run the tests, two files at a time (ARGS='-m "not slow"' for those that take seconds)
 	@$(VENV)/bin/python -m pytest -n 2 --dist loadfile $(ARGS)
 
-fuzz: $(VENV)/.ready  ## look for inputs that break the loader or the image door (ARGS="--seconds 1200 --seed 7")
+fuzz: $(VENV)/.ready  ## look for inputs that break the loader, the image door, what runs keep, or weights (ARGS="--seconds 1200 --doors image")
 	@$(VENV)/bin/python tests/fuzz/doors.py $(ARGS)
 
 lint: $(VENV)/.ready-lint  ## run ruff and mypy

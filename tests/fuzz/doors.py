@@ -1,6 +1,7 @@
-"""A fuzzer for the two doors: mutated manifests and pictures, for a given time, the same ones for the same seed.
+"""A fuzzer for the doors: mutated manifests and pictures, files that a run keeps, weights and settings in pictures
+(fuzz/kept), for a given time, the same ones for the same seed.
 
-    python tests/fuzz/doors.py --seconds 1200 --seed 7
+    python tests/fuzz/doors.py --seconds 1200 --seed 7 --doors image manifest
 
 What may come out of the loader is a Manifest or a ManifestError, of the image door a Picture or a BadImage; within 5 s of
 processor time and 1.5 GiB. Anything else is a finding: the input is kept in tests/fuzz/findings, and the exit code is 1.
@@ -30,6 +31,10 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+
+from fuzz import kept  # noqa: E402
+
 CORPUS = HERE / "corpus"
 FINDINGS = HERE / "findings"
 
@@ -58,18 +63,21 @@ MARKS = [
 
 def main() -> int:
     """Fuzz in one process after another until the time is up; 1 if anything was found."""
-    parser = argparse.ArgumentParser(description="Fuzz the manifest loader and the image door.")
+    parser = argparse.ArgumentParser(description="Fuzz whatever reads a file that somebody else may have written.")
     parser.add_argument("--seconds", type=float, default=60, help="how long (default 60)")
     parser.add_argument("--seed", type=int, default=0, help="the same seed tries the same inputs (default 0)")
     parser.add_argument("--batch", type=int, default=0, help="the batch to start with (default 0)")
+    parser.add_argument("--doors", nargs="+", choices=sorted(DOORS), default=sorted(DOORS), help="which (default: all)")
     parser.add_argument("--child", nargs=2, metavar=("FOLDER", "END"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.child:
-        return fuzz(arguments.seed, arguments.batch, Path(arguments.child[0]), float(arguments.child[1]))
+        folder, end = Path(arguments.child[0]), float(arguments.child[1])
+        return fuzz(arguments.seed, arguments.batch, folder, end, arguments.doors)
     end, found, batch = time.time() + arguments.seconds, 0, arguments.batch
     while time.time() < end:
         with tempfile.TemporaryDirectory() as folder:
             command = [sys.executable, __file__, "--seed", str(arguments.seed), "--batch", str(batch)]
+            command += ["--doors", *arguments.doors]
             environment = os.environ | {"OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": str(HERE.parent.parent)}
             child = subprocess.run([*command, "--child", folder, str(end)], env=environment, check=False)
             found += child.returncode != 0
@@ -80,11 +88,9 @@ def main() -> int:
     return 1 if found else 0
 
 
-def fuzz(seed: int, batch: int, folder: Path, end: float) -> int:
+def fuzz(seed: int, batch: int, folder: Path, end: float, doors: list[str]) -> int:
     """Try the inputs of one batch; 1 if there was a finding, which was kept."""
-    seeds = {door: sorted((CORPUS / door).iterdir()) for door in DOORS}
-    for door, prepare in PREPARED.items():
-        prepare(folder / door)
+    seeds = {door: seeds_of(door, folder / door) for door in doors}
     talk = os.dup(sys.stderr.fileno())
     faulthandler.enable(talk)
     said = os.open(folder / "said", os.O_RDWR | os.O_CREAT | os.O_APPEND)  # by whoever speaks past Python
@@ -95,10 +101,10 @@ def fuzz(seed: int, batch: int, folder: Path, end: float) -> int:
         if time.time() > end:
             break
         chance = random.Random(f"{seed}/{batch}/{case}")
-        door = chance.choice(sorted(DOORS))
-        start = chance.choice(seeds[door])
-        data = mutated(start.read_bytes(), [path.read_bytes() for path in seeds[door]], chance, door)
-        path = folder / door / f"input{start.suffix}"
+        door = chance.choice(sorted(doors))
+        suffix, start = chance.choice(seeds[door])
+        data = mutated(start, [other for _suffix, other in seeds[door]], chance, door)
+        path = folder / door / f"input{suffix}"
         path.write_bytes(data)
         (folder / "last").write_text(str(path))
         faulthandler.dump_traceback_later(WALL_SECONDS, exit=True, file=talk)
@@ -117,6 +123,18 @@ def fuzz(seed: int, batch: int, folder: Path, end: float) -> int:
     return 1 if found else 0
 
 
+def seeds_of(door: str, folder: Path) -> list[tuple[str, bytes]]:
+    """What mutations of a door start from, with their suffixes: its corpus, and what is made in its folder."""
+    PREPARED[door](folder)
+    made = kept.SEEDS[door](folder) if door in kept.SEEDS else []
+    return [(path.suffix, path.read_bytes()) for path in (*made, *corpus_of(door))]
+
+
+def corpus_of(door: str) -> list[Path]:
+    """What was found once."""
+    return sorted((CORPUS / door).iterdir()) if (CORPUS / door).is_dir() else []
+
+
 def keep(folder: Path, what: str) -> None:
     """Copy the last input to FINDINGS, and say what happened."""
     last = Path((folder / "last").read_text())
@@ -132,7 +150,9 @@ def keep(folder: Path, what: str) -> None:
 
 def mutated(data: bytes, others: list[bytes], chance: random.Random, door: str) -> bytes:
     """`data` with one to eight changes; a PNG's checksums are mended most of the time, so that more than they is tried."""
-    words = WORDS if door == "manifest" else MARKS
+    if door in kept.OF_JSON and chance.random() < 0.7:
+        return kept.changed(data, chance)
+    words = WORDS if door == "manifest" else MARKS if door in ("image", "weights", "checkpoint") else kept.WORDS
     for _ in range(chance.choice((1, 1, 1, 2, 3, 5, 8))):
         data = chance.choice(CHANGES)(data, chance, words, others)
     if data.startswith(b"\x89PNG") and chance.random() < 0.8:
@@ -267,8 +287,8 @@ def _pictures_to_name(folder: Path) -> None:
         (folder / "in" / name).touch()
 
 
-DOORS: dict[str, Callable[[Path], None]] = {"image": open_image, "manifest": load}
-PREPARED: dict[str, Callable[[Path], None]] = {"image": Path.mkdir, "manifest": _pictures_to_name}
+DOORS: dict[str, Callable[[Path], None]] = {"image": open_image, "manifest": load, **kept.DOORS}
+PREPARED: dict[str, Callable[[Path], None]] = {"image": Path.mkdir, "manifest": _pictures_to_name, **kept.PREPARED}
 
 
 # -------------------------------------------------------------------------------------------------------------- limits
@@ -295,8 +315,11 @@ def limited_time() -> Iterator[None]:
 
 def limit_memory() -> None:
     """Whoever wants more gets a MemoryError, which the image door turns into OutOfMemory: a finding."""
-    import pipeline.images.picture  # what the libraries take is not counted
-    import pipeline.manifest  # noqa: F401
+    import pipeline.batch.checkpoints  # what the libraries take is not counted
+    import pipeline.batch.driver
+    import pipeline.images.picture
+    import pipeline.manifest
+    import pipeline.nst.kernels  # noqa: F401
 
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     limit = pages * resource.getpagesize() + MEMORY

@@ -131,6 +131,8 @@ HARMLESS: Mapping[str, Callable[[Path], None]] = {
     "declares 8 GiB beside what is asked for": _eight_gib,
     "a group that holds itself": _doors_in_a_circle,
 }
+# to make, or large
+SLOW = {"a chunk that unpacks to 200 MiB", "more groups than are looked at"}
 _LINK = "is a link that leads elsewhere"
 _TYPE = "holds something else than numbers in floating point"
 _FILTER = "packed by filters that are not read here"
