@@ -32,7 +32,8 @@ class Job:
     `content`, `styles` and a path in `options.init` or `options.weights` are absolute. `output` is
     the name below the output folder, with forward slashes. `where` is the pair's
     `file:line:column`; `origins` says for each option where its value came from (`built in`,
-    `configs/night.yaml:18:47 (preset poster)`, `--set`, `STYLIZE_SET`).
+    `configs/night.yaml:18:47 (preset poster)`, `--set`, `STYLIZE_SET`) and over which others it
+    won.
     """
 
     output: str

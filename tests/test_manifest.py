@@ -12,7 +12,7 @@ from manifest_kit import CONTRACT, Load, matrix, outputs, pair, project_with_pic
 
 from pipeline.errors import ManifestError
 from pipeline.job import RunSettings, StyleImage
-from pipeline.manifest import builtin_presets
+from pipeline.manifest import Override, builtin_presets, load_manifest
 from pipeline.options import Options
 
 
@@ -68,7 +68,7 @@ def test_every_value_tells_where_it_came_from(load: Load) -> None:
     origins = load(CONTRACT, "quality=90", whole=True).pairs[1].origins
     assert list(origins) == list(Options().all_values())
     assert {name: origin for name, origin in origins.items() if origin != "built in"} == {
-        "preset": "configs/m.yaml:34:23 (pair)",
+        "preset": "configs/m.yaml:34:23 (pair), over balanced of configs/m.yaml:18:20 (defaults)",
         "size": "configs/m.yaml:21:37 (preset poster)",
         "style_weight": "configs/m.yaml:21:57 (preset poster)",
         "tv_weight": "configs/m.yaml:34:42 (pair)",
@@ -79,9 +79,9 @@ def test_every_value_tells_where_it_came_from(load: Load) -> None:
     assert in_matrix["style_weight"] == "configs/m.yaml:39:28 (matrix axis)"
 
 
-def test_folders_left_out_are_those_of_the_working_directory(load: Load, tmp_path: Path) -> None:
+def test_folders_left_out_lie_beside_the_manifest(load: Load, tmp_path: Path) -> None:
     manifest = load("version: 1\n" + pair(), whole=True)
-    assert (manifest.input, manifest.output) == (tmp_path / "input", tmp_path / "output")
+    assert (manifest.input, manifest.output) == (tmp_path / "configs/input", tmp_path / "configs/output")
     assert manifest.name == "m"
 
 
@@ -128,7 +128,7 @@ def test_a_thousand_problems_are_enough(load: Load) -> None:
 
 
 def test_each_layer_wins_over_those_below_it(load: Load) -> None:
-    """built in < defaults < preset < matrix axis < pair < override."""
+    """built in < defaults < preset of the axis < axis < pair < flag."""
     layers = "defaults: {steps: 11, seed: 11, size: 111, scales: 2, quality: 11}\n"
     layers += "presets: {p: {steps: 22, seed: 22, size: 222}}\n"
     text = layers + matrix(
@@ -137,6 +137,62 @@ def test_each_layer_wins_over_those_below_it(load: Load) -> None:
     )
     job = load(text, "steps=55").pairs[0]
     assert job.options == Options(preset="p", steps=55, seed=33, size=222, scales=2, quality=11, tv_weight=44.0)
+
+
+PRESETS = "presets: {p: {size: 640, steps: 64}, q: {size: 960}}\n"
+
+
+@pytest.mark.parametrize(
+    ("defaults", "options", "settings", "size", "steps"),
+    [
+        ("preset: p, size: 300", "", (), 300, 64),  # what is written beside a preset wins over it
+        ("size: 300, preset: p", "", (), 300, 64),  # wherever it stands
+        ("preset: p, size: 300", "preset: q", (), 960, 200),  # a nearer preset wins, and replaces the other as a whole
+        ("preset: p, size: 300, steps: 30", "preset: q", (), 960, 30),  # over defaults only what it sets itself
+        ("preset: p, size: 300", "preset: p", (), 640, 64),
+        ("preset: p", "preset: q, size: 99", (), 99, 200),
+        ("size: 300", "preset: q, size: 99", ("size=55",), 55, 200),
+        ("size: 300", "size: 99, steps: 9", ("preset=q",), 960, 9),  # a preset by flag is nearer than the pair
+        ("size: 300", "preset: p, size: 99", ("preset=q", "size=55"), 55, 200),
+        ("size: 300", "preset: p, size: 99", ("size=55", "preset=q"), 55, 200),
+    ],
+)
+def test_the_nearer_value_wins(
+    load: Load, defaults: str, options: str, settings: tuple[str, ...], size: int, steps: int
+) -> None:
+    won = load(f"{PRESETS}defaults: {{{defaults}}}\n{pair(options)}", *settings).pairs[0].options
+    assert (won.size, won.steps) == (size, steps)
+
+
+def test_an_axis_wins_over_the_preset_beside_it(load: Load) -> None:
+    text = PRESETS + matrix(
+        "content: [photos/dog.jpg], style: [art/wave.jpg], size: [100, 200]",
+        options="{preset: p}",
+        output='"{size}.png"',
+    )
+    assert [(job.options.size, job.options.steps) for job in load(text).pairs] == [(100, 64), (200, 64)]
+    assert outputs(load(text, "preset=q")) == ["960.png"]  # one choice is left of an axis that it sets
+
+
+def test_a_flag_wins_over_the_environment_and_each_has_its_preset(load: Load) -> None:
+    load(PRESETS + pair("size: 99"))
+
+    def won(*settings: tuple[str, str, str]) -> Options:
+        overrides = [Override(option, text, origin) for origin, option, text in settings]
+        return load_manifest("configs/m.yaml", overrides=overrides).pairs[0].options
+
+    assert won(("STYLIZE_SET", "preset", "p"), ("STYLIZE_SET", "size", "77")).size == 77
+    assert won(("STYLIZE_SET", "size", "77"), ("--set", "preset", "q")).size == 960
+    assert won(("STYLIZE_SET", "preset", "q"), ("--set", "preset", "p")).size == 640
+    assert won(("STYLIZE_SET", "preset", "p"), ("--set", "size", "55")) == Options(preset="p", size=55, steps=64)
+
+
+def test_what_a_value_won_over_is_told_with_it(load: Load) -> None:
+    text = "presets: {p: {size: 640}}\ndefaults: {preset: p, size: 300}\n" + pair("size: 99")
+    assert load(text, "size=55").pairs[0].origins["size"] == (
+        "--set, over 99 of configs/m.yaml:9:21 (pair), over 300 of configs/m.yaml:5:29 (defaults),"
+        " over 640 of configs/m.yaml:4:21 (preset p)"
+    )
 
 
 @pytest.mark.parametrize(
@@ -154,15 +210,6 @@ def test_a_preset_can_be_chosen_in_every_layer(load: Load, text: str, settings: 
     assert options.preset == preset
     given = builtin_presets()[preset].options
     assert {name: getattr(options, name) for name in given} == given
-
-
-def test_a_default_that_its_own_preset_overrules_earns_a_warning(load: Load) -> None:
-    manifest = load("presets: {p: {size: 640}}\ndefaults: {preset: p, size: 300}\n" + pair())
-    assert manifest.pairs[0].options.size == 640
-    assert manifest.warnings == (
-        "configs/m.yaml:5:23: 'size' has no effect here, as preset 'p' sets it and wins over defaults; set it in a preset"
-        " of your own that extends 'p'",
-    )
 
 
 def test_an_option_cannot_be_an_axis_and_set_beside_it(load: Load) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from pipeline.manifest.load import load_manifest
 from pipeline.manifest.options.keywords import options_from_python
 from pipeline.manifest.options.overrides import Override
+from pipeline.manifest.options.precedence import PRECEDENCE
 from pipeline.manifest.options.presets import Preset, builtin_presets
 from pipeline.manifest.schema import json_schema, schema_text
 from pipeline.manifest.starter import manifest_for_settings, starter_manifest
 
 __all__ = [
+    "PRECEDENCE",
     "Override",
     "Preset",
     "builtin_presets",

@@ -12,7 +12,7 @@ from pipeline.job import Manifest, RunSettings
 from pipeline.manifest.check import check, find_faults
 from pipeline.manifest.options.overrides import Override, read_overrides
 from pipeline.manifest.options.precedence import NOTHING, Folders, Layer, LayerReader, Layers
-from pipeline.manifest.options.presets import Preset, all_presets
+from pipeline.manifest.options.presets import all_presets
 from pipeline.manifest.pairs.choices import warn_of_path
 from pipeline.manifest.pairs.expand import Expansion
 from pipeline.manifest.run_section import RunSection
@@ -38,7 +38,7 @@ def load_manifest(path: str | os.PathLike[str], *, overrides: Sequence[Override]
     own_presets = _map(sections.get("presets"))
     presets = all_presets(own_presets, problems, folders)
     reader = LayerReader(folders, problems, presets, faulty=own_presets.entries if own_presets else ())
-    defaults = _defaults(sections.get("defaults"), reader, presets, problems)
+    defaults = _defaults(sections.get("defaults"), reader, problems)
     set_over, wrongly_set = read_overrides(overrides, folders, presets)
     run = _run_settings(sections.get("run"), problems)
 
@@ -91,40 +91,24 @@ def _sound_sections(top: MapNode, problems: Problems) -> dict[str, Node]:
 
 
 def _folders(file: Path, sections: Mapping[str, Node], problems: Problems) -> Folders:
-    """Given folders start at the manifest's own.
-
-    Left out, they are `input` and `output` of the working directory.
-    """
+    """Folders start at the manifest's own; left out, they are `input` and `output` beside it."""
     beside = file.parent
 
     def folder(name: str) -> Path:
         if (node := sections.get(name)) is None:
-            return Path(os.path.realpath(name))
+            return Path(os.path.realpath(beside / name))
         warn_of_path(node, problems)
         return Path(os.path.realpath(beside / _text(node)))
 
     return Folders(input=folder("input"), output=folder("output"), weights=beside.absolute())
 
 
-def _defaults(node: Node | None, reader: LayerReader, presets: Mapping[str, Preset], problems: Problems) -> Layer:
-    """The layer of `defaults`.
-
-    What its own preset overrules earns a warning, as nobody writes it for that.
-    """
+def _defaults(node: Node | None, reader: LayerReader, problems: Problems) -> Layer:
+    """The layer of `defaults`."""
     section: Any = None if node is None else check(OptionsSection, node, problems, "'defaults'")
     if node is None or section is None:
         return NOTHING
-    layer = reader.layer(section.given, node, lambda place: f"{problems.at(place)} (defaults)") or NOTHING
-    if "preset" in layer:
-        preset = presets[layer["preset"].value]
-        for name in layer.keys() & preset.layer.keys():
-            assert isinstance(node, MapNode)
-            problems.warn(
-                node.entries[name].place,
-                f"'{name}' has no effect here, as preset '{preset.name}' sets it and wins over defaults;"
-                f" set it in a preset of your own that extends '{preset.name}'",
-            )
-    return layer
+    return reader.layer(section.given, node, lambda place: f"{problems.at(place)} (defaults)") or NOTHING
 
 
 def _run_settings(node: Node | None, problems: Problems) -> RunSettings:

@@ -134,7 +134,7 @@ class _Painted(Section):
     priority: int = Field(0, description="Pairs of higher priority are painted first.", examples=[10])
     options: OptionsSection = Field(
         default_factory=OptionsSection,
-        description="Options of this entry; they win over presets and defaults.",
+        description="Options of this entry; they win over the preset named beside them, and over defaults.",
         examples=[{"size": 768}],
     )
     meta: dict[str, Any] = Field(
@@ -238,23 +238,21 @@ class TopSection(Section):
     )
     input: Name = Field(
         "input",
-        description=(
-            "Folder where content and style paths start, relative to this file; left out: ./input of the working directory."
-        ),
+        description=("Folder where content and style paths start, relative to this file; left out: `input` beside it."),
         examples=["../input"],
     )
     output: Name = Field(
         "output",
-        description=(
-            "Folder below which everything is written, relative to this file; left out: ./output of the working directory."
-        ),
+        description=("Folder below which everything is written, relative to this file; left out: `output` beside it."),
         examples=["../output"],
     )
     run: dict[str, Any] = Field(
         default_factory=dict, description="How to run; never changes a pixel.", examples=[{"deadline": "06:00"}]
     )
     defaults: dict[str, Any] = Field(
-        default_factory=dict, description="Options of every pair.", examples=[{"preset": "balanced", "seed": 7}]
+        default_factory=dict,
+        description="Options of every pair; a preset that a pair names wins over them.",
+        examples=[{"preset": "balanced", "seed": 7}],
     )
     presets: dict[str, Any] = Field(
         default_factory=dict,

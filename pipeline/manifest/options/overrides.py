@@ -35,19 +35,21 @@ class Override:
 
 def read_overrides(
     overrides: Sequence[Override], folders: Folders, presets: Mapping[str, Preset]
-) -> tuple[Layer, list[Problem]]:
-    """The layer of all overrides, and everything wrong with them. A later one wins.
+) -> tuple[tuple[Layer, ...], list[Problem]]:
+    """The layers of all overrides, one for each origin, and everything wrong with them. A later one
+    wins.
 
     A relative path of `weights` starts at the working directory, where it was typed; one of `init`
     at the input folder.
     """
-    layer: dict[str, Setting] = {}
+    layers: dict[str, dict[str, Setting]] = {}
     found: list[Problem] = []
     for override in overrides:
         problems = Problems(override.origin, override.text, has_places=False)
+        layer = layers.setdefault(override.origin, {})
         layer.update(_read(override, replace(folders, weights=Path.cwd()), presets, problems))
         found.extend(problems.found)
-    return layer, found
+    return tuple(layers.values()), found
 
 
 def _read(override: Override, folders: Folders, presets: Mapping[str, Preset], problems: Problems) -> Layer:

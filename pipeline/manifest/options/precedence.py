@@ -1,12 +1,10 @@
-"""Layers of settings, and which wins.
-
-Built in < defaults < preset < matrix axis < pair < override.
-"""
+"""Layers of settings, and which wins: the nearer one. A preset lies right below what was written
+beside it."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -29,6 +27,10 @@ class Setting(NamedTuple):
 
 Layer = Mapping[str, Setting]
 NOTHING: Layer = {}
+PRECEDENCE = (
+    "built in < preset of defaults < defaults < preset of the pair or axis < matrix axis and pair < STYLIZE_SET < --set"
+)
+_SHOWN_LOSER = 40  # characters of a value that did not win
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,8 @@ class Folders:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """The options of a pair, where each came from, and the settings that won."""
+    """The options of a pair, where each came from (and over what it won), and the settings that
+    won."""
 
     options: Options
     origins: Mapping[str, str]
@@ -101,31 +104,65 @@ class LayerReader:
 
 
 class Layers:
-    """All layers but those of a pair and its matrix, ready to settle pair after pair."""
+    """All layers but those of a pair and its matrix, ready to settle pair after pair.
 
-    def __init__(self, presets: Mapping[str, Layer], defaults: Layer = NOTHING, overrides: Layer = NOTHING) -> None:
+    `overrides` are those set from outside, the nearest last. A layer is what was written in one
+    place; a preset that it names lies below its other options and above every layer farther away,
+    and replaces the presets named there.
+    """
+
+    def __init__(
+        self, presets: Mapping[str, Layer], defaults: Layer = NOTHING, overrides: Sequence[Layer] = ()
+    ) -> None:
         self._presets = presets
-        self.overrides = overrides
-        built_in = {name: Setting(rule.default, "built in") for name, rule in RULES.items()}
-        self._base = {**built_in, **defaults}
-        self._of_preset: dict[str, dict[str, Setting]] = {}
+        self._built_in: Layer = {name: Setting(rule.default, "built in") for name, rule in RULES.items()}
+        self._defaults = defaults
+        self._outside = tuple(overrides)
         self._plain: Settled | None = None
+        self.overrides: Layer = _flat(self._laid(self._outside))
 
     def settle(self, axis: Layer = NOTHING, pair: Layer = NOTHING) -> Settled:
         """The options of a pair. Every preset named in the layers must exist."""
         if axis or pair:
-            return self._lay(axis, pair)
+            return self._settle({**axis, **pair})
         if self._plain is None:  # thousands of pairs may have no options of their own
-            self._plain = self._lay(axis, pair)
+            self._plain = self._settle(NOTHING)
         return self._plain
 
-    def _lay(self, axis: Layer, pair: Layer) -> Settled:
-        chosen = next(layer["preset"] for layer in (self.overrides, pair, axis, self._base) if "preset" in layer)
-        if chosen.value not in self._of_preset:
-            self._of_preset[chosen.value] = {**self._base, **self._presets[chosen.value]}
-        settings = {**self._of_preset[chosen.value], **axis, **pair, **self.overrides}
+    def _settle(self, pair: Layer) -> Settled:
+        chain = [self._built_in, *self._laid((self._defaults, pair, *self._outside))]
+        settings = _flat(chain)
         return Settled(
             Options(**{name: setting.value for name, setting in settings.items()}),
-            {name: setting.origin for name, setting in settings.items()},
+            {name: _told(name, setting, chain) for name, setting in settings.items()},
             settings,
         )
+
+    def _laid(self, layers: Sequence[Layer]) -> list[Layer]:
+        """The layers with the one preset that counts, the nearest, right below the layer that names
+        it."""
+        named = [number for number, layer in enumerate(layers) if "preset" in layer]
+        laid: list[Layer] = []
+        for number, layer in enumerate(layers):
+            if named and number == named[-1]:
+                laid.append(self._presets[layer["preset"].value])
+            laid.append(layer)
+        return laid
+
+
+def _flat(chain: Iterable[Layer]) -> dict[str, Setting]:
+    settings: dict[str, Setting] = {}
+    for layer in chain:
+        settings |= layer
+    return settings
+
+
+def _told(option: str, setting: Setting, chain: Sequence[Layer]) -> str:
+    """Where a value came from, and over which others it won: the nearest of them first."""
+    lost = [layer[option] for layer in chain[1:] if option in layer and layer[option] is not setting]
+    told = [f"{_short(other.value)} of {other.origin}" for other in reversed(lost)]
+    return ", over ".join([setting.origin, *told])
+
+
+def _short(value: Any) -> str:
+    return shorten("+".join(value) if isinstance(value, Mapping) else str(value), _SHOWN_LOSER)
