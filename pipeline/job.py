@@ -33,7 +33,8 @@ class Job:
     the name below the output folder, with forward slashes. `where` is the pair's
     `file:line:column`; `origins` says for each option where its value came from (`built in`,
     `configs/night.yaml:18:47 (preset poster)`, `--set`, `STYLIZE_SET`) and over which others it
-    won.
+    won. `places` are the files that are written out in the manifest, each with its place there.
+    `refusal` is why the pair cannot be started, where the manifest alone shows it; else empty.
     """
 
     output: str
@@ -44,6 +45,8 @@ class Job:
     meta: Mapping[str, Any] = field(default_factory=dict)
     where: str = ""
     origins: Mapping[str, str] = field(default_factory=dict)
+    places: Mapping[str, str] = field(default_factory=dict)
+    refusal: str = ""
 
     @property
     def inputs(self) -> tuple[Path, ...]:

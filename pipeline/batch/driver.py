@@ -14,7 +14,7 @@ from pipeline.batch.engines.protocol import OpenEngine
 from pipeline.batch.estimates.disk_space import look_for_room
 from pipeline.batch.finish import call_hook, finish
 from pipeline.batch.observer import Observer
-from pipeline.batch.plan import Plan, PlannedPair, make_plan
+from pipeline.batch.plan import Plan, PlannedPair, make_plan, refused
 from pipeline.batch.results import Results
 from pipeline.batch.scheduler import Scheduler
 from pipeline.batch.selection import Selection
@@ -89,7 +89,8 @@ def _planned(
     # weights that are missing, or a bug: none of the pairs is looked at
     except Exception as trouble:
         wanted = (job for job in manifest.pairs if selection.takes(job.output))
-        return Plan(pairs=tuple(PlannedPair(job=job, action="paint", reason="") for job in wanted)), None, trouble
+        pairs = (refused(job) if job.refusal else PlannedPair(job=job, action="paint", reason="") for job in wanted)
+        return Plan(pairs=tuple(pairs)), None, trouble
     try:
         return _without_refused(plan, state.store), look_for_room(plan, manifest.output), None
     except DiskFull as full:

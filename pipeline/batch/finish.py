@@ -121,4 +121,4 @@ def _report(scheduler: Scheduler, began: Moment, command: tuple[str, ...], selec
         shard=str(selection.shard) if selection.shard else None,
         warnings=results.warnings,
     )
-    return build_report(facts, [results.outcomes[pair.job.output] for pair in scheduler.plan.pairs])
+    return build_report(facts, filter(None, map(results.of, scheduler.plan.pairs)))

@@ -85,11 +85,19 @@ def make_plan(
     pairs = []
     for job in ordered:
         check_cancelled()
+        if job.refusal:
+            pairs.append(refused(job))
+            continue
         pair = _planned(job, state, networks, sha256, selection.force, clashes.get(job.output))
         pairs.append(_held(pair, failures, manifest.run, retry=selection.retry_failed))
     taken = _limited(_longest_wanted_first(pairs, state.store), selection.limit)
     choosing = any(pair.action == "paint" and pair.job.options.weights == "auto" for pair in taken)
     return Plan(pairs=tuple(taken), warnings=(networks.warning,) if choosing and networks.warning else ())
+
+
+def refused(job: Job) -> PlannedPair:
+    """A pair that cannot be started, as the manifest alone shows."""
+    return PlannedPair(job=job, action="fail", reason=job.refusal, reason_class=BadOutput.reason_class)
 
 
 def _planned(
@@ -103,7 +111,7 @@ def _planned(
     weights = networks.of(job)
     record = state.record(job.output)
     try:
-        key = pair_key(job, sha256, weights.sha256)
+        key = pair_key(job, lambda path: _at_its_place(job, path, sha256), weights.sha256)
     except BadImage as error:
         return PlannedPair(
             job=job, action="fail", reason=str(error), reason_class=error.reason_class, weights=weights, record=record
@@ -153,6 +161,17 @@ def _planned(
         record=record,
         adopted=adopted,
     )
+
+
+def _at_its_place(job: Job, path: Path, sha256: Callable[[Path], str]) -> str:
+    """The hash of an input; what is wrong with a file that the manifest names is told with the
+    place there."""
+    try:
+        return sha256(path)
+    except BadImage as error:
+        if place := job.places.get(str(path)):
+            raise BadImage(f"{place}: {error}") from error
+        raise
 
 
 _MOVE = "move what stands there, or change the output"

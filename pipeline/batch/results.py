@@ -36,6 +36,7 @@ class Results:
         self.manifest, self.state, self.observer, self.run_id = manifest, state, observer, run_id
         self.log = state.store.path(log_name(run_id))
         self.outcomes: dict[str, Outcome] = {}
+        self._refused: dict[int, Outcome] = {}
         self.codes: list[ExitCode] = []
         self.warnings: list[str] = list(manifest.warnings)
         self._failures = Failures(state.store)
@@ -55,6 +56,18 @@ class Results:
         if outcome.status in ("failed", "quarantined"):
             self.codes.append(code)
         self.observer.finished(outcome)
+
+    def refused(self, pair: PlannedPair) -> None:
+        """A pair that cannot have its output. Others may want the same one: it is no key to their
+        outcomes, and nothing is remembered under it."""
+        outcome = self.outcome(pair, "failed", reason=pair.reason, reason_class=pair.reason_class, attempts=1)
+        self._refused[id(pair)] = outcome
+        self.codes.append(ExitCode.SOME_FAILED)
+        self.observer.finished(outcome)
+
+    def of(self, pair: PlannedPair) -> Outcome | None:
+        """How a pair went, once that is known."""
+        return self._refused.get(id(pair)) if pair.job.refusal else self.outcomes.get(pair.job.output)
 
     def done(self, pair: PlannedPair, painted: Painted, notes: Sequence[str]) -> Outcome:
         """A pair was painted, as its painter says. Its record is kept."""

@@ -86,13 +86,16 @@ class Scheduler:
         except Exception as trouble:
             self.abort(trouble)
         for pair in self.plan.pairs:
-            if pair.job.output not in self.results.outcomes:
+            if self.results.of(pair) is None:
                 self._leave_over(pair)
 
     def _work(self) -> None:
         for pair in self.plan.pairs:
             if pair.action == "keep":
                 self.results.add(self.results.kept(pair))
+            elif pair.action == "fail" and pair.job.refusal:
+                self.results.refused(pair)
+                self._closing = self._closing or self._settings.on_error == "stop"
             elif pair.action == "fail":
                 self.results.failed(pair, pair.reason, pair.reason_class, attempts=1)
                 self._closing = self._closing or self._settings.on_error == "stop"

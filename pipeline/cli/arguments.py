@@ -99,6 +99,10 @@ SHARD = click.option(
     help="Only part I of N of the pairs, for several machines.",
 )
 
+STRICT = click.option(
+    "--strict", is_flag=True, envvar="STYLIZE_STRICT", help="Take a pattern that finds nothing for an error."
+)
+
 _SELECTING = (
     click.option("--only", metavar="GLOB", envvar="STYLIZE_ONLY", help="Only outputs whose name matches."),
     SHARD,
@@ -116,6 +120,7 @@ _OVERRIDING = (
         multiple=True,
         help="Override an option of all pairs (repeatable).",
     ),
+    STRICT,
     click.option("--json", "as_json", is_flag=True, envvar="STYLIZE_JSON", help="Print JSON on stdout."),
 )
 
@@ -140,8 +145,9 @@ def selecting(command: Callable[..., Any]) -> Callable[..., Any]:
     return flagged
 
 
-def load(manifest: Path, settings: tuple[str, ...] = ()) -> Manifest:
-    """The manifest, with STYLIZE_SET and then `--set` laid over its options."""
+def load(manifest: Path, settings: tuple[str, ...] = (), *, strict: bool = False) -> Manifest:
+    """The manifest, with STYLIZE_SET and then `--set` laid over its options; `strict` as
+    load_manifest has it."""
     from pipeline.manifest import Override, load_manifest
 
     overrides = []
@@ -152,7 +158,7 @@ def load(manifest: Path, settings: tuple[str, ...] = ()) -> Manifest:
             if not equals:
                 raise click.UsageError(f"{origin} wants option=value. Received: {assignment!r}")
             overrides.append(Override(option.strip(), text.strip(), origin))
-    return load_manifest(manifest, overrides=overrides)
+    return load_manifest(manifest, overrides=overrides, strict=strict)
 
 
 def print_json(value: Any) -> None:

@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.cli.arguments import DURATION, EXIT_CODES, MANIFEST, TIME_OF_DAY, Engine, load, print_json, selecting
+from pipeline.cli.arguments import (
+    DURATION,
+    EXIT_CODES,
+    MANIFEST,
+    STRICT,
+    TIME_OF_DAY,
+    Engine,
+    load,
+    print_json,
+    selecting,
+)
 from pipeline.errors import ExitCode, StylizeError
 from pipeline.printable import printable
 
@@ -38,6 +48,7 @@ def run(
     manifest: Path,
     selection: Selection,
     settings: tuple[str, ...],
+    strict: bool,
     as_json: bool,
     dry_run: bool,
     deadline: str | None,
@@ -57,7 +68,7 @@ def run(
 
     console = observer(quiet=quiet, verbose=verbose, log_format=log_format)
     try:
-        loaded = load(manifest, settings)
+        loaded = load(manifest, settings, strict=strict)
         settings_of_run = replace(
             loaded.run,
             deadline=deadline or loaded.run.deadline,
@@ -85,9 +96,16 @@ def run(
 @MANIFEST
 @selecting
 @click.option("--explain", metavar="OUTPUT", help="Print each option of one pair with where its value came from.")
-def plan(manifest: Path, selection: Selection, settings: tuple[str, ...], as_json: bool, explain: str | None) -> int:
+def plan(
+    manifest: Path,
+    selection: Selection,
+    settings: tuple[str, ...],
+    strict: bool,
+    as_json: bool,
+    explain: str | None,
+) -> int:
     """Say what run would do and why, with estimated time and memory. Writes nothing."""
-    loaded = load(manifest, settings)
+    loaded = load(manifest, settings, strict=strict)
     _refuse_to_match_nothing(loaded, selection)
     if explain is None:
         return _show_plan(loaded, selection, as_json)
@@ -129,15 +147,20 @@ def _show_plan(manifest: Manifest, selection: Selection, as_json: bool) -> int:
 @click.command()
 @MANIFEST
 @click.option("--set", "settings", metavar="OPTION=VALUE", multiple=True, help="Override an option of all pairs.")
-def check(manifest: Path, settings: tuple[str, ...]) -> int:
+@STRICT
+def check(manifest: Path, settings: tuple[str, ...], strict: bool) -> int:
     """Validate MANIFEST and open every image it names."""
     from pipeline.errors import BadImage
     from pipeline.images.inspection import inspect_image
     from pipeline.report.quantities import count
 
-    loaded = load(manifest, settings)
+    loaded = load(manifest, settings, strict=strict)
     for warning in loaded.warnings:
         click.echo(f"warning: {warning}", err=True)
+    refusals = list(dict.fromkeys(job.refusal for job in loaded.pairs if job.refusal))
+    for refusal in refusals:
+        click.echo(f"error: {printable(refusal)}", err=True)
+    places = {path: place for job in loaded.pairs for path, place in job.places.items()}
     paths = sorted({path for job in loaded.pairs for path in job.inputs})
     bad = 0
     for path in paths:
@@ -145,13 +168,16 @@ def check(manifest: Path, settings: tuple[str, ...]) -> int:
             notes = inspect_image(path).notes
         except BadImage as error:
             bad += 1
-            click.echo(f"error: {error}", err=True)
+            place = places.get(str(path))
+            click.echo(f"error: {printable(place)}: {error}" if place else f"error: {error}", err=True)
         else:
             for note in notes:
                 click.echo(f"note: {printable(path)}: {note}", err=True)
     verdict = f"{bad} cannot be used" if bad else "all open"
+    if refused := sum(bool(job.refusal) for job in loaded.pairs):
+        verdict += f", {count(refused, 'pair')} cannot be painted"
     click.echo(f"{printable(manifest)}: {count(len(loaded.pairs), 'pair')}, {count(len(paths), 'image')}, {verdict}")
-    return ExitCode.SOME_FAILED if bad else ExitCode.OK
+    return ExitCode.SOME_FAILED if bad or refusals else ExitCode.OK
 
 
 @click.command()
@@ -161,7 +187,8 @@ def clean(manifest: Path, dry_run: bool) -> int:
     """Remove what earlier runs wrote and no pair of MANIFEST wants any more."""
     from pipeline.batch.clean import clean_output
 
-    cleaned = clean_output(load(manifest), dry_run=dry_run)
+    # A drive that is not there looks like a folder without pictures: no reason to delete theirs.
+    cleaned = clean_output(load(manifest, strict=True), dry_run=dry_run)
     for path in cleaned.paths:
         click.echo(f"{'would remove' if dry_run else 'removed'} {printable(path)}")
     if cleaned.others:

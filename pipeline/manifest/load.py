@@ -22,12 +22,15 @@ from pipeline.manifest.yaml.source import read_source
 from pipeline.manifest.yaml.tree import ListNode, MapNode, Node, ScalarNode, compose, describe
 
 
-def load_manifest(path: str | os.PathLike[str], *, overrides: Sequence[Override] = ()) -> Manifest:
+def load_manifest(
+    path: str | os.PathLike[str], *, overrides: Sequence[Override] = (), strict: bool = False
+) -> Manifest:
     """The manifest at `path` with `overrides` laid over every pair.
 
-    No picture is opened: a plain name whose file is missing fails its own pair later; a pattern
-    must find something now. Raises ManifestError with every problem, in the order of the file,
-    those of overrides first.
+    No picture is opened: a plain name whose file is missing fails its own pair later. A pattern
+    that finds nothing earns a warning, unless nothing is left to paint, or `strict` makes it an
+    error. Raises ManifestError with every problem, in the order of the file, those of overrides
+    first.
     """
     file = Path(path)
     text, problems = read_source(file, os.fspath(path))
@@ -51,7 +54,7 @@ def load_manifest(path: str | os.PathLike[str], *, overrides: Sequence[Override]
         elif (pair := check(PairSection, node, problems, "an entry of 'pairs'")) is not None:
             assert isinstance(node, MapNode)
             expansion.add_pair(pair, node)
-    expansion.finish()
+    expansion.finish(strict=strict)
 
     if wrongly_set or problems.found:
         raise ManifestError((*wrongly_set, *problems.found))
@@ -100,7 +103,9 @@ def _folders(file: Path, sections: Mapping[str, Node], problems: Problems) -> Fo
         warn_of_path(node, problems)
         return Path(os.path.realpath(beside / _text(node)))
 
-    return Folders(input=folder("input"), output=folder("output"), weights=beside.absolute())
+    links = sections.get("follow_links")
+    follow_links = isinstance(links, ScalarNode) and links.value is True
+    return Folders(folder("input"), folder("output"), weights=beside.absolute(), follow_links=follow_links)
 
 
 def _defaults(node: Node | None, reader: LayerReader, problems: Problems) -> Layer:

@@ -246,6 +246,14 @@ class TopSection(Section):
         description=("Folder below which everything is written, relative to this file; left out: `output` beside it."),
         examples=["../output"],
     )
+    follow_links: bool = Field(
+        False,
+        description=(
+            "Whether patterns take what lies behind symbolic links that lead out of the pattern's own folder; names that are"
+            " written out may always lie behind links."
+        ),
+        examples=[True],
+    )
     run: dict[str, Any] = Field(
         default_factory=dict, description="How to run; never changes a pixel.", examples=[{"deadline": "06:00"}]
     )

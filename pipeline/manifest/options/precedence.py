@@ -35,11 +35,15 @@ _SHOWN_LOSER = 40  # characters of a value that did not win
 
 @dataclass(frozen=True, slots=True)
 class Folders:
-    """Where relative paths start: pictures, results and weights each have their folder."""
+    """Where relative paths start: pictures, results and weights each have their folder.
+
+    `follow_links`: patterns find pictures behind links that lead out of their folder.
+    """
 
     input: Path
     output: Path
     weights: Path
+    follow_links: bool = False
 
 
 @dataclass(frozen=True, slots=True)

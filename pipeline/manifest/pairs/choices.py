@@ -10,12 +10,13 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from pipeline.job import StyleImage
 from pipeline.manifest.options.rules import PICTURE_SUFFIXES
 from pipeline.manifest.pairs.naming import picture_fields
 from pipeline.manifest.pairs.pictures import PictureFinder, matches
-from pipeline.manifest.yaml.problems import Problems, shorten
+from pipeline.manifest.yaml.problems import Place, Problems, shorten
 from pipeline.manifest.yaml.tree import ListNode, MapNode, Node, ScalarNode
 
 _NOT_EXPANDED = re.compile(r"^~|\$[A-Za-z_{(]")
@@ -24,21 +25,44 @@ _PICTURE_IN_COMMENT = re.compile(rf"\s+#.*?({'|'.join(re.escape(suffix) for suff
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A content, a style or a blend: names in the manifest, files, and fields of a pattern."""
+    """A content, a style or a blend: names in the manifest, files, and fields of a pattern.
+
+    `places` are those of the files that are written out, in words; a pattern's finds have none.
+    """
 
     names: tuple[str, ...]
     images: tuple[StyleImage, ...]
     fields: Mapping[str, str]
+    places: Mapping[str, str]
+
+
+class Chosen(NamedTuple):
+    """A pattern where it is written, with the `!` ones beside it."""
+
+    place: Place
+    pattern: str
+    taken_away: tuple[str, ...]
 
 
 class Chooser:
-    """Reads the nodes of `content` and `style`. `role` is one of these two words."""
+    """Reads the nodes of `content` and `style`. `role` is one of these two words.
+
+    `nothing` are places where no picture was found today, each with what to say of it; `patterns`
+    all patterns that were looked for, `named` all names that were written out.
+    """
 
     def __init__(self, input_folder: Path, finder: PictureFinder, problems: Problems) -> None:
         self._input = input_folder
         self._finder = finder
         self._problems = problems
-        self._known: dict[tuple[str, str], Picture] = {}
+        self._known: dict[tuple[str, str, str], Picture] = {}
+        self.nothing: list[tuple[Place, str]] = []
+        self.patterns: list[Chosen] = []
+        self.named: set[str] = set()
+
+    def found_nothing(self, place: Place, message: str) -> None:
+        """Note that there is nothing to paint here today."""
+        self.nothing.append((place, message))
 
     def of_pair(self, role: str, node: Node) -> Picture | None:
         """The one picture or blend of a pair, or None with the fault noted."""
@@ -53,9 +77,11 @@ class Chooser:
         return self._named(role, node)
 
     def of_axis(self, role: str, node: Node) -> list[Picture] | None:
-        """The pictures of an axis in its order, each once; None with every fault noted."""
+        """The pictures of an axis in its order, each once; None with every fault noted. None may be
+        there today."""
         items = node.items if isinstance(node, ListNode) else [node]
-        taken_away = [item.text[1:] for item in items if isinstance(item, ScalarNode) and _is_negation(item)]
+        taken_away = tuple(item.text[1:] for item in items if isinstance(item, ScalarNode) and _is_negation(item))
+        before = len(self.nothing), len(self.patterns)
         chosen: dict[tuple[str, ...], Picture] = {}
         is_sound = True
         for item in items:
@@ -65,12 +91,15 @@ class Chooser:
             is_sound = is_sound and pictures is not None
             for picture in pictures or ():
                 chosen.setdefault((*picture.names, *(str(image.weight) for image in picture.images)), picture)
-        if is_sound and not chosen:
-            self._problems.add(node.place, f"no {role} is left: '!' takes away from the names and patterns beside it")
-            return None
+        if is_sound and not chosen and before[0] == len(self.nothing):
+            message = f"no {role} is left: '!' takes away from the names and patterns beside it"
+            if before[1] == len(self.patterns):  # no other pictures will ever change that
+                self._problems.add(node.place, message)
+                return None
+            self.found_nothing(node.place, message)
         return list(chosen.values()) if is_sound else None
 
-    def _of_entry(self, role: str, item: Node, taken_away: list[str]) -> list[Picture] | None:
+    def _of_entry(self, role: str, item: Node, taken_away: tuple[str, ...]) -> list[Picture] | None:
         if isinstance(item, ListNode):
             blend = self._blend(item)
             return None if blend is None else [blend]
@@ -79,8 +108,9 @@ class Chooser:
             named = self._named(role, item)
             if named is None:
                 return None
-            return [named] if _is_left(item.text, taken_away) else []
+            return [named] if is_left(item.text, taken_away) else []
         self._look_at(item)
+        self.patterns.append(Chosen(item.place, item.text, taken_away))
         try:
             names = self._finder.find(item.text)
         except ValueError as error:
@@ -88,14 +118,14 @@ class Chooser:
             return None
         if not names:
             reason = self._finder.why_nothing(item.text)
-            self._problems.add(
+            self.found_nothing(
                 item.place, f"'{shorten(item.text)}' matches no picture in the input folder {self._input}{reason}"
             )
-            return None
-        return [self._picture(role, name) for name in names if _is_left(name, taken_away)]
+        return [self._picture(role, name) for name in names if is_left(name, taken_away)]
 
     def _blend(self, node: ListNode) -> Picture | None:
         names, images = [], []
+        places: dict[str, str] = {}
         for item in node.items:
             assert isinstance(item, MapNode)
             image = item.entries["image"].node
@@ -107,16 +137,21 @@ class Chooser:
             share = float(weight.value) if isinstance(weight, ScalarNode) and weight.value is not None else 1.0
             names.append(image.text)
             images.append(StyleImage(named.images[0].image, share))
-        return Picture(tuple(names), tuple(images), picture_fields(tuple(names), "style"))
+            places |= named.places
+        return Picture(tuple(names), tuple(images), picture_fields(tuple(names), "style"), places)
 
     def _named(self, role: str, node: ScalarNode) -> Picture | None:
-        return self._picture(role, node.text) if self._look_at(node) else None
+        if not self._look_at(node):
+            return None
+        self.named.add(os.path.normpath(node.text))
+        return self._picture(role, node.text, self._problems.at(node.place))
 
-    def _picture(self, role: str, name: str) -> Picture:
-        key = (role, name)
+    def _picture(self, role: str, name: str, place: str = "") -> Picture:
+        key = (role, name, place)
         if key not in self._known:
-            images = (StyleImage(Path(os.path.join(self._input, name))),)
-            self._known[key] = Picture((name,), images, picture_fields((name,), role))
+            path = Path(os.path.join(self._input, name))
+            places = {str(path): place} if place else {}
+            self._known[key] = Picture((name,), (StyleImage(path),), picture_fields((name,), role), places)
         return self._known[key]
 
     def _look_at(self, node: ScalarNode) -> bool:
@@ -137,7 +172,8 @@ def _is_negation(node: Node) -> bool:
     return isinstance(node, ScalarNode) and node.text.startswith("!")
 
 
-def _is_left(name: str, taken_away: Iterable[str]) -> bool:
+def is_left(name: str, taken_away: Iterable[str]) -> bool:
+    """Whether no pattern takes a name away."""
     return not any(matches(pattern, name) for pattern in taken_away)
 
 

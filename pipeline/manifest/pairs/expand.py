@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,8 +10,9 @@ from typing import Any
 from pipeline.job import Job
 from pipeline.manifest.options.agreement import disagreements
 from pipeline.manifest.options.precedence import NOTHING, Folders, Layer, LayerReader, Layers, Settled
-from pipeline.manifest.options.rules import RULES, canonical_layer
+from pipeline.manifest.options.rules import canonical_layer
 from pipeline.manifest.pairs.choices import Chooser, Picture, cut_by_comment, warn_of_path
+from pipeline.manifest.pairs.left_out import tell_left_out
 from pipeline.manifest.pairs.matrix import Combination, Matrix, read_matrix
 from pipeline.manifest.pairs.naming import (
     DEEP_SUFFIXES,
@@ -21,7 +22,7 @@ from pipeline.manifest.pairs.naming import (
     output_fault,
     parse_pattern,
 )
-from pipeline.manifest.pairs.outputs import Outputs
+from pipeline.manifest.pairs.outputs import Claim, Outputs
 from pipeline.manifest.pairs.pictures import PictureFinder
 from pipeline.manifest.sections import MatrixSection, PairSection
 from pipeline.manifest.yaml.problems import SHOWN_WIDTH, WHOLE_FILE, Place, Problems, shorten
@@ -42,7 +43,13 @@ class _Entry:
     layer: Layer
     priority: int
     meta: Mapping[str, Any]
+    is_matrix: bool
     advice: str = ""  # for a matrix of which two combinations want one output
+
+    @property
+    def output_place(self) -> Place:
+        """Of its `output`, or else its own."""
+        return self.place if self.output_node is None else self.output_node.place
 
 
 class Expansion:
@@ -54,7 +61,7 @@ class Expansion:
         self._reader = reader
         self._layers = layers
         self._problems = problems
-        self._finder = PictureFinder(folders.input, folders.output)
+        self._finder = PictureFinder(folders.input, folders.output, follow_links=folders.follow_links)
         self._chooser = Chooser(folders.input, self._finder, problems)
         self._outputs = Outputs(problems)
         self._wanted = 0
@@ -91,12 +98,24 @@ class Expansion:
             content, style = matrix.picture("content", chosen), matrix.picture("style", chosen)
             if not self._add(entry, content, style, settled[options], index):
                 return  # the same fault in every name of a matrix is one fault
-        if index == 0:
-            self._problems.add(node.entries["exclude"].place, "every pair of this matrix is excluded; nothing is left")
+        if index == 0 and matrix.size:
+            self._chooser.found_nothing(
+                node.entries["exclude"].place, "every pair of this matrix is excluded; nothing is left"
+            )
 
-    def finish(self) -> None:
-        """Check what only all jobs together can show."""
-        self._outputs.check(self._folders.output, (path for job in self.jobs for path in _pictures_read(job)))
+    def finish(self, *, strict: bool = False) -> None:
+        """Check what only all jobs together can show.
+
+        What found nothing is a warning as long as something else is painted; with `strict` it is a
+        problem always.
+        """
+        self._outputs.check(self._folders.output, self.jobs)
+        for pair, reason in self._outputs.refusals.items():
+            self.jobs[pair] = replace(self.jobs[pair], refusal=reason)
+        note = self._problems.add if strict or not self.jobs else self._problems.warn
+        for place, message in self._chooser.nothing:
+            note(place, message)
+        tell_left_out(self._finder, self._chooser.patterns, self._chooser.named, self._problems)
         for folder in dict.fromkeys(self._finder.unreadable):
             self._problems.warn(WHOLE_FILE, f"the folder '{folder}' cannot be listed; patterns find no pictures in it")
 
@@ -120,6 +139,7 @@ class Expansion:
             layer=layer,
             priority=section.priority,
             meta=section.meta,
+            is_matrix=isinstance(section, MatrixSection),
         )
 
     def _pattern(self, node: ScalarNode | None) -> Pattern | None:
@@ -167,18 +187,31 @@ class Expansion:
         return False
 
     def _add(self, entry: _Entry, content: Picture, style: Picture, settled: Settled, index: int) -> bool:
-        """Add a job unless its output cannot be; false, with the fault noted, then."""
+        """Add a job unless its output cannot be, whatever the pictures' names; false, with the
+        fault noted, then. A fault that comes of their names is the pair's own."""
         name = entry.pattern.render(lambda field: _field(field, content, style, settled, index))
-        place = entry.place if entry.output_node is None else entry.output_node.place
-        if fault := output_fault(name):
-            cut = cut_by_comment(entry.output_node, self._problems) if entry.output_node else None
-            self._problems.add(place, cut or f"output '{shorten(name, SHOWN_WIDTH)}' {fault}")
-            return False
-        if settled.options.depth == 16 and not name.lower().endswith(DEEP_SUFFIXES):
-            wanted = " or ".join(DEEP_SUFFIXES)
-            self._problems.add(place, f"output '{shorten(name, SHOWN_WIDTH)}' must end in {wanted} to have depth 16")
-            return False
-        self._outputs.claim(name, entry.place, place, entry.advice)
+        number = len(self.jobs)
+        if fault := _output_fault(name, settled):
+            if _output_fault(entry.pattern.render(_harmless), settled):
+                cut = cut_by_comment(entry.output_node, self._problems) if entry.output_node else None
+                self._problems.add(entry.output_place, cut or fault)
+                return False
+            self._outputs.refuse(number, f"{fault}; rename the picture, or change 'output'")
+        self._outputs.claim(
+            Claim(
+                pair=number,
+                name=name,
+                entry=entry.place,
+                place=entry.output_place,
+                is_literal=not (entry.is_matrix or entry.pattern.fields),
+                is_matrix=entry.is_matrix,
+                pictures=(*content.names, *style.names),
+                fields={**content.fields, **style.fields},
+                advice=entry.advice,
+            )
+        )
+        init = settled.settings["init"]
+        start = {str(Path(init.value)): init.origin} if settled.options.starts_from_file else {}
         self.jobs.append(
             Job(
                 output=name,
@@ -189,9 +222,24 @@ class Expansion:
                 meta=entry.meta,
                 where=entry.where,
                 origins=settled.origins,
+                places={**content.places, **style.places, **start},
             )
         )
         return True
+
+
+def _output_fault(name: str, settled: Settled) -> str | None:
+    """Why a pair's output cannot be, as a sentence, or None."""
+    if fault := output_fault(name):
+        return f"output '{shorten(name, SHOWN_WIDTH)}' {fault}"
+    if settled.options.depth == 16 and not name.lower().endswith(DEEP_SUFFIXES):
+        return f"output '{shorten(name, SHOWN_WIDTH)}' must end in {' or '.join(DEEP_SUFFIXES)} to have depth 16"
+    return None
+
+
+def _harmless(field: str) -> str:
+    """A value for a field with which nothing is wrong: what is wrong then is the pattern."""
+    return f"x{DEEP_SUFFIXES[0]}" if field.endswith(".name") else "x"
 
 
 def _field(field: str, content: Picture, style: Picture, settled: Settled, index: int) -> str:
@@ -213,11 +261,3 @@ def _place_of(layer: str | None, node: Node) -> Place:
     elif isinstance(node, ListNode):
         named = ((item.value, item.place) for item in node.items if isinstance(item, ScalarNode))
     return next((place for name, place in named if layer and canonical_layer(str(name)) == layer), node.place)
-
-
-def _pictures_read(job: Job) -> Iterator[Path]:
-    yield job.content
-    for style in job.styles:
-        yield style.image
-    if job.options.init not in RULES["init"].words:
-        yield Path(job.options.init)

@@ -66,11 +66,12 @@ class Matrix:
         return {name: setting for name, setting in picked if isinstance(setting, Setting)}
 
     def advice(self, pattern: Pattern) -> str:
-        """What to do where two combinations want one output."""
+        """What to do where two combinations want one output; empty where every axis is named in
+        it."""
         fields = {field.split(".")[0] for field in pattern.fields}
         missing = [axis.name for axis in self.axes if len(axis.choices) > 1 and axis.name not in fields]
         names = [f"{{{name}.stem}}" if name in _PICTURES else f"{{{name}}}" for name in missing]
-        return f"add {' and '.join(names) or '{index}'} to 'output'"
+        return f"add {' and '.join(names)} to 'output'" if names else ""
 
 
 def read_matrix(
@@ -140,7 +141,7 @@ def _exclusions(
                 )
                 for name, value in excluded.given.items()
             }
-            if not all(meant.values()):
+            if not all(meant.values()) and all(axis.choices for axis in axes):
                 problems.warn(item.place, "this excludes nothing: no pair of the matrix has these values")
             exclusions.append(meant)
     return exclusions if is_sound else None

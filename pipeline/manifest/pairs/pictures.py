@@ -8,7 +8,9 @@ import os
 import re
 import unicodedata
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal, NamedTuple
 
 from pipeline.manifest.options.rules import PICTURE_SUFFIXES
 
@@ -17,20 +19,46 @@ _ANY_FOLDERS = "**"
 MAX_LISTED = 1_000_000  # names looked at; a pattern that starts at / would otherwise walk through the whole disk
 
 
+class Listed(NamedTuple):
+    """One name in a folder. `is_link`: it is a symbolic link, and `kind` that of what it leads
+    to."""
+
+    name: str
+    kind: Literal["folder", "file", "other"]  # other: devices, pipes, sockets, links to nothing
+    is_link: bool
+
+
+@dataclass(slots=True)
+class Found:
+    """What a pattern finds, and what it passes by although its last part matches: `outside` are
+    links that lead out of the pattern's own folder, `unentered` linked folders that `**` does not
+    enter, `no_files` devices, pipes and sockets. `folders` are those that were looked through for
+    its last part."""
+
+    names: list[str] = field(default_factory=list)
+    outside: list[str] = field(default_factory=list)
+    unentered: list[str] = field(default_factory=list)
+    no_files: list[str] = field(default_factory=list)
+    folders: list[str] = field(default_factory=list)
+
+
 class PictureFinder:
     """Finds pictures below the input folder.
 
-    Folders are listed once; nothing below the output folder is ever found.
+    Folders are listed once; nothing below the output folder is ever found. A pattern's own folder
+    is the one before its first wildcard, which may lie behind links; what is found in it stays in
+    it once links are resolved, unless `follow_links`. Devices, pipes and sockets are never found.
     """
 
-    def __init__(self, input_folder: Path, output_folder: Path) -> None:
+    def __init__(self, input_folder: Path, output_folder: Path, *, follow_links: bool = False) -> None:
         self._input = os.fspath(input_folder)
         real_output = os.path.realpath(output_folder)
         holds_input = (os.path.realpath(input_folder) + "/").startswith(real_output + "/")
         # Where the input folder lies in the output folder there is no telling them apart.
         self._closed = None if holds_input else real_output + "/"
-        self._listed: dict[str, list[tuple[str, bool, bool]]] = {}
-        self._found: dict[str, list[str]] = {}
+        self._follow_links = follow_links
+        self._listed: dict[str, list[Listed]] = {}
+        self._found: dict[str, Found] = {}
         self._count = 0
         self.unreadable: list[str] = []
 
@@ -45,13 +73,19 @@ class PictureFinder:
         ValueError with the end of a sentence if more than `MAX_LISTED` names would have to be
         looked at.
         """
+        return self.look(pattern).names
+
+    def look(self, pattern: str) -> Found:
+        """The pictures that match, sorted, and what was passed by; raises as `find` does."""
         if pattern not in self._found:
-            self._found[pattern] = sorted(self._walk(pattern))
+            found = self._walk(pattern)
+            found.names.sort()
+            self._found[pattern] = found
         return self._found[pattern]
 
     def why_nothing(self, pattern: str) -> str:
         """Why a pattern found nothing, as the end of a sentence; empty if that is not known."""
-        folder, _ = _split(pattern)
+        folder, _ = split(pattern)
         path = os.path.join(self._input, folder)
         if not os.path.isdir(path):
             return f"; there is no folder {path}"
@@ -60,50 +94,74 @@ class PictureFinder:
         return self._near_miss(pattern)
 
     def _near_miss(self, pattern: str) -> str:
-        folder, parts = _split(pattern)
-        names = sorted(name for name, is_folder, _ in self._list(folder) if not is_folder) if len(parts) == 1 else []
+        folder, parts = split(pattern)
+        if self.look(pattern).outside:
+            return "; what it matches are links that lead out of its folder: name them, or set 'follow_links: true'"
+        names = sorted(name for name, kind, _ in self.list(folder) if kind != "folder") if len(parts) == 1 else []
         for name in names:
-            if name.lower().endswith(PICTURE_SUFFIXES) and _part_matches(parts[0].lower(), name.lower()):
+            if name.lower().endswith(PICTURE_SUFFIXES) and part_matches(parts[0].lower(), name.lower()):
                 return f"; there is '{name}', but case counts"
         for name in names:
-            if _part_matches(parts[0], name):
+            if part_matches(parts[0], name):
                 return f"; there is '{name}', but pictures end in one of {', '.join(PICTURE_SUFFIXES)}"
         return ""
 
     def _is_closed(self, path: str) -> bool:
         return self._closed is not None and (os.path.realpath(path) + "/").startswith(self._closed)
 
-    def _walk(self, pattern: str) -> list[str]:
-        fixed, parts = _split(pattern)
-        found = []
+    def _walk(self, pattern: str) -> Found:
+        fixed, parts = split(pattern)
+        home = os.path.realpath(os.path.join(self._input, fixed))
+        found = Found()
         pending = [(fixed, _start(parts))]
         while pending:
             folder, states = pending.pop()
-            for name, is_folder, is_link in self._list(folder):
-                # `**` stops at symbolic links, which may lead round in circles; a name does not.
-                open_states = states if not (is_folder and is_link) else _without_any_folders(parts, states)
-                after = _step(parts, open_states, name)
+            if not states.isdisjoint({len(parts) - 1, len(parts)}):
+                found.folders.append(folder)
+            for name, kind, is_link in self.list(folder):
+                after = _step(parts, states, name)
                 if not after:
                     continue
-                path = folder + name if folder.endswith("/") or not folder else f"{folder}/{name}"
-                if is_folder:
+                path = joined(folder, name)
+                if kind == "folder" and is_link:
+                    # `**` stops at symbolic links, which may lead round in circles; a name does
+                    # not.
+                    after = _step(parts, _without_any_folders(parts, states), name)
+                    if not after:
+                        found.unentered.append(path)
+                        continue
+                is_match = len(parts) in after and name.lower().endswith(PICTURE_SUFFIXES)
+                if is_link and (kind == "folder" or is_match) and self._leads_out(path, home):
+                    found.outside.append(path)
+                elif kind == "folder":
                     pending.append((path, after))
-                elif len(parts) in after and name.lower().endswith(PICTURE_SUFFIXES):
-                    found.append(path)
+                elif is_match and (kind == "file" or (is_link and not self._exists(path))):
+                    found.names.append(path)  # a link to nothing is found, and its pair says so
+                elif is_match:
+                    found.no_files.append(path)
         return found
 
-    def _list(self, folder: str) -> list[tuple[str, bool, bool]]:
-        """The names in a folder, whether each is a folder, and whether it is a symbolic link.
+    def _leads_out(self, path: str, home: str) -> bool:
+        if self._follow_links:
+            return False
+        real = os.path.realpath(os.path.join(self._input, path))
+        return not (real + "/").startswith(home.rstrip("/") + "/")
 
-        A folder that cannot be listed has none.
+    def _exists(self, path: str) -> bool:
+        return os.path.exists(os.path.join(self._input, path))
+
+    def list(self, folder: str) -> list[Listed]:
+        """The names in a folder; a folder that cannot be listed has none.
+
+        Raises ValueError as `find` does.
         """
         if folder not in self._listed:
             path = os.path.join(self._input, folder)
-            entries: list[tuple[str, bool, bool]] = []
+            entries: list[Listed] = []
             if not self._is_closed(path):
                 try:
                     with os.scandir(path) as listing:
-                        entries = [(entry.name, _is_folder(entry), entry.is_symlink()) for entry in listing]
+                        entries = [Listed(entry.name, _kind(entry), entry.is_symlink()) for entry in listing]
                 except (FileNotFoundError, NotADirectoryError):
                     pass
                 except (OSError, ValueError):  # ValueError: a NUL in the name
@@ -126,11 +184,16 @@ def matches(pattern: str, name: str) -> bool:
     return len(parts) in states
 
 
-def _is_folder(entry: os.DirEntry[str]) -> bool:
+def joined(folder: str, name: str) -> str:
+    """A name in a folder, as patterns find it."""
+    return folder + name if folder.endswith("/") or not folder else f"{folder}/{name}"
+
+
+def _kind(entry: os.DirEntry[str]) -> Literal["folder", "file", "other"]:
     try:
-        return entry.is_dir()
+        return "folder" if entry.is_dir() else "file" if entry.is_file() else "other"
     except OSError:  # a symbolic link that leads back to itself: its pair will say so
-        return False
+        return "other"
 
 
 @functools.lru_cache(maxsize=4096)
@@ -139,7 +202,7 @@ def _parts(path: str) -> Sequence[str]:
     return ("/", *parts) if path.startswith("/") else parts
 
 
-def _split(pattern: str) -> tuple[str, Sequence[str]]:
+def split(pattern: str) -> tuple[str, Sequence[str]]:
     """The folder before the first wildcard of a pattern, and the parts from there on."""
     parts = _parts(pattern)
     first = next((index for index, part in enumerate(parts) if _MAGIC.search(part)), len(parts) - 1)
@@ -165,7 +228,7 @@ def _step(parts: Sequence[str], states: frozenset[int], name: str) -> frozenset[
                     after.add(state)
                     if state == len(parts) - 1:  # a pattern that ends in ** finds what is in the folders
                         after.add(state + 1)
-            elif _part_matches(parts[state], name):
+            elif part_matches(parts[state], name):
                 after.add(state + 1)
     return _with_empty_folders(parts, after) if after else frozenset()
 
@@ -182,11 +245,11 @@ def _without_any_folders(parts: Sequence[str], states: frozenset[int]) -> frozen
     return frozenset(state for state in states if state < len(parts) and parts[state] != _ANY_FOLDERS)
 
 
-def _part_matches(part: str, name: str) -> bool:
+def part_matches(part: str, name: str) -> bool:
     """Whether a name matches one part of a pattern.
 
-    Case counts, as on disk. Hidden names must be named as such. Unicode forms are alike, as macOS
-    writes another one.
+    Case counts, as on disk, but not in what follows the last point: cameras write IMG.JPG. Hidden
+    names must be named as such. Unicode forms are alike, as macOS writes another one.
     """
     if part == name:
         return True
@@ -194,4 +257,9 @@ def _part_matches(part: str, name: str) -> bool:
         return False
     if not (part.isascii() and name.isascii()):
         part, name = unicodedata.normalize("NFC", part), unicodedata.normalize("NFC", name)
-    return fnmatch.fnmatchcase(name, part)
+    return fnmatch.fnmatchcase(name, part) or fnmatch.fnmatchcase(_lower_suffix(name), _lower_suffix(part))
+
+
+def _lower_suffix(name: str) -> str:
+    stem, point, suffix = name.rpartition(".")
+    return f"{stem}{point}{suffix.lower()}" if point else name
