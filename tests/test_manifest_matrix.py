@@ -94,9 +94,9 @@ def test_results_below_the_input_folder_are_never_found_as_pictures(load: Load, 
     (tmp_path / "input/out/result.jpg").touch()
     text = "version: 1\ninput: ../input\noutput: ../input/out\n"
     text += matrix('content: ["**/d*", "**/r*", "*/*.jpg"], style: [art/wave.jpg]')
-    with pytest.raises(ManifestError, match=r"'\*\*/r\*' matches no picture"):
-        load(text, whole=True)
-    assert not any("result" in name for name in outputs(load(text.replace('"**/r*", ', ""), whole=True)))
+    manifest = load(text, whole=True)
+    assert ["'**/r*' matches no picture" in warning for warning in manifest.warnings] == [True]
+    assert not any("result" in name for name in outputs(manifest))
 
 
 def test_a_pattern_that_would_walk_through_the_whole_disk_is_refused(
@@ -243,9 +243,8 @@ def test_an_output_is_never_written_over_a_picture_that_is_read(load: Load, tmp_
     )
 
 
-def test_pairs_that_collide_are_told_of_once_for_each_two_entries(load: Load) -> None:
-    text = "pairs:\n" + "  - matrix: {content: ['photos/*.jpg'], style: ['art/*.jpg']}\n" * 2
+def test_pairs_that_are_written_twice_are_told_of_once_for_each_two_entries(load: Load) -> None:
+    text = "pairs:\n" + "  - {content: photos/dog.jpg, style: art/wave.jpg}\n" * 2
     assert refusal(load, text) == [
-        "6:5: error: output 'amsterdam--kandinsky.png' is wanted twice (first by the entry on line 5); give one of them another"
-        " 'output'"
+        "6:5: error: output 'dog--wave.png' is wanted twice (first by the entry on line 5); give one of them another 'output'"
     ]

@@ -174,6 +174,7 @@ _RULES_BY_TYPE = {
     "int_type": "must be a whole number",
     "float_type": "must be a number",
     "finite_number": "must be a finite number",
+    "bool_type": "must be true or false",
     "list_type": "must be a list",
     "too_short": "must have at least one item",
     "greater_than_equal": "must be {ge} or more",

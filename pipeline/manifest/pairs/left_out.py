@@ -70,13 +70,13 @@ class _Look:
             yield f"{_counted(no_pictures, 'file')} that no picture is called like; pictures end in one of {_ENDINGS}"
         if outside := self._left(found.outside):
             yield (
-                f"{_counted(outside, 'link')} that lead out of its folder: name them, or set 'follow_links: true' at the"
+                f"{_counted(outside, 'link')} leading out of its folder: name them, or set 'follow_links: true' at the"
                 " top of the manifest"
             )
         if unentered := self._left(found.unentered):
             yield f"{_counted(unentered, 'linked folder')} that '**' does not enter: name them"
         if no_files := self._left(found.no_files):
-            yield f"{_counted(no_files, 'name')} that are no files but devices, pipes or sockets"
+            yield f"{_counted(no_files, 'name')} of a device, pipe or socket"
 
     def _beside(self, folders: Iterable[str]) -> tuple[list[str], list[str], list[str], list[str]]:
         case: list[str] = []

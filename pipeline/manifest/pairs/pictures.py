@@ -116,13 +116,15 @@ class PictureFinder:
         pending = [(fixed, _start(parts))]
         while pending:
             folder, states = pending.pop()
-            if not states.isdisjoint({len(parts) - 1, len(parts)}):
+            if len(parts) - 1 in states:
                 found.folders.append(folder)
             for name, kind, is_link in self.list(folder):
                 after = _step(parts, states, name)
                 if not after:
                     continue
                 path = joined(folder, name)
+                if kind == "folder" and after == {len(parts)}:
+                    continue  # a folder of a picture's name
                 if kind == "folder" and is_link:
                     # `**` stops at symbolic links, which may lead round in circles; a name does
                     # not.
