@@ -144,14 +144,21 @@ class Problem:
         return f"{head}\n{self.line:>5} | {self.source_line}\n      | {' ' * ((self.caret or self.column) - 1)}^"
 
 
+_SHOWN_PROBLEMS = 50  # more than a screen; who has that many made one of them many times
+
+
 class ManifestError(StylizeError):
-    """A manifest that cannot be started: every problem at once, in file order."""
+    """A manifest that cannot be started: every problem at once, in file order. The text has the
+    first fifty and the number of the others."""
 
     exit_code = ExitCode.USAGE
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)
-        super().__init__("\n".join(str(problem) for problem in self.problems))
+        shown = [str(problem) for problem in self.problems[:_SHOWN_PROBLEMS]]
+        if more := len(self.problems) - len(shown):
+            shown.append(f"{self.problems[0].file}: and {more} more {'problem' if more == 1 else 'problems'}")
+        super().__init__("\n".join(shown))
 
 
 class PairError(StylizeError):

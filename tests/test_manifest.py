@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from manifest_kit import CONTRACT, Load, matrix, outputs, pair, project_with_pic
 from pipeline.errors import ManifestError
 from pipeline.job import RunSettings, StyleImage
 from pipeline.manifest import Override, builtin_presets, load_manifest
+from pipeline.manifest.yaml.problems import Place, Problems
 from pipeline.options import Options
 
 
@@ -122,6 +124,53 @@ def test_a_thousand_problems_are_enough(load: Load) -> None:
     assert told[-1] == "configs/m.yaml: error: more than 1,000 problems; the rest was not looked at".removeprefix(
         "configs/m.yaml:"
     )
+
+
+def test_fifty_problems_are_shown_and_the_others_counted(load: Load) -> None:
+    with pytest.raises(ManifestError) as caught:
+        load("pairs:\n" + "  - 0\n" * 52)
+    assert str(caught.value).count(" error: ") == 50
+    assert str(caught.value).splitlines()[-1] == "configs/m.yaml: and 2 more problems"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("defaults: {style_layers: [" + "conv9_9, " * 3000 + "]}\n", 20),
+        ("defaults: {style_layers: [" + "conv1_1, " * 3000 + "]}\n", 20),
+        ("defaults: {" + "".join(f"stepz{n}: 1, " for n in range(3000)) + "}\n", 1001),
+        ("run: {on_start: [" + "1, " * 3000 + "]}\n", 1001),
+    ],
+    ids=["unknown layers", "layers given twice", "unknown options", "items of a list"],
+)
+def test_what_is_said_of_a_long_list_is_bounded(
+    load: Load, monkeypatch: pytest.MonkeyPatch, text: str, told: int
+) -> None:
+    looked_up: list[str] = []
+    for module in ("pipeline.manifest.check", "pipeline.manifest.options.rules"):
+        name = "did_you_mean" if module.endswith("check") else "suggestion"
+        monkeypatch.setattr(f"{module}.{name}", lambda word, known: looked_up.append(word) or "")
+    assert len(refusal(load, text + pair())) == told
+    assert len(looked_up) <= 2 * 1001
+
+
+def test_a_problem_in_a_line_of_two_megabytes_looks_at_what_it_shows_of_it() -> None:
+    class Line(str):
+        """Cut, and not gone through."""
+
+        def __iter__(self) -> Iterator[str]:
+            raise AssertionError
+
+    problems = Problems("m.yaml")
+    problems._lines = [Line("x" * 2_000_000)]
+    problems.add(Place(1, 1_000_000), "wrong")
+    assert len(problems.found[0].source_line) == 100
+
+
+def test_warnings_are_bounded_too(load: Load) -> None:
+    pairs = "".join(f"  - {{content: ~/{n}.jpg, style: art/wave.jpg}}\n" for n in range(60))
+    warnings = load("pairs:\n" + pairs).warnings
+    assert (len(warnings), warnings[-1]) == (51, "configs/m.yaml: and 10 more warnings")
 
 
 # ----------------------------------------------------------------------------------------------------------- precedence

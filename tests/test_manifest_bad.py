@@ -20,6 +20,7 @@ PAIR = "pairs:\n  - content: dog.jpg\n    style: art.jpg\n"
 EMPTY = "m.yaml: error: is empty; a manifest starts with 'version: 1' and lists what to paint under 'pairs'"
 NO_PAIRS = "error: no pairs: list what to paint below 'pairs', like '- {content: photo.jpg, style: art.jpg}'"
 FINE = ""
+NBSP = "\u00a0"
 
 
 def options(text: str) -> str:
@@ -60,6 +61,15 @@ CASES = [
     Case(4, "list at top", "- a\n", "m.yaml:1:1: error: a manifest is a map of 'version', 'pairs' and more; got a list"),
     Case(5, "two documents", HEAD + PAIR + "---\nversion: 1\n", "m.yaml:7:1: error: a manifest is one YAML document; a second one starts here"),
     Case(6, "tab", HEAD + "pairs:\n\t- content: a\n", "m.yaml:5:1: error: a tab cannot be used to indent; use spaces"),
+    Case(6, "no-break spaces before an item", HEAD + f"pairs:\n{2 * NBSP}- content: a\n{4 * NBSP}style: b\n", f"m.yaml:5:1: error: a no-break space (U+00A0) stands before '{NBSP}- content'; put spaces in its place"),
+    Case(6, "no-break spaces before a key", HEAD + f"{PAIR}{4 * NBSP}output: a.png\n", f"m.yaml:7:1: error: a no-break space (U+00A0) stands before '{3 * NBSP}output'; put spaces in its place"),
+    Case(6, "a no-break space among spaces", HEAD + f"{PAIR}   {NBSP}output: a.png\n", "m.yaml:7:4: error: a no-break space (U+00A0) is no space in YAML; put spaces in its place"),
+    Case(6, "a no-break space after an item's sign", HEAD + f"pairs:\n  -{NBSP}content: a\n    style: b\n", "m.yaml:5:4: error: a no-break space (U+00A0) is no space in YAML; put spaces in its place"),
+    Case(6, "a no-break space after a key", options(f"size:{NBSP}512"), f"m.yaml:7:15: error: unknown option 'size:{NBSP}512' with a no-break space (U+00A0); put a space in its place"),
+    Case(6, "a no-break space before a value", options(f"size: {NBSP}512"), f"m.yaml:7:21: error: 'size' must be a whole number, 32 or more, or 'original'; got '{NBSP}512' with a no-break space (U+00A0)"),
+    Case(6, "a wide space", HEAD + "defaults:\n  seed: 1\n\u3000\u3000size: 512\n" + PAIR, "m.yaml:6:1: error: a wide space (U+3000) stands before '\u3000size'; put spaces in its place"),
+    Case(6, "a zero-width space", HEAD + "\u200bname: a\n" + PAIR, "m.yaml:4:1: error: an invisible character (U+200B) stands before 'name'; put spaces in its place"),
+    Case(6, "no-break spaces in a text", HEAD + f"name: a{NBSP}b\n" + PAIR),
     Case(7, "unclosed bracket", HEAD + "pairs: [\n  {content: dog.jpg, style: art.jpg}\n", "m.yaml:4:8: error: [ is opened here and never closed"),
     Case(7, "unclosed quote", HEAD + 'name: "a\n' + PAIR, "m.yaml:4:7: error: \" is opened here and never closed"),
     Case(7, "bracket open until the next key", HEAD + "defaults: {seed: 7\n" + PAIR, "m.yaml:4:11: error: { is opened here and not closed before line 5"),
@@ -95,8 +105,15 @@ CASES = [
     Case(32, "date", HEAD + "name: 2026-11-23\n" + PAIR),
     Case(33, "no as a name", HEAD + "name: no\n" + PAIR),
     Case(33, "on as a key", HEAD + "on: 1\n" + PAIR, "m.yaml:4:1: error: unknown key 'on'; known are version, name, input, output, follow_links, run, defaults, presets, pairs"),
-    Case(34, "017", options("steps: 017"), "m.yaml:7:22: error: 'steps' must be a whole number, 1 or more; got '017'"),
-    Case(35, "1_000", options("steps: 1_000"), "m.yaml:7:22: error: 'steps' must be a whole number, 1 or more; got '1_000'"),
+    Case(34, "017", options("steps: 017"), "m.yaml:7:22: error: 'steps' must be a whole number, 1 or more; got '017'; a number has no comma and no leading zeros"),
+    Case(35, "1_000", options("steps: 1_000"), "m.yaml:7:22: error: 'steps' must be a whole number, 1 or more; got '1_000'; write 1000"),
+    Case(35, "1,000", HEAD + PAIR + "    options:\n      steps: 1,000\n", "m.yaml:8:14: error: 'steps' must be a whole number, 1 or more; got '1,000'; write 1000"),
+    Case(35, "1 000.5", options(f"style_weight: 1{NBSP}000.5"), f"m.yaml:7:29: error: 'style_weight' must be a number, 0 or more; got '1{NBSP}000.5' with a no-break space (U+00A0); write 1000.5"),
+    Case(35, "1,000 retries", HEAD + "run:\n  retries: 1,000\n" + PAIR, "m.yaml:5:12: error: 'retries' must be a whole number; got '1,000'; write 1000"),
+    Case(35, "0,5", HEAD + PAIR + "    options:\n      style_weight: 0,5\n", "m.yaml:8:21: error: 'style_weight' must be a number, 0 or more; got '0,5'; write 0.5"),
+    Case(35, "1,000 in braces", options("steps: 1,000"), "m.yaml:7:24: error: a key must be text, got '000'; a number has no comma in it: 1000"),
+    Case(35, "1,500 in braces", options("steps: 1,500"), "m.yaml:7:24: error: a key must be text, got 500; a number has no comma in it: 1500, or 1.500 with decimals"),
+    Case(35, "1,000 in a list", matrix("content: [dog.jpg], style: [art.jpg], steps: [1,000]", "    output: '{steps}.png'\n"), "m.yaml:5:62: error: 'steps' must be a whole number, 1 or more; got '000'; a number has no comma and no leading zeros"),
     Case(36, "unquoted star", HEAD + "pairs:\n  - matrix:\n      content: *.jpg\n      style: [art.jpg]\n", "m.yaml:6:16: error: '*' starts a YAML alias; quote a file pattern: \"*.jpg\""),
     Case(36, "unquoted star in a list", matrix("content: [*.jpg], style: [art.jpg]"), "m.yaml:5:24: error: '*' starts a YAML alias; quote a file pattern: \"*.jpg\""),
     Case(37, "unquoted braces", HEAD + "pairs:\n  - content: {a,b}.jpg\n    style: art.jpg\n", "m.yaml:5:19: error: a value that starts with '{' or '[' is a map or a list and ends with its bracket; quote it if it is meant as text"),

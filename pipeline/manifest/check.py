@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar, get_args
 
 from pydantic import ValidationError
@@ -11,7 +12,8 @@ from pipeline.manifest.options.rules import RULES
 from pipeline.manifest.options.types import LayerError
 from pipeline.manifest.run_section import RunSection
 from pipeline.manifest.sections import AxesSection, MatrixSection, PairSection, PresetSection, Section, TopSection
-from pipeline.manifest.yaml.problems import Place, Problems, did_you_mean, shorten
+from pipeline.manifest.yaml.problems import MAX_PROBLEMS, Place, Problems, did_you_mean, shorten
+from pipeline.manifest.yaml.scalars import false_blank, number_meant
 from pipeline.manifest.yaml.tree import ListNode, MapNode, Node, ScalarNode, describe, plain
 
 S = TypeVar("S", bound=Section)
@@ -48,7 +50,8 @@ def find_faults(model: type[S], node: Node, name: str) -> tuple[S | None, list[S
     try:
         return model.model_validate(plain(node)), []
     except ValidationError as error:
-        details: list[Mapping[str, Any]] = [*error.errors(include_url=False)]
+        # one more than can be told, so that the limit is passed
+        details: Sequence[Mapping[str, Any]] = error.errors(include_url=False)[: MAX_PROBLEMS + 1]
     unknown = [detail for detail in details if detail["type"] == "extra_forbidden"]
     misspelt = {_meant(_locate(model, node, detail["loc"]).section, str(detail["loc"][-1])) for detail in unknown}
     faults = [fault for detail in details for fault in _faults(model, node, detail, misspelt)]
@@ -139,6 +142,8 @@ def _unknown_key(section: type[Section], key: str) -> str:
     if home := _home(section, key):
         return f"unknown key '{key}' here; {home}"
     what = "option" if _has_options(section) and section is not AxesSection else "key"
+    if blank := false_blank(key):
+        return f"unknown {what} '{shorten(key)}' with {blank}; put a space in its place"
     meant = _meant(section, key)
     return f"unknown {what} '{shorten(key)}'" + (f"; did you mean '{meant}'?" if meant else _known(section))
 
@@ -182,10 +187,24 @@ _RULES_BY_TYPE = {
     "less_than_equal": "must be at most {le}",
     "literal_error": "must be one of {expected}",
 }
+_LEADING_ZERO = re.compile(r"0[0-9]{1,18}")
 _MAP = "must be a map of 'key: value'"
 
 
 def _wrong_value(where: _Where, detail: Mapping[str, Any]) -> str:
+    node = where.node
+    text = node.text if isinstance(node, ScalarNode) and isinstance(node.value, str) and not node.quoted else ""
+    return _refusal(where, detail) + _number_hint(text)
+
+
+def _number_hint(text: str) -> str:
+    """What to write in the place of a word that is a number to its writer."""
+    if number := number_meant(text):
+        return f"; write {number}"
+    return "; a number has no comma and no leading zeros" if _LEADING_ZERO.fullmatch(text) else ""
+
+
+def _refusal(where: _Where, detail: Mapping[str, Any]) -> str:
     key, got = where.key, describe(where.node)
     value = where.node.value if isinstance(where.node, ScalarNode) else None
     if key in RULES:

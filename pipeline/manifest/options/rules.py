@@ -27,6 +27,8 @@ _ACTIVATIONS = tuple(dict.fromkeys(name for network in NETWORKS.values() for nam
 _PAPER_NAMES = tuple(dict.fromkeys(name for network in NETWORKS.values() for name in network.paper_names))
 _MAX_WEIGHT = sys.float_info.max  # the comparison with it also turns NaN and infinity away
 
+_MAX_FAULTS = 20  # no network has many more layers; what a misspelt one was meant to be costs time
+
 Fault = tuple[tuple[str | int, ...], str]  # where inside the value, and what is wrong there
 
 
@@ -141,6 +143,7 @@ def layer_weights(value: Any) -> tuple[dict[str, float], list[Fault]]:
     order; and what is wrong.
 
     Weights are finite and not negative, and at least one is above 0. Paper's names are understood.
+    After `_MAX_FAULTS` the rest is not looked at.
     """
     if isinstance(value, list):
         given = [((index,), name, 1.0 / len(value)) for index, name in enumerate(value)]
@@ -151,6 +154,8 @@ def layer_weights(value: Any) -> tuple[dict[str, float], list[Fault]]:
     weights: dict[str, float] = {}
     faults: list[Fault] = []
     for place, name, weight in given:
+        if len(faults) == _MAX_FAULTS:
+            break
         layer = canonical_layer(name) if isinstance(name, str) else None
         if layer is None:
             faults.append((place, _unknown_layer(name)))

@@ -20,6 +20,7 @@ from pipeline.manifest.yaml.problems import Place, Problems, shorten
 from pipeline.manifest.yaml.tree import ListNode, MapNode, Node, ScalarNode
 
 _NOT_EXPANDED = re.compile(r"^~|\$[A-Za-z_{(]")
+_LOOKED_AT = 300  # characters after a name: longer than any, and a manifest may be one line of 2 MB
 _PICTURE_IN_COMMENT = re.compile(rf"\s+#.*?({'|'.join(re.escape(suffix) for suffix in PICTURE_SUFFIXES)})\b", re.I)
 
 
@@ -190,7 +191,8 @@ def cut_by_comment(node: ScalarNode, problems: Problems) -> str | None:
     """What to say of an unquoted `photo #1.jpg`, of which YAML leaves only `photo`; else None."""
     if node.quoted or node.text.lower().endswith(PICTURE_SUFFIXES):
         return None
-    rest = problems.line(node.place.line)[node.place.column - 1 + len(node.text) :]
+    after = node.place.column - 1 + len(node.text)
+    rest = problems.line(node.place.line)[after : after + _LOOKED_AT]
     match = _PICTURE_IN_COMMENT.match(rest)
     if match is None:
         return None

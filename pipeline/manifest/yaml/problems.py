@@ -14,6 +14,7 @@ from pipeline.printable import printable
 SHOWN_WIDTH = 100  # columns of a source line in a message: it still fits a terminal of 120 with its gutter
 SHOWN_VALUE = 60  # characters of a value that was got; enough to recognise it
 MAX_PROBLEMS = 1000  # nobody reads further, and looking for what each misspelt key was meant to be costs time
+MAX_WARNINGS = 50
 MAX_KNOWN = 500  # names that a misspelt one is compared with
 # The ends of lines that YAML 1.1 knows (section 5.4), and so PyYAML when it counts them.
 _LINE_ENDS = re.compile(r"\r\n|[\n\r\x85\u2028\u2029]")
@@ -75,8 +76,11 @@ class Problems:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """All warnings in the order of the file."""
-        return tuple(sorted(self._warnings, key=self._warnings.__getitem__))
+        """The warnings in the order of the file, the first `MAX_WARNINGS` and the number of the
+        others."""
+        found = sorted(self._warnings, key=self._warnings.__getitem__)
+        more = len(found) - MAX_WARNINGS
+        return (*found[:MAX_WARNINGS], *([f"{self.file}: and {more} more warnings"] if more > 0 else []))
 
     def raise_found(self) -> None:
         """Raise ManifestError if there is any problem."""
@@ -89,14 +93,16 @@ class Problems:
 
     def _source_line(self, line: int, column: int) -> tuple[str, int]:
         """The line as it is shown, cut around the column, and the caret's column under it."""
-        text = "".join(character if character.isprintable() else " " for character in self.line(line))
-        if not text.strip():
-            return "", 0
-        if len(text) <= SHOWN_WIDTH:
-            return text.rstrip(), column
+        text = self.line(line)
         start = max(0, min(column - 1 - SHOWN_WIDTH // 2, len(text) - SHOWN_WIDTH))
         end = start + SHOWN_WIDTH
-        shown = ("…" if start else "") + text[start + bool(start) : end - (end < len(text))]
+        # What is cut away first need not be looked at: a manifest may be one line of 2 MB.
+        shown = "".join(character if character.isprintable() else " " for character in text[start:end])
+        if not shown.strip():
+            return "", 0
+        if len(text) <= SHOWN_WIDTH:
+            return shown.rstrip(), column
+        shown = ("…" if start else "") + shown[bool(start) : len(shown) - (end < len(text))]
         return shown + ("…" if end < len(text) else ""), column - start
 
 

@@ -45,6 +45,34 @@ def plain_scalar(text: str) -> ScalarValue:
     return text
 
 
+# 1,000 and 1_000 and 1 000 and 1'000 (with no-break and thin spaces too), and 0,5.
+_GROUPED = re.compile(r"[-+]?[0-9]{1,3}(?:[,_' \u00a0\u2009\u202f\u2019][0-9]{3})+(?:\.[0-9]+)?")
+_DECIMAL_COMMA = re.compile(r"([-+]?[0-9]+),([0-9]+)")
+
+
+def number_meant(text: str) -> str:
+    """How a number is written that people write otherwise, as `1,000`; empty for anything else."""
+    if _GROUPED.fullmatch(text):
+        return re.sub(r"[^-+0-9.]", "", text)
+    match = _DECIMAL_COMMA.fullmatch(text)
+    return f"{match[1]}.{match[2]}" if match else ""
+
+
+# Blanks that look like the space, or like nothing, and that YAML takes for letters.
+FALSE_BLANKS = "\u00a0\u00ad\u1680\u180e\u2000-\u200f\u202f\u205f\u2060\u3000\ufeff"
+_FALSE_BLANK = re.compile(f"[{FALSE_BLANKS}]")
+
+
+def false_blank(text: str) -> str:
+    """`a no-break space (U+00A0)` of a blank that YAML takes for a letter, the first in a text;
+    empty if there is none."""
+    match = _FALSE_BLANK.search(text)
+    if match is None:
+        return ""
+    name = {0xA0: "a no-break space", 0x3000: "a wide space"}.get(ord(match[0]), "an invisible character")
+    return f"{name} (U+{ord(match[0]):04X})"
+
+
 # --------------------------------------------------------------------------------- words with units
 
 DURATION = r"(?=[0-9])(?:[0-9]+d)?(?:[0-9]+h)?(?:[0-9]+m)?(?:[0-9]+s)?"

@@ -7,8 +7,12 @@ import re
 import yaml
 
 from pipeline.manifest.yaml.problems import WHOLE_FILE, Place, Problems
+from pipeline.manifest.yaml.scalars import FALSE_BLANKS, false_blank
 
 _CONFLICT_MARKERS = ("<<<<<<< ", ">>>>>>> ")
+# In the indentation, or after the sign of a key or an item, where YAML wants a space.
+_FALSE_BLANK_BETWEEN = re.compile(rf"(?:^[ -]*|[:,\[{{-] *)([{FALSE_BLANKS}])")
+_LOOKED_AT = 1000  # characters of a line
 _QUOTE_IT = "; quote it if it is meant as text"
 # A part of what PyYAML says (its context and problem), and what we say instead.
 _EXPLAINED: tuple[tuple[str, str], ...] = (
@@ -41,6 +45,11 @@ def explain(error: yaml.MarkedYAMLError, problems: Problems) -> tuple[Place, str
     for number in range(1, place.line + 1):
         if problems.line(number).startswith(_CONFLICT_MARKERS):
             return Place(number, 1), "a merge-conflict marker; keep one side and remove the markers"
+    for line in dict.fromkeys((place.line, place.line - 1, opened.line)):
+        text = problems.line(line)[:_LOOKED_AT]
+        if match := _FALSE_BLANK_BETWEEN.search(text):
+            blank = false_blank(match[1])
+            return Place(line, match.start(1) + 1), f"{blank} is no space in YAML; put spaces in its place"
     sign = problems.line(opened.line)[opened.column - 1 : opened.column]
     if sign in ("[", "{", '"', "'") and not problems.line(place.line).strip():  # at the end: what was opened helps more
         return opened, f"{sign} is opened here and never closed"

@@ -15,13 +15,15 @@ from typing import Any
 import yaml
 
 from pipeline.manifest.yaml.problems import WHOLE_FILE, Place, Problems, shorten
-from pipeline.manifest.yaml.scalars import ScalarValue, plain_scalar
+from pipeline.manifest.yaml.scalars import ScalarValue, false_blank, plain_scalar
 from pipeline.manifest.yaml.syntax import explain
 
 MAX_DEPTH = 32  # levels of lists and maps; the deepest sensible manifest has 8
 MAX_NODES = 200_000  # words, lists and maps, each alias counted as all it stands for
 _NO_CHARACTER = re.compile("[\0\ud800-\udfff]")  # escapes can write them, but no file name and no report can hold them
 _WHOLE_AND_COMMA = re.compile(r"([0-9]+),$")
+_REST_OF_A_THOUSAND = re.compile(r"0[0-9][0-9]")  # text, as it has a leading zero
+_LONGEST_NUMBER = 20  # digits before a comma that are looked at
 _ENDS_IN_A_LIST = re.compile(r"[\],}]")
 _MERGE_KEY = "<<"
 
@@ -106,7 +108,8 @@ def describe(node: Node) -> str:
     shown = shorten(node.text)
     if node.quoted:
         return f'"{shown}" in quotes'
-    return f"'{shown}'" if isinstance(node.value, str) else shown
+    blank = false_blank(node.text)
+    return (f"'{shown}'" if isinstance(node.value, str) else shown) + (f" with {blank}" if blank else "")
 
 
 class _StopError(Exception):
@@ -226,16 +229,28 @@ class _Composer:
         else:
             around.awaits_value = True
             around.key = node if isinstance(node, ScalarNode) else None
-            if not isinstance(node, ScalarNode) or not isinstance(node.value, str):
-                self._problems.add(node.place, f"a key must be text, got {describe(node)}; {self._text_or(node)}")
+            if fault := self._key_fault(node):
+                self._problems.add(node.place, f"a key must be text, got {describe(node)}; {fault}")
                 around.key = None
 
-    def _text_or(self, key: Node) -> str:
-        """What was probably meant by a key that is no text, as the 5 in `{style_weight: 0,5}`."""
-        before = self._problems.line(key.place.line)[: key.place.column - 1]
-        if isinstance(key, ScalarNode) and (match := _WHOLE_AND_COMMA.search(before)):
-            return f"a decimal number has a point: {match.group(1)}.{key.text}"
-        return "quote it if it is meant as text"
+    def _key_fault(self, key: Node) -> str:
+        """What to do about a key that is none, as the 5 in `{style_weight: 0,5}` or the 000 in
+        `{steps: 1,000}`; empty if it is one."""
+        if not isinstance(key, ScalarNode):
+            return "quote it if it is meant as text"
+        if not key.quoted and (blank := false_blank(key.text[:1])):
+            # What follows is no map of ours, and every fault found in it another's shadow.
+            raise _StopError(key.place, f"{blank} stands before '{shorten(key.text[1:])}'; put spaces in its place")
+        start = max(0, key.place.column - 1 - _LONGEST_NUMBER)
+        cut = _WHOLE_AND_COMMA.search(self._problems.line(key.place.line)[start : key.place.column - 1])
+        if isinstance(key.value, str):
+            is_cut = cut and not key.quoted and _REST_OF_A_THOUSAND.fullmatch(key.text)
+            return f"a number has no comma in it: {cut[1]}{key.text}" if cut and is_cut else ""
+        if cut is None:
+            return "quote it if it is meant as text"
+        if len(key.text) == 3:
+            return f"a number has no comma in it: {cut[1]}{key.text}, or {cut[1]}.{key.text} with decimals"
+        return f"a decimal number has a point: {cut[1]}.{key.text}"
 
     def _enter(self, around: _Open, parent: MapNode, node: Node) -> None:
         key = around.key
