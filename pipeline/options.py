@@ -8,7 +8,7 @@ all read them from its fields.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -278,3 +278,22 @@ LEFT_OUT: Mapping[str, Any] = {
 }
 """Options that `as_dict` leaves out at these values, their neutral ones; where one is missing, this
 was its value."""
+
+
+def without_effect(options: Options) -> frozenset[str]:
+    """Options that decide nothing in the company of the others, as `seed` where nothing is noise:
+    whatever they are, the picture is the same."""
+    return frozenset(name for names, decides in _DECIDING.items() if not decides(options) for name in names)
+
+
+# Options and when they decide something; those not named here always do.
+_DECIDING: Mapping[tuple[str, ...], Callable[[Options], bool]] = {
+    ("learning_rate", "learning_rate_decay"): lambda options: options.optimizer != "lbfgs",
+    ("beta_1", "beta_2"): lambda options: options.optimizer == "adam",
+    ("preconditioner", "history"): lambda options: options.optimizer == "lbfgs",
+    ("noise_ratio",): lambda options: options.init == "noise",
+    ("noise_level", "seed"): lambda options: options.init == "noise" and options.noise_ratio > 0,
+    ("content_layers",): lambda options: options.content_weight > 0,
+    ("style_layers",): lambda options: options.style_weight > 0,
+    ("tv_kind", "tv_unit"): lambda options: options.tv_weight > 0,
+}

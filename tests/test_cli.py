@@ -74,11 +74,14 @@ def test_plan_explains_where_each_option_of_a_pair_comes_from(project, stylize):
         ("steps", "400", "built-in preset fine"),
         ("tv_weight", "3.0", "night.yaml:4:40 (defaults)"),
         ("pooling", "avg", "STYLIZE_SET"),
-        ("seed", "4", "--set"),
+        ("seed", "4", "--set, over 3 of STYLIZE_SET, over 5 of night.yaml:5:52 (preset poster)"),
         ("strength", "0.5", "--set"),
         ("border", "mirror", "built in"),
     ):
         assert told[option] == [value, origin], option
+    assert done.stderr.startswith(
+        "the nearer wins: built in < preset of defaults < defaults < preset of the pair or axis"
+    )
 
 
 def test_flags_have_twins_in_the_environment_and_win_over_them(project, stylize):

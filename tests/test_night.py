@@ -7,7 +7,7 @@ import time
 
 import numpy as np
 import pytest
-from night_kit import PAIRS, Nights, failed, painted
+from night_kit import PAIRS, Nights, failed, painted, statuses
 
 from pipeline.batch.clean import CHECKPOINT_DAYS
 from pipeline.batch.engines.protocol import Event
@@ -18,6 +18,7 @@ from pipeline.job import Reading
 from pipeline.manifest import load_manifest
 from pipeline.store.checksummed_json import read_checksummed_json, write_checksummed_json
 from pipeline.store.disk import LocalStore
+from pipeline.store.keys import former_key
 from pipeline.store.layout import checkpoint_name, record_name
 from pipeline.store.records import State
 
@@ -31,17 +32,17 @@ def test_the_longest_wanted_pair_is_painted_first(nights):
     """By priority; then what has no picture, what has the oldest, and the manifest's order among equals."""
     names = ["kept", "young", "old", "new", "twin", "urgent"]
     priority = {"urgent": ", priority: 1"}
-    row = "\n  - {{content: content/dog.png, style: style/wave.png, output: {0}.png{1}, options: {{seed: {2}}}}}"
+    row = "\n  - {{content: content/dog.png, style: style/wave.png, output: {0}.png{1}, options: {{steps: {2}}}}}"
 
-    def manifest(seeds):
-        rows = (row.format(name, priority.get(name, ""), seeds.get(name, 0)) for name in names if name in seeds)
+    def manifest(steps):
+        rows = (row.format(name, priority.get(name, ""), steps[name]) for name in names if name in steps)
         nights.manifest("".join(rows) + "\n")
 
-    manifest(dict.fromkeys(["kept", "young", "old", "urgent"], 0))
+    manifest(dict.fromkeys(["kept", "young", "old", "urgent"], 4))
     nights.run()
     for age, name in enumerate(["urgent", "young", "old"]):
         os.utime(nights.output / f"{name}.png", (10**9 - age, 10**9 - age))
-    manifest({name: int(name != "kept") for name in names})
+    manifest({name: 4 if name == "kept" else 5 for name in names})
 
     def plan():
         made = make_plan(load_manifest(nights.project / "night.yaml"), State(LocalStore(nights.output)))
@@ -173,7 +174,7 @@ def test_painting_anew_elsewhere_promises_no_equal_bytes(nights, before, words, 
 def test_another_picture_is_no_repetition(nights):
     nights.run()
     forge(nights, "dog.png", painted_with=HERE | {"threads": 64})
-    nights.manifest(options=", seed: 3")
+    nights.manifest(options=", seed: 3, init: noise")
     assert [pair["notes"] for pair in nights.run()["pairs"]] == [[], []]
 
 
@@ -282,3 +283,30 @@ def test_an_engine_that_says_what_nobody_knows_is_a_bug(nights):
     report = nights.run_with(Strange())
     assert report["run"]["exit_code"] == 1
     assert "mumble" in next((nights.output / ".pipeline/history").glob("*.log")).read_text()
+
+
+def test_changing_an_option_without_effect_repaints_nothing(nights):
+    nights.run()
+    nights.manifest(options=", seed: 7, quality: 50, beta_1: 0.5")
+    assert set(statuses(nights.run()).values()) == {"up_to_date"}
+    nights.manifest(options=", seed: 8, noise_level: 3, init: style")
+    assert set(statuses(nights.run()).values()) == {"done"}
+    reason = make_plan(load_manifest(nights.project / "night.yaml"), State(LocalStore(nights.output))).pairs[0].reason
+    assert reason == "up to date"
+    nights.manifest(options=", seed: 9, init: noise")
+    reason = make_plan(load_manifest(nights.project / "night.yaml"), State(LocalStore(nights.output))).pairs[0].reason
+    assert reason == "init style -> noise, noise_level 3.0 -> 40.0, seed 8 -> 9"
+
+
+def test_pictures_with_a_key_of_an_earlier_version_are_kept_and_get_todays(nights, monkeypatch):
+    """Earlier keys had options without effect in them, as the seed of a pair without noise."""
+    nights.manifest(options=", seed: 7")
+    with monkeypatch.context() as earlier:
+        earlier.setattr("night_kit.pair_key", former_key)
+        nights.run()
+    record = State(LocalStore(nights.output)).record("dog.png")
+    assert set(statuses(nights.run()).values()) == {"up_to_date"}
+    nights.manifest(options=", seed: 8")
+    report = nights.run()
+    assert set(statuses(report).values()) == {"up_to_date"}
+    assert record.key not in {row["key"] for row in report["pairs"]}

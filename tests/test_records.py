@@ -17,6 +17,7 @@ from pipeline.batch.plan import _difference, make_plan
 from pipeline.batch.system.deadline import Moment, elapsed_clock, end_of_run, next_deadline
 from pipeline.cli.rendering import plan_rows
 from pipeline.errors import ExitCode, weightiest
+from pipeline.images.encode import FORMAT_OF_SUFFIX, _parameters
 from pipeline.images.file_bytes import hash_file
 from pipeline.images.inspection import image_size
 from pipeline.job import Job, RunSettings, StyleImage
@@ -27,7 +28,7 @@ from pipeline.store import keys
 from pipeline.store.checksummed_json import read_checksummed_json, write_checksummed_json
 from pipeline.store.disk import LocalStore
 from pipeline.store.hashes import HashTable
-from pipeline.store.keys import ALGORITHM, KEY_SCHEMA, pair_key
+from pipeline.store.keys import ALGORITHM, KEY_SCHEMA, former_key, pair_key
 from pipeline.store.layout import HASHES, pair_id
 from pipeline.store.records import Record, State, read_record, thin
 
@@ -64,7 +65,9 @@ def test_a_key_stays_what_it_was_from_commit_to_commit():
         ),
     )
     hashes = {Path("/c"): "1", Path("/s"): "2", Path("/i.png"): "3"}
-    assert key(blend, hashes) == "15722147de6efe5a3f6152498fd9b77df9c4deee444a28ed8c83675b6798b542"
+    first = "15722147de6efe5a3f6152498fd9b77df9c4deee444a28ed8c83675b6798b542"
+    assert former_key(blend, hashes.__getitem__, "w") == first  # with options without effect, as it was to version 0.2
+    assert key(blend, hashes) == "ccd304c80bbad5620b2bc50580bd67faacea302f7b98016ff12eb63154b9d925"
 
 
 @pytest.mark.parametrize("field", [f.name for f in fields(Options)])
@@ -76,12 +79,45 @@ def test_every_option_that_decides_pixels_is_in_the_key(field):
         dict: {"block3_conv1": 1.0},
         type(None): 3.0,
     }[type(getattr(Options(), field))]
-    changed = replace(JOB, options=replace(JOB.options, **{field: other}))
+    needed: dict[str, dict[str, object]] = {
+        **{name: {"optimizer": "adam"} for name in ("learning_rate", "learning_rate_decay", "beta_1", "beta_2")},
+        **{name: {"init": "noise"} for name in ("seed", "noise_level", "noise_ratio")},
+    }
+    before = replace(JOB, output="a.jpg", options=Options(**needed.get(field, {})))
+    changed = replace(before, options=replace(before.options, **{field: other}))
     # Only names, of a set of options and of a file whose hash is in the key; and what decides memory and rounding alone.
     if field in ("preset", "weights", "tile"):
-        assert key(changed) == key(JOB)
+        assert key(changed) == key(before)
     else:
-        assert key(changed) != key(JOB)
+        assert key(changed) != key(before)
+
+
+@pytest.mark.parametrize(
+    ("idle", "company"),
+    [
+        ({"learning_rate": 3.0, "learning_rate_decay": 0.5, "beta_1": 0.5, "beta_2": 0.5}, {"optimizer": "lbfgs"}),
+        ({"beta_1": 0.5, "beta_2": 0.5, "preconditioner": "none", "history": 9}, {"optimizer": "gd"}),
+        ({"preconditioner": "none", "history": 9}, {"optimizer": "adam"}),
+        ({"seed": 7, "noise_level": 1.0, "noise_ratio": 0.5}, {"init": "content"}),
+        ({"seed": 7, "noise_level": 1.0, "noise_ratio": 0.5}, {"init": "style"}),
+        ({"seed": 7, "noise_level": 1.0}, {"init": "noise", "noise_ratio": 0.0}),
+        ({"content_layers": {"block1_conv1": 1.0}}, {"content_weight": 0.0}),
+        ({"style_layers": {"block1_conv1": 1.0}}, {"style_weight": 0.0}),
+        ({"tv_kind": "absolute", "tv_unit": "sums"}, {"tv_weight": 0.0}),
+        ({"quality": 7}, {}),
+    ],
+    ids=lambda options: ",".join(options) or "png",
+)
+def test_an_option_without_effect_is_not_in_the_key(idle, company):
+    plain, changed = (replace(JOB, options=Options(**company, **more)) for more in ({}, idle))
+    assert key(changed) == key(plain)
+    for name, value in idle.items():
+        assert key(replace(JOB, options=Options(**company, **{name: value}))) == key(plain)
+
+
+def test_quality_is_in_the_key_of_every_format_that_has_it():
+    with_quality = {suffix for suffix, kind in FORMAT_OF_SUFFIX.items() if "quality" in _parameters(kind, 9, "", b"")}
+    assert with_quality == {*keys._WITH_QUALITY}
 
 
 def test_the_key_of_rescaled_filters_changes_with_their_making(monkeypatch):

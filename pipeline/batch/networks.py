@@ -11,7 +11,7 @@ from typing import Any
 from pipeline.errors import WeightsError
 from pipeline.job import Job
 from pipeline.nst.weights import AUTOMATIC, NetworkWeights, locate, passed_over
-from pipeline.store.keys import pair_key
+from pipeline.store.keys import keys_of
 from pipeline.store.records import State
 
 
@@ -32,19 +32,19 @@ class Networks:
         return self._found[name]
 
     def up_to_date_with(
-        self, job: Job, settings: Mapping[str, Any], key: str, sha256: Callable[[Path], str]
+        self, job: Job, settings: Mapping[str, Any], keys: tuple[str, str], sha256: Callable[[Path], str]
     ) -> NetworkWeights | None:
-        """The network with which a picture of these settings is what the pair asks for, `key`
+        """The network with which a picture of these settings is what the pair asks for, `keys`
         being the pair's with today's network; None where there is none.
 
         A picture is not painted anew because `auto` would choose otherwise today.
         """
-        if settings.get("key") == key:
+        if settings.get("key") in keys:
             return self.of(job)
         before = _painted_with(settings)
         if job.options.weights != "auto" or before is None:
             return None
-        return before if settings.get("key") == pair_key(job, sha256, before.sha256) else None
+        return before if settings.get("key") in keys_of(job, sha256, before.sha256) else None
 
     def _automatic(self) -> NetworkWeights:
         """What the pictures here were painted with last, as long as it is to be had; else what

@@ -17,10 +17,10 @@ from pipeline.images.inspection import inspect_image
 from pipeline.images.metadata import read_metadata
 from pipeline.job import Job, Manifest, RunSettings
 from pipeline.nst.weights import NetworkWeights
-from pipeline.options import LEFT_OUT
+from pipeline.options import LEFT_OUT, without_effect
 from pipeline.printable import printable
 from pipeline.store.failures import Failure, Failures
-from pipeline.store.keys import KEY_SCHEMA, pair_key
+from pipeline.store.keys import KEY_SCHEMA, keys_of
 from pipeline.store.records import Record, State, painted_fields
 from pipeline.store.store import Store
 
@@ -111,13 +111,13 @@ def _planned(
     weights = networks.of(job)
     record = state.record(job.output)
     try:
-        key = pair_key(job, lambda path: _at_its_place(job, path, sha256), weights.sha256)
+        keys = keys_of(job, lambda path: _at_its_place(job, path, sha256), weights.sha256)
     except BadImage as error:
         return PlannedPair(
             job=job, action="fail", reason=str(error), reason_class=error.reason_class, weights=weights, record=record
         )
 
-    picture = state.store.path(job.output)
+    picture, key = state.store.path(job.output), keys[0]
     kept = record is not None and record.matches(state.store, job.output)
     adopted = None
     action: Action = "paint"
@@ -130,14 +130,14 @@ def _planned(
     elif force:
         reason = "forced"
     elif record is not None and kept:
-        if used := networks.up_to_date_with(job, {**record.outcome, "key": record.key}, key, sha256):
+        if used := networks.up_to_date_with(job, {**record.outcome, "key": record.key}, keys, sha256):
             action, reason, weights, key = "keep", "up to date", used, record.key
         else:
             reason = _difference(job, record, weights)
     elif (
         (whole := _decodes(picture))
         and (found := _settings_of(picture))
-        and (used := networks.up_to_date_with(job, found, key, sha256))
+        and (used := networks.up_to_date_with(job, found, keys, sha256))
     ):
         # and still is not what was recorded: a JPEG decodes whatever its middle holds
         if _speaks_of(record, found):
@@ -242,10 +242,11 @@ def _difference(job: Job, record: Record, weights: NetworkWeights) -> str:
     if record.schema != KEY_SCHEMA:
         return "made by another version"
     before, now = {**LEFT_OUT, **record.outcome.get("options", {})}, job.options.all_values()
+    idle = {"preset", "weights", *without_effect(job.options)}
     changed = [
         f"{name} {_short(before[name])} -> {_short(now[name])}"
         for name in now
-        if name not in ("preset", "weights") and name in before and not _same(before[name], now[name])
+        if name not in idle and name in before and not _same(before[name], now[name])
     ]
     if network := network_difference(record.outcome, weights):
         changed.append(network)

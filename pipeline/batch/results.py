@@ -85,7 +85,8 @@ class Results:
         source = pair.adopted or (pair.record.outcome if pair.record else {})
         before = {name: value for name, value in source.items() if name in _KEPT}
         outcome = Outcome(**before | self._known(pair, "up_to_date"))
-        if pair.adopted is not None:
+        # a record with the key of an earlier version gets today's
+        if pair.adopted is not None or (pair.record is not None and pair.record.key != pair.key):
             self._record(outcome)
         elif pair.record is not None:
             with suppress(OSError, StylizeError):  # it only keeps another manifest's clean from it

@@ -13,7 +13,6 @@ from pipeline.batch.selection import Shard
 from pipeline.batch.system.machine import worker_threads
 from pipeline.errors import UsageError
 from pipeline.job import Job, Manifest
-from pipeline.manifest import PRECEDENCE
 from pipeline.printable import printable
 from pipeline.report.data import report_stem
 from pipeline.report.quantities import duration, in_about
@@ -83,16 +82,15 @@ def plan_text(rows: Sequence[Mapping[str, Any]], jobs: int = 1) -> str:
 
 
 def explanation(job: Job) -> str:
-    """Each option of a pair, its value and where that came from, and which of several wins."""
+    """Each option of a pair, its value and where that came from, and over which others it won."""
     options = job.options.all_values()
     values = {name: _value(value) for name, value in options.items()}
     name_width = max(map(len, values))
     value_width = min(max(map(len, values.values())), 44)  # layer lists are longer; they push their origin to the right
-    lines = [
+    return "\n".join(
         f"{name:<{name_width}}  {value:<{value_width}}  {job.origins.get(name, 'built in')}"
         for name, value in values.items()
-    ]
-    return "\n".join([*lines, "", f"The nearer wins: {PRECEDENCE}."])
+    )
 
 
 def _value(value: Any) -> str:

@@ -115,8 +115,10 @@ def plan(
             f"no pair of {printable(manifest)} has the output {explain!r}; 'stylize plan' lists them"
         )
     from pipeline.cli.rendering import explanation
+    from pipeline.manifest import PRECEDENCE
 
     click.echo(explanation(job))
+    click.echo(f"the nearer wins: {PRECEDENCE}", err=True)
     return ExitCode.OK
 
 

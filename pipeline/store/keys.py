@@ -6,12 +6,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pipeline.job import Job
 from pipeline.nst.network import NORMALIZATION
-from pipeline.options import NEUTRAL, Options
+from pipeline.options import NEUTRAL, Options, without_effect
 
 KEY_SCHEMA = 1  # raise when the make-up of the key changes
 ALGORITHM = 5  # raise with every change that changes pixels
@@ -20,16 +21,39 @@ ALGORITHM = 5  # raise with every change that changes pixels
 WITHOUT_EFFECT = frozenset({"preset", "weights", "tile"})
 
 
+_WITH_QUALITY = frozenset({".jpg", ".jpeg", ".webp", ".avif"})  # formats that lose something
+
+
 def pair_key(job: Job, sha256: Callable[[Path], str], weights_sha256: str) -> str:
     """SHA-256 of everything that decides a pair's pixels and bytes: the inputs' contents, the
     options, the network.
 
     File names, times, threads, tiles, versions and the preset's name are not in it: moving a
-    project or updating a library does not repaint a gallery. `sha256` gives the hash of an input
-    file's bytes; what it raises (BadImage), this raises.
+    project or updating a library does not repaint a gallery. Neither is an option without effect
+    (`seed` where nothing is noise, `quality` of a PNG): it counts as left out, whatever it is.
+    `sha256` gives the hash of an input file's bytes; what it raises (BadImage), this raises.
     """
+    idle = without_effect(job.options)
+    if Path(job.output).suffix.lower() not in _WITH_QUALITY:
+        idle |= {"quality"}
+    left_out = {name: value for name, value in Options().all_values().items() if name in idle}
+    return _hash(job, replace(job.options, **left_out), sha256, weights_sha256)
+
+
+def former_key(job: Job, sha256: Callable[[Path], str], weights_sha256: str) -> str:
+    """The key as it was made to version 0.2, with options without effect: pictures that bear it are
+    as up to date as those with `pair_key`."""
+    return _hash(job, job.options, sha256, weights_sha256)
+
+
+def keys_of(job: Job, sha256: Callable[[Path], str], weights_sha256: str) -> tuple[str, str]:
+    """The keys with which a picture is up to date: today's first, and the one of before."""
+    return pair_key(job, sha256, weights_sha256), former_key(job, sha256, weights_sha256)
+
+
+def _hash(job: Job, decided: Options, sha256: Callable[[Path], str], weights_sha256: str) -> str:
     # Keys of the first version have this word, whatever the option is.
-    options = _deciding(job.options) | {"tile": "auto"}
+    options = _deciding(decided) | {"tile": "auto"}
     if job.options.starts_from_file:
         options["init"] = sha256(Path(job.options.init))
     makeup = {

@@ -60,8 +60,8 @@ class Outputs:
         self.refusals.setdefault(pair, reason)
 
     def check(self, output_folder: Path, jobs: Sequence[Job]) -> None:
-        """Find outputs that are wanted twice, are folders of others, or are read. Of links below the
-        output folder the plan tells, pair by pair."""
+        """Find outputs that are wanted twice, are folders of others, or are read. Of links below
+        the output folder the plan tells, pair by pair."""
         self._check_twice()
         self._check_folders()
         self._check_inputs(os.path.realpath(output_folder), jobs)
@@ -208,7 +208,6 @@ def _way_out(claims: Sequence[Claim], one_entry: bool) -> str:
         if known and identity(first.fields[field]) != identity(second.fields[field]):
             return f"rename one of the pictures, or put {{{field}}} into 'output'"
     return "rename one of the pictures, or change 'output'"
-
 
 
 def _shown(name: str) -> str:
