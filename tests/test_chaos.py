@@ -111,8 +111,8 @@ def test_a_closed_terminal_ends_the_run_in_order(hanging):
     run.check_gone()
 
 
-@pytest.mark.parametrize(("first", "second", "code"), [("SIGTERM", "SIGTERM", 143), ("SIGTERM", "SIGINT", 130)])
-def test_a_second_signal_ends_the_run_at_once_and_costs_no_picture(first, second, code, painted, tmp_path):
+@pytest.mark.parametrize(("first", "second", "code"), [("SIGTERM", "SIGTERM", 143), ("SIGINT", "SIGINT", 130)])
+def test_a_second_signal_of_a_kind_ends_the_run_at_once_and_costs_no_picture(first, second, code, painted, tmp_path):
     """The worker hears no SIGTERM, so that the first signal leaves the run waiting for it; no report says that it did not."""
     trial = Trial(painted, tmp_path / "trial", seed=1)
     try:

@@ -59,8 +59,11 @@ def run_metadata(
 
 
 def _from_here(path: Path) -> str:
-    """A path as one would type it in the present folder."""
-    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+    """A path as one would type it in the present folder, which may be gone by now."""
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except (OSError, ValueError):
+        return str(path)
 
 
 def _iso(seconds: float) -> str:

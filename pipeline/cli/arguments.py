@@ -162,5 +162,5 @@ def load(manifest: Path, settings: tuple[str, ...] = (), *, strict: bool = False
 
 
 def print_json(value: Any) -> None:
-    """Data for programs, on stdout."""
-    click.echo(json.dumps(value, indent=2))
+    """Data for programs, on stdout: ASCII, in which nothing acts on a terminal."""
+    click.echo(json.dumps(value, indent=2).replace("\x7f", "\\u007f"))

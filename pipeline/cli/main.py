@@ -12,7 +12,9 @@ import click
 
 from pipeline.cli import run, setup, show
 from pipeline.cli.arguments import EXIT_CODES, HELP_WIDTH
-from pipeline.errors import ExitCode, StylizeError, exit_words
+from pipeline.cli.streams import secure_streams
+from pipeline.errors import ExitCode, StylizeError, UsageError, exit_words
+from pipeline.printable import printable
 from pipeline.python_path import leave_working_directory
 
 if TYPE_CHECKING:
@@ -34,12 +36,20 @@ class _Verbs(click.Group):
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
+        _look_at_working_directory()
         try:
             return super().invoke(ctx)
         # `stylize plan ... | head`; here, as click would make it exit code 1
         except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return ExitCode.OK
+
+
+def _look_at_working_directory() -> None:
+    """Raise UsageError where it was deleted: what a relative path means is not known then."""
+    try:
+        os.getcwd()
+    except OSError as error:
+        raise UsageError("the working directory is gone; change to a folder that exists (cd)") from error
 
 
 @click.group(
@@ -78,13 +88,12 @@ def main(engine: OpenEngine | None = None) -> None:
 
     `engine` is what `run` paints with, where it is not this machine's own processes."""
     leave_working_directory()
-    # a letter that the terminal lacks stops nothing; stderr is so anyway
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")
+    secure_streams()
     try:
         code = cli.main(standalone_mode=False, obj=engine)
     except click.ClickException as error:
-        error.show()
+        error.show(said := io.StringIO())
+        click.echo(_printable_lines(said.getvalue()), nl=False, err=True)
         code = ExitCode.USAGE
         _say_of_a_run(code)
     except click.Abort:
@@ -95,11 +104,17 @@ def main(engine: OpenEngine | None = None) -> None:
 
         click.echo(error_line(error), err=True)
         code = error.exit_code
+        _say_of_a_run(code)
     except Exception:
-        traceback.print_exc()
+        click.echo(_printable_lines(traceback.format_exc()), nl=False, err=True)
         code = ExitCode.BUG
         _say_of_a_run(code)
     sys.exit(int(code or 0))
+
+
+def _printable_lines(text: str) -> str:
+    """The text with whatever would act on a terminal written out, but for the ends of lines."""
+    return "\n".join(printable(line) for line in text.split("\n"))
 
 
 def _say_of_a_run(code: ExitCode) -> None:

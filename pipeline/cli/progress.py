@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from pipeline.cli.console import (
     JsonLines,
@@ -33,33 +34,12 @@ if TYPE_CHECKING:
 def observer(*, quiet: bool, verbose: bool, log_format: str) -> Observer:
     """The console that fits stderr and the flags."""
     if log_format == "json":
-        console: Observer = JsonLines()
-    elif quiet:
-        console = Quiet()
-    else:
-        console = Bars() if sys.stderr.isatty() else Lines(verbose=verbose)
-    return cast("Observer", _UntilNobodyListens(console))
-
-
-class _UntilNobodyListens:
-    """Passes everything on to a console until its stream is closed.
-
-    A night does not end with its terminal.
-    """
-
-    def __init__(self, console: Observer) -> None:
-        self._console = console
-        self._heard = True
-
-    def __getattr__(self, name: str) -> Any:
-        def say(*arguments: Any) -> None:
-            try:
-                if self._heard:
-                    getattr(self._console, name)(*arguments)
-            except OSError:  # a broken pipe, or a full disk under a log
-                self._heard = False
-
-        return say
+        return JsonLines()
+    if quiet:
+        return Quiet()
+    # Two bars are drawn by going up a line, which a dumb terminal cannot.
+    draws = sys.stderr.isatty() and os.environ.get("TERM", "dumb") not in ("", "dumb")
+    return Bars() if draws else Lines(verbose=verbose)
 
 
 class Bars(Quiet):

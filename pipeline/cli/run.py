@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -19,11 +20,13 @@ from pipeline.cli.arguments import (
     print_json,
     selecting,
 )
+from pipeline.cli.streams import OutputUnwritable
 from pipeline.errors import ExitCode, StylizeError
 from pipeline.printable import printable
 
 if TYPE_CHECKING:
     from pipeline.batch.engines.protocol import OpenEngine
+    from pipeline.batch.observer import Observer
     from pipeline.batch.selection import Selection
     from pipeline.job import Manifest
 
@@ -86,10 +89,20 @@ def run(
         console.refused(error)
         return error.exit_code
     if as_json:
-        print_json(report)
+        _print_report(report, console, loaded.output)
     console.ended(report, str(loaded.output))
     code: int = report["run"]["exit_code"]
     return code
+
+
+def _print_report(report: Mapping[str, Any], console: Observer, output: Path) -> None:
+    """Print report.json. That nobody takes it is no failure of the run, which is over by now."""
+    try:
+        print_json(report)
+    except BrokenPipeError:
+        pass
+    except OutputUnwritable as error:
+        console.warned(f"{str(error).partition(';')[0]}; the report is in {output}")
 
 
 @click.command()
