@@ -5,6 +5,8 @@ SHELL := /bin/bash
 .PHONY: help setup stylize plan check report test fuzz lint bench chaos audit sbom lock clean distclean
 
 MANIFEST ?= configs/demo.yaml
+FOLDER ?=
+STYLE ?=
 ARGS ?=
 PYTHON ?= python3
 # tensorflow-cpu is the same TensorFlow without 340 MB of CUDA. For the whole one:
@@ -14,6 +16,15 @@ TENSORFLOW ?= $(if $(wildcard /dev/nvidia0 /proc/driver/nvidia/version)$(filter-
 # index that builds its own.
 HASHES ?= yes
 
+# What is painted, as words of the shell. Names go through the environment, whatever is in them; `~`
+# is expanded here, as not every shell does it after "FOLDER=".
+export WANTED_MANIFEST := $(value MANIFEST)
+export WANTED_FOLDER := $(value FOLDER)
+export WANTED_STYLE := $(value STYLE)
+HASH := \#
+WANTED := $(if $(WANTED_FOLDER),"$${WANTED_FOLDER/$(HASH)[~]\//$$HOME/}","$$WANTED_MANIFEST")
+WANTED := $(WANTED)$(if $(WANTED_STYLE), --style "$${WANTED_STYLE/$(HASH)[~]\//$$HOME/}")
+
 VENV := .venv
 BENCH_VENV := .bench-venv
 AUDIT_VENV := .audit-venv
@@ -21,21 +32,21 @@ INSTALL = $(PYTHON) locks/install.py $(1) $(VENV) --tensorflow $(TENSORFLOW) --h
 
 help:  ## print this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
-	@echo 'variables: MANIFEST=$(MANIFEST) ARGS="$(ARGS)" PYTHON=$(PYTHON)'
+	@echo 'variables: MANIFEST=configs/demo.yaml FOLDER=~/photos STYLE=starry.jpg ARGS="--only *.png" PYTHON=python3'
 
 setup: $(VENV)/.ready  ## make .venv with everything that a run needs
 
-stylize: $(VENV)/.ready  ## paint every pair of MANIFEST that is not up to date
-	@$(VENV)/bin/stylize run $(MANIFEST) $(ARGS)
+stylize: $(VENV)/.ready  ## paint every pair of MANIFEST, or of FOLDER with STYLE, that is not up to date
+	@$(VENV)/bin/stylize run $(WANTED) $(ARGS)
 
 plan: $(VENV)/.ready  ## say what stylize would do and why
-	@$(VENV)/bin/stylize plan $(MANIFEST) $(ARGS)
+	@$(VENV)/bin/stylize plan $(WANTED) $(ARGS)
 
 check: $(VENV)/.ready  ## validate MANIFEST and open every image
-	@$(VENV)/bin/stylize check $(MANIFEST) $(ARGS)
+	@$(VENV)/bin/stylize check $(WANTED) $(ARGS)
 
 report: $(VENV)/.ready  ## print the report of the last run
-	@$(VENV)/bin/stylize report $(MANIFEST) $(ARGS)
+	@$(VENV)/bin/stylize report $(WANTED) $(ARGS)
 
 test: $(VENV)/.ready-test  ## run the tests, two files at a time (ARGS='-m "not slow"' for those that take seconds)
 	@$(VENV)/bin/python -m pytest -n 2 --dist loadfile $(ARGS)

@@ -95,7 +95,11 @@ class RunSettings:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
     """A manifest that can be started: every job resolved, every glob expanded, every name
-    checked."""
+    checked.
+
+    `file` may be a folder, of which no manifest is written; `arguments` are the flags that then
+    belong to it, as they were typed.
+    """
 
     file: Path
     name: str
@@ -104,6 +108,7 @@ class Manifest:
     run: RunSettings
     pairs: tuple[Job, ...]
     warnings: tuple[str, ...] = ()
+    arguments: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -322,7 +322,7 @@ def test_a_class_nobody_knows_is_named_and_harmless() -> None:
 @pytest.mark.parametrize("ascii_names", [False, True])
 @pytest.mark.parametrize("name", HOSTILE_NAMES)
 def test_retry_command_survives_a_shell_and_matches_its_pair_alone(name: str, ascii_names: bool) -> None:
-    command = retry_command("my configs/night.yaml", name, ascii_names=ascii_names)
+    command = retry_command({"manifest": "my configs/night.yaml", "arguments": []}, name, ascii_names=ascii_names)
     *head, pattern, last = shlex.split(command)
     assert head == ["stylize", "run", "my configs/night.yaml", "--only"]
     assert last == "--retry-failed"

@@ -38,6 +38,7 @@ def run_metadata(
         seconds=finished.elapsed - began.elapsed,
         exit_code=int(exit_code),
         manifest=_from_here(manifest.file),
+        arguments=manifest.arguments,
         weights=weights,
         device=machine.device,
         threads=machine.threads,

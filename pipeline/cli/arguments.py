@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from pipeline.errors import EXITS, ExitCode
+from pipeline.printable import printable
 
 if TYPE_CHECKING:
     from pipeline.batch.selection import Shard
@@ -73,7 +74,34 @@ def _shard(text: str) -> Shard:
 
 DURATION = Word("DURATION", _seconds)
 TIME_OF_DAY = Word("HH:MM", _time_of_day)
-MANIFEST = click.argument("manifest", type=click.Path(path_type=Path))
+MANIFEST = click.argument("manifest", type=click.Path(path_type=Path), metavar="MANIFEST|FOLDER")
+
+_OF_FOLDER = (
+    click.option(
+        "--style",
+        "styles",
+        type=click.Path(exists=True, path_type=Path),
+        multiple=True,
+        metavar="PATH",
+        envvar="STYLIZE_STYLE",
+        help="With FOLDER: a painting, or a folder of them (repeatable).",
+    ),
+    click.option(
+        "-o",
+        "--output",
+        type=click.Path(file_okay=False, path_type=Path),
+        metavar="FOLDER",
+        envvar="STYLIZE_OUTPUT",
+        help="With FOLDER: where results go.  [default: FOLDER/output]",
+    ),
+)
+
+
+def of_folder(command: Command) -> Command:
+    """The flags of a folder that is given in the place of a manifest: `styles`, `output`."""
+    for option in _OF_FOLDER:
+        command = option(command)
+    return command
 
 
 class Engine(click.Choice[str]):
@@ -145,10 +173,20 @@ def selecting(command: Callable[..., Any]) -> Callable[..., Any]:
     return flagged
 
 
-def load(manifest: Path, settings: tuple[str, ...] = (), *, strict: bool = False) -> Manifest:
-    """The manifest, with STYLIZE_SET and then `--set` laid over its options; `strict` as
-    load_manifest has it."""
-    from pipeline.manifest import Override, load_manifest
+def load(
+    manifest: Path,
+    settings: tuple[str, ...] = (),
+    styles: tuple[Path, ...] = (),
+    output: Path | None = None,
+    *,
+    strict: bool = False,
+) -> Manifest:
+    """The manifest, or that of a folder, with STYLIZE_SET and then `--set` laid over its options;
+    `strict` as load_manifest has it.
+
+    `styles` and `output` are for a folder. Raises UsageError where a manifest says them itself.
+    """
+    from pipeline.manifest import Override, load_folder, load_manifest
 
     overrides = []
     from_environment = [line for line in os.environ.get("STYLIZE_SET", "").splitlines() if line.strip()]
@@ -158,6 +196,14 @@ def load(manifest: Path, settings: tuple[str, ...] = (), *, strict: bool = False
             if not equals:
                 raise click.UsageError(f"{origin} wants option=value. Received: {assignment!r}")
             overrides.append(Override(option.strip(), text.strip(), origin))
+    if manifest.is_dir():
+        return load_folder(manifest, styles, output, overrides=overrides, strict=strict)
+    if manifest.exists():
+        for flag, value in (("--style", styles), ("--output", output)):
+            if value:
+                raise click.UsageError(
+                    f"{flag} is for a folder of photographs; the manifest {printable(manifest)} says it itself"
+                )
     return load_manifest(manifest, overrides=overrides, strict=strict)
 
 

@@ -17,6 +17,7 @@ from pipeline.cli.arguments import (
     TIME_OF_DAY,
     Engine,
     load,
+    of_folder,
     print_json,
     selecting,
 )
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 @click.command(epilog=EXIT_CODES)
 @MANIFEST
+@of_folder
 @selecting
 @click.option("-n", "--dry-run", is_flag=True, envvar="STYLIZE_DRY_RUN", help="Only say what would be done (see plan).")
 @click.option(
@@ -49,6 +51,8 @@ if TYPE_CHECKING:
 def run(
     engine: OpenEngine | None,
     manifest: Path,
+    styles: tuple[Path, ...],
+    output: Path | None,
     selection: Selection,
     settings: tuple[str, ...],
     strict: bool,
@@ -62,7 +66,13 @@ def run(
     verbose: bool,
     log_format: str,
 ) -> int:
-    """Bring every pair of MANIFEST up to date."""
+    """Bring every pair of MANIFEST up to date.
+
+    FOLDER in the place of a manifest holds photographs in FOLDER/content and paintings in
+    FOLDER/style, or photographs alone, with --style. It stands for the manifest that `stylize init`
+    would write into it: every photograph in every style, results in FOLDER/output. Photographs that
+    are put there later are painted by the next run.
+    """
     from dataclasses import replace
 
     from pipeline.batch.driver import run as run_manifest
@@ -71,7 +81,7 @@ def run(
 
     console = observer(quiet=quiet, verbose=verbose, log_format=log_format)
     try:
-        loaded = load(manifest, settings, strict=strict)
+        loaded = load(manifest, settings, styles, output, strict=strict)
         settings_of_run = replace(
             loaded.run,
             deadline=deadline or loaded.run.deadline,
@@ -107,10 +117,13 @@ def _print_report(report: Mapping[str, Any], console: Observer, output: Path) ->
 
 @click.command()
 @MANIFEST
+@of_folder
 @selecting
-@click.option("--explain", metavar="OUTPUT", help="Print each option of one pair with where its value came from.")
+@click.option("--explain", metavar="PAIR", help="Print each option of one pair with where its value came from.")
 def plan(
     manifest: Path,
+    styles: tuple[Path, ...],
+    output: Path | None,
     selection: Selection,
     settings: tuple[str, ...],
     strict: bool,
@@ -118,7 +131,7 @@ def plan(
     explain: str | None,
 ) -> int:
     """Say what run would do and why, with estimated time and memory. Writes nothing."""
-    loaded = load(manifest, settings, strict=strict)
+    loaded = load(manifest, settings, styles, output, strict=strict)
     _refuse_to_match_nothing(loaded, selection)
     if explain is None:
         return _show_plan(loaded, selection, as_json)
@@ -161,17 +174,20 @@ def _show_plan(manifest: Manifest, selection: Selection, as_json: bool) -> int:
 
 @click.command()
 @MANIFEST
+@of_folder
 @click.option("--set", "settings", metavar="OPTION=VALUE", multiple=True, help="Override an option of all pairs.")
 @STRICT
-def check(manifest: Path, settings: tuple[str, ...], strict: bool) -> int:
+def check(
+    manifest: Path, styles: tuple[Path, ...], output: Path | None, settings: tuple[str, ...], strict: bool
+) -> int:
     """Validate MANIFEST and open every image it names."""
     from pipeline.errors import BadImage
     from pipeline.images.inspection import inspect_image
     from pipeline.report.quantities import count
 
-    loaded = load(manifest, settings, strict=strict)
+    loaded = load(manifest, settings, styles, output, strict=strict)
     for warning in loaded.warnings:
-        click.echo(f"warning: {warning}", err=True)
+        click.echo(f"warning: {printable(warning)}", err=True)
     refusals = list(dict.fromkeys(job.refusal for job in loaded.pairs if job.refusal))
     for refusal in refusals:
         click.echo(f"error: {printable(refusal)}", err=True)
@@ -184,10 +200,10 @@ def check(manifest: Path, settings: tuple[str, ...], strict: bool) -> int:
         except BadImage as error:
             bad += 1
             place = places.get(str(path))
-            click.echo(f"error: {printable(place)}: {error}" if place else f"error: {error}", err=True)
+            click.echo(f"error: {printable(f'{place}: {error}' if place else str(error))}", err=True)
         else:
             for note in notes:
-                click.echo(f"note: {printable(path)}: {note}", err=True)
+                click.echo(f"note: {printable(path)}: {printable(note)}", err=True)
     verdict = f"{bad} cannot be used" if bad else "all open"
     if refused := sum(bool(job.refusal) for job in loaded.pairs):
         verdict += f", {count(refused, 'pair')} cannot be painted"
@@ -197,13 +213,14 @@ def check(manifest: Path, settings: tuple[str, ...], strict: bool) -> int:
 
 @click.command()
 @MANIFEST
+@of_folder
 @click.option("-n", "--dry-run", is_flag=True, help="Only list what would be removed.")
-def clean(manifest: Path, dry_run: bool) -> int:
+def clean(manifest: Path, styles: tuple[Path, ...], output: Path | None, dry_run: bool) -> int:
     """Remove what earlier runs wrote and no pair of MANIFEST wants any more."""
     from pipeline.batch.clean import clean_output
 
     # A drive that is not there looks like a folder without pictures: no reason to delete theirs.
-    cleaned = clean_output(load(manifest, strict=True), dry_run=dry_run)
+    cleaned = clean_output(load(manifest, (), styles, output, strict=True), dry_run=dry_run)
     for path in cleaned.paths:
         click.echo(f"{'would remove' if dry_run else 'removed'} {printable(path)}")
     if cleaned.others:

@@ -24,16 +24,18 @@ from pipeline.printable import printable
 @click.option("-f", "--force", is_flag=True, help="Replace an existing file.")
 def init(folder: Path, styles: tuple[Path, ...], target: Path | None, force: bool) -> int:
     """Write a commented manifest for the images in FOLDER/content and FOLDER/style,
-    or in FOLDER with --style.
+    or in FOLDER with --style. `stylize run FOLDER` paints the same without one.
     """
     import shlex
 
-    from pipeline.manifest import starter_manifest
+    from pipeline.manifest import find_pictures, starter_manifest
     from pipeline.store.disk import write_whole
 
     target = target or Path("stylize.yaml")
     if target.exists() and not force:
         raise click.UsageError(f"{printable(target)} exists; give another name with -o, or replace it with --force")
+    for sentence in find_pictures(folder, styles).left_out:
+        click.echo(f"note: {sentence}", err=True)
     write_whole(target, starter_manifest(folder, target, styles).encode())
     click.echo(f"wrote {printable(target)}; next: stylize plan {shlex.quote(printable(target))}")
     return ExitCode.OK

@@ -36,8 +36,10 @@ def show(image: Path, as_manifest: bool) -> int:
 
 
 def _of_output(command: Command) -> Command:
-    """MANIFEST or -o OUTPUT: whose runs are meant."""
-    command = click.argument("manifest", type=click.Path(path_type=Path), required=False)(command)
+    """MANIFEST, its FOLDER, or -o OUTPUT: whose runs are meant."""
+    command = click.argument("manifest", type=click.Path(path_type=Path), metavar="[MANIFEST|FOLDER]", required=False)(
+        command
+    )
     return click.option("-o", "--output", type=click.Path(file_okay=False, path_type=Path), help="The output folder.")(
         command
     )
@@ -46,7 +48,9 @@ def _of_output(command: Command) -> Command:
 def _output_folder(manifest: Path | None, output: Path | None) -> Path:
     if output is not None:
         return output
-    return load(manifest).output if manifest is not None else Path("output")
+    if manifest is None:
+        return Path("output")
+    return manifest / "output" if manifest.is_dir() else load(manifest).output
 
 
 @click.command()

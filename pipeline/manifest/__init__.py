@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from pipeline.manifest.from_picture import manifest_for_settings
 from pipeline.manifest.load import load_manifest
 from pipeline.manifest.options.keywords import options_from_python
 from pipeline.manifest.options.overrides import Override
 from pipeline.manifest.options.precedence import PRECEDENCE
 from pipeline.manifest.options.presets import Preset, builtin_presets
 from pipeline.manifest.schema import json_schema, schema_text
-from pipeline.manifest.starter import manifest_for_settings, starter_manifest
+from pipeline.manifest.starter import find_pictures, load_folder, starter_manifest
 
 __all__ = [
     "PRECEDENCE",
     "Override",
     "Preset",
     "builtin_presets",
+    "find_pictures",
     "json_schema",
+    "load_folder",
     "load_manifest",
     "manifest_for_settings",
     "options_from_python",

@@ -25,15 +25,22 @@ from pipeline.manifest.yaml.tree import ListNode, MapNode, Node, ScalarNode, com
 def load_manifest(
     path: str | os.PathLike[str], *, overrides: Sequence[Override] = (), strict: bool = False
 ) -> Manifest:
-    """The manifest at `path` with `overrides` laid over every pair.
+    """The manifest at `path` with `overrides` laid over every pair; raises as `load_text`."""
+    file = Path(path)
+    text, problems = read_source(file, os.fspath(path))
+    return load_text(text, problems, file, overrides=overrides, strict=strict)
+
+
+def load_text(
+    text: str, problems: Problems, file: Path, *, overrides: Sequence[Override] = (), strict: bool = False
+) -> Manifest:
+    """The manifest of this text, as if it stood in `file`; `problems` names it in messages.
 
     No picture is opened: a plain name whose file is missing fails its own pair later. A pattern
     that finds nothing earns a warning, unless nothing is left to paint, or `strict` makes it an
     error. Raises ManifestError with every problem, in the order of the file, those of overrides
     first.
     """
-    file = Path(path)
-    text, problems = read_source(file, os.fspath(path))
     top = _top_node(compose(text, problems), problems)
     sections = _sound_sections(top, problems)
 

@@ -1,35 +1,81 @@
-"""Manifests that the program writes: one to start from, and one that makes a picture again."""
+"""The manifest of a folder of pictures: `init` writes it for a person, and a run that is given the
+folder acts on it."""
 
 from __future__ import annotations
 
 import glob
-import json
 import os
 import posixpath
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from pipeline.errors import UsageError
-from pipeline.manifest.options.keywords import options_from_python
+from pipeline.job import Manifest
+from pipeline.manifest.load import load_text
+from pipeline.manifest.options.overrides import Override
 from pipeline.manifest.options.presets import builtin_presets
 from pipeline.manifest.options.rules import PICTURE_SUFFIXES
 from pipeline.manifest.pairs.naming import DEFAULT_PATTERN, identity, parse_pattern, picture_fields
 from pipeline.manifest.pairs.pictures import PictureFinder, matches
-from pipeline.options import LEFT_OUT
+from pipeline.manifest.yaml.problems import WHOLE_FILE, Problems
+from pipeline.manifest.yaml.writer import quoted, yaml_text
 from pipeline.printable import printable
 
+OUTPUT = "output"  # in the folder itself, beside its content
+_NAME = "stylize.yaml"
+# What lies beside pictures and is none, as everybody knows.
+_NO_PICTURES = (".yaml", ".yml", ".txt", ".md", ".json", ".xmp", ".html", ".db", ".ini")
+_MANIFESTS = (".yaml", ".yml")
+_NAMED = 3  # of what is left out; enough to see what is meant
 
-def starter_manifest(folder: Path, manifest: Path | None = None, styles: Sequence[Path] = ()) -> str:
-    """The text of a commented manifest for the pictures in a folder; it runs as it is.
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Starter:
+    """What a folder's manifest says: every content in every style.
+
+    `content_axis` and `style_axis` are the lists of its matrix, which start at `folder`; `contents`
+    and `styles` the pictures that they find today. `left_out` are sentences on what lies there and
+    is not taken, with how to take it.
+    """
+
+    folder: Path
+    content_axis: tuple[str, ...]
+    style_axis: tuple[str, ...]
+    contents: tuple[str, ...]
+    styles: tuple[str, ...]
+    left_out: tuple[str, ...]
+
+    def yaml(self, output: str) -> str:
+        """The manifest for a program, which stands in the folder and writes below `output`.
+
+        Names of outputs do not depend on which pictures are there today: a photograph that is added
+        renames nothing.
+        """
+        matrix = {"content": self.content_axis, "style": self.style_axis}
+        return yaml_text(
+            {
+                "version": 1,
+                "input": ".",
+                "output": output,
+                "defaults": _DEFAULTS,
+                "pairs": [{"matrix": matrix, "output": DEFAULT_PATTERN}],
+            }
+        )
+
+
+_DEFAULTS = {"preset": "balanced", "seed": 7}
+
+
+def find_pictures(folder: Path, styles: Sequence[Path] = ()) -> Starter:
+    """The contents and styles of a folder.
 
     Contents are in `folder`/content and styles in `folder`/style. With `styles`, pictures or
-    folders of them, those are the styles, and the contents may lie in `folder` itself. `manifest`
-    is the file that it will be (left out: one in `folder`); paths are written relative to that.
-    Results go to `output` beside the folder, or in it if the manifest stands in it too. Raises
+    folders of them, those are the styles, and the contents may lie in `folder` itself. Raises
     UsageError if there is no content or no style.
     """
-    finder = PictureFinder(folder, folder / "output")
+    finder = PictureFinder(folder, folder / OUTPUT)
     style_axis = [_from(folder, style) for style in styles] or ["style/*"]
     content_axis = ["content/*"]
     if styles and not finder.find("content/*"):
@@ -38,59 +84,76 @@ def starter_manifest(folder: Path, manifest: Path | None = None, styles: Sequenc
     painted_as = _found(finder, style_axis)
     if not contents or not painted_as:
         raise UsageError(_nothing_found(folder, finder, styles, bool(contents)))
-    here = "." if manifest is None else os.path.relpath(os.path.realpath(folder), os.path.realpath(manifest.parent))
-    return _STARTER.format(
-        input=_quoted(here),
-        output=_quoted(os.path.normpath(os.path.join(here, ".." if here != "." else ".", "output"))),
-        contents=len(contents),
-        styles=len(painted_as),
-        pairs=len(contents) * len(painted_as),
-        content=_quoted(contents[0]),
-        style=_quoted(painted_as[0]),
-        other=_quoted(painted_as[-1]),
-        content_axis=", ".join(map(_quoted, content_axis)),
-        style_axis=", ".join(map(_quoted, style_axis)),
-        pattern=_quoted(_telling_apart(contents, painted_as)),
-        presets="\n".join(f"#   {name:<18} {preset.summary}" for name, preset in builtin_presets().items()),
+    looked_in = {content_axis[0]: folder / posixpath.dirname(content_axis[0])}
+    looked_in |= {_from(folder, style): style for style in styles if style.is_dir()}
+    looked_in |= {} if styles else {"style/*": folder / "style"}
+    return Starter(
+        folder=folder,
+        content_axis=tuple(content_axis),
+        style_axis=tuple(style_axis),
+        contents=tuple(contents),
+        styles=tuple(painted_as),
+        left_out=tuple(_left_out(finder, looked_in, painted_as)),
     )
 
 
-def manifest_for_settings(settings: Mapping[str, Any]) -> str:
-    """The text of a manifest that makes one picture again from the settings stored in it.
+def load_folder(
+    folder: Path,
+    styles: Sequence[Path] = (),
+    output: Path | None = None,
+    *,
+    overrides: Sequence[Override] = (),
+    strict: bool = False,
+) -> Manifest:
+    """The jobs of a folder, as of the manifest that `init` would write into it. For `styles` see
+    `find_pictures`.
 
-    `settings` has `content` (a name), `style` (a list of {image, weight}), `output` and `options`.
-    Raises UsageError where they are not such settings, OptionError where an option has a value that
-    this version does not know.
+    Results go to `output`, left out: the folder `output` in it. Raises ManifestError naming the
+    folder.
     """
+    problems = Problems(os.fspath(folder), has_places=False)
     try:
-        styles = [(str(style["image"]), float(style.get("weight", 1.0))) for style in settings["style"]]
-        content, output = str(settings["content"]), str(settings["output"])
-        given = dict(settings["options"])
-        given |= {name: value for name, value in LEFT_OUT.items() if name not in given}
-    except (KeyError, TypeError, ValueError, AttributeError):
-        styles = []
-    if not styles:
-        raise UsageError("these settings do not say what was painted; were they stored by stylize?")
-    preset = given.pop("preset", None)
-    options_from_python(given)
-    lines = ["# Every option is written out, so that the picture comes out the same whatever the presets are.\n"]
-    if isinstance(setting := settings.get("painted_with"), dict):
-        shown = ", ".join(f"{json.dumps(name)[1:-1]} {json.dumps(value)}" for name, value in setting.items())
-        lines.append(f"# The same to the last byte with {shown}; elsewhere alike.\n")
-    lines.append("version: 1\n")
-    if isinstance(preset, str) and preset:
-        if preset not in builtin_presets():
-            lines.append(f"presets: {{{_quoted(preset)}: {{}}}}\n")
-        given = {"preset": preset, **given}
-    lines.append(f"pairs:\n  - content: {_quoted(content)}\n")
-    if len(styles) == 1:
-        lines.append(f"    style: {_quoted(styles[0][0])}\n")
-    else:
-        lines.append("    style:\n")
-        lines += [f"      - {{image: {_quoted(image)}, weight: {weight!r}}}\n" for image, weight in styles]
-    lines.append(f"    output: {_quoted(output)}\n    options:\n")
-    lines += [f"      {name}: {json.dumps(value)}\n" for name, value in given.items()]
-    return "".join(lines)
+        starter = find_pictures(folder, styles)
+    except UsageError as error:
+        problems.add(WHOLE_FILE, str(error))
+        problems.raise_found()
+        raise
+    for sentence in starter.left_out:
+        problems.warn(WHOLE_FILE, sentence)
+    if (folder / _NAME).exists():
+        problems.warn(WHOLE_FILE, f"the manifest {_NAME} in it is not read; name it to run it")
+    text = starter.yaml(OUTPUT if output is None else os.path.abspath(output))
+    manifest = load_text(text, problems, folder / _NAME, overrides=overrides, strict=strict)
+    arguments = [word for style in styles for word in ("--style", os.fspath(style))]
+    arguments += ["--output", os.fspath(output)] if output is not None else []
+    here = folder.absolute()
+    return replace(manifest, file=here, name=here.name or _NAME, arguments=tuple(arguments))
+
+
+def starter_manifest(folder: Path, manifest: Path | None = None, styles: Sequence[Path] = ()) -> str:
+    """The text of a commented manifest for the pictures in a folder; it runs as it is.
+
+    For `styles` see `find_pictures`. `manifest` is the file that it will be (left out: one in
+    `folder`); paths are written relative to that. Results go to `output` beside the folder, or in
+    it if the manifest stands in it too. Raises UsageError if there is no content or no style.
+    """
+    found = find_pictures(folder, styles)
+    here = "." if manifest is None else os.path.relpath(os.path.realpath(folder), os.path.realpath(manifest.parent))
+    return _STARTER.format(
+        input=quoted(here),
+        output=quoted(os.path.normpath(os.path.join(here, ".." if here != "." else ".", OUTPUT))),
+        contents=len(found.contents),
+        styles=len(found.styles),
+        left_out="".join(f"# {sentence[:1].upper()}{sentence[1:]}.\n" for sentence in found.left_out),
+        pairs=len(found.contents) * len(found.styles),
+        content=quoted(found.contents[0]),
+        style=quoted(found.styles[0]),
+        other=quoted(found.styles[-1]),
+        content_axis=", ".join(map(quoted, found.content_axis)),
+        style_axis=", ".join(map(quoted, found.style_axis)),
+        pattern=quoted(_telling_apart(found.contents, found.styles)),
+        presets="\n".join(f"#   {name:<18} {preset.summary}" for name, preset in builtin_presets().items()),
+    )
 
 
 def _from(folder: Path, style: Path) -> str:
@@ -132,41 +195,68 @@ def _nothing_found(folder: Path, finder: PictureFinder, styles: Sequence[Path], 
         return f"{empty}: no picture to {'take a style from' if has_contents else 'paint'}; {endings}"
     if not has_contents and finder.find("*"):
         return (
-            f"{printable(folder)} has no folder 'content'; to paint the pictures in it as they lie, name the paintings:"
-            f" stylize init {printable(folder)} --style PICTURE_OR_FOLDER"
+            f"{printable(folder)} has no folder 'content'; to paint the pictures in it as they lie, name the paintings"
+            " with --style PICTURE_OR_FOLDER"
         )
     role = "style" if has_contents else "content"
+    if not has_contents and (manifests := sorted(name for name in os.listdir(folder) if name.endswith(_MANIFESTS))):
+        return f"{printable(folder)} is a folder without pictures; name the manifest in it ({_first(manifests)})"
     return f"{printable(folder / role)} holds no picture; put some there ({endings})" + (
         ", or name the paintings with --style" if has_contents else ""
     )
 
 
+def _left_out(finder: PictureFinder, looked_in: Mapping[str, Path], styles: Iterable[str]) -> Iterator[str]:
+    """What lies where patterns look (each with its folder) and is not taken: pictures one folder
+    deeper, and other files that somebody may have meant."""
+    taken = {posixpath.dirname(style) for style in styles} | {"content", "style"}
+    for pattern, folder in looked_in.items():
+        try:
+            deeper = sorted({posixpath.dirname(name) for name in finder.find(f"{pattern}/*")} - taken)
+        except ValueError:  # too many to look at
+            deeper = []
+        if deeper:
+            yield (
+                f"pictures in sub-folders are left out ({_first(deeper)}); to paint them too, write a manifest"
+                f' (stylize init) with "{printable(pattern)}*/*" in it'
+            )
+        if others := sorted(_other_files(folder)):
+            yield (
+                f"files that are no pictures for this program are left out ({_first(others)}); "
+                f"it reads {', '.join(PICTURE_SUFFIXES)}"
+            )
+
+
+def _first(names: Sequence[str]) -> str:
+    shown = ", ".join(map(printable, names[:_NAMED]))
+    return shown if len(names) <= _NAMED else f"{shown} and {len(names) - _NAMED} more"
+
+
+def _other_files(folder: Path) -> Iterator[str]:
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            name = entry.name.lower()
+            if not name.startswith(".") and not name.endswith((*PICTURE_SUFFIXES, *_NO_PICTURES)) and entry.is_file():
+                yield entry.name
+
+
 def _telling_apart(contents: Sequence[str], styles: Sequence[str]) -> str:
-    """The shortest pattern of names that tells all pairs apart, `a.jpg` from `a.png` too."""
-    content_fields = [picture_fields((name,), "content") for name in contents]
-    style_fields = [picture_fields((name,), "style") for name in styles]
-    for text in (DEFAULT_PATTERN, "{content.name}--{style.name}.png"):
-        pattern = parse_pattern(text)
-        names = {
-            identity(pattern.render((content | style).__getitem__))
-            for content in content_fields
-            for style in style_fields
-        }
-        if len(names) == len(contents) * len(styles):
-            return text
-    return "{index}-{content.stem}--{style.stem}.png"
-
-
-def _quoted(text: str) -> str:
-    """Text as a double-quoted word of YAML, of which JSON's strings are a part."""
-    return json.dumps(text, ensure_ascii=not text.isprintable())
+    """The shortest pattern of names that tells the pairs apart, `a.jpg` from `a.png` too. What
+    differs in case alone is not told apart: numbers would, and then each photograph that is added
+    renames others."""
+    fields = [
+        [picture_fields((name,), role) for name in names] for role, names in (("content", contents), ("style", styles))
+    ]
+    pattern = parse_pattern(DEFAULT_PATTERN)
+    names = {identity(pattern.render((content | style).__getitem__)) for content in fields[0] for style in fields[1]}
+    return DEFAULT_PATTERN if len(names) == len(contents) * len(styles) else "{content.name}--{style.name}.png"
 
 
 _STARTER = """\
 # yaml-language-server: $schema=manifest.schema.json
 # (`stylize schema > manifest.schema.json` beside this file gives your editor help and completion.)
 # Found: {contents} contents and {styles} styles. `stylize plan` on this file says what a run would do and how long it takes.
-version: 1
+{left_out}version: 1
 input: {input}  # content and style paths start here; relative to this file
 output: {output}  # everything is written below it
 

@@ -36,11 +36,12 @@ class RunMetadata:
     """What is true of a run as a whole.
 
     `started` and `finished` are ISO 8601 with offset, `seconds` the time between them. `manifest`
-    is the path as the user gave it, because it comes back in commands to retry. `input` is the
-    input folder relative to the output folder; with it the page links content and style pictures to
-    their files. `command` is the command line, `warnings` what the user should hear of once per
-    run, `notes` what is merely worth knowing. `auto_precision` is what `precision: auto` meant on
-    this machine, and why. `shard` is `2/3` for a run over part of the pairs.
+    is the path as the user gave it, because it comes back in commands to retry, and `arguments` are
+    the flags that go with it where it is a folder. `input` is the input folder relative to the
+    output folder; with it the page links content and style pictures to their files. `command` is
+    the command line, `warnings` what the user should hear of once per run, `notes` what is merely
+    worth knowing. `auto_precision` is what `precision: auto` meant on this machine, and why.
+    `shard` is `2/3` for a run over part of the pairs.
     """
 
     id: str
@@ -61,6 +62,7 @@ class RunMetadata:
     warnings: Sequence[str] = ()
     input: str | None = None
     shard: str | None = None
+    arguments: Sequence[str] = ()
 
 
 def build_report(facts: RunMetadata, outcomes: Iterable[Outcome]) -> dict[str, Any]:
@@ -110,6 +112,7 @@ def _run(facts: RunMetadata) -> dict[str, Any]:
         "seconds": facts.seconds,
         "exit_code": int(facts.exit_code),
         "manifest": facts.manifest,
+        "arguments": facts.arguments,
         "weights": {"name": "", "sha256": ""} | dict(facts.weights),
         "device": facts.device,
         "threads": facts.threads,

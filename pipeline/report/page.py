@@ -108,7 +108,7 @@ def group_view(group: Group, run: Mapping[str, Any], links: Links) -> GroupView:
     pairs = [
         (
             pair_view(pair, run, links),
-            retry_command(run["manifest"], pair["output"]),
+            retry_command(run, pair["output"]),
             failing(pair),
         )
         for pair in group.pairs

@@ -42,20 +42,20 @@ def _failures(report: Mapping[str, Any]) -> Iterator[str]:
     for group in attention(report):
         yield _line(f"{len(group.pairs)} {group.status.replace('_', ' ')} - {group.title}")
         if group.status in _WAYS_OUT:
-            yield from _pairs_with_reasons(group, report["run"]["manifest"])
+            yield from _pairs_with_reasons(group, report["run"])
         else:
             yield _line(f"  {_names(group.pairs)}")
         if group.fix:
             yield _line(f"  Fix: {group.fix}")
 
 
-def _pairs_with_reasons(group: Group, manifest: str) -> Iterator[str]:
+def _pairs_with_reasons(group: Group, run: Mapping[str, Any]) -> Iterator[str]:
     for pair in group.pairs[:_SHOWN_PAIRS]:
         since = failing(pair)
         yield _line(f"  {pair['output']}: {pair['reason'] or 'no reason was given'}{f', {since}' if since else ''}")
     if len(group.pairs) > _SHOWN_PAIRS:
         yield f"  ... and {len(group.pairs) - _SHOWN_PAIRS} more"
-    yield f"  Retry: {ascii_only(retry_command(manifest, group.pairs[0]['output'], ascii_names=True))}"
+    yield f"  Retry: {ascii_only(retry_command(run, group.pairs[0]['output'], ascii_names=True))}"
 
 
 def _remarks(report: Mapping[str, Any]) -> Iterator[str]:

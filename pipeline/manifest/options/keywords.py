@@ -14,7 +14,7 @@ from pipeline.manifest.options.agreement import disagreements
 from pipeline.manifest.options.precedence import Folders, LayerReader, Layers
 from pipeline.manifest.options.presets import builtin_presets
 from pipeline.manifest.options.rules import RULES
-from pipeline.manifest.sections import OptionsSection
+from pipeline.manifest.sections import IGNORED_PREFIX, OptionsSection
 from pipeline.manifest.yaml.problems import Place, Problems, shorten
 from pipeline.manifest.yaml.scalars import LARGEST_INTEGER
 from pipeline.manifest.yaml.tree import Entry, ListNode, MapNode, Node, ScalarNode
@@ -34,6 +34,9 @@ def options_from_python(mapping: Mapping[str, Any]) -> Options:
     problems = Problems("", has_places=False)
     node = MapNode(_NOWHERE)
     for name, value in mapping.items():
+        if name.startswith(IGNORED_PREFIX):  # a manifest's place for anchors, and nothing in Python
+            problems.add(_NOWHERE, f"unknown option '{shorten(name)}'")
+            continue
         try:
             node.entries[name] = Entry(_NOWHERE, _node(name, value))
         except OptionError as error:

@@ -1,0 +1,140 @@
+"""The manifest that makes a picture again, from the settings in it: a file that may come from
+anybody.
+
+Nothing but names of pictures and known options with valid values is taken from there: no hook, no
+section `run`, no path that leads anywhere else.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import posixpath
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import ManifestError, OptionError, UsageError
+from pipeline.job import Manifest, RunSettings
+from pipeline.manifest.load import load_text
+from pipeline.manifest.options.keywords import options_from_python
+from pipeline.manifest.options.presets import builtin_presets
+from pipeline.manifest.options.rules import RULES
+from pipeline.manifest.yaml.problems import Problems, shorten, suggestion
+from pipeline.manifest.yaml.writer import yaml_text
+from pipeline.options import LEFT_OUT
+from pipeline.printable import ascii_only, printable
+
+_PATHS = ("init", "weights")  # options that may name a file
+_LONGEST_NAME = 4096  # bytes of a path on Linux
+_MOST_STYLES = 1000  # a blend of more was never painted
+_LONGEST_REMARK = 200  # characters of one entry of the comment
+_HEAD = "# Every option is written out, so that the picture comes out the same whatever the presets are.\n"
+
+
+def manifest_for_settings(settings: Mapping[str, Any]) -> str:
+    """The text of a manifest that makes one picture again from the settings stored in it.
+
+    `settings` has `content` (a name), `style` (a list of {image, weight}), `output` and `options`.
+    Of names that lead out of the input folder only the last part is kept, and no preset but the
+    program's own. The text was loaded and compared with the settings before it is returned. Raises
+    UsageError where they are not such settings, OptionError where an option has a value that this
+    version does not know.
+    """
+    pair = _pair(settings)
+    options = options_from_python(given := _options(settings))
+    values = options.all_values() | {name: _inside(given[name]) for name in _PATHS if given.get(name)}
+    if values["preset"] not in builtin_presets():
+        del values["preset"]
+    text = yaml_text({"version": 1, "pairs": [pair | {"options": values}]})
+    _compare(text, pair, values)
+    return _HEAD + _remark(settings) + text
+
+
+def _pair(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The pair without its options. Raises UsageError."""
+    try:
+        content, output, styles = settings["content"], settings["output"], settings["style"]
+        named = [(style["image"], style.get("weight", 1.0)) for style in _some(styles)]
+        names = [content, output, *(image for image, _ in named)]
+        if not all(isinstance(name, str) and 0 < len(name) <= _LONGEST_NAME for name in names):
+            raise ValueError
+        if any(isinstance(share, bool) or not math.isfinite(share) for _, share in named):
+            raise ValueError
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
+        raise UsageError("these settings do not say what was painted; were they stored by stylize?") from None
+    blend = [{"image": _inside(image), "weight": float(share)} for image, share in named]
+    return {
+        "content": _inside(content),
+        "style": blend if len(blend) > 1 else blend[0]["image"],
+        "output": output,
+    }
+
+
+def _some(styles: Any) -> Sequence[Any]:
+    if not isinstance(styles, list) or not 0 < len(styles) <= _MOST_STYLES:
+        raise ValueError
+    return styles
+
+
+def _options(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The stored options, but for a preset of somebody's own, whose name says nothing here. Raises
+    OptionError for a name that is none."""
+    stored = settings.get("options")
+    if not isinstance(stored, dict):
+        raise UsageError("these settings do not say what was painted; were they stored by stylize?")
+    if wrong := [name for name in stored if name not in RULES]:
+        hint = suggestion(wrong[0], RULES)
+        raise OptionError(f"unknown option '{printable(shorten(wrong[0]))}' in the settings of this picture{hint}")
+    given = {**LEFT_OUT, **stored}
+    if given.get("preset") not in builtin_presets():
+        given.pop("preset", None)
+    return given
+
+
+def _inside(name: str) -> str:
+    """A name that stays in the folder where it is looked for: its last part where it would not."""
+    leaves = name.startswith("/") or ".." in name.split("/")
+    return posixpath.basename(name.rstrip("/")) if leaves else name
+
+
+def _compare(text: str, pair: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+    """Load the manifest and look that it says this and nothing else. Raises UsageError."""
+    problems = Problems("manifest", text)
+    try:
+        manifest = load_text(text, problems, Path("manifest"))
+    except ManifestError as error:
+        raise UsageError(f"no manifest can be made of these settings: {error.problems[0].message}") from None
+    if not _says(manifest, pair, values):
+        raise UsageError("no manifest that says the same can be made of these settings")
+
+
+def _says(manifest: Manifest, pair: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
+    if len(manifest.pairs) != 1 or manifest.run != RunSettings():
+        return False
+    (job,) = manifest.pairs
+    blend = pair["style"] if isinstance(pair["style"], list) else [{"image": pair["style"], "weight": 1.0}]
+    wanted = [(manifest.input / style["image"], style["weight"]) for style in blend]
+    read = job.options.all_values()
+    return (
+        job.output == pair["output"]
+        and job.content == manifest.input / pair["content"]
+        and [(style.image, style.weight) for style in job.styles] == wanted
+        and all(read[name] == value for name, value in values.items() if name not in _PATHS)
+        and all(str(read[name]).endswith(str(values[name])) for name in _PATHS)
+    )
+
+
+def _remark(settings: Mapping[str, Any]) -> str:
+    """What equal bytes depend on, as a comment."""
+    setting = settings.get("painted_with")
+    if not isinstance(setting, dict):
+        return ""
+    shown = [
+        f"{name} {ascii_only(json.dumps(value))}"
+        for name, value in setting.items()
+        if re.fullmatch(r"[a-z_]{1,30}", name) and isinstance(value, str | int)
+    ]
+    shown = [entry for entry in shown if len(entry) <= _LONGEST_REMARK]
+    return f"# The same to the last byte with {', '.join(shown)}; elsewhere alike.\n" if shown else ""
