@@ -8,6 +8,7 @@ made with a trained network.
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 from collections.abc import Mapping
@@ -27,6 +28,9 @@ PNG_KEY = "stylize"
 # escaped, which is counted.
 _MAX_JSON = 60_000
 _MOST_XMP = 6 * _MAX_JSON  # bytes, escaped
+
+# Levels; `meta` is the deepest, as deep as a manifest may be.
+_MAX_DEPTH = 40
 
 _PACKET = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <x:xmpmeta xmlns:x="adobe:ns:meta/">
@@ -63,12 +67,49 @@ def read_metadata(path: str | os.PathLike[str]) -> dict[str, Any]:
             f"{source.shown} holds no settings; it was not made by stylize, or was saved again by another program"
         )
     try:
-        settings = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        return parse_settings(text)
+    except ValueError as error:
         raise BadImage(f"{source.shown} holds damaged settings ({printable(str(error))}); take another copy") from error
+
+
+def parse_settings(text: str) -> dict[str, Any]:
+    """The settings in a text that may come from anybody, as `settings_json` writes them. Raises
+    ValueError saying what else it is."""
+    if len(text) > _MAX_JSON:
+        raise ValueError(f"{len(text)} characters, where at most {_MAX_JSON} are written")
+    try:
+        settings = json.loads(text, parse_constant=_no_number, parse_float=_finite, object_pairs_hook=_each_once)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
     if not isinstance(settings, dict):
-        raise BadImage(f"{source.shown} holds damaged settings (not a table of names); take another copy")
-    return settings
+        raise ValueError("not a table of names")
+    level: list[Any] = [settings]
+    for _ in range(_MAX_DEPTH):
+        level = [item for value in level if isinstance(value, dict | list) for item in _items(value)]
+        if not level:
+            return settings
+    raise ValueError("nested too deeply")
+
+
+def _items(value: dict[str, Any] | list[Any]) -> list[Any]:
+    return list(value.values()) if isinstance(value, dict) else value
+
+
+def _no_number(text: str) -> Any:
+    raise ValueError(f"{text} is no number")
+
+
+def _finite(text: str) -> float:
+    if not math.isfinite(number := float(text)):
+        raise ValueError(f"{text[:20]} is too large")
+    return number
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    table = dict(pairs)
+    if len(table) < len(pairs):
+        raise ValueError("a name stands there twice")
+    return table
 
 
 def settings_in(data: bytes) -> dict[str, Any] | None:
