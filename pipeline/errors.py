@@ -23,6 +23,7 @@ class ExitCode(IntEnum):
     ENVIRONMENT = 4
     DEADLINE = 10
     LOCKED = 11
+    QUARANTINED = 12
     SIGINT = 130
     SIGTERM = 143
 
@@ -55,8 +56,8 @@ EXITS = {
     ),
     ExitCode.SOME_FAILED: Exit(
         "some failed",
-        "at least one pair failed",
-        "The run came to its end. Pairs that failed, or are quarantined, are in the report with their reasons.",
+        "at least one pair failed in this run",
+        "The run came to its end. Pairs that failed are in the report with their reasons.",
     ),
     ExitCode.ENVIRONMENT: Exit(
         "environment",
@@ -72,6 +73,12 @@ EXITS = {
         "another run holds the output",
         "another run holds the output",
         "Nothing was started. The message names the other run; --wait waits for its end.",
+    ),
+    ExitCode.QUARANTINED: Exit(
+        "quarantined pairs are left",
+        "nothing failed, but pairs are quarantined",
+        "Nothing failed in this run. Pairs that failed too often before are still quarantined; "
+        "stylize acknowledge PATTERN says that you know of them.",
     ),
     ExitCode.SIGINT: Exit("stopped by Ctrl-C", "stopped by SIGINT", _STOPPED),
     ExitCode.SIGTERM: Exit("stopped by SIGTERM", "stopped by SIGTERM", _STOPPED),
@@ -92,12 +99,13 @@ _PRECEDENCE = (
     ExitCode.SIGTERM,
     ExitCode.SOME_FAILED,
     ExitCode.DEADLINE,
+    ExitCode.QUARANTINED,
     ExitCode.OK,
 )
 
 
 def weightiest(codes: Iterable[ExitCode]) -> ExitCode:
-    """The one code to exit with when several apply: 1 > 4 > 130/143 > 3 > 10 > 0."""
+    """The one code to exit with when several apply: 1 > 4 > 130/143 > 3 > 10 > 12 > 0."""
     return min(codes, key=_PRECEDENCE.index, default=ExitCode.OK)
 
 

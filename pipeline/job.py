@@ -244,8 +244,8 @@ class Outcome(Painted):
 
     `content` and `style` are names relative to the input folder where they lie below it.
     `failing_since` (ISO 8601) and `failed_runs` count runs without a break in which the pair failed
-    in the same way. `notes` are things worth knowing that are not failures ("first of 12 frames
-    used").
+    in the same way; `acknowledged`: somebody has said that he knows of it. `notes` are things worth
+    knowing that are not failures ("first of 12 frames used").
     """
 
     output: str
@@ -257,6 +257,7 @@ class Outcome(Painted):
     reason_class: str | None = None
     failing_since: str | None = None
     failed_runs: int = 0
+    acknowledged: bool = False
     notes: list[str] = field(default_factory=list)
     priority: int = 0
     meta: dict[str, Any] = field(default_factory=dict)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import asdict
 
 import pytest
 from night_kit import Nights, failed, painted, statuses
 
 from pipeline.report.text import render_text
+from pipeline.store.checksummed_json import write_checksummed_json
 from pipeline.store.disk import LocalStore
 from pipeline.store.failures import QUARANTINE_AFTER, Failures
+from pipeline.store.layout import failure_name
 
 
 @pytest.fixture
@@ -33,7 +36,7 @@ def test_the_same_failure_is_not_paid_for_a_fourth_time(nights):
     report = nights.run(times_out)
     assert nights.asked == []
     assert statuses(report) == {"dog.png": "quarantined", "sea.png": "up_to_date"}
-    assert report["run"]["exit_code"] == 3
+    assert report["run"]["exit_code"] == 12
     pair = report["pairs"][0]
     assert (pair["reason"], pair["reason_class"], pair["attempts"]) == ("not finished after 2 s", "timeout", 0)
     text = render_text(report)
@@ -55,7 +58,66 @@ def test_plan_says_what_is_held_and_why_and_the_way_out(nights, stylize):
     assert total == "0 to paint, 1 up to date, 1 quarantined"
     tried = stylize("plan", "night.yaml", "--retry-failed", cwd=nights.project).stdout
     assert tried.startswith("paint dog.png")
-    assert stylize("run", "night.yaml", cwd=nights.project).returncode == 3
+    assert stylize("run", "night.yaml", cwd=nights.project).returncode == 12
+
+
+def test_a_failure_of_tonight_weighs_more_than_quarantined_pairs_and_they_more_than_nothing(nights):
+    for _ in range(QUARANTINE_AFTER):
+        nights.run(dog_fails(nights, failed("diverged")))
+    assert nights.run()["run"]["exit_code"] == 12
+    (nights.output / "sea.png").unlink()
+    assert nights.run(failed("timeout"))["run"]["exit_code"] == 3
+    assert nights.run(failed("timeout"), only="dog*")["run"]["exit_code"] == 12
+    assert nights.run(failed("timeout"), only="sea*")["run"]["exit_code"] == 3
+
+
+def test_an_acknowledged_pair_is_no_news_until_it_fails_in_another_way(nights, stylize):
+    for _ in range(QUARANTINE_AFTER):
+        nights.run(dog_fails(nights, failed("diverged")))
+    wrong = stylize("acknowledge", "cat*", "night.yaml", cwd=nights.project)
+    assert wrong.returncode == 2
+    assert "no quarantined pair of " in wrong.stderr
+    assert wrong.stderr.endswith("matches 'cat*'; there are 1: dog.png\n")
+    done = stylize("acknowledge", "d*", "night.yaml", cwd=nights.project)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.fullmatch(r"acknowledged dog.png: failed in 3 runs since 20\d\d-\d\d-\d\d \(a reason\)\n", done.stdout)
+    report = nights.run()
+    assert report["run"]["exit_code"] == 0
+    assert report["counts"]["quarantined"] == 1
+    assert report["pairs"][0]["acknowledged"] is True
+    assert "(3 runs), acknowledged" in render_text(report)
+    quiet = stylize("run", "night.yaml", "--quiet", cwd=nights.project)
+    assert (quiet.returncode, quiet.stderr) == (0, "")
+
+    again = nights.run(failed("diverged"), retry_failed=True)  # known, but it is this run that failed
+    assert (again["run"]["exit_code"], again["pairs"][0]["acknowledged"]) == (3, True)
+    assert nights.run()["run"]["exit_code"] == 0
+    for _ in range(QUARANTINE_AFTER):
+        assert nights.run(failed("timeout"), retry_failed=True)["run"]["exit_code"] == 3
+    assert nights.run()["run"]["exit_code"] == 12
+
+
+def test_forged_failures_are_neither_listed_nor_followed(nights, stylize):
+    for _ in range(QUARANTINE_AFTER):
+        nights.run(failed("diverged"))
+    store = LocalStore(nights.output)
+    sound = asdict(Failures(store).of("dog.png"))
+    for number, content in enumerate(
+        (
+            [],
+            "x",
+            {},
+            sound | {"output": "../victim"},
+            sound | {"output": 7},
+            sound | {"output": "\ud800"},
+            sound | {"output": "a.png", "runs": "many"},
+        )
+    ):
+        write_checksummed_json(store, f".pipeline/records/{number:016x}.failed.json", content)
+        if isinstance(content, dict) and content.get("output") == "a.png":
+            write_checksummed_json(store, failure_name("a.png"), content)
+    done = stylize("acknowledge", "*", "-o", str(nights.output))
+    assert [line.split()[1] for line in done.stdout.splitlines()] == ["dog.png:", "sea.png:"]
 
 
 def test_retry_failed_tries_again_and_success_ends_the_quarantine(nights):

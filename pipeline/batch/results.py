@@ -118,12 +118,17 @@ class Results:
                     manifest=self.state.manifest,
                 )
             )
-            known = {"failing_since": failure.since, "failed_runs": failure.runs}
+            known = {
+                "failing_since": failure.since,
+                "failed_runs": failure.runs,
+                "acknowledged": failure.acknowledged,
+            }
         known |= {} if attempts is None else {"attempts": attempts}
         self.add(self.outcome(pair, "failed", reason=reason, reason_class=reason_class, **known), code)
 
     def quarantined(self, pair: PlannedPair) -> None:
-        """A pair that failed too often to be tried again."""
+        """A pair that failed too often to be tried again. It is no news of this run; that it is
+        there is said by a code of its own until somebody acknowledges it."""
         failure = pair.failure
         assert failure is not None  # that is why
         self.add(
@@ -134,7 +139,9 @@ class Results:
                 reason_class=failure.reason_class,
                 failing_since=failure.since,
                 failed_runs=failure.runs,
-            )
+                acknowledged=failure.acknowledged,
+            ),
+            ExitCode.OK if failure.acknowledged else ExitCode.QUARANTINED,
         )
 
     def outcome(self, pair: PlannedPair, status: Status, **details: Any) -> Outcome:

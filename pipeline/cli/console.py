@@ -40,7 +40,7 @@ class Quiet:
     def reading(self, job: Job, reading: Reading, coarse: bool) -> None: ...
 
     def finished(self, outcome: Outcome) -> None:
-        if outcome.status in ("failed", "quarantined"):
+        if _is_trouble(outcome):
             self._say(finished_line(outcome))
 
     def warned(self, text: str) -> None:
@@ -144,7 +144,7 @@ class JsonLines:
     def reading(self, job: Job, reading: Reading, coarse: bool) -> None: ...
 
     def finished(self, outcome: Outcome) -> None:
-        level = "error" if outcome.status in ("failed", "quarantined") else "info"
+        level = "error" if _is_trouble(outcome) else "info"
         self._say(
             level,
             outcome.status,
@@ -171,6 +171,11 @@ class JsonLines:
         now = datetime.datetime.now().astimezone().isoformat(timespec="milliseconds")
         line = json.dumps({"time": now, "level": level, "event": event, **more})  # ASCII: nothing acts on a terminal
         print(line, file=sys.stderr, flush=True)
+
+
+def _is_trouble(outcome: Outcome) -> bool:
+    """Does it need a person who does not know of it yet?"""
+    return outcome.status == "failed" or (outcome.status == "quarantined" and not outcome.acknowledged)
 
 
 def _estimated(estimate: Estimate | None) -> dict[str, Any]:

@@ -73,6 +73,7 @@ for _verb in (
     show.report,
     show.status,
     show.history,
+    show.acknowledge,
     setup.presets,
     setup.schema,
     setup.doctor,

@@ -9,9 +9,13 @@ import click
 
 from pipeline.cli.arguments import SHARD, Command, load, print_json
 from pipeline.errors import ExitCode
+from pipeline.printable import printable
 
 if TYPE_CHECKING:
     from pipeline.batch.selection import Shard
+
+
+_NAMED = 5  # pairs in a message
 
 
 @click.command()
@@ -72,6 +76,36 @@ def status(manifest: Path | None, output: Path | None) -> int:
     from pipeline.cli.rendering import status_text
 
     click.echo(status_text(_output_folder(manifest, output)))
+    return ExitCode.OK
+
+
+@click.command()
+@click.argument("pattern")
+@_of_output
+def acknowledge(pattern: str, manifest: Path | None, output: Path | None) -> int:
+    """Say that you know of quarantined pairs whose output matches PATTERN ("*": all of them).
+
+    They stay quarantined and in the report, but a run no longer exits with 12 for them, and --quiet
+    is silent about them. It holds until they are painted or fail in another way.
+    """
+    from fnmatch import fnmatchcase
+
+    from pipeline.errors import UsageError
+    from pipeline.store.disk import LocalStore
+    from pipeline.store.failures import Failures
+
+    folder = _output_folder(manifest, output)
+    failures = Failures(LocalStore(folder))
+    found = failures.quarantined()
+    matching = [failure for failure in found if fnmatchcase(failure.output, pattern)]
+    if not matching:
+        there = ", ".join(printable(failure.output) for failure in found[:_NAMED])
+        known = f"there are {len(found)}: {there}{', ...' if len(found) > _NAMED else ''}" if found else "there is none"
+        raise UsageError(f"no quarantined pair of {printable(folder)} matches {pattern!r}; {known}")
+    for failure in matching:
+        failures.acknowledge(failure)
+        since = f"failed in {failure.runs} runs since {printable(failure.since[:10])}"
+        click.echo(f"acknowledged {printable(failure.output)}: {since} ({printable(failure.reason)})")
     return ExitCode.OK
 
 

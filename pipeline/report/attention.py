@@ -69,9 +69,11 @@ def retry_command(run: Mapping[str, Any], output: str, *, ascii_names: bool = Fa
 
 
 def failing(pair: Mapping[str, Any]) -> str:
-    """`failing since Tue 24 Nov 2026, 22:00 (3 runs)`; nothing for a first failure."""
+    """`failing since Tue 24 Nov 2026, 22:00 (3 runs)`, and whether that is acknowledged; nothing
+    for a first failure."""
     since, runs = pair.get("failing_since"), pair.get("failed_runs") or 0
-    return f"failing since {printable(moment(since))} ({runs} runs)" if since and runs > 1 else ""
+    known = ", acknowledged" if pair.get("acknowledged") else ""
+    return f"failing since {printable(moment(since))} ({runs} runs){known}" if since and runs > 1 else ""
 
 
 def _group(status: str, reason_class: str) -> Group:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 from pipeline.errors import BadOutput, OutputError, StylizeError
 from pipeline.job import RunSettings
 from pipeline.store.checksummed_json import read_checksummed_json, write_checksummed_json
-from pipeline.store.layout import failure_name
+from pipeline.store.layout import FAILURE_SUFFIX, RECORDS, failure_name
 from pipeline.store.shapes import fitting
 from pipeline.store.store import Store
 from pipeline.versions import version
@@ -29,7 +30,8 @@ class Failure:
 
     `circumstances` are the limits that such a failure depends on beside the pair, and the program's
     version; when they change, it counts from one again, as it does with another `key` or
-    `reason_class`.
+    `reason_class`. `acknowledged`: somebody has said that he knows of it; then it is no news until
+    it starts anew.
     """
 
     output: str
@@ -40,6 +42,7 @@ class Failure:
     since: str
     runs: int = 1
     manifest: str = ""  # of the last of these runs (`records.manifest_name`)
+    acknowledged: bool = False
 
     def is_like(self, other: Failure) -> bool:
         """Does the same pair fail in the same way under the same circumstances?"""
@@ -84,10 +87,26 @@ class Failures:
         That it cannot be written costs one more try some night, and no word.
         """
         if (last := self.of(failure.output)) is not None and last.is_like(failure):
-            failure = replace(failure, since=last.since, runs=last.runs + 1)
+            failure = replace(failure, since=last.since, runs=last.runs + 1, acknowledged=last.acknowledged)
         with suppress(OutputError, BadOutput):
             write_checksummed_json(self._store, failure_name(failure.output), asdict(failure))
         return failure
+
+    def quarantined(self) -> list[Failure]:
+        """All that were met often enough, by output. Whether one still holds its pair is the plan's
+        to say."""
+        found = []
+        for entry in self._store.list(RECORDS):
+            fields: Any = read_checksummed_json(self._store, entry.name) if entry.name.endswith(FAILURE_SUFFIX) else {}
+            with suppress(AttributeError, KeyError, TypeError, ValueError):  # another version's, or no writing of ours
+                failure = self.of(fields["output"])
+                if failure and entry.name == failure_name(failure.output) and failure.runs >= QUARANTINE_AFTER:
+                    found.append(failure)
+        return sorted(found, key=lambda failure: failure.output)
+
+    def acknowledge(self, failure: Failure) -> None:
+        """Note that somebody knows of it. Raises OutputError where that cannot be written."""
+        write_checksummed_json(self._store, failure_name(failure.output), asdict(replace(failure, acknowledged=True)))
 
     def forget(self, output: str) -> None:
         """The pair is painted."""

@@ -22,6 +22,7 @@ CHECKPOINTS = f"{STATE}/checkpoints/"
 HISTORY = f"{STATE}/history/"
 HASHES = f"{RECORDS}hashes.json"
 CHECKPOINT_SUFFIX = ".npz"
+FAILURE_SUFFIX = ".failed.json"
 
 
 def pair_id(output: str) -> str:
@@ -36,7 +37,7 @@ def record_name(output: str) -> str:
 
 def failure_name(output: str) -> str:
     """How a pair failed: beside its record, never in its place."""
-    return f"{RECORDS}{pair_id(output)}.failed.json"
+    return f"{RECORDS}{pair_id(output)}{FAILURE_SUFFIX}"
 
 
 def thumbnail_name(output: str, which: str) -> str:
