@@ -56,7 +56,8 @@ def test_shards_do_the_work_of_one_run_and_leave_a_report_each(nights):
         on_disk = json.loads((nights.output / f"report.{index}-of-2.json").read_text())
         assert on_disk == report
         assert report["run"]["shard"] == f"{index}/2"
-        assert set(statuses(report)) == shares[-1]
+        assert {name for name, status in statuses(report).items() if status == "done"} == shares[-1]
+        assert len(report["pairs"]) == 10  # the others as they stand
         text = (nights.output / f"report.{index}-of-2.txt").read_text()
         assert f"report.{index}-of-2.html" in text
         assert f'href="./report.{index}-of-2.json"' in (nights.output / f"report.{index}-of-2.html").read_text()

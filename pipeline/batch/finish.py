@@ -4,7 +4,7 @@ the report is returned."""
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -13,9 +13,11 @@ from pipeline.batch.results import Results
 from pipeline.batch.run_metadata import run_metadata
 from pipeline.batch.scheduler import Scheduler
 from pipeline.batch.selection import Selection, Shard
+from pipeline.batch.standing import standing
 from pipeline.batch.system.deadline import Moment
 from pipeline.batch.system.hooks import run_hook
 from pipeline.errors import BadOutput, ExitCode, OutputError, StylizeError, weightiest
+from pipeline.job import Outcome
 from pipeline.report.data import build_report, report_stem
 from pipeline.report.history import append_history, read_history
 from pipeline.report.text import render_text
@@ -30,12 +32,13 @@ def finish(scheduler: Scheduler, *, began: Moment, command: tuple[str, ...], sel
     """
     results = scheduler.results
     manifest, state = results.manifest, results.state
+    others = standing(results, selection, scheduler.stopped.check)
     if scheduler.stopped.by is not None:
         results.codes.append(ExitCode.SIGINT if scheduler.stopped.by == signal.SIGINT else ExitCode.SIGTERM)
     with suppress(OutputError, BadOutput):  # it only saves time next night
         state.hashes.save(whole=selection.whole)
     _sweep_checkpoints(results)
-    report = _report(scheduler, began, command, selection)
+    report = _report(scheduler, others, began, command, selection)
     _write(report, results, history_name(selection.shard.suffix if selection.shard else None))
     code = report["run"]["exit_code"]
     hook = manifest.run.on_success if code == 0 else manifest.run.on_failure
@@ -105,7 +108,9 @@ def call_hook(
         results.warn(trouble)
 
 
-def _report(scheduler: Scheduler, began: Moment, command: tuple[str, ...], selection: Selection) -> dict[str, Any]:
+def _report(
+    scheduler: Scheduler, others: Sequence[Outcome], began: Moment, command: tuple[str, ...], selection: Selection
+) -> dict[str, Any]:
     results = scheduler.results
     # kept pictures may be of another network than those that were painted
     painted_first = sorted(scheduler.plan.pairs, key=lambda pair: pair.action != "paint")
@@ -121,4 +126,5 @@ def _report(scheduler: Scheduler, began: Moment, command: tuple[str, ...], selec
         shard=str(selection.shard) if selection.shard else None,
         warnings=results.warnings,
     )
-    return build_report(facts, filter(None, map(results.of, scheduler.plan.pairs)))
+    taken = (results.of(pair.job) for pair in scheduler.plan.pairs)
+    return build_report(facts, [outcome for outcome in taken if outcome is not None], others)

@@ -57,6 +57,7 @@ class Plan:
 
     pairs: tuple[PlannedPair, ...]
     warnings: tuple[str, ...] = ()
+    left: int = 0  # pairs that are to be painted, and that the limit leaves for a later run
 
     def count(self, action: Action) -> int:
         """How many pairs have this action."""
@@ -92,7 +93,11 @@ def make_plan(
         pairs.append(_held(pair, failures, manifest.run, retry=selection.retry_failed))
     taken = _limited(_longest_wanted_first(pairs, state.store), selection.limit)
     choosing = any(pair.action == "paint" and pair.job.options.weights == "auto" for pair in taken)
-    return Plan(pairs=tuple(taken), warnings=(networks.warning,) if choosing and networks.warning else ())
+    return Plan(
+        pairs=tuple(taken),
+        warnings=(networks.warning,) if choosing and networks.warning else (),
+        left=len(pairs) - len(taken),
+    )
 
 
 def refused(job: Job) -> PlannedPair:

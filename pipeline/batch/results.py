@@ -61,13 +61,13 @@ class Results:
         """A pair that cannot have its output. Others may want the same one: it is no key to their
         outcomes, and nothing is remembered under it."""
         outcome = self.outcome(pair, "failed", reason=pair.reason, reason_class=pair.reason_class, attempts=1)
-        self._refused[id(pair)] = outcome
+        self._refused[id(pair.job)] = outcome
         self.codes.append(ExitCode.SOME_FAILED)
         self.observer.finished(outcome)
 
-    def of(self, pair: PlannedPair) -> Outcome | None:
+    def of(self, job: Job) -> Outcome | None:
         """How a pair went, once that is known."""
-        return self._refused.get(id(pair)) if pair.job.refusal else self.outcomes.get(pair.job.output)
+        return self._refused.get(id(job)) if job.refusal else self.outcomes.get(job.output)
 
     def done(self, pair: PlannedPair, painted: Painted, notes: Sequence[str]) -> Outcome:
         """A pair was painted, as its painter says. Its record is kept."""
@@ -82,9 +82,7 @@ class Results:
     def kept(self, pair: PlannedPair) -> Outcome:
         """What is known of a picture that is right: from its record, or from its own metadata,
         which becomes a record."""
-        source = pair.adopted or (pair.record.outcome if pair.record else {})
-        before = {name: value for name, value in source.items() if name in _KEPT}
-        outcome = Outcome(**before | self._known(pair, "up_to_date"))
+        outcome = self.of_picture(pair)
         # a record with the key of an earlier version gets today's
         if pair.adopted is not None or (pair.record is not None and pair.record.key != pair.key):
             self._record(outcome)
@@ -94,6 +92,16 @@ class Results:
         if pair.failure is not None:
             self._failures.forget(pair.job.output)
         return outcome
+
+    def of_picture(self, pair: PlannedPair) -> Outcome:
+        """The same, with nothing noted."""
+        source = pair.adopted or (pair.record.outcome if pair.record else {})
+        before = {name: value for name, value in source.items() if name in _KEPT}
+        return Outcome(**before | self._known(pair, "up_to_date"))
+
+    def failure_of(self, output: str) -> Failure | None:
+        """How a pair failed last, if it has not been painted since."""
+        return self._failures.of(output)
 
     def failed(
         self,
@@ -129,19 +137,21 @@ class Results:
     def quarantined(self, pair: PlannedPair) -> None:
         """A pair that failed too often to be tried again. It is no news of this run; that it is
         there is said by a code of its own until somebody acknowledges it."""
+        outcome = self.of_failure(pair, "quarantined")
+        self.add(outcome, ExitCode.OK if outcome.acknowledged else ExitCode.QUARANTINED)
+
+    def of_failure(self, pair: PlannedPair, status: Status) -> Outcome:
+        """What is known of a pair that failed in earlier runs."""
         failure = pair.failure
         assert failure is not None  # that is why
-        self.add(
-            self.outcome(
-                pair,
-                "quarantined",
-                reason=failure.reason,
-                reason_class=failure.reason_class,
-                failing_since=failure.since,
-                failed_runs=failure.runs,
-                acknowledged=failure.acknowledged,
-            ),
-            ExitCode.OK if failure.acknowledged else ExitCode.QUARANTINED,
+        return self.outcome(
+            pair,
+            status,
+            reason=failure.reason,
+            reason_class=failure.reason_class,
+            failing_since=failure.since,
+            failed_runs=failure.runs,
+            acknowledged=failure.acknowledged,
         )
 
     def outcome(self, pair: PlannedPair, status: Status, **details: Any) -> Outcome:

@@ -57,6 +57,11 @@ class Selection:
     force: bool = False
     retry_failed: bool = False
 
+    @classmethod
+    def of_shard(cls, text: str | None) -> Selection:
+        """All pairs, or those of a shard (`2/3`)."""
+        return cls(shard=Shard.parse(text) if text else None)
+
     @property
     def whole(self) -> bool:
         """Does it take up every pair of the manifest?"""

@@ -76,16 +76,17 @@ DURATION = Word("DURATION", _seconds)
 TIME_OF_DAY = Word("HH:MM", _time_of_day)
 MANIFEST = click.argument("manifest", type=click.Path(path_type=Path), metavar="MANIFEST|FOLDER")
 
+STYLES = click.option(
+    "--style",
+    "styles",
+    type=click.Path(exists=True, path_type=Path),
+    multiple=True,
+    metavar="PATH",
+    envvar="STYLIZE_STYLE",
+    help="With FOLDER: a painting, or a folder of them (repeatable).",
+)
 _OF_FOLDER = (
-    click.option(
-        "--style",
-        "styles",
-        type=click.Path(exists=True, path_type=Path),
-        multiple=True,
-        metavar="PATH",
-        envvar="STYLIZE_STYLE",
-        help="With FOLDER: a painting, or a folder of them (repeatable).",
-    ),
+    STYLES,
     click.option(
         "-o",
         "--output",

@@ -159,7 +159,7 @@ class JsonLines:
 
     def ended(self, report: Mapping[str, Any], output: str) -> None:
         code = report["run"]["exit_code"]
-        self._say("error" if code else "info", "ended", exit_code=code, counts=report["counts"], output=output)
+        self._say("error" if code else "info", "ended", exit_code=code, counts=report["run"]["counts"], output=output)
 
     def unwritten(self, report: str) -> None:
         self._say("error", "report", text=report)
@@ -219,7 +219,8 @@ def planned_line(plan: Plan, ahead: Estimate | None) -> str:
     parts += [f"{keep} up to date"] if keep or not plan.pairs else []
     parts += [f"{fail} cannot be started"] if fail else []
     parts += [f"{held} quarantined"] if held else []
-    return ("everything is up to date: " if keep == len(plan.pairs) > 0 else "") + ", ".join(parts)
+    parts += [f"{plan.left} left for later by --limit"] if plan.left else []
+    return ("everything is up to date: " if keep == len(plan.pairs) > 0 and not plan.left else "") + ", ".join(parts)
 
 
 def finished_line(outcome: Outcome) -> str:
@@ -241,5 +242,5 @@ def exit_line(report: Mapping[str, Any], output: str) -> str:
 
     code = report["run"]["exit_code"]
     page = f"{report_stem(report['run']['shard'])}.html"
-    where = "" if code == ExitCode.OK and not report["counts"]["done"] else f", see {printable(output)}/{page}"
+    where = "" if code == ExitCode.OK and not report["run"]["counts"]["done"] else f", see {printable(output)}/{page}"
     return verdict(report) + where

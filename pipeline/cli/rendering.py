@@ -56,8 +56,9 @@ def plan_rows(plan: Plan, manifest: Manifest) -> list[dict[str, Any]]:
     return rows
 
 
-def plan_text(rows: Sequence[Mapping[str, Any]], jobs: int = 1) -> str:
-    """The rows as a table with a total, for a run with `jobs` workers."""
+def plan_text(rows: Sequence[Mapping[str, Any]], jobs: int = 1, left: int = 0) -> str:
+    """The rows as a table with a total, for a run with `jobs` workers and `left` pairs that its
+    limit leaves for later."""
     words = {"paint": "paint", "keep": "keep", "fail": "FAIL", "quarantined": "HELD"}
     width = max((len(printable(row["output"])) for row in rows), default=0)
     lines = []
@@ -78,6 +79,7 @@ def plan_text(rows: Sequence[Mapping[str, Any]], jobs: int = 1) -> str:
     others = [f"{kept} up to date"]
     others += [f"{failing} cannot be started"] if failing else []
     others += [f"{held} quarantined"] if held else []
+    others += [f"{left} left for later by --limit"] if left else []
     return "\n".join([*lines, ", ".join([total, *others])])
 
 

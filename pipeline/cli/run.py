@@ -166,7 +166,7 @@ def _show_plan(manifest: Manifest, selection: Selection, as_json: bool) -> int:
     if as_json:
         print_json(rows)
     else:
-        click.echo(plan_text(rows, manifest.run.workers))
+        click.echo(plan_text(rows, manifest.run.workers, made.left))
     for warning in (*manifest.warnings, *made.warnings):
         click.echo(f"warning: {printable(warning)}", err=True)
     return ExitCode.OK

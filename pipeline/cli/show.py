@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.cli.arguments import SHARD, Command, load, print_json
+from pipeline.cli.arguments import SHARD, STYLES, Command, load, print_json
 from pipeline.errors import ExitCode
 from pipeline.printable import printable
 
 if TYPE_CHECKING:
     from pipeline.batch.selection import Shard
+    from pipeline.job import Manifest
 
 
 _NAMED = 5  # pairs in a message
@@ -59,14 +60,51 @@ def _output_folder(manifest: Path | None, output: Path | None) -> Path:
 
 @click.command()
 @_of_output
+@STYLES
 @click.option("--json", "as_json", is_flag=True, help="Print report.json.")
 @SHARD
-def report(manifest: Path | None, output: Path | None, shard: Shard | None, as_json: bool) -> int:
-    """Print the report of the last run."""
+def report(
+    manifest: Path | None, output: Path | None, styles: tuple[Path, ...], shard: Shard | None, as_json: bool
+) -> int:
+    """Print the report of the last run. Of a MANIFEST or FOLDER it is written anew before,
+    from records, without painting.
+    """
     from pipeline.cli.rendering import last_report_file
 
-    click.echo(last_report_file(_output_folder(manifest, output), "json" if as_json else "txt", shard), nl=False)
+    if manifest is not None and (output is None or manifest.is_dir()):
+        loaded = load(manifest, (), styles, output)
+        folder = loaded.output
+        _write_anew(loaded, shard)
+    else:
+        folder = _output_folder(manifest, output)
+    click.echo(last_report_file(folder, "json" if as_json else "txt", shard), nl=False)
     return ExitCode.OK
+
+
+def _write_anew(manifest: Manifest, shard: Shard | None) -> None:
+    """Bring the reports up to date, where a run was; if that cannot be, the last one is shown as it
+    is."""
+    import json
+    from contextlib import suppress
+
+    from pipeline.batch.standing import report_anew
+    from pipeline.cli.console import Quiet
+    from pipeline.cli.rendering import last_report_file
+    from pipeline.errors import BadOutput, Locked, OutputError, UsageError
+    from pipeline.report.data import report_stem
+    from pipeline.store.disk import LocalStore
+    from pipeline.store.layout import LOCK
+
+    store, which = LocalStore(manifest.output), str(shard) if shard else None
+    if not store.exists(f"{report_stem(which)}.json" if shard else LOCK):
+        return  # no run, or none over this shard, was ever here: there is nothing to report
+    last = None
+    with suppress(UsageError, ValueError, RecursionError):
+        last = json.loads(last_report_file(manifest.output, "json", shard))
+    try:
+        report_anew(manifest, Quiet(), last, which)
+    except (Locked, OutputError, BadOutput) as error:
+        click.echo(f"note: this is the report as it was written last: {printable(str(error))}", err=True)
 
 
 @click.command()

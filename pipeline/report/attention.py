@@ -155,6 +155,14 @@ _NOT_STARTED = {
         "Met a bug in this program",
         "The log of the run has the traceback; please report it together with the manifest.",
     ),
+    "limit": (
+        "Left for a later run by --limit",
+        "Nothing is wrong. The next run goes on with them.",
+    ),
+    "left_out": (
+        "Not part of this run",
+        "Nothing is wrong. A run without --only, or over the other shards, paints them.",
+    ),
     "deadline": (
         "Out of time",
         "Nothing is wrong. The next run paints them; give pairs that must not wait a higher priority.",

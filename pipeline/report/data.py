@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from datetime import datetime
 from typing import Any
 
-from pipeline.errors import exit_words
+from pipeline.errors import ExitCode, exit_words
 from pipeline.job import STATUSES, Outcome, loss_names
 from pipeline.report.flags import flags
 from pipeline.report.quantities import duration
@@ -18,6 +19,18 @@ SCHEMA = 1  # of report.json; raised when a key changes its meaning, not when on
 _VERSIONS = ("pipeline", "tensorflow", "keras", "pillow", "python")
 # What a reader of a row looks for first; the other fields of an Outcome follow in their own order.
 _FIRST = ("output", "content", "style", "status", "reason", "attempts")
+
+# What a report written anew keeps of the last run, and what each is.
+_KEPT_OF_RUN: dict[str, type | tuple[type, ...]] = {
+    **dict.fromkeys(("id", "started", "finished", "device", "host", "auto_precision"), str),
+    "seconds": (int, float),
+    "exit_code": int,
+    "threads": (int, type(None)),
+    "deadline": (str, type(None)),
+}
+_LONGEST_RUN = 1e9  # seconds
+_MOST_PAIRS = 10**9
+_LONGEST_TEXT = 500  # characters
 
 # In the order in which a reader wants them: what is new, what needs a hand, what waits, what was
 # there already.
@@ -65,17 +78,62 @@ class RunMetadata:
     arguments: Sequence[str] = ()
 
 
-def build_report(facts: RunMetadata, outcomes: Iterable[Outcome]) -> dict[str, Any]:
+def build_report(
+    facts: RunMetadata,
+    outcomes: Iterable[Outcome],
+    others: Iterable[Outcome] = (),
+    *,
+    counts: Mapping[str, int] | None = None,
+) -> dict[str, Any]:
     """The whole of report.json, in plain JSON values; numbers that are not finite become null.
 
-    Pairs stand in the order given. Every promised key is there, even of a pair that never started;
-    keys beyond the promised ones (`reason_class`, `notes`, `flags`, ...) may be added to.
+    `others` are pairs of the manifest that the run did not take up; `counts` are the run's own,
+    where they are not those of `outcomes`. Pairs stand in the order given. Every promised key is
+    there, even of a pair that never started; keys beyond the promised ones (`reason_class`,
+    `notes`, `flags`, ...) may be added to.
     """
-    pairs = [_pair(outcome) for outcome in outcomes]
-    counts = dict.fromkeys(STATUSES, 0)
+    taken = [_pair(outcome) for outcome in outcomes]
+    pairs = [*taken, *map(_pair, others)]
+    run = _run(facts) | {"counts": _counts(taken) if counts is None else dict(counts)}
+    return {"schema": SCHEMA, "run": run, "counts": _counts(pairs), "pairs": pairs}
+
+
+def _counts(pairs: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    counts: dict[str, int] = dict.fromkeys(STATUSES, 0)
     for pair in pairs:
         counts[pair["status"]] += 1
-    return {"schema": SCHEMA, "run": _run(facts), "counts": counts, "pairs": pairs}
+    return counts
+
+
+def known_run(report: Any, now: RunMetadata) -> tuple[RunMetadata, dict[str, int]]:
+    """What a report.json that was read from disk says of its run, and the run's counts; whatever is
+    not as we write it is taken from `now`, and so is what the manifest says itself."""
+    run = report.get("run") if isinstance(report, dict) else None
+    run = run if isinstance(run, dict) else {}
+    kept: dict[str, Any] = {
+        name: run[name] for name, kind in _KEPT_OF_RUN.items() if name in run and isinstance(run[name], kind)
+    }
+    counts = run.get("counts")
+    counts = counts if isinstance(counts, dict) else {}
+    known: dict[str, Any] = {status: counts.get(status) for status in STATUSES}
+    sound = (
+        _KEPT_OF_RUN.keys() <= kept.keys()
+        and kept["exit_code"] in [int(code) for code in ExitCode]
+        and 0 <= kept["seconds"] < _LONGEST_RUN
+        and all(len(text) <= _LONGEST_TEXT for text in kept.values() if isinstance(text, str))
+        and all(_is_moment(kept[name]) for name in ("started", "finished"))
+        and all(isinstance(number, int) and 0 <= number < _MOST_PAIRS for number in known.values())
+    )
+    if not sound:
+        return now, dict.fromkeys(STATUSES, 0)
+    return replace(now, **kept), known
+
+
+def _is_moment(text: str) -> bool:
+    try:
+        return datetime.fromisoformat(text).tzinfo is not None
+    except ValueError:
+        return False
 
 
 def report_stem(shard: str | None) -> str:
@@ -88,19 +146,29 @@ def verdict(report: Mapping[str, Any]) -> str:
     3 (some failed)`."""
     run = report["run"]
     counted = ", ".join(f"{number} {words}" for words, number in _worded_counts(report)) or "no pairs"
-    return f"{counted} - {duration(run['seconds'] or 0.0)} - {exit_words(run['exit_code'])}"
+    return f"{counted} - {duration(run['seconds'] or 0.0)} - {_end(report)}"
+
+
+def _end(report: Mapping[str, Any]) -> str:
+    """The exit code in words; 0 is not "all" where pairs are left that the run was not to take."""
+    code = report["run"]["exit_code"]
+    left = sum(report["counts"][status] for status in ("failed", "interrupted", "not_started"))
+    if code != ExitCode.OK or not left:
+        return exit_words(code)
+    return f"exit 0 (all that was asked for; {left} {'pair is' if left == 1 else 'pairs are'} left)"
 
 
 def _worded_counts(report: Mapping[str, Any]) -> Iterable[tuple[str, int]]:
     for status, words in STATUS_WORDS.items():
-        if number := report["counts"][status]:
+        if number := report["run"]["counts"][status]:
             yield words + (_shared_reason(report) if status == "not_started" else ""), number
 
 
 def _shared_reason(report: Mapping[str, Any]) -> str:
     """` (deadline)` where that is why every pair that was not started was not started, else
     nothing."""
-    reasons = {pair.get("reason_class") for pair in report["pairs"] if pair["status"] == "not_started"}
+    waiting = [pair.get("reason_class") for pair in report["pairs"] if pair["status"] == "not_started"]
+    reasons = set(waiting[: report["run"]["counts"]["not_started"]])  # the run's own come first
     return " (deadline)" if reasons == {"deadline"} else ""
 
 

@@ -36,19 +36,20 @@ def history_row(report: Mapping[str, Any]) -> dict[str, Any]:
     runs of different sizes. Both are null if nothing was painted.
     """
     run = report["run"]
-    painted = [pair for pair in report["pairs"] if pair["status"] == "done" and pair["seconds_per_step"]]
+    taken = report["pairs"][: sum(run["counts"].values())]  # they come first
+    painted = [pair for pair in taken if pair["status"] == "done" and pair["seconds_per_step"]]
     peaks = [pair["peak_memory_bytes"] for pair in painted if pair["peak_memory_bytes"]]
     return {
         "schema": report["schema"],
         **{key: run[key] for key in ("id", "started", "finished", "exit_code", "manifest", "threads")},
         "seconds": run["seconds"] or 0.0,
-        "counts": report["counts"],
+        "counts": run["counts"],
         "seconds_per_step": _median([pair["seconds_per_step"] for pair in painted]),
         "seconds_per_step_and_megapixel": _median(
             [pair["seconds_per_step"] / _megapixels(pair["size"]) for pair in painted if pair["size"]]
         ),
         "peak_memory_bytes": max(peaks, default=None),
-        "failed": [pair["output"] for pair in report["pairs"] if pair["status"] == "failed"][:_FAILED_NAMES],
+        "failed": [pair["output"] for pair in taken if pair["status"] == "failed"][:_FAILED_NAMES],
     }
 
 

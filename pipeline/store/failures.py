@@ -97,11 +97,9 @@ class Failures:
         to say."""
         found = []
         for entry in self._store.list(RECORDS):
-            fields: Any = read_checksummed_json(self._store, entry.name) if entry.name.endswith(FAILURE_SUFFIX) else {}
-            with suppress(AttributeError, KeyError, TypeError, ValueError):  # another version's, or no writing of ours
-                failure = self.of(fields["output"])
-                if failure and entry.name == failure_name(failure.output) and failure.runs >= QUARANTINE_AFTER:
-                    found.append(failure)
+            failure = read_failure(self._store, entry.name) if entry.name.endswith(FAILURE_SUFFIX) else None
+            if failure and entry.name == failure_name(failure.output) and failure.runs >= QUARANTINE_AFTER:
+                found.append(failure)
         return sorted(found, key=lambda failure: failure.output)
 
     def acknowledge(self, failure: Failure) -> None:

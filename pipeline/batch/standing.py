@@ -1,0 +1,121 @@
+"""Pairs that a run did not take up, as they stand: a report is of the manifest, not of the run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from pipeline.batch.observer import Observer
+from pipeline.batch.plan import PlannedPair, make_plan, refused
+from pipeline.batch.results import Results
+from pipeline.batch.run_metadata import run_metadata
+from pipeline.batch.selection import Selection
+from pipeline.batch.system.deadline import Moment
+from pipeline.errors import StylizeError
+from pipeline.job import Job, Manifest, Outcome
+from pipeline.report.data import build_report, known_run
+from pipeline.report.history import read_history
+from pipeline.report.write import write_reports
+from pipeline.store.disk import LocalStore
+from pipeline.store.layout import history_name
+from pipeline.store.records import State, manifest_name
+
+_LEFT_OUT, _LIMIT = "left_out", "limit"  # reason classes
+
+
+def standing(
+    results: Results, selection: Selection, check_cancelled: Callable[[], object] = lambda: None
+) -> list[Outcome]:
+    """How the manifest's pairs stand that have no outcome in `results`, in its order. Nothing is
+    written, and no picture is read that nobody has painted from.
+
+    `check_cancelled` may raise a StylizeError to end the looking; then records alone are believed.
+    """
+    left = [job for job in results.manifest.pairs if results.of(job) is None]
+    planned = _planned([job for job in left if not job.refusal], results, check_cancelled)
+    pairs = (refused(job) if job.refusal else planned[job.output] for job in left)
+    return [_outcome(pair, results, selection) for pair in pairs]
+
+
+def _planned(jobs: Sequence[Job], results: Results, check_cancelled: Callable[[], object]) -> dict[str, PlannedPair]:
+    state = results.state
+    pairs = {
+        job.output: PlannedPair(
+            job=job, action="paint", reason="not painted yet", failure=results.failure_of(job.output)
+        )
+        for job in jobs
+    }
+    # What was never tried needs no hash of its pictures to be known as such.
+    tried = [
+        job
+        for job in jobs
+        if pairs[job.output].failure or state.record(job.output) is not None or state.store.exists(job.output)
+    ]
+    try:
+        looked_at = make_plan(replace(results.manifest, pairs=tuple(tried)), state, Selection(), check_cancelled).pairs
+    except StylizeError:  # a signal, or weights that are missing: no key is known
+        looked_at = tuple(_by_record(job, results) for job in tried)
+    return pairs | {pair.job.output: pair for pair in looked_at}
+
+
+def _by_record(job: Job, results: Results) -> PlannedPair:
+    record = results.state.record(job.output)
+    stands = record is not None and record.matches(results.state.store, job.output)
+    return PlannedPair(
+        job=job,
+        action="keep" if stands else "paint",
+        reason="not looked at",
+        key=record.key if stands and record is not None else "",
+        record=record,
+        failure=results.failure_of(job.output),
+    )
+
+
+def _outcome(pair: PlannedPair, results: Results, selection: Selection) -> Outcome:
+    if pair.action == "keep":
+        return results.of_picture(pair)
+    if pair.action == "quarantined":
+        return results.of_failure(pair, "quarantined")
+    if pair.failure is not None:
+        return results.of_failure(pair, "failed")
+    if pair.action == "fail":
+        return results.outcome(pair, "failed", reason=pair.reason, reason_class=pair.reason_class)
+    if not selection.takes(pair.job.output):
+        flag = "--shard" if selection.names(pair.job.output) else "--only"
+        reason, reason_class = f"{pair.reason}; left out by {flag}", _LEFT_OUT
+    elif selection.limit is not None:
+        reason, reason_class = f"{pair.reason}; left for a later run by --limit", _LIMIT
+    else:
+        reason, reason_class = pair.reason, _LEFT_OUT
+    return results.outcome(pair, "not_started", reason=reason, reason_class=reason_class)
+
+
+def report_anew(manifest: Manifest, observer: Observer, last: Any, shard: str | None = None) -> dict[str, Any]:
+    """Write the reports from records, without painting, and return the report.
+
+    `last` is the report.json that is there, or None: what it says of its run is kept where it makes
+    sense. `shard` is whose report it is (`2/3`). Raises Locked while a run is going on, OutputError
+    where nothing can be written.
+    """
+    state = State(LocalStore(manifest.output), manifest_name(manifest.file, manifest.output))
+    suffix = shard.replace("/", "-of-") if shard else None
+    with state.store.lock("report", shard=suffix):
+        results = Results(manifest, state, observer, "report")
+        now = run_metadata(
+            manifest,
+            run_id="",
+            began=Moment.now(),
+            exit_code=0,
+            weights={},
+            machine=None,
+            command=(),
+            warnings=manifest.warnings,
+            shard=shard,
+        )
+        facts, counts = known_run(last, now)
+        selection = Selection.of_shard(shard)
+        report = build_report(facts, [], standing(results, selection), counts=counts)
+        rows = read_history(state.store, history_name(suffix), last=30)
+        write_reports(state.store, report, thumbnails=state.thumbnails, history=rows)
+    return report

@@ -1,0 +1,170 @@
+"""A report is of the manifest, not of the run: what --only, --limit and --shard leave is in it. No TensorFlow."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from night_kit import Nights, failed, painted, statuses
+
+from pipeline.batch.selection import Shard
+from pipeline.cli.console import exit_line
+from pipeline.errors import ExitCode
+from pipeline.store.disk import LocalStore
+
+MANY = "".join(
+    f"\n  - {{content: content/{name}.png, style: style/wave.png, output: {name}-{n}.png, options: {{seed: {n}}}}}"
+    for name in ("dog", "sea")
+    for n in (1, 2)
+)
+ALL = {"dog-1.png", "dog-2.png", "sea-1.png", "sea-2.png"}
+
+
+@pytest.fixture
+def nights(project: Path) -> Nights:
+    nights = Nights(project)
+    nights.manifest(MANY)
+    return nights
+
+
+@pytest.mark.parametrize(
+    ("selection", "flag", "reason_class"),
+    [
+        ({"only": "dog*"}, "--only", "left_out"),
+        ({"limit": 2}, "--limit", "limit"),
+        ({"shard": Shard(1, 2)}, "--shard", "left_out"),
+    ],
+    ids=["only", "limit", "shard"],
+)  # fmt: skip
+def test_pairs_that_a_run_leaves_are_in_its_report_as_they_stand(
+    nights: Nights, selection: dict[str, Any], flag: str, reason_class: str
+) -> None:
+    report = nights.run(**selection)
+    assert {pair["output"] for pair in report["pairs"]} == ALL
+    left = [pair for pair in report["pairs"] if pair["output"] not in nights.asked]
+    assert left
+    for pair in left:
+        assert (pair["status"], pair["reason_class"], pair["attempts"]) == ("not_started", reason_class, 0)
+        assert pair["reason"].startswith("not painted yet; ")
+        assert pair["reason"].endswith(flag)
+    assert report["counts"] == {
+        **dict.fromkeys(report["counts"], 0),
+        "done": len(nights.asked),
+        "not_started": len(left),
+    }
+    assert report["run"]["counts"] == {**dict.fromkeys(report["counts"], 0), "done": len(nights.asked)}
+    assert report["run"]["exit_code"] == 0
+    pairs = "pair is" if len(left) == 1 else "pairs are"
+    assert f"exit 0 (all that was asked for; {len(left)} {pairs} left)" in exit_line(report, "out")
+
+
+def test_what_is_up_to_date_failed_or_held_stays_so_beside_a_run_over_a_part(nights: Nights) -> None:
+    answers = {"dog-1.png": failed("diverged"), "dog-2.png": painted(nights.output), "sea-1.png": failed("timeout")}
+    for _ in range(3):
+        nights.run(lambda step: answers[step.job.output](step), only="dog*")
+    nights.run(lambda step: answers[step.job.output](step), only="sea-1*")
+    report = nights.run(only="sea-2*")
+    pairs = {pair["output"]: pair for pair in report["pairs"]}
+    assert {name: pair["status"] for name, pair in pairs.items()} == {
+        "dog-1.png": "quarantined",
+        "dog-2.png": "up_to_date",
+        "sea-1.png": "failed",
+        "sea-2.png": "done",
+    }
+    assert (pairs["sea-1.png"]["failed_runs"], pairs["sea-1.png"]["attempts"]) == (1, 0)
+    assert pairs["dog-2.png"]["steps"] == 4
+    assert pairs["dog-2.png"]["losses"]["last"]["total"] == 1.0
+    assert report["run"]["exit_code"] == 0  # of what it took up
+    row = json.loads((nights.output / ".pipeline/history/runs.jsonl").read_text().splitlines()[-1])
+    assert (row["counts"]["done"], row["counts"]["failed"], row["failed"]) == (1, 0, [])
+
+
+def test_a_limit_that_leaves_pairs_is_not_called_up_to_date(nights: Nights, stylize: Callable[..., Any]) -> None:
+    nights.run(limit=2)
+    done = stylize("run", "night.yaml", "--limit", "0", cwd=nights.project)
+    assert done.returncode == 0
+    first, last = done.stderr.splitlines()
+    assert first.endswith(" 2 up to date, 2 left for later by --limit")
+    assert "everything is up to date" not in first
+    assert last.endswith("exit 0 (all that was asked for; 2 pairs are left)")
+    plan = stylize("plan", "night.yaml", "--limit", "0", cwd=nights.project)
+    assert plan.stdout.splitlines()[-1] == "0 to paint, 2 up to date, 2 left for later by --limit"
+
+
+def test_a_picture_whose_options_changed_waits_with_the_reason(nights: Nights) -> None:
+    nights.run()
+    nights.manifest(MANY, options=", style_weight: 0.5")
+    report = nights.run(only="dog*")
+    reasons = {pair["output"]: pair["reason"] for pair in report["pairs"] if pair["status"] == "not_started"}
+    assert set(reasons) == {"sea-1.png", "sea-2.png"}
+    assert reasons["sea-1.png"].startswith("style_weight ")
+    assert reasons["sea-1.png"].endswith("; left out by --only")
+
+
+def test_pairs_that_nobody_painted_are_not_read(nights: Nights, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+    from pipeline.store import hashes
+
+    whole = hashes.hash_file
+    monkeypatch.setattr(hashes, "hash_file", lambda path: read.append(Path(path).name) or whole(path))
+    nights.run(only="dog*")
+    assert "sea.png" not in read
+
+
+def test_the_report_is_written_anew_from_records(nights: Nights, stylize: Callable[..., Any]) -> None:
+    nights.run(only="dog*")
+    before = nights.report()
+    (nights.output / "dog-1.png").unlink()
+    for name in ("report.txt", "report.html"):
+        (nights.output / name).unlink()
+    done = stylize("report", "night.yaml", "--json", cwd=nights.project)
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert report == nights.report()
+    assert statuses(report) == {name: "up_to_date" if name == "dog-2.png" else "not_started" for name in ALL}
+    assert {pair["output"]: pair["reason"] for pair in report["pairs"]}["dog-1.png"] == "its picture is gone"
+    for key in ("id", "started", "finished", "seconds", "exit_code", "counts"):
+        assert report["run"][key] == before["run"][key], key
+    assert (nights.output / "report.html").is_file()
+    assert "2 new" in stylize("report", "night.yaml", cwd=nights.project).stdout
+    assert len((nights.output / ".pipeline/history/runs.jsonl").read_text().splitlines()) == 1  # it is no run
+
+
+@pytest.mark.parametrize(
+    "planted",
+    ["", "[]", '{"run": 7}', '{"run": {"counts": "x", "exit_code": 99}}', "[" * 100_000, '{"run": {"seconds": 1e999}}'],
+    ids=lambda text: text[:20],
+)
+def test_a_planted_report_is_not_believed(nights: Nights, planted: str) -> None:
+    from pipeline.batch.standing import report_anew
+    from pipeline.cli.console import Quiet
+    from pipeline.manifest import load_manifest
+
+    nights.run(only="dog*")
+    try:
+        last = json.loads(planted)
+    except (ValueError, RecursionError):
+        last = None
+    report = report_anew(load_manifest(nights.project / "night.yaml"), Quiet(), last)
+    assert report["run"]["exit_code"] == ExitCode.OK
+    assert report["counts"]["up_to_date"] == 2
+
+
+def test_a_report_is_shown_as_it_is_while_a_run_is_going_on(nights: Nights, stylize: Callable[..., Any]) -> None:
+    nights.run()
+    before = (nights.output / "report.json").read_bytes()
+    with LocalStore(nights.output).lock("a run"):
+        done = stylize("report", "night.yaml", cwd=nights.project)
+    assert (done.returncode, (nights.output / "report.json").read_bytes()) == (0, before)
+    assert done.stderr.startswith("note: this is the report as it was written last: another run holds ")
+    assert done.stdout.startswith("4 new - ")
+
+
+def test_where_no_run_ever_was_nothing_is_written(nights: Nights, stylize: Callable[..., Any]) -> None:
+    done = stylize("report", "night.yaml", cwd=nights.project)
+    assert done.returncode == 2
+    assert "'stylize run' writes it" in done.stderr
+    assert not nights.output.exists()
