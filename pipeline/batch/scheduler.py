@@ -86,7 +86,7 @@ class Scheduler:
         except Exception as trouble:
             self.abort(trouble)
         for pair in self.plan.pairs:
-            if self.results.of(pair) is None:
+            if self.results.of(pair.job) is None:
                 self._leave_over(pair)
 
     def _work(self) -> None:

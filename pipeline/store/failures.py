@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
-from typing import Any
 
 from pipeline.errors import BadOutput, OutputError, StylizeError
 from pipeline.job import RunSettings
