@@ -257,6 +257,15 @@ class Stopped(StylizeError):
         super().__init__("stopped before anything was started")
 
 
+class OutOfTime(StylizeError):
+    """The deadline came while a run was still looking at what there is to do."""
+
+    exit_code = ExitCode.DEADLINE
+
+    def __init__(self) -> None:
+        super().__init__("not looked at before the deadline")
+
+
 class Locked(StylizeError):
     """Another run holds this output folder."""
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from pipeline.images.picture import Picture
 
     Source = str | os.PathLike[str] | Image.Image | NDArray[np.uint8]
+    Opening = Callable[[Source], AbstractContextManager[None]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,12 +46,22 @@ class Pictures:
         return schedule(options, content, styles, machine)
 
 
-def open_pictures(content: Source, styles: Sequence[tuple[Source, float]], options: Options) -> Pictures:
+def open_pictures(
+    content: Source,
+    styles: Sequence[tuple[Source, float]],
+    options: Options,
+    opening: Opening = lambda _: nullcontext(),
+) -> Pictures:
     """Open the pictures of a pair: a photograph of 100 megapixels would be 1.2 GB of floats.
 
-    Raises BadImage for one that cannot be opened, OutOfMemory for one that does not fit.
+    `opening` is entered around each of them. Raises BadImage for one that cannot be opened,
+    OutOfMemory for one that does not fit.
     """
-    from pipeline.images.picture import open_any
+    from pipeline.images import picture
+
+    def open_any(source: Source, longer_side: int | None = None) -> Picture:
+        with opening(source):
+            return picture.open_any(source, longer_side)
 
     photograph = open_any(content, None if isinstance(options.size, str) else options.size)
     side = style_side(options, max(photograph.size)) if options.style_aspect == "keep" else None

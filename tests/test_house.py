@@ -59,6 +59,10 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "nst.descent": ({"errors", "nst.optimizers"}, {"tensorflow", "numpy"}),
     "nst.engine": ({"options", "nst"}, {"tensorflow", "numpy"}),
     # one pair
+    # Who asks what a picture is decodes nothing, and loads nothing that could.
+    "images.reader": ({"errors", "printable", "images.budget", "images.facts"}, set()),
+    "images.budget": (set(), set()),
+    "images.facts": (set(), set()),
     "pictures": ({"options", "schedule", "images"}, {"numpy", "PIL"}),
     "stage_inputs": ({"options", "pictures", "schedule", "images", "nst"}, {"numpy"}),
     "stylize": (
@@ -75,10 +79,10 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "batch.run_metadata": ({"job", "versions", "report.data", "batch.messages", "batch.system"}, set()),
     "batch.estimates.cost": ({"options", "schedule", "nst.network", "nst.tiling"}, set()),
     "batch.estimates.estimator": (
-        WORDS | {"schedule", "batch.estimates.cost", "images.inspection", "nst.precision"},
+        WORDS | {"schedule", "batch.estimates.cost", "images.reader", "nst.precision"},
         set(),
     ),
-    "batch.estimates.disk_space": (WORDS | {"schedule", "store", "batch.plan", "images.inspection"}, set()),
+    "batch.estimates.disk_space": (WORDS | {"schedule", "store", "batch.plan", "images.reader"}, set()),
     "batch.observer": (WORDS | {"batch.estimates", "batch.plan"}, set()),
     "batch.clashes": ({"job", "printable", "manifest.pairs.naming", "store"}, set()),
     "batch.networks": ({"errors", "job", "store", "nst.weights"}, set()),
@@ -86,7 +90,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
         WORDS
         | {
             *("batch.clashes", "batch.networks", "batch.selection", "store"),
-            *("images.inspection", "images.metadata", "nst.weights"),
+            *("images.reader", "nst.weights"),
         },
         set(),
     ),
@@ -97,13 +101,13 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
         WORDS
         | {
             *("batch.engines.protocol", "batch.estimates", "batch.messages", "batch.plan"),
-            *("batch.results", "batch.system"),
+            *("batch.results", "batch.system", "images.reader"),
         },
         set(),
     ),
     "batch.standing": (WORDS | {"batch", "report", "store"}, set()),
     "batch.finish": (WORDS | {"batch", "report", "store"}, set()),
-    "batch.driver": (WORDS | {"batch", "store"}, set()),
+    "batch.driver": (WORDS | {"batch", "store", "images.reader"}, set()),
     "batch.checkpoints": ({"errors", "job", "store", "batch.messages", "batch.system", "stylize"}, {"numpy"}),
     "batch.backend": (
         {"job", "options", "pictures", "schedule", "batch.messages", "nst", "stylize"},
@@ -121,20 +125,26 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "batch.engines.protocol": ({"job", "batch.messages"}, set()),
     "batch.engines.local": (
         {
-            *("errors", "job", "python_path", "store.disk", "batch.engines.growth", "batch.engines.protocol"),
-            *("batch.messages", "batch.system"),
+            *("errors", "job", "printable", "python_path", "images.budget", "store.disk"),
+            *("batch.engines.growth", "batch.engines.protocol", "batch.messages", "batch.system"),
         },
         {"psutil"},
     ),
     "batch.engines.growth": (set(), set()),
     "batch.engines.worker": (
-        {"batch.backend", "batch.checkpoints", "batch.messages", "batch.painter", "batch.system"},
+        {
+            *("errors", "batch.backend", "batch.checkpoints", "batch.messages", "batch.painter", "batch.system"),
+            *("images.budget", "images.inspection"),
+        },
         set(),
     ),
     # the front door
     "cli": (
         WORDS
-        | {"cli", "report", "batch", "store", "manifest", "images", "nst.weights", "nst.precision", "python_path"},
+        | {
+            *("cli", "report", "batch", "store", "manifest", "images.reader", "nst.weights", "nst.precision"),
+            "python_path",
+        },
         {"click", "tqdm"},
     ),
     "__main__": ({"cli"}, set()),
@@ -143,6 +153,10 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
 # Modules of the images room that look and do not paint: they serve `check`, `plan` and `show`.
 WITHOUT_NUMPY = {
     "images.inspection",
+    "images.reader",
+    "images.reader_process",
+    "images.budget",
+    "images.facts",
     "images.sizes",
     "images.metadata",
     "images.file_bytes",
@@ -206,8 +220,9 @@ def test_every_line_of_the_table_is_lived_in():
     assert {line for line in ALLOWED if line not in MODULES and line not in floors} == set()
 
 
-HEAVY = ("tensorflow", "keras", "numpy")
-LIST_HEAVY = "import sys; print(','.join(sorted({'tensorflow','keras','numpy','torch'} & set(sys.modules))))"
+# Pillow too: pictures are decoded by a process that may die (images/reader), never by the one that plans and records.
+HEAVY = ("tensorflow", "keras", "numpy", "PIL")
+LIST_HEAVY = "import sys; print(','.join(sorted({'tensorflow','keras','numpy','torch','PIL'} & set(sys.modules))))"
 
 
 @pytest.mark.parametrize(
@@ -223,7 +238,7 @@ LIST_HEAVY = "import sys; print(','.join(sorted({'tensorflow','keras','numpy','t
     ],
     ids=lambda arguments: " ".join(arguments).replace("{manifest}", "MANIFEST"),
 )
-def test_light_verbs_load_no_tensorflow_keras_or_numpy(project, arguments):
+def test_light_verbs_load_no_tensorflow_keras_numpy_or_pillow(project, arguments):
     manifest = project / "m.yaml"
     pair = "{content: content/dog.png, style: style/wave.png}"
     manifest.write_text(f"version: 1\ninput: input\noutput: out\npairs: [{pair}]\n")

@@ -18,9 +18,10 @@ from pipeline.batch.plan import Plan, PlannedPair, make_plan, refused
 from pipeline.batch.results import Results
 from pipeline.batch.scheduler import Scheduler
 from pipeline.batch.selection import Selection
-from pipeline.batch.system.deadline import Moment
+from pipeline.batch.system.deadline import End, Moment, end_of_run
 from pipeline.batch.system.signals import Stop, stop_on_signals
-from pipeline.errors import DiskFull, OutputError, OutputRefused, Stopped
+from pipeline.errors import DiskFull, OutOfTime, OutputError, OutputRefused, Stopped
+from pipeline.images.reader import Reader
 from pipeline.job import Manifest
 from pipeline.store.disk import LocalStore
 from pipeline.store.records import State, manifest_name
@@ -56,10 +57,11 @@ def run(
         held.enter_context(state.store.lock(run_id, wait_seconds, shard, waiting))
         state.store.remove_parts(seconds_old=0.0 if shard is None else _SURELY_DEAD_SECONDS)
         lacks = state.store.try_out()
-        plan, scarce, trouble = _planned(manifest, state, selection, stopped)
+        reader = Reader(_Clock(stopped, end_of_run(manifest.run, began)))
+        plan, scarce, trouble = _planned(manifest, state, selection, reader)
         results = Results(manifest, state, observer, run_id)
         results.warnings += [*plan.warnings, *lacks, *state.strange(), *([scarce] if scarce else [])]
-        scheduler = Scheduler(plan, results, engine, stopped, began)
+        scheduler = Scheduler(plan, results, engine, stopped, began, reader)
         observer.planned(plan, scheduler.ahead() if trouble is None else None)
         for warning in results.warnings:
             observer.warned(warning)
@@ -72,7 +74,7 @@ def run(
 
 
 def _planned(
-    manifest: Manifest, state: State, selection: Selection, stopped: Stop
+    manifest: Manifest, state: State, selection: Selection, reader: Reader
 ) -> tuple[Plan, str | None, Exception | None]:
     """The plan; a warning where room on the disk is scarce; and what forbids to carry it out, so
     that the report can say it.
@@ -81,7 +83,7 @@ def _planned(
     Stopped then.
     """
     try:
-        plan = make_plan(manifest, state, selection, stopped.check)
+        plan = make_plan(manifest, state, selection, reader)
     except Stopped:
         with contextlib.suppress(OutputError):
             state.hashes.save(whole=False)
@@ -92,7 +94,9 @@ def _planned(
         pairs = (refused(job) if job.refusal else PlannedPair(job=job, action="paint", reason="") for job in wanted)
         return Plan(pairs=tuple(pairs)), None, trouble
     try:
-        return _without_refused(plan, state.store), look_for_room(plan, manifest.output), None
+        return _without_refused(plan, state.store), look_for_room(plan, manifest.output, reader), None
+    except OutOfTime:  # nothing will be written
+        return plan, None, None
     except DiskFull as full:
         return plan, None, full
 
@@ -108,7 +112,21 @@ def _without_refused(plan: Plan, store: Store) -> Plan:
         reason = f"the file system of the output folder does not take this name ({why}); change the output"
         return replace(pair, action="fail", reason=reason, reason_class=OutputRefused.reason_class)
 
-    return Plan(pairs=tuple(map(looked_at, plan.pairs))) if refused else plan
+    return replace(plan, pairs=tuple(map(looked_at, plan.pairs))) if refused else plan
+
+
+class _Clock:
+    """Raises Stopped after a signal, and OutOfTime when the run must be over."""
+
+    def __init__(self, stopped: Stop, end: End) -> None:
+        self._stopped, self._end = stopped, end
+
+    def __call__(self) -> None:
+        self._stopped.check()
+        if self._end.seconds_left(Moment.now()) <= 0:
+            raise OutOfTime
+
+
 
 
 class _Waiting:

@@ -2,7 +2,7 @@
 
 To a worker goes a `Command` for each pair. From it come `Ready`, once, and then for each pair:
 
-    Resumed? (Read | Saved)* (Done | Failed | Interrupted)
+    Opening* Resumed? (Read | Saved)* (Done | Failed | Interrupted)
 
 Standard library only: the driver, which reads these, loads no NumPy.
 """
@@ -25,8 +25,9 @@ Kind = TypeVar("Kind")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
     """Paint this pair. `folder` is the output folder; `max_memory` is in bytes, and so is
-    `memory`, what it will probably need of a fresh process, where that is known; `versions` are
-    those of the program, for the picture's metadata."""
+    `memory`, what it will probably need of a fresh process, where that is known; `seconds` is the
+    time after which it is given up; `versions` are those of the program, for the picture's
+    metadata."""
 
     job: Job
     weights: NetworkWeights
@@ -34,6 +35,7 @@ class Command:
     names: ShownNames
     max_memory: int | None = None
     memory: int | None = None
+    seconds: float | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -62,6 +64,15 @@ class Ready:
     """A worker has started up."""
 
     machine: Machine
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """A worker opens a picture. The kernel ends it where that takes more than so many seconds of
+    processor time."""
+
+    path: str
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,10 +149,11 @@ class Killed:
 LastMessage = Done | Failed | Interrupted | Killed
 """After one of these, nothing is said of the pair any more."""
 PairMessage = Started | Resumed | Read | Saved | LastMessage
-Message = Ready | PairMessage
+Message = Ready | Opening | PairMessage
 
 _KINDS: dict[str, type[Any]] = {
-    kind.__name__.lower(): kind for kind in (Ready, Started, Resumed, Read, Saved, Done, Failed, Interrupted, Killed)
+    kind.__name__.lower(): kind
+    for kind in (Ready, Opening, Started, Resumed, Read, Saved, Done, Failed, Interrupted, Killed)
 }
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Generator, Iterator
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -49,17 +49,22 @@ from pipeline.versions import version
 
 Tell = Callable[[Resumed | Saved], object]
 Stopping = Callable[[], bool]
+Opening = Callable[[Any], AbstractContextManager[None]]
 
 
 class Painter:
     """Paints pairs, one after the other. `saved` is where the checkpoint of the pair in hand
-    stands, as far as it was told."""
+    stands, as far as it was told. `opening` is entered around the opening of each picture's file,
+    given its path."""
 
-    def __init__(self, backend: Backend, *, save_seconds: float = SAVE_SECONDS) -> None:
+    def __init__(
+        self, backend: Backend, *, save_seconds: float = SAVE_SECONDS, opening: Opening = lambda _: nullcontext()
+    ) -> None:
         self.saved: Position | None = None
         self._backend = backend
         self._environment = _environment(backend.machine)
         self._save_seconds = save_seconds
+        self._opening = opening
 
     def paint(
         self, command: Command, *, tell: Tell = lambda _: None, stopping: Stopping = lambda: False
@@ -85,9 +90,10 @@ class Painter:
         job = command.job
         self._backend.load(command.weights, job.options)
         reset_peak_memory()
-        _check_format(job)
+        with self._opening(job.content):
+            _check_format(job)
         styles = [(style.image, style.weight) for style in job.styles]
-        pictures = open_pictures(job.content, styles, job.options)
+        pictures = open_pictures(job.content, styles, job.options, self._opening)
         machine = ScheduleMachine(precision=self._backend.precision, max_memory=command.max_memory)
         schedule = pictures.schedule(job.options, machine)
         longer_side = max(schedule.size)

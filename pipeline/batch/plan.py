@@ -12,9 +12,8 @@ from typing import Any, Literal
 from pipeline.batch.clashes import find_clashes
 from pipeline.batch.networks import Networks, network_difference
 from pipeline.batch.selection import Selection
-from pipeline.errors import BadImage, BadOutput, PairError
-from pipeline.images.inspection import inspect_image
-from pipeline.images.metadata import read_metadata
+from pipeline.errors import BadImage, BadOutput, OutOfMemory, OutOfTime, PairError
+from pipeline.images.reader import READER, Reader
 from pipeline.job import Job, Manifest, RunSettings
 from pipeline.nst.weights import NetworkWeights
 from pipeline.options import LEFT_OUT, without_effect
@@ -68,11 +67,13 @@ def make_plan(
     manifest: Manifest,
     state: State,
     selection: Selection = Selection(),
-    check_cancelled: Callable[[], object] = lambda: None,
+    reader: Reader = READER,
 ) -> Plan:
     """Compare what the manifest wants with what stands in the output folder. Nothing is written.
 
-    `check_cancelled` is called before each pair, and may raise to end the planning.
+    `reader` looks at pictures that no record vouches for. Its `check_cancelled` is called before
+    each pair and while files are read, and may raise to end the planning; where it raises
+    OutOfTime, the pairs that are left are planned to be painted, as no run will come to them.
     Raises WeightsError when a network that a pair asks for is not on this machine.
     """
     wanted = [job for job in manifest.pairs if selection.takes(job.output)]
@@ -80,16 +81,22 @@ def make_plan(
     ordered = sorted(wanted, key=lambda job: -job.priority)
     networks = Networks(state)
     # a picture of a matrix stands in hundreds of pairs
-    sha256 = functools.cache(state.hashes.sha256)
+    sha256 = functools.cache(functools.partial(state.hashes.sha256, check_cancelled=reader.check_cancelled))
     failures = Failures(state.store)
     clashes = find_clashes(manifest.pairs, state.store)
     pairs = []
-    for job in ordered:
-        check_cancelled()
+    for number, job in enumerate(ordered):
         if job.refusal:
             pairs.append(refused(job))
             continue
-        pair = _planned(job, state, networks, sha256, selection.force, clashes.get(job.output))
+        try:
+            reader.check_cancelled()
+            pair = _planned(job, state, networks, sha256, reader, selection.force, clashes.get(job.output))
+        except OutOfTime as late:
+            pairs += [PlannedPair(job=left, action="paint", reason=str(late)) for left in ordered[number:]]
+            break
+        except OutOfMemory as error:  # of the process that looks: whatever stands there is not judged
+            pair = PlannedPair(job=job, action="fail", reason=str(error), reason_class=error.reason_class)
         pairs.append(_held(pair, failures, manifest.run, retry=selection.retry_failed))
     taken = _limited(_longest_wanted_first(pairs, state.store), selection.limit)
     choosing = any(pair.action == "paint" and pair.job.options.weights == "auto" for pair in taken)
@@ -110,6 +117,7 @@ def _planned(
     state: State,
     networks: Networks,
     sha256: Callable[[Path], str],
+    reader: Reader,
     force: bool,
     clash: str | None,
 ) -> PlannedPair:
@@ -140,8 +148,8 @@ def _planned(
         else:
             reason = _difference(job, record, weights)
     elif (
-        (whole := _decodes(picture))
-        and (found := _settings_of(picture))
+        (whole := _decodes(picture, reader))
+        and (found := _settings_of(picture, reader))
         and (used := networks.up_to_date_with(job, found, keys, sha256))
     ):
         # and still is not what was recorded: a JPEG decodes whatever its middle holds
@@ -151,7 +159,7 @@ def _planned(
             action, reason, weights, key = "keep", "up to date", used, found["key"]
         else:
             reason = "its picture holds settings that were not written here"
-    elif _settings_of(picture) or (record is not None and not whole):
+    elif _settings_of(picture, reader) or (record is not None and not whole):
         reason = "its picture was changed" if whole else "its picture is damaged"
     else:  # nothing says that it is ours, and it may be somebody's work
         since = "was not made here" if record is None else "was changed since it was painted"
@@ -216,10 +224,10 @@ def _longest_wanted_first(pairs: Sequence[PlannedPair], store: Store) -> list[Pl
     return [next(due) if pair.action == "paint" else pair for pair in pairs]
 
 
-def _settings_of(picture: Path) -> dict[str, Any]:
+def _settings_of(picture: Path, reader: Reader) -> dict[str, Any]:
     """What a picture says of its making; nothing where it is not ours."""
     try:
-        return read_metadata(picture)
+        return reader.metadata(picture)
     except PairError:
         return {}
 
@@ -232,10 +240,10 @@ def _speaks_of(record: Record | None, settings: Mapping[str, Any] | None) -> boo
     return all(record.outcome.get(name) == settings.get(name) for name in ("key", "losses", "content", "meta"))
 
 
-def _decodes(picture: Path) -> bool:
-    """Is it a whole picture? Looked at only where no record vouches for it."""
+def _decodes(picture: Path, reader: Reader) -> bool:
+    """Is it a whole picture? Looked at only where no record vouches for it. Raises OutOfMemory."""
     try:
-        inspect_image(picture)
+        reader.inspect(picture)
     except BadImage:
         return False
     return True

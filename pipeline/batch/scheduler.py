@@ -10,7 +10,7 @@ from dataclasses import asdict
 from typing import assert_never
 
 from pipeline.batch.engines.protocol import Event, OpenEngine
-from pipeline.batch.estimates.estimator import START_SECONDS, Estimate, Estimator, in_all
+from pipeline.batch.estimates.estimator import START_SECONDS, Estimate, Estimator, in_all, time_limit
 from pipeline.batch.messages import (
     Command,
     Done,
@@ -31,6 +31,7 @@ from pipeline.batch.system.deadline import Moment, end_of_run
 from pipeline.batch.system.machine import worker_threads
 from pipeline.batch.system.signals import Stop
 from pipeline.errors import EnvironmentProblem, ExitCode, OutOfMemory, StylizeError, WorkerDied
+from pipeline.images.reader import READER, Reader
 from pipeline.job import RunSettings
 from pipeline.versions import version
 
@@ -41,15 +42,26 @@ _WANTS_ROOM = frozenset({OutOfMemory.reason_class, WorkerDied.reason_class})
 
 class Scheduler:
     """One run over a plan. `open_engine` makes what paints it; `machine` is where that was, once it
-    is known."""
+    is known. `reader` tells the sizes of pictures."""
 
-    def __init__(self, plan: Plan, results: Results, open_engine: OpenEngine, stopped: Stop, began: Moment) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        results: Results,
+        open_engine: OpenEngine,
+        stopped: Stop,
+        began: Moment,
+        reader: Reader = READER,
+    ) -> None:
         self.plan, self.results, self.stopped = plan, results, stopped
         self.machine: Machine | None = None
         self._open_engine = open_engine
         self._settings: RunSettings = results.manifest.run
         self._estimator = Estimator(
-            results.state.recent(), threads=worker_threads(self._settings), max_memory=self._settings.max_memory
+            results.state.recent(),
+            threads=worker_threads(self._settings),
+            max_memory=self._settings.max_memory,
+            reader=reader,
         )
         self._end = end_of_run(self._settings, began)
         self._waiting = deque(pair for pair in plan.pairs if pair.action == "paint")
@@ -106,9 +118,14 @@ class Scheduler:
 
     def _paint(self) -> None:
         engine = self._open_engine(self._settings, self.results.log)
-        for event in engine.run(self._next, lambda: self.stopped.by is not None):
+        for event in engine.run(self._next, lambda: self.stopped.by is not None or self._late()):
             self._hear(event)
             self.machine = engine.machine
+        if self._waiting and self.stopped.by is None and self._late():
+            self.results.codes.append(ExitCode.DEADLINE)
+
+    def _late(self) -> bool:
+        return self._end.seconds_left(Moment.now()) <= 0
 
     def _next(self) -> Command | None:
         """To paint the first waiting pair that can be finished in time; None when there is none to
@@ -131,6 +148,8 @@ class Scheduler:
         left = self._end.seconds_left(Moment.now())
         if left == math.inf:
             return True
+        if self._late():
+            return False
         estimate = self._estimator.estimate(pair.job)
         start_seconds = START_SECONDS if self.machine is None else 0.0
         return start_seconds + (estimate.seconds if estimate else 0.0) <= left
@@ -146,6 +165,7 @@ class Scheduler:
             names=self.results.names(pair.job),
             max_memory=self._settings.max_memory,
             memory=estimate.memory if estimate else None,
+            seconds=self._settings.pair_timeout or time_limit(estimate),
             versions={"pipeline": version("stylize-pipeline")},
         )
 
@@ -193,10 +213,14 @@ class Scheduler:
         self.results.add(outcome)
 
     def _interrupted(self, pair: PlannedPair, saved: Position | None) -> None:
+        ended = "stopped"
+        if self.stopped.by is None and self._late():
+            ended = "the deadline came"
+            self.results.codes.append(ExitCode.DEADLINE)
         if saved is None:
-            reason, steps = "stopped before there was anything to save", 0
+            reason, steps = f"{ended} before there was anything to save", 0
         else:
-            reason, steps = f"stopped; {saved.words} is saved, and the next run goes on from there", saved.steps
+            reason, steps = f"{ended}; {saved.words} is saved, and the next run goes on from there", saved.steps
         self.results.add(self.results.outcome(pair, "interrupted", reason=reason, steps=steps))
 
     def _failed(self, pair: PlannedPair, failure: Failed) -> None:

@@ -181,8 +181,8 @@ def check(
     manifest: Path, styles: tuple[Path, ...], output: Path | None, settings: tuple[str, ...], strict: bool
 ) -> int:
     """Validate MANIFEST and open every image it names."""
-    from pipeline.errors import BadImage
-    from pipeline.images.inspection import inspect_image
+    from pipeline.errors import PairError
+    from pipeline.images.reader import Reader
     from pipeline.report.quantities import count
 
     loaded = load(manifest, settings, styles, output, strict=strict)
@@ -193,11 +193,11 @@ def check(
         click.echo(f"error: {printable(refusal)}", err=True)
     places = {path: place for job in loaded.pairs for path, place in job.places.items()}
     paths = sorted({path for job in loaded.pairs for path in job.inputs})
-    bad = 0
+    bad, reader = 0, Reader()
     for path in paths:
         try:
-            notes = inspect_image(path).notes
-        except BadImage as error:
+            notes = reader.inspect(path).notes
+        except PairError as error:
             bad += 1
             place = places.get(str(path))
             click.echo(f"error: {printable(f'{place}: {error}' if place else str(error))}", err=True)

@@ -24,12 +24,12 @@ _NAMED = 5  # pairs in a message
 @click.option("--manifest", "as_manifest", is_flag=True, help="As a manifest that makes the picture again.")
 def show(image: Path, as_manifest: bool) -> int:
     """Print the settings stored in an output, as JSON."""
-    from pipeline.errors import BadImage, UsageError
-    from pipeline.images.metadata import read_metadata
+    from pipeline.errors import PairError, UsageError
+    from pipeline.images.reader import Reader
 
     try:
-        settings = read_metadata(image)
-    except BadImage as error:  # here it is the argument that is wrong, and no pair
+        settings = Reader().metadata(image)
+    except PairError as error:  # here it is the argument that is wrong, and no pair
         raise UsageError(str(error)) from error
     if as_manifest:
         from pipeline.manifest import manifest_for_settings

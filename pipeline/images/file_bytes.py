@@ -11,6 +11,7 @@ import errno
 import hashlib
 import os
 import stat
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,6 +29,13 @@ MAX_BYTES = 512 * 2**20
 _MOST_COMPARED = 20_000
 
 _HASH_BLOCK = 2**20  # bytes per read; large enough that the hash, not the call, takes the time
+
+# What may be over in a moment: a network folder that comes back or whose file was replaced
+# (ESTALE), a cable.
+_PASSING_ERRORS = (errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EREMOTEIO)
+# Seconds before a file is tried again: for a folder that comes back, and for somebody who has
+# nearly written it. Chosen: nothing beside a pair, and a wish to stop is heard soon enough.
+_PAUSES = (0.2, 1.0)
 
 Read = TypeVar("Read")
 
@@ -57,17 +65,39 @@ class Source:
 def read_source(path: str | os.PathLike[str]) -> Source:
     """Read a file whole.
 
-    A file that changes while it is read, or whose disk or network fails, is read once more, then
-    refused. Raises BadImage for what is not a regular, readable, non-empty file of at most
-    MAX_BYTES.
+    A file that changes or grows while it is read, or whose disk or network fails, is tried again
+    after a moment, then refused. Raises BadImage for what is not a regular, readable, non-empty
+    file of at most MAX_BYTES.
     """
-    data = _once_more(_read_steadily, path)
+    data = try_again(_read_steadily, path)
     return Source(Path(path), data, hashlib.sha256(data).hexdigest())
 
 
 def hash_file(path: str | os.PathLike[str]) -> str:
     """SHA-256 of a file in hexadecimal, in constant memory; fails as `read_source` does."""
-    return _once_more(_hash_steadily, path)
+    return hash_with_status(path)[0]
+
+
+def hash_with_status(
+    path: str | os.PathLike[str], check_cancelled: Callable[[], object] = lambda: None
+) -> tuple[str, os.stat_result]:
+    """`hash_file`, and the status of the very file that was read, whatever has been put in its
+    place since. `check_cancelled` is called between blocks, and may raise to end that."""
+
+    def read(path: str | os.PathLike[str]) -> tuple[str, os.stat_result]:
+        return _hash_steadily(path, check_cancelled)
+
+    return try_again(read, path)
+
+
+def try_again(read: Callable[[str | os.PathLike[str]], Read], path: str | os.PathLike[str]) -> Read:
+    """What `read`, which opens by `open_regular`, gets from the file, at a later try if need be."""
+    for seconds in _PAUSES:
+        try:
+            return read(path)
+        except _Passing:
+            time.sleep(seconds)
+    return read(path)
 
 
 @contextmanager
@@ -77,10 +107,10 @@ def open_regular(path: str | os.PathLike[str]) -> Iterator[tuple[BinaryIO, os.st
         # O_NONBLOCK: opening a FIFO returns at once and waits for no writer.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except (OSError, ValueError) as error:  # ValueError: a null byte in the path
-        kind = _Passing if isinstance(error, OSError) and error.errno == errno.EIO else BadImage
+        kind = _Passing if isinstance(error, OSError) and error.errno in _PASSING_ERRORS else BadImage
         raise kind(f"{printable(path)} {_why_not_open(path, error)}") from error
     try:
-        status = os.fstat(descriptor)
+        status = _status(path, descriptor)
         _check_kind_and_size(printable(path), status)
     except BadImage:
         os.close(descriptor)
@@ -89,28 +119,39 @@ def open_regular(path: str | os.PathLike[str]) -> Iterator[tuple[BinaryIO, os.st
         try:
             yield file, status
         except OSError as error:  # a disk or network folder that fails while being read
-            raise _Passing(f"{printable(path)} cannot be read: {error.strerror or error}; check the disk") from error
+            raise _failing(path, error) from error
+        except BadImage as error:  # the same, as a decoder told it
+            if isinstance(error.__cause__, OSError) and error.__cause__.errno in _PASSING_ERRORS:
+                raise _failing(path, error.__cause__) from error
+            raise
+
+
+def _status(path: str | os.PathLike[str], descriptor: int) -> os.stat_result:
+    try:
+        return os.fstat(descriptor)
+    except OSError as error:
+        raise _failing(path, error) from error
+
+
+def _failing(path: str | os.PathLike[str], error: OSError) -> _Passing:
+    return _Passing(f"{printable(path)} cannot be read: {error.strerror or error}; check the disk")
 
 
 class _Passing(BadImage):
     """Somebody wrote to the file while it was read, or the disk failed; it may soon be over."""
 
 
-def _once_more(read: Callable[[str | os.PathLike[str]], Read], path: str | os.PathLike[str]) -> Read:
-    """What `read` gets from the file, at its second try if need be."""
-    try:
-        return read(path)
-    except _Passing:
-        return read(path)
-
-
-def _hash_steadily(path: str | os.PathLike[str]) -> str:
-    digest = hashlib.sha256()
+def _hash_steadily(path: str | os.PathLike[str], check_cancelled: Callable[[], object]) -> tuple[str, os.stat_result]:
+    digest, size = hashlib.sha256(), 0
     with open_regular(path) as (file, status):
         while block := file.read(_HASH_BLOCK):
+            check_cancelled()
             digest.update(block)
+            size += len(block)
+            if size > status.st_size:  # it grows; and may do so faster than it is read
+                raise _Passing(_changed(path))
         _check_unchanged(path, file, status)
-    return digest.hexdigest()
+    return digest.hexdigest(), status
 
 
 def _read_steadily(path: str | os.PathLike[str]) -> bytes:
@@ -124,8 +165,15 @@ def _read_steadily(path: str | os.PathLike[str]) -> bytes:
 
 def _check_unchanged(path: str | os.PathLike[str], file: BinaryIO, before: os.stat_result) -> None:
     after = os.fstat(file.fileno())
-    if (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
+    if stamp(after) != stamp(before):
         raise _Passing(_changed(path))
+
+
+def stamp(status: os.stat_result) -> list[int]:
+    """What differs after every change of a file: its size, the time of its last change of content,
+    which a program may set back, its inode, and the time of its last change of any kind, which it
+    may not."""
+    return [status.st_size, status.st_mtime_ns, status.st_ino, status.st_ctime_ns]
 
 
 def _check_kind_and_size(shown: str, status: os.stat_result) -> None:

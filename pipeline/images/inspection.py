@@ -3,26 +3,15 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 
 from pipeline.images.convert import TURNED_ASIDE, orientation
 from pipeline.images.decode import decode, decoding, identify
-from pipeline.images.file_bytes import open_regular, read_source
+from pipeline.images.facts import ImageFacts
+from pipeline.images.file_bytes import open_regular, read_source, try_again
 from pipeline.images.sizes import check_shape
 from pipeline.printable import printable
 
 _HEAD = 4096  # bytes; more than any beginning that is told apart
-
-
-@dataclass(frozen=True, slots=True)
-class ImageFacts:
-    """`width` and `height` are of the upright picture; `format` is Pillow's name for it."""
-
-    width: int
-    height: int
-    format: str
-    sha256: str
-    notes: tuple[str, ...] = ()
 
 
 def inspect_image(path: str | os.PathLike[str]) -> ImageFacts:
@@ -41,6 +30,10 @@ def image_size(path: str | os.PathLike[str]) -> tuple[int, int]:
     The pixels are not looked at, so they may still turn out damaged. An orientation that a PNG
     holds behind its pixels is not seen.
     """
+    return try_again(_size_in_header, path)
+
+
+def _size_in_header(path: str | os.PathLike[str]) -> tuple[int, int]:
     with open_regular(path) as (file, _):
         head = file.read(_HEAD)
         file.seek(0)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pipeline.images.file_bytes import hash_file
+from pipeline.images.file_bytes import hash_with_status, stamp
 from pipeline.store.checksummed_json import checksummed, read_checksummed_json
 from pipeline.store.layout import HASHES
 from pipeline.store.shapes import fits
@@ -22,28 +23,31 @@ _MOST_BYTES = 2**24
 
 
 class HashTable:
-    """Hashes by path, size, time and inode, so that an unchanged input is not read again; kept in
-    `store`."""
+    """Hashes by path, size, times and inode, so that an unchanged input is not read again; kept in
+    `store`. The time of a file's last change of any kind (ctime) notices what sets the other one
+    back, as editors of metadata do; a copy of the folder is read anew once."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._known: dict[str, list[Any]] | None = None
         self._used: dict[str, list[Any]] = {}
 
-    def sha256(self, path: Path) -> str:
+    def sha256(self, path: Path, check_cancelled: Callable[[], object] = lambda: None) -> str:
         """The hash of a file's bytes. Raises BadImage as the image door does (missing, not a file,
-        too large)."""
+        too large), and what `check_cancelled` raises, which is called while a large file is read.
+
+        What is kept is the stamp of the file that was read: one that is put in its place meanwhile
+        has another.
+        """
         name = os.path.abspath(path)
         with contextlib.suppress(OSError):
-            stamp = self._stamp(os.stat(name))
             entry = self._used.get(name) or self._table().get(name)
-            if entry and entry[:-1] == stamp and isinstance(entry[-1], str):
+            if entry and entry[:-1] == stamp(os.stat(name)) and isinstance(entry[-1], str):
                 self._used[name] = entry
                 return str(entry[-1])
-        digest = hash_file(path)
-        status = os.stat(name)
-        if time.time_ns() - status.st_mtime_ns > _RACY_NS:
-            self._used[name] = [*self._stamp(status), digest]
+        digest, status = hash_with_status(path, check_cancelled)
+        if time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns) > _RACY_NS:
+            self._used[name] = [*stamp(status), digest]
         return digest
 
     def save(self, *, whole: bool) -> None:
@@ -60,7 +64,3 @@ class HashTable:
             table = read_checksummed_json(self._store, HASHES, _MOST_BYTES)
             self._known = table if fits(table, dict[str, list[int | str]]) else {}
         return self._known
-
-    @staticmethod
-    def _stamp(status: os.stat_result) -> list[Any]:
-        return [status.st_size, status.st_mtime_ns, status.st_ino]

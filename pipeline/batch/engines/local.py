@@ -30,6 +30,7 @@ from pipeline.batch.messages import (
     LastMessage,
     Machine,
     Message,
+    Opening,
     Ready,
     Started,
     decode,
@@ -38,8 +39,10 @@ from pipeline.batch.messages import (
 from pipeline.batch.system.environment import worker_environment
 from pipeline.batch.system.machine import devices, memory, worker_threads
 from pipeline.batch.system.pausing import AwakeClock, stopping_together
-from pipeline.errors import EnvironmentProblem, OutOfMemory, OutputError, PairError, TimedOut, WorkerDied
+from pipeline.errors import BadImage, EnvironmentProblem, OutOfMemory, OutputError, PairError, TimedOut, WorkerDied
+from pipeline.images.budget import CLOCK_RAN_OUT, too_slow
 from pipeline.job import RunSettings
+from pipeline.printable import printable
 from pipeline.python_path import python_command
 from pipeline.store.disk import open_log
 
@@ -59,7 +62,7 @@ class LocalEngine:
     that they run; stderr and stdout of all go to the file `log`."""
 
     def __init__(self, settings: RunSettings, log: Path, *, worker: str = WORKER) -> None:
-        self._pair_timeout = settings.pair_timeout
+        self._asked_for = settings.pair_timeout
         self._max_memory = settings.max_memory
         # what a worker may hold, where it is not said: its share of what there is
         self._room = settings.max_memory or memory()[0] // settings.workers
@@ -114,6 +117,9 @@ class LocalEngine:
                 slot.clock = slot.awake.now()
                 slot.ready = True
                 continue
+            if isinstance(message, Opening):
+                slot.opening = message
+                continue
             pair = slot.pair
             assert pair is not None  # a worker speaks only of the pair it has
             # by somebody else than us: its end is a death like others
@@ -131,11 +137,15 @@ class LocalEngine:
                 raise EnvironmentProblem(
                     f"the painting process cannot start (it ended with code {code}); see {slot.log}"
                 )
-            yield _lost(slot, _death(slot.wait(), slot.log))
+            yield _lost(slot, _death(slot.wait(), slot))
 
     def _overstepped(self, slot: _Slot) -> PairError | None:
-        if self._pair_timeout is not None and slot.awake.now() - slot.clock > self._pair_timeout:
-            return TimedOut(f"not finished after {self._pair_timeout:g} s; raise pair_timeout, or lower size or steps")
+        if slot.seconds is not None and slot.awake.now() - slot.clock > slot.seconds:
+            if self._asked_for is not None:
+                todo = "raise pair_timeout, or lower size or steps"
+            else:
+                todo = "far more than was estimated; set pair_timeout where it needs more, or lower size or steps"
+            return TimedOut(f"not finished after {slot.seconds:.15g} s; {todo}")
         if self._max_memory is not None and (held := slot.memory()) > self._max_memory:
             return OutOfMemory(
                 f"needs more memory than max_memory allows ({held / 2**30:.1f} GiB > {self._max_memory / 2**30:.1f} GiB); "
@@ -153,7 +163,7 @@ class LocalEngine:
         ) > 0:
             for slot in _readable(busy, min(left, _LOOK_SECONDS)):
                 for message in slot.read():
-                    if slot.pair is not None and not isinstance(message, Ready):
+                    if slot.pair is not None and not isinstance(message, Ready | Opening):
                         yield Event(slot.pair, message)
                         if isinstance(message, LastMessage):
                             slot.pair = None
@@ -183,6 +193,8 @@ class _Slot:
     awake: AwakeClock
     pair: str | None = None  # its output name
     clock: float = 0.0  # when the pair was begun, by `awake`
+    seconds: float | None = None  # that the pair may take
+    opening: Opening | None = None  # the picture that was opened last
     ready: bool = False  # the worker has started up
     closed: bool = False  # the worker closed its end of the pipe
     _process: subprocess.Popen[bytes] | None = None
@@ -206,7 +218,7 @@ class _Slot:
             self._start()
         assert self._commands is not None
         self.pair, self._command = command.job.output, command
-        self.clock = self.awake.now()
+        self.clock, self.seconds, self.opening = self.awake.now(), command.seconds, None
         with suppress(BrokenPipeError):  # it dies this very moment: its closed pipe will say so
             self._commands.write(encode(command))
             self._commands.flush()
@@ -318,7 +330,10 @@ def _readable(slots: Sequence[_Slot], seconds: float) -> set[_Slot]:
         return {key.data for key, _ in selector.select(seconds)}
 
 
-def _death(code: int, log: Path) -> WorkerDied:
+def _death(code: int, slot: _Slot) -> PairError:
+    log = slot.log
+    if code == -CLOCK_RAN_OUT and slot.opening is not None:
+        return BadImage(too_slow(printable(slot.opening.path), slot.opening.seconds))
     if code == -signal.SIGKILL:
         return WorkerDied("its process was killed (signal 9), most likely because memory ran out; use a smaller size")
     if code == 128 + signal.SIGTERM:

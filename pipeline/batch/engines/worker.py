@@ -14,8 +14,8 @@ import resource
 import signal
 import sys
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from enum import Enum
 from pathlib import Path
 from types import FrameType
@@ -23,9 +23,12 @@ from typing import IO
 
 from pipeline.batch.backend import Backend, TensorFlowBackend
 from pipeline.batch.checkpoints import SAVE_SECONDS
-from pipeline.batch.messages import Command, Interrupted, Message, Ready, decode_command, encode
+from pipeline.batch.messages import Command, Interrupted, Message, Opening, Ready, decode_command, encode
 from pipeline.batch.painter import Painter
 from pipeline.batch.system.pausing import wait_while_stopped
+from pipeline.errors import BadImage
+from pipeline.images.budget import HEADER_SECONDS, decoding_seconds, processor_time
+from pipeline.images.inspection import image_size
 
 # For the kernel's OOM killer, -1000 to 1000: when memory runs out, it takes this process and not
 # the driver.
@@ -51,7 +54,7 @@ def main(
     threading.Thread(target=_listen, args=(os.fdopen(commands, "rb"), inbox), daemon=True).start()
     backend = start(int(os.environ["STYLIZE_WORKER_THREADS"]))
     worker.say(Ready(backend.machine))
-    painter = Painter(backend, save_seconds=save_seconds)
+    painter = Painter(backend, save_seconds=save_seconds, opening=worker.opening)
     signal.signal(signal.SIGTERM, worker.stop)
     while not worker.stopping:
         worker.serve(painter, inbox.get())
@@ -125,6 +128,19 @@ class _Worker:
             os._exit(0)
         if self._phase is _Phase.SETUP:
             raise _Interrupted
+
+    @contextmanager
+    def opening(self, path: str | os.PathLike[str]) -> Iterator[None]:
+        """The clock of a picture that is opened. The driver hears of it; the kernel keeps it."""
+        pixels = 0
+        self.say(Opening(os.fspath(path), HEADER_SECONDS))
+        with suppress(BadImage), processor_time(HEADER_SECONDS):  # opening it will say the same
+            width, height = image_size(path)
+            pixels = width * height
+        seconds = decoding_seconds(pixels)
+        self.say(Opening(os.fspath(path), seconds))
+        with processor_time(seconds):
+            yield
 
     def serve(self, painter: Painter, command: Command) -> None:
         """Paint one pair, and say how it goes, to its last message."""

@@ -8,8 +8,8 @@ import shutil
 from pathlib import Path
 
 from pipeline.batch.plan import Plan
-from pipeline.errors import BadImage, DiskFull
-from pipeline.images.inspection import image_size
+from pipeline.errors import BadImage, DiskFull, PairError
+from pipeline.images.reader import READER, Reader
 from pipeline.job import Job
 from pipeline.printable import printable
 from pipeline.schedule import Sized, result_size
@@ -22,13 +22,13 @@ _LOSSY_SUFFIXES = frozenset({".jpg", ".jpeg", ".webp", ".avif"})
 _BESIDE = 150_000
 
 
-def look_for_room(plan: Plan, output: Path) -> str | None:
+def look_for_room(plan: Plan, output: Path, reader: Reader = READER) -> str | None:
     """A warning where the disk has less room than all pictures to come will probably take; None
     where all is well.
 
-    Raises DiskFull where not even one of them fits.
+    Raises DiskFull where not even one of them fits, and what `reader.check_cancelled` raises.
     """
-    size = functools.cache(_size)
+    size = functools.cache(functools.partial(_size, reader))
     contents = [(pair.job, size(pair.job.content)) for pair in plan.pairs if pair.action == "paint"]
     needs = [need for job, content in contents if content and (need := _bytes(job, content))]
     if not needs:
@@ -57,12 +57,12 @@ def _bytes(job: Job, size: tuple[int, int]) -> float:
     return _BESIDE + a_pixel * width * height
 
 
-def _size(content: Path) -> tuple[int, int] | None:
+def _size(reader: Reader, content: Path) -> tuple[int, int] | None:
     """Width and height; None where the picture cannot be opened, so that its pairs will not be
     painted."""
     try:
-        return image_size(content)
-    except BadImage:
+        return reader.size(content)
+    except PairError:
         return None
 
 

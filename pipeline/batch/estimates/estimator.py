@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.batch.estimates.cost import Cost, pair_cost
-from pipeline.errors import BadImage
-from pipeline.images.inspection import image_size
+from pipeline.errors import BadImage, OutOfTime, PairError, Stopped
+from pipeline.images.reader import READER, Reader
 from pipeline.job import Job, Reading
 from pipeline.nst.precision import fast_flags
 from pipeline.options import OPTION_NAMES, Options
@@ -33,6 +33,9 @@ TRIAL_STEPS = 5
 # pair before needed: the low ones of what was observed are the pair's own.
 _OWN = 0.25
 _RECENT = 10  # pairs after which what was learnt weighs half: the machine may have changed
+# A pair that takes so many times its estimate hangs. A first guess is of another machine, which may
+# be fifty times as fast. Chosen; the least is for pairs of seconds beside other programs.
+_LIMIT, _LIMIT_OF_GUESS, _LEAST_LIMIT = 20.0, 100.0, 1800.0
 _NEAR = 0.5  # in the logarithm of pixels: a picture of twice the pixels weighs a third
 
 
@@ -48,12 +51,18 @@ class Estimate:
 
 class Estimator:
     """Estimates for workers of `threads` threads and at most `max_memory` bytes each, from
-    earlier outcomes (rows as in report.json, oldest first)."""
+    earlier outcomes (rows as in report.json, oldest first). `reader` tells pictures' sizes."""
 
     def __init__(
-        self, outcomes: Iterable[Mapping[str, Any]] = (), *, threads: int, max_memory: int | None = None
+        self,
+        outcomes: Iterable[Mapping[str, Any]] = (),
+        *,
+        threads: int,
+        max_memory: int | None = None,
+        reader: Reader = READER,
     ) -> None:
         self._threads = threads
+        self._reader = reader
         self._max_memory = max_memory
         self._pace = {"float32": _Factor(), "bfloat16": _Factor()}
         self._other = _Factor()
@@ -152,8 +161,14 @@ class Estimator:
         return Machine(precision=precision, max_memory=self._max_memory)
 
     def _size(self, path: Path) -> Size | None:
+        """(width, height) from the header; None where there is none to read, or no time."""
         if path not in self._sizes:
-            self._sizes[path] = _size(path)
+            try:
+                self._sizes[path] = self._reader.size(path)
+            except PairError:
+                self._sizes[path] = None
+            except (Stopped, OutOfTime):  # whoever asks next hears of it from elsewhere
+                return None
         return self._sizes[path]
 
 
@@ -213,6 +228,14 @@ def _options(row: Mapping[str, Any]) -> Options:
         return Options()
 
 
+def time_limit(estimate: Estimate | None) -> float:
+    """Seconds after which a pair hangs, where the manifest does not say: far more than a busy
+    machine takes."""
+    if estimate is None:
+        return _LEAST_LIMIT
+    return max(_LEAST_LIMIT, estimate.seconds * (_LIMIT_OF_GUESS if estimate.guess else _LIMIT))
+
+
 def in_all(estimates: Iterable[Estimate | None], jobs: int, *, started: bool = False) -> Estimate | None:
     """Many pairs on `jobs` workers, with the start of the run unless that has `started`; None where
     there is nothing to do."""
@@ -225,11 +248,3 @@ def in_all(estimates: Iterable[Estimate | None], jobs: int, *, started: bool = F
         memory=sum(sorted(estimate.memory for estimate in known)[-jobs:]),
         guess=any(estimate.guess for estimate in known),
     )
-
-
-def _size(path: Path) -> tuple[int, int] | None:
-    """(width, height) from the header; None where there is none to read."""
-    try:
-        return image_size(path)
-    except BadImage:
-        return None

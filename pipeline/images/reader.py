@@ -1,0 +1,254 @@
+"""Pictures looked at from a distance: a process of its own decodes, and may be slow, eat memory or
+die without taking anybody with it. Standard library only; no byte of a picture comes in here.
+
+The process is started with the first question and kept for the next ones; after trouble there is a
+new one. Its limits are `budget`'s, in processor time, so that a busy machine refuses nothing that
+an idle one reads; here only silence is timed, for a disk that hangs.
+"""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import json
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Any
+
+from pipeline.errors import BadImage, EnvironmentProblem, OutOfMemory, PairError
+from pipeline.images.budget import CLOCK_RAN_OUT, HEADER_SECONDS, too_slow
+from pipeline.images.facts import ImageFacts
+from pipeline.printable import printable
+
+READER_PROCESS = "pipeline.images.reader_process"  # the module that the process runs
+
+# The package is named by its place: nothing is ever imported from the working directory, whatever
+# lies there, and it is the same version as this one.
+_START = """
+import importlib, sys
+from importlib import util
+spec = util.spec_from_file_location("pipeline", sys.argv[2] + "/__init__.py", submodule_search_locations=[sys.argv[2]])
+sys.modules["pipeline"] = util.module_from_spec(spec)
+spec.loader.exec_module(sys.modules["pipeline"])
+importlib.import_module(sys.argv[1]).main()
+"""
+_PACKAGE = Path(__file__).resolve().parent.parent
+
+_LOOK_SECONDS = 0.5  # how often a wish to stop is looked for
+_START_SECONDS = 60.0  # for the process to be there, also on a disk that has just woken up
+# Seconds of silence for each second of processor time: other processes, and reading the file.
+_PATIENCE = 10.0
+_MOST_BYTES = 2**22  # of an answer; the settings of an output are 60 kB
+_LAST_WORDS = 2000  # bytes of stderr that are looked at
+
+Answer = dict[str, Any]
+
+
+class Reader:
+    """Answers what a picture is, as `inspection` and `metadata` do, from another process.
+
+    Raises as they do; BadImage also for a picture that takes too long, OutOfMemory for one that
+    takes too much memory, EnvironmentProblem where no process can be started. `check_cancelled` is
+    called before each picture and twice a second while one is decoded, and may raise to end that.
+    `module` is what the process runs.
+    """
+
+    def __init__(self, check_cancelled: Callable[[], object] = lambda: None, *, module: str = READER_PROCESS) -> None:
+        self.check_cancelled = check_cancelled
+        self._module = module
+
+    def size(self, path: str | os.PathLike[str]) -> tuple[int, int]:
+        """(width, height) as the picture stands upright, from the header alone."""
+        width, height = self._ask("size", path)["size"]
+        return width, height
+
+    def inspect(self, path: str | os.PathLike[str]) -> ImageFacts:
+        """What a picture is, after it was decoded completely."""
+        width, height, kind, sha256, notes = self._ask("inspect", path)["facts"]
+        return ImageFacts(width, height, kind, sha256, tuple(notes))
+
+    def metadata(self, path: str | os.PathLike[str]) -> dict[str, Any]:
+        """The settings stored in an output, which may say anything."""
+        settings: dict[str, Any] = self._ask("metadata", path)["metadata"]
+        return settings
+
+    def _ask(self, ask: str, path: str | os.PathLike[str]) -> Answer:
+        self.check_cancelled()
+        name, process = os.fspath(path), _process(self._module)
+        process.send({"ask": ask, "path": name, "folder": None if os.path.isabs(name) else _working_directory()})
+        seconds, shown = HEADER_SECONDS, printable(name)
+        while True:
+            try:
+                answer = process.hear(_PATIENCE * seconds, self.check_cancelled)
+            except TimeoutError as error:
+                raise BadImage(
+                    f"{shown} was not decoded after {_PATIENCE * seconds:.0f} s; check the disk or network folder"
+                ) from error
+            except EOFError as error:
+                raise _death(shown, seconds, process.wait()) from error
+            if "seconds" not in answer:
+                break
+            seconds = answer["seconds"]
+        if "memory" in answer:
+            raise OutOfMemory(
+                f"{shown} needs more than {answer['memory'] / 2**20:.0f} MiB to decode, or more than this machine has;"
+                " save it again, or make it smaller first"
+            )
+        if "refused" in answer:
+            raise BadImage(answer["refused"])
+        return answer
+
+
+READER = Reader()
+"""One that nothing cancels."""
+
+
+class _Process:
+    """The process at the other end, started when it is needed. One question at a time."""
+
+    def __init__(self, module: str) -> None:
+        self._module = module
+        self._process: subprocess.Popen[bytes] | None = None
+        self._errors: IO[bytes] | None = None
+        self._rest = b""
+
+    def send(self, question: Answer) -> None:
+        line = json.dumps(question).encode() + b"\n"
+        if self._process is None or not self._sent(line):
+            self.end()
+            self._start()
+            self._sent(line)
+
+    def hear(self, seconds: float, check_cancelled: Callable[[], object]) -> Answer:
+        """The next answer. Raises TimeoutError when there was none for so long, EOFError when the
+        process has ended, and what `check_cancelled` raises; the process is ended by all three."""
+        try:
+            return self._hear(seconds, check_cancelled)
+        except EOFError:
+            raise
+        except BaseException:  # also Ctrl-C: an answer that comes too late must not be the next one's
+            self.end()
+            raise
+
+    def wait(self) -> int:
+        """How the process ended, as subprocess says it."""
+        assert self._process is not None
+        return self._process.wait()
+
+    def end(self) -> None:
+        """No process any more."""
+        process, self._process, self._rest = self._process, None, b""
+        if process is None:
+            return
+        with suppress(ProcessLookupError):
+            process.kill()
+        process.wait()
+        for pipe in (process.stdin, process.stdout, self._errors):
+            assert pipe is not None
+            with suppress(OSError):  # what was not sent to the dead
+                pipe.close()
+
+    def _sent(self, line: bytes) -> bool:
+        assert self._process is not None
+        assert self._process.stdin is not None
+        if self._process.poll() is not None:  # ended after a while of nothing to do
+            return False
+        try:
+            self._process.stdin.write(line)
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            return False
+        return True
+
+    def _hear(self, seconds: float, check_cancelled: Callable[[], object]) -> Answer:
+        assert self._process is not None
+        assert self._process.stdout is not None
+        pipe = self._process.stdout.fileno()
+        until = time.monotonic() + seconds
+        with selectors.DefaultSelector() as selector:
+            selector.register(pipe, selectors.EVENT_READ)
+            while b"\n" not in self._rest:
+                if not selector.select(_LOOK_SECONDS):
+                    check_cancelled()
+                    if time.monotonic() > until:
+                        raise TimeoutError
+                    continue
+                data = os.read(pipe, 2**16)
+                self._rest += data
+                if not data or len(self._rest) > _MOST_BYTES:
+                    raise EOFError
+        line, _, self._rest = self._rest.partition(b"\n")
+        answer: Answer = json.loads(line)
+        return answer
+
+    def _start(self) -> None:
+        paths = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+        environment = os.environ | {
+            "PYTHONSAFEPATH": "1",
+            # an empty entry, or a relative one, would be the working directory
+            "PYTHONPATH": os.pathsep.join(path for path in paths if os.path.isabs(path)),
+            "MALLOC_ARENA_MAX": "2",  # glibc would set memory aside for each thread of a decoder
+        }
+        try:
+            self._errors = os.fdopen(os.memfd_create("stderr"), "w+b")
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-c", _START, self._module, str(_PACKAGE)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._errors,
+                env=environment,
+                start_new_session=True,  # a terminal's Ctrl-C reaches the driver alone
+            )
+        except OSError as error:  # no more processes, descriptors or memory
+            raise EnvironmentProblem(
+                f"the process that reads pictures cannot be started: {error.strerror}; close other programs"
+            ) from error
+        atexit.register(self.end)
+        try:
+            self.hear(_START_SECONDS, lambda: None)
+        except (EOFError, TimeoutError) as error:
+            said = self._last_words()
+            self.end()
+            raise EnvironmentProblem(
+                f"the process that reads pictures cannot start: {said}; run stylize doctor"
+            ) from error
+
+    def _last_words(self) -> str:
+        if self._errors is None or self._errors.closed:
+            return "it says nothing"
+        size = self._errors.seek(0, os.SEEK_END)
+        self._errors.seek(max(0, size - _LAST_WORDS))
+        lines = self._errors.read().decode(errors="replace").split("\n")
+        return printable(next((line for line in reversed(lines) if line.strip()), "it says nothing"))
+
+
+@functools.cache
+def _process(module: str) -> _Process:
+    """The one process of this program that runs a module."""
+    return _Process(module)
+
+
+def _working_directory() -> str | None:
+    try:
+        return os.getcwd()
+    except FileNotFoundError:
+        return None
+
+
+def _death(shown: str, seconds: float, code: int) -> PairError:
+    if code == -CLOCK_RAN_OUT:
+        return BadImage(too_slow(shown, seconds))
+    if code == -signal.SIGKILL:
+        return OutOfMemory(
+            f"{shown} was not decoded: the process that did it was killed (signal 9), most likely because memory ran"
+            " out; make the picture smaller first"
+        )
+    end = signal.Signals(-code).name if code < 0 else f"code {code}"
+    return BadImage(f"{shown} makes its decoder crash ({end}); save it again with another program")

@@ -1,0 +1,135 @@
+"""The process that decodes files of unknown origin, so that nobody else has to.
+
+Started by `reader`. It takes one question a line from stdin and says one answer a line on what was
+its stdout, in JSON:
+
+    {"ask": "size", "path": ..., "folder": ...}   {"size": [width, height]}
+    {"ask": "inspect", ...}                       {"seconds": limit}, then {"facts": [...]}
+    {"ask": "metadata", ...}                      {"metadata": {...}}
+
+or `{"refused": reason}`, or `{"memory": bytes}` where decoding would have needed more than so many.
+It is held to `budget` by the kernel, and ends when its pipe is closed, when nothing was asked for a
+while, or after a want of memory.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import resource
+import select
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import astuple
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import BadImage, OutOfMemory
+from pipeline.images.budget import HEADER_SECONDS, decoding_bytes, decoding_seconds, memory_for, processor_time
+from pipeline.images.file_bytes import MAX_BYTES
+from pipeline.images.inspection import image_size, inspect_image
+from pipeline.images.metadata import read_metadata
+from pipeline.printable import printable
+
+_IDLE_SECONDS = 60.0  # after which a night's process is not kept: starting one takes 0.2 s
+_OOM_SCORE = "800"  # for the kernel's OOM killer: before the driver, as for workers
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+_LARGEST_FILE = 16 * 2**20  # bytes that it may write to a file, which can only be its stderr
+
+Answer = dict[str, Any]
+Say = Callable[[Answer], None]
+
+
+def main() -> None:
+    """Answer questions until there are no more."""
+    out = os.fdopen(os.dup(1), "wb")
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # whatever a library prints is no answer
+    _confine()
+
+    def say(answer: Answer) -> None:
+        out.write(json.dumps(answer).encode() + b"\n")
+        out.flush()
+
+    with suppress(BrokenPipeError):
+        say({"ready": True})
+        while select.select([sys.stdin], [], [], _IDLE_SECONDS)[0] and (line := sys.stdin.buffer.readline()):
+            if not _answer(json.loads(line), say):
+                return
+
+
+def _confine() -> None:
+    """Die with the driver, or when memory runs out; leave no core, fill no disk."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text(_OOM_SCORE)
+    for kind, most in ((resource.RLIMIT_CORE, 0), (resource.RLIMIT_FSIZE, _LARGEST_FILE)):
+        with suppress(OSError, ValueError):  # the administrator's limit is lower
+            resource.setrlimit(kind, (most, most))
+
+
+def _answer(question: Answer, say: Say) -> bool:
+    """Answer one question; False where this process should not answer another."""
+    path = question["path"]
+    if (folder := question["folder"]) is not None:
+        with suppress(OSError):  # opening the file will say so
+            os.chdir(folder)
+    try:
+        say(_ANSWERS[question["ask"]](path, say))
+    except OutOfMemory as error:
+        budget = error.args[1] if len(error.args) > 1 else 0
+        say({"memory": budget})
+        return False
+    except BadImage as error:
+        say({"refused": str(error)})
+    except Exception as error:  # a bug of ours, which is this file's trouble alone
+        say({"refused": f"{printable(path)} cannot be read: a bug ({printable(repr(error))[:300]}); please report it"})
+    return True
+
+
+def _size(path: str, _say: Say) -> Answer:
+    with _header(path):
+        return {"size": image_size(path)}
+
+
+def _metadata(path: str, _say: Say) -> Answer:
+    with _header(path):
+        return {"metadata": read_metadata(path)}
+
+
+def _inspect(path: str, say: Say) -> Answer:
+    pixels = 0
+    with suppress(BadImage), _header(path):  # decoding says what is wrong with it
+        width, height = image_size(path)
+        pixels = width * height
+    seconds = decoding_seconds(pixels)
+    say({"seconds": seconds})
+    with _within(seconds, decoding_bytes(pixels, _file_bytes(path))):
+        return {"facts": astuple(inspect_image(path))}
+
+
+_ANSWERS: dict[str, Callable[[str, Say], Answer]] = {"size": _size, "metadata": _metadata, "inspect": _inspect}
+
+
+@contextmanager
+def _header(path: str) -> Iterator[None]:
+    with _within(HEADER_SECONDS, decoding_bytes(0, _file_bytes(path))):
+        yield
+
+
+@contextmanager
+def _within(seconds: float, budget: int) -> Iterator[None]:
+    try:
+        with memory_for(budget), processor_time(seconds):
+            yield
+    except (OutOfMemory, MemoryError) as error:
+        raise OutOfMemory("", budget) from error
+
+
+def _file_bytes(path: str) -> int:
+    with suppress(OSError, ValueError):
+        return min(os.stat(path).st_size, MAX_BYTES)
+    return 0
