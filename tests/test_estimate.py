@@ -10,7 +10,7 @@ from PIL import Image
 
 from benchmarks.work import convolution_work as counted_work
 from pipeline.batch.estimates.cost import pair_cost, seen_pixels
-from pipeline.batch.estimates.estimator import START_SECONDS, TRIAL_STEPS, Estimate, Estimator, in_all
+from pipeline.batch.estimates.estimator import START_SECONDS, TRIAL_STEPS, Estimate, Estimator, in_all, time_limit
 from pipeline.batch.plan import Plan, make_plan
 from pipeline.cli.console import Lines, planned_line
 from pipeline.cli.progress import Bars
@@ -343,3 +343,16 @@ def test_what_a_bar_says_is_left_is_by_the_steps_at_full_size(job, resumed):
     bars.reading(job, reading(1, 5.0), coarse=False)  # begun anew
     assert bar.n == 1
     bar.close()
+
+
+@pytest.mark.parametrize(
+    ("estimate", "limit"),
+    [
+        (None, 1800.0),
+        (Estimate(seconds=10.0, memory=0, guess=False), 1800.0),
+        (Estimate(seconds=200.0, memory=0, guess=False), 20 * 200.0),
+        (Estimate(seconds=200.0, memory=0, guess=True), 100 * 200.0),
+    ],
+)
+def test_a_pair_hangs_when_it_takes_a_multiple_of_its_estimate_and_half_an_hour(estimate, limit):
+    assert time_limit(estimate) == limit

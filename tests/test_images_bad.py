@@ -521,7 +521,7 @@ def grow_at_each_second_status(path: Path, times: int, monkeypatch: pytest.Monke
 
 
 def test_76_file_that_changes_once_while_being_read_is_read_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_pauses: None
 ) -> None:
     path = tmp_path / "a.jpg"
     path.write_bytes(saved("JPEG"))
@@ -529,37 +529,89 @@ def test_76_file_that_changes_once_while_being_read_is_read_again(
     assert read_source(path).data == saved("JPEG") + b"\x00"
 
 
-def test_76_file_that_keeps_changing_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_76_file_that_keeps_changing_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_pauses: None
+) -> None:
     path = tmp_path / "a.jpg"
     path.write_bytes(saved("JPEG"))
-    grow_at_each_second_status(path, 2, monkeypatch)
+    grow_at_each_second_status(path, 3, monkeypatch)
     with pytest.raises(BadImage, match="changed while it was being read"):
         read_source(path)
 
 
-@pytest.mark.parametrize("read", [read_source, hash_file])
-def test_disk_that_fails_once_is_read_again_and_one_that_goes_on_failing_is_named(
-    read: Callable[[Path], object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.images.file_bytes._PAUSES", (0.0, 0.0))
+
+
+PASSING = pytest.mark.parametrize("error", [errno.EIO, errno.ESTALE], ids=["EIO", "ESTALE"])
+
+
+@PASSING
+@pytest.mark.parametrize("read", [read_source, hash_file, image_size, inspect_image])
+def test_disk_that_fails_is_read_again_and_one_that_goes_on_failing_is_named(
+    read: Callable[[Path], object], error: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_pauses: None
 ) -> None:
     path = tmp_path / "a.jpg"
     path.write_bytes(saved("JPEG"))
-    whole, real, left = read(path), os.open, 1
+    whole, real, left = read(path), os.open, 2
 
     def fail(*arguments: Any, **named: Any) -> int:
         nonlocal left
         left -= 1
         if left >= 0:
-            raise OSError(errno.EIO, os.strerror(errno.EIO))
+            raise OSError(error, os.strerror(error))
         return real(*arguments, **named)
 
     monkeypatch.setattr("pipeline.images.file_bytes.os.open", fail)
     assert read(path) == whole
-    left = 2
-    with pytest.raises(BadImage, match=r"a\.jpg cannot be opened: Input/output error; check the disk"):
+    left = 3
+    with pytest.raises(BadImage, match=rf"a\.jpg cannot be opened: {os.strerror(error)}; check the disk"):
         read(path)
 
 
-def test_76_file_that_grows_without_a_new_date_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@PASSING
+@pytest.mark.parametrize("at", ["fstat", "read"])
+@pytest.mark.parametrize("read", [read_source, hash_file, image_size, inspect_image])
+def test_disk_that_fails_after_a_file_was_opened_is_tried_again_too(
+    read: Callable[[Path], object],
+    at: str,
+    error: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    no_pauses: None,
+) -> None:
+    path = tmp_path / "a.jpg"
+    path.write_bytes(saved("JPEG"))
+    whole, left = read(path), 2
+
+    def fail(function: Callable[..., Any]) -> Callable[..., Any]:
+        def failing(*arguments: Any) -> Any:
+            nonlocal left
+            left -= 1
+            if left >= 0:
+                raise OSError(error, os.strerror(error))
+            return function(*arguments)
+
+        return failing
+
+    if at == "fstat":
+        monkeypatch.setattr("pipeline.images.file_bytes.os.fstat", fail(os.fstat))
+    else:
+
+        class Disk(io.BufferedReader):
+            read = fail(io.BufferedReader.read)
+
+        monkeypatch.setattr("pipeline.images.file_bytes.os.fdopen", lambda number, _: Disk(io.FileIO(number)))
+    assert read(path) == whole
+    left = 3
+    with pytest.raises(BadImage, match=rf"a\.jpg cannot be read: {os.strerror(error)}; check the disk"):
+        read(path)
+
+
+def test_76_file_that_grows_without_a_new_date_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_pauses: None
+) -> None:
     path = tmp_path / "a.jpg"
     path.write_bytes(saved("JPEG"))
     before = path.stat()

@@ -16,6 +16,7 @@ from pipeline.batch.messages import (
     Interrupted,
     Killed,
     Machine,
+    Opening,
     Position,
     Read,
     Ready,
@@ -42,6 +43,7 @@ PAINTED = Painted(
     trace=[READING.as_row()],
 )
 SAID = [
+    Opening("/photos/not-utf8-\udcff.jpg", 12.5),
     Ready(Machine(device="CPU", threads=2, auto_precision="float32", versions={"numpy": "2"})),
     Started(),
     Resumed(Position(0, "step 12 at 64 px")),
@@ -110,7 +112,9 @@ def test_a_readings_row_is_flat_with_every_term_by_name():
 
 @pytest.mark.parametrize("row", [{"type": "mumble", "steps": 3}, {"steps": 3}, {"type": None}])
 def test_a_message_of_an_unknown_type_is_an_error_that_names_it(row):
-    with pytest.raises(ValueError, match=rf"has the type {row.get('type')!r}; known are ready, started, resumed"):
+    with pytest.raises(
+        ValueError, match=rf"has the type {row.get('type')!r}; known are ready, opening, started, resumed"
+    ):
         decode(json.dumps(row))
 
 

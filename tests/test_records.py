@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import hashlib
 import json
@@ -16,10 +17,12 @@ import pytest
 from pipeline.batch.plan import _difference, make_plan
 from pipeline.batch.system.deadline import Moment, elapsed_clock, end_of_run, next_deadline
 from pipeline.cli.rendering import plan_rows
-from pipeline.errors import ExitCode, weightiest
+from pipeline.errors import BadImage, ExitCode, weightiest
+from pipeline.images import file_bytes
 from pipeline.images.encode import FORMAT_OF_SUFFIX, _parameters
-from pipeline.images.file_bytes import hash_file
+from pipeline.images.file_bytes import hash_file, hash_with_status
 from pipeline.images.inspection import image_size
+from pipeline.images.reader import Reader
 from pipeline.job import Job, RunSettings, StyleImage
 from pipeline.manifest import load_manifest
 from pipeline.nst.weights import NetworkWeights
@@ -202,21 +205,24 @@ def test_a_picture_that_stands_in_many_pairs_is_hashed_and_measured_once(project
     manifest = load_manifest(project / "m.yaml")
     read = []
     for name, function in (
-        ("store.hashes.hash_file", hash_file),
-        ("batch.estimates.estimator.image_size", image_size),
+        ("store.hashes.hash_with_status", hash_with_status),
+        ("images.reader.Reader.size", Reader.size),
     ):
         monkeypatch.setattr(
             f"pipeline.{name}",
-            lambda path, name=name, function=function: (read.append((name, path)), function(path))[1],
+            lambda *given, name=name, function=function: (
+                read.append((name, next(path for path in given if isinstance(path, Path)))),
+                function(*given),
+            )[1],
         )
     assert len(plan_rows(make_plan(manifest, State(LocalStore(manifest.output))), manifest)) == 6
     assert sorted((name, path.name) for name, path in read) == [
-        ("batch.estimates.estimator.image_size", "dog.png"),
-        ("batch.estimates.estimator.image_size", "sea.png"),
-        ("batch.estimates.estimator.image_size", "wave.png"),
-        ("store.hashes.hash_file", "dog.png"),
-        ("store.hashes.hash_file", "sea.png"),
-        ("store.hashes.hash_file", "wave.png"),
+        ("images.reader.Reader.size", "dog.png"),
+        ("images.reader.Reader.size", "sea.png"),
+        ("images.reader.Reader.size", "wave.png"),
+        ("store.hashes.hash_with_status", "dog.png"),
+        ("store.hashes.hash_with_status", "sea.png"),
+        ("store.hashes.hash_with_status", "wave.png"),
     ]
 
 
@@ -274,18 +280,79 @@ def test_a_record_of_another_version_counts_as_none(store):
     assert read_record(store, "a.json") is None
 
 
-def test_an_unchanged_file_is_hashed_once(tmp_path, store):
-    picture = tmp_path / "p"
-    picture.write_bytes(b"one")
-    os.utime(picture, (1, 1))
+@pytest.fixture
+def long_ago(monkeypatch):
+    """Every file was written long enough ago."""
+    monkeypatch.setattr("pipeline.store.hashes._RACY_NS", -(10**18))
+
+
+def remembered(store, picture):
+    """A table of a later run that knows the picture's hash, and the hash."""
     table = HashTable(store)
     first = table.sha256(picture)
     table.save(whole=True)
-    again = HashTable(store)
-    os.chmod(picture, 0o644)
-    assert again._table()[str(picture)][-1] == first
-    picture.write_bytes(b"two")  # same size, new time
-    assert again.sha256(picture) != first
+    return HashTable(store), first
+
+
+def test_an_unchanged_file_is_hashed_once(tmp_path, store, long_ago, monkeypatch):
+    picture = tmp_path / "p"
+    picture.write_bytes(b"one")
+    again, first = remembered(store, picture)
+    monkeypatch.setattr("pipeline.store.hashes.hash_with_status", None)  # it is not called
+    assert again.sha256(picture) == first
+
+
+def test_a_file_edited_in_place_with_its_time_kept_is_noticed(tmp_path, store, long_ago):
+    """As `exiftool -P -overwrite_original_in_place` does: size, time and inode are what they were."""
+    picture = tmp_path / "p"
+    picture.write_bytes(b"one")
+    again, first = remembered(store, picture)
+    before = picture.stat()
+    with picture.open("r+b") as file:
+        file.write(b"two")
+    os.utime(picture, ns=(before.st_atime_ns, before.st_mtime_ns))
+    after = picture.stat()
+    assert (after.st_size, after.st_mtime_ns, after.st_ino) == (before.st_size, before.st_mtime_ns, before.st_ino)
+    assert again.sha256(picture) == hash_file(picture) != first
+
+
+def test_a_file_exchanged_for_another_with_its_time_is_noticed(tmp_path, store, long_ago):
+    picture, other = tmp_path / "p", tmp_path / "other"
+    picture.write_bytes(b"one")
+    other.write_bytes(b"two")
+    again, first = remembered(store, picture)
+    os.utime(other, ns=(0, picture.stat().st_mtime_ns))
+    other.replace(picture)
+    assert again.sha256(picture) == hash_file(picture) != first
+
+
+@pytest.mark.parametrize("then", ["replaced", "deleted"])
+def test_a_file_replaced_or_deleted_while_it_is_hashed_leaves_no_wrong_hash(
+    tmp_path, store, long_ago, monkeypatch, then
+):
+    picture, other = tmp_path / "p", tmp_path / "other"
+    picture.write_bytes(b"one")
+    other.write_bytes(b"two")
+    real, acts = file_bytes.open_regular, [lambda: other.replace(picture) if then == "replaced" else picture.unlink()]
+
+    @contextlib.contextmanager
+    def opened(path):
+        with real(path) as (file, status):
+            if acts:
+                acts.pop()()
+            yield file, status
+
+    monkeypatch.setattr(file_bytes, "open_regular", opened)
+    monkeypatch.setattr(file_bytes, "_PAUSES", (0.0, 0.0))
+    table = HashTable(store)
+    if then == "deleted":
+        with pytest.raises(BadImage, match="p does not exist"):
+            table.sha256(picture)
+        assert table._used == {}
+    else:
+        digest = hashlib.sha256(b"two").hexdigest()
+        assert table.sha256(picture) == digest
+        assert table._used[str(picture)] == [*file_bytes.stamp(picture.stat()), digest]
 
 
 def test_a_file_that_has_just_been_written_is_not_trusted_next_time(tmp_path, store):

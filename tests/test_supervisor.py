@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
+import signal
 import time
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from pipeline.batch.engines import local
 from pipeline.batch.engines.local import LocalEngine
-from pipeline.batch.messages import Command, Done, Failed, Machine, Started
+from pipeline.batch.engines.worker import _Worker
+from pipeline.batch.messages import Command, Done, Failed, Machine, Opening, Started, decode
 from pipeline.batch.system import machine
 from pipeline.errors import EnvironmentProblem
 from pipeline.job import Job, RunSettings, ShownNames
@@ -20,8 +24,8 @@ from pipeline.options import Options
 
 # What a pair's output is called says what becomes of its worker; what it says of its picture is itself.
 WORKER = """
-import os, sys
-from pipeline.batch.messages import Done, Machine, Ready, decode_command, encode
+import os, signal, sys, time
+from pipeline.batch.messages import Done, Machine, Opening, Ready, decode_command, encode
 from pipeline.job import Painted
 commands, messages = (int(word) for word in sys.argv[1:])
 os.write(messages, encode(Ready(Machine(device="none"))))
@@ -29,6 +33,11 @@ for line in os.fdopen(commands):
     then = decode_command(line).job.output
     if then == "die":
         os._exit(7)
+    if then == "decode":
+        os.write(messages, encode(Opening("/photos/slow.jpg", 12.5)))
+        os.kill(os.getpid(), signal.SIGPROF)
+    if then == "hang":
+        time.sleep(3600)
     if then == "mumble":
         os.write(messages, b'{"type": "mumble"}\\n')
     myself = {"pid": os.getpid(), "gpu": os.environ.get("CUDA_VISIBLE_DEVICES")}
@@ -41,7 +50,8 @@ for line in os.fdopen(commands):
 def command(output: str) -> Command:
     job = Job(output=output, content=Path("c"), styles=(), options=Options())
     names = ShownNames(content="c", style=(), options={})
-    return Command(job=job, weights=locate("random"), folder=Path("out"), names=names)
+    seconds = 0.1 if output == "hang" else None
+    return Command(job=job, weights=locate("random"), folder=Path("out"), names=names, seconds=seconds)
 
 
 @pytest.fixture
@@ -88,8 +98,41 @@ def test_a_worker_that_dies_at_a_task_fails_that_task_alone(of):
     assert answers[1].reason.startswith("its process ended by itself with code 7; see ")
 
 
+def test_a_picture_whose_decoding_the_kernel_ended_is_named_and_not_tried_again(of):
+    failed, done = of("decode", "stay")
+    assert failed.reason.startswith("/photos/slow.jpg takes more than 12.5 s of processor time to decode, ")
+    assert (failed.reason_class, failed.retry, type(done)) == ("bad_image", False, Done)
+
+
+@pytest.mark.parametrize(
+    ("settings", "remedy"),
+    [
+        ({}, "far more than was estimated; set pair_timeout where it needs more"),
+        ({"pair_timeout": 0.1}, "raise pair_t"),
+    ],
+)
+def test_a_pair_that_hangs_ends_at_its_limit_whether_the_manifest_has_one_or_not(of, monkeypatch, settings, remedy):
+    monkeypatch.setattr(local, "_LOOK_SECONDS", 0.05)
+    failed, done = of("hang", "stay", **settings)
+    assert failed.reason.startswith(f"not finished after 0.1 s; {remedy}")
+    assert (failed.reason_class, failed.retry, type(done)) == ("timeout", True, Done)
+
+
+def test_a_picture_is_opened_under_the_kernels_clock_of_its_size(tmp_path):
+    said = io.BytesIO()
+    path = tmp_path / "a.png"
+    Image.new("RGB", (1000, 500)).save(path)
+    with _Worker(said).opening(path):
+        left, _ = signal.getitimer(signal.ITIMER_PROF)
+        assert signal.getsignal(signal.SIGPROF) == signal.SIG_DFL  # which ends a process
+    assert 10.4 < left <= 10.51  # rounded up to the kernel's ticks
+    assert signal.getitimer(signal.ITIMER_PROF) == (0.0, 0.0)
+    header, whole = map(decode, said.getvalue().splitlines())
+    assert (header, whole) == (Opening(str(path), 5.0), Opening(str(path), 10.5))
+
+
 def test_a_worker_that_says_what_nobody_knows_is_a_bug_and_not_passed_over(of):
-    with pytest.raises(ValueError, match="has the type 'mumble'; known are ready, started"):
+    with pytest.raises(ValueError, match="has the type 'mumble'; known are ready, opening, started"):
         of("stay", "mumble")
 
 

@@ -33,18 +33,19 @@ class Networks:
 
     def up_to_date_with(
         self, job: Job, settings: Mapping[str, Any], keys: tuple[str, str], sha256: Callable[[Path], str]
-    ) -> NetworkWeights | None:
+    ) -> tuple[NetworkWeights, str] | None:
         """The network with which a picture of these settings is what the pair asks for, `keys`
-        being the pair's with today's network; None where there is none.
+        being the pair's with today's network, and the key with it; None where there is none.
 
         A picture is not painted anew because `auto` would choose otherwise today.
         """
         if settings.get("key") in keys:
-            return self.of(job)
+            return self.of(job), keys[0]
         before = _painted_with(settings)
         if job.options.weights != "auto" or before is None:
             return None
-        return before if settings.get("key") in keys_of(job, sha256, before.sha256) else None
+        befores = keys_of(job, sha256, before.sha256)
+        return (before, befores[0]) if settings.get("key") in befores else None
 
     def _automatic(self) -> NetworkWeights:
         """What the pictures here were painted with last, as long as it is to be had; else what

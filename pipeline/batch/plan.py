@@ -144,7 +144,7 @@ def _planned(
         reason = "forced"
     elif record is not None and kept:
         if used := networks.up_to_date_with(job, {**record.outcome, "key": record.key}, keys, sha256):
-            action, reason, weights, key = "keep", "up to date", used, record.key
+            action, reason, (weights, key) = "keep", "up to date", used
         else:
             reason = _difference(job, record, weights)
     elif (
@@ -156,7 +156,7 @@ def _planned(
         if _speaks_of(record, found):
             action, reason = "fail", f"{printable(picture)} was changed since it was painted; {_MOVE_IT}"
         elif (adopted := painted_fields(found)) is not None:
-            action, reason, weights, key = "keep", "up to date", used, found["key"]
+            action, reason, (weights, key) = "keep", "up to date", used
         else:
             reason = "its picture holds settings that were not written here"
     elif _settings_of(picture, reader) or (record is not None and not whole):

@@ -24,6 +24,10 @@ _SECONDS, _SECONDS_PER_PIXEL = 10.0, 1e-6
 _BYTES, _BYTES_PER_PIXEL = 256 * 2**20, 40
 _STACK_BYTES = 8 * 2**20  # of each thread; AVIF is decoded by one per processor
 
+KEPT_SECONDS = 30.0
+"""A process that was asked nothing for so long is not asked again; it ends by itself after twice
+that."""
+
 CLOCK_RAN_OUT = signal.SIGPROF
 """The signal that ends a process whose `processor_time` is up."""
 
@@ -42,7 +46,7 @@ def decoding_bytes(pixels: int, file_bytes: int) -> int:
 def too_slow(shown: str, seconds: float) -> str:
     """What is said of a picture whose decoding took longer."""
     return (
-        f"{shown} takes more than {seconds:.0f} s of processor time to decode, far more than pictures of its size;"
+        f"{shown} takes more than {seconds:.3g} s of processor time to decode, far more than pictures of its size;"
         " save it again with another program"
     )
 

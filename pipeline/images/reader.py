@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from pipeline.errors import BadImage, EnvironmentProblem, OutOfMemory, PairError
-from pipeline.images.budget import CLOCK_RAN_OUT, HEADER_SECONDS, too_slow
+from pipeline.images.budget import CLOCK_RAN_OUT, HEADER_SECONDS, KEPT_SECONDS, too_slow
 from pipeline.images.facts import ImageFacts
 from pipeline.printable import printable
 
@@ -97,6 +97,7 @@ class Reader:
                 break
             seconds = answer["seconds"]
         if "memory" in answer:
+            process.end()
             raise OutOfMemory(
                 f"{shown} needs more than {answer['memory'] / 2**20:.0f} MiB to decode, or more than this machine has;"
                 " save it again, or make it smaller first"
@@ -118,13 +119,16 @@ class _Process:
         self._process: subprocess.Popen[bytes] | None = None
         self._errors: IO[bytes] | None = None
         self._rest = b""
+        self._asked_at = 0.0
 
     def send(self, question: Answer) -> None:
         line = json.dumps(question).encode() + b"\n"
-        if self._process is None or not self._sent(line):
+        now = time.monotonic()
+        if self._process is None or now - self._asked_at > KEPT_SECONDS or not self._sent(line):
             self.end()
             self._start()
             self._sent(line)
+        self._asked_at = now
 
     def hear(self, seconds: float, check_cancelled: Callable[[], object]) -> Answer:
         """The next answer. Raises TimeoutError when there was none for so long, EOFError when the

@@ -28,13 +28,19 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import BadImage, OutOfMemory
-from pipeline.images.budget import HEADER_SECONDS, decoding_bytes, decoding_seconds, memory_for, processor_time
+from pipeline.images.budget import (
+    HEADER_SECONDS,
+    KEPT_SECONDS,
+    decoding_bytes,
+    decoding_seconds,
+    memory_for,
+    processor_time,
+)
 from pipeline.images.file_bytes import MAX_BYTES
 from pipeline.images.inspection import image_size, inspect_image
 from pipeline.images.metadata import read_metadata
 from pipeline.printable import printable
 
-_IDLE_SECONDS = 60.0  # after which a night's process is not kept: starting one takes 0.2 s
 _OOM_SCORE = "800"  # for the kernel's OOM killer: before the driver, as for workers
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _LARGEST_FILE = 16 * 2**20  # bytes that it may write to a file, which can only be its stderr
@@ -55,7 +61,7 @@ def main() -> None:
 
     with suppress(BrokenPipeError):
         say({"ready": True})
-        while select.select([sys.stdin], [], [], _IDLE_SECONDS)[0] and (line := sys.stdin.buffer.readline()):
+        while select.select([sys.stdin], [], [], 2 * KEPT_SECONDS)[0] and (line := sys.stdin.buffer.readline()):
             if not _answer(json.loads(line), say):
                 return
 
@@ -79,9 +85,8 @@ def _answer(question: Answer, say: Say) -> bool:
             os.chdir(folder)
     try:
         say(_ANSWERS[question["ask"]](path, say))
-    except OutOfMemory as error:
-        budget = error.args[1] if len(error.args) > 1 else 0
-        say({"memory": budget})
+    except _OverrunError as error:
+        say({"memory": error.budget})
         return False
     except BadImage as error:
         say({"refused": str(error)})
@@ -114,6 +119,14 @@ def _inspect(path: str, say: Say) -> Answer:
 _ANSWERS: dict[str, Callable[[str, Say], Answer]] = {"size": _size, "metadata": _metadata, "inspect": _inspect}
 
 
+class _OverrunError(Exception):
+    """Decoding wanted more than `budget` bytes."""
+
+    def __init__(self, budget: int) -> None:
+        super().__init__(budget)
+        self.budget = budget
+
+
 @contextmanager
 def _header(path: str) -> Iterator[None]:
     with _within(HEADER_SECONDS, decoding_bytes(0, _file_bytes(path))):
@@ -126,7 +139,7 @@ def _within(seconds: float, budget: int) -> Iterator[None]:
         with memory_for(budget), processor_time(seconds):
             yield
     except (OutOfMemory, MemoryError) as error:
-        raise OutOfMemory("", budget) from error
+        raise _OverrunError(budget) from error
 
 
 def _file_bytes(path: str) -> int:
