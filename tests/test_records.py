@@ -316,6 +316,23 @@ def test_a_file_edited_in_place_with_its_time_kept_is_noticed(tmp_path, store, l
     assert again.sha256(picture) == hash_file(picture) != first
 
 
+def test_a_picture_edited_in_place_with_its_time_kept_is_not_what_was_painted(tmp_path, store, long_ago):
+    state, picture = State(store), store.path("a.png")
+    picture.parent.mkdir(parents=True, exist_ok=True)
+    picture.write_bytes(b"one")
+    before = picture.stat()
+    record = Record(
+        schema=KEY_SCHEMA, key="k", sha256=hash_file(picture), size=3, mtime_ns=before.st_mtime_ns, outcome={}
+    )
+    assert state.stands(record, "a.png")
+    picture.write_bytes(b"two")
+    os.utime(picture, ns=(0, before.st_mtime_ns))
+    assert not state.stands(record, "a.png")
+    picture.write_bytes(b"longer")
+    assert not state.stands(record, "a.png")
+    assert not state.stands(record, "b.png")
+
+
 def test_a_file_exchanged_for_another_with_its_time_is_noticed(tmp_path, store, long_ago):
     picture, other = tmp_path / "p", tmp_path / "other"
     picture.write_bytes(b"one")

@@ -131,7 +131,7 @@ def _planned(
         )
 
     picture, key = state.store.path(job.output), keys[0]
-    kept = record is not None and record.matches(state.store, job.output)
+    kept = record is not None and state.stands(record, job.output)
     adopted = None
     action: Action = "paint"
     if in_the_way := state.store.in_the_way(job.output):

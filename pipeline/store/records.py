@@ -99,6 +99,16 @@ class State:
             data = checksummed(asdict(replace(record, outcome={**record.outcome, "meta": {}, "notes": []})))
         self.store.write(record_name(record.outcome["output"]), data)
 
+    def stands(self, record: Record, output: str) -> bool:
+        """Is the picture still what was written, also where its time was set back? Its hash is
+        remembered as those of inputs are, so that an unchanged picture is not read again."""
+        try:
+            if self.store.fingerprint(output).size != record.size:
+                return False
+            return self.hashes.sha256(self.store.path(output)) == record.sha256
+        except (OSError, PairError):  # missing, unreadable, no regular file, or no name of a file
+            return False
+
     def thumbnails(self, output: str) -> dict[str, str]:
         """The names of the thumbnails that exist, by content, style and result."""
         names = {which: thumbnail_name(output, which) for which in THUMBNAILS}
