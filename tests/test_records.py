@@ -21,7 +21,6 @@ from pipeline.errors import BadImage, ExitCode, weightiest
 from pipeline.images import file_bytes
 from pipeline.images.encode import FORMAT_OF_SUFFIX, _parameters
 from pipeline.images.file_bytes import hash_file, hash_with_status
-from pipeline.images.inspection import image_size
 from pipeline.images.reader import Reader
 from pipeline.job import Job, RunSettings, StyleImage
 from pipeline.manifest import load_manifest

@@ -127,8 +127,6 @@ class _Clock:
             raise OutOfTime
 
 
-
-
 class _Waiting:
     """Says once who is waited for, and ends the waiting on a signal."""
 

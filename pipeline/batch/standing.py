@@ -13,6 +13,7 @@ from pipeline.batch.run_metadata import run_metadata
 from pipeline.batch.selection import Selection
 from pipeline.batch.system.deadline import Moment
 from pipeline.errors import StylizeError
+from pipeline.images.reader import Reader
 from pipeline.job import Job, Manifest, Outcome
 from pipeline.report.data import build_report, known_run
 from pipeline.report.history import read_history
@@ -53,7 +54,9 @@ def _planned(jobs: Sequence[Job], results: Results, check_cancelled: Callable[[]
         if pairs[job.output].failure or state.record(job.output) is not None or state.store.exists(job.output)
     ]
     try:
-        looked_at = make_plan(replace(results.manifest, pairs=tuple(tried)), state, Selection(), check_cancelled).pairs
+        looked_at = make_plan(
+            replace(results.manifest, pairs=tuple(tried)), state, Selection(), Reader(check_cancelled)
+        ).pairs
     except StylizeError:  # a signal, or weights that are missing: no key is known
         looked_at = tuple(_by_record(job, results) for job in tried)
     return pairs | {pair.job.output: pair for pair in looked_at}
