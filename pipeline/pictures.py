@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pipeline.errors import BadImage
 from pipeline.options import Options
 from pipeline.schedule import Machine, Schedule, Sized, schedule, style_side
 
@@ -54,7 +55,8 @@ def open_pictures(
 ) -> Pictures:
     """Open the pictures of a pair: a photograph of 100 megapixels would be 1.2 GB of floats.
 
-    `opening` is entered around each of them. Raises BadImage for one that cannot be opened,
+    `opening` is entered around each of them. Raises BadImage for one that cannot be opened, for a
+    style image that cannot be seen,
     OutOfMemory for one that does not fit.
     """
     from pipeline.images import picture
@@ -67,6 +69,13 @@ def open_pictures(
     side = style_side(options, max(photograph.size)) if options.style_aspect == "keep" else None
     return Pictures(
         photograph,
-        tuple((open_any(source, side), share) for source, share in styles),
+        tuple((_seen(open_any(source, side)), share) for source, share in styles),
         open_any(options.init) if options.starts_from_file else None,
     )
+
+
+def _seen(style: Picture) -> Picture:
+    """The style image. Raises BadImage where there is nothing to learn from."""
+    if not style.can_be_seen:
+        raise BadImage(f"style {style.name} is completely transparent, so it shows no style; use one that can be seen")
+    return style

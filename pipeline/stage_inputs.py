@@ -25,11 +25,13 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True, eq=False)
 class StageInputs:
     """The pictures of one stage, at its size: pixels (height, width, 3). `style_images` are
-    recoloured where the pair asks for it."""
+    recoloured where the pair asks for it; `style_alphas` are their opacity (height, width), 0..1,
+    None for those without."""
 
     stage: Stage
     photograph: Pixels
     style_images: tuple[Pixels, ...]
+    style_alphas: tuple[Pixels | None, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,15 +44,14 @@ class StageResult:
 
 def stage_inputs(pictures: Pictures, options: Options, stage: Stage) -> StageInputs:
     """The pictures of a pair at the sizes of a stage."""
-    photograph = _resized(pictures.content, stage.size)
-    recoloured = _recolouring(options, photograph)
+    photograph, seen = pictures.content.resized(*stage.size)
+    recoloured = _recolouring(options, photograph, seen)
+    styles = [style.resized(*size) for (style, _share), size in zip(pictures.styles, stage.style_sizes, strict=True)]
     return StageInputs(
         stage,
         photograph,
-        tuple(
-            recoloured(_resized(style, size))
-            for (style, _share), size in zip(pictures.styles, stage.style_sizes, strict=True)
-        ),
+        tuple(recoloured(pixels, alpha) for pixels, alpha in styles),
+        tuple(alpha for _pixels, alpha in styles),
     )
 
 
@@ -70,11 +71,11 @@ def sources(
     colours = _colours_from(pictures.content, options, stage.size)
     styles = [
         Style(
-            engine.image(Setting(options, stage.precision, tiling), pixels, (*_seen(style), *colours)),
+            engine.image(Setting(options, stage.precision, tiling), pixels, (*_seen(style), *colours), alpha),
             share,
         )
-        for (style, share), pixels, tiling in zip(
-            pictures.styles, inputs.style_images, stage.style_tilings, strict=True
+        for (style, share), pixels, alpha, tiling in zip(
+            pictures.styles, inputs.style_images, inputs.style_alphas, stage.style_tilings, strict=True
         )
     ]
     photograph = engine.image(setting, inputs.photograph, _seen(pictures.content))
@@ -93,7 +94,7 @@ def initial_image(pictures: Pictures, inputs: StageInputs, options: Options, bef
         return _upsampled(before, inputs.photograph, options)
     height, width, _ = inputs.photograph.shape
     if pictures.start is not None:
-        return cover(pictures.start.pixels, width, height)
+        return pictures.start.covering(width, height)
     if options.init == "style":
         return cover(inputs.style_images[0], width, height)
     if options.init == "noise":
@@ -125,31 +126,26 @@ def _upsampled(before: StageResult, photograph: Pixels, options: Options) -> Pix
     return detailed
 
 
-def _resized(picture: Picture, size: Size) -> Pixels:
-    """Its pixels at a size, not to be written to: as they are where they have it, as large ones
-    need not be held twice."""
-    from pipeline.images.scale import resize
-
-    return picture.pixels if picture.size == size else resize(picture.pixels, *size)
-
-
 def _seen(picture: Picture) -> tuple[Hashable, ...]:
     """What decides a picture's pixels: the file, and the size it was opened at; large files are
     opened smaller."""
     return (picture.sha256, picture.size)
 
 
-def _recolouring(options: Options, photograph: Pixels) -> Callable[[Pixels], Pixels]:
+def _recolouring(
+    options: Options, photograph: Pixels, seen: Pixels | None
+) -> Callable[[Pixels, Pixels | None], Pixels]:
     """What happens to the style images' colours beforehand, so that the result keeps the content's:
     Gatys et al., "Preserving Color in Neural Artistic Style Transfer" (arXiv 1606.05897), colour
-    histogram matching."""
+    histogram matching. `seen` is the photograph's opacity; what is made takes a style image with
+    its own."""
     from pipeline.images.colour import match_covariance, match_histogram
 
     if options.preserve_color == "histogram":
-        return lambda pixels: match_histogram(pixels, photograph)
+        return lambda pixels, alpha: match_histogram(pixels, photograph, alpha, seen)
     if options.preserve_color == "covariance":
-        return lambda pixels: match_covariance(pixels, photograph)
-    return lambda pixels: pixels
+        return lambda pixels, alpha: match_covariance(pixels, photograph, alpha, seen)
+    return lambda pixels, alpha: pixels
 
 
 def _colours_from(content: Picture, options: Options, size: Size) -> tuple[Hashable, ...]:

@@ -63,7 +63,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "images.reader": ({"errors", "printable", "images.budget", "images.facts"}, set()),
     "images.budget": (set(), set()),
     "images.facts": (set(), set()),
-    "pictures": ({"options", "schedule", "images"}, {"numpy", "PIL"}),
+    "pictures": ({"errors", "options", "schedule", "images"}, {"numpy", "PIL"}),
     "stage_inputs": ({"options", "pictures", "schedule", "images", "nst"}, {"numpy"}),
     "stylize": (
         WORDS | {"pictures", "schedule", "stage_inputs", "images", "manifest", "nst"},

@@ -224,8 +224,13 @@ def _write(command: Command, pictures: Pictures, result: Stylization, painted: P
 
 def _write_thumbnails(command: Command, pictures: Pictures, result: Stylization) -> None:
     store, style = LocalStore(command.folder), pictures.styles[0][0]
-    for which, pixels in (("content", pictures.content.pixels), ("style", style.pixels), ("result", result.pixels)):
-        small = thumbnail(pixels.astype("float32"))
+    shown = (
+        ("content", pictures.content.pixels, pictures.content.alpha),
+        ("style", style.pixels, style.alpha),
+        ("result", result.pixels, result.alpha),
+    )
+    for which, pixels, alpha in shown:
+        small = thumbnail(pixels.astype("float32"), alpha)
         store.write(thumbnail_name(command.job.output, which), small)
 
 

@@ -4,6 +4,8 @@ Source: L. A. Gatys, M. Bethge, A. Hertzmann, E. Shechtman, "Preserving Color in
 Style Transfer", 2016, arXiv 1606.05897. It describes two ways: luminance-only transfer keeps the
 content's colours after painting; colour matching gives the style picture the content's colours
 before painting. All pixels here are float32 RGB (height, width, 3), 0..255.
+
+A picture with opacity (height, width), 0..1, counts for what can be seen of it.
 """
 
 from __future__ import annotations
@@ -34,7 +36,9 @@ def transfer_luminance(result: Floats, content: Floats) -> Floats:
     return np.clip(content + difference[..., np.newaxis], 0.0, 255.0)
 
 
-def match_histogram(style: Floats, content: Floats) -> Floats:
+def match_histogram(
+    style: Floats, content: Floats, style_alpha: Floats | None = None, content_alpha: Floats | None = None
+) -> Floats:
     """`style` with each channel's grey levels distributed as in `content`, of any size.
 
     A level goes to the content's level of the same rank, ranks being taken in the middle of equal
@@ -43,14 +47,17 @@ def match_histogram(style: Floats, content: Floats) -> Floats:
     """
     matched = np.empty_like(style)
     for channel in range(3):
-        _, where, counts = np.unique(style[..., channel], return_inverse=True, return_counts=True)
-        goal_levels, goal_counts = np.unique(content[..., channel], return_counts=True)
-        moved = np.interp(_ranks(counts), _ranks(goal_counts), goal_levels)
+        _, where, counts = _levels(style[..., channel], style_alpha)
+        goal_levels, _, goal_counts = _levels(content[..., channel], content_alpha)
+        there = goal_counts > 0
+        moved = np.interp(_ranks(counts), _ranks(goal_counts[there]), goal_levels[there])
         matched[..., channel] = moved[where].reshape(style.shape[:2])
     return matched
 
 
-def match_covariance(style: Floats, content: Floats) -> Floats:
+def match_covariance(
+    style: Floats, content: Floats, style_alpha: Floats | None = None, content_alpha: Floats | None = None
+) -> Floats:
     """`style` moved linearly in RGB to the mean and covariance of `content`.
 
     What overshoots is cut off at 0 and 255. x ↦ A (x - μ_style) + μ_content with A = Σ_content^½
@@ -59,8 +66,8 @@ def match_covariance(style: Floats, content: Floats) -> Floats:
     which the style does not vary (two of three of a grey picture) stay without variance: nothing is
     divided by zero.
     """
-    style_mean, style_covariance = _moments(style)
-    content_mean, content_covariance = _moments(content)
+    style_mean, style_covariance = _moments(style, style_alpha)
+    content_mean, content_covariance = _moments(content, content_alpha)
     matrix = _root(content_covariance) @ _inverse_root(style_covariance)
     moved = (style - style_mean) @ matrix.T + content_mean
     return np.clip(moved, 0.0, 255.0).astype(np.float32)
@@ -72,21 +79,37 @@ def blend(content: Floats, result: Floats, strength: float) -> Floats:
     return (1 - weight) * content + weight * result
 
 
-def _ranks(counts: NDArray[np.intp]) -> NDArray[np.float64]:
+def _levels(
+    channel: Floats, alpha: Floats | None
+) -> tuple[Floats, NDArray[np.intp], NDArray[np.intp] | NDArray[np.float64]]:
+    """The grey levels of a channel, rising; which of them each pixel has; how many pixels have
+    each, or how much opacity."""
+    levels, where, counts = np.unique(channel, return_inverse=True, return_counts=True)
+    if alpha is None or not alpha.any():
+        return levels, where, counts
+    return levels, where, np.bincount(where.ravel(), alpha.ravel(), len(levels))
+
+
+def _ranks(counts: NDArray[np.intp] | NDArray[np.float64]) -> NDArray[np.float64]:
     """Share of all pixels below the middle of each level, 0..1, rising."""
     ranks: NDArray[np.float64] = (np.cumsum(counts) - counts / 2) / counts.sum()
     return ranks
 
 
-def _moments(pixels: Floats) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean (3,) and covariance (3, 3) over all pixels.
+def _moments(pixels: Floats, alpha: Floats | None) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean (3,) and covariance (3, 3) over all pixels, or over what can be seen of them.
 
     In float64: sums over millions of squares need the digits.
     """
     colours = pixels.reshape(-1, 3).astype(np.float64)
-    mean = colours.mean(axis=0)
+    if alpha is None or not alpha.any():
+        mean = colours.mean(axis=0)
+        centred = colours - mean
+        return mean, centred.T @ centred / len(colours)
+    weights = alpha.reshape(-1, 1).astype(np.float64) / alpha.sum(dtype=np.float64)
+    mean = (weights * colours).sum(axis=0)
     centred = colours - mean
-    return mean, centred.T @ centred / len(colours)
+    return mean, (weights * centred).T @ centred
 
 
 def _root(covariance: NDArray[np.float64]) -> NDArray[np.float64]:

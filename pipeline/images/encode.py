@@ -16,6 +16,7 @@ from PIL import Image, features
 from PIL.PngImagePlugin import PngInfo
 
 from pipeline.errors import Diverged, PairError
+from pipeline.images.alpha import resize_visible
 from pipeline.images.convert import srgb_profile
 from pipeline.images.metadata import PNG_KEY, settings_json, xmp_packet
 from pipeline.images.scale import Floats, resize
@@ -77,11 +78,13 @@ def encode_picture(
     return _save(_image(pixels, alpha, kind), kind, icc_profile=srgb_profile(), **parameters)
 
 
-def thumbnail(pixels: Floats, longer_side: int = 256) -> bytes:
-    """A small WebP of (H, W, 3) pixels, its longer side at most `longer_side`; no metadata."""
+def thumbnail(pixels: Floats, alpha: Floats | None = None, longer_side: int = 256) -> bytes:
+    """A small WebP of (H, W, 3) pixels with opacity (H, W), its longer side at most `longer_side`;
+    no metadata."""
     height, width = pixels.shape[:2]
-    small = resize(pixels, *fit_longer_side(width, height, min(longer_side, max(width, height))))
-    return _save(to_pillow(to_uint8(small), None), "WEBP", quality=_THUMBNAIL_QUALITY)
+    size = fit_longer_side(width, height, min(longer_side, max(width, height)))
+    small, seen = (resize(pixels, *size), None) if alpha is None else resize_visible(pixels, alpha, *size)
+    return _save(to_pillow(to_uint8(small), seen), "WEBP", quality=_THUMBNAIL_QUALITY)
 
 
 def to_pillow(pixels: NDArray[np.uint8], alpha: Floats | None) -> Image.Image:

@@ -12,25 +12,23 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pipeline.errors import OptionError
+from pipeline.images.alpha import Opacity, resize_visible
 from pipeline.images.convert import to_canonical
 from pipeline.images.decode import decode, decoding
 from pipeline.images.file_bytes import read_source
-from pipeline.images.scale import Floats, lanczos, plane, resize_alpha
+from pipeline.images.scale import LANCZOS, Floats, Rows, by_rows, cover, covering_box, resize
 from pipeline.images.sizes import check_shape, fit_longer_side
-
-# What shows through transparent pixels: the middle of the range, so that colours nobody sees cannot
-# leak into the painting and the ground is as far from black as from white.
-GROUND = 127.5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Picture:
     """A picture ready to be worked on.
 
-    `pixels` are float32 (height, width, 3), 0..255, sRGB, upright, with transparent parts painted
-    over GROUND. `alpha` is float32 (height, width), 0..1, or None if all is opaque. `sha256` is of
-    the file's bytes (of the pixels, where there was no file). `name` is the file's own, without
-    folders. `notes` are worth knowing and no failures.
+    `pixels` are float32 (height, width, 3), 0..255, sRGB, upright, not multiplied by opacity; where
+    nothing can be seen, they continue what can (`alpha.extend`). `alpha` is float32 (height,
+    width), 0..1, or None if all is opaque. `sha256` is of the file's bytes (of the pixels, where
+    there was no file). `name` is the file's own, without folders. `notes` are worth knowing and no
+    failures.
     """
 
     pixels: Floats
@@ -44,6 +42,27 @@ class Picture:
         """(width, height) of `pixels`."""
         height, width, _ = self.pixels.shape
         return width, height
+
+    @property
+    def can_be_seen(self) -> bool:
+        """Whether any pixel has any opacity."""
+        return self.alpha is None or bool((self.alpha > 0).any())
+
+    def resized(self, width: int, height: int) -> tuple[Floats, Floats | None]:
+        """Pixels (height, width, 3) and alpha (height, width), not to be written to: as they are
+        where they have that size, as large ones need not be held twice."""
+        if self.size == (width, height):
+            return self.pixels, self.alpha
+        if self.alpha is None:
+            return resize(self.pixels, width, height), None
+        return resize_visible(self.pixels, self.alpha, width, height)
+
+    def covering(self, width: int, height: int) -> Floats:
+        """Pixels (height, width, 3): scaled to fill it, the rest cut off evenly."""
+        if self.alpha is None:
+            return cover(self.pixels, width, height)
+        box = covering_box(*self.size, width, height)
+        return resize_visible(self.pixels, self.alpha, width, height, box)[0]
 
 
 def open_any(source: str | os.PathLike[str] | Image.Image | NDArray[Any], longer_side: int | None = None) -> Picture:
@@ -105,22 +124,34 @@ def picture_from_array(array: NDArray[Any], name: str = "array", longer_side: in
 def _planes(image: Image.Image, longer_side: int | None) -> tuple[Floats, Floats | None]:
     """Pixels and alpha of a canonical image.
 
-    One channel after the other, so that at full size only one is ever held as floats.
+    One channel after the other and some rows at a time, so that at full size it is only ever held
+    as integers.
     """
     width, height = image.size
     if longer_side is not None:
         width, height = fit_longer_side(width, height, min(longer_side, max(width, height)))
+    shape = (image.height, image.width)
     *colours, last = image.getbands()
-    opacity = np.asarray(image.getchannel("A"), np.float32) / np.float32(255) if last == "A" else None
+    opacity = Opacity(_rows_of(image, last, 255), shape, width, height) if last == "A" else None
     if opacity is None:
         colours.append(last)
     pixels = np.empty((height, width, 3), np.float32)
     for channel, band in enumerate(colours):
-        levels = image if image.mode == "F" else image.getchannel(band).convert("F")
-        if opacity is not None:
-            levels = plane(opacity * np.asarray(levels) + (1 - opacity) * np.float32(GROUND))
-        pixels[..., channel] = lanczos(levels, width, height)
+        rows = _rows_of(image, band)
+        resized = by_rows(rows, shape, width, height, LANCZOS) if opacity is None else opacity.resize(rows)
+        pixels[..., channel] = resized
     if len(colours) == 1:  # grey
         pixels[..., 1:] = pixels[..., :1]
     np.clip(pixels, 0.0, 255.0, out=pixels)
-    return pixels, None if opacity is None else resize_alpha(opacity, width, height)
+    return pixels, None if opacity is None else opacity.resized
+
+
+def _rows_of(image: Image.Image, band: str, white: int = 1) -> Rows:
+    """A band of an image, divided by `white`, read some rows at a time."""
+
+    def rows(top: int, bottom: int) -> Floats:
+        piece = image.crop((0, top, image.width, bottom))
+        levels = np.asarray(piece if image.mode == "F" else piece.getchannel(band), np.float32)
+        return levels if white == 1 else levels / np.float32(white)
+
+    return rows

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 Floats = NDArray[np.float32]
-
-
 Box = tuple[float, float, float, float]
+Rows = Callable[[int, int], Floats]
+"""Some rows of a channel, from one up to another: (rows, W)."""
+
+LANCZOS = Image.Resampling.LANCZOS
+_AT_ONCE = 2**22  # numbers: 16 MB of floats
 
 
 def resize(pixels: Floats, width: int, height: int, box: Box | None = None) -> Floats:
@@ -34,9 +39,14 @@ def resize_alpha(alpha: Floats, width: int, height: int) -> Floats:
 def cover(pixels: Floats, width: int, height: int) -> Floats:
     """Pixels (H, W, 3) as (height, width, 3): scaled to fill it, the rest cut off evenly."""
     old_height, old_width, _ = pixels.shape
+    return resize(pixels, width, height, covering_box(old_width, old_height, width, height))
+
+
+def covering_box(old_width: int, old_height: int, width: int, height: int) -> Box:
+    """The middle part of a picture that has the shape of another."""
     factor = max(width / old_width, height / old_height)
     left, top = (max(0.0, (old - new / factor) / 2) for old, new in ((old_width, width), (old_height, height)))
-    return resize(pixels, width, height, box=(left, top, old_width - left, old_height - top))
+    return left, top, old_width - left, old_height - top
 
 
 def plane(levels: Floats) -> Image.Image:
@@ -49,4 +59,25 @@ def lanczos(channel: Image.Image, width: int, height: int, box: Box | None = Non
 
     What overshoots is not cut off.
     """
-    return np.asarray(channel.resize((width, height), Image.Resampling.LANCZOS, box=box), np.float32)
+    return np.asarray(channel.resize((width, height), LANCZOS, box=box), np.float32)
+
+
+def by_rows(
+    rows: Rows, shape: tuple[int, ...], width: int, height: int, kernel: Image.Resampling, box: Box | None = None
+) -> Floats:
+    """A channel of `shape` (H, W) that is read some rows at a time, never whole as floats, or a box
+    of it, as float32 (height, width).
+
+    The same numbers as from all of it at once: Pillow too goes across first, then down. What
+    overshoots is not cut off.
+    """
+    left, top, right, bottom = box or (0, 0, shape[1], shape[0])
+    narrow = np.empty((shape[0], width), np.float32)
+    step = max(1, _AT_ONCE // shape[1])
+    for first in range(0, shape[0], step):
+        piece = plane(rows(first, min(first + step, shape[0])))
+        across = piece.resize((width, piece.height), kernel, box=(left, 0, right, piece.height))
+        narrow[first : first + step] = np.asarray(across, np.float32)
+    if (height, top, bottom) == (shape[0], 0, shape[0]):
+        return narrow
+    return np.asarray(plane(narrow).resize((width, height), kernel, box=(0, top, width, bottom)), np.float32)

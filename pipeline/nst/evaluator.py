@@ -19,8 +19,9 @@ class Evaluator(Protocol):
     def features(self, image: tf.Tensor, layers: Sequence[str]) -> Mapping[str, tf.Tensor]:
         """Features (height, width, channels) of network layers."""
 
-    def measured(self, image: tf.Tensor, term: Term) -> Measured:
-        """What one term's `measure`, without maps, says of an image."""
+    def measured(self, image: tf.Tensor, term: Term, weights: Mapping[str, tf.Tensor] | None = None) -> Measured:
+        """What one term's `measure` says of an image, without a target's maps; `weights` (height,
+        width), by layer, say how much each position counts."""
 
     def losses(self, picture: tf.Tensor, targets: Targets, weights: Mapping[str, LossWeights]) -> dict[str, tf.Tensor]:
         """The losses by name, `total` first."""
@@ -55,9 +56,15 @@ class WholeEvaluator:
         found: Mapping[str, tf.Tensor] = self._once(layers, lambda image: dict(self._extractor(image, layers)))(image)
         return found
 
-    def measured(self, image: tf.Tensor, term: Term) -> Measured:
+    def measured(self, image: tf.Tensor, term: Term, weights: Mapping[str, tf.Tensor] | None = None) -> Measured:
         """As `Evaluator.measured`."""
-        found: Measured = self._once(term, lambda image: self._measured(image, Objective([term]), {}))(image)
+        maps = {term.name: dict(weights)} if weights else {}
+        kinds = tf.nest.map_structure(lambda _: tf.TensorSpec([None, None]), maps)
+
+        def measure(image: tf.Tensor, maps: Mapping[str, Mapping[str, tf.Tensor]]) -> Any:
+            return self._measured(image, Objective([term]), maps)
+
+        found: Measured = self._once((term, bool(weights)), measure, kinds)(image, maps)
         return {layer: of_terms[term.name] for layer, of_terms in found.items() if of_terms}
 
     def __call__(
@@ -71,9 +78,12 @@ class WholeEvaluator:
         """As `Evaluator.prepare`."""
         self._evaluate.get_concrete_function(picture, targets, weights)
 
-    def _once(self, key: Any, function: Any) -> Any:
+    def _once(self, key: Any, function: Any, *specification: Any) -> Any:
+        """The function, traced once for pictures of all shapes; `specification` is of what it takes
+        beside the picture."""
         if key not in self._traced:
-            self._traced[key] = tf.function(function, input_signature=self._picture, autograph=False)
+            signature = [*self._picture, *specification]
+            self._traced[key] = tf.function(function, input_signature=signature, autograph=False)
         return self._traced[key]
 
     def _losses(self, picture: tf.Tensor, targets: Targets, weights: Mapping[str, LossWeights]) -> dict[str, tf.Tensor]:

@@ -66,9 +66,9 @@ class TiledEvaluator:
             found |= self._extractor.forward(pooled, self._upper, upper, self._crop)
         return {layer: found[layer] for layer in layers}
 
-    def measured(self, image: tf.Tensor, term: Term) -> Measured:
+    def measured(self, image: tf.Tensor, term: Term, weights: Mapping[str, tf.Tensor] | None = None) -> Measured:
         """As `Evaluator.measured`."""
-        found = self._all_measured(image, Objective([term]), {})
+        found = self._all_measured(image, Objective([term]), {term.name: weights} if weights else {})
         return {layer: of_terms[term.name] for layer, of_terms in found.items() if of_terms}
 
     def losses(self, picture: tf.Tensor, targets: Targets, weights: Mapping[str, LossWeights]) -> dict[str, tf.Tensor]:

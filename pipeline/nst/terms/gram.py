@@ -70,9 +70,13 @@ class Gram:
         return Target({}, {layer: _mean(layer, measured) for layer in self.style_layers})
 
     def measure(self, layer: str, features: tf.Tensor, target: tf.Tensor | None) -> GramSum | tf.Tensor:
-        """G and M of a layer; of the picture itself its pixels."""
+        """G and M of a layer; of the picture itself its pixels. Of a style with transparency,
+        `target` is how much each position counts, w (height, width): Σ w_k F_ik F_jk and Σ w_k."""
         if layer == PICTURE:
             return positions(features)
+        if target is not None:
+            roots = tf.cast(tf.sqrt(target), features.dtype)[..., tf.newaxis]
+            return GramSum(gram_matrix(features * roots), tf.reduce_sum(target))
         return GramSum(gram_matrix(features), positions(features))
 
     def distance(self, measured: Measured, target: Target, weights: Mapping[str, tf.Tensor]) -> tf.Tensor:

@@ -38,7 +38,8 @@ class Image(Protocol):
         """Its features (height, width, channels) at network layers."""
 
     def measured(self, term: Term) -> Measured:
-        """What the term's `measure`, without maps, says of it."""
+        """What the term's `measure`, without a target's maps, says of it; of what can be seen of
+        it, where it has transparency."""
 
 
 class Style(NamedTuple):
@@ -93,7 +94,9 @@ class Term(Protocol):
 
     def measure(self, layer: str, features: tf.Tensor, target: tf.Tensor | None) -> Any:
         """What must be known of a piece of a layer: a nest of tensors. `features` are (height,
-        width, channels), `target` is the same piece of the target's map, where it has one."""
+        width, channels), `target` is the same piece of the target's map, where it has one. Of a
+        style with transparency it is how much each position counts, (height, width), 0..1: what is
+        measured of it should be weighted so."""
 
     def distance(self, measured: Measured, target: Target, weights: Mapping[str, tf.Tensor]) -> tf.Tensor:
         """A float32 scalar in the term's unit, from all layers' measures. `weights` are those of
