@@ -47,7 +47,7 @@ def test_an_image_format_is_added_by_its_names(tmp_path, monkeypatch):
     Image.new("RGB", (48, 40), (10, 20, 30)).save(path)
     with pytest.raises(Exception, match="ppm"):
         inspect_image(path)
-    monkeypatch.setattr(decode, "FORMATS", (*decode.FORMATS, "PPM"))
+    monkeypatch.setitem(decode.FORMATS, "PPM", "PpmImagePlugin")
     assert inspect_image(path).format == "PPM"
     assert open_picture(path).pixels[0, 0].tolist() == [10, 20, 30]
     monkeypatch.setitem(encode.FORMAT_OF_SUFFIX, ".ppm", "PPM")

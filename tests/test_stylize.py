@@ -240,6 +240,29 @@ def test_transparent_content_keeps_its_alpha():
     np.testing.assert_array_equal(np.array(result.image)[..., 3], np.array(content)[..., 3])
 
 
+@pytest.mark.parametrize("options", [{}, {"scales": 2, "size": 130}, {"init": "style"}])
+def test_without_strength_soft_colours_come_back(options):
+    """A red disc of opacity 50 on nothing; it came back mixed with a grey ground."""
+    content = Image.new("RGBA", (140, 140), (0, 255, 0, 0))
+    content.paste((220, 20, 20, 50), (40, 40, 100, 100))
+    result = stylize(content, STYLE, **(QUICK | {"steps": 1, "strength": 0.0} | options))
+    np.testing.assert_array_equal(np.unique(result.pixels.reshape(-1, 3), axis=0), [[220, 20, 20]])
+
+
+def test_what_hides_in_a_cut_out_style_is_no_part_of_it():
+    """Bytes are the same whatever hides where nothing can be seen, and other ones with what can be seen."""
+    style = Image.fromarray(STYLE).convert("RGBA")
+    width, height = style.size
+    style.putalpha(0)
+    style.paste(Image.fromarray(STYLE[: height // 2, : width // 2]), (0, 0))
+    hidden = style.copy()
+    hidden.paste((255, 0, 255, 0), (width // 2, 0, width, height))
+    first, second = (stylize(CONTENT, each, **QUICK) for each in (style, hidden))
+    np.testing.assert_array_equal(first.pixels, second.pixels)
+    with pytest.raises(BadImage, match="completely transparent, so it shows no style"):
+        stylize(CONTENT, Image.new("RGBA", (48, 40)), **QUICK)
+
+
 def test_sources_may_be_paths_images_or_arrays(tmp_path):
     path = tmp_path / "content.png"
     Image.fromarray(CONTENT).save(path)

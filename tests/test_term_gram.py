@@ -160,3 +160,19 @@ def test_a_measure_holds_the_sum_and_its_positions():
     measured = Gram(("layer",), "paper").measure("layer", tf.ones((3, 4, 2)), None)
     assert isinstance(measured, GramSum)
     assert float(measured.positions) == float(positions(tf.ones((3, 4, 2)))) == 12
+
+
+def test_a_position_counts_for_its_weight():
+    F = paper.features(seed=27)  # (3, 4, 5)
+    weights = np.random.default_rng(28).uniform(0, 1, F.shape[:2]).astype(np.float32)
+    measured = Gram(("layer",), "paper").measure("layer", tf.constant(F), tf.constant(weights))
+    np.testing.assert_allclose(measured.gram, np.einsum("ijc,ijd,ij->cd", F, F, weights), rtol=1e-5)
+    assert float(measured.positions) == pytest.approx(weights.sum(), rel=1e-6)
+
+
+def test_positions_of_no_weight_are_as_if_they_were_not_there():
+    F = paper.features(seed=29)
+    weights = np.array([[1.0] * 4, [0.0] * 4, [1.0] * 4], np.float32)
+    measured = Gram(("layer",), "paper").measure("layer", tf.constant(F), tf.constant(weights))
+    np.testing.assert_allclose(measured.gram, gram_matrix(tf.constant(F[::2])), rtol=1e-5)
+    assert float(measured.positions) == 8

@@ -182,3 +182,24 @@ def test_gradients_taken_layer_by_layer_are_tensorflows_own(kernels, monkeypatch
     theirs, plain = evaluated()
     assert relative(ours["total"], theirs["total"]) < error
     assert relative(gradient, plain) < error
+
+
+@pytest.mark.parametrize("split", [2, 5])
+def test_a_style_with_transparency_is_measured_alike_whole_and_in_tiles(split):
+    """And one that is opaque everywhere as one without: 45 x 61 px, in tiles of 32."""
+    options = Options(weights="random")
+    engine = TransferEngine(locate("random"), options)
+    gram = next(term for term in objective_of(options).terms if term.name == "style")
+    pixels, alpha = noise(1, 45, 61).numpy(), np.zeros((45, 61), np.float32)
+    alpha[9:30, 5:50] = np.random.default_rng(2).uniform(0, 1, (21, 45))
+    whole, tiled = (Setting(options, "float32", tiling) for tiling in (None, Tiling(32, split)))
+    seen, cut_up, opaque, plain = (
+        engine.image(setting, pixels, None, opacity).measured(gram)
+        for setting, opacity in ((whole, alpha), (tiled, alpha), (whole, np.ones_like(alpha)), (whole, None))
+    )
+    for layer in gram.layers:
+        assert relative(cut_up[layer].gram, seen[layer].gram) < 1e-5
+        assert relative(opaque[layer].gram, plain[layer].gram) < 1e-6
+    # Each position of block1 is a pixel, each of block2 four of them, the odd row and column left out.
+    assert float(cut_up["block1_conv1"].positions) == pytest.approx(alpha.sum(), rel=1e-5)
+    assert float(cut_up["block2_conv1"].positions) == pytest.approx(alpha[:44, :60].sum() / 4, rel=1e-5)

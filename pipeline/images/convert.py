@@ -13,6 +13,8 @@ from io import BytesIO
 from PIL import ExifTags, Image, ImageCms
 
 from pipeline.errors import BadImage
+from pipeline.images.colour_space import declared
+from pipeline.images.icc import too_much
 from pipeline.printable import printable
 
 # EXIF 2.32, tag 0x0112: how to turn the stored picture upright; 1 is upright already.
@@ -28,8 +30,13 @@ _TURNS = {
 TURNED_ASIDE = (5, 6, 7, 8)
 """Orientations that exchange width and height."""
 
+WHITE_IS_ZERO = "white is zero"
+"""In an image's `info`: its grey of 16 bits has to be inverted."""
+
 _GREY_16_BIT = ("I;16", "I;16L", "I;16B", "I;16N")
+_RGB_MODES = ("RGB", "RGBA", "RGBX", "RGBa", "P", "PA")
 _GREY_8_BIT = ("1", "L", "LA", "La")
+_WHITE_16_BIT = 65535
 _STEPS_16_TO_8 = 257  # 65535 / 255, so white stays white
 
 # Date and time in the header of a profile (ICC.1:2022, 7.2.8); LittleCMS writes the present one.
@@ -43,11 +50,15 @@ def to_canonical(image: Image.Image, shown: str, notes: list[str]) -> Image.Imag
     worth knowing are added to `notes`. Raises BadImage for numbers that are no grey levels.
     """
     image = _upright(image, notes)
+    profile = _foreign_profile(image, notes)
     if image.mode in (*_GREY_16_BIT, "I", "F"):
-        return _deep_grey(image, shown, notes)
+        return _deep_grey(image, profile, shown, notes)
     alpha = _alpha(image, notes)
-    colour = _to_srgb(image, notes)
+    if alpha is not None and profile is None and image.mode in ("LA", "RGBA"):
+        return image  # of 110 million pixels, each copy is 440 MB
+    colour = _to_srgb(image, profile, notes)
     if alpha is not None:
+        colour = colour.copy() if colour is image else colour
         colour.putalpha(alpha)
     return colour
 
@@ -83,14 +94,16 @@ def _upright(image: Image.Image, notes: list[str]) -> Image.Image:
 # ------------------------------------------------------------------------- grey of more than 8 bits
 
 
-def _deep_grey(image: Image.Image, shown: str, notes: list[str]) -> Image.Image:
+def _deep_grey(image: Image.Image, profile: bytes | None, shown: str, notes: list[str]) -> Image.Image:
     """F, or RGB if there is a colour profile, which LittleCMS applies to 16 bits, not to 32."""
     if "transparency" in image.info:
         notes.append("its transparent grey level was ignored")
-    if _has_foreign_profile(image):
+    if image.info.get(WHITE_IS_ZERO):
+        image = image.convert("I").point(lambda value: value * -1 + _WHITE_16_BIT).convert("I;16")
+    if profile is not None:
         if image.mode not in _GREY_16_BIT:
             notes.append("its colour profile was ignored, as its grey values have 32 bits")
-        elif (converted := _through_profile(image, notes)) is not None:
+        elif (converted := _through_profile(image, profile, notes)) is not None:
             return converted
     return _grey_levels(image, shown, notes)
 
@@ -102,8 +115,9 @@ def _grey_levels(image: Image.Image, shown: str, notes: list[str]) -> Image.Imag
     """
     if image.mode == "F":
         return _float_levels(image, shown, notes)
+    image = image.convert("I")  # Pillow finds no range of big-endian numbers of 16 bits
     low, high = _range(image)
-    if low < 0 or high > 65535:
+    if low < 0 or high > _WHITE_16_BIT:
         raise BadImage(
             f"{shown} has 32-bit grey values from {low:.0f} to {high:.0f}; 0 to 65535 can be read,"
             " so save it with 16 bits"
@@ -142,7 +156,8 @@ def _alpha(image: Image.Image, notes: list[str]) -> Image.Image | None:
     """Opacity as an L image, None if every pixel is opaque."""
     if not image.has_transparency_data:
         return None
-    alpha = image.convert("LA" if image.mode == "La" else "RGBA").getchannel("A")
+    stored = image if "A" in image.getbands() else image.convert("LA" if image.mode == "La" else "RGBA")
+    alpha = stored.getchannel("A")
     extremes = alpha.getextrema()
     if extremes == (255, 255):
         return None
@@ -151,24 +166,35 @@ def _alpha(image: Image.Image, notes: list[str]) -> Image.Image | None:
     return alpha
 
 
-def _to_srgb(image: Image.Image, notes: list[str]) -> Image.Image:
+def _to_srgb(image: Image.Image, profile: bytes | None, notes: list[str]) -> Image.Image:
     """Colours without alpha, as L or RGB; without a usable profile they are taken as sRGB."""
-    if _has_foreign_profile(image) and (converted := _through_profile(image, notes)) is not None:
+    if profile is not None and (converted := _through_profile(image, profile, notes)) is not None:
         return converted
     if image.mode == "CMYK" and not image.info.get("icc_profile"):
         notes.append("is CMYK without a colour profile; its colours were converted by a simple formula")
     return _opaque(image)
 
 
-def _has_foreign_profile(image: Image.Image) -> bool:
-    """Whether there is a profile other than the one this program's outputs carry."""
-    return image.info.get("icc_profile") not in (None, b"", srgb_profile())
+def _foreign_profile(image: Image.Image, notes: list[str]) -> bytes | None:
+    """The image's profile, or one made of what it says of its colours otherwise; None where it has
+    none, or the one this program's outputs carry, or one of too much work."""
+    profile = image.info.get("icc_profile")
+    if not profile:
+        found = declared(image) if image.mode in _RGB_MODES else None
+        notes += [found.note] if found and found.note else []
+        return found.profile if found else None
+    if profile == srgb_profile():
+        return None
+    if why := too_much(profile):
+        notes.append(f"its colour profile {why}, too much to work through, and was ignored; colours were taken as sRGB")
+        return None
+    return bytes(profile)
 
 
-def _through_profile(image: Image.Image, notes: list[str]) -> Image.Image | None:
-    """RGB in sRGB, by the image's profile; None, with a note, if the profile cannot be used."""
+def _through_profile(image: Image.Image, icc: bytes, notes: list[str]) -> Image.Image | None:
+    """RGB in sRGB, by a profile; None, with a note, if the profile cannot be used."""
     try:
-        profile = ImageCms.ImageCmsProfile(BytesIO(image.info["icc_profile"]))
+        profile = ImageCms.ImageCmsProfile(BytesIO(icc))
         space = printable(profile.profile.xcolor_space.strip())
         stored = _in_space(image, space)
         if stored is None:
@@ -178,14 +204,17 @@ def _through_profile(image: Image.Image, notes: list[str]) -> Image.Image | None
         flags = ImageCms.Flags.BLACKPOINTCOMPENSATION
         if space == "GRAY":  # optimized, LittleCMS is 7 grey levels off in the shadows of a linear grey
             flags |= ImageCms.Flags.NOOPTIMIZE
-        return ImageCms.profileToProfile(
+        in_place = stored.mode == "RGB" and stored is not image
+        converted = ImageCms.profileToProfile(
             stored,
             profile,
             ImageCms.createProfile("sRGB"),
             renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
             outputMode="RGB",
+            inPlace=in_place,
             flags=flags,
         )
+        return stored if in_place else converted
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
         notes.append("its colour profile is damaged and was ignored; colours were taken as sRGB")
         return None
@@ -200,14 +229,20 @@ def _in_space(image: Image.Image, space: str) -> Image.Image | None:
     if space == "CMYK" and image.mode == "CMYK":
         return image
     if space == "RGB" and image.mode not in (*_GREY_16_BIT, "CMYK", "LAB"):
-        return _opaque(image).convert("RGB")
+        opaque = _opaque(image)
+        return opaque if opaque.mode == "RGB" else opaque.convert("RGB")
     return None
 
 
 def _opaque(image: Image.Image) -> Image.Image:
-    """L or RGB with the stored colours, also of pixels that cannot be seen."""
+    """L or RGB with the stored colours, also of pixels that cannot be seen. It may be the image
+    itself."""
+    if image.mode == "L":
+        return image
     if image.mode in _GREY_8_BIT:
         return image.convert("LA").getchannel("L")
-    if image.has_transparency_data:
+    if image.mode == "RGB":
+        return image
+    if image.has_transparency_data and image.mode != "RGBA":
         image = image.convert("RGBA")  # from a palette with grades of transparency straight to RGB, Pillow warns
     return image.convert("RGB")

@@ -10,27 +10,41 @@ from __future__ import annotations
 import importlib
 import logging
 import os
+import struct
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import PurePath
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageFile, TiffImagePlugin, UnidentifiedImageError
 
 from pipeline.errors import BadImage, OutOfMemory, StylizeError
-from pipeline.images.convert import to_canonical
+from pipeline.images.colour_space import CODED, coded_colours
+from pipeline.images.convert import WHITE_IS_ZERO, to_canonical
 from pipeline.images.file_bytes import Source
 from pipeline.images.png import has_all_rows, has_end
-from pipeline.images.refusals import is_heif, why_no_picture
+from pipeline.images.refusals import UnfitError, is_heif, why_no_picture
 from pipeline.images.sizes import MAX_PIXELS, check_shape
+from pipeline.images.structure import check_beginning, check_whole
+from pipeline.images.tiff_directory import TIFF_BEGINNINGS, read_directory
 from pipeline.printable import printable
 
-# Raster formats of photographs and paintings. What is missing is missing on purpose: EPS would
-# start Ghostscript, and Pillow recognises some old formats (TGA, ICO, XBM) from next to nothing.
-FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "AVIF")
+# Raster formats of photographs and paintings by Pillow's names, and its modules that read and write
+# them: no other module of its dozens is ever loaded. What is missing is missing on purpose: EPS
+# would start Ghostscript, and Pillow recognises some old formats (TGA, ICO, XBM) from next to
+# nothing.
+FORMATS = {
+    "JPEG": "JpegImagePlugin",
+    "PNG": "PngImagePlugin",
+    "WEBP": "WebPImagePlugin",
+    "TIFF": "TiffImagePlugin",
+    "BMP": "BmpImagePlugin",
+    "GIF": "GifImagePlugin",
+    "AVIF": "AvifImagePlugin",
+}
 
 # Endings that go with a format, by Pillow's name for it; another ending is only worth a note.
 _SUFFIXES = {
@@ -49,6 +63,9 @@ _STDERR = 2  # its file descriptor: a C library knows nothing of sys.stderr
 _PILLOWS_NAME = "tempfile.tif: "  # what Pillow calls every file towards libtiff
 
 _MOST_WARNINGS = 3  # of one file, in its notes; a damaged TIFF warns of each of its tags
+_LONGEST_WARNING = 300  # characters
+_PREFIX = 16  # bytes by which Pillow tells formats apart
+_OVERHEARD = 2**16  # bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +84,15 @@ def decode(source: Source) -> Decoded:
     """
     notes: list[str] = []
     with decoding(source.shown, source.data, notes):
+        check_whole(BytesIO(source.data), source.data)
         image = identify(BytesIO(source.data), source.data)
     check_shape(source.shown, *image.size)
     with decoding(source.shown, source.data, notes):
         notes += _oddities(image, source)
         with _overheard(notes) if image.format == "TIFF" else nullcontext():
             image.load()
+        if codes := coded_colours(source.data, image.format or ""):
+            image.info[CODED] = codes
         if image.format == "PNG" and not has_all_rows(source.data):
             raise BadImage(f"{source.shown} is truncated: it has fewer rows than its header says; copy it again")
         canonical = to_canonical(image, source.shown, notes)
@@ -82,14 +102,60 @@ def decode(source: Source) -> Decoded:
 def identify(file: BinaryIO, head: bytes) -> Image.Image:
     """Read the header of a file that starts with `head`.
 
-    Raises what Pillow raises: call it under `decoding`.
+    Raises what Pillow raises, and UnfitError: call it under `decoding`.
     """
-    formats: tuple[str, ...] = FORMATS
+    check_beginning(file, head)
+    load_formats()
+    formats = tuple(FORMATS)
     if is_heif(head):
         with suppress(ImportError):
             importlib.import_module("pillow_heif").register_heif_opener()
-            formats = (*FORMATS, "HEIF")
-    return Image.open(file, formats=formats)
+            formats = (*formats, "HEIF")
+    if not head.startswith(TIFF_BEGINNINGS):
+        return _open(file, head, formats)
+    directory = read_directory(file)
+    before, TiffImagePlugin.READ_LIBTIFF = TiffImagePlugin.READ_LIBTIFF, directory.needs_libtiff
+    try:
+        image = _open(file, head, formats)
+    finally:
+        TiffImagePlugin.READ_LIBTIFF = before
+    if directory.white_is_zero_unseen:
+        image.info[WHITE_IS_ZERO] = True
+    image.tile = [_in_native_order(tile) for tile in image.tile]
+    return image
+
+
+def load_formats() -> None:
+    """Have Pillow know the formats of FORMATS, and none other."""
+    for name, module in FORMATS.items():
+        if name not in Image.OPEN:
+            importlib.import_module(f"PIL.{module}")
+    # Pillow then does not load what it thinks common: a few modules more. Callers of ours who open
+    # other formats by Pillow still have all of them.
+    Image._initialized = max(Image._initialized, 1)
+
+
+def _open(file: BinaryIO, head: bytes, formats: Iterable[str]) -> ImageFile.ImageFile:
+    """`Image.open`, which loads all of Pillow's modules where one is missing."""
+    for make, accepts in (Image.OPEN[name] for name in formats if name in Image.OPEN):
+        if accepts is None or accepts(head[:_PREFIX]) is True:
+            with suppress(SyntaxError, IndexError, TypeError, struct.error):
+                file.seek(0)
+                image = make(file, "")
+                Image._decompression_bomb_check(image.size)
+                return image
+    raise UnidentifiedImageError
+
+
+# Of numbers that libtiff has unpacked: they are in the machine's order, whatever the file's.
+_NATIVE = {"F;32BF": "F;32NF", "I;32BS": "I;32NS"}
+
+
+def _in_native_order(tile: Any) -> Any:
+    if tile.codec_name != "libtiff":
+        return tile
+    rawmode, *others = tile.args
+    return tile._replace(args=(_NATIVE.get(rawmode, rawmode), *others))
 
 
 @contextmanager
@@ -99,7 +165,15 @@ def decoding(shown: str, head: bytes, notes: list[str]) -> Iterator[None]:
     Exceptions become BadImage, warnings become notes, and stderr stays clean. Warnings and the
     level of a log belong to the whole process, so this is for one thread at a time.
     """
-    with warnings.catch_warnings(record=True) as caught, _quiet_log():
+    warned: dict[str, None] = {}
+
+    def keep(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
+        """The first few: a file can have a million reasons."""
+        if issubclass(category, UserWarning) and len(warned) < _MOST_WARNINGS:
+            warned[printable(str(message)[:_LONGEST_WARNING])] = None
+
+    with warnings.catch_warnings(), _quiet_log():
+        warnings.showwarning = keep
         warnings.simplefilter("always")
         # Pillow warns from 89 million pixels on; check_shape has a limit of our own.
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
@@ -107,6 +181,8 @@ def decoding(shown: str, head: bytes, notes: list[str]) -> Iterator[None]:
             yield
         except StylizeError:
             raise
+        except UnfitError as error:
+            raise BadImage(f"{shown} {error}") from error
         except UnidentifiedImageError as error:
             raise BadImage(f"{shown} {why_no_picture(head)}") from error
         except Image.DecompressionBombError as error:
@@ -119,7 +195,7 @@ def decoding(shown: str, head: bytes, notes: list[str]) -> Iterator[None]:
             raise
         except Exception as error:  # a damaged file can make a decoder raise anything at all
             raise BadImage(f"{shown} {_damage(error)}; copy it again") from error
-    _note_warnings(notes, (str(warning.message) for warning in caught if issubclass(warning.category, UserWarning)))
+    _note_warnings(notes, warned)
 
 
 def _note_warnings(notes: list[str], warnings: Iterable[str]) -> None:
@@ -164,7 +240,7 @@ def _overheard(notes: list[str]) -> Iterator[None]:
             os.dup2(stderr, _STDERR)
             os.close(stderr)
         paper.seek(0)
-        lines = paper.read().decode(errors="replace").splitlines()
+        lines = paper.read(_OVERHEARD).decode(errors="replace").splitlines()
     _note_warnings(notes, (line.removeprefix(_PILLOWS_NAME).rstrip(".") for line in lines))
 
 

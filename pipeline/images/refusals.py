@@ -8,8 +8,15 @@ from __future__ import annotations
 import codecs
 import re
 
+
+class UnfitError(Exception):
+    """Why a file is not read, as the rest of a sentence that starts with its name."""
+
+
 _NO_PICTURE = "is not a picture this program reads (JPEG, PNG, WebP, TIFF, BMP, GIF, AVIF)"
 _CONVERT = "convert it to PNG or JPEG"
+
+DEVELOP = "develop it with a raw converter and save it as TIFF or JPEG"
 
 # First bytes -> what the file is, from the formats' definitions; longer beginnings stand first.
 _KNOWN: tuple[tuple[bytes, str], ...] = (
@@ -24,6 +31,17 @@ _KNOWN: tuple[tuple[bytes, str], ...] = (
     (b"\xff\x0a", f"is JPEG XL; {_CONVERT}"),
     (b"\x00\x00\x00\x0cjP  ", f"is JPEG 2000; {_CONVERT}"),
     (b"PK\x03\x04", "is a ZIP archive; unpack it"),
+    (b"FUJIFILMCCD-RAW", f"is a camera raw file (Fujifilm RAF); {DEVELOP}"),
+    (b"II\x1a\x00\x00\x00HEAPCCDR", f"is a camera raw file (Canon CRW); {DEVELOP}"),
+    (b"IIRO", f"is a camera raw file (Olympus ORF); {DEVELOP}"),
+    (b"IIRS", f"is a camera raw file (Olympus ORF); {DEVELOP}"),
+    (b"MMOR", f"is a camera raw file (Olympus ORF); {DEVELOP}"),
+    (b"IIU\x00", f"is a camera raw file (Panasonic RW2); {DEVELOP}"),
+    (b"\x00MRM", f"is a camera raw file (Minolta MRW); {DEVELOP}"),
+    (b"FOVb", f"is a camera raw file (Sigma X3F); {DEVELOP}"),
+    (b"v/1\x01", f"is OpenEXR; {_CONVERT}"),
+    (b"#?RADIANCE", f"is Radiance HDR; {_CONVERT}"),
+    (b"SIMPLE  =", f"is FITS; {_CONVERT}"),
     (b"#define", f"is an X bitmap (XBM) or source text; {_CONVERT}"),
 )
 
@@ -41,6 +59,7 @@ _OURS: tuple[tuple[re.Pattern[bytes], str], ...] = (
 # Brands of ISO base media files that hold HEVC-coded pictures (ISO/IEC 23008-12, annex B); `mif1`,
 # `msf1` are generic.
 _HEIF = re.compile(rb"....ftyp(?:hei[cxms]|hev[cxms]|mif1|msf1)", re.DOTALL)
+_CR3 = re.compile(rb"....ftypcrx ", re.DOTALL)
 _ISO_MEDIA = re.compile(rb"....ftyp", re.DOTALL)
 _HTML = re.compile(rb"\s*(?:<!--.*?-->\s*)?<(?:!doctype\s+html|html|head|body|title)\b", re.IGNORECASE | re.DOTALL)
 _SVG = re.compile(rb"<svg[\s>]", re.IGNORECASE)
@@ -63,6 +82,8 @@ def why_no_picture(data: bytes) -> str:
     for beginning_pattern, name in _OURS:
         if beginning_pattern.match(head):
             return f"starts like {name} but is damaged or cut off; copy it again"
+    if _CR3.match(head):
+        return f"is a camera raw file (Canon CR3); {DEVELOP}"
     if is_heif(head):
         return "is HEIC, which needs an extra package; install the `heif` extra or convert it to JPEG"
     if _ISO_MEDIA.match(head):
