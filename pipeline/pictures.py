@@ -55,9 +55,8 @@ def open_pictures(
 ) -> Pictures:
     """Open the pictures of a pair: a photograph of 100 megapixels would be 1.2 GB of floats.
 
-    `opening` is entered around each of them. Raises BadImage for one that cannot be opened, for a
-    style image that cannot be seen,
-    OutOfMemory for one that does not fit.
+    `opening` is entered around each of them. Raises BadImage for one that cannot be opened and for
+    a style image that cannot be seen, OutOfMemory for one that does not fit.
     """
     from pipeline.images import picture
 
