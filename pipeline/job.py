@@ -151,7 +151,8 @@ class Losses(dict[str, float]):
 class Reading:
     """The losses of one step. `step` counts evaluations from 1 at this size; `seconds` count from
     the first of them; `side` is the longer side, in pixels, of the picture that was evaluated: the
-    result's, or a coarser one of its pyramid.
+    result's, or a coarser one of its pyramid; `final` tells the last stage's readings from those of
+    the stages before it.
 
     `losses` are named by the terms of the objective, and one is `total`. Each is already multiplied
     by its weight, so that the others sum to `total` (Eq. 7).
@@ -160,6 +161,7 @@ class Reading:
     step: int
     seconds: float
     side: int = 0
+    final: bool = True
     losses: Mapping[str, float]
 
     @property

@@ -14,6 +14,9 @@ from typing import Any, Literal
 
 LayerWeights = Mapping[str, float]
 
+STYLE_LOSSES = ("gram", "moments", "neighbours")
+INIT_WORDS = ("content", "blurred", "noise", "style")
+
 _BELOW_ONE = 0.99999  # Adam divides by 1 - β
 
 
@@ -113,6 +116,14 @@ class Options:
         " count, `per_pixel` is `sums` with Gram matrices per pixel of the picture",
         choices=("normalized", "paper", "means", "sums", "roots", "per_pixel"),
     )
+    style_loss: str = _option(
+        "gram",
+        "what is compared with the style: `gram` matrices, for brush strokes and textures; `moments`, the mean and"
+        " covariance of features; or nearest `neighbours`, for drawings, prints and flat colours",
+        choices=STYLE_LOSSES,
+        neutral="gram",
+        since="0.2",
+    )
     content_weight: float = _option(
         1.0, "weight of the content distance, in the unit of `losses`", ge=0, examples=[2.0]
     )
@@ -143,7 +154,7 @@ class Options:
     )
     style_layers: LayerWeights = _option(
         {f"block{block}_conv1": 0.2 for block in (1, 2, 3, 4, 5)},
-        "layers whose Gram matrices are matched: a list (equal weights that sum to 1) or layer: weight",
+        "layers whose Gram matrices or moments are matched: a list (equal weights that sum to 1) or layer: weight",
         examples=[["conv1_1", "conv2_1", "conv3_1"], {"relu1_1": 1.0, "relu4_1": 0.25}],
     )
     network: str = _option(
@@ -169,8 +180,9 @@ class Options:
     )
     init: str = _option(
         "content",
-        "picture to start from: `content`, `noise`, `style`, or the path of an image",
-        words=("content", "noise", "style"),
+        "picture to start from: `content`, the content `blurred` beyond recognition, `noise`, `style`, or the path of an"
+        " image",
+        words=INIT_WORDS,
         examples=["noise", "sketch.png"],
     )
     noise_level: float = _option(
@@ -188,6 +200,13 @@ class Options:
         "none",
         "keep the content's colours: its chroma (`luminance`), or the style recoloured beforehand",
         choices=("none", "luminance", "histogram", "covariance"),
+    )
+    match_color: str = _option(
+        "none",
+        "`style` brings the mean and covariance of the result's colours to the style's, at the end",
+        choices=("none", "style"),
+        neutral="none",
+        since="0.2",
     )
     strength: float = _option(1.0, "blend of content (0) and result (1)", ge=0, le=1, examples=[0.8])
     precision: str = _option(
@@ -227,7 +246,7 @@ class Options:
     @property
     def starts_from_file(self) -> bool:
         """Is `init` the path of an image, and not one of its words?"""
-        return self.init not in ("content", "noise", "style")
+        return self.init not in INIT_WORDS
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON values, in the order of the fields, as pictures, records and the report store
@@ -250,7 +269,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "sizes": ("size", "style_scale", "style_aspect", "scales"),
     "network": ("weights", "network", "normalize", "pooling", "border", "precision", "tile"),
     "objective": (
-        *("losses", "content_weight", "style_weight", "tv_weight", "tv_kind", "tv_unit"),
+        *("losses", "style_loss", "content_weight", "style_weight", "tv_weight", "tv_kind", "tv_unit"),
         *("content_layers", "style_layers"),
     ),
     "start": ("init", "noise_level", "noise_ratio", "seed"),
@@ -259,7 +278,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         *("preconditioner", "history", "clip"),
     ),
     "length": ("steps", "patience"),
-    "output": ("preserve_color", "strength", "depth", "quality"),
+    "output": ("preserve_color", "match_color", "strength", "depth", "quality"),
 }
 """Every option stands in one group: what is kept between pairs is kept by groups and cannot forget
 one."""

@@ -11,6 +11,7 @@ small first and enlarged, the strokes are already there.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -23,15 +24,21 @@ from pipeline.options import Options
 Size = tuple[int, int]
 """(width, height) in pixels."""
 
-# A picture up to this long is painted at once, a longer one is halved until it is not: 512, the
-# default size, by a root of two, so that the coarsest size lies between 362 and 724. Looked at at
-# 512, 1024 and 2048 px.
-_PREVIEW = 724
+# Of the coarsest size, in pixels: a picture is halved until it is nearer to this than its half
+# would be. 512 is the default size. Looked at at 512, 1024 and 2048 px.
+_SMALLEST = 512
 # Shorter side, in pixels, of anything in the coarsest size: 4 positions at block 5.
 _SHORTEST_COARSE = 64
 # Evaluations at each coarser size, as a share of those at full size: an eighth more time, where all
 # of them would cost a third.
 _COARSE_SHARE = 0.5
+# Nearest neighbours begin where a picture is its composition alone: at 64 pixels, as Kolkin et al.
+# (arXiv 2203.13215) do at 512, with as many evaluations at each size as they find enough in ours:
+# the loss of 20 at 384 px is within a tenth of that of 30.
+_SMALLEST_MATCHED = 64
+_MATCHED_SHARE = 0.4
+# Evaluations of the last pass for which a neighbour is taken for the nearest one.
+_MATCHED_ANEW = 5
 # VGG halves a picture four times before block 5, whose 3 x 3 filters then still find two positions
 # each way.
 _SHORTEST = 32
@@ -61,8 +68,10 @@ class Machine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """One size of a pair. `steps` are evaluations; none where the picture is only measured.
-    `history` is how many pairs L-BFGS remembers."""
+    """One descent of a pair. `steps` are evaluations; none where the picture is only measured.
+    `history` is how many pairs L-BFGS remembers. Targets are made when it begins and, where
+    `targets_every` is not 0, anew after so many evaluations. In the `last_pass` terms take the form
+    that they have for it."""
 
     name: str  # `512 px`, or `finished`
     size: Size
@@ -72,6 +81,8 @@ class Stage:
     history: int
     tiling: Tiling | None
     style_tilings: tuple[Tiling | None, ...]
+    targets_every: int = 0
+    last_pass: bool = False
 
     @property
     def longer_side(self) -> int:
@@ -117,16 +128,19 @@ def schedule(options: Options, content: Sized, styles: Sequence[Sized], machine:
     full = result_size(options, content)
     opened = [Sized(style.name, opened_style(options, style.size, max(full))) for style in styles]
     shortest = min(*full, *(min(_style_size(options, style, full)) for style in opened))
-    sides = _sides(max(full), options.scales, shortest)
+    matched = options.style_loss == "neighbours"
+    smallest = (_SMALLEST_MATCHED, _SHORTEST) if matched else (_SMALLEST, _SHORTEST_COARSE)
+    sides = _sides(max(full), options.scales, shortest, *smallest)
+    usual = machine.precision if options.precision == "auto" else options.precision
 
-    def stage(name: str, side: int, steps: int, precision: str) -> Stage:
+    def stage(side: int, steps: int, *, name: str = "", precision: str = usual, last_pass: bool = False) -> Stage:
         size = _fitted(Sized(content.name, full), "content", side)
         style_sizes = tuple(_style_size(options, style, size) for style in opened)
         tilings = [
             tiling(options, width * height, precision, machine.max_memory) for width, height in (size, *style_sizes)
         ]
         return Stage(
-            name=name,
+            name=name or stage_name(side),
             size=size,
             style_sizes=style_sizes,
             steps=steps,
@@ -134,14 +148,15 @@ def schedule(options: Options, content: Sized, styles: Sequence[Sized], machine:
             history=history_length(options.history, size[0] * size[1]),
             tiling=tilings[0],
             style_tilings=tuple(tilings[1:]),
+            targets_every=_MATCHED_ANEW if last_pass else 0,
+            last_pass=last_pass,
         )
 
-    precision = machine.precision if options.precision == "auto" else options.precision
-    coarse = max(1, round(options.steps * _COARSE_SHARE))
-    steps = [coarse] * (len(sides) - 1) + [options.steps]
+    coarse = max(1, round(options.steps * (_MATCHED_SHARE if matched else _COARSE_SHARE)))
+    before = [stage(side, coarse) for side in (sides if matched else sides[:-1])]
     return Schedule(
-        stages=tuple(stage(stage_name(side), side, count, precision) for side, count in zip(sides, steps, strict=True)),
-        finish=stage(FINISHED, sides[-1], 0, "float32"),
+        stages=(*before, stage(sides[-1], options.steps, last_pass=matched)),
+        finish=stage(sides[-1], 0, name=FINISHED, precision="float32", last_pass=matched),
         opened=(full, *(style.size for style in opened)),
     )
 
@@ -189,18 +204,19 @@ def _long_enough(name: str, role: str, size: Size) -> Size:
     return size
 
 
-def _sides(longer_side: int, scales: int | str, shortest: int) -> list[int]:
+def _sides(longer_side: int, scales: int | str, shortest: int, smallest: int, shortest_coarse: int) -> list[int]:
     """Longer sides in pixels, from coarse to fine, each half of the next, the last being
     `longer_side`.
 
-    `scales` is their number or `auto`. `shortest` is the shortest side of content and styles at
-    full size: there are fewer sizes where it would become too short.
+    `scales` is their number or, with `auto`, as many as bring the longer side near to `smallest`.
+    `shortest` is the shortest side of content and styles at full size: there are fewer sizes where
+    it would become less than `shortest_coarse`.
     """
     found = [longer_side]
     while (
         len(found) != scales
-        and (scales != "auto" or found[0] > _PREVIEW)
-        and shortest >> len(found) >= _SHORTEST_COARSE
+        and (scales != "auto" or found[0] > smallest * math.sqrt(2))
+        and shortest >> len(found) >= shortest_coarse
     ):
         found.insert(0, round(longer_side / 2 ** len(found)))
     return found

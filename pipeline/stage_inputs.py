@@ -4,7 +4,7 @@ begins."""
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pipeline.options import Options
@@ -61,17 +61,21 @@ def sources(
     options: Options,
     engine: TransferEngine,
     start: Pixels,
+    place: tuple[int, int] = (0, 0),
 ) -> Sources:
-    """What the targets of a stage are made from; `start` is the picture that it begins with."""
+    """What the targets of a stage are made from; `start` is the picture that it begins with, or a
+    round of it; `place` says which stage, and after how many evaluations."""
+    import numpy as np
+
     from pipeline.nst.engine import Setting
     from pipeline.nst.terms.term import Sources, Style
 
     stage = inputs.stage
-    setting = Setting(options, stage.precision, stage.tiling)
+    setting = Setting(options, stage.precision, stage.tiling, stage.last_pass)
     colours = _colours_from(pictures.content, options, stage.size)
     styles = [
         Style(
-            engine.image(Setting(options, stage.precision, tiling), pixels, (*_seen(style), *colours), alpha),
+            engine.image(replace(setting, tiling=tiling), pixels, (*_seen(style), *colours), alpha),
             share,
         )
         for (style, share), pixels, alpha, tiling in zip(
@@ -79,7 +83,30 @@ def sources(
         )
     ]
     photograph = engine.image(setting, inputs.photograph, _seen(pictures.content))
-    return Sources(photograph, styles, engine.image(setting, start, None))
+    return Sources(
+        photograph,
+        styles,
+        start=engine.image(setting, start, None),
+        guide=photograph if place[0] == 0 else engine.image(setting, _guide(inputs.photograph, start), None),
+        seed=int(np.random.SeedSequence((options.seed, *place)).generate_state(1)[0]),
+    )
+
+
+# The share of the picture as it stands in what is to be painted, and how many times the photograph
+# without its finest detail is smaller: Kolkin et al., "Neural Neighbor Style Transfer" (arXiv
+# 2203.13215), α of their section 3.2 and the finest band of their pyramid.
+_GUIDE_SHARE = 0.25
+_FINEST_BAND = 2
+
+
+def _guide(photograph: Pixels, picture: Pixels) -> Pixels:
+    """The photograph, mixed with the picture as it stands under the photograph's finest detail."""
+    from pipeline.images.scale import resize
+
+    height, width, _ = photograph.shape
+    coarse = resize(photograph, max(1, width // _FINEST_BAND), max(1, height // _FINEST_BAND))
+    detail = photograph - resize(coarse, width, height)
+    return _GUIDE_SHARE * (picture + detail) + (1 - _GUIDE_SHARE) * photograph
 
 
 def initial_image(pictures: Pictures, inputs: StageInputs, options: Options, before: StageResult | None) -> Pixels:
@@ -88,7 +115,7 @@ def initial_image(pictures: Pictures, inputs: StageInputs, options: Options, bef
     cropped."""
     import numpy as np
 
-    from pipeline.images.scale import cover
+    from pipeline.images.scale import cover, resize
 
     if before is not None:
         return _upsampled(before, inputs.photograph, options)
@@ -97,6 +124,9 @@ def initial_image(pictures: Pictures, inputs: StageInputs, options: Options, bef
         return pictures.start.covering(width, height)
     if options.init == "style":
         return cover(inputs.style_images[0], width, height)
+    if options.init == "blurred":
+        small = resize(inputs.photograph, max(1, width // _BLURRED), max(1, height // _BLURRED))
+        return resize(small, width, height)
     if options.init == "noise":
         random = np.random.default_rng(options.seed)
         noise = random.normal(_MIDDLE_GREY, options.noise_level, inputs.photograph.shape)
@@ -105,6 +135,9 @@ def initial_image(pictures: Pictures, inputs: StageInputs, options: Options, bef
     return inputs.photograph
 
 
+# By how much the photograph is made smaller for `init: blurred`: Kolkin et al. start without its
+# three finest bands.
+_BLURRED = 8
 # The paper starts from "a white noise image" and gives no more; the default level of 40 stays
 # mostly inside 0..255.
 _MIDDLE_GREY = 127.5

@@ -19,14 +19,14 @@ import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipeline.errors import OptionError
 from pipeline.job import Losses, Reading
 from pipeline.options import Options
 from pipeline.pictures import Pictures, open_pictures
-from pipeline.schedule import Machine, Schedule, style_side
-from pipeline.stage_inputs import StageResult, initial_image, sources, stage_inputs
+from pipeline.schedule import Machine, Schedule, Stage, style_side
+from pipeline.stage_inputs import StageInputs, StageResult, initial_image, sources, stage_inputs
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from pipeline.nst.descent import Descent
-    from pipeline.nst.engine import TransferEngine
+    from pipeline.nst.engine import Setting, TransferEngine
+    from pipeline.nst.objective import LossWeights, Targets
     from pipeline.nst.weights import NetworkWeights
     from pipeline.pictures import Source
 
@@ -231,10 +232,8 @@ class _Walk:
         import tensorflow as tf
 
         from pipeline.nst.engine import Setting
-        from pipeline.nst.objective import objective_of, weights_of
 
-        stage, final = self.schedule.stages[number], number == len(self.schedule.stages) - 1
-        options, objective = self.options, objective_of(self.options)
+        stage, options, done = self.schedule.stages[number], self.options, resume.step if resume else 0
         inputs = stage_inputs(self.pictures, options, stage)
         saved: dict[str, Any] = resume.hand_over() if resume else {}
         start: Pixels | None = (
@@ -242,12 +241,11 @@ class _Walk:
         )
         before = None  # pictures of millions of pixels, not needed again
         seen = inputs.photograph if start is None else start
-        targets = objective.targets(sources(self.pictures, inputs, options, self.engine, seen))
-        kept = {_START: seen} if objective.needs_start else {}
-        setting = Setting(options, stage.precision, stage.tiling)
-        weights = weights_of(options)
+        (begin, _), *_later = rounds = _rounds(stage, done)
+        aim = self._aim(inputs, seen, number, begin)
+        setting = Setting(options, stage.precision, stage.tiling, stage.last_pass)
         with self.engine.lent_descent(setting, inputs.photograph.shape, stage.history) as descent:
-            descent.prepare(targets, weights)
+            descent.prepare(aim.targets, aim.weights)
             if resume:
                 descent.restore(saved)
             else:
@@ -255,21 +253,44 @@ class _Walk:
             del start, seen, saved
             clock = time.perf_counter() - (self.trace[-1].seconds if self.trace else 0.0)
             self.setup_seconds = clock - self.began
-            for step, losses in descent.run(
-                stage.steps,
-                targets,
-                weights,
-                after=resume.step if resume else 0,
-                patience=options.patience if final else 0,
-                diagnose=functools.partial(self.engine.first_not_finite, setting),
-            ):
-                seconds = time.perf_counter() - clock
-                reading = Reading(step=step, seconds=seconds, side=stage.longer_side, losses=losses)
-                if final:
-                    self.trace.append(reading)
-                yield reading, functools.partial(self._snapshot, number, step, descent, kept)
+            for begin, end in rounds:
+                if begin and done <= begin:  # a later round, or one that a snapshot was taken before
+                    aim = self._aim(inputs, descent.turn(), number, begin)
+                yield from self._descend(number, descent, aim, setting, range(max(begin, done), end), clock)
+                if descent.flat_at:
+                    break
             self._note(stage.longer_side, stage.steps, descent)
             return StageResult(descent.best.numpy(), inputs.photograph)
+
+    def _aim(self, inputs: StageInputs, seen: Pixels, number: int, step: int) -> _Aim:
+        """What a round of stage `number` that begins after `step` evaluations, with the picture
+        `seen`, is compared with."""
+        from pipeline.nst.objective import objective_of, weights_of
+
+        objective = objective_of(self.options, last_pass=inputs.stage.last_pass)
+        made_from = sources(self.pictures, inputs, self.options, self.engine, seen, place=(number, step))
+        kept = {_START: seen} if objective.needs_start else {}
+        return _Aim(objective.targets(made_from), weights_of(self.options), kept)
+
+    def _descend(
+        self, number: int, descent: Descent, aim: _Aim, setting: Setting, steps: range, clock: float
+    ) -> Generator[tuple[Reading, Callable[[], Progress]], None, None]:
+        """Evaluations number `steps` (from 0) of a stage."""
+        stage, final = self.schedule.stages[number], number == len(self.schedule.stages) - 1
+        for step, losses in descent.run(
+            stage.steps,
+            aim.targets,
+            aim.weights,
+            after=steps.start,
+            until=steps.stop,
+            patience=self.options.patience if final else 0,
+            diagnose=functools.partial(self.engine.first_not_finite, setting),
+        ):
+            seconds = time.perf_counter() - clock
+            reading = Reading(step=step, seconds=seconds, side=stage.longer_side, final=final, losses=losses)
+            if final:
+                self.trace.append(reading)
+            yield reading, functools.partial(self._snapshot, number, step, descent, aim.kept)
 
     def _snapshot(self, number: int, step: int, descent: Descent, kept: Mapping[str, Pixels]) -> Progress:
         seconds = time.perf_counter() - self.began
@@ -295,16 +316,16 @@ class _Walk:
         inputs = stage_inputs(self.pictures, options, stage)
         picture = rounded.astype(np.float32)
         seen = sources(self.pictures, inputs, options, self.engine, picture)
-        targets = objective_of(options).targets(seen)
-        setting = Setting(options, stage.precision, stage.tiling)
+        targets = objective_of(options, last_pass=stage.last_pass).targets(seen)
+        setting = Setting(options, stage.precision, stage.tiling, stage.last_pass)
         measurer = self.engine.measurer(setting, picture.shape)
         last = measurer.losses(picture, targets, weights_of(options))
         del picture, seen, targets
-        deep = _blended(np.clip(best, 0, 255), inputs.photograph, options) if options.depth == 16 else None
+        coloured = functools.partial(_coloured, self.pictures, inputs, options)
         alpha = self.pictures.content.alpha
         return Stylization(
-            pixels=_finished(rounded, inputs.photograph, options),
-            deep=deep,
+            pixels=to_uint8(coloured(rounded.astype(np.float32))),
+            deep=coloured(np.clip(best, 0, 255)) if options.depth == 16 else None,
             alpha=None if alpha is None else resize_alpha(alpha, *stage.size),
             trace=tuple(self.trace),
             first=Losses(self.trace[0].losses),
@@ -316,26 +337,38 @@ class _Walk:
         )
 
 
+class _Aim(NamedTuple):
+    """What a round descends on; `kept` are the pictures of it that a snapshot holds."""
+
+    targets: Targets
+    weights: Mapping[str, LossWeights]
+    kept: Mapping[str, Pixels]
+
+
+def _rounds(stage: Stage, done: int) -> list[tuple[int, int]]:
+    """The evaluations after which targets are made, and those before which they are made next, of
+    a stage of which `done` evaluations were made before; at least one round."""
+    every = stage.targets_every or stage.steps
+    first = min(done, stage.steps - 1) // every * every
+    return [(begin, min(begin + every, stage.steps)) for begin in range(first, stage.steps, every)]
+
+
 _START = "stage_start"  # among the arrays of a snapshot, where a term's target depends on it
 _FLAT = "the loss fell by less than a thousandth in as many steps as patience allows"
 _SETBACK = "loss or gradient was not finite; went back to the best picture with half the step"
 
 
-def _finished(rounded: NDArray[np.uint8], photograph: Pixels, options: Options) -> NDArray[np.uint8]:
-    """The result with the content's colours and blended with the content, as asked for."""
-    from pipeline.images.encode import to_uint8
+def _coloured(pictures: Pictures, inputs: StageInputs, options: Options, pixels: Pixels) -> Pixels:
+    """The result with the colours that are asked for, and blended with the content."""
+    from pipeline.images.colour import blend, match_colours, transfer_luminance
 
-    if options.preserve_color == "none" and options.strength == 1.0:
-        return rounded
-    return to_uint8(_blended(rounded.astype("float32"), photograph, options))
-
-
-def _blended(pixels: Pixels, photograph: Pixels, options: Options) -> Pixels:
-    from pipeline.images.colour import blend, transfer_luminance
-
+    if options.match_color == "style":
+        shares = (share for _style, share in pictures.styles)
+        _pixels, seen = pictures.content.resized(*inputs.stage.size)
+        pixels = match_colours(pixels, list(zip(inputs.style_images, inputs.style_alphas, shares, strict=True)), seen)
     if options.preserve_color == "luminance":
-        pixels = transfer_luminance(pixels, photograph)
-    return blend(photograph, pixels, options.strength)
+        pixels = transfer_luminance(pixels, inputs.photograph)
+    return pixels if options.strength == 1.0 else blend(inputs.photograph, pixels, options.strength)
 
 
 def _notes(pictures: Pictures, side: int) -> tuple[str, ...]:

@@ -159,8 +159,8 @@ class CheckpointManager:
 
     A thread of its own writes; the descent waits only for the copy of its arrays. `tell` hears of
     each checkpoint that was found or saved, also from that thread. `steps` are the pair's at full
-    size, `longer_side` the result's in pixels; `save_seconds` lie between two savings; what
-    has more than `at_most` bytes is not ours.
+    size, `stages` those of its schedule; `save_seconds` lie between two savings; what has more
+    than `at_most` bytes is not ours.
     """
 
     def __init__(
@@ -171,14 +171,14 @@ class CheckpointManager:
         key: str,
         environment: Mapping[str, Any],
         steps: int,
-        longer_side: int,
+        stages: int,
         tell: Callable[[Resumed | Saved], None],
         save_seconds: float = SAVE_SECONDS,
         at_most: int = MOST_BYTES,
     ) -> None:
         self._store, self._name = store, name
         self._key, self._environment, self._tell = key, environment, tell
-        self._steps, self._longer_side, self._save_seconds = steps, longer_side, save_seconds
+        self._steps, self._stages, self._save_seconds = steps, stages, save_seconds
         self._at_most = at_most
         self._last_save = time.monotonic()
         self._writing: threading.Thread | None = None
@@ -211,7 +211,7 @@ class CheckpointManager:
         that it is on the disk."""
         self._read = True
         busy = self._writing is not None and self._writing.is_alive()
-        last = reading.step == self._steps and reading.side == self._longer_side
+        last = reading.step == self._steps and reading.final
         long_end = last and reading.seconds >= _LONG_STEP * reading.step
         due = leaving or (not self._trouble and (long_end or time.monotonic() - self._last_save >= self._save_seconds))
         if due and not busy:  # one that is being written is young enough
@@ -221,11 +221,11 @@ class CheckpointManager:
         if leaving:
             self._finish()
 
-    def position(self, step: int, side: int) -> Position:
-        """Where a pair stands after so many steps at the size of this longer side, in pixels."""
-        if side == self._longer_side:
-            return Position(step, f"step {step} of {self._steps}")
-        return Position(0, f"step {step} at {side} px")
+    def position(self, progress: Progress, side: int) -> Position:
+        """Where a pair stands; `side` is the longer one of its stage, in pixels."""
+        if progress.stage == self._stages - 1:
+            return Position(progress.step, f"step {progress.step} of {self._steps}")
+        return Position(0, f"step {progress.step} at {side} px")
 
     def _resume_or_start(
         self, paint: Callable[[Progress | None], Generator[Said, None, Result]]
@@ -254,7 +254,7 @@ class CheckpointManager:
         if found is None:
             return None
         progress, side = found
-        position = self.position(progress.step, side)
+        position = self.position(progress, side)
         self.notes = [f"resumed at {position.words}"]
         self._tell(Resumed(position))
         return progress
@@ -274,7 +274,7 @@ class CheckpointManager:
             self._trouble = True
             self.notes.append(f"no checkpoint could be saved: {error}")
             return
-        self._tell(Saved(self.position(progress.step, side)))
+        self._tell(Saved(self.position(progress, side)))
 
     def _finish(self) -> None:
         if self._writing is not None:

@@ -82,7 +82,7 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """A step was made; `coarse` says that it was at a smaller size than the result's."""
+    """A step was made; `coarse` says that it was before the last stage, most at smaller sizes."""
 
     reading: Reading
     coarse: bool

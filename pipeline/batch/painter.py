@@ -96,7 +96,6 @@ class Painter:
         pictures = open_pictures(job.content, styles, job.options, self._opening)
         machine = ScheduleMachine(precision=self._backend.precision, max_memory=command.max_memory)
         schedule = pictures.schedule(job.options, machine)
-        longer_side = max(schedule.size)
         sha256 = {path: opened.sha256 for path, opened in zip(job.inputs, pictures.all, strict=True)}
         key = pair_key(job, sha256.__getitem__, command.weights.sha256)
         environment = self._environment | {"tiles": in_words(schedule.tilings())}
@@ -104,7 +103,7 @@ class Painter:
 
         def paint(resume: Progress | None) -> Generator[Read, None, Stylization | None]:
             painting = self._backend.paint(job, pictures, schedule, resume)
-            return self._read(painting, longer_side, checkpoints, stopping)
+            return self._read(painting, checkpoints, stopping)
 
         result = yield from checkpoints.resume_or_start(paint)
         if result is None:
@@ -128,14 +127,14 @@ class Painter:
             key=key,
             environment={**environment, **command.versions},
             steps=command.job.options.steps,
-            longer_side=max(schedule.size),
+            stages=len(schedule.stages),
             tell=remember,
             save_seconds=self._save_seconds,
             at_most=most_bytes(schedule.size, command.job.options.history, command.job.options.steps),
         )
 
     def _read(
-        self, painting: Painting, longer_side: int, checkpoints: CheckpointManager, stopping: Stopping
+        self, painting: Painting, checkpoints: CheckpointManager, stopping: Stopping
     ) -> Generator[Read, None, Stylization | None]:
         """The painting's readings, with the checkpoint saved in between; None where it was left."""
         while True:
@@ -146,7 +145,7 @@ class Painter:
                 return result
             except self._backend.out_of_memory as error:
                 raise _too_large() from error
-            yield Read(reading, coarse=reading.side < longer_side)
+            yield Read(reading, coarse=not reading.final)
             leaving = stopping()
             checkpoints.maybe_save(reading, snapshot, leaving=leaving)
             if leaving:

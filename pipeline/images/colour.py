@@ -10,6 +10,8 @@ A picture with opacity (height, width), 0..1, counts for what can be seen of it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -71,6 +73,26 @@ def match_covariance(
     matrix = _root(content_covariance) @ _inverse_root(style_covariance)
     moved = (style - style_mean) @ matrix.T + content_mean
     return np.clip(moved, 0.0, 255.0).astype(np.float32)
+
+
+def match_colours(
+    result: Floats, styles: Sequence[tuple[Floats, Floats | None, float]], alpha: Floats | None = None
+) -> Floats:
+    """`result`, with opacity `alpha`, moved linearly in RGB to the mean and covariance of the style
+    images, each with its opacity, of several by their shares.
+
+    What overshoots is cut off at 0 and 255. x ↦ A (x - μ) + μ_style with A = Σ^-½ (Σ^½ Σ_style
+    Σ^½)^½ Σ^-½: of all matrices that bring Σ to Σ_style the one that moves colours least (Monge and
+    Kantorovich; Pitie & Kokaram, "The Linear Monge-Kantorovitch Linear Colour Mapping", 2007).
+    """
+    whole = sum(share for _pixels, _alpha, share in styles)
+    found = [(*_moments(pixels, seen), share / whole) for pixels, seen, share in styles]
+    goal_mean = sum(mean * share for mean, _covariance, share in found)
+    goal = sum(covariance * share for _mean, covariance, share in found)
+    mean, covariance = _moments(result, alpha)
+    root, inverse = _root(covariance), _inverse_root(covariance)
+    matrix = inverse @ _root(root @ goal @ root) @ inverse
+    return np.clip((result - mean) @ matrix.T + goal_mean, 0.0, 255.0).astype(np.float32)
 
 
 def blend(content: Floats, result: Floats, strength: float) -> Floats:

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from pipeline.errors import Diverged
 from pipeline.nst.optimizers import Optimizer, State, snapshot
@@ -88,23 +89,32 @@ class Descent:
         self.best_loss.assign(np.inf)
         self.setbacks, self.flat_at, self._better = [], None, (0, math.inf)
 
+    def turn(self) -> NDArray[np.float32]:
+        """Go on under another objective from where the walk stands, with what the optimizer
+        remembers: the best picture is the best from now on. Gives the picture (height, width,
+        3)."""
+        self.best.assign(self.optimizer.image)
+        self.best_loss.assign(np.inf)
+        return np.asarray(self.optimizer.image.numpy(), np.float32)
+
     def run(
         self,
         steps: int,
         *arguments: Any,
         after: int = 0,
+        until: int | None = None,
         patience: int = 0,
         diagnose: Callable[[tf.Tensor], str] = lambda image: "",
     ) -> Iterator[tuple[int, dict[str, float]]]:
         """Go on from where the walk stands, `after` so many evaluations, until it has made `steps`
-        of them; yield each one's number (from 1) and its values as floats by name. Evaluations that
-        are not finite are not yielded. With `patience` above 0 the walk ends early when so many
-        evaluations in a row did not lower the loss by a thousandth.
+        of them, or `until` where that is less; yield each one's number (from 1) and its values as
+        floats by name. Evaluations that are not finite are not yielded. With `patience` above 0 the
+        walk ends early when so many evaluations in a row did not lower the loss by a thousandth.
 
         Raises Diverged at the third that is not, naming the step and what `diagnose` says of the
         image there.
         """
-        for step in range(after + 1, steps + 1):
+        for step in range(after + 1, (steps if until is None else until) + 1):
             if (
                 0 < patience <= step - 1 - self._better[0]
             ):  # asked here, so that a walk taken up where it ended ends there

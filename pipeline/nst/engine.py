@@ -29,7 +29,7 @@ from pipeline.nst.evaluator import Evaluator, WholeEvaluator
 from pipeline.nst.extractor import Extractor
 from pipeline.nst.network import NETWORKS, reduction
 from pipeline.nst.normalization import load
-from pipeline.nst.objective import objective_of
+from pipeline.nst.objective import Objective, objective_of
 from pipeline.nst.optimizers import Adam, GradientDescent, Lbfgs, Optimizer
 from pipeline.nst.preconditioner import SpectralPreconditioner
 from pipeline.nst.terms.term import PICTURE, Measured, Term
@@ -47,9 +47,9 @@ _SHAPES_KEPT = 12
 # A descent holds its L-BFGS history, 2 x 20 pictures (126 MB at 512 x 512). Bytes of those kept for
 # their trace; one is always.
 _DESCENTS_BYTES = 512 * 2**20
-# What is measured of a style is 2.3 MB for the usual five layers; content features at 512 x 512 are
-# 8 MB, at 4096 x 4096 537 MB, in bfloat16 half.
-_MEASURES_KEPT = 64
+# What is measured of a style is 2.3 MB for the usual five layers, and 226 MB for nearest neighbours
+# at 512 x 512; content features there are 8 MB, at 4096 x 4096 537 MB, in bfloat16 half.
+_MEASURES_BYTES = 256 * 2**20
 _FEATURES_BYTES = 256 * 2**20
 # pixels, the side of the pieces in which a picture is searched for what is not finite
 _LOOKED_AT = 1024
@@ -57,12 +57,18 @@ _LOOKED_AT = 1024
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """How an image is evaluated: the options, the precision (`float32` or `bfloat16`) and the
-    tiles; None for none."""
+    """How an image is evaluated: the options, the precision (`float32` or `bfloat16`), the tiles,
+    None for none, and whether it is in the last pass."""
 
     options: Options
     precision: str
     tiling: Tiling | None
+    last_pass: bool = False
+
+    @property
+    def objective(self) -> Objective:
+        """What the options ask for."""
+        return objective_of(self.options, last_pass=self.last_pass)
 
 
 class TransferEngine:
@@ -80,7 +86,7 @@ class TransferEngine:
         self._evaluators = LruCache[Evaluator](room=_SHAPES_KEPT)
         self._measurers = LruCache[Evaluator](room=_SHAPES_KEPT)
         self._descents = LruCache[Descent](_DESCENTS_BYTES, lambda descent: descent.nbytes, most=_SHAPES_KEPT)
-        self._measures = LruCache[Measured](room=_MEASURES_KEPT)
+        self._measures = LruCache[Measured](room=_MEASURES_BYTES, size=_nbytes)
         self._features = LruCache[Mapping[str, tf.Tensor]](room=_FEATURES_BYTES, size=_nbytes)
 
     def serves(self, weights: NetworkWeights, options: Options) -> bool:
@@ -132,7 +138,7 @@ class TransferEngine:
         if not np.isfinite(image.numpy()).all():
             return "the picture itself is not finite"
         extractor = self._extractor_for(setting)
-        names = extractor.network.names_up_to(objective_of(setting.options).layers)
+        names = extractor.network.names_up_to(setting.objective.layers)
         first = len(names)
         # The last piece of a side is a whole one too: a strip would be narrower than its mirrored
         # frame.
@@ -155,7 +161,7 @@ class TransferEngine:
     def _evaluation(self, setting: Setting, shape: tuple[int, ...] | None) -> Hashable:
         """All that decides what an evaluation computes."""
         network = setting.options.group("network")
-        terms = objective_of(setting.options).terms
+        terms = setting.objective.terms
         return (shape, network, setting.precision, setting.tiling, terms)
 
     def _walk(self, setting: Setting, shape: tuple[int, ...], history: int) -> Hashable:
@@ -163,7 +169,7 @@ class TransferEngine:
         return (self._evaluation(setting, shape), setting.options.group("descent"), history)
 
     def _make_evaluator(self, setting: Setting, shape: tuple[int, ...]) -> Evaluator:
-        objective, extractor = objective_of(setting.options), self._extractor_for(setting)
+        objective, extractor = setting.objective, self._extractor_for(setting)
         if setting.tiling is None:
             return WholeEvaluator(objective, extractor)
         return TiledEvaluator(objective, extractor, shape, setting.tiling)
@@ -175,7 +181,7 @@ class TransferEngine:
     def _seen(self, setting: Setting, shape: tuple[int, ...]) -> Hashable:
         """All that what is measured of an image depends on, beside its pixels and what is asked: in
         tiles, halos are as wide as the deepest of all layers needs."""
-        layers = objective_of(setting.options).layers if setting.tiling else ()
+        layers = setting.objective.layers if setting.tiling else ()
         deepest = self._extractor.network.names_up_to(layers)[-1:]
         network = setting.options.group("network")
         return (shape, network, setting.precision, setting.tiling, deepest)
@@ -273,8 +279,8 @@ def _opacity_of_cells(alpha: Pixels, factor: int) -> Pixels:
     return means if means.any() else np.ones_like(means)
 
 
-def _nbytes(tensors: Mapping[str, tf.Tensor]) -> int:
-    return sum(int(np.prod(tensor.shape)) * int(tensor.dtype.size) for tensor in tensors.values())
+def _nbytes(tensors: Any) -> int:
+    return sum(int(np.prod(tensor.shape)) * int(tensor.dtype.size) for tensor in tf.nest.flatten(tensors))
 
 
 def give_back_memory() -> None:

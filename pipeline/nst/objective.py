@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from pipeline.nst import terms as known
-from pipeline.nst.terms.term import PICTURE, Measured, Sources, Target, Term
+from pipeline.nst.terms.term import PICTURE, Measured, Sources, Target, Term, Weighted
 from pipeline.options import Options
 
 TOTAL = "total"  # the sum's name among the losses
@@ -84,9 +84,10 @@ def maps_of(targets: Targets) -> dict[str, Mapping[str, tf.Tensor]]:
     return {name: target.maps for name, target in targets.items() if target.maps}
 
 
-def objective_of(options: Options) -> Objective:
-    """The objective that a pair asks for, without its targets and weights."""
-    return Objective([weighted.term for weighted in _weighted(options)])
+def objective_of(options: Options, *, last_pass: bool = False) -> Objective:
+    """The objective that a pair asks for, without its targets and weights; in the `last_pass` with
+    the terms that stand for others there."""
+    return Objective([(last_pass and weighted.last_pass) or weighted.term for weighted in _weighted(options)])
 
 
 def weights_of(options: Options) -> dict[str, LossWeights]:
@@ -96,10 +97,10 @@ def weights_of(options: Options) -> dict[str, LossWeights]:
             tf.constant(weight, tf.float32),
             {layer: tf.constant(share, tf.float32) for layer, share in sorted(layers.items())},
         )
-        for term, weight, layers in _weighted(options)
+        for term, weight, layers, _last_pass in _weighted(options)
     }
 
 
-def _weighted(options: Options) -> list[Any]:
+def _weighted(options: Options) -> list[Weighted]:
     made = (make(options) for make in known.TERMS)
     return [weighted for weighted in made if weighted is not None]

@@ -35,6 +35,10 @@ def in_words(cuts: Mapping[str, Tiling]) -> str:
     return "; ".join(f"{what}: {cut}" for what, cut in cuts.items()) or "none"
 
 
+UNTILED = ("neighbours",)
+"""The values of `style_loss` that are evaluated whole: each position is compared with all of the
+style."""
+
 # Halos of the first two blocks add 5 % to a tile of 1024 pixels and 10 % to one of 512, which only
 # smaller pictures need.
 _SIDE = 1024
@@ -74,7 +78,7 @@ def tiling(options: Options, pixels: int, precision: str, max_memory: int | None
     """The tiles for a picture of so many pixels, by the option `tile`, and so that the process
     stays below `max_memory` bytes where that is given, and below the machine's memory; None for
     none."""
-    if options.tile == "off":
+    if options.tile == "off" or options.style_loss in UNTILED:
         return None
     allowed = [split for split in _SPLITS if split > 1 or options.tile == "auto"]
     if max_memory is None:

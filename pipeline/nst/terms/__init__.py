@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from pipeline.nst.terms import content, gram, variation
+from pipeline.nst.terms import content, style, variation
 from pipeline.nst.terms.term import Weighted
 from pipeline.options import Options
 
 TERMS: tuple[Callable[[Options], Weighted | None], ...] = (
     content.from_options,
-    gram.from_options,
+    style.from_options,
     variation.from_options,
 )
 """What makes the terms of a pair from its options, in the order in which losses are told; None

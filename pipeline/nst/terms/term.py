@@ -23,11 +23,12 @@ Measured = Mapping[str, Any]
 class Target(NamedTuple):
     """What a picture is compared with.
 
-    `maps` hold something per position, by layer: (height, width, ...), cut along with tiles.
+    `maps` hold something per position, by layer: (height, width, ...), cut along with tiles; of
+    terms that are never evaluated in tiles, any nest of tensors.
     `statistics` are true of the whole: any nest of tensors.
     """
 
-    maps: Mapping[str, tf.Tensor]
+    maps: Mapping[str, Any]
     statistics: Any
 
 
@@ -50,12 +51,15 @@ class Style(NamedTuple):
 
 
 class Sources(NamedTuple):
-    """What targets are made from when a size of the pyramid begins. `start` is the picture as it
-    stands then."""
+    """What targets are made from when a descent begins, or a round of it. `start` is the picture as
+    it stands then, `guide` the photograph with a quarter of it: what is to be painted. `seed` is
+    another one in each round."""
 
     content: Image
     styles: Sequence[Style]
     start: Image
+    guide: Image
+    seed: int
 
 
 class Combine(Protocol):
@@ -92,7 +96,7 @@ class Term(Protocol):
     def target(self, sources: Sources) -> Target:
         """What the picture is compared with, made when a size begins."""
 
-    def measure(self, layer: str, features: tf.Tensor, target: tf.Tensor | None) -> Any:
+    def measure(self, layer: str, features: tf.Tensor, target: Any) -> Any:
         """What must be known of a piece of a layer: a nest of tensors. `features` are (height,
         width, channels), `target` is the same piece of the target's map, where it has one. Of a
         style with transparency it is how much each position counts, (height, width), 0..1: what is
@@ -104,11 +108,13 @@ class Term(Protocol):
 
 
 class Weighted(NamedTuple):
-    """A term, its weight in the objective, and the weights of its layers."""
+    """A term, its weight in the objective, and the weights of its layers. `last_pass` stands for
+    it, under its name, in the last pass of those schedules that have one; None for itself."""
 
     term: Term
     weight: float
     layers: Mapping[str, float]
+    last_pass: Term | None = None
 
 
 class _Add:

@@ -1,0 +1,51 @@
+"""Nearest neighbours: for each vector of one set the most alike of another, by cosine."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+# Of a product: rows and columns at a time, 128 MB of float32. The whole one has as many numbers as
+# positions times positions: 68 GB at 2048 x 2048.
+_ROWS, _COLUMNS = 2048, 16384
+# Squared length below which a vector has no direction: as sums.NOTHING.
+_NOTHING = 1e-9
+
+
+def centred(vectors: tf.Tensor) -> tf.Tensor:
+    """Vectors (n, channels) less their mean, each of length 1, in float32."""
+    vectors = tf.cast(vectors, tf.float32)
+    return directions(vectors - tf.reduce_mean(vectors, 0))
+
+
+def directions(vectors: tf.Tensor) -> tf.Tensor:
+    """Vectors (..., channels), each of length 1; those without a length stay 0."""
+    squares = tf.reduce_sum(tf.square(vectors), -1, keepdims=True)
+    return vectors * tf.math.rsqrt(tf.maximum(squares, _NOTHING))
+
+
+def nearest(vectors: tf.Tensor, others: tf.Tensor) -> tf.Tensor:
+    """For each of `vectors` (n, channels) the number of that one of `others` (m, channels) with
+    which it has the largest product, int64 (n,); of equal ones the first. Both are of length 1 and
+    one type.
+
+    The products of all with all are never held: pieces of it, and the best so far.
+    """
+    return tf.concat(
+        [_nearest(vectors[row : row + _ROWS], others) for row in range(0, vectors.shape[0], _ROWS)],
+        0,
+    )
+
+
+@tf.function(reduce_retracing=True, autograph=False)  # type: ignore[untyped-decorator]
+def _best_of(vectors: tf.Tensor, others: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    products = tf.matmul(vectors, others, transpose_b=True)
+    return tf.reduce_max(products, -1), tf.argmax(products, -1)
+
+
+def _nearest(vectors: tf.Tensor, others: tf.Tensor) -> tf.Tensor:
+    best, where = _best_of(vectors, others[:_COLUMNS])
+    for first in range(_COLUMNS, others.shape[0], _COLUMNS):
+        value, place = _best_of(vectors, others[first : first + _COLUMNS])
+        where = tf.where(value > best, place + first, where)
+        best = tf.maximum(value, best)
+    return where
