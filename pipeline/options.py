@@ -15,6 +15,8 @@ from typing import Any, Literal
 LayerWeights = Mapping[str, float]
 
 STYLE_LOSSES = ("gram", "moments", "neighbours")
+# evaluated whole: each position is compared with all of the style
+UNTILED_STYLE_LOSSES = ("neighbours",)
 INIT_WORDS = ("content", "blurred", "noise", "style")
 
 _BELOW_ONE = 0.99999  # Adam divides by 1 - β

@@ -42,7 +42,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
         {"nst.extractor", "nst.kernels", "nst.network", "nst.weights"},
         {"tensorflow", "numpy"},
     ),
-    "nst.terms": ({"options", "nst.terms"}, {"tensorflow"}),
+    "nst.terms": ({"options", "nst.network", "nst.terms"}, {"tensorflow", "numpy"}),
     "nst.objective": ({"options", "nst.terms"}, {"tensorflow"}),
     # Evaluators name no term: they know what every term is.
     "nst.evaluator": ({"nst.extractor", "nst.objective", "nst.terms.term"}, {"tensorflow"}),

@@ -36,7 +36,7 @@ def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Load:
         ("learning_rate_decay: 1.5", "'learning_rate_decay' must be a number above 0 and at most 1; got 1.5"),
         ("beta_1: 1", "'beta_1' must be a number from 0 to 0.99999; got 1"),
         ("tv_kind: 1", "'tv_kind' must be a number from 2 to 4, or one of squares, absolute; got 1"),
-        ("init: niose", "'init' must be one of content, noise, style, or the path of a picture; got 'niose'; did you mean 'noise'?"),
+        ("init: niose", "'init' must be one of content, blurred, noise, style, or the path of a picture; got 'niose'; did you mean 'noise'?"),
         ("weights: vgg.pt", "'weights' must be one of auto, imagenet, imagenet-8bit, random, or the path of a .h5 file; got 'vgg.pt'"),
         ("content_layers: conv4_2", "'content_layers' must be a list of layers, or a map 'layer: weight'; got 'conv4_2'"),
         ("content_layers: [conv4_9]", "'content_layers': unknown layer 'conv4_9'; did you mean 'conv4_4'?"),
@@ -140,6 +140,15 @@ def test_an_axis_of_networks_tells_every_fault_of_its_combinations(load: Load) -
         "6:49: error: 'content_layers': network vgg16 has no layer 'block4_conv4', which vgg19 has; "
         "did you mean 'block4_conv3'?",
     ]
+
+
+def test_neighbours_are_not_evaluated_in_tiles(load: Load) -> None:
+    assert load(pair("style_loss: neighbours, tile: auto")).pairs
+    (told,) = refusal(load, pair("style_loss: neighbours, tile: 512"))
+    assert told.endswith(
+        "error: 'tile': 'style_loss: neighbours' is not evaluated in tiles; leave 'tile' out, or choose another "
+        "style_loss; got 512"
+    )
 
 
 @pytest.mark.parametrize("weights", ["auto", "imagenet", "imagenet-8bit"])

@@ -73,6 +73,24 @@ def test_coarse_sizes_take_half_the_steps_and_at_least_one():
     assert [stage.steps for stage in plan(size=1024, steps=1).stages] == [1, 1]
 
 
+def test_neighbours_begin_at_64_pixels_and_end_in_a_last_pass():
+    found = plan(size=512, style_loss="neighbours", steps=50)
+    assert [(stage.longer_side, stage.steps, stage.last_pass) for stage in found.stages] == [
+        *((side, 20, False) for side in (64, 128, 256, 512)),
+        (512, 50, True),
+    ]
+    assert [stage.targets_every for stage in found.stages] == [0, 0, 0, 0, 5]
+    assert (found.finish.last_pass, found.finish.steps) == (True, 0)
+    assert sides(plan(size=512, scales=1, style_loss="neighbours")) == [512, 512]
+    narrow = Sized("narrow.jpg", (512, 100))  # halved once 50, twice 25
+    assert sides(plan(narrow, size=512, style_loss="neighbours"))[0] == 256
+
+
+def test_neighbours_are_never_cut_into_tiles():
+    assert plan(size=4096, style_loss="neighbours").tilings() == {}
+    assert plan(size=4096).tilings()
+
+
 def test_the_finished_picture_is_measured_and_not_walked_on():
     found = plan(size=1024)
     last = found.stages[-1]

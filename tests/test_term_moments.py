@@ -68,9 +68,9 @@ def test_the_same_features_elsewhere_are_at_no_distance():
 
 def test_a_normal_distribution_moved_by_one_is_at_the_squared_distance_one():
     mean, covariance = tf.zeros(3), tf.eye(3) * 2
-    assert float(
-        squared_wasserstein(Normal(mean + 1.0, covariance), Normal(mean, covariance))
-    ) == pytest.approx(1.0, abs=1e-4)
+    assert float(squared_wasserstein(Normal(mean + 1.0, covariance), Normal(mean, covariance))) == pytest.approx(
+        1.0, abs=1e-4
+    )
 
 
 def test_a_root_multiplied_by_itself_is_the_matrix():

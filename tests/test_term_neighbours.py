@@ -14,12 +14,12 @@ tf = pytest.importorskip("tensorflow")
 from nst_kit import Seen  # noqa: E402
 
 from pipeline.images.picture import Picture  # noqa: E402
-from pipeline.nst import matching  # noqa: E402
 from pipeline.nst.engine import TransferEngine  # noqa: E402
 from pipeline.nst.evaluator import WholeEvaluator  # noqa: E402
 from pipeline.nst.extractor import Extractor  # noqa: E402
 from pipeline.nst.kernels import load_kernels  # noqa: E402
 from pipeline.nst.objective import objective_of, weights_of  # noqa: E402
+from pipeline.nst.terms import matching  # noqa: E402
 from pipeline.nst.terms import neighbours as module  # noqa: E402
 from pipeline.nst.terms.term import Sources, Style  # noqa: E402
 from pipeline.nst.weights import locate  # noqa: E402

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from pipeline.memory_limit import memory_limit
 from pipeline.nst.network import NETWORKS, VGG19, Network, radius, reduction
-from pipeline.options import Options
+from pipeline.options import UNTILED_STYLE_LOSSES, Options
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +34,6 @@ def in_words(cuts: Mapping[str, Tiling]) -> str:
     """The tiles of a pair, by what is cut into them, as `painted_with` says them."""
     return "; ".join(f"{what}: {cut}" for what, cut in cuts.items()) or "none"
 
-
-UNTILED = ("neighbours",)
-"""The values of `style_loss` that are evaluated whole: each position is compared with all of the
-style."""
 
 # Halos of the first two blocks add 5 % to a tile of 1024 pixels and 10 % to one of 512, which only
 # smaller pictures need.
@@ -78,7 +74,7 @@ def tiling(options: Options, pixels: int, precision: str, max_memory: int | None
     """The tiles for a picture of so many pixels, by the option `tile`, and so that the process
     stays below `max_memory` bytes where that is given, and below the machine's memory; None for
     none."""
-    if options.tile == "off" or options.style_loss in UNTILED:
+    if options.tile == "off" or options.style_loss in UNTILED_STYLE_LOSSES:
         return None
     allowed = [split for split in _SPLITS if split > 1 or options.tile == "auto"]
     if max_memory is None:

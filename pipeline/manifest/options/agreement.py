@@ -13,7 +13,7 @@ from typing import NamedTuple
 from pipeline.manifest.options.rules import RULES
 from pipeline.manifest.yaml.problems import suggestion
 from pipeline.nst.network import NETWORKS, VGG19, Network
-from pipeline.options import Options
+from pipeline.options import UNTILED_STYLE_LOSSES, Options
 
 
 class Disagreement(NamedTuple):
@@ -37,6 +37,17 @@ def disagreements(options: Options) -> Iterator[Disagreement]:
             "network",
             f"{network.name} has no weights of its own here; set 'weights' to the path of a {network} .h5 file; "
             f"got '{options.weights}', which is {VGG19}'s",
+        )
+    yield from _parts(options)
+
+
+def _parts(options: Options) -> Iterator[Disagreement]:
+    """Options that mean nothing beside `style_loss`."""
+    if options.style_loss in UNTILED_STYLE_LOSSES and options.tile not in ("auto", "off"):
+        yield Disagreement(
+            "tile",
+            f"'style_loss: {options.style_loss}' is not evaluated in tiles; leave 'tile' out, or choose another "
+            f"style_loss; got {options.tile}",
         )
 
 

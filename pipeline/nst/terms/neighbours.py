@@ -29,8 +29,8 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from pipeline.nst.matching import centred, directions, nearest
 from pipeline.nst.network import NETWORKS, reduction
+from pipeline.nst.terms.matching import centred, directions, nearest
 from pipeline.nst.terms.sums import NOTHING
 from pipeline.nst.terms.term import CONCATENATE, Combine, Measured, Sources, Target, Weighted
 from pipeline.options import Options
