@@ -260,7 +260,7 @@ def test_colour_changes_leave_what_they_are_given_alone(change: object) -> None:
 
 def test_the_result_takes_mean_and_covariance_of_the_style():
     result, style = noise(20, 24, seed=1) * 0.3 + 90, noise(30, 20, seed=2) * 0.2 + 60
-    matched = match_colours(result.astype(np.float32), [(style.astype(np.float32), 1.0)])
+    matched = match_colours(result.astype(np.float32), [(style.astype(np.float32), None, 1.0)])
     ours, theirs = (pixels.reshape(-1, 3).astype(float) for pixels in (matched, style))
     np.testing.assert_allclose(ours.mean(0), theirs.mean(0), atol=0.05)
     np.testing.assert_allclose(np.cov(ours.T), np.cov(theirs.T), atol=3)
@@ -269,10 +269,10 @@ def test_the_result_takes_mean_and_covariance_of_the_style():
 def test_of_several_styles_the_colours_lie_between():
     result = noise(20, 24, seed=1) * 0.1 + 90
     dark, bright = (np.full((4, 4, 3), level, np.float32) for level in (40, 200))
-    matched = match_colours(result.astype(np.float32), [(dark, 3.0), (bright, 1.0)])
+    matched = match_colours(result.astype(np.float32), [(dark, None, 3.0), (bright, None, 1.0)])
     np.testing.assert_allclose(matched.reshape(-1, 3).mean(0), 80, atol=0.01)
 
 
 def test_a_result_in_the_styles_colours_stays():
     style = (noise(30, 20, seed=2) * 0.4 + 60).astype(np.float32)
-    np.testing.assert_allclose(match_colours(style, [(style, 2.0)]), style, atol=0.05)
+    np.testing.assert_allclose(match_colours(style, [(style, None, 2.0)]), style, atol=0.05)

@@ -18,6 +18,7 @@ from pipeline.nst.engine import TransferEngine  # noqa: E402
 from pipeline.nst.evaluator import WholeEvaluator  # noqa: E402
 from pipeline.nst.extractor import Extractor  # noqa: E402
 from pipeline.nst.kernels import load_kernels  # noqa: E402
+from pipeline.nst.network import reduction  # noqa: E402
 from pipeline.nst.objective import objective_of, weights_of  # noqa: E402
 from pipeline.nst.terms import matching  # noqa: E402
 from pipeline.nst.terms import neighbours as module  # noqa: E402
@@ -131,6 +132,28 @@ def test_of_several_styles_each_gives_as_many_places_as_its_share_says(monkeypat
     assert (taken == 2).sum() == 10
     few = module._shared([sets[0][:5]], sources._replace(styles=sources.styles[:1]), 40)
     assert len(few) == 5
+
+
+@pytest.mark.parametrize("last_pass", [False, True])
+def test_what_cannot_be_seen_of_a_style_is_nobodys_neighbour(extractor, last_pass):
+    """Half a style is painted over and made invisible; the rest alone gives the same target."""
+    objective = objective_of(PAIR, last_pass=last_pass)
+    term = next(term for term in objective.terms if term.name == "style")
+    evaluator = WholeEvaluator(objective, extractor)
+    image, opacity = picture(1, 64, 64), np.ones((64, 64), np.float32)
+    opacity[:, 32:] = 0
+    weights = {}
+    for layer in term.layers:
+        factor = reduction(layer)
+        weights[layer] = tf.constant(opacity.reshape(64 // factor, factor, 64 // factor, factor).mean((1, 3)))
+    measured = evaluator.measured(tf.constant(image), term, weights)
+    for layer in term.layers:
+        half = measured[layer].shape[1] // 2
+        assert not np.any(measured[layer][:, half:])
+        if reduction(layer) < 4 or last_pass:
+            assert np.any(measured[layer][:, :half])
+    first = module._flat(measured[term.layers[0]])
+    assert len(module._seen(first)) == len(first) // 2
 
 
 def test_the_nearest_are_found_in_pieces_as_at_once(monkeypatch):

@@ -77,7 +77,13 @@ class Moments:
         return Target({}, {layer: mean(layer) for layer in self.layers})
 
     def measure(self, layer: str, features: tf.Tensor, target: Any) -> Sums:
-        """Sums over the positions of a layer."""
+        """Sums over the positions of a layer; of a style with transparency `target` is how much
+        each position counts, (height, width)."""
+        if target is not None:
+            weights = target[..., tf.newaxis]
+            roots = tf.cast(tf.sqrt(weights), features.dtype)
+            sums = tf.reduce_sum(weights * tf.cast(features, tf.float32), (0, 1))
+            return Sums(sums, gram_matrix(features * roots), tf.reduce_sum(target))
         # bfloat16 cannot hold a sum of many numbers
         return Sums(tf.reduce_sum(tf.cast(features, tf.float32), (0, 1)), gram_matrix(features), positions(features))
 

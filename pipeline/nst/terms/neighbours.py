@@ -41,6 +41,7 @@ _QUARTER = 4  # by how much hypercolumns are fewer than pixels, along a side
 # Hypercolumns of styles that are looked at: all of 512 x 512 pixels. Twice as many bring nothing
 # that is seen, and products take twice as long.
 _MOST = 128 * 128
+_OPACITY = 2  # axes of a map of opacity; one of a target has three
 _GRID = 64  # positions along the longer side in the last pass, the paper's
 
 
@@ -65,7 +66,7 @@ class Neighbours:
         """Maps of the style's hypercolumns, each of length 1, where their neighbours stand."""
         parts = sources.guide.measured(self)
         guide = _columns(self.layers, parts)
-        columns = [_flat(_columns(self.layers, style.image.measured(self))) for style in sources.styles]
+        columns = [_seen(_flat(_columns(self.layers, style.image.measured(self)))) for style in sources.styles]
         style = _shared(columns, sources, _MOST)
         kind = parts[self.layers[0]].dtype
         where = nearest(tf.cast(centred(_flat(guide)), kind), tf.cast(centred(style), kind))
@@ -74,11 +75,14 @@ class Neighbours:
         return Target(dict(zip(self.layers, tf.split(matched, sizes, -1), strict=True)), ())
 
     def measure(self, layer: str, features: tf.Tensor, target: Any) -> Alike | tf.Tensor:
-        """What `Alike` says; without a target the layer's own part of hypercolumns, (height, width,
-        channels) at a quarter of the picture's resolution, of block 4 at an eighth."""
-        pooled = _pooled(features, max(1, _QUARTER // reduction(layer))) / features.shape[-1]
+        """What `Alike` says; without a target's map the layer's own part of hypercolumns, (height,
+        width, channels) at a quarter of the picture's resolution, of block 4 at an eighth."""
+        factor = max(1, _QUARTER // reduction(layer))
+        pooled = _pooled(features, factor) / features.shape[-1]
         if target is None:
             return pooled
+        if target.shape.rank == _OPACITY:
+            return pooled * _visible(_pooled(target[..., tf.newaxis], factor), pooled.dtype)
         column, target = _resized(pooled, tf.shape(target)), tf.cast(target, tf.float32)
         return Alike(tf.reduce_sum(column * target, -1), tf.reduce_sum(tf.square(column), -1))
 
@@ -111,13 +115,13 @@ class NeighboursByLayer:
     def target(self, sources: Sources) -> Target:
         """By layer what `Matched` says, for the picture as it stands."""
         random = np.random.default_rng(sources.seed)
-        start = sources.start.features(self.layers)
-        styles = [style.image.features(self.layers) for style in sources.styles]
+        start = sources.start.measured(self)
+        styles = [style.image.measured(self) for style in sources.styles]
 
         def matched(layer: str) -> Matched:
             offset = _offset(start[layer], random)
             here = _on_grid(start[layer], offset)
-            grids = [_on_grid(style[layer], _offset(style[layer], random)) for style in styles]
+            grids = [_seen(_on_grid(style[layer], _offset(style[layer], random))) for style in styles]
             style, kind = centred(_shared(grids, sources, _GRID * _GRID)), start[layer].dtype
             where = nearest(tf.cast(centred(here), kind), tf.cast(style, kind))
             return Matched(offset, tf.reduce_mean(here, 0), tf.gather(style, where))
@@ -125,13 +129,29 @@ class NeighboursByLayer:
         return Target({layer: matched(layer) for layer in self.layers}, ())
 
     def measure(self, layer: str, features: tf.Tensor, target: Any) -> tf.Tensor:
-        """Mean of 1 - cos over the grid's positions, a float32 scalar."""
+        """Mean of 1 - cos over the grid's positions, a float32 scalar; without a target's map the
+        features themselves."""
+        if target is None:
+            return features
+        if not isinstance(target, Matched):
+            return features * _visible(target[..., tf.newaxis], features.dtype)
         here = directions(_on_grid(features, target.offset) - target.mean)
         return 1.0 - tf.reduce_mean(tf.reduce_sum(here * target.style, -1))
 
     def distance(self, measured: Measured, target: Target, weights: Mapping[str, tf.Tensor]) -> tf.Tensor:
         """The mean over layers, in thousandths."""
         return _THOUSAND * tf.add_n([measured[layer] for layer in self.layers]) / len(self.layers)
+
+
+def _visible(opacity: tf.Tensor, kind: tf.DType) -> tf.Tensor:
+    """1 for positions that show at least half of what the clearest shows, 0 for the others."""
+    return tf.cast(opacity >= 0.5 * tf.reduce_max(opacity), kind)
+
+
+def _seen(vectors: tf.Tensor) -> tf.Tensor:
+    """Those of `vectors` (positions, channels) that are not nothing: a style's invisible positions
+    are no neighbours."""
+    return tf.boolean_mask(vectors, tf.reduce_any(vectors != 0, -1))
 
 
 def _pooled(features: tf.Tensor, factor: int) -> tf.Tensor:
