@@ -66,7 +66,9 @@ class Neighbours:
         """Maps of the style's hypercolumns, each of length 1, where their neighbours stand."""
         parts = sources.guide.measured(self)
         guide = _columns(self.layers, parts)
-        columns = [_seen(_flat(_columns(self.layers, style.image.measured(self)))) for style in sources.styles]
+        # a layer's positions differ; the finest one says what is seen
+        finest = parts[self.layers[0]].shape[-1]
+        columns = [_seen(_flat(_columns(self.layers, style.image.measured(self))), finest) for style in sources.styles]
         style = _shared(columns, sources, _MOST)
         kind = parts[self.layers[0]].dtype
         where = nearest(tf.cast(centred(_flat(guide)), kind), tf.cast(centred(style), kind))
@@ -148,10 +150,10 @@ def _visible(opacity: tf.Tensor, kind: tf.DType) -> tf.Tensor:
     return tf.cast(opacity >= 0.5 * tf.reduce_max(opacity), kind)
 
 
-def _seen(vectors: tf.Tensor) -> tf.Tensor:
-    """Those of `vectors` (positions, channels) that are not nothing: a style's invisible positions
-    are no neighbours."""
-    return tf.boolean_mask(vectors, tf.reduce_any(vectors != 0, -1))
+def _seen(vectors: tf.Tensor, channels: int | None = None) -> tf.Tensor:
+    """Those of `vectors` (positions, channels) that are not nothing in their first `channels`: a
+    style's invisible positions are no neighbours."""
+    return tf.boolean_mask(vectors, tf.reduce_any(vectors[:, :channels] != 0, -1))
 
 
 def _pooled(features: tf.Tensor, factor: int) -> tf.Tensor:
