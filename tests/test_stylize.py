@@ -240,11 +240,11 @@ def test_transparent_content_keeps_its_alpha():
     np.testing.assert_array_equal(np.array(result.image)[..., 3], np.array(content)[..., 3])
 
 
-@pytest.mark.parametrize("options", [{}, {"scales": 2, "size": 130}, {"init": "style"}])
+@pytest.mark.parametrize("options", [{}, {"init": "style"}])
 def test_without_strength_soft_colours_come_back(options):
     """A red disc of opacity 50 on nothing; it came back mixed with a grey ground."""
-    content = Image.new("RGBA", (140, 140), (0, 255, 0, 0))
-    content.paste((220, 20, 20, 50), (40, 40, 100, 100))
+    content = Image.new("RGBA", (64, 48), (0, 255, 0, 0))
+    content.paste((220, 20, 20, 50), (20, 10, 50, 40))
     result = stylize(content, STYLE, **(QUICK | {"steps": 1, "strength": 0.0} | options))
     np.testing.assert_array_equal(np.unique(result.pixels.reshape(-1, 3), axis=0), [[220, 20, 20]])
 

@@ -108,7 +108,7 @@ def _from_png(info: Mapping[Any, Any]) -> Declared | None:
         return Declared(None, "")
     if not 0.2 < gamma < 5:
         return Declared(None, f"its gamma of {gamma:.3g} was ignored")
-    shape = srgb_curve() if usual_curve else power_curve(gamma)
+    shape = power_curve(gamma) if "gamma" in info else srgb_curve()
     return Declared(rgb_profile(*points, shape), "")
 
 

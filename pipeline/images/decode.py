@@ -142,6 +142,7 @@ def _open(file: BinaryIO, head: bytes, formats: Iterable[str]) -> ImageFile.Imag
             with suppress(SyntaxError, IndexError, TypeError, struct.error):
                 file.seek(0)
                 image = make(file, "")
+                image._exclusive_fp = False  # not Pillow's to close: EXIF is read later
                 Image._decompression_bomb_check(image.size)
                 return image
     raise UnidentifiedImageError

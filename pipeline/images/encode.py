@@ -18,6 +18,7 @@ from PIL.PngImagePlugin import PngInfo
 from pipeline.errors import Diverged, PairError
 from pipeline.images.alpha import resize_visible
 from pipeline.images.convert import srgb_profile
+from pipeline.images.decode import load_formats
 from pipeline.images.metadata import PNG_KEY, settings_json, xmp_packet
 from pipeline.images.scale import Floats, resize
 from pipeline.images.sizes import fit_longer_side
@@ -154,6 +155,7 @@ def _parameters(kind: str, quality: int, text: str, packet: bytes) -> dict[str, 
 
 
 def _save(image: Image.Image, kind: str, **parameters: Any) -> bytes:
+    load_formats()
     file = BytesIO()
     image.save(file, kind, **parameters)
     return file.getvalue()

@@ -28,11 +28,24 @@ _MAX_TEXT = 64
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC = 256, 257, 258, 259, 262
 _FILL_ORDER, _MAKE, _STRIPS, _SAMPLES, _PLANAR = 266, 271, 273, 277, 284
 _TILE_WIDTH, _TILE_HEIGHT, _TILES, _SUB_IFDS, _INK_SET = 322, 323, 324, 330, 332
-_EXTRA, _FORMAT, _SUBFILE, _SUBSAMPLING, _DNG_VERSION = 338, 339, 254, 530, 50706
+_EXTRA, _FORMAT, _SUBFILE, _DNG_VERSION = 338, 339, 254, 50706
+_EXIF, _GPS, _INTEROP = 34665, 34853, 40965
 _LOOKED_AT = frozenset(
     (
         *(_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _FILL_ORDER, _MAKE, _SAMPLES, _PLANAR),
-        *(_TILE_WIDTH, _TILE_HEIGHT, _SUB_IFDS, _INK_SET, _EXTRA, _FORMAT, _SUBFILE, _SUBSAMPLING, _DNG_VERSION),
+        *(
+            _TILE_WIDTH,
+            _TILE_HEIGHT,
+            _SUB_IFDS,
+            _INK_SET,
+            _EXTRA,
+            _FORMAT,
+            _SUBFILE,
+            _DNG_VERSION,
+            _EXIF,
+            _GPS,
+            _INTEROP,
+        ),
     )
 )
 
@@ -50,11 +63,12 @@ _RAW = {32803: "colours of a sensor", 34892: "linear colours of a sensor"}
 _UINT, _INT, _FLOAT = 1, 2, 3
 _KINDS = {_UINT: "", _INT: "signed ", _FLOAT: "floating-point ", 4: "untyped ", 5: "complex ", 6: "complex "}
 _NONE = 1
-# None, CCITT (2 to 4), LZW, JPEG (6 old, 7), deflate (8, 32946), PackBits, LZMA, Zstandard, WebP.
-_COMPRESSIONS = frozenset((_NONE, 2, 3, 4, 5, 6, 7, 8, 32771, 32773, 32946, 34925, 50000, 50001))
+# None, CCITT (2 to 4), LZW, JPEG (6 old, 7), deflate (8, 32946), PackBits, LZMA, Zstandard.
+_COMPRESSIONS = frozenset((_NONE, 2, 3, 4, 5, 6, 7, 8, 32771, 32773, 32946, 34925, 50000))
 _COMPRESSION_NAMES = {
     **{33003: "JPEG 2000", 33005: "JPEG 2000", 34712: "JPEG 2000", 50002: "JPEG XL", 52546: "JPEG XL"},
     **{34676: "SGI LogLuv", 34677: "SGI LogLuv", 34887: "LERC", 32809: "ThunderScan", 34892: "lossy DNG"},
+    **{34933: "PNG", 34934: "JPEG XR", 50001: "WebP"},
 }
 
 # (photometric, kind of number, bits) of the layouts that are read.
@@ -131,7 +145,7 @@ def read_directory(file: BinaryIO, at: int | None = None) -> Directory:
         raise UnfitError(f"is a TIFF with {count:,} tags; at most {MAX_TAGS:,} are read, so save it again")
     table = file.read(count * entry.size)
     if len(table) < count * entry.size or not count:
-        raise UnfitError(_DAMAGED)
+        raise _DamagedError(_DAMAGED)
     following = file.read(struct.calcsize(pointer))
     values: dict[int, tuple[int, ...]] = {}
     counts: dict[int, int] = {}
@@ -161,16 +175,33 @@ def _text(stored: bytes) -> str:
     return printable(stored.split(b"\0")[0].decode("ascii", "replace").strip())
 
 
+class _DamagedError(UnfitError):
+    """A directory that is not all there."""
+
+
 _DAMAGED = "starts like TIFF but is damaged or cut off; copy it again"
 
 
 def check_tiff(file: BinaryIO) -> Directory:
     """The first directory of a TIFF that can be read. Raises UnfitError."""
     directory = read_directory(file)
+    file.seek(0)
+    if file.read(4) == b"MM\0+":
+        raise UnfitError(f"is a BigTIFF in big-endian order, which is not read; {_SAVE}")
     _refuse_camera_raw(file, directory)
     _bound_pieces(directory)
     _refuse_layout(directory)
+    _bound_below(file, directory)
     return directory
+
+
+def _bound_below(file: BinaryIO, directory: Directory) -> None:
+    """Raises UnfitError for too many tags of EXIF and geography, which Pillow reads too."""
+    pointers = [at for tag in (_EXIF, _GPS) for at in directory.values.get(tag, ())[:1]]
+    while pointers:
+        at = pointers.pop()
+        if below := _there(file, at):
+            pointers += below.values.get(_INTEROP, ())[:1]
 
 
 def _refuse_camera_raw(file: BinaryIO, directory: Directory) -> None:
@@ -194,13 +225,16 @@ def _refuse_camera_raw(file: BinaryIO, directory: Directory) -> None:
 
 def _below(file: BinaryIO, directory: Directory) -> list[Directory]:
     """The directories below one; those that cannot be read are none."""
-    found = []
-    for at in directory.values.get(_SUB_IFDS, ())[:_MAX_VALUES]:
-        try:
-            found.append(read_directory(file, at))
-        except (UnfitError, struct.error):
-            continue
-    return found
+    found = (_there(file, at) for at in directory.values.get(_SUB_IFDS, ())[:_MAX_VALUES])
+    return [sub for sub in found if sub]
+
+
+def _there(file: BinaryIO, at: int) -> Directory | None:
+    """The directory at a byte; None for a damaged one. Raises UnfitError for too many tags."""
+    try:
+        return read_directory(file, at)
+    except _DamagedError:
+        return None
 
 
 def _larger(sub: Directory, directory: Directory) -> bool:
@@ -249,6 +283,8 @@ def _unread(directory: Directory, layout: tuple[int, int, int], extra: int) -> s
         return ""
     if directory.number(_FILL_ORDER, 1) == 2 and bits > 8:
         return " in reversed order of bits"
+    if photometric == _WHITE_IS_ZERO and bits == 16 and directory.order == ">":
+        return " in big-endian order"
     if photometric == _CMYK and directory.number(_INK_SET, 1) != 1:
         return " of other inks"
     if directory.in_planes and photometric not in (_RGB, _CMYK, _YCBCR):
@@ -273,7 +309,7 @@ def _extra_is_read(directory: Directory, layout: tuple[int, int, int], extra: in
 def _unpacked(layout: str, stored: bytes) -> int:
     size = struct.calcsize(layout)
     if len(stored) < size:
-        raise UnfitError(_DAMAGED)
+        raise _DamagedError(_DAMAGED)
     value: int = struct.unpack_from(layout, stored)[0]
     return value
 

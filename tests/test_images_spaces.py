@@ -1,0 +1,158 @@
+"""Colour spaces that a file names without a profile: EXIF of cameras, chunks of PNG, boxes of AVIF."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipeline.images.convert import srgb_profile
+from pipeline.images.picture import open_picture
+
+COLOUR = (200, 120, 40)
+
+
+def adobe_rgb_as_srgb(colour: tuple[int, ...]) -> Any:
+    """By the matrices of Adobe RGB (1998), 4.3.6.1, and IEC 61966-2-1."""
+    light = (np.array(colour) / 255) ** (563 / 256)
+    to_xyz = np.array([[0.57667, 0.18556, 0.18823], [0.29734, 0.62736, 0.07529], [0.02703, 0.07069, 0.99134]])
+    to_rgb = np.array([[3.2406, -1.5372, -0.4986], [-0.9689, 1.8758, 0.0415], [0.0557, -0.2040, 1.0570]])
+    return srgb(to_rgb @ to_xyz @ light)
+
+
+def srgb(light: Any) -> Any:
+    light = np.clip(light, 0, 1)
+    return 255 * np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
+
+
+def exif(space: int | None, index: str | None) -> Image.Exif:
+    block = Image.Exif()
+    block[0x8769] = ({0xA001: space} if space is not None else {}) | ({0xA005: {1: index}} if index else {})
+    loaded = Image.Exif()
+    loaded.load(block.tobytes())  # or Pillow cannot write it into a TIFF
+    return loaded
+
+
+def opened(folder: Path, name: str, **parameters: Any) -> Any:
+    Image.new("RGB", (48, 40), COLOUR).save(folder / name, **parameters)
+    return open_picture(folder / name)
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.tif", "a.webp"])
+@pytest.mark.parametrize(("space", "index"), [(65535, "R03"), (None, "R03"), (2, None)])
+def test_adobe_rgb_in_exif_alone_is_honoured_with_a_note(
+    space: int | None, index: str | None, name: str, tmp_path: Path
+) -> None:
+    lossless = {"a.webp": {"lossless": True}, "a.jpg": {"quality": 100, "subsampling": 0}}.get(name, {})
+    picture = opened(tmp_path, name, exif=exif(space, index), **lossless)
+    np.testing.assert_allclose(picture.pixels[20, 20], adobe_rgb_as_srgb(COLOUR), atol=2.5)
+    assert picture.notes == ("its EXIF says that its colours are Adobe RGB; they were converted",)
+
+
+@pytest.mark.parametrize(
+    ("space", "index", "note"),
+    [
+        (1, "R98", None),
+        (1, "R03", None),
+        (None, None, None),
+        (65535, None, "not sRGB, but not which"),
+        (65535, "R98", "not"),
+    ],
+)
+def test_other_words_of_exif_leave_colours_alone(
+    space: int | None, index: str | None, note: str | None, tmp_path: Path
+) -> None:
+    picture = opened(tmp_path, "a.png", exif=exif(space, index))
+    np.testing.assert_array_equal(picture.pixels[0, 0], COLOUR)
+    assert len(picture.notes) == (note is not None)
+    assert (note or "") in "".join(picture.notes)
+
+
+def test_a_profile_counts_for_more_than_exif(tmp_path: Path) -> None:
+    picture = opened(tmp_path, "a.png", exif=exif(65535, "R03"), icc_profile=srgb_profile())
+    np.testing.assert_array_equal(picture.pixels[0, 0], COLOUR)
+    assert picture.notes == ()
+
+
+def png_with(folder: Path, *chunks: tuple[bytes, bytes]) -> Any:
+    file = io.BytesIO()
+    Image.new("RGB", (48, 40), COLOUR).save(file, "PNG")
+    data = file.getvalue()
+    inserted = b"".join(
+        struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body)) for name, body in chunks
+    )
+    (folder / "a.png").write_bytes(data[:33] + inserted + data[33:])
+    return open_picture(folder / "a.png")
+
+
+def gama(gamma: float) -> tuple[bytes, bytes]:
+    return b"gAMA", struct.pack(">I", round(gamma * 100_000))
+
+
+def chrm(*points: float) -> tuple[bytes, bytes]:
+    return b"cHRM", struct.pack(">8I", *(round(point * 100_000) for point in points))
+
+
+SRGB_POINTS = (0.3127, 0.3290, 0.64, 0.33, 0.30, 0.60, 0.15, 0.06)
+ADOBE_POINTS = (0.3127, 0.3290, 0.64, 0.33, 0.21, 0.71, 0.15, 0.06)
+
+
+def test_gamma_of_a_png_is_honoured(tmp_path: Path) -> None:
+    expected = srgb(np.array(COLOUR) / 255)
+    np.testing.assert_allclose(png_with(tmp_path, gama(1.0)).pixels[0, 0], expected, atol=1)
+
+
+def test_primaries_of_a_png_are_honoured(tmp_path: Path) -> None:
+    picture = png_with(tmp_path, gama(256 / 563), chrm(*ADOBE_POINTS))
+    np.testing.assert_allclose(picture.pixels[0, 0], adobe_rgb_as_srgb(COLOUR), atol=1.5)
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        [gama(0.45455), chrm(*SRGB_POINTS)],
+        [gama(0.45455)],
+        [chrm(*SRGB_POINTS)],
+        [(b"sRGB", b"\0"), gama(1.0)],
+        [(b"cICP", bytes([1, 13, 0, 1])), gama(1.0)],
+        [gama(0.0)],
+        [gama(1000.0)],
+        [gama(0.45455), chrm(*[0.0] * 8)],
+        [gama(0.45455), chrm(0.3127, 0.329, *[0.3, 0.3] * 3)],
+    ],
+)
+def test_usual_and_impossible_chunks_leave_colours_alone(chunks: list[tuple[bytes, bytes]], tmp_path: Path) -> None:
+    np.testing.assert_array_equal(png_with(tmp_path, *chunks).pixels[0, 0], COLOUR)
+
+
+def test_coded_colours_of_a_png_are_honoured_and_count_for_more_than_gamma(tmp_path: Path) -> None:
+    """Display P3 (12) with sRGB's curve (13), as phones write it: its grey is grey, its colours are stronger."""
+    picture = png_with(tmp_path, (b"cICP", bytes([12, 13, 0, 1])), gama(1.0))
+    light = np.where(np.array(COLOUR) / 255 <= 0.04045, 0, ((np.array(COLOUR) / 255 + 0.055) / 1.055) ** 2.4)
+    to_xyz = np.array([[0.48657, 0.26567, 0.19822], [0.22897, 0.69174, 0.07929], [0, 0.04511, 1.04394]])
+    to_rgb = np.array([[3.2406, -1.5372, -0.4986], [-0.9689, 1.8758, 0.0415], [0.0557, -0.2040, 1.0570]])
+    np.testing.assert_allclose(picture.pixels[0, 0], srgb(to_rgb @ to_xyz @ light), atol=1.5)
+
+
+@pytest.mark.parametrize(("codes", "words"), [((9, 16), "HDR (PQ)"), ((9, 18), "HDR (HLG)"), ((77, 13), "rare kind")])
+def test_coded_colours_that_cannot_be_honoured_are_said(codes: tuple[int, int], words: str, tmp_path: Path) -> None:
+    picture = png_with(tmp_path, (b"cICP", bytes([*codes, 0, 1])))
+    np.testing.assert_array_equal(picture.pixels[0, 0], COLOUR)
+    assert words in picture.notes[0]
+
+
+def test_coded_colours_of_an_avif_are_honoured(tmp_path: Path) -> None:
+    plain = opened(tmp_path, "a.avif", quality=100, subsampling="4:4:4").pixels[20, 20]
+    data = (tmp_path / "a.avif").read_bytes()
+    at = data.index(b"nclx") + 4
+    (tmp_path / "a.avif").write_bytes(data[:at] + struct.pack(">HH", 12, 13) + data[at + 4 :])
+    wide = open_picture(tmp_path / "a.avif").pixels[20, 20]
+    np.testing.assert_allclose(plain, COLOUR, atol=4)
+    assert wide[0] > plain[0] + 5  # red is stronger than sRGB's
+    assert wide[2] < plain[2] - 5
