@@ -179,6 +179,32 @@ def test_a_folder_that_was_replaced_takes_no_more(store, outside):
     assert [path.name for path in moved.iterdir()] == ["a"]
 
 
+def test_a_painter_writes_to_the_folder_that_the_run_began_with(store, outside):
+    store.write("a", b"1")
+    place = store.place
+    assert LocalStore(store.folder, place).read("a") == b"1"
+    store.folder.rename(store.folder.with_name("moved"))
+    store.folder.symlink_to(outside)
+    with pytest.raises(OutputError, match="/out was replaced while it was in use; nothing more is written there"):
+        LocalStore(store.folder, place).write("a", b"2")
+    with pytest.raises(OutputError, match="/out was replaced while it was in use"):
+        LocalStore(store.folder, place).read("victim")
+    assert untouched(outside)
+
+
+def test_a_second_name_that_is_put_there_this_very_moment_is_noticed(store, outside, monkeypatch):
+    store.write("runs", b"one\n")
+
+    def swap(store, name):
+        store.delete(name)
+        os.link(outside / "victim", store.path(name))
+
+    monkeypatch.setattr(LocalStore, "_own", swap)
+    with pytest.raises(OSError, match="it has another name elsewhere"):
+        store.append("runs", b"two\n")
+    assert untouched(outside)
+
+
 def test_a_sub_folder_that_became_a_link_is_noticed_at_the_next_file(store, outside):
     store.write("deep/a", b"1")
     shutil.rmtree(store.folder / "deep")

@@ -24,15 +24,16 @@ Kind = TypeVar("Kind")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """Paint this pair. `folder` is the output folder; `max_memory` is in bytes, and so is
-    `memory`, what it will probably need of a fresh process, where that is known; `seconds` is the
-    time after which it is given up; `versions` are those of the program, for the picture's
-    metadata."""
+    """Paint this pair. `folder` is the output folder, and `place` which one that was when the run
+    began; `max_memory` is in bytes, and so is `memory`, what it will probably need of a fresh
+    process, where that is known; `seconds` is the time after which it is given up; `versions` are
+    those of the program, for the picture's metadata."""
 
     job: Job
     weights: NetworkWeights
     folder: Path
     names: ShownNames
+    place: tuple[int, int] | None = None
     max_memory: int | None = None
     memory: int | None = None
     seconds: float | None = None
@@ -204,6 +205,7 @@ _PARTS: dict[str, Callable[[Any], Any]] = {
     "job": Job.from_json,
     "weights": NetworkWeights.from_json,
     "folder": Path,
+    "place": lambda row: None if row is None else tuple(row),
     "names": lambda row: ShownNames(**row | {"style": tuple(row["style"])}),
     "machine": lambda row: Machine(**row),
     "position": lambda row: Position(**row),

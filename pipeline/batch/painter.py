@@ -122,7 +122,7 @@ class Painter:
             tell(message)
 
         return CheckpointManager(
-            LocalStore(command.folder),
+            LocalStore(command.folder, command.place),
             checkpoint_name(command.job.output),
             key=key,
             environment={**environment, **command.versions},
@@ -215,14 +215,14 @@ def _write(command: Command, pictures: Pictures, result: Stylization, painted: P
         _metadata(command, pictures, painted),
         depth=job.options.depth,
     )
-    LocalStore(command.folder).write(job.output, data)
+    LocalStore(command.folder, command.place).write(job.output, data)
     # the picture stands; the record, which comes next, will meet the same trouble
     with suppress(OutputError, BadOutput):
         _write_thumbnails(command, pictures, result)
 
 
 def _write_thumbnails(command: Command, pictures: Pictures, result: Stylization) -> None:
-    store, style = LocalStore(command.folder), pictures.styles[0][0]
+    store, style = LocalStore(command.folder, command.place), pictures.styles[0][0]
     shown = (
         ("content", pictures.content.pixels, pictures.content.alpha),
         ("style", style.pixels, style.alpha),

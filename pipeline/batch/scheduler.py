@@ -162,6 +162,7 @@ class Scheduler:
             job=pair.job,
             weights=weights,
             folder=self.results.manifest.output,
+            place=self.results.state.store.place,
             names=self.results.names(pair.job),
             max_memory=self._settings.max_memory,
             memory=estimate.memory if estimate else None,

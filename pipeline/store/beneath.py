@@ -29,14 +29,20 @@ CANNOT_SYNC = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EN
 LINK = "a link stands there, and below an output folder no link is followed"
 
 
-class Beneath:
-    """The files below `path`. Names are those of a Store; every method raises BadOutput for one
-    that could lead out, and OutputError where the folder itself cannot be entered."""
+Place = tuple[int, int]
+"""Device and inode of a folder."""
 
-    def __init__(self, path: Path) -> None:
+
+class Beneath:
+    """The files below `path`, which is the folder `place` where that is given. Names are those of a
+    Store; every method raises BadOutput for one that could lead out, and OutputError where the
+    folder itself cannot be entered."""
+
+    def __init__(self, path: Path, place: Place | None = None) -> None:
         self.path = path
+        self.place = place
+        """Which folder it is; None where that is not known (yet)."""
         self._descriptor = -1
-        self._identity: tuple[int, int] | None = None
         self._opening = threading.Lock()
 
     def handle(self, *, make: bool = False) -> int:
@@ -57,7 +63,7 @@ class Beneath:
 
     def check_in_place(self) -> None:
         """Raises OutputError where another folder, or none, stands at the path by now."""
-        if self._identity is None:
+        if self.place is None:
             return
         try:
             there = _identity(os.stat(self.path))
@@ -65,7 +71,7 @@ class Beneath:
             if error.errno not in (errno.ENOENT, errno.ENOTDIR):
                 return  # a network folder's hiccup; whoever writes will meet it
             there = None
-        if there != self._identity:
+        if there != self.place:
             raise OutputError(
                 f"{printable(self.path)} was {'replaced' if there else 'moved or deleted'} while it was in use;"
                 " nothing more is written there; put it back, or run again"
@@ -128,10 +134,10 @@ class Beneath:
             ) from error
         weakref.finalize(self, os.close, descriptor)
         self._descriptor = descriptor
-        if self._identity is not None and self._identity != _identity(status):
+        if self.place is not None and self.place != _identity(status):
             raise OutputError(f"{printable(self.path)} was replaced while it was in use; run again")
         # where numbers of files are made up from look to look, they say nothing
-        self._identity = _identity(status) if _identity(status) == _identity_at(self.path) else None
+        self.place = _identity(status) if _identity(status) == _identity_at(self.path) else None
 
 
 @contextlib.contextmanager
@@ -244,11 +250,11 @@ def _sync(descriptor: int) -> None:
             raise
 
 
-def _identity(status: os.stat_result) -> tuple[int, int]:
+def _identity(status: os.stat_result) -> Place:
     return status.st_dev, status.st_ino
 
 
-def _identity_at(path: Path) -> tuple[int, int] | None:
+def _identity_at(path: Path) -> Place | None:
     try:
         return _identity(os.stat(path))
     except OSError:

@@ -18,7 +18,7 @@ from typing import IO, BinaryIO, TypeVar
 
 from pipeline.printable import printable
 from pipeline.store import trials
-from pipeline.store.beneath import LINK, Beneath, opened_folder, sync_file
+from pipeline.store.beneath import LINK, Beneath, Place, opened_folder, sync_file
 from pipeline.store.layout import STATE, log_name
 from pipeline.store.lock import holders, run_lock
 from pipeline.store.store import Entry, Fingerprint, Store, check_name
@@ -32,6 +32,7 @@ _MOST_HASHED = 2**30
 _MOST_COPIED = 2**26  # of a history of twenty years of nights; a line has about a kilobyte
 _DEEPEST = 64  # folders in folders; a name of an output has at most 2000 bytes, and no use for so many
 
+SECOND_NAME = "it has another name elsewhere (a hard link)"
 Got = TypeVar("Got")
 
 
@@ -39,12 +40,13 @@ class LocalStore(Store):
     """The files of `folder`, which is made with the first of them.
 
     What is written is on the disk before its name is, and its name, with every folder that was made
-    for it, before the writer returns. `folder` itself may lie behind links.
+    for it, before the writer returns. `folder` itself may lie behind links. `place` is which folder
+    that has to be (`place` of another store).
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, place: Place | None = None) -> None:
         self.folder = folder
-        self._files = Beneath(folder)
+        self._files = Beneath(folder, place)
         self._again = _MOST_AGAIN
         self._locked: Callable[[], object] = lambda: None
 
@@ -81,16 +83,14 @@ class LocalStore(Store):
         """In one call of the system, to the end of what others may be adding to as well. A file
         that has another name somewhere (a hard link) is copied first: nothing else is to grow."""
         self.check_in_place()
-        self._own(name)
-        descriptor = self._files.open(name, os.O_RDWR | os.O_APPEND | os.O_CREAT, make=True)
+        descriptor = self._append_to(name, os.O_RDWR)
         with os.fdopen(descriptor, "ab", buffering=0) as file:
             file.write(line if _ends_cleanly(descriptor) else b"\n" + line)
             sync_file(descriptor)
 
     def open_to_append(self, name: str) -> BinaryIO:
         """A file that others, who know no store, may add to."""
-        self._own(name)
-        return os.fdopen(self._files.open(name, os.O_WRONLY | os.O_APPEND | os.O_CREAT, make=True), "ab")
+        return os.fdopen(self._append_to(name, os.O_WRONLY), "ab")
 
     def list(self, prefix: str) -> tuple[Entry, ...]:
         """Regular files only."""
@@ -178,6 +178,11 @@ class LocalStore(Store):
         """By the kernel's locks."""
         return tuple(holders(self._files))
 
+    @property
+    def place(self) -> Place | None:
+        """Device and inode."""
+        return self._files.place
+
     def check_in_place(self) -> None:
         """Looks at the folder, and at the lock where it is held."""
         self._files.check_in_place()
@@ -204,16 +209,24 @@ class LocalStore(Store):
                 raise OSError(errno.EIO, "changed while it was being read", name)
         return digest.hexdigest()
 
+    def _append_to(self, name: str, flags: int) -> int:
+        self._own(name)
+        descriptor = self._files.open(name, flags | os.O_APPEND | os.O_CREAT, make=True)
+        if os.fstat(descriptor).st_nlink > 1:  # put there this very moment
+            os.close(descriptor)
+            raise OSError(errno.EMLINK, SECOND_NAME, name)
+        return descriptor
+
     def _own(self, name: str) -> None:
         """Have a file that is added to in place be known under this name alone."""
         try:
             status = self._files.status(name)
         except OSError:
             return  # missing, mostly; opening it says what it is
-        if status.st_nlink == 1 or not stat.S_ISREG(status.st_mode):
+        if status.st_nlink <= 1 or not stat.S_ISREG(status.st_mode):
             return
         if status.st_size > _MOST_COPIED:
-            raise OSError(errno.EMLINK, "it has another name elsewhere (a hard link)", name)
+            raise OSError(errno.EMLINK, SECOND_NAME, name)
         with self.open(name) as old, self._files.parent(name) as (at, last):
             put(at, last, lambda new: _copy(old, new))
 

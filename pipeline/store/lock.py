@@ -131,7 +131,9 @@ def _check_held(files: Beneath, held: Held) -> None:
 
 
 def _is_at(files: Beneath, name: str, descriptor: int) -> bool:
-    """Does this open file still stand under its name?"""
+    """Does this open file still stand under its name, as far as that can be told here?"""
+    if files.place is None:
+        return True
     mine = os.fstat(descriptor)
     try:
         there = files.status(name)
@@ -174,7 +176,7 @@ def _name(shard: str | None) -> str:
 def _sign(descriptor: int, run_id: str) -> None:
     """Say in the lock's file who holds it; by the descriptor that holds it, as on a share (CIFS) no
     other may write. A file that has another name elsewhere (a hard link) is not written to."""
-    if os.fstat(descriptor).st_nlink != 1:
+    if os.fstat(descriptor).st_nlink > 1:
         return
     holder = {
         "pid": os.getpid(),

@@ -131,6 +131,11 @@ class Store(Protocol):
         `wait_seconds`; OutputError when the folder cannot be written.
         """
 
+    @property
+    def place(self) -> tuple[int, int] | None:
+        """What tells this place from another that may stand under its name later; None where there
+        is none yet, or nothing does."""
+
     def check_in_place(self) -> None:
         """Raises OutputError where the folder, or its lock, is not the one that was opened any
         more. Whoever writes does this by himself."""
