@@ -44,7 +44,10 @@ def absolute_folders(path: str | None) -> str:
 
 def _is_here(first: list[str]) -> bool:
     """Is this first folder of the path the working directory?"""
-    return bool(first) and os.path.realpath(first[0]) == os.path.realpath(_absolute(""))
+    try:
+        return bool(first) and os.path.samefile(first[0] or os.curdir, os.curdir)
+    except OSError:  # one of them was deleted
+        return False
 
 
 def _absolute(folder: str) -> str:

@@ -103,6 +103,19 @@ def test_from_the_repository_itself_the_command_is_found_as_before():
     assert done.returncode == 0, done.stderr
 
 
+def test_a_working_directory_that_was_deleted_is_no_trouble(tmp_path):
+    script = "mkdir gone; cd gone; rmdir ../gone; exec $0 -m pipeline --version"
+    done = subprocess.run(
+        ["sh", "-c", script, sys.executable],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_importing_the_package_changes_no_path():
     """A program that uses it may live in its own working directory."""
     done = call(REPOSITORY, "-c", "import sys; before = [*sys.path]; import pipeline; print(before == sys.path)")
