@@ -85,7 +85,36 @@ def test_the_service_is_stopped_as_the_program_wants_to_be():
     clean = [int(code) for code in service["SuccessExitStatus"].split()]
     assert clean == [ExitCode.DEADLINE, ExitCode.SIGTERM]
     assert service["ExecStart"] == crontab_line()
-    assert settings("stylize.timer")["Persistent"] == "true"
+
+
+@pytest.mark.parametrize("hour", range(24))
+def test_a_missed_night_is_caught_up_with_only_while_it_is_night(hour, tmp_path):
+    timer, service = settings("stylize.timer"), settings("stylize.service")
+    assert timer["Persistent"] == "true"
+    start = int(re.fullmatch(r"\*-\*-\* (\d\d):00", timer["OnCalendar"])[1])
+    deadline = int(re.search(r"--deadline (\d\d):00", service["ExecStart"])[1])
+    clock = tmp_path / "date"
+    clock.write_text(f'#!/bin/sh\n[ "$1" = +%H ] && echo {hour:02}\n')
+    clock.chmod(0o755)
+    command = shlex.split(service["ExecCondition"].replace("$$", "$").replace("%%", "%"))
+    done = subprocess.run(command, env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, check=False)
+    assert done.returncode == (0 if hour >= start or hour < deadline else 1)
+
+
+def test_the_service_gives_up_what_it_does_not_need(tmp_path):
+    analyze = shutil.which("systemd-analyze")
+    if analyze is None:
+        pytest.skip("systemd-analyze is not here (Debian's package systemd)")
+    unit = DEPLOY / "stylize.service"
+    done = subprocess.run(
+        [analyze, "security", "--offline=true", "--threshold=20", "--no-pager", str(unit)],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"SYSTEMD_COLORS": "0"},
+        check=False,
+    )
+    last = (done.stdout + done.stderr).splitlines()[-1]
+    assert float(re.search(r"exposure level .*: ([0-9.]+)", last)[1]) < 2.0, done.stdout
 
 
 def test_systemd_finds_nothing_wrong_with_the_units(tmp_path):
