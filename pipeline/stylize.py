@@ -108,6 +108,9 @@ def stylize(content: Source, style: Source | list[Source | tuple[Source, float]]
     Threads may call it at once: each gets its own picture, and they are painted one after the
     other, as one painting keeps all cores busy. The network and what was traced of it are kept for
     the next call, until `release()`.
+
+    Everything happens in the caller's process, decoding too: nobody keeps a clock or a limit of
+    memory, as a night's processes do, so a file that was made to take an hour takes an hour.
     """
     from pipeline.manifest import options_from_python
     from pipeline.nst.precision import effective_precision

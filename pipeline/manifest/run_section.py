@@ -28,16 +28,18 @@ class RunSection(Section):
 
     deadline: _Time = Field(
         _LEFT_OUT,
-        description="Local time of day; no pair is started that would not finish by then.",
+        description="Local time of day; no pair is started that would not finish by then, and none goes on after it.",
         examples=["06:00"],
     )
     max_duration: _Duration = Field(
         _LEFT_OUT,
-        description="No pair is started that would not finish within this time of the start.",
+        description="No pair is started that would not finish within this time of the start, and none goes on after it.",
         examples=["7h"],
     )
     pair_timeout: _Duration = Field(
-        _LEFT_OUT, description="A pair that takes longer is stopped and failed.", examples=["45m"]
+        _LEFT_OUT,
+        description="A pair that takes longer is stopped and failed; left out: many times its estimate, at least 30m.",
+        examples=["45m"],
     )
     retries: int = Field(
         _RUN.retries,
