@@ -169,6 +169,14 @@ def result_size(options: Options, content: Sized) -> Size:
     return _fitted(content, "content", side)
 
 
+def smaller_than_asked(options: Options, content: Sized) -> str:
+    """What to say of a picture that becomes smaller than `size`, as its content is; else empty."""
+    longest = max(content.size)
+    if isinstance(options.size, str) or longest >= options.size:
+        return ""
+    return f"{content.name}: {longest} px long, and so is the picture, not {options.size}; content is never made larger"
+
+
 def opened_style(options: Options, size: Size, longer_side: int) -> Size:
     """The size at which a style image of `size` is opened for a result with this longer side. One
     that is squeezed into the content's shape needs more of one side than of the other: it is

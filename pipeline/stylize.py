@@ -25,7 +25,7 @@ from pipeline.errors import OptionError
 from pipeline.job import Losses, Reading
 from pipeline.options import Options
 from pipeline.pictures import Pictures, open_pictures
-from pipeline.schedule import Machine, Schedule, Stage, style_side
+from pipeline.schedule import Machine, Schedule, Sized, Stage, smaller_than_asked, style_side
 from pipeline.stage_inputs import StageInputs, StageResult, initial_image, sources, stage_inputs
 
 if TYPE_CHECKING:
@@ -336,7 +336,7 @@ class _Walk:
             setup_seconds=self.setup_seconds,
             seconds=time.perf_counter() - self.began,
             precision=self.schedule.stages[-1].precision,
-            notes=(*_notes(self.pictures, style_side(options, stage.longer_side)), *self.notes),
+            notes=(*_notes(self.pictures, options, stage.longer_side), *self.notes),
         )
 
 
@@ -374,9 +374,13 @@ def _coloured(pictures: Pictures, inputs: StageInputs, options: Options, pixels:
     return pixels if options.strength == 1.0 else blend(inputs.photograph, pixels, options.strength)
 
 
-def _notes(pictures: Pictures, side: int) -> tuple[str, ...]:
-    """What the pictures' own notes say, and which style images had to be enlarged."""
+def _notes(pictures: Pictures, options: Options, longer_side: int) -> tuple[str, ...]:
+    """What the pictures' own notes say, whether the content is smaller than was asked for, and
+    which style images had to be enlarged."""
     notes = [f"{picture.name}: {note}" for picture in pictures.all for note in picture.notes]
+    if smaller := smaller_than_asked(options, Sized(pictures.content.name, pictures.content.size)):
+        notes.append(smaller)
+    side = style_side(options, longer_side)
     for style, _share in pictures.styles:
         if max(style.size) < side:
             notes.append(

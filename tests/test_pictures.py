@@ -9,10 +9,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pipeline.batch.plan import make_plan
+from pipeline.cli.rendering import plan_rows, plan_text
+from pipeline.manifest import load_manifest
 from pipeline.options import Options
 from pipeline.pictures import open_pictures
 from pipeline.schedule import Machine
 from pipeline.stage_inputs import stage_inputs
+from pipeline.store.disk import LocalStore
+from pipeline.store.records import State
+from pipeline.stylize import _notes
 
 SOURCES = {
     "path": Path,
@@ -89,3 +95,30 @@ def test_a_call_paints_the_pixels_of_a_night_also_of_a_large_file(tmp_path, styl
     night = np.asarray(Image.open(tmp_path / "out/a.png"))
     called = paint(np.asarray(Image.open(photograph)), Image.open(style_image), **options)
     assert np.array_equal(called.pixels, night)
+
+
+@pytest.mark.parametrize(
+    ("size", "note"),
+    [
+        (512, ["photo.png: 96 px long, and so is the picture, not 512; content is never made larger"]),
+        (96, []),
+        (64, []),
+        ("original", []),
+    ],
+)
+def test_a_picture_that_becomes_smaller_than_asked_for_says_so(tmp_path, size, note):
+    photograph, style_image = noise(tmp_path / "photo.png", 1, 96, 64), noise(tmp_path / "art.png", 2, 600, 600)
+    options = Options(size=size)
+    pictures = open_pictures(photograph, [(style_image, 1.0)], options)
+    assert list(_notes(pictures, options, 1)) == note
+
+
+def test_a_plan_says_that_a_picture_becomes_smaller_than_asked_for(project):
+    (project / "m.yaml").write_text(
+        "version: 1\ndefaults: {weights: random}\npairs: [{content: content/dog.png, style: style/wave.png}]\n"
+    )
+    manifest = load_manifest(project / "m.yaml")
+    rows = plan_rows(make_plan(manifest, State(LocalStore(manifest.output))), manifest)
+    note = "dog.png: 48 px long, and so is the picture, not 512; content is never made larger"
+    assert rows[0]["notes"] == [note]
+    assert f"not painted yet; {note}" in plan_text(rows)

@@ -194,7 +194,7 @@ _MOVE_IT = "move it, change the output, or use --force"
 def _held(pair: PlannedPair, failures: Failures, settings: RunSettings, *, retry: bool) -> PlannedPair:
     """The pair with what is known of the pair's failures; in quarantine where they say that trying
     again is no use."""
-    failure = failures.of(pair.job.output)
+    failure = None if pair.job.refusal else failures.of(pair.job.output)
     if failure is None:
         return pair
     if pair.action == "keep" or retry or not failure.quarantines(pair.key, settings):

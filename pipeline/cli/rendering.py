@@ -51,6 +51,7 @@ def plan_rows(plan: Plan, manifest: Manifest) -> list[dict[str, Any]]:
                 "seconds": round(estimate.seconds, 1) if estimate else None,
                 "memory_bytes": held if estimate else None,
                 "guess": estimate.guess if estimate else None,
+                "notes": estimator.notes(step.job) if estimate else [],
             }
         )
     return rows
@@ -67,7 +68,7 @@ def plan_text(rows: Sequence[Mapping[str, Any]], jobs: int = 1, left: int = 0) -
         if row["seconds"] is not None:
             line += f"  {duration(row['seconds']):>9}  {row['memory_bytes'] / 2**30:4.1f} GiB"
         if row["action"] != "keep":
-            line += f"  {printable(row['reason'])}"
+            line += "  " + "; ".join([printable(row["reason"]), *row.get("notes", [])])
         lines.append(line.rstrip())
     to_paint = [row for row in rows if row["action"] == "paint"]
     known = [row for row in to_paint if row["seconds"] is not None]

@@ -24,7 +24,8 @@ from pipeline.images.reader import READER, Reader
 from pipeline.job import Job, Reading
 from pipeline.nst.precision import fast_flags
 from pipeline.options import OPTION_NAMES, Options
-from pipeline.schedule import Machine, Size, Sized, schedule, stage_name
+from pipeline.printable import printable
+from pipeline.schedule import Machine, Size, Sized, schedule, smaller_than_asked, stage_name
 
 START_SECONDS = 6.0  # per run: importing TensorFlow, loading the network
 # after which a pair's own pace is known; the first holds what is done once and is not counted
@@ -156,6 +157,12 @@ class Estimator:
         except BadImage:
             return None
         return pair_cost(job.options, stages), stages.stages[-1].precision
+
+    def notes(self, job: Job) -> list[str]:
+        """What is worth knowing of a pair before it is painted."""
+        size = self._size(job.content)
+        note = smaller_than_asked(job.options, Sized(printable(job.content.name), size)) if size else ""
+        return [note] if note else []
 
     def _machine(self, precision: str) -> Machine:
         return Machine(precision=precision, max_memory=self._max_memory)
