@@ -20,17 +20,18 @@ from benchmarks.figures import Section, render
 HERE = Path(__file__).resolve().parent
 # In the order of the report.
 SECTIONS = ("limit", "profile", "race", "batch", "memory", "losses", "estimates", "night")
+ON_REQUEST = ("published",)  # hours; only where it is named
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make bench ARGS=", description=__doc__.splitlines()[0])
-    parser.add_argument("sections", nargs="*", metavar="SECTION", help=", ".join(SECTIONS))
+    parser.add_argument("sections", nargs="*", metavar="SECTION", help=", ".join(SECTIONS + ON_REQUEST))
     parser.add_argument("--quick", action="store_true", help="few rounds and small pictures; prints, writes nothing")
     parser.add_argument("--render", action="store_true", help="write RESULTS.md from what was measured before")
     parser.add_argument("--into", type=Path, help=argparse.SUPPRESS)  # a section's own process
     arguments = parser.parse_args()
-    if unknown := [name for name in arguments.sections if name not in SECTIONS]:
-        parser.error(f"no section {unknown[0]!r}; there are {', '.join(SECTIONS)}")
+    if unknown := [name for name in arguments.sections if name not in SECTIONS + ON_REQUEST]:
+        parser.error(f"no section {unknown[0]!r}; there are {', '.join(SECTIONS + ON_REQUEST)}")
     if arguments.into:
         _measure(arguments.sections[0], arguments.quick, arguments.into)
         return 0
@@ -39,7 +40,7 @@ def main() -> int:
         print(f"{name} ...", file=sys.stderr, flush=True)
         failed += not _run(name, arguments.quick)
     if not arguments.quick:
-        results = [HERE / "results" / f"{name}.json" for name in SECTIONS]
+        results = [HERE / "results" / f"{name}.json" for name in SECTIONS + ON_REQUEST]
         sections = [Section.load(path) for path in results if path.is_file()]
         (HERE / "RESULTS.md").write_text(render(sections), encoding="utf-8")
         print(f"wrote {HERE / 'RESULTS.md'}", file=sys.stderr)

@@ -42,9 +42,9 @@ class Options:
     """Everything that decides how one pair is painted, with its defaults, which are the `balanced`
     preset.
 
-    Values here are final: layer names are Keras' own, lists of layers have become weights, numbers
-    are in range. Numeric defaults without another source were chosen by eye, by the study in
-    docs/architecture.md, "How the defaults were chosen".
+    Values here are final: `published` has become a program's own optimizer, layer names are Keras'
+    own, lists of layers have become weights, numbers are in range. Numeric defaults without another
+    source were chosen by eye, by the study in docs/architecture.md, "How the defaults were chosen".
     """
 
     preset: str = _option("balanced", "named set of options to start from", examples=["draft", "fine"])
@@ -71,7 +71,12 @@ class Options:
         ge=1,
         examples=[2],
     )
-    optimizer: str = _option("lbfgs", "descent on the picture", choices=("lbfgs", "adam", "gd"))
+    optimizer: str = _option(
+        "lbfgs",
+        "descent on the picture; `published`, of a preset of another program: that program's own, with its rate, history,"
+        " clipping and steps",
+        choices=("lbfgs", "adam", "gd", "published"),
+    )
     learning_rate: float | None = _option(
         None,
         "step of adam (grey levels of 255) and factor of gd; left out: 10 for adam, and for gd the factor whose first step"

@@ -28,7 +28,7 @@ def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Load:
     ("option", "message"),
     [
         ("tile: 100", "'tile' must be a whole number, 256 or more, or one of auto, off; got 100"),
-        ("optimizer: lbfsg", "'optimizer' must be one of lbfgs, adam, gd; got 'lbfsg'; did you mean 'lbfgs'?"),
+        ("optimizer: lbfsg", "'optimizer' must be one of lbfgs, adam, gd, published; got 'lbfsg'; did you mean 'lbfgs'?"),
         ("quality: 101", "'quality' must be a whole number from 1 to 100; got 101"),
         ("steps: 2.5", "'steps' must be a whole number, 1 or more; got 2.5"),
         ("strength: [1]", "'strength' must be a number from 0 to 1; got a list"),
@@ -224,3 +224,47 @@ def test_the_programs_presets_are_named_and_sourced() -> None:
         assert "\n" not in preset.summary
         assert preset.source
     assert presets["balanced"].options == {}
+
+
+# ------------------------------------------------------------------------------------------------------------ published
+
+
+@pytest.mark.parametrize(
+    ("head", "options", "settings", "optimizer", "steps", "history"),
+    [
+        ("", "preset: gatys2016, optimizer: published", (), "lbfgs", 500, 100),
+        ("", "optimizer: published, preset: gatys2016, steps: 20", (), "lbfgs", 20, 100),  # what is written beside it wins
+        ("defaults: {preset: gatys2016}\n", "optimizer: published", (), "lbfgs", 500, 100),
+        ("defaults: {optimizer: published, steps: 20}\n", "preset: gatys2016", (), "lbfgs", 500, 100),
+        ("", "preset: gatys2016", ("optimizer=published",), "lbfgs", 500, 100),
+        ("", "preset: gatys2016, optimizer: published", ("preset=anishathalye",), "adam", 1000, 100),
+        ("", "preset: gatys2016, optimizer: published", ("optimizer=lbfgs",), "lbfgs", 350, "auto"),
+        ("presets: {p: {extends: keras-io, steps: 20}}\n", "preset: p, optimizer: published", (), "gd", 20, 10),
+        ("presets: {p: {published: {optimizer: adam, steps: 9}}}\n", "preset: p, optimizer: published", (), "adam", 9, "auto"),
+    ],
+)  # fmt: skip
+def test_published_is_the_descent_of_the_presets_program(
+    load: Load, head: str, options: str, settings: tuple[str, ...], optimizer: str, steps: int, history: object
+) -> None:
+    found = load(head + pair(options), *settings).pairs[0].options
+    assert (found.optimizer, found.steps, found.history) == (optimizer, steps, history)
+
+
+NO_PROGRAM = (
+    "'optimizer': preset 'fine' has no descent of a program of its own; presets that have are gatys2016, jcjohnson, "
+)
+
+
+def test_published_needs_a_preset_of_a_program(load: Load) -> None:
+    (told,) = refusal(load, pair("preset: fine, optimizer: published"))
+    assert told.startswith(f"7:40: error: {NO_PROGRAM}")
+    with pytest.raises(OptionError, match="preset 'balanced' has no descent of a program"):
+        options_from_python({"optimizer": "published"})
+    (told,) = refusal(load, "presets: {p: {published: {preset: fine}}}\n" + pair())
+    assert told == "4:27: error: unknown key 'preset' here; a preset starts from another one by 'extends'"
+
+
+def test_an_axis_paints_a_program_in_both_descents_under_two_names(load: Load) -> None:
+    axes = "content: [photos/dog.jpg], style: [art/wave.jpg], optimizer: [lbfgs, published]"
+    manifest = load(matrix(axes, options="{preset: gatys2016}", output='"{optimizer}.png"'))
+    assert [(job.output, job.options.steps) for job in manifest.pairs] == [("lbfgs.png", 350), ("published.png", 500)]

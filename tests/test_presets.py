@@ -17,7 +17,7 @@ tf = pytest.importorskip("tensorflow")
 
 from nst_kit import targets_by  # noqa: E402
 
-from pipeline.manifest import builtin_presets  # noqa: E402
+from pipeline.manifest import builtin_presets, options_from_python  # noqa: E402
 from pipeline.nst.engine import Setting, TransferEngine  # noqa: E402
 from pipeline.nst.extractor import Extractor  # noqa: E402
 from pipeline.nst.kernels import load_kernels  # noqa: E402
@@ -223,9 +223,9 @@ def descent_of(engine, options):
     return engine.descent(Setting(options, "float32", None), (64, 48, 3), history)
 
 
-def test_the_optimizer_is_the_peers(engine):
-    def optimizer(name, **options):
-        return descent_of(engine, Options(**(builtin_presets()[name].options | options))).optimizer
+def test_the_published_optimizer_is_the_peers(engine):
+    def optimizer(name):
+        return descent_of(engine, options_from_python({"preset": name, "optimizer": "published"})).optimizer
 
     plain = optimizer("jcjohnson")
     assert (len(plain.s), plain.bounds) == (100, None)
@@ -239,6 +239,35 @@ def test_the_optimizer_is_the_peers(engine):
     descent = optimizer("keras-io")
     assert (descent.learning_rate, descent.decay, descent.bounds) == (100, 0.96, None)
     assert optimizer("artificial-artwork").learning_rate == 2
+
+
+@pytest.mark.parametrize("name", [name for name, preset in builtin_presets().items() if preset.published])
+def test_a_programs_preset_has_its_objective_sizes_and_start_and_our_descent(name):
+    ours, theirs = (options_from_python({"preset": name} | more) for more in ({}, {"optimizer": "published"}))
+    for group in ("sizes", "network", "objective", "start", "output"):
+        assert ours.group(group) == theirs.group(group)
+    assert ours.group("descent") == Options().group("descent")
+    assert ours.steps < theirs.steps
+
+
+def test_what_is_published_is_what_the_programs_are_known_to_do():
+    """Optimizer and steps of their sources, which the presets name."""
+    known = {
+        "gatys2016": ("lbfgs", 500),
+        "jcjohnson": ("lbfgs", 1000),
+        "neural-style-pt": ("lbfgs", 1000),
+        "anishathalye": ("adam", 1000),
+        "cysmith": ("lbfgs", 1000),
+        "titu1994": ("lbfgs", 200),
+        "keras-io": ("gd", 4000),
+        "tf-tutorial": ("adam", 1000),
+        "artificial-artwork": ("adam", 100),
+        "pastiche": ("lbfgs", 1000),
+    }
+    assert set(known) == set(PEERS)
+    for name, descent in known.items():
+        options = options_from_python({"preset": name, "optimizer": "published"})
+        assert (options.optimizer, options.steps) == descent, name
 
 
 @pytest.mark.parametrize("option", ["preconditioner", "history", "clip", "learning_rate_decay", "beta_1", "beta_2"])

@@ -170,8 +170,15 @@ def preset_text(name: str) -> str:
     columns = min(shutil.get_terminal_size().columns, _WIDEST)
     prose = [f"{name}: {preset.summary}", f"source: {preset.source}", preset.notes]
     options = [f"  {option}: {_value(value)}" for option, value in preset.options.items()]
+    published = [f"  {option}: {_value(value)}" for option, value in preset.published_descent.items()]
     return "\n".join(
         textwrap.fill(part, columns, subsequent_indent="    " if part.startswith(" ") else "", break_on_hyphens=False)
-        for part in [*prose, *(["sets:"] if options else []), *options]
+        for part in [
+            *prose,
+            *(["sets:"] if options else []),
+            *options,
+            *(["with 'optimizer: published', the program's own descent:"] if published else []),
+            *published,
+        ]
         if part
     )

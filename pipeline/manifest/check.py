@@ -11,7 +11,15 @@ from pydantic import ValidationError
 from pipeline.manifest.options.rules import RULES
 from pipeline.manifest.options.types import LayerError
 from pipeline.manifest.run_section import RunSection
-from pipeline.manifest.sections import AxesSection, MatrixSection, PairSection, PresetSection, Section, TopSection
+from pipeline.manifest.sections import (
+    AxesSection,
+    MatrixSection,
+    PairSection,
+    PresetSection,
+    PublishedSection,
+    Section,
+    TopSection,
+)
 from pipeline.manifest.yaml.problems import MAX_PROBLEMS, Place, Problems, did_you_mean, shorten
 from pipeline.manifest.yaml.scalars import false_blank, number_meant
 from pipeline.manifest.yaml.tree import ListNode, MapNode, Node, ScalarNode, describe, plain
@@ -155,7 +163,7 @@ def _known(section: type[Section]) -> str:
 
 def _home(section: type[Section], key: str) -> str:
     """Where a key belongs that is known, but not in this section."""
-    if key == "preset" and issubclass(section, PresetSection):
+    if key == "preset" and issubclass(section, PresetSection | PublishedSection):
         return "a preset starts from another one by 'extends'"
     if key in RULES:
         return f"it is an option: put it under '{'options' if 'options' in section.model_fields else 'defaults'}'"

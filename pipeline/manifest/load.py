@@ -52,7 +52,7 @@ def load_text(
     set_over, wrongly_set = read_overrides(overrides, folders, presets)
     run = _run_settings(sections.get("run"), problems)
 
-    layers = Layers({name: preset.layer for name, preset in presets.items()}, defaults, set_over)
+    layers = Layers(presets, defaults, set_over)
     expansion = Expansion(folders, reader, layers, problems)
     for node in _items(sections.get("pairs")):
         if isinstance(node, MapNode) and "matrix" in node.entries:

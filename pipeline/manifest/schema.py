@@ -21,6 +21,7 @@ from pipeline.manifest.sections import (
     OptionsSection,
     PairSection,
     PresetSection,
+    PublishedSection,
     Section,
     TopSection,
 )
@@ -30,6 +31,7 @@ _NAMES: dict[type[Section], str] = {
     RunSection: "run",
     OptionsSection: "options",
     PresetSection: "preset",
+    PublishedSection: "published",
     PairSection: "pair",
     Blend: "blend",
     MatrixSection: "matrix",
@@ -37,7 +39,7 @@ _NAMES: dict[type[Section], str] = {
     ExclusionSection: "exclusion",
 }
 # What is left out there has no value of its own, so that a default would mislead.
-_WITHOUT_DEFAULTS = ("preset", "axes", "exclusion")
+_WITHOUT_DEFAULTS = ("preset", "published", "axes", "exclusion")
 
 
 def json_schema() -> dict[str, Any]:

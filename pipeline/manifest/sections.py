@@ -89,6 +89,14 @@ OptionsSection = create_model("OptionsSection", __base__=_OptionsBase, **_option
 OptionsSection.__doc__ = _OptionsBase.__doc__
 
 
+class _PublishedBase(Section):
+    """The descent of the program that a preset is of: what `optimizer: published` sets."""
+
+
+PublishedSection = create_model("PublishedSection", __base__=_PublishedBase, **_option_fields(without=("preset",)))
+PublishedSection.__doc__ = _PublishedBase.__doc__
+
+
 class _PresetBase(Section):
     """A named set of options to start from."""
 
@@ -96,6 +104,11 @@ class _PresetBase(Section):
     summary: str = Field("", description="One line that says what the preset is for.", examples=["For large prints."])
     source: str = Field("", description="Where its values come from.", examples=["chosen by eye"])
     notes: str = Field("", description="What else should be known.", examples=["Needs 6 GiB of memory."])
+    published: PublishedSection = Field(
+        default_factory=PublishedSection,
+        description="Options that `optimizer: published` sets besides: a program's own descent.",
+        examples=[{"optimizer": "adam", "learning_rate": 10, "steps": 1000}],
+    )
 
 
 PresetSection = create_model("PresetSection", __base__=_PresetBase, **_option_fields(without=("preset",)))

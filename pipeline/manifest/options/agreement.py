@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from pipeline.manifest.options.precedence import PUBLISHED
+from pipeline.manifest.options.presets import builtin_presets
 from pipeline.manifest.options.rules import RULES
-from pipeline.manifest.yaml.problems import suggestion
+from pipeline.manifest.yaml.problems import shorten, suggestion
 from pipeline.nst.network import NETWORKS, VGG19, Network
 from pipeline.options import UNTILED_STYLE_LOSSES, Options
 
@@ -27,6 +29,13 @@ class Disagreement(NamedTuple):
 
 def disagreements(options: Options) -> Iterator[Disagreement]:
     """Everything in a pair's settled options that does not hold together."""
+    if options.optimizer == PUBLISHED:
+        programs = [name for name, preset in builtin_presets().items() if preset.published]
+        yield Disagreement(
+            "optimizer",
+            f"preset '{shorten(options.preset)}' has no descent of a program of its own; "
+            f"presets that have are {', '.join(programs)}",
+        )
     network = NETWORKS[options.network]
     for option, layers in (("content_layers", options.content_layers), ("style_layers", options.style_layers)):
         for layer in layers:

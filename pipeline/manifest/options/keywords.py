@@ -50,7 +50,7 @@ def options_from_python(mapping: Mapping[str, Any]) -> Options:
         layer = reader.layer(section.given, node, lambda _: "Python")
     if layer is None or problems.found:
         raise OptionError("\n".join(problem.message for problem in problems.found))
-    options = Layers({name: preset.layer for name, preset in presets.items()}).settle(pair=layer).options
+    options = Layers(presets).settle(pair=layer).options
     if wrong := [f"'{option}': {message}" for option, message, _layer in disagreements(options)]:
         raise OptionError("\n".join(wrong))
     return options

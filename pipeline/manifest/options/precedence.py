@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from pipeline.manifest.options.rules import RULES
 from pipeline.manifest.pairs.choices import warn_of_path
@@ -107,6 +107,21 @@ class LayerReader:
         return os.path.join(self._folders.weights if option == "weights" else self._folders.input, value)
 
 
+PUBLISHED = "published"  # the optimizer that is a program's own
+
+
+class Named(Protocol):
+    """A preset as layers know it."""
+
+    @property
+    def layer(self) -> Layer:
+        """Its options."""
+
+    @property
+    def published(self) -> Layer | None:
+        """Its options with the descent of the program that it is of; None if it is of none."""
+
+
 class Layers:
     """All layers but those of a pair and its matrix, ready to settle pair after pair.
 
@@ -116,7 +131,7 @@ class Layers:
     """
 
     def __init__(
-        self, presets: Mapping[str, Layer], defaults: Layer = NOTHING, overrides: Sequence[Layer] = ()
+        self, presets: Mapping[str, Named], defaults: Layer = NOTHING, overrides: Sequence[Layer] = ()
     ) -> None:
         self._presets = presets
         self._built_in: Layer = {name: Setting(rule.default, "built in") for name, rule in RULES.items()}
@@ -134,22 +149,29 @@ class Layers:
         return self._plain
 
     def _settle(self, pair: Layer) -> Settled:
-        chain = [self._built_in, *self._laid((self._defaults, pair, *self._outside))]
+        layers = (self._defaults, pair, *self._outside)
+        chain = [self._built_in, *self._laid(layers)]
         settings = _flat(chain)
+        values = {name: setting.value for name, setting in settings.items()}
+        if values["optimizer"] == PUBLISHED and (own := self._presets[values["preset"]].published):
+            chain = [self._built_in, *self._laid(layers, published=True)]
+            settings = _flat(chain)
+            values = {name: setting.value for name, setting in settings.items()} | {"optimizer": own["optimizer"].value}
         return Settled(
-            Options(**{name: setting.value for name, setting in settings.items()}),
+            Options(**values),
             {name: _told(name, setting, chain) for name, setting in settings.items()},
             settings,
         )
 
-    def _laid(self, layers: Sequence[Layer]) -> list[Layer]:
+    def _laid(self, layers: Sequence[Layer], *, published: bool = False) -> list[Layer]:
         """The layers with the one preset that counts, the nearest, right below the layer that names
-        it."""
+        it; of a program's preset as it is `published`, if that is asked for."""
         named = [number for number, layer in enumerate(layers) if "preset" in layer]
         laid: list[Layer] = []
         for number, layer in enumerate(layers):
             if named and number == named[-1]:
-                laid.append(self._presets[layer["preset"].value])
+                preset = self._presets[layer["preset"].value]
+                laid.append((published and preset.published) or preset.layer)
             laid.append(layer)
         return laid
 

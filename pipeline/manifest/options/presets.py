@@ -26,7 +26,8 @@ _BUILT_IN_FILE = Path(__file__).with_name("presets.yaml")
 class Preset:
     """A preset with everything it extends.
 
-    `layer` holds its options with where each value came from.
+    `layer` holds its options with where each value came from, `published` the same under
+    `optimizer: published`: with the descent of the program that it is of, or None if it is of none.
     """
 
     name: str
@@ -34,11 +35,22 @@ class Preset:
     source: str
     notes: str
     layer: Layer
+    published: Layer | None = None
 
     @property
     def options(self) -> dict[str, Any]:
         """The options that the preset sets, own and inherited, by name."""
         return {name: setting.value for name, setting in self.layer.items()}
+
+    @property
+    def published_descent(self) -> dict[str, Any]:
+        """The options that `optimizer: published` sets otherwise, by name; empty if it is of no
+        program."""
+        ours = self.options
+        return {name: s.value for name, s in (self.published or {}).items() if ours.get(name) != s.value}
+
+
+_NONE = Preset(name="", summary="", source="", notes="", layer={})
 
 
 @functools.cache
@@ -109,10 +121,26 @@ def _resolve(
         for link, link_node in reversed(chain.items()):
             section = sections[link][0]
             own = reader.layer(section.given, link_node, origin(link)) or {}
-            below = presets[section.extends].layer if "extends" in section.given else {}
-            layer = {**below, **own}
-            presets[link] = Preset(link, section.summary, section.source, section.notes, layer)
+            below = presets[section.extends] if "extends" in section.given else _NONE
+            published = _published(section, link_node, reader, origin(link))
+            presets[link] = Preset(
+                name=link,
+                summary=section.summary,
+                source=section.source,
+                notes=section.notes,
+                layer={**below.layer, **own},
+                published=None
+                if published is None and below.published is None
+                else {**(below.published or {}), **own, **(published or {})},
+            )
     return presets
+
+
+def _published(section: Any, node: MapNode, reader: LayerReader, origin: Origin) -> Layer | None:
+    """The descent that a preset's own section gives; None if it gives none."""
+    if "published" not in section.given:
+        return None
+    return reader.layer(section.published.given, node.entries["published"].node, origin)
 
 
 def _sections(node: MapNode, given: Mapping[str, Preset], problems: Problems) -> dict[str, tuple[Any, MapNode]]:

@@ -250,7 +250,7 @@ def _field(field: str, content: Picture, style: Picture, settled: Settled, index
         return style.fields[field]
     if field == "index":
         return f"{index:0{INDEX_DIGITS}d}"
-    return option_field(getattr(settled.options, field))
+    return option_field(settled.settings[field].value)  # as it was asked for: `published`
 
 
 def _place_of(layer: str | None, node: Node) -> Place:
