@@ -155,7 +155,9 @@ def test_a_folder_of_all_bad_pictures_fails_each_by_name_within_a_gigabyte(proje
         refused["62.jpg.png"] = "may not be read"
     (folder / "75.jpg").symlink_to("../style/wave.png")  # content and style in one
     wanted.append("75.jpg.png")
-    manifest = write_manifest(project, "['bad/*', bad/57.jpg, bad/60.jpg, bad/61.jpg, bad/75.jpg]", "{content.name}.png")
+    manifest = write_manifest(
+        project, "['bad/*', bad/57.jpg, bad/60.jpg, bad/61.jpg, bad/75.jpg]", "{content.name}.png"
+    )
 
     with (project / "log").open("wb") as log:
         run = subprocess.run(

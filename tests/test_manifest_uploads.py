@@ -127,6 +127,20 @@ def test_a_picture_whose_output_cannot_be_fails_alone(
     assert why.endswith("; rename the picture, or change 'output'")
 
 
+@pytest.mark.parametrize("folder", ["report.html", "Report.2-of-3.JSON"])
+def test_a_folder_in_the_way_of_the_runs_own_files_fails_its_pair_alone(
+    load: Load, tmp_path: Path, folder: str
+) -> None:
+    touch(tmp_path / "input", f"{folder}/cat.jpg", "fine/cat.jpg")
+    manifest = load(
+        matrix("content: ['*/cat.jpg'], style: [art/wave.jpg]", output='"{content.parent}/{style.stem}.png"')
+    )
+    assert refused(manifest) == {
+        f"{folder}/cat.jpg": f"output '{folder}/wave.png' is a name that the run itself writes; choose another one;"
+        " rename the picture, or change 'output'"
+    }
+
+
 def test_16_bits_in_a_format_that_an_upload_brings_fail_alone(load: Load, inbox: Path) -> None:
     touch(inbox, "a.tif", "b.png")
     manifest = load(matrix(EVERY, output='"{content.name}"', options="{depth: 16}"))

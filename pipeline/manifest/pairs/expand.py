@@ -205,8 +205,8 @@ class Expansion:
                 place=entry.output_place,
                 is_literal=not (entry.is_matrix or entry.pattern.fields),
                 is_matrix=entry.is_matrix,
-                pictures=(*content.names, *style.names),
-                fields={**content.fields, **style.fields},
+                content=content,
+                style=style,
                 advice=entry.advice,
             )
         )
@@ -222,7 +222,7 @@ class Expansion:
                 meta=entry.meta,
                 where=entry.where,
                 origins=settled.origins,
-                places={**content.places, **style.places, **start},
+                places={**content.places, **style.places, **start} if content.places or style.places or start else {},
             )
         )
         return True

@@ -24,7 +24,8 @@ DEFAULT_PATTERN = "{content.stem}--{style.stem}.png"
 PICTURE_FIELDS = ("content.stem", "content.name", "content.parent", "style.stem", "style.name", "style.parent", "index")
 FIELDS = (*PICTURE_FIELDS, *OPTION_NAMES)
 
-_RESERVED = frozenset((".pipeline", "report.json", "report.html", "report.txt"))  # the run's own files
+# The run's own files, also those of a shard; a folder of that name would be in their way.
+_RESERVED = re.compile(r"(?:\.pipeline|report(?:\.[0-9]+-of-[0-9]+)?\.(?:json|html|txt))", re.IGNORECASE)
 MAX_COMPONENT_BYTES = 240  # file systems hold 255; the rest is for the temporary file beside it
 _MAX_NAME_BYTES = 2000  # Linux opens paths up to 4096 bytes, and the output folder needs its part
 _MAX_STEM_BYTES = 100  # two of them and some options still fit into one component
@@ -80,9 +81,9 @@ def output_fault(name: str) -> str | None:
         return f"has the character U+{ord(bad):04X} in its name; use printable ones"
     if "\\" in name:
         return "has a backslash in its name; write '/' between folders"
-    if name.lower() in _RESERVED:
-        return "is a name that the run itself writes; choose another one"
     components = name.split("/")
+    if _RESERVED.fullmatch(components[0]):
+        return "is a name that the run itself writes; choose another one"
     for component in components:
         if component == "..":
             return "leads out of a folder with '..'; outputs stay below the output folder"

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.job import Job
+from pipeline.manifest.pairs.choices import Picture
 from pipeline.manifest.pairs.naming import PICTURE_FIELDS, identity
 from pipeline.manifest.yaml.problems import SHOWN_WIDTH, Place, Problems, shorten
 
@@ -26,9 +27,9 @@ class Claim:
     """Who wants an output.
 
     `pair` is the pair's number, `entry` the place of the pair or matrix, `place` that of its
-    `output`, or else the entry's. `is_literal`: a pair's own output without a field. `fields` are
-    those of its pictures, `pictures` the names of content and styles. `advice` says what to do
-    where combinations of one matrix want the same; empty if only their pictures' names collide.
+    `output`, or else the entry's. `is_literal`: a pair's own output without a field. `advice` says
+    what to do where combinations of one matrix want the same; empty if only their pictures' names
+    collide.
     """
 
     pair: int
@@ -37,9 +38,19 @@ class Claim:
     place: Place
     is_literal: bool
     is_matrix: bool
-    pictures: tuple[str, ...]
-    fields: Mapping[str, str]
+    content: Picture
+    style: Picture
     advice: str = ""
+
+    @property
+    def pictures(self) -> tuple[str, ...]:
+        """The names of content and styles."""
+        return (*self.content.names, *self.style.names)
+
+    @property
+    def fields(self) -> Mapping[str, str]:
+        """The fields of content and style."""
+        return {**self.content.fields, **self.style.fields}
 
 
 class Outputs:
@@ -135,7 +146,7 @@ class Outputs:
     def _check_inputs(self, root: str, jobs: Sequence[Job]) -> None:
         """Whether a picture that is read would be written over: by its name, or as one file with an
         output that is there already (device and inode)."""
-        written = {path for job in jobs for path in job.places}
+        written = {path for job in jobs if job.places for path in job.places}
         inputs = dict.fromkeys(path for job in jobs for path in job.inputs)
         real_folder = functools.cache(os.path.realpath)  # thousands of pictures lie in few folders
         files: dict[tuple[int, int], Path] = {}
