@@ -25,7 +25,7 @@ PICTURE_FIELDS = ("content.stem", "content.name", "content.parent", "style.stem"
 FIELDS = (*PICTURE_FIELDS, *OPTION_NAMES)
 
 # The run's own files, also those of a shard; a folder of that name would be in their way.
-_RESERVED = re.compile(r"(?:\.pipeline|report(?:\.[0-9]+-of-[0-9]+)?\.(?:json|html|txt))", re.IGNORECASE)
+_RESERVED = re.compile(r"report(?:\.[0-9]+-of-[0-9]+)?\.(?:json|html|txt)", re.IGNORECASE)
 MAX_COMPONENT_BYTES = 240  # file systems hold 255; the rest is for the temporary file beside it
 _MAX_NAME_BYTES = 2000  # Linux opens paths up to 4096 bytes, and the output folder needs its part
 _MAX_STEM_BYTES = 100  # two of them and some options still fit into one component
