@@ -35,8 +35,8 @@ from pipeline.images.inspection import image_size
 _OOM_SCORE = "800"
 _ENDED_BY_SIGTERM = 128 + signal.SIGTERM
 _PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38  # linux/prctl.h
-# To open a picture is to decode it, and to make it smaller in floats: 0.26 us a pixel where decoding
-# took 0.16 (as measured in images/budget).
+# To open a picture is to decode it, and to make it smaller in floats: 0.26 us a pixel where
+# decoding took 0.16 (as measured in images/budget).
 _OPENED_FOR_DECODED = 2.0
 
 
