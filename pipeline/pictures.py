@@ -76,5 +76,10 @@ def open_pictures(
 def _seen(style: Picture) -> Picture:
     """The style image. Raises BadImage where there is nothing to learn from."""
     if not style.can_be_seen:
-        raise BadImage(f"style {style.name} is completely transparent, so it shows no style; use one that can be seen")
+        raise BadImage(cannot_be_seen(style.name))
     return style
+
+
+def cannot_be_seen(name: str) -> str:
+    """Why a style image is refused."""
+    return f"style {name} is completely transparent, so it shows no style; use one that can be seen"

@@ -86,11 +86,12 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "batch.observer": (WORDS | {"batch.estimates", "batch.plan"}, set()),
     "batch.clashes": ({"job", "printable", "manifest.pairs.naming", "store"}, set()),
     "batch.networks": ({"errors", "job", "store", "nst.weights"}, set()),
+    "batch.fit": ({"errors", "job", "pictures", "schedule", "images.facts"}, set()),
     "batch.plan": (
         WORDS
         | {
-            *("batch.clashes", "batch.networks", "batch.selection", "store"),
-            *("images.reader", "nst.weights"),
+            *("batch.clashes", "batch.fit", "batch.networks", "batch.selection", "store"),
+            *("images.reader", "nst.weights", "schedule"),
         },
         set(),
     ),

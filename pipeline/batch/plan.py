@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pipeline.batch.clashes import find_clashes
+from pipeline.batch.fit import why_too_small
 from pipeline.batch.networks import Networks, network_difference
 from pipeline.batch.selection import Selection
 from pipeline.errors import BadImage, BadOutput, OutOfMemory, OutOfTime, PairError
@@ -18,6 +19,7 @@ from pipeline.job import Job, Manifest, RunSettings
 from pipeline.nst.weights import NetworkWeights
 from pipeline.options import LEFT_OUT, without_effect
 from pipeline.printable import printable
+from pipeline.schedule import Size
 from pipeline.store.failures import Failure, Failures
 from pipeline.store.keys import KEY_SCHEMA, keys_of
 from pipeline.store.records import Record, State, painted_fields
@@ -82,6 +84,7 @@ def make_plan(
     networks = Networks(state)
     # a picture of a matrix stands in hundreds of pairs
     sha256 = functools.cache(functools.partial(state.hashes.sha256, check_cancelled=reader.check_cancelled))
+    size = functools.cache(reader.size)
     failures = Failures(state.store)
     clashes = find_clashes(manifest.pairs, state.store)
     pairs = []
@@ -92,6 +95,7 @@ def make_plan(
         try:
             reader.check_cancelled()
             pair = _planned(job, state, networks, sha256, reader, selection.force, clashes.get(job.output))
+            pair = _fitting(pair, size)
         except OutOfTime as late:
             pairs += [PlannedPair(job=left, action="paint", reason=str(late)) for left in ordered[number:]]
             break
@@ -105,6 +109,14 @@ def make_plan(
         warnings=(networks.warning,) if choosing and networks.warning else (),
         left=len(pairs) - len(taken),
     )
+
+
+def _fitting(pair: PlannedPair, size: Callable[[Path], Size]) -> PlannedPair:
+    """The pair; one that fails where its pictures would be too narrow."""
+    reason = why_too_small(pair.job, size) if pair.action == "paint" else None
+    if reason is None:
+        return pair
+    return replace(pair, action="fail", reason=reason, reason_class=BadImage.reason_class)
 
 
 def refused(job: Job) -> PlannedPair:

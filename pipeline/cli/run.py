@@ -181,6 +181,7 @@ def check(
     manifest: Path, styles: tuple[Path, ...], output: Path | None, settings: tuple[str, ...], strict: bool
 ) -> int:
     """Validate MANIFEST and open every image it names."""
+    from pipeline.batch.fit import why_not
     from pipeline.errors import PairError
     from pipeline.images.reader import Reader
     from pipeline.report.quantities import count
@@ -193,22 +194,25 @@ def check(
         click.echo(f"error: {printable(refusal)}", err=True)
     places = {path: place for job in loaded.pairs for path, place in job.places.items()}
     paths = sorted({path for job in loaded.pairs for path in job.inputs})
-    bad, reader = 0, Reader()
+    bad, reader, opened = 0, Reader(), {}
     for path in paths:
         try:
-            notes = reader.inspect(path).notes
+            facts = opened[path] = reader.inspect(path)
         except PairError as error:
             bad += 1
             place = places.get(str(path))
             click.echo(f"error: {printable(f'{place}: {error}' if place else str(error))}", err=True)
         else:
-            for note in notes:
+            for note in facts.notes:
                 click.echo(f"note: {printable(path)}: {printable(note)}", err=True)
+    unfit = {job.output: why for job in loaded.pairs if not job.refusal and (why := why_not(job, opened))}
+    for why in dict.fromkeys(unfit.values()):
+        click.echo(f"error: {printable(why)}", err=True)
     verdict = f"{bad} cannot be used" if bad else "all open"
-    if refused := sum(bool(job.refusal) for job in loaded.pairs):
+    if refused := sum(bool(job.refusal) for job in loaded.pairs) + len(unfit):
         verdict += f", {count(refused, 'pair')} cannot be painted"
     click.echo(f"{printable(manifest)}: {count(len(loaded.pairs), 'pair')}, {count(len(paths), 'image')}, {verdict}")
-    return ExitCode.SOME_FAILED if bad or refusals else ExitCode.OK
+    return ExitCode.SOME_FAILED if bad or refusals or unfit else ExitCode.OK
 
 
 @click.command()

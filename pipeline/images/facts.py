@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class ImageFacts:
-    """`width` and `height` are of the upright picture; `format` is Pillow's name for it."""
+    """`width` and `height` are of the upright picture; `format` is Pillow's name for it;
+    `can_be_seen` says whether any pixel has any opacity."""
 
     width: int
     height: int
     format: str
     sha256: str
     notes: tuple[str, ...] = ()
+    can_be_seen: bool = True

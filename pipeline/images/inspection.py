@@ -21,7 +21,9 @@ def inspect_image(path: str | os.PathLike[str]) -> ImageFacts:
     """
     source = read_source(path)
     decoded = decode(source)
-    return ImageFacts(*decoded.image.size, decoded.format, source.sha256, decoded.notes)
+    image = decoded.image
+    seen = "A" not in image.getbands() or image.getchannel("A").getextrema() != (0, 0)
+    return ImageFacts(*image.size, decoded.format, source.sha256, decoded.notes, seen)
 
 
 def image_size(path: str | os.PathLike[str]) -> tuple[int, int]:

@@ -17,7 +17,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
@@ -63,16 +63,21 @@ class Reader:
     def __init__(self, check_cancelled: Callable[[], object] = lambda: None, *, module: str = READER_PROCESS) -> None:
         self.check_cancelled = check_cancelled
         self._module = module
+        self._sizes: dict[str, tuple[Hashable, tuple[int, int]]] = {}
 
     def size(self, path: str | os.PathLike[str]) -> tuple[int, int]:
-        """(width, height) as the picture stands upright, from the header alone."""
-        width, height = self._ask("size", path)["size"]
-        return width, height
+        """(width, height) as the picture stands upright, from the header alone; asked once of a
+        file that stays as it is."""
+        name, stamp = os.fspath(path), _stamp(path)
+        if stamp is None or self._sizes.get(name, (None,))[0] != stamp:
+            width, height = self._ask("size", path)["size"]
+            self._sizes[name] = (stamp, (width, height))
+        return self._sizes[name][1]
 
     def inspect(self, path: str | os.PathLike[str]) -> ImageFacts:
         """What a picture is, after it was decoded completely."""
-        width, height, kind, sha256, notes = self._ask("inspect", path)["facts"]
-        return ImageFacts(width, height, kind, sha256, tuple(notes))
+        width, height, kind, sha256, notes, seen = self._ask("inspect", path)["facts"]
+        return ImageFacts(width, height, kind, sha256, tuple(notes), seen)
 
     def metadata(self, path: str | os.PathLike[str]) -> dict[str, Any]:
         """The settings stored in an output, which may say anything."""
@@ -231,6 +236,15 @@ class _Process:
         self._errors.seek(max(0, size - _LAST_WORDS))
         lines = self._errors.read().decode(errors="replace").split("\n")
         return printable(next((line for line in reversed(lines) if line.strip()), "it says nothing"))
+
+
+def _stamp(path: str | os.PathLike[str]) -> Hashable:
+    """What changes with a file; None where there is none."""
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 @functools.cache

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from pipeline.batch.estimates.cost import Cost, pair_cost
+from pipeline.batch.estimates.cost import Cost, decoding_memory, pair_cost
 from pipeline.errors import BadImage, OutOfTime, PairError, Stopped
 from pipeline.images.reader import READER, Reader
 from pipeline.job import Job, Reading
@@ -129,9 +129,13 @@ class Estimator:
         other = self._other.at(cost.pixels) if self._other.known else pace
         return Estimate(
             seconds=(painting + other * cost.other) / self._threads,
-            memory=round(self._factor(self._memory, precision, cost, _OWN) * cost.memory),
+            memory=max(round(self._factor(self._memory, precision, cost, _OWN) * cost.memory), self._decoding(job)),
             guess=not any(factor.known for factor in self._pace.values()),
         )
+
+    def _decoding(self, job: Job) -> int:
+        """Bytes while the largest of its files is opened."""
+        return max(decoding_memory(size) for path in job.inputs if (size := self._size(path)))
 
     @staticmethod
     def _factor(factors: Mapping[str, _Factor], precision: str, cost: Cost, share: float = 0.5) -> float:

@@ -1,0 +1,90 @@
+"""Pictures too narrow for what is asked of them: `check` and `plan` say so, and no second is painted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from pipeline.batch.estimates.estimator import Estimator
+from pipeline.batch.fit import why_not, why_too_small
+from pipeline.errors import BadImage
+from pipeline.images.facts import ImageFacts
+from pipeline.job import Job, StyleImage
+from pipeline.options import Options
+
+
+def job(content="scroll.png", style="art.png", **options) -> Job:
+    styles = (StyleImage(image=Path(style), weight=1.0),)
+    return Job(content=Path(content), styles=styles, output="a.png", options=Options(**options))
+
+
+SIZES = {"scroll.png": (6400, 320), "photo.png": (800, 600), "art.png": (1000, 800), "frieze.png": (2000, 80)}
+
+
+def size(path: Path) -> tuple[int, int]:
+    try:
+        return SIZES[path.name]
+    except KeyError:
+        raise BadImage(f"{path} does not exist") from None
+
+
+@pytest.mark.parametrize(
+    ("pair", "words"),
+    [
+        (
+            job(size=512),
+            "content scroll.png would be 512x26 pixels; its shorter side must be at least 32: raise size, or",
+        ),
+        (job(size=640), None),  # 640 x 32
+        (job("photo.png", "frieze.png", size=512), "style frieze.png would be 512x20 pixels; its shorter side must be"),
+        (job("photo.png", size=512, style_scale=0.05), "style art.png would be 26x21 pixels"),
+        (job("photo.png", size=512, style_aspect="content", style_scale=0.05), "style art.png would be 26x19 pixels"),
+        (job("photo.png", size=40), "content photo.png would be 40x30"),
+        (job("photo.png", size=512), None),
+        (job("photo.png", size="original"), None),
+        (job("photo.png", size=512, scales=9), None),  # fewer sizes, none too small
+        (job("gone.png"), None),  # who opens it will say so
+    ],
+)
+def test_too_narrow_is_said_before_it_is_painted(pair, words):
+    assert (why_too_small(pair, size) or "None").startswith(words or "None")
+
+
+def test_a_style_that_cannot_be_seen_is_no_style():
+    opened = {Path(name): ImageFacts(*SIZES[name], "PNG", "") for name in ("photo.png", "art.png")}
+    assert why_not(job("photo.png"), opened) is None
+    opened[Path("art.png")] = ImageFacts(800, 600, "PNG", "", (), False)
+    assert (why_not(job("photo.png"), opened) or "").startswith("style art.png is completely transparent")
+
+
+def test_check_and_plan_say_what_the_night_would(project, stylize):
+    Image.new("RGB", (640, 34), (9, 99, 200)).save(project / "input/content/scroll.png")
+    Image.new("RGBA", (48, 40)).save(project / "input/style/clear.png")
+    (project / "m.yaml").write_text(
+        "version: 1\ninput: input\noutput: out\ndefaults: {weights: random, size: 512}\npairs:\n"
+        "  - {content: content/scroll.png, style: style/wave.png}\n"
+        "  - {content: content/dog.png, style: style/clear.png}\n"
+        "  - {content: content/dog.png, style: style/wave.png}\n"
+    )
+    narrow = "content scroll.png would be 512x27 pixels; its shorter side must be at least 32: raise size, or crop it"
+    checked = stylize("check", "m.yaml", cwd=project)
+    assert checked.returncode == 3
+    assert f"error: {narrow}" in checked.stderr
+    assert "error: style clear.png is completely transparent" in checked.stderr
+    assert checked.stdout == "m.yaml: 3 pairs, 4 images, all open, 2 pairs cannot be painted\n"
+    planned = stylize("plan", "m.yaml", cwd=project)
+    assert narrow in planned.stdout
+    assert "2 to paint" in planned.stdout or "paint" in planned.stdout
+
+
+def test_memory_of_opening_a_large_file_counts(monkeypatch):
+    SIZES["huge.webp"] = (11_000, 10_000)
+    try:
+        reader = type("Sizes", (), {"size": staticmethod(size)})()
+        estimate = Estimator(threads=2, reader=reader).estimate(job("huge.webp", size=64))
+        assert estimate is not None
+        assert estimate.memory == 700_000_000 + 20 * 110_000_000
+    finally:
+        del SIZES["huge.webp"]
