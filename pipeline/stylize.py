@@ -113,6 +113,7 @@ def stylize(content: Source, style: Source | list[Source | tuple[Source, float]]
     memory, as a night's processes do, so a file that was made to take an hour takes an hour.
     """
     from pipeline.manifest import options_from_python
+    from pipeline.nst.keras_settings import load_keras
     from pipeline.nst.precision import effective_precision
     from pipeline.nst.weights import locate
 
@@ -120,6 +121,7 @@ def stylize(content: Source, style: Source | list[Source | tuple[Source, float]]
     shares = _shares(style)
     with _turn:  # of opening too: what Pillow warns of is a program's, not a thread's
         pictures = open_pictures(content, shares, wanted)
+        load_keras()
         schedule = pictures.schedule(wanted, Machine(precision=effective_precision("auto")))
         return result_of(paint(pictures, wanted, schedule, _engine(locate(wanted.weights), wanted)))
 

@@ -13,9 +13,13 @@ from pipeline.errors import EnvironmentProblem
 
 
 def load_keras() -> Any:
-    """The module, on TensorFlow. Raises EnvironmentProblem where the program has loaded it on
-    another backend, which cannot be changed any more."""
+    """The module, on TensorFlow; to be asked for before TensorFlow, which loads Keras by itself as
+    it is set. Raises EnvironmentProblem where the program has loaded it on another backend, which
+    cannot be changed any more."""
     if "keras" not in sys.modules:
+        # what is left where another backend was tried, which is not installed
+        for name in [name for name in sys.modules if name.startswith("keras.")]:
+            del sys.modules[name]
         before = os.environ.get("KERAS_BACKEND")
         os.environ["KERAS_BACKEND"] = "tensorflow"  # stronger than keras.json
         try:
