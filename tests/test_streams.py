@@ -17,6 +17,8 @@ from night_kit import Nights
 
 from pipeline.batch.system import signals
 from pipeline.batch.system.signals import Stop
+from pipeline.cli.main import cli as command
+from pipeline.cli.main import main
 
 COMMAND = f"{shlex.quote(sys.executable)} -m pipeline"
 
@@ -105,6 +107,37 @@ def test_a_deleted_working_directory_is_one_line(project: Path, verb: str) -> No
     first, *rest = done.stderr.splitlines()
     assert first == "error: the working directory is gone; change to a folder that exists (cd)"
     assert rest == (["exit 2 (usage or manifest, nothing was started)"] if verb.startswith("run") else [])
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (
+            PermissionError(13, "Permission denied", "/srv/out\x1b"),
+            "error: /srv/out\\x1b: Permission denied; see to it, and",
+        ),
+        (OSError(5, "Input/output error"), "error: Input/output error; see to it, and start again"),
+        (
+            OSError(116, "Stale file handle", b"/nfs/\xff"),
+            "error: /nfs/\\udcff: Stale file handle; see to it, and start again",
+        ),
+        (MemoryError(), "error: memory ran out; close other programs, or take fewer or smaller pictures"),
+    ],
+)
+def test_what_is_plainly_the_machines_is_one_line_wherever_it_comes(
+    error: Exception, line: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(command, "main", fail)
+    monkeypatch.setattr(sys, "argv", ["stylize", "plan", "night.yaml"])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == 4
+    said = capsys.readouterr().err
+    assert said.startswith(line)
+    assert said.count("\n") == 1
 
 
 @pytest.mark.parametrize(

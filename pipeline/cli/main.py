@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import sys
@@ -13,7 +14,7 @@ import click
 from pipeline.cli import run, setup, show
 from pipeline.cli.arguments import EXIT_CODES, HELP_WIDTH
 from pipeline.cli.streams import secure_streams
-from pipeline.errors import ExitCode, StylizeError, UsageError, exit_words
+from pipeline.errors import EnvironmentProblem, ExitCode, StylizeError, UsageError, exit_words
 from pipeline.printable import printable
 from pipeline.python_path import leave_working_directory
 
@@ -50,6 +51,17 @@ def _look_at_working_directory() -> None:
         os.getcwd()
     except OSError as error:
         raise UsageError("the working directory is gone; change to a folder that exists (cd)") from error
+
+
+# Permissions, disks, shares and limits.
+_OF_THE_MACHINE = frozenset(
+    getattr(errno, name)
+    for name in (
+        *("EACCES", "EPERM", "EROFS", "EIO", "ENOSPC", "EDQUOT", "ESTALE", "ENOTCONN", "EHOSTDOWN", "ETIMEDOUT"),
+        *("ENODEV", "ENXIO", "EMFILE", "ENFILE", "ENOMEM", "EAGAIN"),
+    )
+    if hasattr(errno, name)
+)
 
 
 @click.group(
@@ -101,16 +113,32 @@ def main(engine: OpenEngine | None = None) -> None:
         code = ExitCode.SIGINT
         _say_of_a_run(code)
     except StylizeError as error:
-        from pipeline.cli.console import error_line
-
-        click.echo(error_line(error), err=True)
-        code = error.exit_code
-        _say_of_a_run(code)
-    except Exception:
+        code = _told(error)
+    except Exception as error:
+        if (trouble := _of_the_machine(error)) is not None:
+            sys.exit(int(_told(trouble)))
         click.echo(_printable_lines(traceback.format_exc()), nl=False, err=True)
         code = ExitCode.BUG
         _say_of_a_run(code)
     sys.exit(int(code or 0))
+
+
+def _told(error: StylizeError) -> ExitCode:
+    from pipeline.cli.console import error_line
+
+    click.echo(error_line(error), err=True)
+    _say_of_a_run(error.exit_code)
+    return error.exit_code
+
+
+def _of_the_machine(error: Exception) -> StylizeError | None:
+    """An error that nobody expected where it came, if it is plainly the machine's and no bug."""
+    if isinstance(error, MemoryError):
+        return EnvironmentProblem("memory ran out; close other programs, or take fewer or smaller pictures")
+    if isinstance(error, OSError) and error.errno in _OF_THE_MACHINE:
+        where = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
+        return EnvironmentProblem(f"{where}{error.strerror}; see to it, and start again")
+    return None
 
 
 def _printable_lines(text: str) -> str:

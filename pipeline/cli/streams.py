@@ -68,11 +68,18 @@ class _Data(io.FileIO):
 def _secured(stream: TextIO | None, raw: io.FileIO) -> TextIO:
     """A text stream over `raw` in the encoding of the one that was there. A letter that it lacks is
     written out. A stream that is not the process' own, as a test's, stays."""
-    if stream is not None and (not isinstance(stream, io.TextIOWrapper) or stream.fileno() != raw.fileno()):
+    if stream is not None and not _is_own(stream, raw.fileno()):
         return stream
     return io.TextIOWrapper(
         io.BufferedWriter(raw),
         encoding=stream.encoding if stream is not None else "utf-8",
         errors="backslashreplace",
-        line_buffering=stream is not None and stream.line_buffering,
+        line_buffering=stream is not None and bool(stream.line_buffering),
     )
+
+
+def _is_own(stream: TextIO, descriptor: int) -> bool:
+    try:
+        return isinstance(stream, io.TextIOWrapper) and stream.fileno() == descriptor
+    except OSError:  # one that has no descriptor
+        return False
