@@ -28,6 +28,11 @@ def printable(text: str | os.PathLike[str]) -> str:
     return "".join(_written_out(character) if is_unseen(character) else character for character in text)
 
 
+def printable_lines(text: str) -> str:
+    """A text of several lines, each as `printable` gives it."""
+    return "\n".join(map(printable, text.split("\n")))
+
+
 def ascii_only(text: str | os.PathLike[str]) -> str:
     r"""`printable(text)` with everything outside ASCII written out as well (`\xe9`), for mail and
     plain logs."""

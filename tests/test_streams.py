@@ -174,6 +174,13 @@ def test_what_was_mistyped_does_not_act_on_the_terminal(project: Path, words: st
     assert {character for character in done.stderr if not character.isprintable()} == {"\n"}
 
 
+@pytest.mark.parametrize("verb", ["doctor", "weights list"])
+def test_paths_of_the_environment_do_not_act_on_the_terminal(tmp_path: Path, verb: str) -> None:
+    done = shell(f"{COMMAND} {verb}", tmp_path, KERAS_HOME="/nowhere/\x1b[2J\u202e\x9b")
+    assert {character for character in done.stdout + done.stderr if not character.isprintable()} == {"\n"}
+    assert "\\x1b[2J" in done.stdout
+
+
 def test_a_dumb_terminal_gets_lines_and_no_bars(nights: Nights) -> None:
     ours, theirs = pty.openpty()
     environment = os.environ | {"PYTHONPATH": str(REPOSITORY), "TERM": "dumb"}

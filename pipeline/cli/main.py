@@ -15,7 +15,7 @@ from pipeline.cli import run, setup, show
 from pipeline.cli.arguments import EXIT_CODES, HELP_WIDTH
 from pipeline.cli.streams import secure_streams
 from pipeline.errors import EnvironmentProblem, ExitCode, StylizeError, UsageError, exit_words
-from pipeline.printable import printable
+from pipeline.printable import printable_lines
 from pipeline.python_path import leave_working_directory
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def main(engine: OpenEngine | None = None) -> None:
         code = cli.main(standalone_mode=False, obj=engine)
     except click.ClickException as error:
         error.show(said := io.StringIO())
-        click.echo(_printable_lines(said.getvalue()), nl=False, err=True)
+        click.echo(printable_lines(said.getvalue()), nl=False, err=True)
         code = ExitCode.USAGE
         _say_of_a_run(code)
     except click.Abort:
@@ -117,7 +117,7 @@ def main(engine: OpenEngine | None = None) -> None:
     except Exception as error:
         if (trouble := _of_the_machine(error)) is not None:
             sys.exit(int(_told(trouble)))
-        click.echo(_printable_lines(traceback.format_exc()), nl=False, err=True)
+        click.echo(printable_lines(traceback.format_exc()), nl=False, err=True)
         code = ExitCode.BUG
         _say_of_a_run(code)
     sys.exit(int(code or 0))
@@ -139,11 +139,6 @@ def _of_the_machine(error: Exception) -> StylizeError | None:
         where = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
         return EnvironmentProblem(f"{where}{error.strerror}; see to it, and start again")
     return None
-
-
-def _printable_lines(text: str) -> str:
-    """The text with whatever would act on a terminal written out, but for the ends of lines."""
-    return "\n".join(printable(line) for line in text.split("\n"))
 
 
 def _say_of_a_run(code: ExitCode) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from pipeline.errors import ExitCode
-from pipeline.printable import printable
+from pipeline.printable import printable, printable_lines
 
 
 @click.command()
@@ -65,7 +65,7 @@ def doctor() -> int:
     """Say what this machine has: Python, packages, processors, memory, weights."""
     from pipeline.cli.doctor import doctor_text
 
-    click.echo(doctor_text())
+    click.echo(printable_lines(doctor_text()))
     return ExitCode.OK
 
 
@@ -92,7 +92,9 @@ def weights_verify(name: str) -> int:
     from pipeline.nst.weights import locate
 
     found = locate(name)
-    click.echo(f"{found.name}: sha256 {found.sha256}" + (f" ({printable(found.path)})" if found.path else ""))
+    click.echo(
+        f"{printable(found.name)}: sha256 {found.sha256}" + (f" ({printable(found.path)})" if found.path else "")
+    )
     return ExitCode.OK
 
 
@@ -101,5 +103,5 @@ def weights_list() -> int:
     """List the sets of weights and whether they are here."""
     from pipeline.cli.doctor import weights_text
 
-    click.echo(weights_text())
+    click.echo(printable_lines(weights_text()))
     return ExitCode.OK
