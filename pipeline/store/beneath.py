@@ -87,12 +87,17 @@ class Beneath:
     @contextlib.contextmanager
     def folder(self, folders: list[str], *, make: bool = False) -> Iterator[int]:
         """A descriptor of a folder, given by the parts of its name."""
-        at = self.handle(make=make)
-        with contextlib.ExitStack() as opened:
+        at, opened = self.handle(make=make), -1
+        try:
             for part in folders:
                 at = _enter(at, part, make=make)
-                opened.callback(os.close, at)
+                if opened >= 0:
+                    os.close(opened)
+                opened = at
             yield at
+        finally:
+            if opened >= 0:
+                os.close(opened)
 
     def open(self, name: str, flags: int = os.O_RDONLY, *, make: bool = False) -> int:
         """A descriptor of a regular file. Raises OSError for anything else that stands there."""

@@ -13,7 +13,7 @@ import os
 import stat
 import time
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import IO, BinaryIO, TypeVar
 
 from pipeline.printable import printable
@@ -119,20 +119,25 @@ class LocalStore(Store):
 
     def in_the_way(self, name: str) -> str | None:
         """By what lstat(2) says of each part of the name."""
-        parts = PurePosixPath(check_name(name))
-        for part in [*reversed(parts.parents[:-1]), parts]:
+        try:
+            if stat.S_ISREG(self._files.status(name).st_mode):
+                return None
+        except FileNotFoundError:
+            return None
+        except OSError:
+            pass
+        parts = check_name(name).split("/")
+        for end in range(1, len(parts) + 1):
+            part = "/".join(parts[:end])
             try:
-                kind = self._files.status(str(part)).st_mode
+                kind = self._files.status(part).st_mode
             except OSError:
                 return None
-            shown = printable(self.path(str(part)))
             if stat.S_ISLNK(kind):
-                return f"{shown}: {LINK}"
-            if part == parts and not stat.S_ISREG(kind):
-                return f"{shown} is no file"
-            if part != parts and not stat.S_ISDIR(kind):
-                return f"{shown} is no folder"
-        return None
+                return f"{printable(self.path(part))}: {LINK}"
+            if end < len(parts) and not stat.S_ISDIR(kind):
+                return f"{printable(self.path(part))} is no folder"
+        return None if stat.S_ISREG(kind) else f"{printable(self.path(name))} is no file"
 
     def identity(self, name: str) -> tuple[int, int] | None:
         """Device and inode."""

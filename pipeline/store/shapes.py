@@ -10,36 +10,19 @@ import functools
 import math
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 _DEEPEST = 40  # a manifest has 32, and what it says is a few levels down in a record
 _LARGEST = 2**63  # of whole numbers: bytes and nanoseconds are below
 
+Check = Callable[[Any], bool]
 
-def fits(value: Any, hint: Any, deepest: int = _DEEPEST) -> bool:
+
+def fits(value: Any, hint: Any) -> bool:
     """Is it a value of this type: JSON's own, lists and tables of them, alternatives, literals, or
     anything that JSON has? Numbers are finite, whole ones are no truth values."""
-    origin, parts = typing.get_origin(hint), typing.get_args(hint)
-    if deepest < 0:
-        return False
-    if hint is Any:
-        return _is_json(value, deepest)
-    if origin in (typing.Union, types.UnionType):
-        return any(fits(value, part, deepest) for part in parts)
-    if origin is typing.Literal:
-        return isinstance(value, str | int) and value in parts
-    if origin is list:
-        return isinstance(value, list) and all(fits(item, parts[0], deepest - 1) for item in value)
-    if origin in (dict, Mapping):
-        return isinstance(value, dict) and all(
-            isinstance(name, str) and fits(item, parts[1], deepest - 1) for name, item in value.items()
-        )
-    if hint is float:
-        return _is_number(value)
-    if hint is int:
-        return isinstance(value, int) and _is_number(value)
-    return isinstance(value, hint)
+    return _check_of(hint)(value)
 
 
 def fitting(kind: type, fields: Any) -> dict[str, Any] | None:
@@ -47,25 +30,63 @@ def fitting(kind: type, fields: Any) -> dict[str, Any] | None:
     has another type. What is missing is not missed here."""
     if not isinstance(fields, Mapping):
         return None
-    hints = _hints(kind)
-    known = {name: value for name, value in fields.items() if name in hints}
-    return known if all(fits(value, hints[name]) for name, value in known.items()) else None
+    checks = _checks_of(kind)
+    known = {name: value for name, value in fields.items() if name in checks}
+    return known if all(checks[name](value) for name, value in known.items()) else None
 
 
 @functools.cache
-def _hints(kind: type) -> dict[str, Any]:
-    return typing.get_type_hints(kind)
+def _checks_of(kind: type) -> dict[str, Check]:
+    return {name: _check_of(hint) for name, hint in typing.get_type_hints(kind).items()}
+
+
+@functools.cache  # a plan of ten thousand pairs asks a million times
+def _check_of(hint: Any) -> Check:
+    origin, parts = typing.get_origin(hint), typing.get_args(hint)
+    if hint is Any:
+        return _is_json
+    if hint is float:
+        return _is_number
+    if hint is int:
+        return lambda value: isinstance(value, int) and _is_number(value)
+    if origin in (typing.Union, types.UnionType):
+        checks = [_check_of(part) for part in parts]
+        return lambda value: any(check(value) for check in checks)
+    if origin is typing.Literal:
+        return lambda value: isinstance(value, str | int) and value in parts
+    if origin is list:
+        of_item = _check_of(parts[0])
+        return lambda value: isinstance(value, list) and all(map(of_item, value))
+    if origin in (dict, Mapping):
+        of_value = _check_of(parts[1])
+        return lambda value: _is_table(value) and all(map(of_value, value.values()))
+    return lambda value: isinstance(value, hint)
+
+
+def _is_table(value: Any) -> bool:
+    return isinstance(value, dict) and set(map(type, value)) <= {str}
 
 
 def _is_number(value: Any) -> bool:
-    if isinstance(value, bool):
-        return False
-    if isinstance(value, int):
-        return abs(value) < _LARGEST
-    return isinstance(value, float) and math.isfinite(value)
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) < _LARGEST
 
 
-def _is_json(value: Any, deepest: int) -> bool:
-    if value is None or isinstance(value, str | bool) or _is_number(value):
-        return True
-    return fits(value, list[Any], deepest) or fits(value, dict[str, Any], deepest)
+def _is_json(value: Any) -> bool:
+    """Level by level, so that no depth is too much for it."""
+    level = [value]
+    for _ in range(_DEEPEST):
+        deeper: list[Any] = []
+        for item in level:
+            kind = type(item)
+            if kind is list:
+                deeper += item
+            elif _is_table(item):
+                deeper += item.values()
+            elif not (kind is str or kind is bool or item is None or _is_number(item)):
+                return False
+        if not deeper:
+            return True
+        level = deeper
+    return False
