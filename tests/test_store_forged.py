@@ -42,6 +42,7 @@ from pipeline.store.layout import (
 from pipeline.store.records import State, painted_fields, read_record
 from pipeline.store.shapes import fits
 from pipeline.stylize import Progress
+from tests.fuzz import state
 
 
 @pytest.fixture
@@ -397,6 +398,11 @@ def test_the_key_of_a_checkpoint_is_found_without_reading_it(nights):
         save(store, checkpoint_name("sea.png"), PROGRESS, key=name, environment={}, side=6)
         found = useless_checkpoints(store, (), ())
         assert (found == []) == kept
+
+
+def test_a_night_goes_over_whatever_became_of_its_files(tmp_path):
+    """A sample of tests/fuzz/state.py."""
+    assert state.fuzz(seed=7, first=0, cases=5, folder=tmp_path) == (5, [])
 
 
 # ---------------------------------------------------------------------------------------------------------- shapes
