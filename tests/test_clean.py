@@ -5,17 +5,30 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from night_kit import Nights, Scripted, painted
+from PIL import Image, features
 
 from pipeline.batch.clean import clean_output
-from pipeline.images.metadata import settings_json, xmp_packet
+from pipeline.batch.driver import run
+from pipeline.batch.selection import Selection
+from pipeline.cli.console import Quiet
+from pipeline.images.encode import FORMAT_OF_SUFFIX, encode_picture
+from pipeline.images.metadata import settings_in, settings_json, xmp_packet
 from pipeline.job import Job, Manifest, Outcome, RunSettings, StyleImage
+from pipeline.manifest import load_manifest
 from pipeline.options import Options
 from pipeline.store.checksummed_json import write_checksummed_json
 from pipeline.store.disk import LocalStore
 from pipeline.store.failures import Failure, Failures
 from pipeline.store.layout import HASHES, RECORDS, checkpoint_name, failure_name, record_name, thumbnail_name
 from pipeline.store.records import State
+
+
+@pytest.fixture
+def nights(project):
+    return Nights(project)
 
 
 @pytest.fixture
@@ -150,3 +163,55 @@ def test_where_no_run_ever_was_nothing_is_made(store):
     store.write("holiday.png", b"a stranger's")
     assert cleaned(store) == set()
     assert [path.name for path in store.folder.iterdir()] == ["holiday.png"]
+
+
+@pytest.mark.parametrize("suffix", [*FORMAT_OF_SUFFIX])
+@pytest.mark.parametrize("depth", [8, 16])
+def test_settings_are_found_in_outputs_of_every_format(suffix, depth):
+    """Without opening them as pictures; and nowhere else."""
+    if depth == 16 and FORMAT_OF_SUFFIX[suffix] != "TIFF":
+        pytest.skip("8 bits only")
+    if FORMAT_OF_SUFFIX[suffix] == "AVIF" and not features.check("avif"):
+        pytest.skip("this Pillow has no AVIF")
+    settings = {"key": "k", "content": "a<b>&c.jpg"}
+    data = encode_picture(np.full((9, 16, 3), 99, np.float32), None, suffix, 90, settings, depth=depth)
+    assert settings_in(data) == settings
+    assert settings_in(data.replace(b"stylize:settings", b"stylize:nothing!")) is None
+
+
+@pytest.mark.parametrize("text", [b"", b"[]", b"{", b"[" * 100_000, b"x" * 400_000, b"\xff"])
+def test_settings_that_are_none_are_none(text):
+    assert settings_in(b"<stylize:settings>" + text + b"</stylize:settings>") is None
+
+
+def test_clean_of_one_manifest_keeps_what_a_run_of_another_made(nights, stylize):
+    """Whole runs: both want the sea, each has a dog of its own; then the first wants nothing but a cat."""
+    text = (nights.project / "night.yaml").read_text()
+    other = nights.project / "other.yaml"
+    other.write_text(text.replace("output: dog.png", "output: their-dog.png"))
+    paint = with_xmp(nights.output)
+    nights.run(paint)
+    report = run(load_manifest(other), Selection(), Quiet(), engine=lambda settings, log: Scripted(paint, []))
+    assert {pair["status"] for pair in report["pairs"]} == {"done", "up_to_date"}
+    nights.manifest("\n  - {content: content/dog.png, style: style/wave.png, output: cat.png}\n")
+    done = stylize("clean", "night.yaml", cwd=nights.project)
+    assert done.returncode == 0, done.stderr
+    assert sorted(path.name for path in nights.output.glob("*.png")) == ["sea.png", "their-dog.png"]
+    assert done.stderr == "left: 2 pairs of other manifests, or of unknown ones\n"
+    again = run(load_manifest(other), Selection(), Quiet(), engine=lambda settings, log: Scripted(paint, []))
+    assert {pair["status"] for pair in again["pairs"]} == {"up_to_date"}
+
+
+def with_xmp(output):
+    """Workers whose pictures say of themselves what those of `stylize` do."""
+    paint = painted(output)
+
+    def answer(command):
+        done = paint(command)
+        path = output / command.job.output
+        with Image.open(path) as picture:
+            pixels = np.asarray(picture, np.float32)
+        path.write_bytes(encode_picture(pixels, None, path.suffix, 90, {"key": done.painted.key}))
+        return done
+
+    return answer

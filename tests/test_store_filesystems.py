@@ -106,6 +106,18 @@ def raise_error(number):
     raise OSError(number, os.strerror(number))
 
 
+def test_a_full_disk_is_no_lack_and_a_hiccup_is_tried_again(store, monkeypatch):
+    with store.lock("run"):
+        struck = strike(monkeypatch, "fsync", errno.ENOSPC)
+        assert store.try_out() == ()
+        monkeypatch.undo()
+        monkeypatch.setattr("pipeline.store.disk.time.sleep", lambda seconds: None)
+        struck = strike(monkeypatch, "fsync", errno.EIO, lambda descriptor: not struck)
+        struck.clear()
+        assert store.try_out() == ()
+        assert len(struck) == 1
+
+
 def test_a_trial_leaves_nothing_behind(store):
     with store.lock("run"):
         assert store.try_out() == ()

@@ -195,7 +195,11 @@ class LocalStore(Store):
 
     def try_out(self) -> tuple[str, ...]:
         """By writing, naming and syncing small files (store/trials)."""
-        return tuple(trials.try_out(self._files))
+        trials.check_our_folders(self._files)
+        try:
+            return tuple(self._twice(lambda: trials.try_out(self._files)))
+        except OSError as error:
+            raise trials.cannot_write(self._files, error) from error
 
     def refused_names(self, names: Iterable[str]) -> dict[str, str]:
         """By files of those names that are made and removed below `.pipeline` (store/trials)."""

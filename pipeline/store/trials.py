@@ -33,15 +33,14 @@ _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def try_out(files: Beneath) -> list[str]:
-    """What the output folder's file system cannot do, in sentences.
-
-    Raises OutputError where it cannot do what a run needs, or where our own folders are links.
-    """
-    _check_our_folders(files)
+    """What the output folder's file system cannot do, in sentences. Raises OSError where it cannot
+    do what a run needs. A full disk is no lack: how much a run needs is looked at elsewhere."""
     try:
         return _tried(files.handle(make=True), printable(files.path))
     except OSError as error:
-        raise cannot_write(files, error) from error
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return []
+        raise
 
 
 def cannot_write(files: Beneath, error: OSError) -> OutputError:
@@ -73,7 +72,9 @@ def remove_empty_files(folder: int) -> None:
                 os.unlink(name, dir_fd=folder)
 
 
-def _check_our_folders(files: Beneath) -> None:
+def check_our_folders(files: Beneath) -> None:
+    """Raises OutputError where something else stands in the place of `.pipeline` or a folder in
+    it."""
     for folder in (STATE, RECORDS, CHECKPOINTS, HISTORY):
         try:
             files.names(folder.rstrip("/"))
