@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from pipeline.images.convert import srgb_profile
+from pipeline.images.icc import power_curve, rgb_profile
 from pipeline.images.picture import open_picture
 
 COLOUR = (200, 120, 40)
@@ -152,6 +153,18 @@ def test_coded_colours_that_cannot_be_honoured_are_said(codes: tuple[int, int], 
     picture = png_with(tmp_path, (b"cICP", bytes([*codes, 0, 1])))
     np.testing.assert_array_equal(picture.pixels[0, 0], COLOUR)
     assert words in picture.notes[0]
+
+
+def test_profile_in_a_bmp_is_honoured(tmp_path: Path) -> None:
+    """Header of version 5: 124 bytes behind the first 14, the profile behind the pixels."""
+    pixels = bytes(COLOUR[::-1]) * 48 * 40
+    profile = rgb_profile((0.64, 0.33), (0.21, 0.71), (0.15, 0.06), (0.3127, 0.3290), power_curve(563 / 256))
+    start = 14 + 124
+    header = struct.pack("<IiiHHIIiiII", 124, 48, 40, 1, 24, 0, len(pixels), 0, 0, 0, 0)
+    header += bytes(16) + b"DEBM" + bytes(52) + struct.pack("<II", start - 14 + len(pixels), len(profile)) + bytes(4)
+    first = b"BM" + struct.pack("<IHHI", start + len(pixels) + len(profile), 0, 0, start)
+    (tmp_path / "a.bmp").write_bytes(first + header.ljust(124, b"\0") + pixels + profile)
+    np.testing.assert_allclose(open_picture(tmp_path / "a.bmp").pixels[0, 0], adobe_rgb_as_srgb(COLOUR), atol=1.5)
 
 
 def test_coded_colours_of_an_avif_are_honoured(tmp_path: Path) -> None:

@@ -116,8 +116,8 @@ def test_too_much_before_the_pixels_is_refused_also_by_who_asks_for_the_size_alo
 
 def test_too_many_scans_are_refused_and_many_are_read(tmp_path: Path) -> None:
     path = tmp_path / "a.jpg"
-    assert "more than 100 scans; it may have been made to keep" in refused(path, jpeg_of_scans(101), inspect_image)
-    path.write_bytes(jpeg_of_scans(100))
+    assert "more than 50 scans; it may have been made to keep" in refused(path, jpeg_of_scans(51), inspect_image)
+    path.write_bytes(jpeg_of_scans(50))
     assert inspect_image(path).format == "JPEG"
 
 

@@ -63,6 +63,17 @@ def declared(image: Image.Image) -> Declared | None:
         return None  # whatever a camera, or somebody after it, wrote
 
 
+_EMBEDDED = b"DEBM"  # PROFILE_EMBEDDED, of a BMP's header in version 5 ([MS-WMF], 2.2.2.3)
+
+
+def profile_of_bmp(data: bytes) -> bytes | None:
+    """The profile in a BMP, which Pillow does not look for."""
+    if len(data) < 138 or data[:2] != b"BM" or data[70:74] != _EMBEDDED:
+        return None
+    at, size = struct.unpack_from("<II", data, 126)
+    return data[14 + at : 14 + at + size] or None
+
+
 def coded_colours(data: bytes, kind: str) -> tuple[int, int] | None:
     """Primaries and curve that a PNG, AVIF or HEIF file names by number."""
     if kind == "PNG":

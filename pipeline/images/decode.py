@@ -22,7 +22,7 @@ from typing import Any, BinaryIO
 from PIL import Image, ImageFile, TiffImagePlugin, UnidentifiedImageError
 
 from pipeline.errors import BadImage, OutOfMemory, StylizeError
-from pipeline.images.colour_space import CODED, coded_colours
+from pipeline.images.colour_space import CODED, coded_colours, profile_of_bmp
 from pipeline.images.convert import WHITE_IS_ZERO, to_canonical
 from pipeline.images.file_bytes import Source
 from pipeline.images.png import has_all_rows, has_end
@@ -91,6 +91,8 @@ def decode(source: Source) -> Decoded:
         notes += _oddities(image, source)
         with _overheard(notes) if image.format == "TIFF" else nullcontext():
             image.load()
+        if profile := profile_of_bmp(source.data):
+            image.info["icc_profile"] = profile
         if codes := coded_colours(source.data, image.format or ""):
             image.info[CODED] = codes
         if image.format == "PNG" and not has_all_rows(source.data):

@@ -15,9 +15,9 @@ from typing import BinaryIO
 from pipeline.images.refusals import UnfitError
 from pipeline.images.tiff_directory import check_tiff
 
-# Progressive JPEGs have 10 scans, some dozens by scripts that try for the smallest file. libtiff
-# allows 100 too. A scan of 108 million pixels takes a tenth of a second.
-MAX_SCANS = 100
+# Progressive JPEGs have 10 scans, twice as many where a program tries for the smallest file. A scan
+# of 108 million pixels takes a tenth of a second and more.
+MAX_SCANS = 50
 # 512 MiB (file_bytes.MAX_BYTES) in IDATs of 8 kB, as libpng writes them, are 65,536 chunks.
 MAX_CHUNKS = 100_000
 # Thumbnails of 10 MB in a JPEG are 160 segments.
