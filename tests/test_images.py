@@ -440,6 +440,19 @@ def test_lack_of_memory_is_not_called_a_bad_image(tmp_path: Path, monkeypatch: p
         open_picture(path)
 
 
+def test_lack_of_memory_for_the_pixels_names_the_picture_and_no_option(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = save(tmp_path, filled("RGB", 0), "a.png")
+
+    def no_memory(*_: Any) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("pipeline.images.picture._planes", no_memory)
+    with pytest.raises(OutOfMemory, match=r"a\.png does not fit into this machine's memory; make it smaller first"):
+        open_picture(path)
+
+
 def test_heic_is_read_through_the_extra_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A stand-in for pillow_heif, which registers a format called HEIF; this one sees a blue picture in every file."""
     path = tmp_path / "a.heic"

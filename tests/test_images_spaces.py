@@ -14,7 +14,7 @@ from PIL import Image
 
 from pipeline.images.convert import srgb_profile
 from pipeline.images.icc import power_curve, rgb_profile
-from pipeline.images.picture import open_picture
+from pipeline.images.picture import open_any, open_picture
 
 COLOUR = (200, 120, 40)
 
@@ -61,6 +61,7 @@ def test_adobe_rgb_in_exif_alone_is_honoured_with_a_note(
     picture = open_picture(path)
     np.testing.assert_allclose(picture.pixels[20, 20], adobe_rgb_as_srgb(COLOUR), atol=2.5)
     assert picture.notes == ("its EXIF says that its colours are Adobe RGB; they were converted",)
+    np.testing.assert_array_equal(open_any(Image.open(path)).pixels, picture.pixels)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from PIL import Image
 
 from pipeline.errors import OptionError
 from pipeline.images.alpha import Opacity, resize_visible
+from pipeline.images.colour_space import declared
 from pipeline.images.convert import to_canonical
 from pipeline.images.decode import decode, decoding
 from pipeline.images.file_bytes import read_source
@@ -86,8 +87,10 @@ def open_picture(path: str | os.PathLike[str], longer_side: int | None = None) -
     source = read_source(path)
     decoded = decode(source)
     sha256, name = source.sha256, source.name
+    shown = source.shown
     del source  # the file's bytes are not needed beside the pixels
-    pixels, alpha = _planes(decoded.image, longer_side)
+    with decoding(shown, b"", []):  # names the file, should memory end here
+        pixels, alpha = _planes(decoded.image, longer_side)
     return Picture(pixels, alpha, sha256, name, decoded.notes)
 
 
@@ -100,6 +103,7 @@ def picture_from_pillow(image: Image.Image, name: str = "", longer_side: int | N
     check_shape(shown, *image.size)
     notes: list[str] = []
     with decoding(shown, b"", notes):
+        declared(image)  # Pillow closes a file of its own after loading, and keeps what was asked for
         image.load()
         canonical = to_canonical(image, shown, notes)
     head = f"{canonical.mode} {canonical.width}x{canonical.height}\n"
