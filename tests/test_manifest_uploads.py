@@ -189,18 +189,16 @@ def test_an_output_that_is_one_file_with_an_input_fails_that_pair_alone(
     }
 
 
-def test_outputs_behind_a_link_below_the_output_folder_fail_alone(load: Load, tmp_path: Path) -> None:
-    (tmp_path / "output/real").mkdir(parents=True)
-    (tmp_path / "output/inside").symlink_to("real")
-    (tmp_path / "output/outside").symlink_to(tmp_path)
-    names = ("inside/x.png", "outside/x.png", "real/x.png")
-    pairs = "".join(f"  - {{content: photos/dog.jpg, style: art/wave.jpg, output: {name}}}\n" for name in names)
-    assert [job.refusal for job in load("pairs:\n" + pairs).pairs] == [
-        f"output 'inside/x.png' lies behind a symbolic link, to {tmp_path}/output/real; no link below the output folder is"
-        " followed, so remove it",
-        f"output 'outside/x.png' leaves the output folder through a symbolic link, to {tmp_path}; remove the link",
-        "",
-    ]
+def test_outputs_behind_a_link_below_the_output_folder_fail_alone(project: Path) -> None:
+    nights = Nights(project)
+    (nights.output / "real").mkdir(parents=True)
+    (nights.output / "inside").symlink_to("real")
+    (nights.output / "outside").symlink_to(project)
+    names = ("inside/x.png", "outside/y.png", "real/z.png")
+    nights.manifest(
+        "".join(f"\n  - {{content: content/dog.png, style: style/wave.png, output: {name}}}" for name in names) + "\n"
+    )
+    assert statuses(nights.run()) == {"inside/x.png": "failed", "outside/y.png": "failed", "real/z.png": "done"}
 
 
 # ------------------------------------------------------------------------------------------------------------- nothing
