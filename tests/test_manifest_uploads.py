@@ -4,9 +4,13 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+import tempfile
+from contextlib import suppress
+from pathlib import Path, PurePosixPath
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from manifest_kit import Load, matrix, outputs, pair, project_with_pictures, refusal
 from night_kit import Nights, statuses
 
@@ -14,6 +18,7 @@ from pipeline.cli.main import cli
 from pipeline.errors import ManifestError
 from pipeline.job import Manifest
 from pipeline.manifest import load_manifest
+from pipeline.manifest.pairs.naming import identity
 
 
 @pytest.fixture
@@ -199,6 +204,56 @@ def test_outputs_behind_a_link_below_the_output_folder_fail_alone(project: Path)
         "".join(f"\n  - {{content: content/dog.png, style: style/wave.png, output: {name}}}" for name in names) + "\n"
     )
     assert statuses(nights.run()) == {"inside/x.png": "failed", "outside/y.png": "failed", "real/z.png": "done"}
+
+
+PARTS = st.sampled_from(
+    [
+        "a",
+        "A",
+        "\u00e9",
+        "e\u0301",
+        "x.png",
+        "X.PNG",
+        "report.html",
+        "-rf",
+        ".h",
+        "y" * 120,
+        "{x}",
+        "\n",
+        "ss",
+        "\u00df",
+        "[1]",
+        "*",
+    ]
+)
+UPLOADS = st.tuples(
+    st.lists(PARTS, max_size=2), PARTS, st.sampled_from([".jpg", ".JPG", ".png", ".gif", ".nef", ""])
+).map(lambda drawn: "/".join([*drawn[0], drawn[1] + drawn[2]]))
+NAMING = st.sampled_from(
+    [
+        *("{content.stem}--{style.stem}.png", "{content.name}", "{content.parent}/{content.stem}.png"),
+        *("{content.parent}/{content.name}.png", "{content.stem}/{style.stem}.png", "{content.parent}.png"),
+    ]
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(UPLOADS, max_size=8, unique=True), NAMING)
+def test_whatever_is_uploaded_the_manifest_is_read_and_the_outputs_that_are_left_can_all_be(
+    names: list[str], naming: str
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        touch(Path(folder), "input/style.bmp")
+        for name in names:
+            with suppress(OSError):  # one is a folder of another
+                touch(Path(folder, "input"), name)
+        text = "{matrix: {content: ['**', '**/.*', '!style.bmp'], style: [style.bmp]}, output: '" + naming + "'}"
+        fixed = "{content: style.bmp, style: style.bmp, output: zz/fixed.png}"
+        Path(folder, "m.yaml").write_text(f"pairs: [{text}, {fixed}]\n")
+        left = [identity(job.output) for job in load_manifest(Path(folder, "m.yaml")).pairs if not job.refusal]
+    assert "zz/fixed.png" in left
+    assert len({*left}) == len(left)
+    assert not {*left} & {str(above) for output in left for above in PurePosixPath(output).parents}
 
 
 # ------------------------------------------------------------------------------------------------------------- nothing
