@@ -503,15 +503,15 @@ _DECODING = 3 * 2**29  # bytes that a verb may take for a picture of a hundred m
 
 
 def _below_output() -> list[Attack]:
-    found = [Attack(f"link {name}", link(name)) for name in (*_KEPT, *_WRITTEN)]
+    found = [Attack(f"link {name}", link(name), repaint=name != "dog.png") for name in (*_KEPT, *_WRITTEN)]
     found += [Attack(f"linked folder {name}", linked_folder(name)) for name in _FOLDERS]
     found += [Attack("link of a thumbnail", private_thumbnail, look=no_victim_in_page)]
-    found += [Attack(f"pipe {name}", pipe(name)) for name in (*_KEPT, *_WRITTEN)]
-    found += [Attack(f"sparse {name}", sparse(name)) for name in (*_KEPT, *_WRITTEN)]
+    found += [Attack(f"pipe {name}", pipe(name), repaint=name != "dog.png") for name in (*_KEPT, *_WRITTEN)]
+    found += [Attack(f"sparse {name}", sparse(name), repaint=name != "dog.png") for name in (*_KEPT, *_WRITTEN)]
     found += [Attack("a checkpoint that unpacks to 2 GiB", bomb_checkpoint)]
     found += [Attack(f"a record of {name!r}", _named(name)) for name in _NAMES]
     found += [Attack(f"records with {value!r} everywhere", odd_values(value)) for value in _VALUES]
-    found += [Attack("odd settings", odd_settings), Attack("strangers' records", strangers_records)]
+    found += [Attack("odd settings", odd_settings, repaint=False), Attack("strangers' records", strangers_records)]
     found += [Attack("forged hashes", forged_hashes), Attack("odd history", odd_history)]
     return found
 
@@ -525,7 +525,7 @@ def _above_it() -> list[Attack]:
     found += [Attack("one file twice", one_file_twice, RUN, others_and_inputs)]
     for name in PICTURES:
         found += [Attack(f"upload {name}", upload_of(name), CHECK_AND_RUN, others_are_painted, memory=_DECODING)]
-        found += [Attack(f"old output {name}", old_output(name), RUN, memory=_DECODING)]
+        found += [Attack(f"old output {name}", old_output(name), RUN, memory=_DECODING, repaint=False)]
     found += [Attack("planted modules", modules, (*VERBS, ("doctor",), ("init", "input", "--style", "input/wave.png")))]
     return found
 
