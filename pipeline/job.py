@@ -161,7 +161,7 @@ class Reading:
     step: int
     seconds: float
     side: int = 0
-    final: bool = True
+    final: bool = field(default=True, compare=False)  # in no row: those of a trace are final
     losses: Mapping[str, float]
 
     @property

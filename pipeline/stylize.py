@@ -76,14 +76,15 @@ class Stylization:
 @dataclass(slots=True, eq=False)
 class Progress:
     """Where the painting of a pair stands, to go on from there: `step` evaluations made in stage
-    number `stage` of its schedule (0 the coarsest), `seconds` spent in all, readings and the
-    descent's arrays by name."""
+    number `stage` of its schedule (0 the coarsest; `final` says whether it is the last), `seconds`
+    spent in all, readings and the descent's arrays by name."""
 
     stage: int
     step: int
     seconds: float
     trace: tuple[Reading, ...]
     arrays: dict[str, NDArray[np.generic]]
+    final: bool = True
 
     def hand_over(self) -> dict[str, NDArray[np.generic]]:
         """The arrays, which are gone here afterwards: gigabytes, of large pictures."""
@@ -299,7 +300,8 @@ class _Walk:
 
     def _snapshot(self, number: int, step: int, descent: Descent, kept: Mapping[str, Pixels]) -> Progress:
         seconds = time.perf_counter() - self.began
-        return Progress(number, step, seconds, tuple(self.trace), {**descent.state(), **kept})
+        final = number == len(self.schedule.stages) - 1
+        return Progress(number, step, seconds, tuple(self.trace), {**descent.state(), **kept}, final)
 
     def _note(self, side: int, steps: int, descent: Descent) -> None:
         """What happened on the way."""

@@ -103,7 +103,6 @@ def manager(path, told=None, **changes):
         "key": "k",
         "environment": SETTING,
         "steps": 300,
-        "longer_side": 64,
         "tell": told if told is not None else Told(),
     }
     return CheckpointManager(LocalStore(path.parent), path.name, **usual | changes)
@@ -132,19 +131,21 @@ def test_a_pair_goes_on_from_its_checkpoint_and_says_so(path):
     assert at_full_size.notes == ["resumed at step 7 of 300"]
     assert told == [Resumed(Position(7, "step 7 of 300"))]
     told.clear()
-    ended(manager(path, told, longer_side=128).resume_or_start(step_found))
+    coarser = replace(PROGRESS, final=False)
+    save(LocalStore(path.parent), path.name, coarser, key="k", environment=SETTING, side=64)
+    ended(manager(path, told).resume_or_start(step_found))
     assert told == [Resumed(Position(0, "step 7 at 64 px"))]
 
 
 @pytest.mark.parametrize(
-    ("step", "side", "seconds", "saved"),
-    [(300, 64, 900.0, True), (299, 64, 900.0, False), (300, 32, 900.0, False), (300, 64, 90.0, False)],
+    ("step", "final", "seconds", "saved"),
+    [(300, True, 900.0, True), (299, True, 900.0, False), (300, False, 900.0, False), (300, True, 90.0, False)],
 )
-def test_a_slow_descent_is_saved_at_its_end_as_what_follows_is_long(path, step, side, seconds, saved):
+def test_a_slow_descent_is_saved_at_its_end_as_what_follows_is_long(path, step, final, seconds, saved):
     path.unlink(missing_ok=True)
     told = Told()
     slow = manager(path, told)
-    slow.maybe_save(replace(READING, step=step, seconds=seconds, side=side), lambda: PROGRESS, leaving=False)
+    slow.maybe_save(replace(READING, step=step, seconds=seconds, final=final), lambda: PROGRESS, leaving=False)
     slow._finish()
     assert path.exists() == saved
     assert [type(message) for message in told] == [Saved] * saved

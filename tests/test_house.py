@@ -106,7 +106,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
         },
         set(),
     ),
-    "batch.standing": (WORDS | {"batch", "report", "store"}, set()),
+    "batch.standing": (WORDS | {"batch", "report", "store", "images.reader"}, set()),
     "batch.finish": (WORDS | {"batch", "report", "store"}, set()),
     "batch.driver": (WORDS | {"batch", "store", "images.reader"}, set()),
     "batch.checkpoints": ({"errors", "job", "store", "batch.messages", "batch.system", "stylize"}, {"numpy"}),

@@ -73,10 +73,10 @@ class ToyBackend:
                 if self.mishap is not None and (stage, step) == (1, 2):
                     raise self.mishap
                 losses = {"total": 10.0 - step, "content": 1.0, "style": 8.0 - step, "tv": 0.0, "hue": 1.0}
-                reading = Reading(step=step, seconds=0.5 * step, side=side, losses=losses)
+                reading = Reading(step=step, seconds=0.5 * step, side=side, losses=losses, final=side == longer_side)
                 if side == longer_side:
                     trace.append(reading)
-                progress = Progress(stage, step, 0.5 * step, tuple(trace), {"step": np.array(step)})
+                progress = Progress(stage, step, 0.5 * step, tuple(trace), {"step": np.array(step)}, side == longer_side)
                 yield reading, lambda progress=progress: progress
         return Stylization(
             pixels=(pictures.content.pixels + len(trace)).clip(0, 255).astype(np.uint8),

@@ -65,6 +65,7 @@ def save(store: Store, name: str, progress: Progress, *, key: str, environment: 
         "environment": dict(environment),
         "side": side,
         "stage": progress.stage,
+        "final": progress.final,
         "step": progress.step,
         "seconds": progress.seconds,
         "trace": [reading.as_row() for reading in progress.trace],
@@ -104,6 +105,7 @@ def load(
             raise Unusable("its checkpoint is another version's")
         progress = Progress(
             stage=about["stage"],
+            final=bool(about["final"]),
             step=about["step"],
             seconds=about["seconds"],
             trace=tuple(Reading.from_row(row) for row in about["trace"]),
@@ -159,8 +161,7 @@ class CheckpointManager:
 
     A thread of its own writes; the descent waits only for the copy of its arrays. `tell` hears of
     each checkpoint that was found or saved, also from that thread. `steps` are the pair's at full
-    size, `stages` those of its schedule; `save_seconds` lie between two savings; what has more
-    than `at_most` bytes is not ours.
+    size; `save_seconds` lie between two savings; what has more than `at_most` bytes is not ours.
     """
 
     def __init__(
@@ -171,14 +172,13 @@ class CheckpointManager:
         key: str,
         environment: Mapping[str, Any],
         steps: int,
-        stages: int,
         tell: Callable[[Resumed | Saved], None],
         save_seconds: float = SAVE_SECONDS,
         at_most: int = MOST_BYTES,
     ) -> None:
         self._store, self._name = store, name
         self._key, self._environment, self._tell = key, environment, tell
-        self._steps, self._stages, self._save_seconds = steps, stages, save_seconds
+        self._steps, self._save_seconds = steps, save_seconds
         self._at_most = at_most
         self._last_save = time.monotonic()
         self._writing: threading.Thread | None = None
@@ -223,7 +223,7 @@ class CheckpointManager:
 
     def position(self, progress: Progress, side: int) -> Position:
         """Where a pair stands; `side` is the longer one of its stage, in pixels."""
-        if progress.stage == self._stages - 1:
+        if progress.final:
             return Position(progress.step, f"step {progress.step} of {self._steps}")
         return Position(0, f"step {progress.step} at {side} px")
 

@@ -127,7 +127,6 @@ class Painter:
             key=key,
             environment={**environment, **command.versions},
             steps=command.job.options.steps,
-            stages=len(schedule.stages),
             tell=remember,
             save_seconds=self._save_seconds,
             at_most=most_bytes(schedule.size, command.job.options.history, command.job.options.steps),

@@ -73,10 +73,11 @@ class ChaosBackend:
                 self._enter(job.output, number)
                 seconds = time.perf_counter() - began
                 losses = {"total": total, "content": total, "style": 0.0, "tv": 0.0}
-                reading = Reading(step=step, seconds=seconds, side=width, losses=losses)
-                if stage == len(stages) - 1:
+                final = stage == len(stages) - 1
+                reading = Reading(step=step, seconds=seconds, side=width, losses=losses, final=final)
+                if final:
                     trace.append(reading)
-                progress = Progress(stage, step, seconds, tuple(trace), {"state": state})
+                progress = Progress(stage, step, seconds, tuple(trace), {"state": state}, final)
                 yield reading, lambda progress=progress: progress
         return Stylization(
             pixels=to_uint8(state * np.float32(255)),
