@@ -100,8 +100,8 @@ def main(engine: OpenEngine | None = None) -> None:
     traceback.
 
     `engine` is what `run` paints with, where it is not this machine's own processes."""
-    leave_working_directory()
     secure_streams()
+    leave_working_directory()
     try:
         code = cli.main(standalone_mode=False, obj=engine)
     except click.ClickException as error:
