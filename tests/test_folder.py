@@ -94,17 +94,15 @@ def test_what_is_left_out_is_said_once_with_how_to_take_it(project: Path) -> Non
     for name in ("trip/a.jpg", "trip/b.jpg", "raw.nef", "notes.txt", ".hidden.nef"):
         (folder / "content" / name).touch()
     (folder / "stylize.yaml").touch()
-    nested, others, unread = load_folder(folder).warnings
-    assert nested == (
-        f"{folder}: pictures in sub-folders are left out (content/trip); to paint them too, write a manifest "
-        '(stylize init) with "content/**/*" in it'
+    unread, left_out, advice = load_folder(folder).warnings
+    assert left_out.startswith(
+        f"{folder}: 'content/*' leaves out pictures in 1 sub-folder (content/trip): 'content/**/*' takes them too; "
+        "1 file (content/raw.nef) that no picture is called like"
     )
-    assert others.startswith(
-        f"{folder}: files that are no pictures for this program are left out (raw.nef); it reads .jpg,"
-    )
+    assert advice == f"{folder}: to take what is left out, change the patterns in a manifest (stylize init)"
     assert unread == f"{folder}: the manifest stylize.yaml in it is not read; name it to run it"
     written = starter_manifest(folder)
-    assert "# Pictures in sub-folders are left out (content/trip); " in written
+    assert "# 'content/*' leaves out pictures in 1 sub-folder (content/trip)" in written
     (folder / "stylize.yaml").write_text(written.replace('["content/*"]', '["content/**/*"]'))
     assert len(load_manifest(folder / "stylize.yaml").pairs) == 4  # the advice holds
 
@@ -181,8 +179,9 @@ def test_what_is_no_folder_to_run_is_refused(
     ids=str,
 )
 def test_make_passes_names_on_as_they_are(tmp_path: Path, variables: list[str], words: list[str]) -> None:
-    for name in ("Makefile", "setup.cfg", "pyproject.toml", "constraints.txt"):
-        shutil.copy(REPOSITORY / name, tmp_path)
+    for name in ("Makefile", "setup.cfg", "pyproject.toml", "constraints.txt", "locks/run.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(REPOSITORY / name, tmp_path / name)
     program = tmp_path / ".venv/bin/stylize"
     program.parent.mkdir(parents=True)
     program.write_text("#!/usr/bin/env python3\nimport json, sys\nprint(json.dumps(sys.argv[1:]))\n")

@@ -108,9 +108,12 @@ def test_pairs_that_nobody_painted_are_not_read(nights: Nights, monkeypatch: pyt
     read: list[str] = []
     from pipeline.store import hashes
 
-    whole = hashes.hash_file
-    monkeypatch.setattr(hashes, "hash_file", lambda path: read.append(Path(path).name) or whole(path))
+    whole = hashes.hash_with_status
+    monkeypatch.setattr(
+        hashes, "hash_with_status", lambda path, *more: read.append(Path(path).name) or whole(path, *more)
+    )
     nights.run(only="dog*")
+    assert "dog.png" in read
     assert "sea.png" not in read
 
 

@@ -6,12 +6,12 @@ from __future__ import annotations
 import glob
 import os
 import posixpath
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pipeline.errors import UsageError
+from pipeline.errors import ManifestError, UsageError
 from pipeline.job import Manifest
 from pipeline.manifest.load import load_text
 from pipeline.manifest.options.overrides import Override
@@ -25,8 +25,7 @@ from pipeline.printable import printable
 
 OUTPUT = "output"  # in the folder itself, beside its content
 _NAME = "stylize.yaml"
-# What lies beside pictures and is none, as everybody knows.
-_NO_PICTURES = (".yaml", ".yml", ".txt", ".md", ".json", ".xmp", ".html", ".db", ".ini")
+_LEAVES_OUT = " leaves out "  # what the warning of manifest/pairs/left_out says
 _MANIFESTS = (".yaml", ".yml")
 _NAMED = 3  # of what is left out; enough to see what is meant
 
@@ -36,8 +35,7 @@ class Starter:
     """What a folder's manifest says: every content in every style.
 
     `content_axis` and `style_axis` are the lists of its matrix, which start at `folder`; `contents`
-    and `styles` the pictures that they find today. `left_out` are sentences on what lies there and
-    is not taken, with how to take it.
+    and `styles` the pictures that they find today.
     """
 
     folder: Path
@@ -45,7 +43,15 @@ class Starter:
     style_axis: tuple[str, ...]
     contents: tuple[str, ...]
     styles: tuple[str, ...]
-    left_out: tuple[str, ...]
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """Sentences on what lies there and is not taken, with how to take it."""
+        problems = Problems("", has_places=False)
+        with suppress(ManifestError):  # whoever runs the manifest is told
+            warnings = load_text(self.yaml(OUTPUT), problems, self.folder / _NAME).warnings
+            return tuple(warning.removeprefix(": ") for warning in warnings if _LEAVES_OUT in warning)
+        return ()
 
     def yaml(self, output: str) -> str:
         """The manifest for a program, which stands in the folder and writes below `output`.
@@ -84,16 +90,12 @@ def find_pictures(folder: Path, styles: Sequence[Path] = ()) -> Starter:
     painted_as = _found(finder, style_axis)
     if not contents or not painted_as:
         raise UsageError(_nothing_found(folder, finder, styles, bool(contents)))
-    looked_in = {content_axis[0]: folder / posixpath.dirname(content_axis[0])}
-    looked_in |= {_from(folder, style): style for style in styles if style.is_dir()}
-    looked_in |= {} if styles else {"style/*": folder / "style"}
     return Starter(
         folder=folder,
         content_axis=tuple(content_axis),
         style_axis=tuple(style_axis),
         contents=tuple(contents),
         styles=tuple(painted_as),
-        left_out=tuple(_left_out(finder, looked_in, painted_as)),
     )
 
 
@@ -118,16 +120,17 @@ def load_folder(
         problems.add(WHOLE_FILE, str(error))
         problems.raise_found()
         raise
-    for sentence in starter.left_out:
-        problems.warn(WHOLE_FILE, sentence)
     if (folder / _NAME).exists():
         problems.warn(WHOLE_FILE, f"the manifest {_NAME} in it is not read; name it to run it")
     text = starter.yaml(OUTPUT if output is None else os.path.abspath(output))
     manifest = load_text(text, problems, folder / _NAME, overrides=overrides, strict=strict)
     arguments = [word for style in styles for word in ("--style", os.fspath(style))]
     arguments += ["--output", os.fspath(output)] if output is not None else []
+    warnings = list(manifest.warnings)
+    if any(_LEAVES_OUT in warning for warning in warnings):
+        warnings.append(f"{problems.file}: to take what is left out, change the patterns in a manifest (stylize init)")
     here = folder.absolute()
-    return replace(manifest, file=here, name=here.name or _NAME, arguments=tuple(arguments))
+    return replace(manifest, file=here, name=here.name or _NAME, arguments=tuple(arguments), warnings=tuple(warnings))
 
 
 def starter_manifest(folder: Path, manifest: Path | None = None, styles: Sequence[Path] = ()) -> str:
@@ -144,7 +147,7 @@ def starter_manifest(folder: Path, manifest: Path | None = None, styles: Sequenc
         output=quoted(os.path.normpath(os.path.join(here, ".." if here != "." else ".", OUTPUT))),
         contents=len(found.contents),
         styles=len(found.styles),
-        left_out="".join(f"# {sentence[:1].upper()}{sentence[1:]}.\n" for sentence in found.left_out),
+        left_out="".join(f"# {sentence}.\n" for sentence in found.left_out),
         pairs=len(found.contents) * len(found.styles),
         content=quoted(found.contents[0]),
         style=quoted(found.styles[0]),
@@ -206,38 +209,9 @@ def _nothing_found(folder: Path, finder: PictureFinder, styles: Sequence[Path], 
     )
 
 
-def _left_out(finder: PictureFinder, looked_in: Mapping[str, Path], styles: Iterable[str]) -> Iterator[str]:
-    """What lies where patterns look (each with its folder) and is not taken: pictures one folder
-    deeper, and other files that somebody may have meant."""
-    taken = {posixpath.dirname(style) for style in styles} | {"content", "style"}
-    for pattern, folder in looked_in.items():
-        try:
-            deeper = sorted({posixpath.dirname(name) for name in finder.find(f"{pattern}/*")} - taken)
-        except ValueError:  # too many to look at
-            deeper = []
-        if deeper:
-            yield (
-                f"pictures in sub-folders are left out ({_first(deeper)}); to paint them too, write a manifest"
-                f' (stylize init) with "{printable(pattern)}*/*" in it'
-            )
-        if others := sorted(_other_files(folder)):
-            yield (
-                f"files that are no pictures for this program are left out ({_first(others)}); "
-                f"it reads {', '.join(PICTURE_SUFFIXES)}"
-            )
-
-
 def _first(names: Sequence[str]) -> str:
     shown = ", ".join(map(printable, names[:_NAMED]))
     return shown if len(names) <= _NAMED else f"{shown} and {len(names) - _NAMED} more"
-
-
-def _other_files(folder: Path) -> Iterator[str]:
-    with suppress(OSError), os.scandir(folder) as entries:
-        for entry in entries:
-            name = entry.name.lower()
-            if not name.startswith(".") and not name.endswith((*PICTURE_SUFFIXES, *_NO_PICTURES)) and entry.is_file():
-                yield entry.name
 
 
 def _telling_apart(contents: Sequence[str], styles: Sequence[str]) -> str:

@@ -27,7 +27,11 @@ FAILURE_SUFFIX = ".failed.json"
 
 def pair_id(output: str) -> str:
     """A short, plain file name for a pair, by its output's name; its options do not matter."""
-    return hashlib.sha256(os.fsencode(output)).hexdigest()[:16]
+    try:
+        name = os.fsencode(output)
+    except UnicodeEncodeError:  # no file's name at all; a forged record may say it
+        name = output.encode("utf-8", "surrogatepass")
+    return hashlib.sha256(name).hexdigest()[:16]
 
 
 def record_name(output: str) -> str:
