@@ -117,6 +117,23 @@ def test_pairs_that_nobody_painted_are_not_read(nights: Nights, monkeypatch: pyt
     assert "sea.png" not in read
 
 
+def test_a_run_that_is_over_believes_records_and_reads_no_picture(
+    nights: Nights, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pipeline.batch import standing as module
+
+    nights.run()
+    (nights.output / "sea-2.png").unlink()
+    (nights.project / "input/content/sea.png").write_bytes(b"changed")
+    monkeypatch.setattr(module, "make_plan", lambda *given: given[3].check_cancelled())
+    monkeypatch.setattr("pipeline.batch.scheduler.Scheduler.is_over", lambda scheduler: True)
+    report = nights.run(only="dog*")
+    assert statuses(report) == {
+        **dict.fromkeys(("dog-1.png", "dog-2.png", "sea-1.png"), "up_to_date"),
+        "sea-2.png": "not_started",
+    }
+
+
 def test_the_report_is_written_anew_from_records(nights: Nights, stylize: Callable[..., Any]) -> None:
     nights.run(only="dog*")
     before = nights.report()

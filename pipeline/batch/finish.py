@@ -32,7 +32,7 @@ def finish(scheduler: Scheduler, *, began: Moment, command: tuple[str, ...], sel
     """
     results = scheduler.results
     manifest, state = results.manifest, results.state
-    others = standing(results, selection, scheduler.stopped.check)
+    others = standing(results, selection, scheduler.is_over)
     if scheduler.stopped.by is not None:
         results.codes.append(ExitCode.SIGINT if scheduler.stopped.by == signal.SIGINT else ExitCode.SIGTERM)
     with suppress(OutputError, BadOutput):  # it only saves time next night

@@ -118,11 +118,15 @@ class Scheduler:
 
     def _paint(self) -> None:
         engine = self._open_engine(self._settings, self.results.log)
-        for event in engine.run(self._next, lambda: self.stopped.by is not None or self._late()):
+        for event in engine.run(self._next, self.is_over):
             self._hear(event)
             self.machine = engine.machine
         if self._waiting and self.stopped.by is None and self._late():
             self.results.codes.append(ExitCode.DEADLINE)
+
+    def is_over(self) -> bool:
+        """Has a signal ended the run, or its time?"""
+        return self.stopped.by is not None or self._late()
 
     def _late(self) -> bool:
         return self._end.seconds_left(Moment.now()) <= 0

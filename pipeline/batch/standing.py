@@ -25,21 +25,27 @@ from pipeline.store.records import State, manifest_name
 _LEFT_OUT, _LIMIT = "left_out", "limit"  # reason classes
 
 
-def standing(
-    results: Results, selection: Selection, check_cancelled: Callable[[], object] = lambda: None
-) -> list[Outcome]:
+class _TimeUpError(StylizeError):
+    """A run that is over looks at nothing that can wait."""
+
+
+def standing(results: Results, selection: Selection, is_over: Callable[[], bool] = lambda: False) -> list[Outcome]:
     """How the manifest's pairs stand that have no outcome in `results`, in its order. Nothing is
     written, and no picture is read that nobody has painted from.
 
-    `check_cancelled` may raise a StylizeError to end the looking; then records alone are believed.
+    Once `is_over`, records alone are believed.
     """
     left = [job for job in results.manifest.pairs if results.of(job) is None]
-    planned = _planned([job for job in left if not job.refusal], results, check_cancelled)
+    planned = _planned([job for job in left if not job.refusal], results, is_over)
     pairs = (refused(job) if job.refusal else planned[job.output] for job in left)
     return [_outcome(pair, results, selection) for pair in pairs]
 
 
-def _planned(jobs: Sequence[Job], results: Results, check_cancelled: Callable[[], object]) -> dict[str, PlannedPair]:
+def _planned(jobs: Sequence[Job], results: Results, is_over: Callable[[], bool]) -> dict[str, PlannedPair]:
+    def check_cancelled() -> None:
+        if is_over():
+            raise _TimeUpError
+
     state = results.state
     pairs = {
         job.output: PlannedPair(
@@ -57,7 +63,8 @@ def _planned(jobs: Sequence[Job], results: Results, check_cancelled: Callable[[]
         looked_at = make_plan(
             replace(results.manifest, pairs=tuple(tried)), state, Selection(), Reader(check_cancelled)
         ).pairs
-    except StylizeError:  # a signal, or weights that are missing: no key is known
+    # No time, weights that are missing, or a bug: no key is known, and the report is written.
+    except Exception:
         looked_at = tuple(_by_record(job, results) for job in tried)
     return pairs | {pair.job.output: pair for pair in looked_at}
 
