@@ -149,6 +149,7 @@ def test_the_verbs_take_a_folder_and_write_no_manifest(project: Path, stylize: C
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        (["run", "input/content/dog.png"], "input/content/dog.png is a picture; name its folder, or a manifest"),
         (["run", "input/content"], "input/content: error: input/content has no folder 'content'"),
         (["plan", "m.yaml", "--style", "input/style"], "is for a folder of photographs; the manifest m.yaml says it itself"),
     ],

@@ -188,6 +188,7 @@ def load(
     `styles` and `output` are for a folder. Raises UsageError where a manifest says them itself.
     """
     from pipeline.manifest import Override, load_folder, load_manifest
+    from pipeline.manifest.options.rules import PICTURE_SUFFIXES
 
     overrides = []
     from_environment = [line for line in os.environ.get("STYLIZE_SET", "").splitlines() if line.strip()]
@@ -199,6 +200,8 @@ def load(
             overrides.append(Override(option.strip(), text.strip(), origin))
     if manifest.is_dir():
         return load_folder(manifest, styles, output, overrides=overrides, strict=strict)
+    if manifest.suffix.lower() in PICTURE_SUFFIXES and manifest.exists():
+        raise click.UsageError(f"{printable(manifest)} is a picture; name its folder, or a manifest")
     if manifest.exists():
         for flag, value in (("--style", styles), ("--output", output)):
             if value:
