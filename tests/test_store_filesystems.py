@@ -58,9 +58,10 @@ def is_folder(descriptor, **_):
 # --------------------------------------------------------------------------------------------------- done without
 
 
-@pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOTSUP, errno.ENOSYS])
-@pytest.mark.parametrize("what", ["folder", "file"])
-def test_what_cannot_be_synced_is_said_once_and_done_without(number, what, nights, monkeypatch):
+@pytest.mark.parametrize(
+    ("what", "number"), [("folder", errno.EINVAL), ("folder", errno.ENOTSUP), ("file", errno.ENOSYS)]
+)
+def test_what_cannot_be_synced_is_said_once_and_done_without(what, number, nights, monkeypatch):
     strike(monkeypatch, "fsync", number, is_folder if what == "folder" else lambda descriptor: True)
     paint = painted(nights.output)
 
@@ -137,7 +138,14 @@ def odd_name(path, *_, **__):
     return isinstance(path, str) and "?" in path
 
 
-@pytest.mark.parametrize("number", [errno.EINVAL, errno.EILSEQ, errno.ENAMETOOLONG, errno.ENOENT])
+@pytest.mark.parametrize("number", [errno.EILSEQ, errno.ENAMETOOLONG, errno.ENOENT, errno.EACCES])
+def test_a_refusal_has_many_words(number, store, monkeypatch):
+    store.write("a", b"")
+    strike(monkeypatch, "open", number, lambda path, flags, *_, **__: odd_name(path) and flags & os.O_CREAT)
+    assert store.refused_names(["why?.png", "é.png"]) == {"why?.png": os.strerror(number)}
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL])
 def test_a_name_that_the_file_system_does_not_take_is_its_pairs_failure_and_no_other(number, nights, monkeypatch):
     """Told before it is painted, and held like other failures."""
     nights.manifest(NAMES)

@@ -14,9 +14,9 @@ from typing import Any
 from pipeline.errors import StylizeError
 from pipeline.store.store import Store
 
-# Of a record: the demo's have 9 kB, of which the trace is most. More of `meta` than fits here is
-# not worth a megabyte for each pair of a plan.
-MOST_BYTES = 2**18
+# Of a record: the demo's have 9 kB, of which the trace is most. A plan holds those of all its
+# pairs, and half a megabyte of memory can come of this; more of `meta` is not worth it.
+MOST_BYTES = 2**16
 # Bytes for one list or table: what we write has far more, and what unpacks to more is not ours.
 _BYTES_OF_A_CONTAINER = 64
 
