@@ -155,6 +155,13 @@ def test_files_cut_off_anywhere_are_counted_to_their_end(kind: str) -> None:
                 assert "damaged or cut off" in str(reason)  # noqa: PT017 - either is right
 
 
+def test_a_tiff_whose_writer_did_not_come_to_its_end_is_damaged(tmp_path: Path) -> None:
+    """Its directory would lie at byte 0."""
+    data = b"II*\0\0\0\0\0" + bytes(500)
+    for look in (image_size, inspect_image):
+        assert "starts like TIFF but is damaged or cut off; copy it again" in refused(tmp_path / "a.tif", data, look)
+
+
 def test_warnings_are_not_kept_by_the_million() -> None:
     notes: list[str] = []
     with decode.decoding("a.tif", b"", notes):

@@ -59,12 +59,13 @@ def tiff(
 
 
 def with_directory(body: bytes, tags: dict[int, tuple[str, Any]], order: str = "<") -> bytes:
-    kinds = {"B": 1, "s": 2, "H": 3, "I": 4}
+    kinds = {"B": 1, "s": 2, "H": 3, "I": 4, "R": 5}  # R: pairs, numerator and denominator
     body += b"\0" * (len(body) % 2)
     at, values, entries = 8 + len(body), b"", b""
     for tag, (letter, content) in sorted(tags.items()):
-        stored = content if letter == "s" else struct.pack(f"{order}{len(content)}{letter}", *content)
-        count = len(content)
+        code = "I" if letter == "R" else letter
+        stored = content if letter == "s" else struct.pack(f"{order}{len(content)}{code}", *content)
+        count = len(content) // (2 if letter == "R" else 1)
         if len(stored) > 4:
             stored, values = struct.pack(order + "I", at + len(values)), values + stored + b"\0" * (len(stored) % 2)
         entries += struct.pack(order + "HHI", tag, kinds[letter], count) + stored.ljust(4, b"\0")
@@ -148,7 +149,8 @@ def test_lab_has_its_true_colours(tmp_path: Path) -> None:
     """L* 53.2, a* 80.1, b* 67.2 under D65 is sRGB's red; a* and b* are signed bytes."""
     for lab, colour in (((255, 0, 0), (255, 255, 255)), ((0, 0, 0), (0, 0, 0)), ((136, 81, 70), (255, 0, 0))):
         numbers = np.broadcast_to(np.array(lab, np.uint8), (HEIGHT, WIDTH, 3))
-        (tmp_path / "a.tif").write_bytes(tiff(numbers, LAB, bits=8))
+        white = {318: ("R", [34567, 100_000, 35850, 100_000])}
+        (tmp_path / "a.tif").write_bytes(tiff(numbers, LAB, bits=8, tags=white))
         np.testing.assert_allclose(open_picture(tmp_path / "a.tif").pixels[0, 0], colour, atol=12)
 
 
@@ -207,6 +209,10 @@ NAMED = [
     ({"photometric": BLACK0, "bits": 16, "kind": INT}, "16-bit signed grey"),
     ({"photometric": WHITE0, "bits": 16, "order": ">"}, "16-bit grey (white is zero) in big-endian order"),
     ({"photometric": LAB, "bits": 8, "planes": True}, "8-bit CIE L*a*b* in planes"),
+    (
+        {"photometric": LAB, "bits": 8, "tags": {318: ("R", [3127, 10000, 3290, 10000])}},
+        "8-bit CIE L*a*b* under another",
+    ),
     ({"photometric": CMYK, "bits": 8, "tags": {332: ("H", [2])}}, "8-bit CMYK of other inks"),
     ({"photometric": RGB, "bits": 16, "tags": {266: ("H", [2])}}, "16-bit RGB in reversed order of bits"),
     (

@@ -16,6 +16,7 @@ from pipeline.images.refusals import DEVELOP, UnfitError
 from pipeline.printable import printable
 
 TIFF_BEGINNINGS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"MM*\0", b"II\0*")
+_HEADER = b"II*\0\0\0\0\0"
 # Cameras write some 60 tags, geography and microscopy some hundreds.
 MAX_TAGS = 1_000
 # 110 million pixels in tiles of 16 x 16 are 430,000.
@@ -29,29 +30,18 @@ _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC = 256, 257, 258, 259, 262
 _FILL_ORDER, _MAKE, _STRIPS, _SAMPLES, _PLANAR = 266, 271, 273, 277, 284
 _TILE_WIDTH, _TILE_HEIGHT, _TILES, _SUB_IFDS, _INK_SET = 322, 323, 324, 330, 332
 _EXTRA, _FORMAT, _SUBFILE, _DNG_VERSION = 338, 339, 254, 50706
-_EXIF, _GPS, _INTEROP = 34665, 34853, 40965
+_WHITE_POINT, _EXIF, _GPS, _INTEROP = 318, 34665, 34853, 40965
 _LOOKED_AT = frozenset(
     (
         *(_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _FILL_ORDER, _MAKE, _SAMPLES, _PLANAR),
-        *(
-            _TILE_WIDTH,
-            _TILE_HEIGHT,
-            _SUB_IFDS,
-            _INK_SET,
-            _EXTRA,
-            _FORMAT,
-            _SUBFILE,
-            _DNG_VERSION,
-            _EXIF,
-            _GPS,
-            _INTEROP,
-        ),
+        *(_TILE_WIDTH, _TILE_HEIGHT, _SUB_IFDS, _INK_SET, _EXTRA, _FORMAT, _SUBFILE, _DNG_VERSION),
+        *(_WHITE_POINT, _EXIF, _GPS, _INTEROP),
     )
 )
 
 # Types of values -> struct's letter: TIFF 6.0, section 2; BigTIFF's three.
-_TEXT = 2
-_TYPES = {1: "B", 3: "H", 4: "I", 6: "b", 7: "B", 8: "h", 9: "i", 13: "I", 16: "Q", 17: "q", 18: "Q"}
+_TEXT, _RATIONAL = 2, 5  # a rational is two numbers of type 4
+_TYPES = {1: "B", 3: "H", 4: "I", 5: "I", 6: "b", 7: "B", 8: "h", 9: "i", 13: "I", 16: "Q", 17: "q", 18: "Q"}
 
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _CMYK, _YCBCR, _LAB = 0, 1, 2, 3, 5, 6, 8
 _NAMES = {
@@ -70,6 +60,9 @@ _COMPRESSION_NAMES = {
     **{34676: "SGI LogLuv", 34677: "SGI LogLuv", 34887: "LERC", 32809: "ThunderScan", 34892: "lossy DNG"},
     **{34933: "PNG", 34934: "JPEG XR", 50001: "WebP"},
 }
+
+_D50 = (3457, 10_000, 3585, 10_000)  # CIE x and y, as rationals
+_NEAR = 0.002
 
 # (photometric, kind of number, bits) of the layouts that are read.
 _READ = frozenset(
@@ -124,6 +117,13 @@ class Directory:
         )
 
     @property
+    def white_is_d50(self) -> bool:
+        """Whether L*a*b* has the white of print and of ICC profiles, as it has without a word."""
+        found = self.values.get(_WHITE_POINT, ())
+        x, below_x, y, below_y = found if len(found) == len(_D50) else _D50
+        return abs(x - 0.3457 * below_x) <= _NEAR * below_x and abs(y - 0.3585 * below_y) <= _NEAR * below_y
+
+    @property
     def white_is_zero_unseen(self) -> bool:
         """Whether grey has to be inverted, as Pillow does not do it for 16 bits."""
         return self.photometric == _WHITE_IS_ZERO and self.bits == 16
@@ -138,6 +138,8 @@ def read_directory(file: BinaryIO, at: int | None = None) -> Directory:
     pointer = order + ("Q" if big else "I")
     if at is None:
         at = _unpacked(pointer, head[8:] if big else head[4:])
+    if at < len(_HEADER):  # a writer that did not come to its end leaves 0
+        raise _DamagedError(_DAMAGED)
     entry = struct.Struct(order + ("HHQ8s" if big else "HHI4s"))
     count_layout = order + ("Q" if big else "H")
     count = _unpacked(count_layout, _read_at(file, at, struct.calcsize(count_layout)))
@@ -156,6 +158,7 @@ def read_directory(file: BinaryIO, at: int | None = None) -> Directory:
             make = _text(_stored(file, pointer, stored, length, _MAX_TEXT))
         elif tag in _LOOKED_AT and kind in _TYPES:
             number = struct.Struct(order + _TYPES[kind])
+            length *= 2 if kind == _RATIONAL else 1
             kept = _stored(file, pointer, stored, length * number.size, _MAX_VALUES * number.size)
             values[tag] = tuple(
                 value for (value,) in number.iter_unpack(kept[: len(kept) // number.size * number.size])
@@ -285,6 +288,8 @@ def _unread(directory: Directory, layout: tuple[int, int, int], extra: int) -> s
         return " in reversed order of bits"
     if photometric == _WHITE_IS_ZERO and bits == 16 and directory.order == ">":
         return " in big-endian order"
+    if photometric == _LAB and not directory.white_is_d50:
+        return " under another white than D50"
     if photometric == _CMYK and directory.number(_INK_SET, 1) != 1:
         return " of other inks"
     if directory.in_planes and photometric not in (_RGB, _CMYK, _YCBCR):
