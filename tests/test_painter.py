@@ -76,7 +76,9 @@ class ToyBackend:
                 reading = Reading(step=step, seconds=0.5 * step, side=side, losses=losses, final=side == longer_side)
                 if side == longer_side:
                     trace.append(reading)
-                progress = Progress(stage, step, 0.5 * step, tuple(trace), {"step": np.array(step)}, side == longer_side)
+                progress = Progress(
+                    stage, step, 0.5 * step, tuple(trace), {"step": np.array(step)}, side == longer_side
+                )
                 yield reading, lambda progress=progress: progress
         return Stylization(
             pixels=(pictures.content.pixels + len(trace)).clip(0, 255).astype(np.uint8),

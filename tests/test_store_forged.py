@@ -21,6 +21,7 @@ from pipeline.batch import checkpoints
 from pipeline.batch.checkpoints import Unusable, most_bytes, save
 from pipeline.batch.clean import clean_output, useless_checkpoints
 from pipeline.cli.rendering import plan_rows
+from pipeline.images.file_bytes import stamp
 from pipeline.images.metadata import PNG_KEY
 from pipeline.job import Outcome, Painted, RunSettings
 from pipeline.manifest import load_manifest
@@ -193,7 +194,7 @@ def test_hashes_that_are_not_as_we_write_them_are_not_believed(table, store, tmp
     picture = tmp_path / "a"
     picture.write_bytes(b"abc")
     if isinstance(table, dict) and table.get("a") == [1, 2, 3, 4]:
-        table = {str(picture): [*HashTable(store)._stamp(picture.stat()), 4]}
+        table = {str(picture): [*stamp(picture.stat()), 4]}
     store.write(HASHES, checksummed(table))
     assert HashTable(store).sha256(picture).startswith("ba7816bf")  # FIPS 180-2, appendix B.1
     HashTable(store).save(whole=False)

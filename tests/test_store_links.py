@@ -391,7 +391,8 @@ def test_an_output_that_is_an_input_by_another_name_fails_alone(nights):
     report = nights.run(force=True)
     assert statuses(report) == {"dog.png": "failed", "sea.png": "done"}
     assert report["pairs"][0]["reason"] == (
-        f"{nights.output}/dog.png is the same file as {sea}, which is read; change the output"
+        f"output 'dog.png' is one file with a picture that is read, through a link: {sea}; remove the link, or change "
+        "'output'"
     )
     assert sea.read_bytes() == before
 

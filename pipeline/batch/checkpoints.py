@@ -105,7 +105,7 @@ def load(
             raise Unusable("its checkpoint is another version's")
         progress = Progress(
             stage=about["stage"],
-            final=bool(about["final"]),
+            final=bool(about.get("final", True)),
             step=about["step"],
             seconds=about["seconds"],
             trace=tuple(Reading.from_row(row) for row in about["trace"]),

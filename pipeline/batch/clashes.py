@@ -1,17 +1,14 @@
 """Outputs that are no files of their own, though their names differ: seen by device and inode,
 before the first second of work.
 
-Links below the output folder are not followed at all; but a folder can be mounted twice, and a file
-have two names (hard links).
+Links below the output folder are not followed at all; but a folder can be mounted twice.
 """
 
 from __future__ import annotations
 
 import functools
-import os
 import posixpath
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 
 from pipeline.job import Job
 from pipeline.manifest.pairs.naming import identity
@@ -22,10 +19,9 @@ Identity = tuple[int, int]
 
 
 def find_clashes(jobs: Iterable[Job], store: Store) -> Mapping[str, str]:
-    """Why an output cannot be painted, by its name, where it is one file with another pair's output
-    or with a picture that is read. Of two such outputs, the later is at fault."""
-    jobs = tuple(jobs)
-    inputs = _inputs(jobs)
+    """Why an output cannot be painted, by its name, where it is one file with another pair's. Of
+    two such outputs, the later is at fault. Whether it is a picture that is read, the manifest
+    says."""
     folder_of = functools.cache(store.identity)
     taken: dict[tuple[Identity | str, str], str] = {}
     clashes = {}
@@ -35,22 +31,8 @@ def find_clashes(jobs: Iterable[Job], store: Store) -> Mapping[str, str]:
         place = (folder_of(folder) if folder else None) or folder, identity(name)
         if (first := taken.setdefault(place, output)) != output:
             clashes[output] = f"{printable(output)} is one file with {printable(first)}: {_TWICE}; {_CHANGE}"
-        elif (read := inputs.get(store.identity(output) or (-1, -1))) is not None:
-            shown = printable(store.path(output))
-            clashes[output] = f"{shown} is the same file as {printable(read)}, which is read; {_CHANGE}"
     return clashes
 
 
 _TWICE = "their folders are the same"
 _CHANGE = "change the output"
-
-
-def _inputs(jobs: Iterable[Job]) -> dict[Identity, Path]:
-    found = {}
-    for path in dict.fromkeys(path for job in jobs for path in job.inputs):
-        try:
-            status = os.stat(path)
-        except OSError:
-            continue  # its own pairs will say so
-        found[status.st_dev, status.st_ino] = path
-    return found
