@@ -30,6 +30,8 @@ def targets_by(evaluator: Evaluator, options: Options, content: Any, *styles: An
     sources = Sources(
         Seen(evaluator, content),
         [Style(Seen(evaluator, style), share) for style, share in shared],
-        Seen(evaluator, content if start is None else start),
+        start=Seen(evaluator, content if start is None else start),
+        guide=Seen(evaluator, content),
+        seed=0,
     )
     return objective_of(options).targets(sources)

@@ -11,7 +11,7 @@ from typing import Any
 from pipeline.errors import WeightsError
 from pipeline.job import Job
 from pipeline.nst.weights import AUTOMATIC, NetworkWeights, locate, passed_over
-from pipeline.store.keys import keys_of
+from pipeline.store.keys import former_key, pair_key
 from pipeline.store.records import State
 
 
@@ -32,20 +32,23 @@ class Networks:
         return self._found[name]
 
     def up_to_date_with(
-        self, job: Job, settings: Mapping[str, Any], keys: tuple[str, str], sha256: Callable[[Path], str]
+        self, job: Job, settings: Mapping[str, Any], key: str, sha256: Callable[[Path], str]
     ) -> tuple[NetworkWeights, str] | None:
-        """The network with which a picture of these settings is what the pair asks for, `keys`
+        """The network with which a picture of these settings is what the pair asks for, `key`
         being the pair's with today's network, and the key with it; None where there is none.
 
         A picture is not painted anew because `auto` would choose otherwise today.
         """
-        if settings.get("key") in keys:
-            return self.of(job), keys[0]
+        if settings.get("key") == key:  # of most, so that no other is made
+            return self.of(job), key
+        now = self.of(job)
+        if settings.get("key") == former_key(job, sha256, now.sha256):
+            return now, key
         before = _painted_with(settings)
         if job.options.weights != "auto" or before is None:
             return None
-        befores = keys_of(job, sha256, before.sha256)
-        return (before, befores[0]) if settings.get("key") in befores else None
+        keys = pair_key(job, sha256, before.sha256), former_key(job, sha256, before.sha256)
+        return (before, keys[0]) if settings.get("key") in keys else None
 
     def _automatic(self) -> NetworkWeights:
         """What the pictures here were painted with last, as long as it is to be had; else what

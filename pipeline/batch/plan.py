@@ -21,7 +21,7 @@ from pipeline.options import LEFT_OUT, without_effect
 from pipeline.printable import printable
 from pipeline.schedule import Size
 from pipeline.store.failures import Failure, Failures
-from pipeline.store.keys import KEY_SCHEMA, keys_of
+from pipeline.store.keys import KEY_SCHEMA, pair_key
 from pipeline.store.records import Record, State, painted_fields
 from pipeline.store.store import Store
 
@@ -136,13 +136,13 @@ def _planned(
     weights = networks.of(job)
     record = state.record(job.output)
     try:
-        keys = keys_of(job, lambda path: _at_its_place(job, path, sha256), weights.sha256)
+        key = pair_key(job, lambda path: _at_its_place(job, path, sha256), weights.sha256)
     except BadImage as error:
         return PlannedPair(
             job=job, action="fail", reason=str(error), reason_class=error.reason_class, weights=weights, record=record
         )
 
-    picture, key = state.store.path(job.output), keys[0]
+    picture = state.store.path(job.output)
     kept = record is not None and state.stands(record, job.output)
     adopted = None
     action: Action = "paint"
@@ -155,14 +155,14 @@ def _planned(
     elif force:
         reason = "forced"
     elif record is not None and kept:
-        if used := networks.up_to_date_with(job, {**record.outcome, "key": record.key}, keys, sha256):
+        if used := networks.up_to_date_with(job, {**record.outcome, "key": record.key}, key, sha256):
             action, reason, (weights, key) = "keep", "up to date", used
         else:
             reason = _difference(job, record, weights)
     elif (
         (whole := _decodes(picture, reader))
         and (found := _settings_of(picture, reader))
-        and (used := networks.up_to_date_with(job, found, keys, sha256))
+        and (used := networks.up_to_date_with(job, found, key, sha256))
     ):
         # and still is not what was recorded: a JPEG decodes whatever its middle holds
         if _speaks_of(record, found):

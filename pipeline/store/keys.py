@@ -46,11 +46,6 @@ def former_key(job: Job, sha256: Callable[[Path], str], weights_sha256: str) -> 
     return _hash(job, job.options, sha256, weights_sha256)
 
 
-def keys_of(job: Job, sha256: Callable[[Path], str], weights_sha256: str) -> tuple[str, str]:
-    """The keys with which a picture is up to date: today's first, and the one of before."""
-    return pair_key(job, sha256, weights_sha256), former_key(job, sha256, weights_sha256)
-
-
 def _hash(job: Job, decided: Options, sha256: Callable[[Path], str], weights_sha256: str) -> str:
     # Keys of the first version have this word, whatever the option is.
     options = _deciding(decided) | {"tile": "auto"}
