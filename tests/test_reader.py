@@ -45,7 +45,7 @@ def inspect_image(path):
     return real(path)
 reader_process.inspect_image = inspect_image
 reader_process.decoding_seconds = lambda pixels: 0.25 if pixels < 5000 else 600.0
-main = reader_process.main
+reader_process.main()
 """
 
 

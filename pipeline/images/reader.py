@@ -15,31 +15,18 @@ import os
 import selectors
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Hashable
 from contextlib import suppress
-from pathlib import Path
 from typing import IO, Any
 
 from pipeline.errors import BadImage, EnvironmentProblem, OutOfMemory, PairError
 from pipeline.images.budget import CLOCK_RAN_OUT, HEADER_SECONDS, KEPT_SECONDS, too_slow
 from pipeline.images.facts import ImageFacts
 from pipeline.printable import printable
+from pipeline.python_path import absolute_folders, python_command
 
 READER_PROCESS = "pipeline.images.reader_process"  # the module that the process runs
-
-# The package is named by its place: nothing is ever imported from the working directory, whatever
-# lies there, and it is the same version as this one.
-_START = """
-import importlib, sys
-from importlib import util
-spec = util.spec_from_file_location("pipeline", sys.argv[2] + "/__init__.py", submodule_search_locations=[sys.argv[2]])
-sys.modules["pipeline"] = util.module_from_spec(spec)
-spec.loader.exec_module(sys.modules["pipeline"])
-importlib.import_module(sys.argv[1]).main()
-"""
-_PACKAGE = Path(__file__).resolve().parent.parent
 
 _LOOK_SECONDS = 0.5  # how often a wish to stop is looked for
 _START_SECONDS = 60.0  # for the process to be there, also on a disk that has just woken up
@@ -198,17 +185,15 @@ class _Process:
         return answer
 
     def _start(self) -> None:
-        paths = os.environ.get("PYTHONPATH", "").split(os.pathsep)
         environment = os.environ | {
             "PYTHONSAFEPATH": "1",
-            # an empty entry, or a relative one, would be the working directory
-            "PYTHONPATH": os.pathsep.join(path for path in paths if os.path.isabs(path)),
+            "PYTHONPATH": absolute_folders(os.environ.get("PYTHONPATH")),
             "MALLOC_ARENA_MAX": "2",  # glibc would set memory aside for each thread of a decoder
         }
         try:
             self._errors = os.fdopen(os.memfd_create("stderr"), "w+b")
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-c", _START, self._module, str(_PACKAGE)],
+                python_command(self._module),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._errors,

@@ -146,3 +146,7 @@ def _file_bytes(path: str) -> int:
     with suppress(OSError, ValueError):
         return min(os.stat(path).st_size, MAX_BYTES)
     return 0
+
+
+if __name__ == "__main__":
+    main()
