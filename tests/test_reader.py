@@ -232,6 +232,17 @@ def test_a_run_hears_its_deadline_while_an_old_output_is_decoded(nights) -> None
     assert nights.asked == []
 
 
+def test_a_report_does_not_wait_for_the_old_outputs_of_pairs_that_were_not_taken_up(nights, odd, monkeypatch) -> None:
+    monkeypatch.setattr("pipeline.batch.standing.Reader", odd)
+    (nights.output / "endless.png").unlink()
+    nights.run()
+    Image.new("RGB", (480, 40)).save(nights.output / "endless.png")  # and not what was painted
+    text = (nights.project / "night.yaml").read_text()
+    (nights.project / "night.yaml").write_text(text.replace("run: {}", "run: {max_duration: 1s}"))
+    report = nights.run(only="sea.png")
+    assert statuses(report) == {"endless.png": "not_started", "sea.png": "up_to_date"}
+
+
 def test_a_picture_too_large_for_memory_does_not_end_a_check(project, odd, monkeypatch) -> None:
     monkeypatch.setattr("pipeline.images.reader.Reader", odd)
     for old, new in (("dog", "memory"), ("sea", "crash")):
