@@ -171,7 +171,9 @@ def test_nothing_is_imported_from_the_working_directory(tmp_path: Path) -> None:
         (tmp_path / f"{name}.py").write_text("open('imported', 'w')")
     Image.new("RGB", (48, 40)).save(tmp_path / "a.png")
     ask = "from pipeline.images.reader import READER; import os; os.chdir(os.environ['HERE']); print(READER.size('a.png'))"
-    environment = os.environ | {"HERE": str(tmp_path), "PYTHONPATH": f".::{REPOSITORY}:"}
+    (tmp_path / "libz.so.1").write_bytes(b"no library, so that whoever loads it fails")
+    relative = {"PYTHONPATH": f".::{REPOSITORY}:", "LD_LIBRARY_PATH": ":."}
+    environment = os.environ | relative | {"HERE": str(tmp_path)}
     done = subprocess.run([sys.executable, "-P", "-c", ask], env=environment, cwd="/", capture_output=True, check=True)
     assert done.stdout == b"(48, 40)\n"
     assert not (tmp_path / "imported").exists()

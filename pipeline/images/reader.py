@@ -28,6 +28,9 @@ from pipeline.python_path import absolute_folders, python_command
 
 READER_PROCESS = "pipeline.images.reader_process"  # the module that the process runs
 
+# Lists of folders, in which a relative one means the working directory.
+_PATHS = ("PYTHONPATH", "LD_LIBRARY_PATH")
+
 _LOOK_SECONDS = 0.5  # how often a wish to stop is looked for
 _START_SECONDS = 60.0  # for the process to be there, also on a disk that has just woken up
 # Seconds of silence for each second of processor time: other processes, and reading the file.
@@ -186,8 +189,8 @@ class _Process:
 
     def _start(self) -> None:
         environment = os.environ | {
+            **{name: absolute_folders(os.environ[name]) for name in _PATHS if name in os.environ},
             "PYTHONSAFEPATH": "1",
-            "PYTHONPATH": absolute_folders(os.environ.get("PYTHONPATH")),
             "MALLOC_ARENA_MAX": "2",  # glibc would set memory aside for each thread of a decoder
         }
         try:
