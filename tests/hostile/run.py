@@ -214,10 +214,10 @@ def main() -> int:
     root = Path(tempfile.mkdtemp(prefix="hostile-"))
     make_project(root / "sound")
     found: dict[str, list[str]] = {}
-    for attack in ATTACKS:
+    for number, attack in enumerate(ATTACKS):
         if not fnmatch.fnmatch(attack.name, arguments.only):
             continue
-        place = root / re.sub(r"\W+", "-", attack.name)
+        place = root / f"{number}-{re.sub(r'[^a-z0-9]+', '-', attack.name)}"
         shutil.copytree(root / "sound", place, copy_function=shutil.copy2)
         say(attack.name)
         for what in findings(attack, place, say):
