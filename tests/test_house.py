@@ -95,7 +95,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
         },
         set(),
     ),
-    "batch.clean": (WORDS | {"store", "images.metadata", "manifest.pairs.naming"}, set()),
+    "batch.clean": (WORDS | {"store", "images.reader", "manifest.pairs.naming"}, set()),
     "batch.results": (WORDS | {"batch.messages", "batch.system", "batch.observer", "batch.plan", "store"}, set()),
     # No engine by name: which one paints is the driver's choice.
     "batch.scheduler": (

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.errors import StylizeError
-from pipeline.images.metadata import settings_in
+from pipeline.images.reader import READER
 from pipeline.job import Manifest
 from pipeline.manifest.pairs.naming import output_fault
 from pipeline.store.archive import open_archive
@@ -32,8 +32,6 @@ CHECKPOINT_DAYS = 14  # chosen: two week-ends; whoever has not gone on by then w
 # Files that are named by `layout`; others in our folders are strangers'.
 _OF_A_RECORD = re.compile(rf"{re.escape(RECORDS)}[0-9a-f]{{16}}(\.failed)?\.json")
 _OF_A_CHECKPOINT = re.compile(rf"{re.escape(CHECKPOINTS)}[0-9a-f]{{16}}{re.escape(CHECKPOINT_SUFFIX)}")
-# Of a file that is read into memory to look for settings in it: 512 MiB, as of any picture.
-_MOST_PICTURE_BYTES = 2**29
 # The driver only looks at the first words of a checkpoint, and a large file is as good as a small.
 _MOST_CHECKPOINT_BYTES = 2**40
 _ABOUT_HEAD = 4096  # bytes of its description, of which the key is the second entry
@@ -178,10 +176,10 @@ class _Search:
         try:
             if self._store.sha256(output) != record.sha256:
                 return False
-            settings = settings_in(self._store.read(output, at_most=_MOST_PICTURE_BYTES))
+            settings = READER.metadata(self._store.path(output))
         except (OSError, StylizeError):
             return False
-        return settings is not None and settings.get("key") == record.key
+        return settings.get("key") == record.key
 
     def _useless_checkpoints(self, known: Collection[str]) -> Iterator[str]:
         """Old ones, and damaged ones of nobody."""
