@@ -8,14 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from night_kit import Nights, Scripted, painted
-from PIL import Image, features
+from PIL import Image
 
 from pipeline.batch.clean import clean_output
 from pipeline.batch.driver import run
 from pipeline.batch.selection import Selection
 from pipeline.cli.console import Quiet
-from pipeline.images.encode import FORMAT_OF_SUFFIX, encode_picture
-from pipeline.images.metadata import settings_in, settings_json, xmp_packet
+from pipeline.images.encode import encode_picture
 from pipeline.job import Job, Manifest, Outcome, RunSettings, StyleImage
 from pipeline.manifest import load_manifest
 from pipeline.options import Options
@@ -38,7 +37,7 @@ def store(tmp_path):
 
 def paint(store, output, manifest="../m.yaml", said="k"):
     """A picture with all that is kept of it; returns their names. `said` is the key in it."""
-    store.write(output, b"a picture" + xmp_packet(settings_json({"key": said})))
+    store.write(output, encode_picture(np.full((9, 16, 3), 99, np.float32), None, ".png", 90, {"key": said}))
     outcome = Outcome(output=output, content="c.png", style=["s.png"], status="done", key="k")
     State(store, manifest).keep(outcome)
     store.write(thumbnail_name(output, "result"), b"small")
@@ -163,25 +162,6 @@ def test_where_no_run_ever_was_nothing_is_made(store):
     store.write("holiday.png", b"a stranger's")
     assert cleaned(store) == set()
     assert [path.name for path in store.folder.iterdir()] == ["holiday.png"]
-
-
-@pytest.mark.parametrize("suffix", [*FORMAT_OF_SUFFIX])
-@pytest.mark.parametrize("depth", [8, 16])
-def test_settings_are_found_in_outputs_of_every_format(suffix, depth):
-    """Without opening them as pictures; and nowhere else."""
-    if depth == 16 and FORMAT_OF_SUFFIX[suffix] != "TIFF":
-        pytest.skip("8 bits only")
-    if FORMAT_OF_SUFFIX[suffix] == "AVIF" and not features.check("avif"):
-        pytest.skip("this Pillow has no AVIF")
-    settings = {"key": "k", "content": "a<b>&c.jpg"}
-    data = encode_picture(np.full((9, 16, 3), 99, np.float32), None, suffix, 90, settings, depth=depth)
-    assert settings_in(data) == settings
-    assert settings_in(data.replace(b"stylize:settings", b"stylize:nothing!")) is None
-
-
-@pytest.mark.parametrize("text", [b"", b"[]", b"{", b"[" * 100_000, b"x" * 400_000, b"\xff"])
-def test_settings_that_are_none_are_none(text):
-    assert settings_in(b"<stylize:settings>" + text + b"</stylize:settings>") is None
 
 
 def test_clean_of_one_manifest_keeps_what_a_run_of_another_made(nights, stylize):

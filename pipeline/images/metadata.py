@@ -112,20 +112,6 @@ def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return table
 
 
-def settings_in(data: bytes) -> dict[str, Any] | None:
-    """The settings in the bytes of an output, found without opening it as a picture; None where
-    there are none. They stand in the open in all formats, and cannot prove more than that somebody
-    wrote them there."""
-    match = _SETTINGS_IN_XMP.search(data)
-    if match is None or len(match.group(1)) > _MOST_XMP:
-        return None
-    try:
-        settings = json.loads(unescape(match.group(1).decode("utf-8", "replace")))
-    except (ValueError, RecursionError):
-        return None
-    return settings if isinstance(settings, dict) else None
-
-
 def settings_json(settings: Mapping[str, Any]) -> str:
     """Compact ASCII JSON, at most as long as every format can hold.
 
