@@ -111,7 +111,9 @@ def test_the_gradient_is_the_slope(extractor, last_pass):
     _term, _targets, evaluate = evaluated(extractor, last_pass)
     image = picture(2)
     _losses, gradient = evaluate(image)
-    way = (gradient / tf.norm(gradient)).numpy()  # the steepest: along others float32 sees little more than its rounding
+    way = (
+        gradient / tf.norm(gradient)
+    ).numpy()  # the steepest: along others float32 sees little more than its rounding
     up, down = (float(evaluate(image + sign * way)[0]["style"]) for sign in (1, -1))
     assert (up - down) / 2 == pytest.approx(float(tf.reduce_sum(gradient * way)), rel=0.05)
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import re
 from collections.abc import Mapping
 from html import escape, unescape
 from io import BytesIO
@@ -49,7 +48,7 @@ _PACKET = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 _SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
 
 # Found by its own name and never given to an XML parser: the file may come from anywhere.
-_SETTINGS_IN_XMP = re.compile(rb"<stylize:settings>(.*?)</stylize:settings>", re.DOTALL)
+_SETTINGS_BEGIN, _SETTINGS_END = b"<stylize:settings>", b"</stylize:settings>"  # in XMP
 
 
 def read_metadata(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -155,6 +154,9 @@ def _stored_text(info: Mapping[Any, Any]) -> str | None:
     if isinstance(text := info.get(PNG_KEY), str):
         return text
     packet = info.get("xmp")
-    if isinstance(packet, bytes) and (match := _SETTINGS_IN_XMP.search(packet)):
-        return unescape(match.group(1).decode("utf-8", "replace"))
+    # a pattern would look for the end from each of a million beginnings
+    if isinstance(packet, bytes) and (begin := packet.find(_SETTINGS_BEGIN)) >= 0:
+        begin += len(_SETTINGS_BEGIN)
+        if (end := packet.find(_SETTINGS_END, begin)) >= 0:
+            return unescape(packet[begin:end].decode("utf-8", "replace"))
     return None
