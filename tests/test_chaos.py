@@ -143,9 +143,16 @@ def test_nohup_keeps_its_meaning(hanging):
         run.wait(1)
 
 
+def command(pid: int) -> bytes:
+    try:
+        return Path("/proc", str(pid), "cmdline").read_bytes()
+    except OSError:  # it has ended
+        return b""
+
+
 def test_a_hook_does_not_hold_up_a_stop(hanging):
     run = hanging.start(run='{on_start: ["sh", "-c", "sleep 3600"]}')
-    while not run.family():
+    while not any(b"3600" in command(pid) for pid in run.family()):
         assert run.process.poll() is None
     run.kill(signal.SIGTERM)
     assert run.wait(STOP_SECONDS) == 143

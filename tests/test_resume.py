@@ -122,7 +122,8 @@ def until(run: subprocess.Popen[str], words: str) -> list[str]:
 
 
 def worker_of(run: subprocess.Popen[str]) -> psutil.Process:
-    return psutil.Process(run.pid).children()[0]
+    words = {"slow_and_careful", "pipeline.batch.engines.worker"}  # the module that a worker runs
+    return next(child for child in psutil.Process(run.pid).children() if words & {*child.cmdline()})
 
 
 def test_stopped_and_killed_and_killed_again_it_ends_in_the_same_bytes(nights):

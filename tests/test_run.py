@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -612,6 +613,7 @@ def start(project: Path) -> subprocess.Popen[bytes]:
     return run
 
 
+WORKER = "pipeline.batch.engines.worker"  # among the words of its command
 STARTED: list[subprocess.Popen[bytes]] = []
 
 
@@ -630,8 +632,9 @@ def wait_for_worker(run: subprocess.Popen[bytes], other_than: int | None = None)
     until = time.monotonic() + 60
     while time.monotonic() < until:
         for child in psutil.Process(run.pid).children():
-            if child.pid != other_than and child.status() != psutil.STATUS_ZOMBIE:
-                return child.pid
+            with contextlib.suppress(psutil.NoSuchProcess):  # one that looks at pictures comes and goes
+                if child.pid != other_than and WORKER in child.cmdline():
+                    return child.pid
         time.sleep(0.05)
     raise AssertionError("no worker was started")
 
