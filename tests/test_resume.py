@@ -22,13 +22,13 @@ pytestmark = pytest.mark.slow
 REPOSITORY = Path(__file__).resolve().parent.parent
 STEPS = 50  # more than the 20 pairs of L-BFGS' history, twice
 
-# Two optimizers; each picture is painted at 40 px and then at 80.
+# Two optimizers. Taken up again in the middle of a pyramid: test_stylize and test_term_neighbours.
 MANIFEST = f"""\
 version: 1
 input: input
 output: OUT
 run: {{threads: 1}}
-defaults: {{size: 80, steps: {STEPS}, scales: 2, weights: random, precision: float32}}
+defaults: {{size: 48, steps: {STEPS}, weights: random, precision: float32}}
 pairs:
   - {{content: content/dog.png, style: style/wave.png, output: lbfgs.png}}
   - {{content: content/sea.png, style: style/wave.png, output: adam.png, options: {{optimizer: adam}}}}
