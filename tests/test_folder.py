@@ -168,6 +168,11 @@ def test_what_is_no_folder_to_run_is_refused(
 # ---------------------------------------------------------------------------------------------------------------- make
 
 
+def outside_make() -> dict[str, str]:
+    """The environment without what `make test` tells a make that it calls."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+
+
 @pytest.mark.parametrize(
     ("variables", "words"),
     [
@@ -188,7 +193,7 @@ def test_make_passes_names_on_as_they_are(tmp_path: Path, variables: list[str], 
     program.write_text("#!/usr/bin/env python3\nimport json, sys\nprint(json.dumps(sys.argv[1:]))\n")
     program.chmod(0o755)
     (tmp_path / ".venv/.ready").touch()
-    environment = os.environ | {"HOME": "HOME"}
+    environment = outside_make() | {"HOME": "HOME"}
     done = subprocess.run(
         ["make", "stylize", *variables], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
     )
@@ -198,6 +203,6 @@ def test_make_passes_names_on_as_they_are(tmp_path: Path, variables: list[str], 
 
 def test_make_alone_prints_the_targets(tmp_path: Path) -> None:
     shutil.copy(REPOSITORY / "Makefile", tmp_path)
-    done = subprocess.run(["make"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    done = subprocess.run(["make"], cwd=tmp_path, env=outside_make(), capture_output=True, text=True, check=True)
     targets = [line.split()[0] for line in done.stdout.splitlines()]
     assert targets[:6] == ["help", "setup", "stylize", "plan", "check", "report"]

@@ -80,12 +80,6 @@ def compared(kernels, height, width, tiling, options):
                 yield relative(one, other)
 
 
-def test_tiles_are_exact_at_384_pixels(kernels):
-    errors = list(compared(kernels, 384, 288, Tiling(side=192, split=2), Options()))
-    assert errors[0] < 1e-4
-    assert max(errors[1:]) < 1e-5
-
-
 @pytest.mark.parametrize(
     ("split", "options"),
     [
