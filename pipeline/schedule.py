@@ -89,6 +89,13 @@ class Stage:
         """In pixels."""
         return max(self.size)
 
+    def rounds(self, done: int) -> list[tuple[int, int]]:
+        """The evaluations after which targets are made, and those before which they are made next,
+        of a stage of which `done` evaluations were made before; at least one round."""
+        every = self.targets_every or self.steps
+        first = min(done, self.steps - 1) // every * every
+        return [(begin, min(begin + every, self.steps)) for begin in range(first, self.steps, every)]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:

@@ -3,9 +3,9 @@ begins."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.options import Options
 from pipeline.pictures import Pictures
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from pipeline.images.picture import Picture
     from pipeline.nst.engine import TransferEngine
+    from pipeline.nst.objective import LossWeights, Targets
     from pipeline.nst.terms.term import Sources
 
     Pixels = NDArray[np.float32]
@@ -83,11 +84,12 @@ def sources(
         )
     ]
     photograph = engine.image(setting, inputs.photograph, _seen(pictures.content))
+    mixed = place[0] > 0 and setting.objective.needs_start  # for terms that ask for no start it is nobody's
     return Sources(
         photograph,
         styles,
         start=engine.image(setting, start, None),
-        guide=photograph if place[0] == 0 else engine.image(setting, _guide(inputs.photograph, start), None),
+        guide=engine.image(setting, _guide(inputs.photograph, start), None) if mixed else photograph,
         seed=int(np.random.SeedSequence((options.seed, *place)).generate_state(1)[0]),
     )
 
@@ -107,6 +109,32 @@ def _guide(photograph: Pixels, picture: Pixels) -> Pixels:
     coarse = resize(photograph, max(1, width // _FINEST_BAND), max(1, height // _FINEST_BAND))
     detail = photograph - resize(coarse, width, height)
     return _GUIDE_SHARE * (picture + detail) + (1 - _GUIDE_SHARE) * photograph
+
+
+class Aim(NamedTuple):
+    """What a round of a stage descends on. `start` is the picture that its targets were made from,
+    where they depend on it."""
+
+    targets: Targets
+    weights: Mapping[str, LossWeights]
+    start: Pixels | None
+
+
+def aim_of(
+    pictures: Pictures,
+    inputs: StageInputs,
+    options: Options,
+    engine: TransferEngine,
+    seen: Pixels,
+    place: tuple[int, int],
+) -> Aim:
+    """The aim of the round that begins at `place`, stage and evaluations, with the picture
+    `seen`."""
+    from pipeline.nst.objective import objective_of, weights_of
+
+    objective = objective_of(options, last_pass=inputs.stage.last_pass)
+    targets = objective.targets(sources(pictures, inputs, options, engine, seen, place))
+    return Aim(targets, weights_of(options), seen if objective.needs_start else None)
 
 
 def initial_image(pictures: Pictures, inputs: StageInputs, options: Options, before: StageResult | None) -> Pixels:

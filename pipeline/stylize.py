@@ -16,17 +16,18 @@ import functools
 import math
 import threading
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import OptionError
+from pipeline.finishing import coloured_as_asked, notes_of
 from pipeline.job import Losses, Reading
 from pipeline.options import Options
 from pipeline.pictures import Pictures, open_pictures
-from pipeline.schedule import Machine, Schedule, Sized, Stage, smaller_than_asked, style_side
-from pipeline.stage_inputs import StageInputs, StageResult, initial_image, sources, stage_inputs
+from pipeline.schedule import Machine, Schedule
+from pipeline.stage_inputs import Aim, StageResult, aim_of, initial_image, sources, stage_inputs
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 
     from pipeline.nst.descent import Descent
     from pipeline.nst.engine import Setting, TransferEngine
-    from pipeline.nst.objective import LossWeights, Targets
     from pipeline.nst.weights import NetworkWeights
     from pipeline.pictures import Source
 
@@ -247,8 +247,9 @@ class _Walk:
         )
         before = None  # pictures of millions of pixels, not needed again
         seen = inputs.photograph if start is None else start
-        (begin, _), *_later = rounds = _rounds(stage, done)
-        aim = self._aim(inputs, seen, number, begin)
+        (begin, _), *_later = rounds = stage.rounds(done)
+        aim_at = functools.partial(aim_of, self.pictures, inputs, options, self.engine)
+        aim = aim_at(seen, (number, begin))
         setting = Setting(options, stage.precision, stage.tiling, stage.last_pass)
         with self.engine.lent_descent(setting, inputs.photograph.shape, stage.history) as descent:
             descent.prepare(aim.targets, aim.weights)
@@ -261,25 +262,15 @@ class _Walk:
             self.setup_seconds = clock - self.began
             for begin, end in rounds:
                 if begin and done <= begin:  # a later round, or one that a snapshot was taken before
-                    aim = self._aim(inputs, descent.turn(), number, begin)
+                    aim = aim_at(descent.turn(), (number, begin))
                 yield from self._descend(number, descent, aim, setting, range(max(begin, done), end), clock)
                 if descent.flat_at:
                     break
             self._note(stage.longer_side, stage.steps, descent)
             return StageResult(descent.best.numpy(), inputs.photograph)
 
-    def _aim(self, inputs: StageInputs, seen: Pixels, number: int, step: int) -> _Aim:
-        """What a round of stage `number` that begins after `step` evaluations, with the picture
-        `seen`, is compared with."""
-        from pipeline.nst.objective import objective_of, weights_of
-
-        objective = objective_of(self.options, last_pass=inputs.stage.last_pass)
-        made_from = sources(self.pictures, inputs, self.options, self.engine, seen, place=(number, step))
-        kept = {_START: seen} if objective.needs_start else {}
-        return _Aim(objective.targets(made_from), weights_of(self.options), kept)
-
     def _descend(
-        self, number: int, descent: Descent, aim: _Aim, setting: Setting, steps: range, clock: float
+        self, number: int, descent: Descent, aim: Aim, setting: Setting, steps: range, clock: float
     ) -> Generator[tuple[Reading, Callable[[], Progress]], None, None]:
         """Evaluations number `steps` (from 0) of a stage."""
         stage, final = self.schedule.stages[number], number == len(self.schedule.stages) - 1
@@ -296,10 +287,11 @@ class _Walk:
             reading = Reading(step=step, seconds=seconds, side=stage.longer_side, final=final, losses=losses)
             if final:
                 self.trace.append(reading)
-            yield reading, functools.partial(self._snapshot, number, step, descent, aim.kept)
+            yield reading, functools.partial(self._snapshot, number, step, descent, aim.start)
 
-    def _snapshot(self, number: int, step: int, descent: Descent, kept: Mapping[str, Pixels]) -> Progress:
+    def _snapshot(self, number: int, step: int, descent: Descent, start: Pixels | None) -> Progress:
         seconds = time.perf_counter() - self.began
+        kept = {} if start is None else {_START: start}
         final = number == len(self.schedule.stages) - 1
         return Progress(number, step, seconds, tuple(self.trace), {**descent.state(), **kept}, final)
 
@@ -328,7 +320,7 @@ class _Walk:
         measurer = self.engine.measurer(setting, picture.shape)
         last = measurer.losses(picture, targets, weights_of(options))
         del picture, seen, targets
-        coloured = functools.partial(_coloured, self.pictures, inputs, options)
+        coloured = functools.partial(coloured_as_asked, self.pictures, inputs, options)
         alpha = self.pictures.content.alpha
         return Stylization(
             pixels=to_uint8(coloured(rounded.astype(np.float32))),
@@ -340,54 +332,10 @@ class _Walk:
             setup_seconds=self.setup_seconds,
             seconds=time.perf_counter() - self.began,
             precision=self.schedule.stages[-1].precision,
-            notes=(*_notes(self.pictures, options, stage.longer_side), *self.notes),
+            notes=(*notes_of(self.pictures, options, stage.longer_side), *self.notes),
         )
-
-
-class _Aim(NamedTuple):
-    """What a round descends on; `kept` are the pictures of it that a snapshot holds."""
-
-    targets: Targets
-    weights: Mapping[str, LossWeights]
-    kept: Mapping[str, Pixels]
-
-
-def _rounds(stage: Stage, done: int) -> list[tuple[int, int]]:
-    """The evaluations after which targets are made, and those before which they are made next, of
-    a stage of which `done` evaluations were made before; at least one round."""
-    every = stage.targets_every or stage.steps
-    first = min(done, stage.steps - 1) // every * every
-    return [(begin, min(begin + every, stage.steps)) for begin in range(first, stage.steps, every)]
 
 
 _START = "stage_start"  # among the arrays of a snapshot, where a term's target depends on it
 _FLAT = "the loss fell by less than a thousandth in as many steps as patience allows"
 _SETBACK = "loss or gradient was not finite; went back to the best picture with half the step"
-
-
-def _coloured(pictures: Pictures, inputs: StageInputs, options: Options, pixels: Pixels) -> Pixels:
-    """The result with the colours that are asked for, and blended with the content."""
-    from pipeline.images.colour import blend, match_colours, transfer_luminance
-
-    if options.match_color == "style":
-        shares = (share for _style, share in pictures.styles)
-        _pixels, seen = pictures.content.resized(*inputs.stage.size)
-        pixels = match_colours(pixels, list(zip(inputs.style_images, inputs.style_alphas, shares, strict=True)), seen)
-    if options.preserve_color == "luminance":
-        pixels = transfer_luminance(pixels, inputs.photograph)
-    return pixels if options.strength == 1.0 else blend(inputs.photograph, pixels, options.strength)
-
-
-def _notes(pictures: Pictures, options: Options, longer_side: int) -> tuple[str, ...]:
-    """What the pictures' own notes say, whether the content is smaller than was asked for, and
-    which style images had to be enlarged."""
-    notes = [f"{picture.name}: {note}" for picture in pictures.all for note in picture.notes]
-    if smaller := smaller_than_asked(options, Sized(pictures.content.name, pictures.content.size)):
-        notes.append(smaller)
-    side = style_side(options, longer_side)
-    for style, _share in pictures.styles:
-        if max(style.size) < side:
-            notes.append(
-                f"{style.name}: enlarged from {max(style.size)} to {side} px; its strokes are softer than the picture"
-            )
-    return tuple(dict.fromkeys(notes))

@@ -135,12 +135,11 @@ def _planned(
 ) -> PlannedPair:
     weights = networks.of(job)
     record = state.record(job.output)
+    planned = functools.partial(PlannedPair, job=job, record=record)
     try:
         key = pair_key(job, lambda path: _at_its_place(job, path, sha256), weights.sha256)
     except BadImage as error:
-        return PlannedPair(
-            job=job, action="fail", reason=str(error), reason_class=error.reason_class, weights=weights, record=record
-        )
+        return planned(action="fail", reason=str(error), reason_class=error.reason_class, weights=weights)
 
     picture = state.store.path(job.output)
     kept = record is not None and state.stands(record, job.output)
@@ -176,16 +175,8 @@ def _planned(
     else:  # nothing says that it is ours, and it may be somebody's work
         since = "was not made here" if record is None else "was changed since it was painted"
         action, reason = "fail", f"{printable(picture)} {since}; {_MOVE_IT}"
-    return PlannedPair(
-        job=job,
-        action=action,
-        reason=reason,
-        reason_class=BadOutput.reason_class if action == "fail" else "",
-        key=key,
-        weights=weights,
-        record=record,
-        adopted=adopted,
-    )
+    reason_class = BadOutput.reason_class if action == "fail" else ""
+    return planned(action=action, reason=reason, reason_class=reason_class, key=key, weights=weights, adopted=adopted)
 
 
 def _at_its_place(job: Job, path: Path, sha256: Callable[[Path], str]) -> str:

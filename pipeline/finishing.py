@@ -1,0 +1,45 @@
+"""The colours of a finished picture, and what there is to note of its sources."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pipeline.options import Options
+from pipeline.pictures import Pictures
+from pipeline.schedule import Sized, smaller_than_asked, style_side
+from pipeline.stage_inputs import StageInputs
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Pixels = NDArray[np.float32]
+
+
+def coloured_as_asked(pictures: Pictures, inputs: StageInputs, options: Options, pixels: Pixels) -> Pixels:
+    """The result's pixels, float32 (height, width, 3), 0..255, with the colours that are asked for,
+    and blended with the content."""
+    from pipeline.images.colour import blend, match_colours, transfer_luminance
+
+    if options.match_color == "style":
+        shares = (share for _style, share in pictures.styles)
+        _pixels, seen = pictures.content.resized(*inputs.stage.size)
+        pixels = match_colours(pixels, list(zip(inputs.style_images, inputs.style_alphas, shares, strict=True)), seen)
+    if options.preserve_color == "luminance":
+        pixels = transfer_luminance(pixels, inputs.photograph)
+    return pixels if options.strength == 1.0 else blend(inputs.photograph, pixels, options.strength)
+
+
+def notes_of(pictures: Pictures, options: Options, longer_side: int) -> tuple[str, ...]:
+    """What the pictures' own notes say, whether the content is smaller than was asked for, and
+    which style images had to be enlarged."""
+    notes = [f"{picture.name}: {note}" for picture in pictures.all for note in picture.notes]
+    if smaller := smaller_than_asked(options, Sized(pictures.content.name, pictures.content.size)):
+        notes.append(smaller)
+    side = style_side(options, longer_side)
+    for style, _share in pictures.styles:
+        if max(style.size) < side:
+            notes.append(
+                f"{style.name}: enlarged from {max(style.size)} to {side} px; its strokes are softer than the picture"
+            )
+    return tuple(dict.fromkeys(notes))
