@@ -11,6 +11,7 @@ from PIL import Image
 
 from pipeline.batch.plan import make_plan
 from pipeline.cli.rendering import plan_rows, plan_text
+from pipeline.finishing import notes_of
 from pipeline.manifest import load_manifest
 from pipeline.options import Options
 from pipeline.pictures import open_pictures
@@ -18,7 +19,6 @@ from pipeline.schedule import Machine
 from pipeline.stage_inputs import stage_inputs
 from pipeline.store.disk import LocalStore
 from pipeline.store.records import State
-from pipeline.stylize import _notes
 
 SOURCES = {
     "path": Path,
@@ -110,7 +110,7 @@ def test_a_picture_that_becomes_smaller_than_asked_for_says_so(tmp_path, size, n
     photograph, style_image = noise(tmp_path / "photo.png", 1, 96, 64), noise(tmp_path / "art.png", 2, 600, 600)
     options = Options(size=size)
     pictures = open_pictures(photograph, [(style_image, 1.0)], options)
-    assert list(_notes(pictures, options, 1)) == note
+    assert list(notes_of(pictures, options, 1)) == note
 
 
 def test_a_plan_says_that_a_picture_becomes_smaller_than_asked_for(project):
