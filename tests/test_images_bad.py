@@ -267,7 +267,7 @@ FILES = (
     File(53, "ico", "a.png", lambda: saved("ICO"), "is a Windows icon"),
     File(54, "ppm-999999x999999", "a.png", lambda: b"P6 999999 999999 255\n" + bytes(9), "is a PBM/PGM/PPM"),
     File(55, "xbm", "a.png", lambda: XBM, "is an X bitmap"),
-    File(56, "tga-named-png", "a.png", lambda: saved("TGA"), "is not a picture this program reads"),
+    File(56, "tga-named-png", "a.png", lambda: saved("TGA"), "looks like Targa (TGA); convert it"),
     File(78, "jpeg-of-200-million-pixels", "a.jpg", lambda: jpeg_claiming(16320, 12240), "more than the 110 million"),
     File(
         79,
@@ -439,7 +439,28 @@ FOREIGN = (
     (b"gimp xcf v011" + bytes(50), "is a GIMP document"),
     (b"\x00\x00\x00\x0cJXL \r\n\x87\n", "is JPEG XL"),
     (b"\x00\x00\x00\x0cjP  \r\n\x87\n", "is JPEG 2000"),
-    (b"\x00\x00\x00\x18ftypisom\x00\x00\x02\x00", "is a video or another ISO media file"),
+    (b"\x00\x00\x00\x18ftypisom\x00\x00\x02\x00", "is a video or another ISO media file; save a frame of it"),
+    (b"RIFF\x00\x10\x00\x00AVI LIST", "is a video (AVI)"),
+    (b"\x1aE\xdf\xa3\x01\x00\x00\x00", "is a video (Matroska, WebM)"),
+    (b"\x00\x05\x16\x07\x00\x02\x00\x00Mac OS X        ", "is what macOS keeps beside a file"),
+    (b"\x00\x00\x00\x01Bud1\x00\x00", "(.DS_Store)"),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(50), "is Thumbs.db of Windows"),
+    (b"L\x00\x00\x00\x01\x14\x02\x00" + bytes(50), "is a Windows shortcut, not the picture"),
+    (b"bplist00\xd1\x01", "still in iCloud"),
+    (b'<?xpacket begin=""?><x:xmpmeta>', "is an XMP sidecar"),
+    (b'<?xml version="1.0"?><Error><Code>AccessDenied</Code></Error>', "is XML, perhaps a server's word of an error"),
+    (b"../../.git/annex/objects/8q/X/SHA256E-s5--a.jpg", "run `git annex get`"),
+    (bytes(3000), "starts with zeros alone: it was not copied or rescued whole"),
+    (b"a.jpg".ljust(257, b"\x00") + b"ustar\x0000", "is a tar archive"),
+    (b"\x1f\x8b\x08\x00", "is compressed (gzip); unpack it"),
+    (bytes(128) + b"DICM\x02\x00", "is DICOM"),
+    (b"PK\x03\x04" + bytes(26) + b"mimetypeimage/openraster", "is a layered document"),
+    (b"\xff\x4f\xff\x51\x00\x2f", "is JPEG 2000"),
+    (b"II\xbc\x01\x08\x00", "is JPEG XR"),
+    (b"qoif\x00\x00\x00\x60", "is QOI"),
+    (b"PF\n96 80\n-1.0\n", "is a PFM picture"),
+    (b"\x00\x00\x02" + bytes(9) + b"\x60\x00\x50\x00\x18\x20" + bytes(range(256)), "looks like Targa (TGA)"),
+    (b"\x0a\x05\x01\x08\x00\x00", "is PCX"),
 )
 
 
@@ -450,6 +471,53 @@ def test_foreign_file_is_called_by_its_name(data: bytes, reason: str, tmp_path: 
     with pytest.raises(BadImage) as caught:
         inspect_image(path)
     assert reason in str(caught.value)
+
+
+def jpeg_frame(marker: int = 0xC0, bits: int = 8, height: int | None = None, colours: int | None = None) -> bytes:
+    """A JPEG whose frame says something else of itself (T.81, B.2.2)."""
+    data = bytearray(saved("JPEG"))
+    at = data.index(b"\xff\xc0")
+    data[at + 1], data[at + 4] = marker, bits
+    if height is not None:
+        data[at + 5 : at + 7] = struct.pack(">H", height)
+    if colours is not None:
+        data[at + 9] = colours
+    return bytes(data)
+
+
+def bmp_of_4_bits() -> bytes:
+    """32 x 32 pixels of 16 bits, four to a colour, as ffmpeg and ImageMagick write them."""
+    masks = struct.pack("<4I", 0xF00, 0xF0, 0xF, 0xF000)
+    header = struct.pack("<IiiHHIIiiII", 124, 32, 32, 1, 16, 3, 2048, 0, 0, 0, 0) + masks + bytes(68)
+    return struct.pack("<2sIHHI", b"BM", 14 + 124 + 2048, 0, 0, 14 + 124) + header + bytes(2048)
+
+
+# Whole pictures that are beyond the decoder -> what they are; "copy it again" would lead astray.
+BEYOND = (
+    (jpeg_frame(bits=12), "is a JPEG with 12 bits per colour"),
+    (jpeg_frame(0xC1, bits=12), "is a JPEG with 12 bits per colour"),
+    (jpeg_frame(colours=2), "is a JPEG with 2 colours a pixel"),
+    (jpeg_frame(height=0), "is a JPEG that does not say its height"),
+    (jpeg_frame(0xC3), "is a lossless JPEG"),
+    (jpeg_frame(0xCB), "is a lossless JPEG"),
+    (jpeg_frame(0xC5), "is a hierarchical JPEG"),
+    (jpeg_frame(0xCE), "is a hierarchical JPEG"),
+    (jpeg_frame(0xF7), "is JPEG-LS"),
+    (bmp_of_4_bits(), "is of a kind that is not read (Unsupported BMP bitfields layout)"),
+)
+
+
+@pytest.mark.parametrize(("data", "reason"), BEYOND, ids=[f"{n} {reason}" for n, (_, reason) in enumerate(BEYOND)])
+@pytest.mark.parametrize("look", [inspect_image, image_size])
+def test_whole_picture_beyond_the_decoder_is_not_called_damaged(
+    data: bytes, reason: str, look: Any, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.jpg"
+    path.write_bytes(data)
+    with pytest.raises(BadImage) as caught:
+        look(path)
+    assert reason in str(caught.value)
+    assert str(caught.value).endswith("; convert it to PNG or JPEG")
 
 
 # ---------------------------------------------------------------------------------------------------------------- names

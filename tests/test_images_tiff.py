@@ -185,6 +185,27 @@ def test_a_fourth_value_is_opacity_or_left_out(
         np.testing.assert_allclose(picture.alpha, 0.6, atol=0.01)
 
 
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("photometric", [BLACK0, PALETTE, RGB, CMYK])
+def test_values_beside_the_colours_are_read_or_refused_by_name_whatever_they_mean(
+    photometric: int, bits: int, tmp_path: Path
+) -> None:
+    """ImageMagick writes CMYK with opacity, vips several values of each meaning; none of it is damage."""
+    colours = CHANNELS.get(photometric, 1)
+    palette = {320: ("H", [level * 257 for level in range(256)] * 3)} if photometric == PALETTE else {}
+    for meanings in [(), *itertools.product((0, 1, 2), repeat=1), *itertools.product((0, 1, 2), repeat=2)]:
+        samples = stored(np.full((HEIGHT, WIDTH, colours + (len(meanings) or 1)), 0.5), bits, UINT)
+        extra = {338: ("H", list(meanings))} if meanings else {}
+        path = tmp_path / f"{meanings}.tif"
+        path.write_bytes(tiff(samples, photometric, bits=bits, tags=palette | extra))
+        found = pixels_or_reason(path)
+        if isinstance(found, str):
+            assert "which is not read; save it with" in found, meanings
+        else:
+            expected = 64 if photometric == CMYK else 255 if meanings[:1] == (1,) else 128
+            assert found[5, 5, 0] == pytest.approx(expected, abs=2), meanings
+
+
 def test_colours_of_fewer_positions_than_light_are_spread(tmp_path: Path) -> None:
     """YCbCr with 2 x 2 pixels to a pair of colours, uncompressed: four of light, then Cb and Cr (TIFF 6.0, 21)."""
     blocks = np.empty((HEIGHT // 2, WIDTH // 2, 6), np.uint8)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import logging
 import os
+import re
 import struct
 import warnings
 from collections.abc import Iterable, Iterator
@@ -26,7 +27,7 @@ from pipeline.images.colour_space import CODED, coded_colours, profile_of_bmp
 from pipeline.images.convert import WHITE_IS_ZERO, to_canonical
 from pipeline.images.file_bytes import Source
 from pipeline.images.png import has_all_rows, has_end
-from pipeline.images.refusals import UnfitError, is_heif, why_no_picture
+from pipeline.images.refusals import CONVERT, UnfitError, is_heif, why_no_picture
 from pipeline.images.sizes import MAX_PIXELS, check_shape
 from pipeline.images.structure import check_beginning, check_whole
 from pipeline.images.tiff_directory import TIFF_BEGINNINGS, read_directory
@@ -58,6 +59,9 @@ _SUFFIXES = {
     "AVIF": (".avif", ".avifs"),
     "HEIF": (".heic", ".heif", ".hif"),
 }
+
+# How Pillow's decoders say that a picture is whole and beyond them.
+_NOT_READ = re.compile("unsupported|not supported|cannot handle", re.IGNORECASE)
 
 _STDERR = 2  # its file descriptor: a C library knows nothing of sys.stderr
 _PILLOWS_NAME = "tempfile.tif: "  # what Pillow calls every file towards libtiff
@@ -197,7 +201,7 @@ def decoding(shown: str, head: bytes, notes: list[str]) -> Iterator[None]:
         except (NameError, AssertionError):  # never a file's doing: a bug of ours
             raise
         except Exception as error:  # a damaged file can make a decoder raise anything at all
-            raise BadImage(f"{shown} {_damage(error)}; copy it again") from error
+            raise BadImage(f"{shown} {_damage(error)}") from error
     _note_warnings(notes, warned)
 
 
@@ -209,8 +213,10 @@ def _note_warnings(notes: list[str], warnings: Iterable[str]) -> None:
 def _damage(error: Exception) -> str:
     words = printable(str(error)) or type(error).__name__
     if "truncated" in words.lower():
-        return f"is truncated, its end is missing ({words})"
-    return f"is damaged or cut off ({words})"
+        return f"is truncated, its end is missing ({words}); copy it again"
+    if _NOT_READ.search(words):
+        return f"is of a kind that is not read ({words}), or damaged; {CONVERT}"
+    return f"is damaged or cut off ({words}); copy it again"
 
 
 def _oddities(image: Image.Image, source: Source) -> list[str]:

@@ -12,7 +12,7 @@ import struct
 from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
-from pipeline.images.refusals import UnfitError
+from pipeline.images.refusals import CONVERT, UnfitError
 from pipeline.images.tiff_directory import check_tiff
 
 # Progressive JPEGs have 10 scans, twice as many where a program tries for the smallest file. A scan
@@ -62,6 +62,14 @@ def _bounded(count: int, most: int, what: str) -> None:
 
 _SCAN, _END = 0xDA, 0xD9  # ITU-T T.81, table B.1
 _ALONE = frozenset((0x01, *range(0xD0, 0xD9)))  # markers without a length
+# Frames that libjpeg-turbo decodes: DCT, sequential and progressive, Huffman and arithmetic coded.
+_FRAMES = (0xC0, 0xC1, 0xC2, 0xC9, 0xCA)
+_OTHER_FRAMES = {
+    **dict.fromkeys((0xC3, 0xCB), "a lossless JPEG"),
+    **dict.fromkeys((0xC5, 0xC6, 0xC7, 0xCD, 0xCE, 0xCF), "a hierarchical JPEG"),
+    0xF7: "JPEG-LS",  # ITU-T T.87, annex C
+}
+_FRAME = struct.Struct(">BHHB")  # bits of a colour, height, width, colours (T.81, B.2.2)
 # In a scan, FF is followed by 00, or is a restart, or fill.
 _AFTER_SCAN = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 
@@ -75,13 +83,32 @@ def _check_jpeg(file: BinaryIO, whole: bool) -> None:
             return
         if marker in _ALONE:
             continue
-        file.seek(max(0, _number(file, ">H") - 2), 1)
+        length = max(0, _number(file, ">H") - 2)
+        if marker in _FRAMES or marker in _OTHER_FRAMES:
+            _check_frame(marker, file.read(min(length, _FRAME.size)))
+            length -= min(length, _FRAME.size)
+        file.seek(length, 1)
         if marker == _SCAN:
             if not whole:
                 return
             scans += 1
             _bounded(scans, MAX_SCANS, "scans")
             _skip_scan(file)
+
+
+def _check_frame(marker: int, frame: bytes) -> None:
+    """Raises UnfitError for what the decoder would call damage."""
+    if marker in _OTHER_FRAMES:
+        raise UnfitError(f"is {_OTHER_FRAMES[marker]}, which is not read; {CONVERT}")
+    if len(frame) < _FRAME.size:
+        return
+    bits, height, _, colours = _FRAME.unpack(frame)
+    if bits != 8:
+        raise UnfitError(f"is a JPEG with {bits} bits per colour, which is not read; {CONVERT}")
+    if colours not in (1, 3, 4):
+        raise UnfitError(f"is a JPEG with {colours} colours a pixel, which is not read; {CONVERT}")
+    if not height:
+        raise UnfitError(f"is a JPEG that does not say its height, which is not read; {CONVERT}")
 
 
 def _markers(file: BinaryIO) -> Iterator[int]:

@@ -56,7 +56,14 @@ _NONE = 1
 # None, CCITT (2 to 4), LZW, JPEG (6 old, 7), deflate (8, 32946), PackBits, LZMA, Zstandard.
 _COMPRESSIONS = frozenset((_NONE, 2, 3, 4, 5, 6, 7, 8, 32771, 32773, 32946, 34925, 50000))
 _COMPRESSION_NAMES = {
-    **{33003: "JPEG 2000", 33005: "JPEG 2000", 34712: "JPEG 2000", 50002: "JPEG XL", 52546: "JPEG XL"},
+    **{
+        33003: "JPEG 2000",
+        33004: "JPEG 2000",
+        33005: "JPEG 2000",
+        34712: "JPEG 2000",
+        50002: "JPEG XL",
+        52546: "JPEG XL",
+    },
     **{34676: "SGI LogLuv", 34677: "SGI LogLuv", 34887: "LERC", 32809: "ThunderScan", 34892: "lossy DNG"},
     **{34933: "PNG", 34934: "JPEG XR", 50001: "WebP"},
 }
@@ -74,6 +81,10 @@ _READ = frozenset(
         *((_YCBCR, _UINT, 8), (_LAB, _UINT, 8)),
     )
 )
+# Meanings of a value beside the colours (TIFF 6.0, ExtraSamples): unsaid, opacity that is
+# multiplied in, opacity; Corel Draw 10's own.
+_OPACITIES = (0, 1, 2, 999)
+_SINGLE_EXTRA = {_BLACK_IS_ZERO: ((0,), (1,), (2,)), _PALETTE: ((0,), (2,))}
 _COLOURS = {_RGB: 3, _CMYK: 4, _YCBCR: 3, _LAB: 3}
 
 
@@ -268,10 +279,14 @@ def _refuse_layout(directory: Directory) -> None:
     extra = samples - _COLOURS.get(photometric, 1)
     unread = _unread(directory, (photometric, kind, bits), extra)
     if unread is not None:
-        numbers = f"{bits}-bit {_KINDS.get(kind, 'mixed ')}" if bits else "differently deep "
-        name = _NAMES.get(photometric, f"colours of kind {photometric}")
-        planes = " in planes" if directory.in_planes else ""
-        raise UnfitError(f"is a TIFF with {numbers}{name}{planes}{unread}, which is not read; {_SAVE}")
+        raise UnfitError(f"is a TIFF with {_layout(directory, kind)}{unread}, which is not read; {_SAVE}")
+
+
+def _layout(directory: Directory, kind: int) -> str:
+    bits, photometric = directory.bits, directory.photometric
+    numbers = f"{bits}-bit {_KINDS.get(kind, 'mixed ')}" if bits else "differently deep "
+    name = _NAMES.get(photometric, f"colours of kind {photometric}")
+    return f"{numbers}{name}{' in planes' if directory.in_planes else ''}"
 
 
 _SAVE = "save it with 8 or 16 bits per colour, as RGB or grey, without compression or with LZW"
@@ -302,13 +317,23 @@ def _unread(directory: Directory, layout: tuple[int, int, int], extra: int) -> s
 def _extra_is_read(directory: Directory, layout: tuple[int, int, int], extra: int) -> bool:
     """Whether samples beside the colours are opacity, or left out as they should be."""
     photometric, kind, bits = layout
+    meanings = directory.values.get(_EXTRA, ())
     if kind != _UINT:
         return False
     if photometric == _RGB:
-        return extra == 1 or (bits == 8 and extra <= 3 and not directory.in_planes)
+        known = not meanings or (meanings[0] in _OPACITIES and not any(meanings[1:]))
+        if extra == 1:
+            return known
+        return known and bits == 8 and extra == len(meanings) <= 3 and not directory.in_planes
     if photometric in (_BLACK_IS_ZERO, _PALETTE):
-        return extra == 1 and bits == 8
-    return photometric == _CMYK and bits == 8 and extra <= 2 and not directory.in_planes
+        return extra == 1 and bits == 8 and meanings in _SINGLE_EXTRA[photometric]
+    # beside inks Pillow knows no opacity
+    return (
+        photometric == _CMYK
+        and bits == 8
+        and extra == len(meanings) <= 2
+        and not (directory.in_planes or any(meanings))
+    )
 
 
 def _unpacked(layout: str, stored: bytes) -> int:
