@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from pipeline.images.convert import srgb_profile
-from pipeline.images.icc import power_curve, rgb_profile
+from pipeline.images.icc import is_linear, power_curve, rgb_profile, srgb_curve
 from pipeline.images.picture import open_any, open_picture
 
 COLOUR = (200, 120, 40)
@@ -115,6 +115,96 @@ ADOBE_POINTS = (0.3127, 0.3290, 0.64, 0.33, 0.21, 0.71, 0.15, 0.06)
 def test_gamma_of_a_png_is_honoured(tmp_path: Path) -> None:
     expected = srgb(np.array(COLOUR) / 255)
     np.testing.assert_allclose(png_with(tmp_path, gama(1.0)).pixels[0, 0], expected, atol=1)
+
+
+def grey_png(folder: Path, depth: int, *chunks: tuple[bytes, bytes], opacity: int | None = None) -> Any:
+    """A PNG (W3C, 11.2) of one grey of a fifth of all light, where its numbers are in proportion to light."""
+    level = round(0.2 * (2**depth - 1)).to_bytes(depth // 8, "big")
+    row = b"\0" + (level + (b"" if opacity is None else bytes([opacity]))) * 48
+    parts = [
+        (b"IHDR", struct.pack(">IIBBBBB", 48, 40, depth, 0 if opacity is None else 4, 0, 0, 0)),
+        *chunks,
+        (b"IDAT", zlib.compress(row * 40)),
+        (b"IEND", b""),
+    ]
+    path = folder / "grey.png"
+    path.write_bytes(
+        b"\x89PNG\r\n\x1a\n"
+        + b"".join(
+            struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+            for name, body in parts
+        )
+    )
+    return open_picture(path)
+
+
+@pytest.mark.parametrize("chunk", [gama(1.0), (b"cICP", bytes([1, 8, 0, 1]))])
+@pytest.mark.parametrize(("depth", "opacity"), [(8, None), (16, None), (8, 128)])
+def test_what_a_grey_png_says_of_its_curve_is_honoured(
+    chunk: tuple[bytes, bytes], depth: int, opacity: int | None, tmp_path: Path
+) -> None:
+    picture = grey_png(tmp_path, depth, chunk, opacity=opacity)
+    np.testing.assert_allclose(picture.pixels, srgb(0.2), atol=1.5)
+    assert (picture.alpha is None) == (opacity is None)
+    assert picture.notes == ()
+
+
+@pytest.mark.parametrize("chunks", [[gama(0.45455)], [(b"sRGB", b"\0"), gama(1.0)], [(b"cICP", bytes([1, 13, 0, 1]))]])
+def test_usual_words_of_a_grey_png_leave_its_levels_alone(chunks: list[tuple[bytes, bytes]], tmp_path: Path) -> None:
+    assert grey_png(tmp_path, 8, *chunks).pixels[0, 0, 0] == 51
+    assert grey_png(tmp_path, 16, *chunks).pixels[0, 0, 0] == pytest.approx(51, abs=0.01)
+
+
+def test_colour_of_16_bits_in_linear_light_says_that_its_shadows_are_coarse(tmp_path: Path) -> None:
+    """GIMP and darktable export such; Pillow reads the upper 8 bits."""
+    colour = b"".join(struct.pack(">H", level * 257) for level in COLOUR)
+    rows = zlib.compress((b"\0" + colour * 48) * 40)
+    whole = [(b"IHDR", struct.pack(">IIBBBBB", 48, 40, 16, 2, 0, 0, 0)), gama(1.0), (b"IDAT", rows), (b"IEND", b"")]
+    for left_out, words in (((), "16 bits per colour in linear light"), ((1,), "")):
+        data = b"".join(
+            struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+            for number, (name, body) in enumerate(whole)
+            if number not in left_out
+        )
+        (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + data)
+        notes = open_picture(tmp_path / "a.png").notes
+        assert len(notes) == bool(words)
+        assert words in "".join(notes)
+
+
+@pytest.mark.parametrize(
+    "curve",
+    [b"curv" + bytes(8), b"curv" + bytes(7) + b"\1\1\0", b"para" + bytes(8) + b"\0\1\0\0"],
+    ids=["identity", "power of 1 as u8Fixed8", "power of 1 as s15Fixed16"],
+)
+def test_every_way_to_say_linear_is_known(curve: bytes) -> None:
+    """ICC.1:2022, 10.6 and 10.18."""
+    points = ((0.64, 0.33), (0.3, 0.6), (0.15, 0.06), (0.3127, 0.329))
+    assert is_linear(rgb_profile(*points, curve))
+    assert not is_linear(rgb_profile(*points, srgb_curve()))
+    assert not is_linear(rgb_profile(*points, power_curve(2.2)))
+
+
+def with_profile_in_two_parts(data: bytes) -> bytes:
+    """A JPEG whose profile says that it has two parts; the second one is not there (ICC.1:2022, B.4)."""
+    part = b"ICC_PROFILE\0\1\2" + srgb_profile()
+    return data[:2] + b"\xff\xe2" + struct.pack(">H", len(part) + 2) + part + data[2:]
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+def test_profile_of_a_jpeg_that_lost_a_part_is_said_to_be_damaged(mode: str, tmp_path: Path) -> None:
+    file = io.BytesIO()
+    Image.new(mode, (48, 40)).save(file, "JPEG")
+    (tmp_path / "a.jpg").write_bytes(with_profile_in_two_parts(file.getvalue()))
+    first, *others = open_picture(tmp_path / "a.jpg").notes
+    assert first.startswith("its colour profile is damaged and was ignored")
+    assert [note[:7] for note in others] == (["is CMYK"] if mode == "CMYK" else [])
+
+
+def test_profile_of_a_png_that_cannot_be_unpacked_is_said_to_be_damaged(tmp_path: Path) -> None:
+    picture = png_with(tmp_path, (b"iCCP", b"name\0\0no deflated bytes"))
+    assert picture.notes == ("its colour profile is damaged and was ignored; colours were taken as sRGB",)
+    np.testing.assert_array_equal(picture.pixels[0, 0], COLOUR)
 
 
 def test_primaries_of_a_png_are_honoured(tmp_path: Path) -> None:

@@ -7,17 +7,21 @@ and HEIC a `colr` box with the numbers of ITU-T H.273.
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from io import BytesIO
 from typing import Any, NamedTuple
 
 from PIL import ExifTags, Image
 
-from pipeline.images.icc import Point, power_curve, rgb_profile, srgb_curve
+from pipeline.images.icc import Point, grey_profile, power_curve, rgb_profile, srgb_curve
 from pipeline.images.structure import boxes
 
 CODED = "coded colours"
 """In an image's `info`: primaries and curve by their numbers in ITU-T H.273, as its file says."""
+
+
+Make = Callable[[Point, Point, Point, Point, bytes], bytes]
+"""Makes a profile of red, green, blue, white and a curve."""
 
 
 class Declared(NamedTuple):
@@ -55,10 +59,12 @@ _SRGB_GAMMA = 1 / 0.45455
 _NEAR_GAMMA, _NEAR_POINT = 0.02, 0.002
 
 
-def declared(image: Image.Image) -> Declared | None:
-    """What an RGB picture says of its colours; None where it says nothing, or sRGB."""
+def declared(image: Image.Image, *, grey: bool = False) -> Declared | None:
+    """What a picture says of its colours; None where it says nothing, or sRGB. Of a `grey` one the
+    curve alone counts."""
+    make = _grey_profile if grey else rgb_profile
     try:
-        return _from_code(image.info) or _from_png(image.info) or _from_exif(image)
+        return _from_code(image.info, make) or _from_png(image.info, make) or _from_exif(image, make)
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, OSError, struct.error):
         return None  # whatever a camera, or somebody after it, wrote
 
@@ -87,7 +93,11 @@ def coded_colours(data: bytes, kind: str) -> tuple[int, int] | None:
     return None
 
 
-def _from_code(info: Mapping[Any, Any]) -> Declared | None:
+def _grey_profile(_red: Point, _green: Point, _blue: Point, _white: Point, curve: bytes) -> bytes:
+    return grey_profile(curve)
+
+
+def _from_code(info: Mapping[Any, Any], make: Make) -> Declared | None:
     if CODED not in info:
         return None
     primaries, curve = info[CODED]
@@ -99,10 +109,10 @@ def _from_code(info: Mapping[Any, Any]) -> Declared | None:
         return Declared(None, "")
     points = _PRIMARIES.get(primaries, _REC709)
     shape = power_curve(_CURVES[curve]) if curve in _CURVES else srgb_curve()
-    return Declared(rgb_profile(*points, shape), "")
+    return Declared(make(*points, shape), "")
 
 
-def _from_png(info: Mapping[Any, Any]) -> Declared | None:
+def _from_png(info: Mapping[Any, Any], make: Make) -> Declared | None:
     """W3C PNG specification, 11.3.2: sRGB counts for more than gAMA and cHRM."""
     if "srgb" in info:
         return Declared(None, "")
@@ -120,14 +130,14 @@ def _from_png(info: Mapping[Any, Any]) -> Declared | None:
     if not 0.2 < gamma < 5:
         return Declared(None, f"its gamma of {gamma:.3g} was ignored")
     shape = power_curve(gamma) if "gamma" in info else srgb_curve()
-    return Declared(rgb_profile(*points, shape), "")
+    return Declared(make(*points, shape), "")
 
 
 _UNCALIBRATED = 65535
 _ADOBE = 2  # not in EXIF, but written by some
 
 
-def _from_exif(image: Image.Image) -> Declared | None:
+def _from_exif(image: Image.Image, make: Make) -> Declared | None:
     """EXIF 2.32, ColorSpace; DCF 2.0, the interoperability index R03 for Adobe RGB."""
     exif = Image.Image.getexif(image)
     if ExifTags.IFD.Exif not in exif:
@@ -137,7 +147,7 @@ def _from_exif(image: Image.Image) -> Declared | None:
     index = exif.get_ifd(ExifTags.IFD.Interop).get(1, "") if ExifTags.IFD.Interop in colours else ""
     index = index.decode("ascii", "replace") if isinstance(index, bytes) else str(index)
     if space == _ADOBE or (index.startswith("R03") and space in (None, _UNCALIBRATED)):
-        profile = rgb_profile(*_ADOBE_RGB, power_curve(_ADOBE_GAMMA))
+        profile = make(*_ADOBE_RGB, power_curve(_ADOBE_GAMMA))
         return Declared(profile, "its EXIF says that its colours are Adobe RGB; they were converted")
     if space == _UNCALIBRATED:
         return Declared(None, "its EXIF says that its colours are not sRGB, but not which; they were taken as sRGB")

@@ -14,7 +14,7 @@ from PIL import ExifTags, Image, ImageCms
 
 from pipeline.errors import BadImage
 from pipeline.images.colour_space import declared
-from pipeline.images.icc import too_much
+from pipeline.images.icc import is_linear, too_much
 from pipeline.printable import printable
 
 # EXIF 2.32, tag 0x0112: how to turn the stored picture upright; 1 is upright already.
@@ -32,6 +32,9 @@ TURNED_ASIDE = (5, 6, 7, 8)
 
 WHITE_IS_ZERO = "white is zero"
 """In an image's `info`: its grey of 16 bits has to be inverted."""
+
+UPPER_BITS = "upper bits"
+"""In an image's `info`: its colours have more than 8 bits, of which those are there."""
 
 _GREY_16_BIT = ("I;16", "I;16L", "I;16B", "I;16N")
 _RGB_MODES = ("RGB", "RGBA", "RGBX", "RGBa", "P", "PA")
@@ -170,8 +173,10 @@ def _to_srgb(image: Image.Image, profile: bytes | None, notes: list[str]) -> Ima
     """Colours without alpha, as L or RGB; without a usable profile they are taken as sRGB."""
     if profile is not None and (converted := _through_profile(image, profile, notes)) is not None:
         return converted
-    if image.mode == "CMYK" and not image.info.get("icc_profile"):
-        notes.append("is CMYK without a colour profile; its colours were converted by a simple formula")
+    if image.mode == "CMYK":
+        notes.append(
+            "is CMYK without a colour profile that can be used; its colours were converted by a simple formula"
+        )
     return _opaque(image)
 
 
@@ -180,7 +185,10 @@ def _foreign_profile(image: Image.Image, notes: list[str]) -> bytes | None:
     none, or the one this program's outputs carry, or one of too much work."""
     profile = image.info.get("icc_profile")
     if not profile:
-        found = declared(image) if image.mode in _RGB_MODES else None
+        if "icc_profile" in image.info:  # Pillow leaves nothing of one that cannot be unpacked
+            notes.append(_damaged(image))
+        grey = image.mode in (*_GREY_16_BIT, *_GREY_8_BIT)
+        found = declared(image, grey=grey) if grey or image.mode in _RGB_MODES else None
         notes += [found.note] if found and found.note else []
         return found.profile if found else None
     if profile == srgb_profile():
@@ -197,6 +205,11 @@ def _through_profile(image: Image.Image, icc: bytes, notes: list[str]) -> Image.
         profile = ImageCms.ImageCmsProfile(BytesIO(icc))
         space = printable(profile.profile.xcolor_space.strip())
         stored = _in_space(image, space)
+        if stored is not None and image.info.get(UPPER_BITS) and is_linear(icc):
+            notes.append(
+                "has 16 bits per colour in linear light, of which the upper 8 were read, so its shadows are coarse;"
+                " export it with the curve of sRGB"
+            )
         if stored is None:
             notes.append(f"its colour profile is for {space}, its pixels are {image.mode}; the profile was ignored")
             return None
@@ -216,8 +229,13 @@ def _through_profile(image: Image.Image, icc: bytes, notes: list[str]) -> Image.
         )
         return stored if in_place else converted
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
-        notes.append("its colour profile is damaged and was ignored; colours were taken as sRGB")
+        notes.append(_damaged(image))
         return None
+
+
+def _damaged(image: Image.Image) -> str:
+    taken = "" if image.mode == "CMYK" else "; colours were taken as sRGB"
+    return f"its colour profile is damaged and was ignored{taken}"
 
 
 def _in_space(image: Image.Image, space: str) -> Image.Image | None:

@@ -7,7 +7,7 @@ profile says, so its steps and tables are counted first.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 # The largest of printers' profiles are some MB.
 MAX_BYTES = 2**25
@@ -75,24 +75,39 @@ def _steps_too_much(tag: bytes) -> str | None:
     return None
 
 
+def is_linear(profile: bytes) -> bool:
+    """Whether the numbers of red are in proportion to light (10.6, 10.18)."""
+    (count,) = _COUNT.unpack_from(profile, _HEADER)
+    table = profile[_HEADER + 4 :][: min(count, MAX_TAGS) * _ENTRY.size]
+    curve = next((profile[at : at + size] for name, at, size in _ENTRY.iter_unpack(table) if name == b"rTRC"), b"")
+    powers = (b"curv\0\0\0\0\0\0\0\0", b"curv\0\0\0\0\0\0\0\1\1\0", power_curve(1))
+    return curve.startswith(powers)
+
+
 def rgb_profile(red: Point, green: Point, blue: Point, white: Point, curve: bytes) -> bytes:
     """The profile (version 2.4) of a monitor whose colours are these; `curve` as `power_curve` or
     `srgb_curve` gives it."""
     to_d50 = _product(_adaptation(_xyz(white)), _primaries(red, green, blue, white))
-    tags = {
-        b"wtpt": b"XYZ \0\0\0\0" + _fixed(_D50),
-        **{
-            name: b"XYZ \0\0\0\0" + _fixed([row[column] for row in to_d50])
-            for column, name in enumerate((b"rXYZ", b"gXYZ", b"bXYZ"))
-        },
-        **dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), curve),
+    columns = {
+        name: b"XYZ \0\0\0\0" + _fixed([row[column] for row in to_d50])
+        for column, name in enumerate((b"rXYZ", b"gXYZ", b"bXYZ"))
     }
+    return _monitor(b"RGB ", columns | dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), curve))
+
+
+def grey_profile(curve: bytes) -> bytes:
+    """The profile (version 2.4) of a monitor that shows grey alone."""
+    return _monitor(b"GRAY", {b"kTRC": curve})
+
+
+def _monitor(space: bytes, own: Mapping[bytes, bytes]) -> bytes:
+    tags = {b"wtpt": b"XYZ \0\0\0\0" + _fixed(_D50), **own}
     table, body, start = _COUNT.pack(len(tags)), b"", _HEADER + 4 + _ENTRY.size * len(tags)
     for name, content in tags.items():
         table += _ENTRY.pack(name, start + len(body), len(content))
         body += content + bytes(-len(content) % 4)
     header = struct.pack(
-        ">I4xI4s4s4s12x4s28x12s48x", start + len(body), 0x02400000, b"mntr", b"RGB ", b"XYZ ", b"acsp", _fixed(_D50)
+        ">I4xI4s4s4s12x4s28x12s48x", start + len(body), 0x02400000, b"mntr", space, b"XYZ ", b"acsp", _fixed(_D50)
     )
     return header + table + body
 

@@ -279,14 +279,10 @@ def _refuse_layout(directory: Directory) -> None:
     extra = samples - _COLOURS.get(photometric, 1)
     unread = _unread(directory, (photometric, kind, bits), extra)
     if unread is not None:
-        raise UnfitError(f"is a TIFF with {_layout(directory, kind)}{unread}, which is not read; {_SAVE}")
-
-
-def _layout(directory: Directory, kind: int) -> str:
-    bits, photometric = directory.bits, directory.photometric
-    numbers = f"{bits}-bit {_KINDS.get(kind, 'mixed ')}" if bits else "differently deep "
-    name = _NAMES.get(photometric, f"colours of kind {photometric}")
-    return f"{numbers}{name}{' in planes' if directory.in_planes else ''}"
+        numbers = f"{bits}-bit {_KINDS.get(kind, 'mixed ')}" if bits else "differently deep "
+        name = _NAMES.get(photometric, f"colours of kind {photometric}")
+        planes = " in planes" if directory.in_planes else ""
+        raise UnfitError(f"is a TIFF with {numbers}{name}{planes}{unread}, which is not read; {_SAVE}")
 
 
 _SAVE = "save it with 8 or 16 bits per colour, as RGB or grey, without compression or with LZW"
@@ -322,9 +318,7 @@ def _extra_is_read(directory: Directory, layout: tuple[int, int, int], extra: in
         return False
     if photometric == _RGB:
         known = not meanings or (meanings[0] in _OPACITIES and not any(meanings[1:]))
-        if extra == 1:
-            return known
-        return known and bits == 8 and extra == len(meanings) <= 3 and not directory.in_planes
+        return known and (extra == 1 or (bits == 8 and extra == len(meanings) <= 3 and not directory.in_planes))
     if photometric in (_BLACK_IS_ZERO, _PALETTE):
         return extra == 1 and bits == 8 and meanings in _SINGLE_EXTRA[photometric]
     # beside inks Pillow knows no opacity
