@@ -520,6 +520,30 @@ def test_whole_picture_beyond_the_decoder_is_not_called_damaged(
     assert str(caught.value).endswith("; convert it to PNG or JPEG")
 
 
+def avif_with_aperture(width: int, height: int) -> bytes:
+    """An AVIF of 48 x 40 pixels with a `clap` box behind its other properties (ISO/IEC 14496-12, 12.1.4)."""
+    box = struct.pack(">I4s8I", 40, b"clap", width, 1, height, 1, 0, 1, 0, 1)
+    data = bytearray(saved("AVIF"))
+    for name in (b"meta", b"iprp", b"ipco"):
+        at = data.index(name) - 4
+        end = at + struct.unpack_from(">I", data, at)[0]
+        struct.pack_into(">I", data, at, end - at + len(box))
+    start = data.index(b"iloc") - 4  # its last numbers: where the pixels lie, and how many bytes they are
+    offset = start + struct.unpack_from(">I", data, start)[0] - 8
+    struct.pack_into(">I", data, offset, struct.unpack_from(">I", data, offset)[0] + len(box))
+    return bytes(data[:end] + box + data[end:])
+
+
+@pytest.mark.parametrize("look", [inspect_image, image_size])
+def test_avif_that_shows_a_part_of_itself_is_refused_as_that(look: Any, tmp_path: Path) -> None:
+    path = tmp_path / "a.avif"
+    path.write_bytes(avif_with_aperture(40, 32))
+    with pytest.raises(BadImage, match="48x40 pixels that shows 40x32 of them"):
+        look(path)
+    path.write_bytes(avif_with_aperture(48, 40))
+    look(path)
+
+
 # ---------------------------------------------------------------------------------------------------------------- names
 
 # Number, title, name. 66 is not UTF-8; 70 has é once as one character and once as two.

@@ -29,7 +29,7 @@ from pipeline.images.file_bytes import Source
 from pipeline.images.png import has_all_rows, has_end
 from pipeline.images.refusals import CONVERT, UnfitError, is_heif, why_no_picture
 from pipeline.images.sizes import MAX_PIXELS, check_shape
-from pipeline.images.structure import check_beginning, check_whole
+from pipeline.images.structure import check_aperture, check_beginning, check_whole
 from pipeline.images.tiff_directory import TIFF_BEGINNINGS, read_directory
 from pipeline.printable import printable
 
@@ -120,7 +120,10 @@ def identify(file: BinaryIO, head: bytes) -> Image.Image:
             importlib.import_module("pillow_heif").register_heif_opener()
             formats = (*formats, "HEIF")
     if not head.startswith(TIFF_BEGINNINGS):
-        return _open(file, head, formats)
+        image = _open(file, head, formats)
+        if image.format == "AVIF":
+            check_aperture(file, image.size)
+        return image
     directory = read_directory(file)
     before, TiffImagePlugin.READ_LIBTIFF = TiffImagePlugin.READ_LIBTIFF, directory.needs_libtiff
     try:

@@ -222,6 +222,7 @@ def _check_bmp(file: BinaryIO, whole: bool) -> None:
 
 # ------------------------------------------------------------------------------- boxes (AVIF, HEIC)
 
+_APERTURE = struct.Struct(">4I")  # width and height as fractions; where it lies follows
 # Boxes that hold boxes (ISO/IEC 14496-12, 23008-12), and bytes before the first of them.
 _HOLDERS = {b"meta": 4, b"iprp": 0, b"ipco": 0, b"iinf": 6, b"moov": 0, b"trak": 0, b"mdia": 0, b"minf": 0}
 
@@ -248,6 +249,20 @@ def boxes(file: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
             if name in _HOLDERS and depth < _MAX_DEPTH:
                 pending.append((first + _HOLDERS[name], last, depth + 1))
             at = last
+
+
+def check_aperture(file: BinaryIO, size: tuple[int, int]) -> None:
+    """Raises UnfitError for an AVIF of `size` that shows a part of itself: Pillow decodes all."""
+    for name, first, last in boxes(file):
+        if name == b"clap" and last - first >= _APERTURE.size:  # ISO/IEC 14496-12, 12.1.4
+            file.seek(first)
+            width, of_width, height, of_height = _APERTURE.unpack(file.read(_APERTURE.size))
+            seen = (width / (of_width or 1), height / (of_height or 1))
+            if seen not in (size, size[::-1]):  # the size is of the picture as it was turned
+                raise UnfitError(
+                    f"is an AVIF of {size[0]}x{size[1]} pixels that shows {seen[0]:g}x{seen[1]:g} of them (a clean"
+                    f" aperture), which is not read; {CONVERT}"
+                )
 
 
 def _check_boxes(file: BinaryIO, whole: bool) -> None:
