@@ -79,6 +79,26 @@ def test_check_and_plan_say_what_the_night_would(project, stylize):
     assert "2 to paint" in planned.stdout or "paint" in planned.stdout
 
 
+def test_plan_says_of_what_cannot_be_read_what_the_night_would(project, stylize):
+    """In a folder and written out in a manifest, content, style and start alike."""
+    (project / "input/content/dog.png").write_bytes(b"8BPS\0\1" + bytes(50))
+    (project / "m.yaml").write_text(
+        "version: 1\ninput: input\noutput: out\ndefaults: {weights: random, size: 64}\npairs:\n"
+        "  - {content: content/dog.png, style: style/wave.png}\n"
+        "  - {content: content/sea.png, style: content/dog.png}\n"
+        "  - {content: content/sea.png, style: style/wave.png, options: {init: content/dog.png}, output: c.png}\n"
+        "  - {content: content/sea.png, style: style/wave.png}\n"
+    )
+    why = "dog.png is a Photoshop document (PSD); convert it to PNG or JPEG"
+    planned = stylize("plan", "m.yaml", cwd=project)
+    assert planned.stdout.count(why) == 3
+    assert "m.yaml:6:" in planned.stdout
+    assert "1 to paint" in planned.stdout
+    planned = stylize("plan", "input", "--set", "weights=random", cwd=project)
+    assert planned.stdout.count(why) == 1
+    assert "1 to paint" in planned.stdout
+
+
 def test_memory_of_opening_a_large_file_counts(monkeypatch):
     SIZES["huge.webp"] = (11_000, 10_000)
     try:

@@ -57,6 +57,9 @@ def test_patterns_find_only_pictures_and_hidden_ones_only_if_named(load: Load, t
         "photos/.album/x.jpg",
         "photos/B.PNG",
         "photos/deep/er/z.webp",
+        "photos/@eaDir/B.PNG/SYNOPHOTO_THUMB_M.jpg",
+        "photos/__MACOSX/deep/x.jpg",
+        "photos/#recycle/x.jpg",
     ):
         (tmp_path / "input" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "input" / name).touch()
@@ -72,6 +75,7 @@ def test_patterns_find_only_pictures_and_hidden_ones_only_if_named(load: Load, t
     assert found("photos/*") == ["photos/B.PNG"]
     assert found("photos/**") == ["photos/B.PNG", "photos/deep/er/z.webp"]
     assert found("photos/.*") == ["photos/.hidden.jpg"]
+    assert found("photos/@eaDir/**") == ["photos/@eaDir/B.PNG/SYNOPHOTO_THUMB_M.jpg"]
     assert found("photos/.album/*") == ["photos/.album/x.jpg"]
     assert found("photos/notes.txt") == ["photos/notes.txt"]
     assert found("photos/loop/photos/B*") == ["photos/loop/photos/B.PNG"]

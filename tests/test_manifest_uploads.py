@@ -310,6 +310,7 @@ def test_endings_may_be_in_capitals_and_other_letters_may_not(load: Load, inbox:
 
 def test_what_a_pattern_leaves_out_is_said_once_with_how_to_include_it(load: Load, inbox: Path) -> None:
     touch(inbox, "a.jpg", ".b.jpg", "._c.jpg", "d.nef", "notes.txt", "deep/er/e.png", "empty/notes.txt", ".f/g.jpg")
+    touch(inbox, "@eaDir/a.jpg/THUMB.jpg", "a.jpg.dop", "a.pp3")  # of a network drive, of raw converters
     assert left_out(load, "['inbox/*']") == [
         "pictures in 1 sub-folder (inbox/deep): 'inbox/**/*' takes them too;"
         " 1 hidden picture (inbox/.b.jpg): a pattern that starts with '.' takes them;"

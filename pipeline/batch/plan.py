@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pipeline.batch.clashes import find_clashes
 from pipeline.batch.fit import why_too_small
@@ -24,6 +24,8 @@ from pipeline.store.failures import Failure, Failures
 from pipeline.store.keys import KEY_SCHEMA, pair_key
 from pipeline.store.records import Record, State, painted_fields
 from pipeline.store.store import Store
+
+Known = TypeVar("Known")
 
 Action = Literal["paint", "keep", "fail", "quarantined"]
 
@@ -84,7 +86,7 @@ def make_plan(
     networks = Networks(state)
     # a picture of a matrix stands in hundreds of pairs
     sha256 = functools.cache(functools.partial(state.hashes.sha256, check_cancelled=reader.check_cancelled))
-    size = functools.cache(reader.size)
+    size = functools.cache(functools.partial(_size, reader))
     failures = Failures(state.store)
     clashes = find_clashes(manifest.pairs, state.store)
     pairs = []
@@ -111,12 +113,36 @@ def make_plan(
     )
 
 
-def _fitting(pair: PlannedPair, size: Callable[[Path], Size]) -> PlannedPair:
-    """The pair; one that fails where its pictures would be too narrow."""
-    reason = why_too_small(pair.job, size) if pair.action == "paint" else None
+def _fitting(pair: PlannedPair, size: Callable[[Path], Size | BadImage]) -> PlannedPair:
+    """The pair; one that fails where the headers of its pictures show that they cannot be read, or
+    would be too narrow."""
+
+    def known(path: Path) -> Size:
+        found = size(path)
+        if isinstance(found, BadImage):
+            raise found
+        return found
+
+    reason: str | None
+    if pair.action != "paint":
+        return pair
+    try:
+        for path in pair.job.inputs:
+            _at_its_place(pair.job, path, known)
+        reason = why_too_small(pair.job, known)
+    except BadImage as error:
+        reason = str(error)
     if reason is None:
         return pair
     return replace(pair, action="fail", reason=reason, reason_class=BadImage.reason_class)
+
+
+def _size(reader: Reader, path: Path) -> Size | BadImage:
+    """A picture's size, or why it has none, which a cache may keep."""
+    try:
+        return reader.size(path)
+    except BadImage as error:
+        return error
 
 
 def refused(job: Job) -> PlannedPair:
@@ -179,11 +205,11 @@ def _planned(
     return planned(action=action, reason=reason, reason_class=reason_class, key=key, weights=weights, adopted=adopted)
 
 
-def _at_its_place(job: Job, path: Path, sha256: Callable[[Path], str]) -> str:
-    """The hash of an input; what is wrong with a file that the manifest names is told with the
-    place there."""
+def _at_its_place(job: Job, path: Path, look: Callable[[Path], Known]) -> Known:
+    """What is asked of an input, as its hash; what is wrong with a file that the manifest names is
+    told with the place there."""
     try:
-        return sha256(path)
+        return look(path)
     except BadImage as error:
         if place := job.places.get(str(path)):
             raise BadImage(f"{place}: {error}") from error

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence, Set
 
 from pipeline.manifest.options.rules import PICTURE_SUFFIXES
 from pipeline.manifest.pairs.choices import Chosen, is_left
-from pipeline.manifest.pairs.pictures import Found, PictureFinder, joined, part_matches, split
+from pipeline.manifest.pairs.pictures import Found, PictureFinder, is_set_aside, joined, part_matches, split
 from pipeline.manifest.yaml.problems import Problems, shorten
 
 _NAMED = 3  # names that a message gives of each kind
@@ -20,6 +20,8 @@ _MAX_LOOKED_INTO = 200  # sub-folders of one pattern: the look must cost less th
 _COMPANIONS = (
     *(".txt", ".md", ".xmp", ".yaml", ".yml", ".json", ".csv"),
     *(".html", ".db", ".ini", ".log", ".sh", ".zip"),
+    # What raw converters, cameras and telephones write beside a picture of the same name.
+    *(".aae", ".cop", ".cos", ".ctg", ".dop", ".nksc", ".on1", ".pp3", ".thm", ".vrd"),
 )
 _MACOS_SIDECAR = "._"
 _ENDINGS = ", ".join(PICTURE_SUFFIXES)
@@ -87,7 +89,7 @@ class _Look:
             for name, kind, is_link in self._finder.list(folder):
                 path = joined(folder, name)
                 if kind == "folder":
-                    if not (is_link or self._any_folders or name.startswith(".")) and self._holds_pictures(path):
+                    if not (is_link or self._any_folders or is_set_aside(name)) and self._holds_pictures(path):
                         deeper.append(path)
                 elif kind == "file" and self._is_left(path):
                     for kind_of_name, is_one in zip((case, hidden, no_pictures), self._why_not(name), strict=True):
@@ -125,7 +127,7 @@ class _Look:
                 path = joined(inside, name)
                 if kind == "file" and self._would_take(name) and self._is_left(path):
                     return True
-                if kind == "folder" and not is_link and not name.startswith("."):
+                if kind == "folder" and not is_link and not is_set_aside(name):
                     pending.append(path)
         return False
 

@@ -216,6 +216,18 @@ def split(pattern: str) -> tuple[str, Sequence[str]]:
 # looked at once, whatever the pattern.
 
 
+# Folders that a system keeps among those of its users, by their names: thumbnails of a Synology,
+# what macOS adds to an archive, what was thrown away.
+_SET_ASIDE = frozenset(
+    ("@eaDir", "__MACOSX", "#recycle", "@Recycle", "$RECYCLE.BIN", "System Volume Information", "lost+found")
+)
+
+
+def is_set_aside(name: str) -> bool:
+    """Whether `**` leaves a name out, as it was not given by whoever keeps the pictures."""
+    return name.startswith(".") or name in _SET_ASIDE
+
+
 def _start(parts: Sequence[str]) -> frozenset[int]:
     return _with_empty_folders(parts, {0})
 
@@ -226,7 +238,7 @@ def _step(parts: Sequence[str], states: frozenset[int], name: str) -> frozenset[
     for state in states:
         if state < len(parts):
             if parts[state] == _ANY_FOLDERS:
-                if not name.startswith("."):
+                if not is_set_aside(name):
                     after.add(state)
                     if state == len(parts) - 1:  # a pattern that ends in ** finds what is in the folders
                         after.add(state + 1)
