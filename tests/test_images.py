@@ -327,6 +327,37 @@ def test_transparent_colour_of_a_png_becomes_alpha(mode: str, colour: Any, key: 
 # --------------------------------------------------------------------------------------------------- smaller on the way
 
 
+@pytest.mark.parametrize("opened", ["path", "Pillow"])
+@pytest.mark.parametrize(("depth", "level"), [(1, 1), (2, 2), (2, 0), (4, 13), (4, 1), (8, 13)])
+def test_transparent_level_of_a_grey_png_is_in_the_depth_of_the_file(
+    depth: int, level: int, opened: str, tmp_path: Path
+) -> None:
+    """W3C PNG, 11.3.1.1. Half of the picture is of that level, half of another."""
+    samples = 8 // depth
+    packed = [sum(value << depth * place for place in range(samples)) for value in (level, level ^ 1)]
+    row = b"\0" + bytes([packed[0]]) * (24 // samples) + bytes([packed[1]]) * (24 // samples)
+    data = png_of(48, 40, depth, 0, row * 40)
+    chunk = b"tRNS" + struct.pack(">H", level)
+    path = tmp_path / "a.png"
+    path.write_bytes(data[:33] + struct.pack(">I", 2) + chunk + struct.pack(">I", zlib.crc32(chunk)) + data[33:])
+    picture = open_any(path if opened == "path" else Image.open(path))
+    assert picture.alpha is not None
+    assert picture.alpha[:, :24].max() == 0
+    assert picture.alpha[:, 24:].min() == 1
+
+
+def test_transparent_colour_of_16_bits_is_never_taken_for_another_one(tmp_path: Path) -> None:
+    """Its lower bytes are the upper ones of the picture's colour."""
+    row = b"\0" + struct.pack(">3H", 0x1234, 0x5678, 0x9ABC) * 48
+    data, chunk = png_of(48, 40, 16, 2, row * 40), b"tRNS" + struct.pack(">3H", 0x12, 0x56, 0x9A)
+    path = tmp_path / "a.png"
+    path.write_bytes(data[:33] + struct.pack(">I", 6) + chunk + struct.pack(">I", zlib.crc32(chunk)) + data[33:])
+    for picture in (open_any(path), open_any(Image.open(path))):
+        assert picture.alpha is None
+        assert picture.notes == ("its transparent colour of 16 bits was ignored",)
+        assert tuple(picture.pixels[0, 0]) == (0x12, 0x56, 0x9A)
+
+
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "LA"])
 def test_made_smaller_on_the_way_in_gives_the_same_numbers_as_afterwards(mode: str, tmp_path: Path) -> None:
     path = save(tmp_path, Image.fromarray(noise(60, 90, 4)).convert(mode), "a.png")

@@ -66,6 +66,27 @@ def to_canonical(image: Image.Image, shown: str, notes: list[str]) -> Image.Imag
     return colour
 
 
+def before_loading(image: Image.Image, notes: list[str]) -> None:
+    """Keep in an image's `info` what its pixels, once they are loaded, do not say: how deep they
+    were.
+
+    A PNG's transparent colour is in the depth of the file (W3C PNG, 11.3.1.1), and Pillow compares
+    it with 8 bits.
+    """
+    stored = {str(tile[3]) for tile in getattr(image, "tile", ())}
+    deep = image.mode in ("RGB", "RGBA") and any(";16" in rawmode for rawmode in stored)
+    if deep:
+        image.info[UPPER_BITS] = True
+    key = image.info.get("transparency")
+    if image.format != "PNG" or key is None:
+        return
+    if deep:
+        del image.info["transparency"]
+        notes.append("its transparent colour of 16 bits was ignored")
+    elif steps := {"L;2": 85, "L;4": 17}.get("".join(stored)):  # 255 / 3, 255 / 15
+        image.info["transparency"] = key * steps
+
+
 def orientation(image: Image.Image) -> int | None:
     """EXIF orientation, 1 to 8; 1 if there is none, None if the EXIF block cannot be read."""
     try:

@@ -24,7 +24,7 @@ from PIL import Image, ImageFile, TiffImagePlugin, UnidentifiedImageError
 
 from pipeline.errors import BadImage, OutOfMemory, StylizeError
 from pipeline.images.colour_space import CODED, coded_colours, profile_of_bmp
-from pipeline.images.convert import UPPER_BITS, WHITE_IS_ZERO, to_canonical
+from pipeline.images.convert import WHITE_IS_ZERO, before_loading, to_canonical
 from pipeline.images.file_bytes import Source
 from pipeline.images.png import has_all_rows, has_end
 from pipeline.images.refusals import CONVERT, UnfitError, is_heif, why_no_picture
@@ -93,8 +93,7 @@ def decode(source: Source) -> Decoded:
     check_shape(source.shown, *image.size)
     with decoding(source.shown, source.data, notes):
         notes += _oddities(image, source)
-        if image.mode in ("RGB", "RGBA") and any(";16" in str(tile.args) for tile in getattr(image, "tile", ())):
-            image.info[UPPER_BITS] = True
+        before_loading(image, notes)
         with _overheard(notes) if image.format == "TIFF" else nullcontext():
             image.load()
         if profile := profile_of_bmp(source.data):

@@ -14,7 +14,7 @@ from PIL import Image
 from pipeline.errors import OptionError
 from pipeline.images.alpha import Opacity, resize_visible
 from pipeline.images.colour_space import declared
-from pipeline.images.convert import to_canonical
+from pipeline.images.convert import before_loading, to_canonical
 from pipeline.images.decode import decode, decoding
 from pipeline.images.file_bytes import read_source
 from pipeline.images.scale import LANCZOS, Floats, Rows, by_rows, cover, covering_box, resize
@@ -104,6 +104,7 @@ def picture_from_pillow(image: Image.Image, name: str = "", longer_side: int | N
     notes: list[str] = []
     with decoding(shown, b"", notes):
         declared(image)  # Pillow closes a file of its own after loading, and keeps what was asked for
+        before_loading(image, notes)
         image.load()
         canonical = to_canonical(image, shown, notes)
     head = f"{canonical.mode} {canonical.width}x{canonical.height}\n"
