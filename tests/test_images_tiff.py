@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 
 from pipeline.errors import BadImage
 from pipeline.images.inspection import image_size, inspect_image
-from pipeline.images.picture import open_picture
+from pipeline.images.picture import open_any, open_picture
 
 HEIGHT, WIDTH = 34, 48  # of rows that no number of strips divides
 WHITE0, BLACK0, RGB, PALETTE, CMYK, YCBCR, LAB = 0, 1, 2, 3, 5, 6, 8
@@ -162,6 +163,19 @@ def test_palettes_of_every_depth_are_looked_up(bits: int, order: str, tmp_path: 
     table = {320: ("H", (colours * 257).ravel().tolist())}
     (tmp_path / "a.tif").write_bytes(tiff(indices, PALETTE, bits=bits, order=order, tags=table))
     np.testing.assert_array_equal(open_picture(tmp_path / "a.tif").pixels, colours.T[indices[..., 0]])
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("scale", [1, 256, 257])
+def test_palette_of_8_bits_is_not_taken_for_one_of_16(scale: int, packed: bool, tmp_path: Path) -> None:
+    """Old programs wrote 0 to 255; read as 16 bits that is black. libtiff's tools look for it too."""
+    colours = np.array([(level, 255 - level, level // 2) for level in range(256)])
+    numbers = stored(ramps(1), 8, UINT)
+    palette = [int(value) * scale for value in colours.T.ravel()]
+    path = tmp_path / "a.tif"
+    path.write_bytes(tiff(numbers, PALETTE, bits=8, packed=packed, tags={320: ("H", palette)}))
+    np.testing.assert_array_equal(open_picture(path).pixels, colours[numbers[..., 0]])
+    np.testing.assert_array_equal(open_any(Image.open(path)).pixels, colours[numbers[..., 0]])
 
 
 @pytest.mark.parametrize("order", ["<", ">"])

@@ -10,7 +10,7 @@ import math
 from functools import cache
 from io import BytesIO
 
-from PIL import ExifTags, Image, ImageCms
+from PIL import ExifTags, Image, ImageCms, ImagePalette, TiffImagePlugin
 
 from pipeline.errors import BadImage
 from pipeline.images.colour_space import declared
@@ -36,6 +36,7 @@ WHITE_IS_ZERO = "white is zero"
 UPPER_BITS = "upper bits"
 """In an image's `info`: its colours have more than 8 bits, of which those are there."""
 
+_COLOUR_MAP = 320  # of a TIFF's palette: all reds, greens, blues, of 16 bits (TIFF 6.0, section 5)
 _GREY_16_BIT = ("I;16", "I;16L", "I;16B", "I;16N")
 _RGB_MODES = ("RGB", "RGBA", "RGBX", "RGBa", "P", "PA")
 _GREY_8_BIT = ("1", "L", "LA", "La")
@@ -73,6 +74,10 @@ def before_loading(image: Image.Image, notes: list[str]) -> None:
     A PNG's transparent colour is in the depth of the file (W3C PNG, 11.3.1.1), and Pillow compares
     it with 8 bits.
     """
+    if isinstance(image, TiffImagePlugin.TiffImageFile) and image.mode in ("P", "PA"):
+        colours = image.tag_v2.get(_COLOUR_MAP, ())
+        if colours and max(colours) <= 255:  # of 8 bits, as old scanners' programs wrote it; libtiff too looks for that
+            image.palette = ImagePalette.raw("RGB;L", bytes(colours))
     stored = {str(tile[3]) for tile in getattr(image, "tile", ())}
     deep = image.mode in ("RGB", "RGBA") and any(";16" in rawmode for rawmode in stored)
     if deep:
