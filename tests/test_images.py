@@ -346,6 +346,24 @@ def test_transparent_level_of_a_grey_png_is_in_the_depth_of_the_file(
     assert picture.alpha[:, 24:].min() == 1
 
 
+@pytest.mark.parametrize("transparent", [False, True])
+def test_beside_the_first_frame_of_a_gif_there_is_nothing_to_see(transparent: bool, tmp_path: Path) -> None:
+    """GIF89a, 18 and 20: the screen's size, then the frame's place. Pillow fills the rest with colour 0."""
+    file = io.BytesIO()
+    Image.new("P", (40, 36), 1).save(file, "GIF", **({"transparency": 3} if transparent else {}))
+    data = bytearray(file.getvalue())
+    data[6:10] = struct.pack("<HH", 60, 50)
+    at = data.rindex(b"," + struct.pack("<4H", 0, 0, 40, 36))
+    data[at + 1 : at + 5] = struct.pack("<HH", 10, 8)
+    path = tmp_path / "a.gif"
+    path.write_bytes(data)
+    for picture in (open_any(path), open_any(Image.open(path))):
+        assert picture.size == (60, 50)
+        assert picture.alpha is not None
+        assert picture.alpha[8:44, 10:50].min() == 1
+        assert picture.alpha.sum() == 40 * 36
+
+
 def test_transparent_colour_of_16_bits_is_never_taken_for_another_one(tmp_path: Path) -> None:
     """Its lower bytes are the upper ones of the picture's colour."""
     row = b"\0" + struct.pack(">3H", 0x1234, 0x5678, 0x9ABC) * 48

@@ -36,6 +36,10 @@ WHITE_IS_ZERO = "white is zero"
 UPPER_BITS = "upper bits"
 """In an image's `info`: its colours have more than 8 bits, of which those are there."""
 
+FRAME = "frame"
+"""In an image's `info`: the part of it (left, top, right, bottom) that a GIF's first frame covers;
+beside it there is nothing, as browsers show it, though Pillow fills it with a colour."""
+
 _COLOUR_MAP = 320  # of a TIFF's palette: all reds, greens, blues, of 16 bits (TIFF 6.0, section 5)
 _GREY_16_BIT = ("I;16", "I;16L", "I;16B", "I;16N")
 _RGB_MODES = ("RGB", "RGBA", "RGBX", "RGBa", "P", "PA")
@@ -78,6 +82,10 @@ def before_loading(image: Image.Image, notes: list[str]) -> None:
         colours = image.tag_v2.get(_COLOUR_MAP, ())
         if colours and max(colours) <= 255:  # of 8 bits, as old scanners' programs wrote it; libtiff too looks for that
             image.palette = ImagePalette.raw("RGB;L", bytes(colours))
+    if image.format == "GIF":
+        frames = [tile[1] for tile in getattr(image, "tile", ())]
+        if frames and frames[0] != (0, 0, *image.size):
+            image.info[FRAME] = frames[0]
     stored = {str(tile[3]) for tile in getattr(image, "tile", ())}
     deep = image.mode in ("RGB", "RGBA") and any(";16" in rawmode for rawmode in stored)
     if deep:
@@ -184,6 +192,10 @@ def _range(image: Image.Image) -> tuple[float, float]:
 def _alpha(image: Image.Image, notes: list[str]) -> Image.Image | None:
     """Opacity as an L image, None if every pixel is opaque."""
     if not image.has_transparency_data:
+        if frame := image.info.get(FRAME):
+            beside = Image.new("L", image.size)
+            beside.paste(255, frame)
+            return beside
         return None
     stored = image if "A" in image.getbands() else image.convert("LA" if image.mode == "La" else "RGBA")
     alpha = stored.getchannel("A")
