@@ -20,8 +20,15 @@ class Seen:
     def features(self, layers: Sequence[str]) -> Any:
         return self._evaluator.features(self._pixels, layers)
 
-    def measured(self, term: Any) -> Any:
-        return self._evaluator.measured(self._pixels, term)
+    def measured(self, probe: Any, maps: Any = None) -> Any:
+        return self._evaluator.measured(self._pixels, probe, maps)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return tuple(self._pixels.shape[:2])
+
+    def opacity(self, cell: int) -> Any:
+        return None
 
 
 def targets_by(evaluator: Evaluator, options: Options, content: Any, *styles: Any, start: Any = None) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from pipeline.nst.objective import Objective
+from pipeline.nst.objective import Probes
 from pipeline.nst.terms.term import Combine
 
 Found = dict[str, dict[str, Any]]
@@ -18,9 +18,9 @@ Grid = list[list[Found]]
 """What was measured of each tile, by row and column."""
 
 
-def joined(objective: Objective, grid: Grid) -> Found:
+def joined(probes: Probes, grid: Grid) -> Found:
     """The tiles' measures as the picture's."""
-    rules = _rules(objective)
+    rules = _rules(probes)
     return {
         layer: {
             name: tf.nest.map_structure(
@@ -33,9 +33,9 @@ def joined(objective: Objective, grid: Grid) -> Found:
     }
 
 
-def split(objective: Objective, grid: Grid, by_measured: Found) -> list[Found]:
+def split(probes: Probes, grid: Grid, by_measured: Found) -> list[Found]:
     """The gradients by each tile's measures, row by row, of those by the picture's."""
-    rules = _rules(objective)
+    rules = _rules(probes)
     tiles: list[Found] = [{} for row in grid for _ in row]
     for layer, of_terms in by_measured.items():
         for name, gradients in of_terms.items():
@@ -49,8 +49,8 @@ def split(objective: Objective, grid: Grid, by_measured: Found) -> list[Found]:
     return tiles
 
 
-def _rules(objective: Objective) -> dict[str, Combine]:
-    return {term.name: term.combine for term in objective.terms}
+def _rules(probes: Probes) -> dict[str, Combine]:
+    return {probe.name: probe.combine for probe in probes.probes}
 
 
 def _in_rows(leaves: Sequence[Any], grid: Grid) -> list[list[Any]]:

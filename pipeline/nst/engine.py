@@ -32,7 +32,7 @@ from pipeline.nst.normalization import load
 from pipeline.nst.objective import Objective, objective_of
 from pipeline.nst.optimizers import Adam, GradientDescent, Lbfgs, Optimizer
 from pipeline.nst.preconditioner import SpectralPreconditioner
-from pipeline.nst.terms.term import PICTURE, Measured, Term
+from pipeline.nst.terms.term import PICTURE, Measured, Probe
 from pipeline.nst.tiled import TiledEvaluator
 from pipeline.nst.tiling import Tiling
 from pipeline.nst.weights import NetworkWeights
@@ -202,13 +202,23 @@ class SeenImage:
         make = functools.partial(self._measurer.features, self.pixels, tuple(layers))
         return self._kept(self.engine._features, tuple(layers), make)
 
-    def measured(self, term: Term) -> Measured:
-        """As `Image.measured`."""
-        make = functools.partial(self._measurer.measured, self.pixels, term, self._weights(term))
-        return self._kept(self.engine._measures, term, make)
+    @property
+    def size(self) -> tuple[int, int]:
+        """As `Image.size`."""
+        height, width, _colours = self.pixels.shape
+        return height, width
 
-    def _weights(self, term: Term) -> Mapping[str, tf.Tensor]:
-        """How much each position of the term's layers counts (height, width): the mean opacity of
+    def opacity(self, cell: int) -> Pixels | None:
+        """As `Image.opacity`."""
+        return None if self.alpha is None else _opacity_of_cells(self.alpha, cell)
+
+    def measured(self, probe: Probe, maps: Mapping[str, Any] | None = None) -> Measured:
+        """As `Image.measured`; kept where it depends on no maps."""
+        make = functools.partial(self._measurer.measured, self.pixels, probe, maps or self._weights(probe))
+        return make() if maps else self._kept(self.engine._measures, probe, make)
+
+    def _weights(self, probe: Probe) -> Mapping[str, tf.Tensor]:
+        """How much each position of the probe's layers counts (height, width): the mean opacity of
         the pixels of its cell. Nothing where all is opaque.
 
         A position also sees pixels around its cell: to 78 px away at relu5_1. To count only those
@@ -217,8 +227,18 @@ class SeenImage:
         """
         if self.alpha is None:
             return {}
-        layers = [layer for layer in term.layers if layer != PICTURE]
-        return {layer: tf.constant(_opacity_of_cells(self.alpha, reduction(layer))) for layer in layers}
+        return {layer: self._weight(layer, probe.combine.cell) for layer in probe.layers if layer != PICTURE}
+
+    def _weight(self, layer: str, cell: int | None) -> tf.Tensor:
+        """Of a layer, which counts whole positions only, or of cells."""
+        assert self.alpha is not None  # or there are no weights
+        factor = reduction(layer)
+        height, width = (length // factor * factor for length in self.size)
+        opacity = (
+            _opacity_of_cells(self.alpha, cell) if cell else _opacity_of_cells(self.alpha[:height, :width], factor)
+        )
+        # a sum of nothing is no measure
+        return tf.constant(opacity if opacity.any() else np.ones_like(opacity))
 
     def _kept(self, cache: LruCache[Kept], what: Hashable, make: Callable[[], Kept]) -> Kept:
         if self.name is None:  # seen once
@@ -270,13 +290,12 @@ def _optimizer(options: Options, shape: tuple[int, ...], history: int) -> Optimi
     raise ValueError(f"optimizer: {options.optimizer}")
 
 
-def _opacity_of_cells(alpha: Pixels, factor: int) -> Pixels:
-    """The mean of each `factor` x `factor` cell: (H // factor, W // factor), as a layer counts
-    positions. All ones where nothing of a cell can be seen: a sum of nothing is no measure."""
-    height, width = (length // factor for length in alpha.shape)
-    cells = alpha[: height * factor, : width * factor].reshape(height, factor, width, factor)
-    means: Pixels = cells.mean((1, 3), dtype=np.float32)
-    return means if means.any() else np.ones_like(means)
+def _opacity_of_cells(alpha: Pixels, cell: int) -> Pixels:
+    """The mean of each `cell` x `cell` pixels; the last ones go on as the picture ends."""
+    whole = np.pad(alpha, [(0, -length % cell) for length in alpha.shape], "edge")
+    height, width = (length // cell for length in whole.shape)
+    means: Pixels = whole.reshape(height, cell, width, cell).mean((1, 3), dtype=np.float32)
+    return means
 
 
 def _nbytes(tensors: Any) -> int:

@@ -8,8 +8,8 @@ from typing import Any, Protocol
 import tensorflow as tf
 
 from pipeline.nst.extractor import Extractor
-from pipeline.nst.objective import TOTAL, LossWeights, Objective, Targets, maps_of
-from pipeline.nst.terms.term import PICTURE, Measured, Term
+from pipeline.nst.objective import TOTAL, LossWeights, Objective, Probes, Targets, maps_of
+from pipeline.nst.terms.term import PICTURE, Measured, Probe
 
 
 class Evaluator(Protocol):
@@ -19,9 +19,8 @@ class Evaluator(Protocol):
     def features(self, image: tf.Tensor, layers: Sequence[str]) -> Mapping[str, tf.Tensor]:
         """Features (height, width, channels) of network layers."""
 
-    def measured(self, image: tf.Tensor, term: Term, weights: Mapping[str, tf.Tensor] | None = None) -> Measured:
-        """What one term's `measure` says of an image, without a target's maps; `weights` (height,
-        width), by layer, say how much each position counts."""
+    def measured(self, image: tf.Tensor, probe: Probe, maps: Mapping[str, Any] | None = None) -> Measured:
+        """What one probe's `measure` says of an image, compared with `maps`, by layer."""
 
     def losses(self, picture: tf.Tensor, targets: Targets, weights: Mapping[str, LossWeights]) -> dict[str, tf.Tensor]:
         """The losses by name, `total` first."""
@@ -33,6 +32,11 @@ class Evaluator(Protocol):
 
     def prepare(self, picture: tf.Tensor, targets: Targets, weights: Mapping[str, LossWeights]) -> None:
         """Trace what is not traced yet, for arguments like these."""
+
+
+def of_any_shape(tensor: tf.Tensor) -> tf.TensorSpec:
+    """Tensors of this type and as many axes."""
+    return tf.TensorSpec([None] * len(tensor.shape), tensor.dtype)
 
 
 class WholeEvaluator:
@@ -56,16 +60,16 @@ class WholeEvaluator:
         found: Mapping[str, tf.Tensor] = self._once(layers, lambda image: dict(self._extractor(image, layers)))(image)
         return found
 
-    def measured(self, image: tf.Tensor, term: Term, weights: Mapping[str, tf.Tensor] | None = None) -> Measured:
+    def measured(self, image: tf.Tensor, probe: Probe, maps: Mapping[str, Any] | None = None) -> Measured:
         """As `Evaluator.measured`."""
-        maps = {term.name: dict(weights)} if weights else {}
-        kinds = tf.nest.map_structure(lambda _: tf.TensorSpec([None, None]), maps)
+        given = {probe.name: dict(maps)} if maps else {}
+        kinds = tf.nest.map_structure(of_any_shape, given)
 
-        def measure(image: tf.Tensor, maps: Mapping[str, Mapping[str, tf.Tensor]]) -> Any:
-            return self._measured(image, Objective([term]), maps)
+        def measure(image: tf.Tensor, maps: Mapping[str, Mapping[str, Any]]) -> Any:
+            return self._measured(image, Probes([probe]), maps)
 
-        found: Measured = self._once((term, bool(weights)), measure, kinds)(image, maps)
-        return {layer: of_terms[term.name] for layer, of_terms in found.items() if of_terms}
+        found: Measured = self._once((probe, repr(kinds)), measure, kinds)(image, given)
+        return {layer: by_probe[probe.name] for layer, by_probe in found.items() if by_probe}
 
     def __call__(
         self, picture: tf.Tensor, targets: Targets, weights: Mapping[str, LossWeights]
@@ -99,9 +103,9 @@ class WholeEvaluator:
         return losses, tape.gradient(losses[TOTAL], picture)
 
     def _measured(
-        self, image: tf.Tensor, objective: Objective, maps: Mapping[str, Mapping[str, tf.Tensor]]
+        self, image: tf.Tensor, probes: Probes, maps: Mapping[str, Mapping[str, Any]]
     ) -> dict[str, dict[str, Any]]:
-        """What is known of an image, by layer and term."""
-        measure = objective.measure(maps)
-        found = dict(self._extractor(image, objective.layers, measure))
+        """What is known of an image, by layer and probe."""
+        measure = probes.measure(maps)
+        found = dict(self._extractor(image, probes.layers, measure))
         return found | {PICTURE: measure(PICTURE, image)}

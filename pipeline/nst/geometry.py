@@ -34,14 +34,17 @@ class Span(NamedTuple):
 
 class Geometry:
     """The tiles of a picture of (height, width) with a frame of so many pixels, through the layers
-    called `names`, which start at the picture. Cores are about `side` pixels long."""
+    called `names`, which start at the picture. Cores are about `side` pixels long, and hold whole
+    cells of `cell` pixels, if not 0, of which the last may be cut off by the border."""
 
-    def __init__(self, height: int, width: int, *, frame: int, names: Sequence[str], side: int) -> None:
+    def __init__(self, height: int, width: int, *, frame: int, names: Sequence[str], side: int, cell: int = 0) -> None:
         self.height, self.width, self.frame = height, width, frame
         self.padded = (height + 2 * frame, width + 2 * frame)
         unit = 2 ** sum(is_pool(name) for name in names)  # whole positions of every layer
         halo = -(-radius(names) // unit) * unit
-        rows, columns = (list(_cores(length, side + 2 * frame, unit)) for length in self.padded)
+        # a last cell that is cut off may be continued from the one before
+        least = frame + 2 * cell if cell else 0
+        rows, columns = (list(_cores(length, side + 2 * frame, max(unit, cell), least)) for length in self.padded)
         self.grid = [[self._tile(row, column, halo) for column in columns] for row in rows]
 
     def __iter__(self) -> Iterator[Tile]:
@@ -57,6 +60,15 @@ class Geometry:
         off = self.frame // reduction(layer)
         top, left, height, width = self._rectangle(tile, layer, framed=False)
         return Span(top - off, left - off, height, width)
+
+    def of_cells(self, tile: Tile, cell: int) -> Span:
+        """A tile's core in cells of the picture, without its frame; also those that the picture's
+        border cuts off."""
+        (top, bottom), (left, right) = (
+            (max(0, first - self.frame) // cell, -(-min(length, last - self.frame) // cell))
+            for (first, last), length in ((tile.rows, self.height), (tile.columns, self.width))
+        )
+        return Span(top, left, bottom - top, right - left)
 
     def in_tile(self, tile: Tile, layer: str, *, framed: bool) -> Span:
         """A tile's core in its own features: with the part of the frame that it holds, or
@@ -91,10 +103,13 @@ class Geometry:
         return low, max(0, high - low)
 
 
-def _cores(length: int, side: int, unit: int) -> Iterator[tuple[int, int]]:
+def _cores(length: int, side: int, unit: int, least: int) -> Iterator[tuple[int, int]]:
     """[0, length) in pieces of about equal size, at most `side` where a whole number of `unit`
-    allows it."""
+    allows it; the last is at least so long, or there is one."""
     count = max(1, -(-length // max(side, unit)))
     size = -(-length // count // unit) * unit
     for first in range(0, max(1, length), size):
-        yield first, min(first + size, length)
+        if first and length - first < least:
+            break
+        last = first + size
+        yield first, length if length - last < least else min(last, length)

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from pipeline.nst import terms as known
-from pipeline.nst.terms.term import PICTURE, Measured, Sources, Target, Term, Weighted
+from pipeline.nst.terms.term import PICTURE, Measured, Probe, Sources, Target, Term, Weighted
 from pipeline.options import Options
 
 TOTAL = "total"  # the sum's name among the losses
@@ -33,13 +33,35 @@ class LossWeights(NamedTuple):
     layers: Mapping[str, tf.Tensor]
 
 
-class Objective:
+class Probes:
+    """What is to be known of an image, by several."""
+
+    def __init__(self, probes: Sequence[Probe]) -> None:
+        self.probes = tuple(probes)
+        self.layers = tuple(sorted({layer for probe in self.probes for layer in probe.layers if layer != PICTURE}))
+        """The network's layers that some of them look at."""
+
+    def measure(self, maps: Mapping[str, Mapping[str, Any]]) -> Callable[[str, tf.Tensor], dict[str, Any]]:
+        """What must be known of a layer, by probe, as a function of the layer's name and its
+        features (height, width, channels). `maps` are what that piece is compared with, by probe
+        and layer."""
+
+        def measured(layer: str, features: tf.Tensor) -> dict[str, Any]:
+            return {
+                probe.name: probe.measure(layer, features, maps.get(probe.name, {}).get(layer))
+                for probe in self.probes
+                if layer in probe.layers
+            }
+
+        return measured
+
+
+class Objective(Probes):
     """The loss of a picture, given targets and weights."""
 
     def __init__(self, terms: Sequence[Term]) -> None:
+        super().__init__(terms)
         self.terms = tuple(terms)
-        self.layers = tuple(sorted({layer for term in self.terms for layer in term.layers if layer != PICTURE}))
-        """The network's layers that some term looks at."""
 
     @property
     def needs_start(self) -> bool:
@@ -49,20 +71,6 @@ class Objective:
     def targets(self, sources: Sources) -> dict[str, Target]:
         """What the picture is compared with, by term."""
         return {term.name: term.target(sources) for term in self.terms}
-
-    def measure(self, maps: Mapping[str, Mapping[str, tf.Tensor]]) -> Callable[[str, tf.Tensor], dict[str, Any]]:
-        """What the terms must know of a layer, by term, as a function of the layer's name and its
-        features (height, width, channels). `maps` are the targets' maps of that piece, by term and
-        layer."""
-
-        def measured(layer: str, features: tf.Tensor) -> dict[str, Any]:
-            return {
-                term.name: term.measure(layer, features, maps.get(term.name, {}).get(layer))
-                for term in self.terms
-                if layer in term.layers
-            }
-
-        return measured
 
     def losses(
         self,
@@ -79,7 +87,7 @@ class Objective:
         return {TOTAL: functools.reduce(tf.add, parts.values()), **parts}
 
 
-def maps_of(targets: Targets) -> dict[str, Mapping[str, tf.Tensor]]:
+def maps_of(targets: Targets) -> dict[str, Mapping[str, Any]]:
     """The targets' maps, by term and layer."""
     return {name: target.maps for name, target in targets.items() if target.maps}
 

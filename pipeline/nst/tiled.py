@@ -23,15 +23,16 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from pipeline.nst.combining import Found, Grid, joined, split
+from pipeline.nst.evaluator import of_any_shape
 from pipeline.nst.extractor import Extractor, cut
 from pipeline.nst.geometry import Geometry, Tile
 from pipeline.nst.network import LINEAR, reduction
-from pipeline.nst.objective import TOTAL, LossWeights, Objective, Targets, maps_of
-from pipeline.nst.terms.term import PICTURE, Measured, Term
+from pipeline.nst.objective import TOTAL, LossWeights, Objective, Probes, Targets, maps_of
+from pipeline.nst.terms.term import PICTURE, Indexed, Measured, Probe
 from pipeline.nst.tiling import Tiling
 
-Maps = Mapping[str, Mapping[str, tf.Tensor]]
-"""Maps of targets by term and layer."""
+Maps = Mapping[str, Mapping[str, Any]]
+"""What probes are compared with, by probe and layer: maps, and tables where these are `Indexed`."""
 
 
 class _Forward(NamedTuple):
@@ -52,7 +53,8 @@ class TiledEvaluator:
         self._pool = pool if pool in names[:-1] else None
         ends = names.index(pool) + 1 if self._pool else len(names)
         self._lower, self._upper = names[:ends], names[ends:]
-        self._geometry = Geometry(*shape[:2], frame=extractor.frame, names=self._lower, side=tiling.side)
+        cell = max((term.combine.cell or 0 for term in objective.terms), default=0)
+        self._geometry = Geometry(*shape[:2], frame=extractor.frame, names=self._lower, side=tiling.side, cell=cell)
         self._traced: dict[Any, Any] = {}
         self._middle = tf.function(self._middles, autograph=False)
 
@@ -66,10 +68,10 @@ class TiledEvaluator:
             found |= self._extractor.forward(pooled, self._upper, upper, self._crop)
         return {layer: found[layer] for layer in layers}
 
-    def measured(self, image: tf.Tensor, term: Term, weights: Mapping[str, tf.Tensor] | None = None) -> Measured:
+    def measured(self, image: tf.Tensor, probe: Probe, maps: Mapping[str, Any] | None = None) -> Measured:
         """As `Evaluator.measured`."""
-        found = self._all_measured(image, Objective([term]), {term.name: weights} if weights else {})
-        return {layer: of_terms[term.name] for layer, of_terms in found.items() if of_terms}
+        found = self._all_measured(image, Probes([probe]), {probe.name: maps} if maps else {})
+        return {layer: by_probe[probe.name] for layer, by_probe in found.items() if by_probe}
 
     def losses(self, picture: tf.Tensor, targets: Targets, weights: Mapping[str, LossWeights]) -> dict[str, tf.Tensor]:
         """As `Evaluator.losses`."""
@@ -92,14 +94,16 @@ class TiledEvaluator:
 
     # ------------------------------------------------------------------------------ the three parts
 
-    def _forward(self, image: tf.Tensor, objective: Objective, maps: Maps) -> _Forward:
+    def _forward(self, image: tf.Tensor, probes: Probes, maps: Maps) -> _Forward:
         """The lower blocks, tile by tile."""
         padded = self._extractor.padded_input(image)
-        forward = self._graph(self._forward_tile, objective, maps)
+        forward = self._graph(self._forward_tile, probes, maps)
         grid: Grid = []
         rows: list[tf.Tensor] = []
         for row in self._geometry.grid:
-            answers = [forward(_pixels(padded, tile), self._places(tile), self._cut_maps(maps, tile)) for tile in row]
+            answers = [
+                forward(_pixels(padded, tile), self._places(tile), self._cut_maps(probes, maps, tile)) for tile in row
+            ]
             grid.append([measured for measured, _ in answers])
             if self._pool:
                 rows.append(tf.concat([pooled for _, pooled in answers], axis=1))
@@ -161,7 +165,7 @@ class TiledEvaluator:
             share = backward(
                 _pixels(padded, tile),
                 self._places(tile),
-                self._cut_maps(maps, tile),
+                self._cut_maps(self._objective, maps, tile),
                 incoming,
                 {} if by_pooled is None else {self._pool: self._core(by_pooled, tile)},
             )
@@ -176,16 +180,16 @@ class TiledEvaluator:
 
     # --------------------------------------------------------------------------------------- graphs
 
-    def _graph(self, function: Callable[..., Any], objective: Objective, maps: Maps) -> Any:
+    def _graph(self, function: Callable[..., Any], probes: Probes, maps: Maps) -> Any:
         """A tile's function, traced once for tiles of all shapes: those at the border are
         smaller."""
-        kinds = tf.nest.map_structure(lambda tensor: (tensor.dtype, len(tensor.shape)), dict(maps))
-        key = (function.__name__, objective.terms, repr(kinds))
+        kinds = tf.nest.map_structure(of_any_shape, dict(maps))
+        key = (function.__name__, probes.probes, repr(kinds))
         if key not in self._traced:
-            specification = self._specification(objective, maps)
+            specification = self._specification(maps)
             if function == self._backward_tile:
                 measured, pooled = (
-                    self._graph(self._forward_tile, objective, maps)
+                    self._graph(self._forward_tile, probes, maps)
                     .get_concrete_function(*specification)
                     .structured_outputs
                 )
@@ -193,35 +197,32 @@ class TiledEvaluator:
                 features = tf.TensorSpec([None, None, None], self._extractor.dtype)
                 specification += [incoming, {} if pooled is None else {self._pool: features}]
             self._traced[key] = tf.function(
-                lambda *arguments: function(objective, *arguments),
+                lambda *arguments: function(probes, *arguments),
                 input_signature=specification,
                 autograph=False,
             )
         return self._traced[key]
 
-    def _specification(self, objective: Objective, maps: Maps) -> list[Any]:
-        """The arguments of a tile's functions: its pixels, places of its core, pieces of maps."""
+    def _specification(self, maps: Maps) -> list[Any]:
+        """The arguments of a tile's functions: its pixels, places of its core, pieces of maps, and
+        their tables."""
         places = dict.fromkeys(self._places(next(iter(self._geometry))), tf.TensorSpec([4], tf.int32))
         pieces = {
-            term: {
-                layer: tf.TensorSpec([None] * len(whole.shape), whole.dtype)
-                for layer, whole in of_layers.items()
-                if layer in self._below([layer])
-            }
-            for term, of_layers in maps.items()
+            name: {layer: tf.nest.map_structure(of_any_shape, of_layers[layer]) for layer in self._below(of_layers)}
+            for name, of_layers in maps.items()
         }
         return [tf.TensorSpec([None, None, 3]), places, pieces]
 
     def _forward_tile(
         self,
-        objective: Objective,
+        probes: Probes,
         tile: tf.Tensor,
         places: Mapping[str, tf.Tensor],
         maps: Maps,
     ) -> tuple[Found, tf.Tensor | None]:
         """Measures of a tile's (h, w, 3) core, and its core's pooled features."""
-        layers = self._below(objective.layers)
-        measure = objective.measure(maps)
+        layers = self._below(probes.layers)
+        measure = probes.measure(maps)
 
         def measure_core(layer: str, features: tf.Tensor) -> tuple[dict[str, Any], list[tf.Tensor]]:
             # The pool where tiles end need not be a layer of the objective.
@@ -238,7 +239,7 @@ class TiledEvaluator:
 
     def _backward_tile(
         self,
-        objective: Objective,
+        probes: Probes,
         tile: tf.Tensor,
         places: Mapping[str, tf.Tensor],
         maps: Maps,
@@ -249,15 +250,15 @@ class TiledEvaluator:
         and its pooled features."""
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(tile)
-            measured, pooled = self._forward_tile(objective, tile, places, maps)
+            measured, pooled = self._forward_tile(probes, tile, places, maps)
             results = [*tf.nest.flatten(measured), *([] if pooled is None else [pooled])]
         incoming = [*tf.nest.flatten(by_measured), *by_pooled.values()]
         return tape.gradient(results, tile, output_gradients=incoming)
 
-    def _above(self, pooled: tf.Tensor, objective: Objective, maps: Maps) -> Found:
+    def _above(self, pooled: tf.Tensor, probes: Probes, maps: Maps) -> Found:
         """Measures of the upper layers."""
-        measure = objective.measure(maps)
-        layers = [layer for layer in objective.layers if layer not in self._below([layer])]
+        measure = probes.measure(maps)
+        layers = [layer for layer in probes.layers if layer not in self._below([layer])]
         return self._extractor.forward(
             pooled,
             self._upper,
@@ -265,18 +266,16 @@ class TiledEvaluator:
             lambda layer, features: measure(layer, self._crop(layer, features)),
         )
 
-    def _all_measured(self, image: tf.Tensor, objective: Objective, maps: Maps) -> Found:
-        """What is known of an image, by layer and term, without gradients."""
-        grid, pooled = self._forward(image, objective, maps)
-        found = joined(objective, grid)
+    def _all_measured(self, image: tf.Tensor, probes: Probes, maps: Maps) -> Found:
+        """What is known of an image, by layer and probe, without gradients."""
+        grid, pooled = self._forward(image, probes, maps)
+        found = joined(probes, grid)
         if pooled is not None:
-            key = ("above", objective.terms)
+            key = ("above", probes.probes)
             if key not in self._traced:
-                self._traced[key] = tf.function(
-                    lambda pooled, maps: self._above(pooled, objective, maps), autograph=False
-                )
+                self._traced[key] = tf.function(lambda pooled, maps: self._above(pooled, probes, maps), autograph=False)
             found |= self._traced[key](pooled, maps)
-        return found | {PICTURE: objective.measure(maps)(PICTURE, image)}
+        return found | {PICTURE: probes.measure(maps)(PICTURE, image)}
 
     # ----------------------------------------------------------------------------- tiles and wholes
 
@@ -302,16 +301,21 @@ class TiledEvaluator:
             places[_framed(self._pool)] = self._geometry.in_tile(tile, self._pool, framed=True)
         return {layer: tf.constant(place, tf.int32) for layer, place in places.items()}
 
-    def _cut_maps(self, maps: Maps, tile: Tile) -> dict[str, dict[str, tf.Tensor]]:
-        """The maps of lower layers in a tile's core."""
-        cut_maps: dict[str, dict[str, tf.Tensor]] = {}
-        for term, of_layers in maps.items():
-            cut_maps[term] = {}
-            for layer in self._below(of_layers):
-                top, left, height, width = self._geometry.of_picture(tile, layer)
-                piece = of_layers[layer][top : top + height, left : left + width]
-                cut_maps[term][layer] = piece
-        return cut_maps
+    def _cut_maps(self, probes: Probes, maps: Maps, tile: Tile) -> dict[str, dict[str, Any]]:
+        """The maps of lower layers in a tile's core, with whole tables."""
+        cells = {probe.name: probe.combine.cell for probe in probes.probes}
+
+        def piece(layer: str, whole: Any, cell: int | None) -> Any:
+            if isinstance(whole, Indexed):
+                return whole._replace(map=piece(layer, whole.map, cell))
+            geometry = self._geometry
+            top, left, height, width = geometry.of_cells(tile, cell) if cell else geometry.of_picture(tile, layer)
+            return whole[top : top + height, left : left + width]
+
+        return {
+            name: {layer: piece(layer, of_layers[layer], cells[name]) for layer in self._below(of_layers)}
+            for name, of_layers in maps.items()
+        }
 
     def _core(self, pooled: tf.Tensor, tile: Tile) -> tf.Tensor:
         """A tile's core of the pooled features (1, height, width, channels) of all tiles."""

@@ -8,9 +8,12 @@ in tiles, the trace, the report and report.json need no further line.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
+import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 PICTURE = "picture"
 """Stands among a term's layers for the picture itself: float32 (height, width, 3), 0..255. It is
@@ -20,11 +23,19 @@ Measured = Mapping[str, Any]
 """What a term knows of an image, by layer: nests of tensors, as its `measure` gives them."""
 
 
-class Target(NamedTuple):
-    """What a picture is compared with.
+class Indexed(NamedTuple):
+    """A map that looks up a table: of `map` (height, width, ...) a piece is given to `measure`, as
+    of every map, and with it the whole `table`, any nest of tensors."""
 
-    `maps` hold something per position, by layer: (height, width, ...), cut along with tiles; of
-    terms that are never evaluated in tiles, any nest of tensors.
+    map: tf.Tensor
+    table: Any
+
+
+class Target(NamedTuple):
+    """What a picture is compared with. No gradient flows through it.
+
+    `maps` hold something per position, by layer: (height, width, ...), cut along with tiles, or
+    `Indexed`. Positions are the layer's own, or `Combine.cell` says how long they are.
     `statistics` are true of the whole: any nest of tensors.
     """
 
@@ -35,12 +46,20 @@ class Target(NamedTuple):
 class Image(Protocol):
     """An image as the network sees it, at one size."""
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+
+    def opacity(self, cell: int) -> NDArray[np.float32] | None:
+        """How much can be seen of each `cell` x `cell` pixels, 0..1, the last ones cut off by the
+        border; None where all is opaque."""
+
     def features(self, layers: Sequence[str]) -> Mapping[str, tf.Tensor]:
         """Its features (height, width, channels) at network layers."""
 
-    def measured(self, term: Term) -> Measured:
-        """What the term's `measure`, without a target's maps, says of it; of what can be seen of
-        it, where it has transparency."""
+    def measured(self, probe: Probe, maps: Mapping[str, Any] | None = None) -> Measured:
+        """What the probe's `measure` says of it, compared with `maps`, by layer; without them,
+        where it has transparency, of what can be seen of it."""
 
 
 class Style(NamedTuple):
@@ -65,6 +84,12 @@ class Sources(NamedTuple):
 class Combine(Protocol):
     """How measures of tiles become the picture's."""
 
+    @property
+    def cell(self) -> int | None:
+        """Pixels along a position of measures and maps, 2, 4 or 8, where that is the same for all
+        layers: tiles then hold whole ones, but for the last, which the border cuts off. None for
+        each layer's own positions."""
+
     def join(self, grid: Sequence[Sequence[tf.Tensor]]) -> tf.Tensor:
         """The whole, of the tiles' tensors by row and column."""
 
@@ -72,14 +97,14 @@ class Combine(Protocol):
         """The gradients by the tiles' tensors, of the gradient by the whole."""
 
 
-class Term(Protocol):
-    """One distance. Terms are frozen and hashable: evaluations are kept by them."""
+class Probe(Protocol):
+    """What is to be known of an image. Frozen and hashable: evaluations are kept by them."""
 
     def __hash__(self) -> int: ...
 
     @property
     def name(self) -> str:
-        """As trace, bar, report and report.json call its loss."""
+        """A term's as trace, bar, report and report.json call its loss."""
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -87,7 +112,18 @@ class Term(Protocol):
 
     @property
     def combine(self) -> Combine:
-        """How its measures of tiles become the picture's: `ADD` or `CONCATENATE`."""
+        """How its measures of tiles become the picture's: `ADD`, `CONCATENATE`, or one of these for
+        cells."""
+
+    def measure(self, layer: str, features: tf.Tensor, target: Any) -> Any:
+        """What must be known of a piece of a layer: a nest of tensors. `features` are (height,
+        width, channels), `target` is the same piece of the target's map, where it has one; of an
+        `Indexed` map, with its table. Of a style with transparency it is how much each position
+        counts, (height, width), 0..1: what is measured of it should be weighted so."""
+
+
+class Term(Probe, Protocol):
+    """One distance."""
 
     @property
     def needs_start(self) -> bool:
@@ -95,12 +131,6 @@ class Term(Protocol):
 
     def target(self, sources: Sources) -> Target:
         """What the picture is compared with, made when a size begins."""
-
-    def measure(self, layer: str, features: tf.Tensor, target: Any) -> Any:
-        """What must be known of a piece of a layer: a nest of tensors. `features` are (height,
-        width, channels), `target` is the same piece of the target's map, where it has one. Of a
-        style with transparency it is how much each position counts, (height, width), 0..1: what is
-        measured of it should be weighted so."""
 
     def distance(self, measured: Measured, target: Target, weights: Mapping[str, tf.Tensor]) -> tf.Tensor:
         """A float32 scalar in the term's unit, from all layers' measures. `weights` are those of
@@ -117,29 +147,39 @@ class Weighted(NamedTuple):
     last_pass: Term | None = None
 
 
-class _Add:
+@dataclass(frozen=True)
+class Add:
     """Sums over positions: those of tiles add up to the picture's."""
 
+    cell: int | None = None
+
     def join(self, grid: Sequence[Sequence[tf.Tensor]]) -> tf.Tensor:
+        """As `Combine.join`."""
         first, *others = (piece for row in grid for piece in row)
         for other in others:
             first = first + other
         return first
 
     def split(self, whole: tf.Tensor, grid: Sequence[Sequence[tf.Tensor]]) -> list[list[tf.Tensor]]:
+        """As `Combine.split`."""
         return [[whole for _piece in row] for row in grid]
 
 
-class _Concatenate:
+@dataclass(frozen=True)
+class Concatenate:
     """Maps (height, width, ...): those of tiles, side by side, are the picture's."""
 
+    cell: int | None = None
+
     def join(self, grid: Sequence[Sequence[tf.Tensor]]) -> tf.Tensor:
+        """As `Combine.join`."""
         return tf.concat([tf.concat(list(row), axis=1) for row in grid], axis=0)
 
     def split(self, whole: tf.Tensor, grid: Sequence[Sequence[tf.Tensor]]) -> list[list[tf.Tensor]]:
+        """As `Combine.split`."""
         rows = tf.split(whole, [row[0].shape[0] for row in grid], axis=0)
         return [tf.split(part, [piece.shape[1] for piece in row], axis=1) for part, row in zip(rows, grid, strict=True)]
 
 
-ADD: Combine = _Add()
-CONCATENATE: Combine = _Concatenate()
+ADD: Combine = Add()
+CONCATENATE: Combine = Concatenate()
