@@ -58,7 +58,8 @@ def _values(rule: OptionRule) -> str:
     words = " ".join(f"`{word}`" for word in rule.words)
     if rule.is_path:
         return f"{words}, {rule.path_noun}"
-    return ", ".join(part for part in (rule.number_noun, words) if part)
+    several = "a map of several `name: weight`" if rule.is_mixture else ""
+    return ", ".join(part for part in (rule.number_noun, words, several) if part)
 
 
 def _default(rule: OptionRule) -> str:

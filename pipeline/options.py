@@ -13,6 +13,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 LayerWeights = Mapping[str, float]
+Mixture = str | Mapping[str, float]
+"""One distance by its name, or several, each with its weight: a map only where a name would not
+do."""
 
 STYLE_LOSSES = ("gram", "moments", "neighbours")
 # evaluated whole: each position is compared with all of the style
@@ -123,11 +126,13 @@ class Options:
         " count, `per_pixel` is `sums` with Gram matrices per pixel of the picture",
         choices=("normalized", "paper", "means", "sums", "roots", "per_pixel"),
     )
-    style_loss: str = _option(
+    style_loss: Mixture = _option(
         "gram",
         "what is compared with the style: `gram` matrices, for brush strokes and textures; `moments`, the mean and"
-        " covariance of features; or nearest `neighbours`, for drawings, prints and flat colours",
+        " covariance of features; or nearest `neighbours`, for drawings, prints and flat colours; a map of several mixes"
+        " them, each with its share of `style_weight`",
         choices=STYLE_LOSSES,
+        examples=["neighbours", {"gram": 0.1, "neighbours": 1}],
         neutral="gram",
         since="0.2",
     )
@@ -249,6 +254,16 @@ class Options:
         """The values of one of `GROUPS`, to keep something by that depends on all of them."""
         values = (getattr(self, option) for option in GROUPS[name])
         return tuple(tuple(v.items()) if isinstance(v, Mapping) else v for v in values)
+
+    @property
+    def style_losses(self) -> Mapping[str, float]:
+        """The distances of `style_loss` with their weights, one or several."""
+        return {self.style_loss: 1.0} if isinstance(self.style_loss, str) else self.style_loss
+
+    @property
+    def untiled(self) -> tuple[str, ...]:
+        """Those of the style's distances that are not evaluated in tiles."""
+        return tuple(loss for loss in self.style_losses if loss in UNTILED_STYLE_LOSSES)
 
     @property
     def starts_from_file(self) -> bool:

@@ -135,7 +135,7 @@ def schedule(options: Options, content: Sized, styles: Sequence[Sized], machine:
     full = result_size(options, content)
     opened = [Sized(style.name, opened_style(options, style.size, max(full))) for style in styles]
     shortest = min(*full, *(min(_style_size(options, style, full)) for style in opened))
-    matched = options.style_loss == "neighbours"
+    matched = "neighbours" in options.style_losses
     smallest = (_SMALLEST_MATCHED, _SHORTEST) if matched else (_SMALLEST, _SHORTEST_COARSE)
     sides = _sides(max(full), options.scales, shortest, *smallest)
     usual = machine.precision if options.precision == "auto" else options.precision

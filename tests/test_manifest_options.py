@@ -151,6 +151,55 @@ def test_neighbours_are_not_evaluated_in_tiles(load: Load) -> None:
     )
 
 
+def test_a_mixture_with_neighbours_is_not_evaluated_in_tiles(load: Load) -> None:
+    (told,) = refusal(load, pair("style_loss: {gram: 1, neighbours: 2}, tile: 512"))
+    assert "error: 'tile': 'style_loss: neighbours' is not evaluated in tiles" in told
+
+
+# ------------------------------------------------------------------------------------------------------------- mixtures
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        ("gram", "gram"),
+        ("{gram: 1}", "gram"),
+        ("{neighbours: 1.0}", "neighbours"),
+        ("{gram: 2}", {"gram": 2.0}),
+        ("{neighbours: 1, gram: 1e-1}", {"gram": 0.1, "neighbours": 1.0}),
+    ],
+)
+def test_a_mixture_of_one_is_its_name(load: Load, written: str, kept: object) -> None:
+    options = load(pair(f"style_loss: {written}")).pairs[0].options
+    assert options.style_loss == kept
+    assert list(options.style_losses) == ([kept] if isinstance(kept, str) else list(kept))
+    assert load(pair(), f"style_loss={written}").pairs[0].options == options
+
+
+@pytest.mark.parametrize(
+    ("written", "place", "message"),
+    [
+        ("grams", "5:15", "must be one of gram,"),
+        ("[gram]", "5:15", "must be one of gram,"),
+        ("{}", "5:15", "must be one of gram,"),
+        ("{gram: 1, neighbors: 1}", "5:25", "unknown distance 'neighbors'; did you mean 'neighbours'?"),
+        ("{gram: 0}", "5:16", "the weight of 'gram' must be a number above 0; got 0"),
+        ("{gram: .inf}", "5:16", "the weight of 'gram' must be a number above 0; got inf"),
+        ("{moments: true}", "5:16", "the weight of 'moments' must be a number above 0; got True"),
+    ],
+)
+def test_a_wrong_mixture_is_told_where_it_is_written(load: Load, written: str, place: str, message: str) -> None:
+    (told,) = refusal(load, f"defaults:\n  style_loss: {written}\n" + pair())
+    assert told.startswith(f"{place}: error: 'style_loss'")
+    assert message in told
+
+
+def test_mixtures_can_be_an_axis(load: Load) -> None:
+    axes = "content: photos/dog.jpg, style: art/wave.jpg, style_loss: [gram, {gram: 0.1, neighbours: 1}]"
+    jobs = load(matrix(axes, output='"{style_loss}.png"')).pairs
+    assert [job.output for job in jobs] == ["gram.png", "gram=0.1+neighbours=1.png"]
+
+
 @pytest.mark.parametrize("weights", ["auto", "imagenet", "imagenet-8bit"])
 def test_vgg16_needs_the_path_of_its_weights(load: Load, weights: str) -> None:
     assert refusal(load, pair(f"weights: {weights}, network: vgg16")) == [

@@ -281,11 +281,17 @@ def test_a_starter_gives_each_pair_its_own_output(tmp_path: Path) -> None:
     assert 'output: "{content.name}--{style.name}.png"' in starter_manifest(tmp_path)
 
 
+@pytest.mark.parametrize("style_loss", ["gram", {"gram": 0.1, "neighbours": 1}])
 def test_the_settings_of_a_picture_make_a_manifest_that_makes_it_again(
-    project: Path, monkeypatch: pytest.MonkeyPatch
+    project: Path, monkeypatch: pytest.MonkeyPatch, style_loss: object
 ) -> None:
     monkeypatch.chdir(project)
-    options = options_from_python({"size": 320, "style_weight": 1e-7, "style_layers": {"conv1_1": 0.25, "conv2_1": 1}})
+    options = options_from_python(
+        {
+            **{"size": 320, "style_weight": 1e-7, "style_layers": {"conv1_1": 0.25, "conv2_1": 1}},
+            "style_loss": style_loss,
+        }
+    )
     settings = {
         "content": 'content/"odd": #name.jpg',
         "style": [{"image": "style/wave.png", "weight": 2.0}, {"image": "no", "weight": 1e-3}],

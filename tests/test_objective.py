@@ -13,7 +13,6 @@ from nst_kit import targets_by  # noqa: E402
 
 from pipeline.nst.evaluator import WholeEvaluator  # noqa: E402
 from pipeline.nst.objective import objective_of, weights_of  # noqa: E402
-from pipeline.nst.terms import TERMS  # noqa: E402
 from pipeline.options import Options  # noqa: E402
 
 
@@ -101,4 +100,4 @@ def test_what_an_objective_computes_tells_it_apart():
 
 
 def test_every_term_is_one_line_of_the_list():
-    assert [make(Options()).term.name for make in TERMS] == ["content", "style", "tv"]
+    assert [term.name for term in objective_of(Options()).terms] == ["content", "style", "tv"]

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeVar, get_args
 from pydantic import ValidationError
 
 from pipeline.manifest.options.rules import RULES
-from pipeline.manifest.options.types import LayerError
+from pipeline.manifest.options.types import FaultyValueError
 from pipeline.manifest.run_section import RunSection
 from pipeline.manifest.sections import (
     AxesSection,
@@ -115,7 +115,7 @@ def _faults(
         key = str(loc[-1])
         assert isinstance(where.node, MapNode)
         yield SectionFault(first, where.node.entries[key].place, _unknown_key(where.section, key))
-    elif isinstance(error := detail.get("ctx", {}).get("error"), LayerError):
+    elif isinstance(error := detail.get("ctx", {}).get("error"), FaultyValueError):
         for path, message in error.faults:
             told = f"'{where.key}': {message}" if message else _wrong_value(where, detail)
             yield SectionFault(first, _place_inside(where.node, path), told)

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from pipeline.nst import terms as known
+from pipeline.nst.terms.part import loss_of
 from pipeline.nst.terms.term import PICTURE, Measured, Probe, Sources, Target, Term, Weighted
 from pipeline.options import Options
 
@@ -23,7 +24,7 @@ Targets = Mapping[str, Target]
 
 Losses = Mapping[str, tf.Tensor]
 """One evaluation: float32 scalars, `total` first, then each term's by its name, already multiplied
-by its weight: they sum to `total`."""
+by its weight: they sum to `total`. Parts of one loss (`terms/part`) are told as their sum."""
 
 
 class LossWeights(NamedTuple):
@@ -79,12 +80,14 @@ class Objective(Probes):
         weights: Mapping[str, LossWeights],
     ) -> dict[str, tf.Tensor]:
         """The losses of a picture, from what was measured of it, by layer and term."""
-        parts = {}
+        found: dict[str, tf.Tensor] = {}
         for term in self.terms:
             of_term = {layer: measured[layer][term.name] for layer in term.layers}
             weight, layers = weights[term.name]
-            parts[term.name] = weight * term.distance(of_term, targets[term.name], layers)
-        return {TOTAL: functools.reduce(tf.add, parts.values()), **parts}
+            loss = weight * term.distance(of_term, targets[term.name], layers)
+            name = loss_of(term)
+            found[name] = found[name] + loss if name in found else loss
+        return {TOTAL: functools.reduce(tf.add, found.values()), **found}
 
 
 def maps_of(targets: Targets) -> dict[str, Mapping[str, Any]]:
@@ -110,5 +113,8 @@ def weights_of(options: Options) -> dict[str, LossWeights]:
 
 
 def _weighted(options: Options) -> list[Weighted]:
-    made = (make(options) for make in known.TERMS)
-    return [weighted for weighted in made if weighted is not None]
+    found: list[Weighted] = []
+    for make in known.TERMS:
+        made = make(options)
+        found += made if isinstance(made, list) else [made] if made is not None else []
+    return found

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from pipeline.memory_limit import memory_limit
 from pipeline.nst.network import NETWORKS, VGG19, Network, radius, reduction
-from pipeline.options import UNTILED_STYLE_LOSSES, Options
+from pipeline.options import Options
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ def tiling(options: Options, pixels: int, precision: str, max_memory: int | None
     """The tiles for a picture of so many pixels, by the option `tile`, and so that the process
     stays below `max_memory` bytes where that is given, and below the machine's memory; None for
     none."""
-    if options.tile == "off" or options.style_loss in UNTILED_STYLE_LOSSES:
+    if options.tile == "off" or options.untiled:
         return None
     allowed = [split for split in _SPLITS if split > 1 or options.tile == "auto"]
     if max_memory is None:

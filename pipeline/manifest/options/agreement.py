@@ -15,7 +15,7 @@ from pipeline.manifest.options.presets import builtin_presets
 from pipeline.manifest.options.rules import RULES
 from pipeline.manifest.yaml.problems import shorten, suggestion
 from pipeline.nst.network import NETWORKS, VGG19, Network
-from pipeline.options import UNTILED_STYLE_LOSSES, Options
+from pipeline.options import Options
 
 
 class Disagreement(NamedTuple):
@@ -52,10 +52,10 @@ def disagreements(options: Options) -> Iterator[Disagreement]:
 
 def _parts(options: Options) -> Iterator[Disagreement]:
     """Options that mean nothing beside `style_loss`."""
-    if options.style_loss in UNTILED_STYLE_LOSSES and options.tile not in ("auto", "off"):
+    if options.untiled and options.tile not in ("auto", "off"):
         yield Disagreement(
             "tile",
-            f"'style_loss: {options.style_loss}' is not evaluated in tiles; leave 'tile' out, or choose another "
+            f"'style_loss: {options.untiled[0]}' is not evaluated in tiles; leave 'tile' out, or choose another "
             f"style_loss; got {options.tile}",
         )
 

@@ -7,13 +7,13 @@ import dataclasses
 import math
 import sys
 import types
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from pipeline.manifest.yaml.problems import suggestion
+from pipeline.manifest.yaml.problems import shorten, suggestion
 from pipeline.nst.network import NETWORKS
-from pipeline.options import LayerWeights, Options
+from pipeline.options import LayerWeights, Mixture, Options
 
 # What the picture door can be asked to open; HEIC and AVIF need Pillow's or an extra's support,
 # which `check` tells.
@@ -43,6 +43,7 @@ class OptionRule:
     number: type[int] | type[float] | None
     words: tuple[str | int, ...]
     is_layers: bool
+    is_mixture: bool
     is_path: bool
     nullable: bool
     suffixes: tuple[str, ...]
@@ -59,7 +60,8 @@ class OptionRule:
         if self.name == "preset":
             return "the name of a preset"
         words = f"'{self.words[0]}'" if len(self.words) == 1 else f"one of {', '.join(map(str, self.words))}"
-        ways = (self.number_noun, words if self.words else "", self.path_noun)
+        several = "a map of several 'name: weight'" if self.is_mixture else ""
+        ways = (self.number_noun, words if self.words else "", self.path_noun, several)
         return ", or ".join(way for way in ways if way)
 
     @property
@@ -118,6 +120,7 @@ def rule_of(field: dataclasses.Field[Any], hint: Any) -> OptionRule:
         number=number,
         words=words,
         is_layers=hint == LayerWeights,
+        is_mixture=hint == Mixture,
         is_path=is_path,
         nullable=type(None) in parts,
         suffixes=tuple(rules.get("suffixes", PICTURE_SUFFIXES)) if is_path else (),
@@ -168,6 +171,24 @@ def layer_weights(value: Any) -> tuple[dict[str, float], list[Fault]]:
     if not faults and not any(weights.values()):
         faults.append(((), "at least one layer with a weight above 0 is needed"))
     return {layer: weights[layer] for layer in _ACTIVATIONS if layer in weights}, faults
+
+
+def mixture(value: Any, names: Sequence[str]) -> tuple[Any, list[Fault]]:
+    """One of `names`, or a map of several to their weights, in the order of `names`; and what is
+    wrong. A map of one that weighs 1 is its name. Weights are finite and above 0."""
+    if isinstance(value, str) and value in names:
+        return value, []
+    if not isinstance(value, dict) or not value:
+        return value, [((), "")]
+    faults: list[Fault] = []
+    for name, weight in list(value.items())[:_MAX_FAULTS]:
+        if name not in names:
+            hint = suggestion(name, names) or f"; there are {', '.join(names)}"
+            faults.append(((name,), f"unknown distance '{shorten(name)}'{hint}"))
+        elif isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 < weight <= _MAX_WEIGHT:
+            faults.append(((name,), f"the weight of '{name}' must be a number above 0; got {shorten(repr(weight))}"))
+    weights = {name: float(value[name]) for name in names if name in value} if not faults else {}
+    return (next(iter(weights)) if list(weights.values()) == [1.0] else weights), faults
 
 
 def canonical_layer(name: str) -> str | None:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Union
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
-from pipeline.manifest.options.rules import Fault, OptionRule, layer_weights
+from pipeline.manifest.options.rules import Fault, OptionRule, layer_weights, mixture
 from pipeline.nst.network import LINEAR, NETWORKS
 
 
@@ -15,6 +15,8 @@ def option_type(rule: OptionRule) -> Any:
     """The pydantic type of one option in this version."""
     if rule.is_layers:
         return Annotated[dict[str, float], BeforeValidator(_read_layers), WithJsonSchema(_layers_schema())]
+    if rule.is_mixture:
+        return Annotated[Any, BeforeValidator(_mixture_reader(rule)), WithJsonSchema(_mixture_schema(rule))]
     if rule.is_path:
         schema = {"anyOf": [{"enum": list(rule.words)}, {"type": "string", "pattern": _suffix_pattern(rule.suffixes)}]}
         return Annotated[str, AfterValidator(_word_or_path(rule)), WithJsonSchema(schema)]
@@ -41,16 +43,16 @@ def _suffix_pattern(suffixes: tuple[str, ...]) -> str:
 def _read_layers(value: Any) -> dict[str, float]:
     weights, faults = layer_weights(value)
     if faults:
-        raise LayerError(faults)
+        raise FaultyValueError(faults)
     return weights
 
 
-class LayerError(ValueError):
-    """Layers with faults, each with its place inside the value; pydantic hands it on to whoever
-    words the message."""
+class FaultyValueError(ValueError):
+    """A map or list with faults, each with its place inside the value; pydantic hands it on to
+    whoever words the message."""
 
     def __init__(self, faults: list[Fault]) -> None:
-        super().__init__("faulty layers")
+        super().__init__("faulty")
         self.faults = faults
 
 
@@ -71,6 +73,27 @@ def _layers_schema() -> dict[str, Any]:
             },
         ]
     }
+
+
+def _mixture_reader(rule: OptionRule) -> Callable[[Any], Any]:
+    def read(value: Any) -> Any:
+        wanted, faults = mixture(value, [str(word) for word in rule.words])
+        if faults:
+            raise FaultyValueError(faults)
+        return wanted
+
+    return read
+
+
+def _mixture_schema(rule: OptionRule) -> dict[str, Any]:
+    names = {"enum": list(rule.words)}
+    weights = {
+        "type": "object",
+        "propertyNames": names,
+        "additionalProperties": {"type": "number", "exclusiveMinimum": 0},
+        "minProperties": 1,
+    }
+    return {"anyOf": [names, weights]}
 
 
 def _word_or_path(rule: OptionRule) -> Callable[[str], str]:

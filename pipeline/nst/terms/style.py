@@ -1,10 +1,11 @@
-"""The style's distance, as the option `style_loss` names it."""
+"""The style's distance, as the option `style_loss` names it, or its mixture of several."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
 from pipeline.nst.terms import gram, moments, neighbours
+from pipeline.nst.terms.part import part_of
 from pipeline.nst.terms.term import Weighted
 from pipeline.options import Options
 
@@ -15,6 +16,8 @@ STYLE_LOSSES: Mapping[str, Callable[[Options], Weighted]] = {
 }
 
 
-def from_options(options: Options) -> Weighted:
-    """The style term that a pair asks for."""
-    return STYLE_LOSSES[options.style_loss](options)
+def from_options(options: Options) -> list[Weighted]:
+    """The style terms that a pair asks for: one named `style`, or parts of it."""
+    if isinstance(options.style_loss, str):
+        return [STYLE_LOSSES[options.style_loss](options)]
+    return [part_of(name, STYLE_LOSSES[name](options), share) for name, share in options.style_losses.items()]
