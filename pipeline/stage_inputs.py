@@ -85,11 +85,12 @@ def sources(
     ]
     photograph = engine.image(setting, inputs.photograph, _seen(pictures.content))
     mixed = place[0] > 0 and setting.objective.needs_start  # for terms that ask for no start it is nobody's
+    guide = _guide(inputs.photograph, start) if mixed else inputs.photograph
     return Sources(
         photograph,
         styles,
         start=engine.image(setting, start, None),
-        guide=engine.image(setting, _guide(inputs.photograph, start), None) if mixed else photograph,
+        guide=engine.image(setting, guide, None),  # what is measured of it is large, and of use once
         seed=int(np.random.SeedSequence((options.seed, *place)).generate_state(1)[0]),
     )
 

@@ -138,3 +138,21 @@ def test_a_tile_holds_every_pixel_that_its_core_sees(made):
                     low, high = seen(names[:depth], first)[0], seen(names[:depth], first + count - 1)[1]
                     assert begins <= max(0, low), layer
                     assert min(whole - 1, high) < ends, layer
+
+
+@given(LENGTHS, LENGTHS, st.sampled_from([0, 8]), st.integers(1, 13), st.integers(16, 100))
+def test_tiles_hold_whole_cells_and_every_cell_belongs_to_one(height, width, frame, depth, side):
+    """Of 4 pixels, also those that the border cuts off; each tile holds two of them, to go on from at the border."""
+    geometry = Geometry(height, width, frame=frame, names=VGG19.layers[:depth], side=side, cell=4)
+    counted = np.zeros((-(-height // 4), -(-width // 4)), int)
+    for tile in geometry:
+        top, left, down, across = geometry.of_cells(tile, 4)
+        assert down >= 2
+        assert across >= 2
+        counted[top : top + down, left : left + across] += 1
+        for name in VGG19.layers[:depth]:
+            if reduction(name) <= 4 and not is_pool(name):  # a layer's positions are those of the cells
+                there = geometry.of_picture(tile, name)
+                assert (there.top, there.left) == (top * 4 // reduction(name), left * 4 // reduction(name))
+                assert there.height == min(4 * down, height - 4 * top) // reduction(name)
+    assert (counted == 1).all()

@@ -14,15 +14,17 @@ tf = pytest.importorskip("tensorflow")
 from nst_kit import Seen  # noqa: E402
 
 from pipeline.images.picture import Picture  # noqa: E402
-from pipeline.nst.engine import TransferEngine  # noqa: E402
+from pipeline.nst.engine import TransferEngine, _opacity_of_cells  # noqa: E402
 from pipeline.nst.evaluator import WholeEvaluator  # noqa: E402
 from pipeline.nst.extractor import Extractor  # noqa: E402
 from pipeline.nst.kernels import load_kernels  # noqa: E402
-from pipeline.nst.network import reduction  # noqa: E402
-from pipeline.nst.objective import objective_of, weights_of  # noqa: E402
+from pipeline.nst.objective import LossWeights, Objective, objective_of, weights_of  # noqa: E402
+from pipeline.nst.terms import hypercolumns as hypercolumns_module  # noqa: E402
 from pipeline.nst.terms import matching  # noqa: E402
 from pipeline.nst.terms import neighbours as module  # noqa: E402
-from pipeline.nst.terms.term import Sources, Style  # noqa: E402
+from pipeline.nst.terms.term import Indexed, Sources, Style, Target  # noqa: E402
+from pipeline.nst.tiled import TiledEvaluator  # noqa: E402
+from pipeline.nst.tiling import Tiling  # noqa: E402
 from pipeline.nst.weights import locate  # noqa: E402
 from pipeline.options import Options  # noqa: E402
 from pipeline.pictures import Pictures  # noqa: E402
@@ -46,15 +48,33 @@ def extractor():
     return Extractor(load_kernels(locate("random")))
 
 
+class Cut(Seen):
+    """An image of which not all can be seen: `alpha` (height, width), 0..1."""
+
+    def __init__(self, evaluator, pixels, alpha):
+        super().__init__(evaluator, pixels)
+        self.alpha = alpha
+
+    def opacity(self, cell):
+        return None if self.alpha is None else _opacity_of_cells(self.alpha, cell)
+
+
+def sources_by(evaluator, styles, seed=5, alpha=None):
+    """Pictures 0 (guide and start) and `styles` with their shares; `alpha` is the first one's."""
+    first = Seen(evaluator, tf.constant(picture(0)))
+    alphas = [alpha, *[None] * (len(styles) - 1)]
+    seen = [
+        Style(Cut(evaluator, tf.constant(picture(n)), each), share)
+        for (n, share), each in zip(styles, alphas, strict=True)
+    ]
+    return Sources(first, seen, first, first, seed)
+
+
 def evaluated(extractor, last_pass, styles=((1, 1.0),), seed=5):
     """The term, its target for pictures 0 (guide and start) and `styles`, and a function of pictures."""
     objective = objective_of(PAIR, last_pass=last_pass)
     evaluator = WholeEvaluator(objective, extractor)
-    first = Seen(evaluator, tf.constant(picture(0)))
-    sources = Sources(
-        first, [Style(Seen(evaluator, tf.constant(picture(n))), share) for n, share in styles], first, first, seed
-    )
-    targets, weights = objective.targets(sources), weights_of(PAIR)
+    targets, weights = objective.targets(sources_by(evaluator, styles, seed)), weights_of(PAIR)
     term = next(term for term in objective.terms if term.name == "style")
     return term, targets, lambda image: evaluator(tf.constant(image), targets, weights)
 
@@ -70,7 +90,10 @@ def hypercolumns(extractor, term, image):
         rows, columns = (-length % step for length in features.shape[:2])
         features = np.pad(features, [(0, rows), (0, columns), (0, 0)], "symmetric")
         features = features.reshape(features.shape[0] // step, step, features.shape[1] // step, step, -1).mean((1, 3))
-        parts.append(tf.image.resize(features, (height, width)).numpy())
+        if layer[5] == "4":  # of the other blocks a position that the border cuts off is the one before
+            features = tf.image.resize(features, (height, width)).numpy()
+        below, beside = height - features.shape[0], width - features.shape[1]
+        parts.append(np.pad(features, [(0, below), (0, beside), (0, 0)], "edge"))
     return np.concatenate(parts, -1)
 
 
@@ -125,37 +148,118 @@ def test_a_style_is_at_no_distance_from_itself(extractor, last_pass):
     assert float(losses["style"]) / PAIR.style_weight < 0.01  # of a thousand
 
 
-def test_of_several_styles_each_gives_as_many_places_as_its_share_says(monkeypatch):
-    monkeypatch.setattr(module, "_MOST", 40)
+FOUR = ("block1_conv2", "block2_conv1", "block3_conv1", "block4_conv1")  # one of each block: quickly traced
+ALONE = {"style": LossWeights(tf.constant(1.0), {})}
+
+
+@pytest.mark.parametrize("term", [module.Neighbours(FOUR), module.NeighboursByLayer(FOUR)], ids=["columns", "layers"])
+def test_in_tiles_losses_gradients_and_targets_are_those_of_the_whole(extractor, term):
+    """Two styles, of one of which half can be seen; sides that are no multiples of four; tiles of 16 and 32 pixels."""
+    alpha = np.zeros((46, 59), np.float32)
+    alpha[5:40, 9:30] = np.random.default_rng(3).uniform(0.2, 1, (35, 21))
+    objective, image = Objective([term]), tf.constant(picture(2))
+    whole = WholeEvaluator(objective, extractor)
+    expected = objective.targets(sources_by(whole, ((1, 2.0), (3, 1.0)), alpha=alpha))
+    losses, gradient = whole(image, expected, ALONE)
+    for side, split in ((32, 2), (16, 3)):
+        tiled = TiledEvaluator(objective, extractor, image.shape, Tiling(side, split))
+        targets = objective.targets(sources_by(tiled, ((1, 2.0), (3, 1.0)), alpha=alpha))
+        for one, other in zip(tf.nest.flatten(targets), tf.nest.flatten(expected), strict=True):
+            assert one.shape == other.shape
+            if one.dtype == tf.float32:
+                assert relative(one, other) < 1e-5
+            else:
+                assert np.array_equal(one, other)
+        ours, our_gradient = tiled(image, targets, ALONE)
+        assert relative(ours["style"], losses["style"]) < 1e-5
+        assert relative(our_gradient, gradient) < 1e-4
+        assert relative(tiled.losses(image, targets, ALONE)["style"], losses["style"]) < 1e-5
+
+
+@pytest.mark.parametrize("size", [(33, 40), (39, 41)])
+def test_tiles_are_exact_wherever_the_border_cuts_a_position_off(extractor, size):
+    random, image = np.random.default_rng(0), tf.constant(picture(2, *size))
+    numbers = random.integers(0, 9, [-(-length // 4) for length in size]).astype(np.int32)
+    tables = {layer: random.normal(size=(9, extractor.network.channels(layer))).astype(np.float32) for layer in FOUR}
+    maps = {layer: Indexed(tf.constant(numbers), tf.constant(table)) for layer, table in tables.items()}
+    targets, objective = {"style": Target(maps, ())}, Objective([module.Neighbours(FOUR)])
+    losses, gradient = WholeEvaluator(objective, extractor)(image, targets, ALONE)
+    ours, our_gradient = TiledEvaluator(objective, extractor, image.shape, Tiling(16, 2))(image, targets, ALONE)
+    assert relative(ours["style"], losses["style"]) < 1e-5
+    assert relative(our_gradient, gradient) < 1e-4
+
+
+def relative(ours, theirs):
+    return float(tf.norm(ours - theirs) / tf.norm(theirs))
+
+
+def test_of_several_styles_each_gives_as_many_places_as_its_share_says():
     sources = Sources(None, [Style(None, 3.0), Style(None, 1.0)], None, None, seed=1)
-    sets = [tf.fill((100, 2), 1.0), tf.fill((100, 2), 2.0)]
-    taken = module._shared(sets, sources, 40)[:, 0].numpy()
-    assert (taken == 1).sum() == 30
-    assert (taken == 2).sum() == 10
-    few = module._shared([sets[0][:5]], sources._replace(styles=sources.styles[:1]), 40)
-    assert len(few) == 5
+    three, one = module.shared([np.arange(100), np.arange(100, 200)], sources, 40)
+    assert (len(three), len(one)) == (30, 10)
+    assert (three < 100).all()
+    assert (one >= 100).all()
+    few = module.shared([np.arange(5)], sources._replace(styles=sources.styles[:1]), 40)
+    assert few[0].tolist() == [0, 1, 2, 3, 4]
 
 
-@pytest.mark.parametrize("last_pass", [False, True])
-def test_what_cannot_be_seen_of_a_style_is_nobodys_neighbour(extractor, last_pass):
-    """Half a style is painted over and made invisible; the rest alone gives the same target."""
-    objective = objective_of(PAIR, last_pass=last_pass)
-    term = next(term for term in objective.terms if term.name == "style")
-    evaluator = WholeEvaluator(objective, extractor)
-    image, opacity = picture(1, 64, 64), np.ones((64, 64), np.float32)
-    opacity[:, 32:] = 0
-    weights = {}
-    for layer in term.layers:
-        factor = reduction(layer)
-        weights[layer] = tf.constant(opacity.reshape(64 // factor, factor, 64 // factor, factor).mean((1, 3)))
-    measured = evaluator.measured(tf.constant(image), term, weights)
-    for layer in term.layers:
-        half = measured[layer].shape[1] // 2
-        assert not np.any(measured[layer][:, half:])
-        if reduction(layer) < 4 or last_pass:
-            assert np.any(measured[layer][:, :half])
-    first = module._flat(measured[term.layers[0]])
-    assert len(module._seen(first)) == len(first) // 2
+@pytest.mark.parametrize("of", ["block2_conv1", 4])
+def test_what_cannot_be_seen_of_a_style_is_nobodys_neighbour(of):
+    """Of 46 x 59 pixels the left 32 columns: 16 of a layer of half the size, 8 of cells."""
+    alpha = np.zeros((46, 59), np.float32)
+    alpha[:, :32] = 0.7
+    image = Cut(None, np.zeros((46, 59, 3)), alpha)
+    height, width, columns = (23, 29, 16) if isinstance(of, str) else (12, 15, 8)
+    seen = module._visible(np.arange(height * width), image, of)
+    assert sorted(set(seen % width)) == list(range(columns))
+    assert len(seen) == height * columns
+    grid = np.arange(columns, width)  # where nothing of a grid can be seen, it is left
+    assert np.array_equal(module._visible(grid, image, of), seen)
+    assert np.array_equal(module._visible(grid, Cut(None, np.zeros((46, 59, 3)), None), of), grid)
+
+
+def test_a_grid_has_about_64_positions_along_the_longer_side_of_any_shape():
+    random = np.random.default_rng(0)
+    for shape in ((300, 200), (64, 64), (63, 40), (6400, 32), (3000, 50), (127, 127)):
+        places = module._grid(shape, random)
+        rows, columns = np.unique(places // shape[1]), np.unique(places % shape[1])
+        assert len(places) == len(rows) * len(columns)
+        assert rows.max() < shape[0]
+        assert columns.max() < shape[1]
+        assert len(rows) <= 127
+        assert len(rows) >= min(63, shape[0])
+
+
+def test_channels_are_taken_a_few_at_a_time_with_the_same_result(monkeypatch):
+    random = np.random.default_rng(1)
+    own, table = (tf.constant(random.normal(size=size), tf.float32) for size in ((5, 7, 24), (9, 24)))
+    numbers = tf.constant(random.integers(0, 9, (11, 15)), tf.int32)
+
+    def measured():
+        with tf.GradientTape() as tape:
+            tape.watch(own)
+            product, squares = hypercolumns_module.alike("block4_conv1", own, numbers, table)
+            loss = tf.reduce_sum(product * tf.math.rsqrt(squares))
+        return product, squares, tape.gradient(loss, own)
+
+    column = tf.image.resize(own, (11, 15)).numpy()
+    product, squares, gradient = measured()
+    assert np.allclose(product, (column * table.numpy()[numbers.numpy()]).sum(-1), atol=1e-5)
+    assert np.allclose(squares, (column**2).sum(-1), rtol=1e-5)
+    monkeypatch.setattr(hypercolumns_module, "_AT_ONCE", 11 * 15 * 7)
+    for one, other in zip(measured(), (product, squares, gradient), strict=True):
+        assert relative(one, other) < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("layer", "size"), [("block4_conv1", (5, 7)), ("block4_conv1", (6, 8)), ("block3_conv1", (11, 15))]
+)
+def test_at_a_position_is_what_a_resized_map_has_there(layer, size):
+    own = tf.constant(np.random.default_rng(2).normal(size=(*size, 3)), tf.float32)
+    where = tf.constant([[row, column] for row in range(12) for column in range(16)], tf.int32)
+    whole = hypercolumns_module._of_shape(layer, own, tf.constant((12, 16)))
+    found = hypercolumns_module.at(layer, own, where, tf.constant((12, 16)))
+    assert np.allclose(found, tf.reshape(whole, (-1, 3)), atol=1e-6)
 
 
 def test_the_nearest_are_found_in_pieces_as_at_once(monkeypatch):
@@ -182,9 +286,10 @@ def painting_of(options, engine, resume=None):
     return paint(pictures, options, schedule, engine, resume=resume)
 
 
-def test_taken_up_again_in_any_pass_it_ends_in_the_same_bytes():
-    """In the matching pass, within a round of the last, and between two rounds."""
-    options = Options(**PAIR.all_values() | {"size": 96, "scales": 2, "steps": 7})
+@pytest.mark.parametrize("tile", ["off", 64])
+def test_taken_up_again_in_any_pass_it_ends_in_the_same_bytes(tile):
+    """In the matching pass, within a round of the last, and between two rounds; whole and in tiles."""
+    options = Options(**PAIR.all_values() | {"size": 96, "scales": 2, "steps": 7, "tile": tile})
     engine = TransferEngine(locate("random"), options)
     painting = painting_of(options, engine)
     taken, seen = [], []

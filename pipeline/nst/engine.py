@@ -47,8 +47,8 @@ _SHAPES_KEPT = 12
 # A descent holds its L-BFGS history, 2 x 20 pictures (126 MB at 512 x 512). Bytes of those kept for
 # their trace; one is always.
 _DESCENTS_BYTES = 512 * 2**20
-# What is measured of a style is 2.3 MB for the usual five layers, and 226 MB for nearest neighbours
-# at 512 x 512; content features there are 8 MB, at 4096 x 4096 537 MB, in bfloat16 half.
+# What is measured of a style is 2.3 MB for the usual five layers; content features at 512 x 512
+# are 8 MB, at 4096 x 4096 537 MB, in bfloat16 half.
 _MEASURES_BYTES = 256 * 2**20
 _FEATURES_BYTES = 256 * 2**20
 # pixels, the side of the pieces in which a picture is searched for what is not finite

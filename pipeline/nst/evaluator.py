@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import tensorflow as tf
 
 from pipeline.nst.extractor import Extractor
-from pipeline.nst.objective import TOTAL, LossWeights, Objective, Probes, Targets, maps_of
+from pipeline.nst.objective import TOTAL, LossWeights, Objective, Probes, Targets, maps_of, of_any_shape
 from pipeline.nst.terms.term import PICTURE, Measured, Probe
 
 
@@ -32,11 +32,6 @@ class Evaluator(Protocol):
 
     def prepare(self, picture: tf.Tensor, targets: Targets, weights: Mapping[str, LossWeights]) -> None:
         """Trace what is not traced yet, for arguments like these."""
-
-
-def of_any_shape(tensor: tf.Tensor) -> tf.TensorSpec:
-    """Tensors of this type and as many axes."""
-    return tf.TensorSpec([None] * len(tensor.shape), tensor.dtype)
 
 
 class WholeEvaluator:

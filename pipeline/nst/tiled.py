@@ -23,11 +23,10 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from pipeline.nst.combining import Found, Grid, joined, split
-from pipeline.nst.evaluator import of_any_shape
 from pipeline.nst.extractor import Extractor, cut
 from pipeline.nst.geometry import Geometry, Tile
 from pipeline.nst.network import LINEAR, reduction
-from pipeline.nst.objective import TOTAL, LossWeights, Objective, Probes, Targets, maps_of
+from pipeline.nst.objective import TOTAL, LossWeights, Objective, Probes, Targets, maps_of, of_any_shape
 from pipeline.nst.terms.term import PICTURE, Indexed, Measured, Probe
 from pipeline.nst.tiling import Tiling
 
@@ -269,7 +268,9 @@ class TiledEvaluator:
     def _all_measured(self, image: tf.Tensor, probes: Probes, maps: Maps) -> Found:
         """What is known of an image, by layer and probe, without gradients."""
         grid, pooled = self._forward(image, probes, maps)
-        found = joined(probes, grid)
+        found: Found = {}
+        for layer in self._below(probes.layers):  # and its tiles' are gone before the next one's
+            found |= joined(probes, [[{layer: tile.pop(layer)} for tile in row] for row in grid])
         if pooled is not None:
             key = ("above", probes.probes)
             if key not in self._traced:

@@ -19,8 +19,13 @@ def centred(vectors: tf.Tensor) -> tf.Tensor:
 
 def directions(vectors: tf.Tensor) -> tf.Tensor:
     """Vectors (..., channels), each of length 1; those without a length stay 0."""
-    squares = tf.reduce_sum(tf.square(vectors), -1, keepdims=True)
-    return vectors * tf.math.rsqrt(tf.maximum(squares, _NOTHING))
+    return vectors * lengths_inverse(tf.reduce_sum(tf.square(vectors), -1, keepdims=True))
+
+
+def lengths_inverse(squares: tf.Tensor) -> tf.Tensor:
+    """One over the lengths of vectors with these squared ones; of those without a length, that of
+    the shortest that has one."""
+    return tf.math.rsqrt(tf.maximum(squares, _NOTHING))
 
 
 def nearest(vectors: tf.Tensor, others: tf.Tensor) -> tf.Tensor:

@@ -18,31 +18,45 @@ is found anew every few evaluations, for the picture as it stands. E is the mean
 Where we differ: layers are those of VGG19; a neighbour is kept for some evaluations, as theirs is
 found anew in each; what moves is the picture itself, by any optimizer, and not a Laplacian pyramid
 by Adam. Of several styles, each gives as many positions as its share says.
+
+What is kept of a match is its number in a table of the style, and what is looked up is cut along
+with tiles: losses are those of the whole within 1e-5 and gradients within 1e-4, in float32, by
+test. A position that the picture's border cuts off goes on from the one before.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from pipeline.nst.network import NETWORKS, reduction
-from pipeline.nst.terms.matching import centred, directions, nearest
+from pipeline.nst.positions import MOST, MOST_ON_GRID, QUARTER, cells, grid, matched_layers
+from pipeline.nst.terms.hypercolumns import Picked, alike, columns_at, part
+from pipeline.nst.terms.matching import centred, directions, lengths_inverse, nearest
 from pipeline.nst.terms.sums import NOTHING
-from pipeline.nst.terms.term import CONCATENATE, Combine, Measured, Sources, Target, Weighted
+from pipeline.nst.terms.term import (
+    ADD,
+    Combine,
+    Concatenate,
+    Image,
+    Indexed,
+    Measured,
+    Sources,
+    Target,
+    Weighted,
+)
 from pipeline.options import Options
 
+Places = NDArray[np.int64]
+"""Positions of a map (height, width), counted row by row."""
+
 _THOUSAND = 1000.0
-_BLOCKS = 4  # the paper's: conv1_1 to conv4_3 of VGG16
-_QUARTER = 4  # by how much hypercolumns are fewer than pixels, along a side
-# Hypercolumns of styles that are looked at: all of 512 x 512 pixels. Twice as many bring nothing
-# that is seen, and products take twice as long.
-_MOST = 128 * 128
-_OPACITY = 2  # axes of a map of opacity; one of a target has three
-_GRID = 64  # positions along the longer side in the last pass, the paper's
+_AT_ONCE = 2048  # hypercolumns in float32, 28 MB
 
 
 class Alike(NamedTuple):
@@ -59,34 +73,24 @@ class Neighbours:
 
     layers: tuple[str, ...]
     name: ClassVar[str] = "style"
-    combine: ClassVar[Combine] = CONCATENATE
+    combine: ClassVar[Combine] = Concatenate(cell=QUARTER)
     needs_start: ClassVar[bool] = True
 
     def target(self, sources: Sources) -> Target:
-        """Maps of the style's hypercolumns, each of length 1, where their neighbours stand."""
-        parts = sources.guide.measured(self)
-        guide = _columns(self.layers, parts)
-        # a layer's positions differ; the finest one says what is seen
-        finest = parts[self.layers[0]].shape[-1]
-        columns = [_seen(_flat(_columns(self.layers, style.image.measured(self))), finest) for style in sources.styles]
-        style = _shared(columns, sources, _MOST)
-        kind = parts[self.layers[0]].dtype
-        where = nearest(tf.cast(centred(_flat(guide)), kind), tf.cast(centred(style), kind))
-        matched = tf.reshape(tf.gather(tf.cast(directions(style), kind), where), guide.shape)
-        sizes = [parts[layer].shape[-1] for layer in self.layers]
-        return Target(dict(zip(self.layers, tf.split(matched, sizes, -1), strict=True)), ())
+        """Maps of the numbers of neighbours, int32, and tables of the style's hypercolumns, each of
+        length 1."""
+        style = self._of_styles(sources)
+        numbers = _matched(sources.guide.measured(self), style)
+        inverse = lengths_inverse(tf.add_n([_squares(each) for each in style.values()]))
+        tables = {layer: tf.cast(tf.cast(each, tf.float32) * inverse, each.dtype) for layer, each in style.items()}
+        return Target({layer: Indexed(numbers, table) for layer, table in tables.items()}, ())
 
     def measure(self, layer: str, features: tf.Tensor, target: Any) -> Alike | tf.Tensor:
-        """What `Alike` says; without a target's map the layer's own part of hypercolumns, (height,
-        width, channels) at a quarter of the picture's resolution, of block 4 at an eighth."""
-        factor = max(1, _QUARTER // reduction(layer))
-        pooled = _pooled(features, factor) / features.shape[-1]
-        if target is None:
-            return pooled
-        if target.shape.rank == _OPACITY:
-            return pooled * _visible(_pooled(target[..., tf.newaxis], factor), pooled.dtype)
-        column, target = _resized(pooled, tf.shape(target)), tf.cast(target, tf.float32)
-        return Alike(tf.reduce_sum(column * target, -1), tf.reduce_sum(tf.square(column), -1))
+        """What `Alike` says; without a target the layer's own part of hypercolumns, (height,
+        width, channels)."""
+        if not isinstance(target, Indexed):
+            return part(layer, features)
+        return Alike(*alike(layer, part(layer, features), *target))
 
     def distance(self, measured: Measured, target: Target, weights: Mapping[str, tf.Tensor]) -> tf.Tensor:
         """Mean of 1 - cos over positions, in thousandths."""
@@ -94,13 +98,59 @@ class Neighbours:
         squares = tf.add_n([measured[layer].squares for layer in self.layers])
         return _THOUSAND * (1.0 - tf.reduce_mean(product * tf.math.rsqrt(squares + NOTHING)))
 
+    def _of_styles(self, sources: Sources) -> dict[str, tf.Tensor]:
+        """The layers' parts (n, channels) of those hypercolumns of the styles that are looked
+        at."""
+        images = [style.image for style in sources.styles]
+        shapes = [cells(image.size) for image in images]
+        everywhere = [np.arange(height * width) for height, width in shapes]
+        seen = [_visible(places, image, QUARTER) for places, image in zip(everywhere, images, strict=True)]
+        picked = [
+            image.measured(Picked(self.layers, QUARTER), dict.fromkeys(self.layers, _numbered(places, shape)))
+            for image, places, shape in zip(images, shared(seen, sources, MOST), shapes, strict=True)
+        ]
+        return {layer: tf.concat([each[layer] for each in picked], 0) for layer in self.layers}
+
+
+def _squares(vectors: tf.Tensor) -> tf.Tensor:
+    """Squared lengths (n, 1) of vectors (n, channels), in float32."""
+    return tf.reduce_sum(tf.square(tf.cast(vectors, tf.float32)), -1, keepdims=True)
+
+
+def _less_mean(vectors: tf.Tensor) -> Callable[[], tf.Tensor]:
+    """Vectors (n, channels) less their mean, in float32, made when they are called for."""
+    mean = tf.reduce_mean(tf.cast(vectors, tf.float32), 0)
+    return lambda: tf.cast(vectors, tf.float32) - mean
+
+
+def _matched(parts: Measured, style: Mapping[str, tf.Tensor]) -> tf.Tensor:
+    """The nearest hypercolumns of the style, by their numbers: int32 (height, width), of a
+    picture's, whose parts these are. Those are in float32 a few at a time only."""
+    first = next(iter(style))
+    kind, shape = style[first].dtype, parts[first].shape[:2]
+    parts = {layer: parts[layer] for layer in style}
+    apart = {layer: _less_mean(each) for layer, each in style.items()}
+    inverse = lengths_inverse(tf.add_n([_squares(each()) for each in apart.values()]))
+    others = tf.concat([tf.cast(each() * inverse, kind) for each in apart.values()], -1)
+
+    def columns(begin: int) -> tf.Tensor:
+        places = np.arange(begin, min(begin + _AT_ONCE, shape[0] * shape[1]))
+        where = tf.constant(np.stack(np.unravel_index(places, shape), -1), tf.int32)
+        return columns_at(parts, where, tf.constant(shape))
+
+    begins = range(0, shape[0] * shape[1], _AT_ONCE)
+    total = tf.zeros(others.shape[-1])
+    for begin in begins:
+        total += tf.reduce_sum(columns(begin), 0)
+    mean = total / (shape[0] * shape[1])
+    found = [nearest(tf.cast(directions(columns(begin) - mean), kind), others) for begin in begins]
+    return tf.reshape(tf.cast(tf.concat(found, 0), tf.int32), shape)
+
 
 class Matched(NamedTuple):
-    """What a layer of the picture is compared with: its positions on a grid that begins at `offset`
-    (int32, (2,)), less `mean` (channels,), with `style` (positions, channels), each of length
-    1."""
+    """What positions of a layer on the grid are compared with: they less `mean` (channels,), with
+    the rows of `style` (positions, channels), each of length 1."""
 
-    offset: tf.Tensor
     mean: tf.Tensor
     style: tf.Tensor
 
@@ -111,119 +161,112 @@ class NeighboursByLayer:
 
     layers: tuple[str, ...]
     name: ClassVar[str] = "style"
-    combine: ClassVar[Combine] = CONCATENATE
+    combine: ClassVar[Combine] = ADD
     needs_start: ClassVar[bool] = True
 
     def target(self, sources: Sources) -> Target:
-        """By layer what `Matched` says, for the picture as it stands."""
+        """By layer a map that numbers the grid's positions, -1 elsewhere, and what `Matched` says,
+        for the picture as it stands; how many they are."""
         random = np.random.default_rng(sources.seed)
-        start = sources.start.measured(self)
-        styles = [style.image.measured(self) for style in sources.styles]
-
-        def matched(layer: str) -> Matched:
-            offset = _offset(start[layer], random)
-            here = _on_grid(start[layer], offset)
-            grids = [_seen(_on_grid(style[layer], _offset(style[layer], random))) for style in styles]
-            style, kind = centred(_shared(grids, sources, _GRID * _GRID)), start[layer].dtype
-            where = nearest(tf.cast(centred(here), kind), tf.cast(style, kind))
-            return Matched(offset, tf.reduce_mean(here, 0), tf.gather(style, where))
-
-        return Target({layer: matched(layer) for layer in self.layers}, ())
+        images = [sources.start, *(style.image for style in sources.styles)]
+        shapes = [{layer: _shape(image, layer) for layer in self.layers} for image in images]
+        grids: list[dict[str, Places]] = [{} for _ in images]
+        for layer in self.layers:
+            here, *seen = (_grid(each[layer], random) for each in shapes)
+            seen = [_visible(places, image, layer) for places, image in zip(seen, images[1:], strict=True)]
+            for of_image, places in zip(grids, [here, *shared(seen, sources, MOST_ON_GRID)], strict=True):
+                of_image[layer] = places
+        maps = [
+            {layer: _numbered(places, each[layer]) for layer, places in of_image.items()}
+            for of_image, each in zip(grids, shapes, strict=True)
+        ]
+        start, *styles = (
+            image.measured(Picked(self.layers), numbers) for image, numbers in zip(images, maps, strict=True)
+        )
+        return Target(
+            {
+                layer: Indexed(maps[0][layer].map, _nearest_of(start[layer], [style[layer] for style in styles]))
+                for layer in self.layers
+            },
+            {layer: tf.constant(float(len(places))) for layer, places in grids[0].items()},
+        )
 
     def measure(self, layer: str, features: tf.Tensor, target: Any) -> tf.Tensor:
-        """Mean of 1 - cos over the grid's positions, a float32 scalar; without a target's map the
-        features themselves."""
-        if target is None:
-            return features
-        if not isinstance(target, Matched):
-            return features * _visible(target[..., tf.newaxis], features.dtype)
-        here = directions(_on_grid(features, target.offset) - target.mean)
-        return 1.0 - tf.reduce_mean(tf.reduce_sum(here * target.style, -1))
+        """Σ (1 - cos) over the grid's positions, a float32 scalar."""
+        numbers, (mean, style) = target
+        where = tf.where(numbers >= 0)
+        here = directions(tf.cast(tf.gather_nd(features, where), tf.float32) - mean)
+        matched = tf.cast(tf.gather(style, tf.gather_nd(numbers, where)), tf.float32)
+        return tf.reduce_sum(1.0 - tf.reduce_sum(here * matched, -1))
 
     def distance(self, measured: Measured, target: Target, weights: Mapping[str, tf.Tensor]) -> tf.Tensor:
         """The mean over layers, in thousandths."""
-        return _THOUSAND * tf.add_n([measured[layer] for layer in self.layers]) / len(self.layers)
+        means = [measured[layer] / target.statistics[layer] for layer in self.layers]
+        return _THOUSAND * tf.add_n(means) / len(self.layers)
 
 
-def _visible(opacity: tf.Tensor, kind: tf.DType) -> tf.Tensor:
-    """1 for positions that show at least half of what the clearest shows, 0 for the others."""
-    return tf.cast(opacity >= 0.5 * tf.reduce_max(opacity), kind)
+def _nearest_of(here: tf.Tensor, styles: Sequence[tf.Tensor]) -> Matched:
+    """What features (positions, channels) are compared with, of those of the styles."""
+    kind, style = here.dtype, tf.concat(styles, 0)
+    here, style = tf.cast(here, tf.float32), tf.cast(centred(style), kind)
+    # as many rows as positions: what can be seen of a style differs from round to round
+    return Matched(tf.reduce_mean(here, 0), tf.gather(style, nearest(tf.cast(centred(here), kind), style)))
 
 
-def _seen(vectors: tf.Tensor, channels: int | None = None) -> tf.Tensor:
-    """Those of `vectors` (positions, channels) that are not nothing in their first `channels`: a
-    style's invisible positions are no neighbours."""
-    return tf.boolean_mask(vectors, tf.reduce_any(vectors[:, :channels] != 0, -1))
+def _shape(image: Image, layer: str) -> tuple[int, int]:
+    """A layer's positions, down and across."""
+    height, width = (length // reduction(layer) for length in image.size)
+    return height, width
 
 
-def _pooled(features: tf.Tensor, factor: int) -> tf.Tensor:
-    """Features (height, width, channels) by means of `factor` x `factor` positions; a last strip of
-    fewer is continued by its mirror image."""
-    if factor == 1:
-        return features
-    height, width = tf.unstack(tf.shape(features)[:2])
-    whole = tf.pad(features, [[0, -height % factor], [0, -width % factor], [0, 0]], "SYMMETRIC")
-    return tf.nn.avg_pool2d(whole[tf.newaxis], factor, factor, "VALID")[0]
+def _numbered(places: Places, shape: Sequence[int]) -> Indexed:
+    """What `Picked` is compared with: a map (height, width) of this shape."""
+    numbers = np.full(shape, -1, np.int32)
+    numbers.flat[places] = np.arange(len(places))
+    return Indexed(tf.constant(numbers), tf.constant(len(places)))
 
 
-def _resized(features: tf.Tensor, shape: tf.Tensor) -> tf.Tensor:
-    """Features (height, width, channels) in float32, brought to the height and width of `shape`."""
-    features = tf.cast(features, tf.float32)
-    return tf.cond(
-        tf.reduce_all(tf.shape(features)[:2] == shape[:2]),
-        lambda: features,
-        lambda: tf.image.resize(features, shape[:2]),
-    )
+def _visible(places: Places, image: Image, of: str | int) -> Places:
+    """Those places, of a layer or of cells, that show at least half of what the clearest shows; all
+    such where none of them does: a style's invisible positions are no neighbours."""
+    opacity = image.opacity(of if isinstance(of, int) else reduction(of))
+    if opacity is None:
+        return places
+    if not isinstance(of, int):  # a layer counts whole positions only
+        height, width = _shape(image, of)
+        opacity = opacity[:height, :width]
+    visible = (opacity >= 0.5 * opacity.max()).ravel()
+    seen = places[visible[places]]
+    return seen if len(seen) else np.flatnonzero(visible)
 
 
-def _columns(layers: Sequence[str], parts: Measured) -> tf.Tensor:
-    """Hypercolumns (height, width, channels) in float32, of the parts of the layers."""
-    shape = tf.shape(parts[layers[0]])
-    return tf.concat([_resized(parts[layer], shape) for layer in layers], -1)
-
-
-def _flat(columns: tf.Tensor) -> tf.Tensor:
-    """By position: (positions, channels), float32."""
-    return tf.cast(tf.reshape(columns, (-1, columns.shape[-1])), tf.float32)
-
-
-def _shared(sets: Sequence[tf.Tensor], sources: Sources, most: int) -> tf.Tensor:
-    """Of each style's vectors (positions, channels) as many as its share of `most` says, taken by
-    chance; all of a single style that has no more."""
+def shared(sets: Sequence[Places], sources: Sources, most: int) -> list[Places]:
+    """Of each style's places as many as its share of `most` says, taken by chance; all of a single
+    style that has no more."""
     whole = sum(style.share for style in sources.styles)
     random = np.random.default_rng(sources.seed)
     taken = []
-    for vectors, style in zip(sets, sources.styles, strict=True):
-        count, there = max(1, round(most * style.share / whole)), vectors.shape[0]
-        if there > count:
-            vectors = tf.gather(vectors, np.sort(random.choice(there, count, replace=False)))
-        taken.append(vectors)
-    return tf.concat(taken, 0)
+    for places, style in zip(sets, sources.styles, strict=True):
+        count = max(1, round(most * style.share / whole))
+        if len(places) > count:
+            places = places[np.sort(random.choice(len(places), count, replace=False))]
+        taken.append(places)
+    return taken
 
 
-def _step(length: tf.Tensor) -> tf.Tensor:
-    """Every so many positions of a side this long are on the grid."""
-    return tf.maximum(1, length // _GRID)
-
-
-def _offset(features: tf.Tensor, random: np.random.Generator) -> tf.Tensor:
-    """Where a grid of features (height, width, channels) begins: row and column, int32."""
-    step = int(_step(max(features.shape[:2])))
-    return tf.constant(random.integers(0, step, 2), tf.int32)
-
-
-def _on_grid(features: tf.Tensor, offset: tf.Tensor) -> tf.Tensor:
-    """Features (height, width, channels) on a grid of about 64 positions along the longer side:
-    (positions, channels), float32."""
-    shape = tf.shape(features)
-    step = _step(tf.reduce_max(shape[:2]))
-    there = tf.maximum(shape[:2] // step - tf.cast(step > 1, tf.int32), 1) * step
-    whole = tf.slice(features, tf.concat([offset, [0]], 0), tf.concat([there, shape[2:]], 0))
-    return _flat(whole[::step, ::step])
+def _grid(shape: Sequence[int], random: np.random.Generator) -> Places:
+    """About 64 positions along the longer side of a map of this shape, as many along the other as
+    it is shorter, with an offset of chance."""
+    step, counts = grid(shape)
+    rows, columns = (
+        np.arange(offset % length, length, step)[:count]
+        for offset, length, count in zip(random.integers(0, step, 2), shape, counts, strict=True)
+    )
+    places: Places = (rows[:, np.newaxis] * shape[1] + columns).ravel()
+    return places
 
 
 def from_options(options: Options) -> Weighted:
     """The term that a pair asks for, of the convolutions of blocks 1 to 4."""
-    network = NETWORKS[options.network]
-    layers = tuple(layer for layer in network.convolutions if reduction(layer) < 2**_BLOCKS)
+    layers = matched_layers(NETWORKS[options.network])
     return Weighted(Neighbours(layers), options.style_weight, {}, NeighboursByLayer(layers))

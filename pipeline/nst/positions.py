@@ -1,0 +1,64 @@
+"""How many positions nearest neighbours look at. Standard library only: estimates count them too.
+
+Kolkin et al., "Neural Neighbor Style Transfer" (arXiv 2203.13215), sections 3.2 and 3.3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from pipeline.nst.network import Network, reduction
+
+QUARTER = 4  # by how much hypercolumns are fewer than pixels, along a side
+# Hypercolumns of styles that are looked at: all of 512 x 512 pixels. Twice as many bring nothing
+# that is seen, and products take twice as long.
+MOST = 128 * 128
+GRID = 64  # positions along the longer side in the last pass, the paper's
+MOST_ON_GRID = GRID * GRID  # of styles
+_BLOCKS = 4  # the paper's: conv1_1 to conv4_3 of VGG16
+
+
+def matched_layers(network: Network) -> tuple[str, ...]:
+    """The convolutions of blocks 1 to 4."""
+    return tuple(layer for layer in network.convolutions if reduction(layer) < 2**_BLOCKS)
+
+
+def cells(size: Sequence[int]) -> tuple[int, int]:
+    """How many hypercolumns pictures of this size have along each side."""
+    first, second = (-(-length // QUARTER) for length in size)
+    return first, second
+
+
+def grid(shape: Sequence[int]) -> tuple[int, tuple[int, int]]:
+    """Of a layer with so many positions along each side: every how many of them are on the grid,
+    and how many that makes along each side."""
+    step = max(1, max(shape) // GRID)
+    first, second = (max(1, length // step - (step > 1)) for length in shape)
+    return step, (first, second)
+
+
+def products_of_columns(network: Network, size: Sequence[int], styles: Iterable[Sequence[int]]) -> float:
+    """Multiplications and additions while hypercolumns are matched, of a picture and styles of
+    these sizes."""
+    looked_at = min(MOST, sum(_count(cells(style)) for style in styles))
+    channels = sum(network.channels(layer) for layer in matched_layers(network))
+    return 2.0 * _count(cells(size)) * looked_at * channels
+
+
+def products_by_layer(network: Network, size: Sequence[int], styles: Sequence[Sequence[int]]) -> float:
+    """The same while layers are matched by themselves, once."""
+
+    def on_grid(size: Sequence[int], layer: str) -> int:
+        return _count(grid([length // reduction(layer) for length in size])[1])
+
+    return sum(
+        2.0
+        * on_grid(size, layer)
+        * min(MOST_ON_GRID, sum(on_grid(style, layer) for style in styles))
+        * network.channels(layer)
+        for layer in matched_layers(network)
+    )
+
+
+def _count(shape: tuple[int, int]) -> int:
+    return shape[0] * shape[1]
