@@ -18,8 +18,6 @@ Mixture = str | Mapping[str, float]
 do."""
 
 STYLE_LOSSES = ("gram", "moments", "neighbours")
-# evaluated whole: each position is compared with all of the style
-UNTILED_STYLE_LOSSES = ("neighbours",)
 INIT_WORDS = ("content", "blurred", "noise", "style")
 
 _BELOW_ONE = 0.99999  # Adam divides by 1 - β
@@ -259,11 +257,6 @@ class Options:
     def style_losses(self) -> Mapping[str, float]:
         """The distances of `style_loss` with their weights, one or several."""
         return {self.style_loss: 1.0} if isinstance(self.style_loss, str) else self.style_loss
-
-    @property
-    def untiled(self) -> tuple[str, ...]:
-        """Those of the style's distances that are not evaluated in tiles."""
-        return tuple(loss for loss in self.style_losses if loss in UNTILED_STYLE_LOSSES)
 
     @property
     def starts_from_file(self) -> bool:

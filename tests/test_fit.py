@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from pipeline.batch import fit
 from pipeline.batch.estimates.estimator import Estimator
-from pipeline.batch.fit import why_not, why_too_small
+from pipeline.batch.fit import why_not, why_too_large, why_too_small
 from pipeline.errors import BadImage
 from pipeline.images.facts import ImageFacts
 from pipeline.job import Job, StyleImage
@@ -108,3 +109,27 @@ def test_memory_of_opening_a_large_file_counts(monkeypatch):
         assert estimate.memory == 700_000_000 + 20 * 110_000_000
     finally:
         del SIZES["huge.webp"]
+
+
+@pytest.mark.parametrize(
+    ("pair", "gibibytes", "fits"),
+    [
+        (job(size=6400, style_loss="neighbours"), 64, True),
+        (job(size=6400, style_loss="neighbours"), 2, False),
+        (job(size=6400, style_loss={"gram": 1.0, "neighbours": 0.5}), 2, False),
+        (job(size=6400, style_loss="neighbours", tile="off"), 2, True),  # as its owner wants it
+        (job(size=6400), 2, True),  # Gram matrices can be cut further
+        (job("gone.png", style_loss="neighbours"), 2, True),  # who opens it will say so
+    ],
+)
+def test_what_needs_too_much_memory_in_any_tiles_is_said_before_it_is_painted(monkeypatch, pair, gibibytes, fits):
+    monkeypatch.setattr(fit, "machine_memory", lambda: 64 * 2**30)
+    said = why_too_large(pair, size, gibibytes * 2**30)
+    if fits:
+        assert said is None
+        return
+    assert said.startswith("content scroll.png at 6400x320 pixels needs about ")
+    assert said.endswith(
+        " GiB of memory with style_loss: neighbours, also in tiles, and may have 2.0 GiB; lower size, "
+        "raise max_memory, or choose another style_loss"
+    )

@@ -30,7 +30,8 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "nst.network": (set(), set()),
     "nst.weights": ({"errors"}, set()),
     "nst.precision": (set(), {"tensorflow"}),  # inside one function, which only a worker calls
-    "nst.tiling": ({"options", "memory_limit", "nst.network"}, set()),
+    "nst.positions": ({"nst.network"}, set()),
+    "nst.tiling": ({"options", "memory_limit", "nst.network", "nst.positions"}, set()),
     "nst.geometry": ({"nst.network"}, set()),
     "schedule": ({"errors", "options", "images.sizes", "nst.tiling"}, set()),
     # tensors
@@ -42,7 +43,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
         {"nst.extractor", "nst.kernels", "nst.network", "nst.weights"},
         {"tensorflow", "numpy"},
     ),
-    "nst.terms": ({"options", "nst.network", "nst.terms"}, {"tensorflow", "numpy"}),
+    "nst.terms": ({"options", "nst.network", "nst.positions", "nst.terms"}, {"tensorflow", "numpy"}),
     "nst.objective": ({"options", "nst.terms"}, {"tensorflow"}),
     # Evaluators name no term: they know what every term is.
     "nst.evaluator": ({"nst.extractor", "nst.objective", "nst.terms.term"}, {"tensorflow"}),
@@ -78,7 +79,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "batch.messages": ({"errors", "job", "nst.weights"}, set()),
     "batch.system": (WORDS | {"batch.system", "memory_limit", "python_path"}, {"psutil"}),
     "batch.run_metadata": ({"job", "versions", "report.data", "batch.messages", "batch.system"}, set()),
-    "batch.estimates.cost": ({"options", "schedule", "nst.network", "nst.tiling"}, set()),
+    "batch.estimates.cost": ({"options", "schedule", "nst.network", "nst.positions", "nst.tiling"}, set()),
     "batch.estimates.estimator": (
         WORDS | {"schedule", "batch.estimates.cost", "images.reader", "nst.precision"},
         set(),
@@ -87,7 +88,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "batch.observer": (WORDS | {"batch.estimates", "batch.plan"}, set()),
     "batch.clashes": ({"job", "printable", "manifest.pairs.naming", "store"}, set()),
     "batch.networks": ({"errors", "job", "store", "nst.weights"}, set()),
-    "batch.fit": ({"errors", "job", "pictures", "schedule", "images.facts"}, set()),
+    "batch.fit": ({"errors", "job", "pictures", "schedule", "images.facts", "nst.tiling"}, set()),
     "batch.plan": (
         WORDS
         | {

@@ -142,18 +142,9 @@ def test_an_axis_of_networks_tells_every_fault_of_its_combinations(load: Load) -
     ]
 
 
-def test_neighbours_are_not_evaluated_in_tiles(load: Load) -> None:
-    assert load(pair("style_loss: neighbours, tile: auto")).pairs
-    (told,) = refusal(load, pair("style_loss: neighbours, tile: 512"))
-    assert told.endswith(
-        "error: 'tile': 'style_loss: neighbours' is not evaluated in tiles; leave 'tile' out, or choose another "
-        "style_loss; got 512"
-    )
-
-
-def test_a_mixture_with_neighbours_is_not_evaluated_in_tiles(load: Load) -> None:
-    (told,) = refusal(load, pair("style_loss: {gram: 1, neighbours: 2}, tile: 512"))
-    assert "error: 'tile': 'style_loss: neighbours' is not evaluated in tiles" in told
+@pytest.mark.parametrize("loss", ["neighbours", "{gram: 1, neighbours: 2}"])
+def test_neighbours_are_evaluated_in_tiles_of_any_side(load: Load, loss: str) -> None:
+    assert load(pair(f"style_loss: {loss}, tile: 512")).pairs[0].options.tile == 512
 
 
 # ------------------------------------------------------------------------------------------------------------- mixtures

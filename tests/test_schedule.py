@@ -86,9 +86,14 @@ def test_neighbours_begin_at_64_pixels_and_end_in_a_last_pass():
     assert sides(plan(narrow, size=512, style_loss="neighbours"))[0] == 256
 
 
-def test_neighbours_are_never_cut_into_tiles():
-    assert plan(size=4096, style_loss="neighbours").tilings() == {}
-    assert plan(size=4096).tilings()
+def test_neighbours_are_cut_below_block_4_at_any_size():
+    """Across the borders of tiles block 4 is brought to a quarter of the picture's resolution."""
+    assert plan(size=512, style_loss="neighbours").tilings() == {}
+    assert plan(size=512, style_loss="neighbours", tile=256).tilings()
+    vast = Sized("vast.tif", (12_000, 12_000))
+    for loss in ("neighbours", {"gram": 1.0, "neighbours": 1.0}):
+        assert plan(vast, size=12_000, style_loss=loss).stages[-1].tiling.split == 3
+    assert plan(vast, size=12_000).stages[-1].tiling.split == 5
 
 
 def test_the_finished_picture_is_measured_and_not_walked_on():

@@ -74,6 +74,22 @@ def test_each_further_cut_takes_less_memory_and_more_work(precision):
     assert all(further > nearer for nearer, further in itertools.pairwise(work))
 
 
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_neighbours_take_more_memory_which_grows_no_faster_than_the_picture(precision):
+    matched, gram = Options(style_loss="neighbours"), Options()
+    for pixels, split in itertools.product((256**2, 1024**2, 4096**2), SPLITS[:-1]):
+        assert needed_bytes(matched, pixels, precision, split) > needed_bytes(gram, pixels, precision, split)
+    small, large = (needed_bytes(matched, side * side, precision, 3) for side in (2048, 4096))
+    assert large < 4 * small
+
+
+def test_neighbours_are_cut_no_further_than_below_block_4():
+    mixed = Options(style_loss={"gram": 1.0, "neighbours": 1.0})
+    assert tiling(mixed, 8192**2, "float32", GIB).split == 3
+    assert tiling(Options(), 8192**2, "float32", GIB).split == 5
+    assert tiling(mixed, 8192**2, "float32", None).split == 3  # larger than all that 3 is taken for elsewhere
+
+
 def test_the_features_of_shallow_content_layers_are_foreseen():
     usual, shallow = (
         needed_bytes(Options(content_layers={layer: 1.0}), 10**6, "float32", 2)

@@ -1,5 +1,5 @@
-"""Whether a pair's pictures are large enough for what is asked of them: said before the first
-second of work."""
+"""Whether a pair's pictures are large enough for what is asked of them, and small enough for
+memory: said before the first second of work."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from pathlib import Path
 from pipeline.errors import BadImage
 from pipeline.images.facts import ImageFacts
 from pipeline.job import Job
+from pipeline.nst.tiling import WHOLE_ABOVE, machine_memory, needed_bytes
 from pipeline.pictures import cannot_be_seen
-from pipeline.schedule import Machine, Size, Sized, schedule
+from pipeline.schedule import Machine, Size, Sized, result_size, schedule
 
 
 def why_too_small(job: Job, size: Callable[[Path], Size]) -> str | None:
@@ -27,6 +28,30 @@ def why_too_small(job: Job, size: Callable[[Path], Size]) -> str | None:
     except BadImage as error:
         return str(error)
     return None
+
+
+def why_too_large(job: Job, size: Callable[[Path], Size], max_memory: int | None) -> str | None:
+    """What is to be said of a pair whose style's distance cannot be cut into tiles as far as others
+    can, where no tiles make it fit into memory: `max_memory` bytes, or the machine's; None where it
+    fits."""
+    if "neighbours" not in job.options.style_losses or job.options.tile == "off":
+        return None
+    try:
+        content = Sized(job.content.name, size(job.content))
+        width, height = result_size(job.options, content)
+    except BadImage:
+        return None
+    # what `auto` means is known to the worker alone: the one that takes less
+    precision = "bfloat16" if job.options.precision == "auto" else job.options.precision
+    limit = min(machine_memory(), max_memory or machine_memory())
+    needed = needed_bytes(job.options, width * height, precision, WHOLE_ABOVE)
+    if needed <= limit:
+        return None
+    return (
+        f"content {content.name} at {width}x{height} pixels needs about {needed / 2**30:.1f} GiB of memory with "
+        f"style_loss: neighbours, also in tiles, and may have {limit / 2**30:.1f} GiB; lower size, "
+        f"{'raise max_memory, ' if max_memory else ''}or choose another style_loss"
+    )
 
 
 def why_not(job: Job, opened: Mapping[Path, ImageFacts]) -> str | None:

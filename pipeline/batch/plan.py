@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from pipeline.batch.clashes import find_clashes
-from pipeline.batch.fit import why_too_small
+from pipeline.batch.fit import why_too_large, why_too_small
 from pipeline.batch.networks import Networks, network_difference
 from pipeline.batch.selection import Selection
 from pipeline.errors import BadImage, BadOutput, OutOfMemory, OutOfTime, PairError
@@ -97,7 +97,7 @@ def make_plan(
         try:
             reader.check_cancelled()
             pair = _planned(job, state, networks, sha256, reader, selection.force, clashes.get(job.output))
-            pair = _fitting(pair, size)
+            pair = _fitting(pair, size, manifest.run.max_memory)
         except OutOfTime as late:
             pairs += [PlannedPair(job=left, action="paint", reason=str(late)) for left in ordered[number:]]
             break
@@ -113,9 +113,9 @@ def make_plan(
     )
 
 
-def _fitting(pair: PlannedPair, size: Callable[[Path], Size | BadImage]) -> PlannedPair:
+def _fitting(pair: PlannedPair, size: Callable[[Path], Size | BadImage], max_memory: int | None) -> PlannedPair:
     """The pair; one that fails where the headers of its pictures show that they cannot be read, or
-    would be too narrow."""
+    would be too narrow, or too large for memory."""
 
     def known(path: Path) -> Size:
         found = size(path)
@@ -123,18 +123,18 @@ def _fitting(pair: PlannedPair, size: Callable[[Path], Size | BadImage]) -> Plan
             raise found
         return found
 
-    reason: str | None
     if pair.action != "paint":
         return pair
     try:
         for path in pair.job.inputs:
             _at_its_place(pair.job, path, known)
-        reason = why_too_small(pair.job, known)
+        if reason := why_too_small(pair.job, known):
+            raise BadImage(reason)
     except BadImage as error:
-        reason = str(error)
-    if reason is None:
-        return pair
-    return replace(pair, action="fail", reason=reason, reason_class=BadImage.reason_class)
+        return replace(pair, action="fail", reason=str(error), reason_class=BadImage.reason_class)
+    if reason := why_too_large(pair.job, known, max_memory):
+        return replace(pair, action="fail", reason=reason, reason_class=OutOfMemory.reason_class)
+    return pair
 
 
 def _size(reader: Reader, path: Path) -> Size | BadImage:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from pipeline.memory_limit import memory_limit
 from pipeline.nst.network import NETWORKS, VGG19, Network, radius, reduction
+from pipeline.nst.positions import MOST, MOST_ON_GRID, QUARTER, matched_layers
 from pipeline.options import Options
 
 
@@ -41,6 +42,8 @@ _SIDE = 1024
 _SMALL_SIDE, _SMALL = 512, 2_200_000  # pixels of the picture
 # 0: not at all; each takes less memory than the one before, and more time
 _SPLITS = (0, 1, 2, 3, 5)
+# For nearest neighbours block 4 is brought to a quarter of the picture's resolution, across tiles.
+WHOLE_ABOVE = 3
 # Without a limit: the largest picture, in pixels, for which each split is taken; the last for all
 # larger ones. Untiled to 1448 x 1448, cut below the first pool to 2048 x 2048, below the second to
 # 4300 x 4300, below the third to 6300 x 6300.
@@ -74,11 +77,12 @@ def tiling(options: Options, pixels: int, precision: str, max_memory: int | None
     """The tiles for a picture of so many pixels, by the option `tile`, and so that the process
     stays below `max_memory` bytes where that is given, and below the machine's memory; None for
     none."""
-    if options.tile == "off" or options.untiled:
+    if options.tile == "off":
         return None
-    allowed = [split for split in _SPLITS if split > 1 or options.tile == "auto"]
+    whole = WHOLE_ABOVE if _matched(options) else _SPLITS[-1]
+    allowed = [split for split in _SPLITS if split <= whole and (split > 1 or options.tile == "auto")]
     if max_memory is None:
-        allowed = [split for split in allowed if pixels <= _LARGEST.get(split, pixels)]
+        allowed = [split for split in allowed if pixels <= _LARGEST.get(split, pixels)] or allowed[-1:]
     limit = _ROOM * min(machine_memory(), max_memory or machine_memory())
     fits = (split for split in allowed if needed_bytes(options, pixels, precision, split) <= limit)
     split = next(fits, allowed[-1])
@@ -110,9 +114,48 @@ def needed_bytes(options: Options, pixels: int, precision: str, split: int) -> i
     # Those of other content layers in float32, as the finished picture is compared with.
     network = NETWORKS[options.network]
     features = sum(_features(network, layer) for layer in options.content_layers) - _features(VGG19, _DEFAULT_CONTENT)
-    by_pixel = _BYTES_PER_PIXEL[precision][split] + _PICTURE_BYTES * pictures + 4 * max(0.0, features)
-    return _PROGRAM_BYTES + round(pixels * by_pixel)
+    evaluation = pixels * (_BYTES_PER_PIXEL[precision][split] + 4 * max(0.0, features))
+    if _matched(options):
+        evaluation = _matching_bytes(network, pixels, precision, split, evaluation)
+        # the descent of the pass before is kept for the next pair, history and all
+        evaluation += min(_KEPT_BYTES, pixels * _PICTURE_BYTES * (pictures - _PICTURES))
+    return _PROGRAM_BYTES + round(evaluation + pixels * _PICTURE_BYTES * pictures)
 
+
+def _matched(options: Options) -> bool:
+    """Is the picture compared with its nearest neighbours?"""
+    return "neighbours" in options.style_losses
+
+
+def _matching_bytes(network: Network, pixels: int, precision: str, split: int, evaluation: float) -> float:
+    """The largest of what an evaluation holds beside the table of the style's hypercolumns, what is
+    held while neighbours are found, and while they are found layer by layer; a style as large as
+    the picture."""
+    number, layers = _NUMBER_BYTES[precision], matched_layers(network)
+    rows = min(MOST, pixels / QUARTER**2)
+    table = rows * sum(network.channels(layer) for layer in layers) * number
+    parts = sum(network.channels(layer) / max(QUARTER, reduction(layer)) ** 2 for layer in layers) * number * pixels
+    pieces = _PIECES * min(_PIECE_BYTES, pixels / QUARTER**2 * max(network.channels(layer) for layer in layers) * 4)
+    grid = sum(min(MOST_ON_GRID, pixels / reduction(layer) ** 2) * network.channels(layer) for layer in layers) * number
+    finding = _TABLES * table + (_PARTS_IN_TILES if split else 1) * parts + _PRODUCTS * rows * number
+    return _MORE_PROGRAM_BYTES + max(evaluation + table + pieces, finding, _GRIDS * grid)
+
+
+_NUMBER_BYTES = {"float32": 4, "bfloat16": 2}
+
+
+# While neighbours are found: as many copies of the style's table as `terms/neighbours` holds at
+# once, those of the picture's parts, of which a layer's in tiles and whole are there together, and
+# products of 2048 positions with all of the table, half of them once more. Layer by layer: grids of
+# picture and style, centred or not, and those of the round before. While the picture is evaluated:
+# pieces of `terms/hypercolumns`, forward and back. With what more is traced, peaks of fresh
+# processes in float32, untiled, are foreseen at 128 px 14 % too high, at 256 and 512 px 3 and 5 %
+# too low (at 512 px of one stopped in its last pass); in tiles and in bfloat16 they are counted and
+# not measured.
+_TABLES, _PARTS_IN_TILES, _PRODUCTS, _GRIDS = 3, 1.4, 1.5 * 2048, 5
+_PIECES, _PIECE_BYTES = 5, 2**25
+_MORE_PROGRAM_BYTES = 330_000_000
+_KEPT_BYTES = 512 * 2**20  # what `engine` keeps of descents
 
 _DEFAULT_CONTENT = "block4_conv2"  # what the bytes above were measured with
 

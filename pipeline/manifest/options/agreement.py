@@ -47,17 +47,6 @@ def disagreements(options: Options) -> Iterator[Disagreement]:
             f"{network.name} has no weights of its own here; set 'weights' to the path of a {network} .h5 file; "
             f"got '{options.weights}', which is {VGG19}'s",
         )
-    yield from _parts(options)
-
-
-def _parts(options: Options) -> Iterator[Disagreement]:
-    """Options that mean nothing beside `style_loss`."""
-    if options.untiled and options.tile not in ("auto", "off"):
-        yield Disagreement(
-            "tile",
-            f"'style_loss: {options.untiled[0]}' is not evaluated in tiles; leave 'tile' out, or choose another "
-            f"style_loss; got {options.tile}",
-        )
 
 
 _WORDS_OF_VGG19 = tuple(word for word in RULES["weights"].words if word != "random")
