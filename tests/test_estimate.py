@@ -17,6 +17,7 @@ from pipeline.cli.progress import Bars
 from pipeline.cli.rendering import plan_rows, plan_text
 from pipeline.job import Job, Manifest, Reading, RunSettings, StyleImage
 from pipeline.nst.network import VGG19
+from pipeline.nst.positions import cells, products_by_layer, products_of_columns
 from pipeline.nst.tiling import in_words
 from pipeline.options import Options
 from pipeline.schedule import Machine, Sized, schedule
@@ -289,6 +290,30 @@ def test_a_large_picture_is_painted_small_first_and_that_is_counted():
     assert once.coarse == 0.0
     # Half the steps at a quarter of the pixels: an eighth of the time at full size, and what an evaluation takes anyhow.
     assert pyramid.coarse == pytest.approx(STEPS * once.evaluation / 8, rel=0.1)
+
+
+def test_the_products_of_matching_are_counted():
+    """At 512 x 512 px 128 x 128 hypercolumns of 2 · 64 + 2 · 128 + 4 · 256 + 4 · 512 numbers, with as many of the style;
+    by layer on grids of 63 x 63 positions at blocks 1 to 2, 63 and 64 where all are taken."""
+    assert products_of_columns(VGG19, (512, 512), [(512, 512)]) == 2 * 128**2 * 128**2 * 3456
+    assert products_of_columns(VGG19, (2048, 512), [(512, 512)] * 3) == 2 * 512 * 128 * 128**2 * 3456
+    on_grid = {1: 63, 2: 63, 3: 63, 4: 64}  # 512 / 8, 256 / 4, 128 / 2, less one for the offset; 64 / 1
+    numbers = {1: 2 * 64, 2: 2 * 128, 3: 4 * 256, 4: 4 * 512}
+    assert products_by_layer(VGG19, (512, 512), [(512, 512)]) == sum(
+        2 * on_grid[block] ** 4 * numbers[block] for block in numbers
+    )
+    assert cells((45, 341)) == (12, 86)
+
+
+def test_matching_is_counted_once_a_size_and_every_five_evaluations_of_the_last_pass():
+    options = replace(OPTIONS, style_loss="neighbours", size=128)
+    stages = scheduled(options, (128, 128))
+    assert [(stage.longer_side, stage.steps) for stage in stages.stages] == [(64, 40), (128, 40), (128, 100)]
+    found, gram = pair_cost(options, stages), cost_of(replace(OPTIONS, size=128), (128, 128))
+    assert found.evaluation > gram.evaluation
+    once = replace(stages, stages=tuple(replace(stage, targets_every=0) for stage in stages.stages))
+    assert pair_cost(options, once).evaluation < found.evaluation
+    assert found.coarse > 40 * pair_cost(options, once).evaluation  # and as many at 64 px, and what is matched
 
 
 def test_lbfgs_remembers_forty_pictures_and_adam_two():
