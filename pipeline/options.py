@@ -8,7 +8,7 @@ all read them from its fields.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -17,7 +17,7 @@ Mixture = str | Mapping[str, float]
 """One distance by its name, or several, each with its weight: a map only where a name would not
 do."""
 
-STYLE_LOSSES = ("gram", "moments", "neighbours")
+STYLE_LOSSES = ("gram", "moments", "histogram", "transport", "neighbours")
 INIT_WORDS = ("content", "blurred", "noise", "style")
 
 _BELOW_ONE = 0.99999  # Adam divides by 1 - β
@@ -127,11 +127,19 @@ class Options:
     style_loss: Mixture = _option(
         "gram",
         "what is compared with the style: `gram` matrices, for brush strokes and textures; `moments`, the mean and"
-        " covariance of features; or nearest `neighbours`, for drawings, prints and flat colours; a map of several mixes"
-        " them, each with its share of `style_weight`",
+        " covariance of features; the `histogram` of each feature, beside `gram`; optimal `transport` of sampled places; or"
+        " nearest `neighbours`, for drawings, prints and flat colours; a map of several mixes them, each with its share of"
+        " `style_weight`",
         choices=STYLE_LOSSES,
         examples=["neighbours", {"gram": 0.1, "neighbours": 1}],
         neutral="gram",
+        since="0.2",
+    )
+    content_loss: str = _option(
+        "features",
+        "what is kept of the content: its `features`, or its `self_similarity`, which parts of it are alike and which differ",
+        choices=("features", "self_similarity"),
+        neutral="features",
         since="0.2",
     )
     content_weight: float = _option(
@@ -164,7 +172,7 @@ class Options:
     )
     style_layers: LayerWeights = _option(
         {f"block{block}_conv1": 0.2 for block in (1, 2, 3, 4, 5)},
-        "layers whose Gram matrices or moments are matched: a list (equal weights that sum to 1) or layer: weight",
+        "layers whose Gram matrices, moments or histograms are matched: a list (equal weights that sum to 1) or layer: weight",
         examples=[["conv1_1", "conv2_1", "conv3_1"], {"relu1_1": 1.0, "relu4_1": 0.25}],
     )
     network: str = _option(
@@ -205,7 +213,9 @@ class Options:
     noise_ratio: float = _option(
         1.0, "share of the noise in `init: noise`; the rest is the content", ge=0, le=1, examples=[0.6], neutral=1.0
     )
-    seed: int = _option(0, "seed of this pair alone (noise)", ge=0, le=2**32 - 1, examples=[7])
+    seed: int = _option(
+        0, "seed of this pair alone: of noise, and of places that are compared", ge=0, le=2**32 - 1, examples=[7]
+    )
     preserve_color: str = _option(
         "none",
         "keep the content's colours: its chroma (`luminance`), or the style recoloured beforehand",
@@ -259,6 +269,11 @@ class Options:
         return {self.style_loss: 1.0} if isinstance(self.style_loss, str) else self.style_loss
 
     @property
+    def samples(self) -> bool:
+        """Is something compared at sampled places alone, which are new in every round?"""
+        return "transport" in self.style_losses or (self.content_loss == "self_similarity" and self.content_weight > 0)
+
+    @property
     def starts_from_file(self) -> bool:
         """Is `init` the path of an image, and not one of its words?"""
         return self.init not in INIT_WORDS
@@ -284,7 +299,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "sizes": ("size", "style_scale", "style_aspect", "scales"),
     "network": ("weights", "network", "normalize", "pooling", "border", "precision", "tile"),
     "objective": (
-        *("losses", "style_loss", "content_weight", "style_weight", "tv_weight", "tv_kind", "tv_unit"),
+        *("losses", "style_loss", "content_loss", "content_weight", "style_weight", "tv_weight", "tv_kind", "tv_unit"),
         *("content_layers", "style_layers"),
     ),
     "start": ("init", "noise_level", "noise_ratio", "seed"),
@@ -312,22 +327,3 @@ LEFT_OUT: Mapping[str, Any] = {
 }
 """Options that `as_dict` leaves out at these values, their neutral ones; where one is missing, this
 was its value."""
-
-
-def without_effect(options: Options) -> frozenset[str]:
-    """Options that decide nothing in the company of the others, as `seed` where nothing is noise:
-    whatever they are, the picture is the same."""
-    return frozenset(name for names, decides in _DECIDING.items() if not decides(options) for name in names)
-
-
-# Options and when they decide something; those not named here always do.
-_DECIDING: Mapping[tuple[str, ...], Callable[[Options], bool]] = {
-    ("learning_rate", "learning_rate_decay"): lambda options: options.optimizer != "lbfgs",
-    ("beta_1", "beta_2"): lambda options: options.optimizer == "adam",
-    ("preconditioner", "history"): lambda options: options.optimizer == "lbfgs",
-    ("noise_ratio",): lambda options: options.init == "noise",
-    ("noise_level", "seed"): lambda options: options.init == "noise" and options.noise_ratio > 0,
-    ("content_layers",): lambda options: options.content_weight > 0,
-    ("style_layers",): lambda options: options.style_weight > 0,
-    ("tv_kind", "tv_unit"): lambda options: options.tv_weight > 0,
-}

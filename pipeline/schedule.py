@@ -32,13 +32,15 @@ _SHORTEST_COARSE = 64
 # Evaluations at each coarser size, as a share of those at full size: an eighth more time, where all
 # of them would cost a third.
 _COARSE_SHARE = 0.5
-# Nearest neighbours begin where a picture is its composition alone: at 64 pixels, as Kolkin et al.
-# (arXiv 2203.13215) do at 512, with as many evaluations at each size as they find enough in ours:
-# the loss of 20 at 384 px is within a tenth of that of 30.
+# Nearest neighbours and transport begin where a picture is its composition alone: at 64 pixels, as
+# Kolkin et al. (arXiv 2203.13215, 1904.12785) do at 512. Neighbours with as many evaluations at
+# each size as they find enough in ours: the loss of 20 at 384 px is within a tenth of that of 30.
 _SMALLEST_MATCHED = 64
 _MATCHED_SHARE = 0.4
 # Evaluations of the last pass for which a neighbour is taken for the nearest one.
 _MATCHED_ANEW = 5
+# Evaluations for which sampled places are kept.
+_SAMPLED_ANEW = 5
 # VGG halves a picture four times before block 5, whose 3 x 3 filters then still find two positions
 # each way.
 _SHORTEST = 32
@@ -136,7 +138,8 @@ def schedule(options: Options, content: Sized, styles: Sequence[Sized], machine:
     opened = [Sized(style.name, opened_style(options, style.size, max(full))) for style in styles]
     shortest = min(*full, *(min(_style_size(options, style, full)) for style in opened))
     matched = "neighbours" in options.style_losses
-    smallest = (_SMALLEST_MATCHED, _SHORTEST) if matched else (_SMALLEST, _SHORTEST_COARSE)
+    from_small = matched or "transport" in options.style_losses
+    smallest = (_SMALLEST_MATCHED, _SHORTEST) if from_small else (_SMALLEST, _SHORTEST_COARSE)
     sides = _sides(max(full), options.scales, shortest, *smallest)
     usual = machine.precision if options.precision == "auto" else options.precision
 
@@ -155,7 +158,7 @@ def schedule(options: Options, content: Sized, styles: Sequence[Sized], machine:
             history=history_length(options.history, size[0] * size[1]),
             tiling=tilings[0],
             style_tilings=tuple(tilings[1:]),
-            targets_every=_MATCHED_ANEW if last_pass else 0,
+            targets_every=_MATCHED_ANEW if last_pass else _SAMPLED_ANEW if options.samples else 0,
             last_pass=last_pass,
         )
 

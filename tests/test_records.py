@@ -105,6 +105,9 @@ def test_every_option_that_decides_pixels_is_in_the_key(field):
         ({"seed": 7, "noise_level": 1.0}, {"init": "noise", "noise_ratio": 0.0}),
         ({"content_layers": {"block1_conv1": 1.0}}, {"content_weight": 0.0}),
         ({"style_layers": {"block1_conv1": 1.0}}, {"style_weight": 0.0}),
+        ({"content_loss": "self_similarity", "seed": 7}, {"content_weight": 0.0}),
+        ({"content_layers": {"block1_conv1": 1.0}}, {"content_loss": "self_similarity"}),
+        ({"style_layers": {"block1_conv1": 1.0}}, {"style_loss": {"neighbours": 1.0, "transport": 2.0}}),
         ({"tv_kind": "absolute", "tv_unit": "sums"}, {"tv_weight": 0.0}),
         ({"quality": 7}, {}),
     ],
@@ -115,6 +118,28 @@ def test_an_option_without_effect_is_not_in_the_key(idle, company):
     assert key(changed) == key(plain)
     for name, value in idle.items():
         assert key(replace(JOB, options=Options(**company, **{name: value}))) == key(plain)
+
+
+@pytest.mark.parametrize(
+    "company",
+    [
+        {"style_loss": "transport"},
+        {"style_loss": "neighbours"},
+        {"style_loss": {"gram": 1.0, "neighbours": 1.0}},
+        {"content_loss": "self_similarity"},
+    ],
+    ids=str,
+)
+def test_the_seed_is_in_the_key_where_places_are_chosen_by_it(company):
+    one, other = (replace(JOB, options=Options(**company, seed=seed)) for seed in (0, 1))
+    assert key(one) != key(other)
+
+
+def test_layers_are_in_the_key_where_one_of_several_distances_looks_at_them():
+    mixed = Options(style_loss={"gram": 1.0, "transport": 1.0})
+    assert key(replace(JOB, options=mixed)) != key(
+        replace(JOB, options=replace(mixed, style_layers={"block1_conv1": 1.0}))
+    )
 
 
 def test_quality_is_in_the_key_of_every_format_that_has_it():

@@ -86,6 +86,23 @@ def test_neighbours_begin_at_64_pixels_and_end_in_a_last_pass():
     assert sides(plan(narrow, size=512, style_loss="neighbours"))[0] == 256
 
 
+def test_transport_begins_at_64_pixels_and_looks_at_new_places_all_the_time():
+    found = plan(size=512, style_loss="transport", steps=50)
+    assert [(stage.longer_side, stage.steps) for stage in found.stages] == [(64, 25), (128, 25), (256, 25), (512, 50)]
+    assert {stage.targets_every for stage in found.stages} == {5}
+    assert not found.finish.last_pass
+    similar = plan(size=512, content_loss="self_similarity")
+    assert [(stage.longer_side, stage.targets_every) for stage in similar.stages] == [(512, 5)]
+
+
+def test_neighbours_in_a_mixture_decide_how_it_walks():
+    mixed = plan(size=512, style_loss={"gram": 0.1, "neighbours": 1.0}, steps=50)
+    assert mixed == plan(size=512, style_loss="neighbours", steps=50)
+    both = plan(size=512, style_loss={"transport": 1.0, "neighbours": 1.0}, steps=50)
+    assert sides(both) == sides(mixed)
+    assert {stage.targets_every for stage in both.stages} == {5}
+
+
 def test_neighbours_are_cut_below_block_4_at_any_size():
     """Across the borders of tiles block 4 is brought to a quarter of the picture's resolution."""
     assert plan(size=512, style_loss="neighbours").tilings() == {}

@@ -14,10 +14,11 @@ from pipeline.batch.fit import why_too_large, why_too_small
 from pipeline.batch.networks import Networks, network_difference
 from pipeline.batch.selection import Selection
 from pipeline.errors import BadImage, BadOutput, OutOfMemory, OutOfTime, PairError
+from pipeline.idle_options import without_effect
 from pipeline.images.reader import READER, Reader
 from pipeline.job import Job, Manifest, RunSettings
 from pipeline.nst.weights import NetworkWeights
-from pipeline.options import LEFT_OUT, without_effect
+from pipeline.options import LEFT_OUT
 from pipeline.printable import printable
 from pipeline.schedule import Size
 from pipeline.store.failures import Failure, Failures

@@ -10,9 +10,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from pipeline.idle_options import without_effect
 from pipeline.job import Job
 from pipeline.nst.network import NORMALIZATION
-from pipeline.options import NEUTRAL, Options, without_effect
+from pipeline.options import NEUTRAL, Options
 
 KEY_SCHEMA = 1  # raise when the make-up of the key changes
 ALGORITHM = 5  # raise with every change that changes pixels

@@ -20,6 +20,7 @@ from typing import ClassVar
 
 import tensorflow as tf
 
+from pipeline.nst.terms import self_similarity
 from pipeline.nst.terms.sums import NOTHING, positions, squared_distance, sum_of_squares, weighted_sum
 from pipeline.nst.terms.term import ADD, Combine, Measured, Sources, Target, Weighted
 from pipeline.options import Options
@@ -78,6 +79,8 @@ _IN_UNIT: Mapping[str, Callable[[tf.Tensor, tf.Tensor, tf.Tensor | None], tf.Ten
 
 
 def from_options(options: Options) -> Weighted:
-    """The content term that a pair asks for."""
+    """The content term that a pair asks for, as the option `content_loss` names it."""
+    if options.content_loss == "self_similarity":
+        return self_similarity.from_options(options)
     term = Content(tuple(sorted(options.content_layers)), options.losses)
     return Weighted(term, options.content_weight, options.content_layers)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from pipeline.nst.terms import gram, moments, neighbours
+from pipeline.nst.terms import gram, histogram, moments, neighbours, transport
 from pipeline.nst.terms.part import part_of
 from pipeline.nst.terms.term import Weighted
 from pipeline.options import Options
@@ -12,6 +12,8 @@ from pipeline.options import Options
 STYLE_LOSSES: Mapping[str, Callable[[Options], Weighted]] = {
     "gram": gram.from_options,
     "moments": moments.from_options,
+    "histogram": histogram.from_options,
+    "transport": transport.from_options,
     "neighbours": neighbours.from_options,
 }
 

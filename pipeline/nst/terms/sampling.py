@@ -1,0 +1,109 @@
+"""Hypercolumns at sampled positions: what all layers say of the same places of an image.
+
+A hypercolumn is the features of several layers at one pixel, side by side. They are taken at the
+position of each layer in whose cell the pixel lies, where Kolkin et al. (arXiv 1904.12785)
+interpolate: so a pixel belongs to one tile alone, and those of tiles add up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from pipeline.nst.network import Network, reduction
+from pipeline.nst.terms.term import PICTURE, Image, Indexed
+
+SAMPLES = 1024
+"""Positions of an image that are compared, as many as Kolkin et al. take."""
+
+# Pixels: a multiple of what any layer's position covers, so that no position is cut off.
+_WHOLE = 16
+# Steps down and to the right, as shares of the sides, that fill a rectangle evenly after any number
+# of them: 1/g and 1/g² for g³ = g + 1 (Roberts, "The Unreasonable Effectiveness of Quasirandom
+# Sequences", 2018).
+_STEPS = np.array([0.7548776662466927, 0.5698402909980532])
+# Times as many places that are looked at where not all of a style can be seen.
+_TRIED = 32
+
+
+class Lookup(NamedTuple):
+    """Rows and columns (n,) of a layer's positions, and how many a row of them has: int32."""
+
+    rows: tf.Tensor
+    columns: tf.Tensor
+    width: tf.Tensor
+
+
+def places(image: Image, count: int, seed: int) -> NDArray[np.int32]:
+    """Row and column in pixels of so many places of an image, (count, 2), evenly spread and begun
+    by chance; only of what can be seen of it."""
+    whole = [max(1, length // _WHOLE) * _WHOLE for length in image.size]
+    opacity = image.opacity(1)
+    start = np.random.default_rng(seed).random(2)
+    tried = count if opacity is None else count * _TRIED
+    spread = np.floor((start + np.arange(tried)[:, np.newaxis] * _STEPS) % 1 * whole).astype(np.int32)
+    if opacity is not None:
+        there = opacity[spread[:, 0], spread[:, 1]]
+        seen = spread[there >= 0.5 * there.max()]  # by half, as neighbours are
+        spread = np.resize(seen, (count, 2))
+    return np.asarray(spread, np.int32)
+
+
+def lookups(layers: Sequence[str], size: tuple[int, int], at: NDArray[np.int32]) -> dict[str, Indexed]:
+    """What `sampled` needs to know of network layers of an image of a size (height, width), to find
+    the places `at`: maps that say where a tile stands, with a table of positions."""
+    found = {}
+    for layer in layers:
+        factor = reduction(layer)
+        height, width = (length // factor for length in size)
+        here = tf.reshape(tf.range(height * width), (height, width))
+        rows, columns = (tf.constant(places, tf.int32) for places in (at // factor).T)
+        found[layer] = Indexed(here, Lookup(rows, columns, tf.constant(width)))
+    return found
+
+
+def sampled(features: tf.Tensor, target: Indexed) -> tf.Tensor:
+    """A layer's part of hypercolumns, (places, channels), float32, of a tile's features (height,
+    width, channels); zeros for places that lie elsewhere, so that tiles add up."""
+    rows, columns, across = target.table
+    height, width = tf.unstack(tf.shape(features)[:2])
+    row, column = rows - target.map[0, 0] // across, columns - target.map[0, 0] % across
+    inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
+    where = tf.where(inside, row * width + column, 0)
+    found = tf.gather(tf.reshape(features, (-1, features.shape[-1])), where)
+    return tf.where(inside[:, tf.newaxis], tf.cast(found, tf.float32), 0.0)
+
+
+def colours(picture: tf.Tensor, at: tf.Tensor) -> tf.Tensor:
+    """Colours (places, 3), 0..1, of a picture (height, width, 3) in 0..255."""
+    return tf.gather_nd(picture, at) / 255.0
+
+
+def column_layers(network: Network) -> tuple[str, ...]:
+    """The layers of hypercolumns: all convolutions of blocks 1 to 3, the last of blocks 4 and 5.
+    For VGG16 these are the paper's."""
+    last = {layer[: len("block1")]: layer for layer in network.convolutions}
+    return tuple(layer for layer in network.convolutions if layer < "block4" or layer == last[layer[: len("block1")]])
+
+
+def scaled(parts: Mapping[str, tf.Tensor], scales: Mapping[str, tf.Tensor]) -> tf.Tensor:
+    """Hypercolumns (places, channels) of their parts, each times its scale."""
+    return tf.concat([parts[layer] * scales[layer] for layer in scales], -1)
+
+
+def scales_of(parts: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    """What brings a channel of each layer to a mean square of 1: layers then count by their number
+    of channels, where activations of the network differ by a hundred times between layers. Theirs,
+    of another training, differ less and are taken as they are."""
+    return {
+        layer: tf.math.rsqrt(tf.reduce_mean(tf.square(part)) + _NOTHING)
+        for layer, part in parts.items()
+        if layer != PICTURE
+    }
+
+
+_NOTHING = 1e-9  # as sums.NOTHING

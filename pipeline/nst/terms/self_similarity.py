@@ -1,0 +1,75 @@
+"""Self-similarity: places that are alike in the photograph are alike in the picture.
+
+Kolkin, Salavon, Shakhnarovich (STROTSS, arXiv 1904.12785), section 2.2. D_ij is the cosine distance
+between the hypercolumns of the picture at places i and j of n, P_ij of the photograph:
+
+    E = 1/n Σ_ij | D_ij / Σ_i D_ij - P_ij / Σ_i P_ij |
+
+It is 0 for a picture whose parts differ from each other as the photograph's do, whatever they look
+like, and 2 at most. So a style may change every colour and texture, where the distance of features
+holds on to the photograph's. Where we differ from the paper: as in `transport`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
+
+import tensorflow as tf
+
+from pipeline.nst.network import NETWORKS
+from pipeline.nst.terms.matching import directions
+from pipeline.nst.terms.sampling import SAMPLES, column_layers, lookups, places, sampled, scaled, scales_of
+from pipeline.nst.terms.sums import NOTHING
+from pipeline.nst.terms.term import ADD, Combine, Measured, Sources, Target, Weighted
+from pipeline.options import Options
+
+
+class Photograph(NamedTuple):
+    """Of the photograph: P with columns of sum 1, (n, n), and by layer what its channels are
+    multiplied with."""
+
+    similarity: tf.Tensor
+    scales: Mapping[str, tf.Tensor]
+
+
+@dataclass(frozen=True)
+class SelfSimilarity:
+    """Mean absolute difference of cosine distances between places, as shares."""
+
+    layers: tuple[str, ...]
+    name: ClassVar[str] = "content"
+    combine: ClassVar[Combine] = ADD
+    needs_start: ClassVar[bool] = False
+
+    def target(self, sources: Sources) -> Target:
+        """Maps: where to look. Statistics: the photograph's distances there."""
+        content = sources.content
+        at = lookups(self.layers, content.size, places(content, SAMPLES, sources.seed))
+        parts = content.measured(self, at)
+        scales = scales_of(parts)
+        return Target(at, Photograph(shares(scaled(parts, scales)), scales))
+
+    def measure(self, layer: str, features: tf.Tensor, target: Any) -> tf.Tensor:
+        """A layer's part of hypercolumns, (places, channels)."""
+        return sampled(features, target)
+
+    def distance(self, measured: Measured, target: Target, weights: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        """E, a float32 scalar."""
+        photograph: Photograph = target.statistics
+        here = shares(scaled(measured, photograph.scales))
+        count = tf.cast(tf.shape(here)[0], tf.float32)
+        return tf.reduce_sum(tf.abs(here - photograph.similarity)) / count
+
+
+def shares(columns: tf.Tensor) -> tf.Tensor:
+    """Cosine distances (n, n) between hypercolumns (n, channels), each column's of sum 1."""
+    alike = directions(columns)
+    distances = 1.0 - tf.matmul(alike, alike, transpose_b=True)
+    return distances / (tf.reduce_sum(distances, 0) + NOTHING)
+
+
+def from_options(options: Options) -> Weighted:
+    """The content term that a pair asks for."""
+    return Weighted(SelfSimilarity(column_layers(NETWORKS[options.network])), options.content_weight, {})

@@ -1,0 +1,146 @@
+"""Transport: what the picture is made of can be carried over to what the style is made of.
+
+Kolkin, Salavon, Shakhnarovich, "Style Transfer by Relaxed Optimal Transport and Self-Similarity"
+(STROTSS, arXiv 1904.12785), section 2.3. A_i are hypercolumns at n places of the picture, B_j at n
+places of the style, d a distance of two, μ and Σ mean and covariance of a set:
+
+    R(d)    = max( mean_i min_j d(A_i, B_j), mean_j min_i d(A_i, B_j) )      relaxed earth mover's
+    moments = ½ mean|μ_A - μ_B| / mean|μ_B| + ½ mean|Σ_A - Σ_B| / mean|Σ_B|  mean over layers
+    E       = 100 / 3 · ( R(1 - cos) + moments + ½ R(colour) )               a hundred for nothing
+
+R(colour) is of the colours at these places, in a basis of brightness and two differences: the
+Euclidean distance plus 1 - cos. Places are new in every round.
+
+A hundred, where other distances have a thousand: a picture that is well painted is at a sixth of
+it, where Gram's is at a hundredth of its own, and with a thousand nothing of the content was left
+at the usual weight.
+
+Where we differ: layers are those of VGG19, each brought to one scale; moments are of each layer by
+itself, which takes a seventh of the time, and shares of the style's, as our network's activations
+have no unit; places are evenly spread, and new after some
+evaluations and not in each; ½ is the weight of colours that theirs has at its finest size; what
+moves is the picture itself, by any optimizer, and not a Laplacian pyramid by RMSprop. Of several
+styles, each gives as many places as its share says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
+
+import tensorflow as tf
+
+from pipeline.nst.network import NETWORKS
+from pipeline.nst.terms.matching import directions
+from pipeline.nst.terms.sampling import SAMPLES, colours, column_layers, lookups, places, sampled, scaled, scales_of
+from pipeline.nst.terms.sums import NOTHING
+from pipeline.nst.terms.term import ADD, PICTURE, Combine, Measured, Sources, Target, Weighted
+from pipeline.options import Options
+
+_HUNDRED = 100.0
+_PARTS = 3.0  # that are 1 or more for nothing in common
+_PALETTE = 0.5  # theirs is 1 over the content's weight, which ends at 2
+# Brightness and differences of colours (n, 3) in 0..1: YUV of ITU-R BT.601.
+_BASIS = ((0.299, -0.147, 0.615), (0.587, -0.289, -0.515), (0.114, 0.436, -0.100))
+
+
+class Style(NamedTuple):
+    """Of the style: hypercolumns (m, channels) of length 1; by layer their mean (channels,) and
+    covariance (channels, channels); colours (m, 3); by layer what its channels are multiplied with;
+    places (n, 2) of the picture. Float32, int32."""
+
+    columns: tf.Tensor
+    moments: Mapping[str, tuple[tf.Tensor, tf.Tensor]]
+    colours: tf.Tensor
+    scales: Mapping[str, tf.Tensor]
+    places: tf.Tensor
+
+
+@dataclass(frozen=True)
+class Transport:
+    """Relaxed earth mover's distance of sampled hypercolumns, with moments and palette."""
+
+    columns: tuple[str, ...]
+    name: ClassVar[str] = "style"
+    combine: ClassVar[Combine] = ADD
+    needs_start: ClassVar[bool] = False
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Those of hypercolumns, and the picture for its colours."""
+        return (*self.columns, PICTURE)
+
+    def target(self, sources: Sources) -> Target:
+        """Maps: where to look in the picture. Statistics: what is there in the style."""
+        whole = sum(style.share for style in sources.styles)
+        found: dict[str, list[tf.Tensor]] = {layer: [] for layer in self.layers}
+        for number, style in enumerate(sources.styles):
+            count = max(1, round(SAMPLES * style.share / whole))
+            at = places(style.image, count, sources.seed + 1 + number)
+            measured = style.image.measured(self, lookups(self.columns, style.image.size, at))
+            for layer in self.columns:
+                found[layer].append(measured[layer])
+            found[PICTURE].append(colours(measured[PICTURE], tf.constant(at)))
+        parts = {layer: tf.concat(pieces, 0) for layer, pieces in found.items()}
+        scales = scales_of(parts)
+        columns = directions(scaled(parts, scales))
+        own = {layer: moments(parts[layer]) for layer in self.columns}
+        here = places(sources.content, SAMPLES, sources.seed)
+        statistics = Style(columns, own, parts[PICTURE], scales, tf.constant(here))
+        return Target(lookups(self.columns, sources.content.size, here), statistics)
+
+    def measure(self, layer: str, features: tf.Tensor, target: Any) -> tf.Tensor:
+        """A layer's part of hypercolumns, (places, channels); the picture as it is."""
+        return features if layer == PICTURE else sampled(features, target)
+
+    def distance(self, measured: Measured, target: Target, weights: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        """E, a float32 scalar."""
+        style: Style = target.statistics
+        columns = directions(scaled(measured, style.scales))
+        moved = relaxed(1.0 - tf.matmul(columns, style.columns, transpose_b=True))
+        apart = [
+            0.5 * _share(one, other)
+            for layer in self.columns
+            for one, other in zip(moments(measured[layer]), style.moments[layer], strict=True)
+        ]
+        palette = relaxed(colour_distances(colours(measured[PICTURE], style.places), style.colours))
+        return _HUNDRED / _PARTS * (moved + tf.add_n(apart) / len(self.columns) + _PALETTE * palette)
+
+
+def relaxed(distances: tf.Tensor) -> tf.Tensor:
+    """R of distances (n, m): the earth mover's distance, with one of its two constraints given up,
+    whichever leaves more."""
+    return tf.maximum(
+        tf.reduce_mean(tf.reduce_min(distances, 1)),
+        tf.reduce_mean(tf.reduce_min(distances, 0)),
+    )
+
+
+def moments(columns: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Mean (channels,) and covariance (channels, channels) of vectors (n, channels)."""
+    mean = tf.reduce_mean(columns, 0)
+    apart = columns - mean
+    count = tf.cast(tf.shape(columns)[0], tf.float32)
+    return mean, tf.matmul(apart, apart, transpose_a=True) / count
+
+
+def _share(one: tf.Tensor, other: tf.Tensor) -> tf.Tensor:
+    return tf.reduce_mean(tf.abs(one - other)) / (tf.reduce_mean(tf.abs(other)) + NOTHING)
+
+
+def colour_distances(some: tf.Tensor, others: tf.Tensor) -> tf.Tensor:
+    """Euclidean distance plus 1 - cos of colours (n, 3) and (m, 3), in the basis above: (n, m)."""
+    a, b = (tf.matmul(each, tf.constant(_BASIS)) for each in (some, others))
+    squares = tf.reduce_sum(tf.square(a[:, tf.newaxis] - b), -1)
+    # a root has no slope at nothing: a grey level, squared
+    euclidean = tf.sqrt(squares + _GREY_LEVEL)
+    return euclidean + 1.0 - tf.matmul(directions(a), directions(b), transpose_b=True)
+
+
+_GREY_LEVEL = (1.0 / 255.0) ** 2
+
+
+def from_options(options: Options) -> Weighted:
+    """The term that a pair asks for."""
+    return Weighted(Transport(column_layers(NETWORKS[options.network])), options.style_weight, {})
