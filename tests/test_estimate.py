@@ -18,6 +18,7 @@ from pipeline.cli.rendering import plan_rows, plan_text
 from pipeline.job import Job, Manifest, Reading, RunSettings, StyleImage
 from pipeline.nst.network import VGG19
 from pipeline.nst.positions import cells, products_by_layer, products_of_columns
+from pipeline.nst.samples import products_of_self_similarity, products_of_transport
 from pipeline.nst.tiling import in_words
 from pipeline.options import Options
 from pipeline.schedule import Machine, Sized, schedule
@@ -283,6 +284,18 @@ def test_shallow_layers_cost_less_and_more_pixels_more():
     small, large = (cost_of(replace(OPTIONS, size=size[0]), size) for size in ((256, 128), (512, 256)))
     assert cost_of(shallow, (256, 128)).evaluation < 0.5 * small.evaluation
     assert large.evaluation > 2 * small.evaluation
+
+
+def test_sampled_places_cost_the_same_at_every_size():
+    """Hypercolumns of VGG19 have 2 · 64 + 2 · 128 + 4 · 256 + 2 · 512 = 2432 channels; their squares sum to 827,392."""
+    distances = 6 * 1024 * 1024 * 2432
+    assert products_of_transport(VGG19) == distances + 6 * 1024 * 827_392
+    assert products_of_self_similarity(VGG19) == distances
+    sampled = replace(OPTIONS, style_loss="transport", scales=1)
+    small, large = (cost_of(sampled, (size, size)).evaluation for size in (128, 256))
+    assert small < large < 3 * small  # where four times as much is seen
+    assert cost_of(OPTIONS, (256, 256)).evaluation < large
+    assert cost_of(replace(sampled, content_loss="self_similarity"), (256, 256)).evaluation > large
 
 
 def test_a_large_picture_is_painted_small_first_and_that_is_counted():

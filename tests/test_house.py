@@ -34,6 +34,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "nst.positions": ({"nst.network"}, set()),
     "nst.tiling": ({"options", "memory_limit", "nst.network", "nst.positions"}, set()),
     "nst.geometry": ({"nst.network"}, set()),
+    "nst.samples": ({"nst.network"}, set()),
     "schedule": ({"errors", "options", "images.sizes", "nst.tiling"}, set()),
     # tensors
     "nst.hdf5": (set(), {"numpy", "h5py"}),
@@ -44,7 +45,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
         {"nst.extractor", "nst.kernels", "nst.network", "nst.weights"},
         {"tensorflow", "numpy"},
     ),
-    "nst.terms": ({"options", "nst.network", "nst.positions", "nst.terms"}, {"tensorflow", "numpy"}),
+    "nst.terms": ({"options", "nst.network", "nst.positions", "nst.samples", "nst.terms"}, {"tensorflow", "numpy"}),
     "nst.objective": ({"options", "nst.terms"}, {"tensorflow"}),
     # Evaluators name no term: they know what every term is.
     "nst.evaluator": ({"nst.extractor", "nst.objective", "nst.terms.term"}, {"tensorflow"}),
@@ -80,7 +81,10 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "batch.messages": ({"errors", "job", "nst.weights"}, set()),
     "batch.system": (WORDS | {"batch.system", "memory_limit", "python_path"}, {"psutil"}),
     "batch.run_metadata": ({"job", "versions", "report.data", "batch.messages", "batch.system"}, set()),
-    "batch.estimates.cost": ({"options", "schedule", "nst.network", "nst.positions", "nst.tiling"}, set()),
+    "batch.estimates.cost": (
+        {"options", "schedule", "nst.network", "nst.positions", "nst.samples", "nst.tiling"},
+        set(),
+    ),
     "batch.estimates.estimator": (
         WORDS | {"schedule", "batch.estimates.cost", "images.reader", "nst.precision"},
         set(),

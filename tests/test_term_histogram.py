@@ -112,8 +112,8 @@ def test_tiles_add_up():
 def test_pieces_add_up(monkeypatch):
     F = features(11)
     once = distance("normalized", F, features(12))
-    monkeypatch.setattr(module, "FLOATS_AT_ONCE", 5 * 257)
-    assert distance("normalized", F, features(12)) == pytest.approx(once, rel=1e-5)
+    monkeypatch.setattr(module, "_AT_ONCE", 2 * F[..., 0].size)  # two channels of five
+    assert distance("normalized", F, features(12)) == pytest.approx(once, rel=1e-6)
 
 
 def test_the_gradient_is_that_of_fixed_ranks():

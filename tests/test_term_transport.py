@@ -20,6 +20,7 @@ from pipeline.nst.extractor import Extractor  # noqa: E402
 from pipeline.nst.kernels import load_kernels  # noqa: E402
 from pipeline.nst.network import VGG16, VGG19, reduction  # noqa: E402
 from pipeline.nst.objective import objective_of, weights_of  # noqa: E402
+from pipeline.nst.samples import column_layers  # noqa: E402
 from pipeline.nst.terms import sampling, self_similarity, transport  # noqa: E402
 from pipeline.nst.terms.term import PICTURE, Sources, Style  # noqa: E402
 from pipeline.nst.tiled import TiledEvaluator  # noqa: E402
@@ -106,11 +107,11 @@ def test_no_place_is_where_nothing_can_be_seen():
 
 
 def test_the_layers_are_the_papers_for_vgg16():
-    assert sampling.column_layers(VGG16) == (
+    assert column_layers(VGG16) == (
         *("block1_conv1", "block1_conv2", "block2_conv1", "block2_conv2"),
         *("block3_conv1", "block3_conv2", "block3_conv3", "block4_conv3", "block5_conv3"),
     )
-    assert sampling.column_layers(VGG19)[-2:] == ("block4_conv4", "block5_conv4")
+    assert column_layers(VGG19)[-2:] == ("block4_conv4", "block5_conv4")
 
 
 def test_a_hypercolumn_is_what_layers_say_where_the_pixel_lies():

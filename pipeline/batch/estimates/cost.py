@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from pipeline.nst.network import FRAME, NETWORKS, VGG19
 from pipeline.nst.positions import cells, matched_layers, products_by_layer, products_of_columns
+from pipeline.nst.samples import column_layers, products_of_self_similarity, products_of_transport
 from pipeline.nst.tiling import Tiling, extra_work, needed_bytes
 from pipeline.options import Options
 from pipeline.schedule import Schedule, Size, Stage
@@ -71,8 +72,8 @@ def pair_cost(options: Options, schedule: Schedule) -> Cost:
         longer = 1 + extra_work(stage.tiling, stage.size[0] * stage.size[1])
         if matched:
             longer += _LOOKED_UP_BY_LAYER if stage.last_pass else _LOOKED_UP
-        again = _matching(options, stage, share) / stage.targets_every if stage.targets_every else 0.0
-        return _pass(seen, stage.precision, share) * longer + again
+        again = _matching(options, stage, share) / stage.targets_every if matched and stage.targets_every else 0.0
+        return _pass(seen, stage.precision, share) * longer + again + _sampling(options, stage, share)
 
     # Content and styles are measured in the descent's precision and, with the finished picture, in
     # float32.
@@ -102,10 +103,11 @@ def pair_cost(options: Options, schedule: Schedule) -> Cost:
 
 def _layers(options: Options) -> list[str]:
     """The network's layers that a pair's terms look at."""
-    style: list[str] = []
-    for loss in options.style_losses:
-        style += matched_layers(NETWORKS[options.network]) if loss == "neighbours" else options.style_layers
-    return [*options.content_layers, *style]
+    network = NETWORKS[options.network]
+    own = {"neighbours": matched_layers(network), "transport": column_layers(network)}
+    similar = options.content_loss == "self_similarity"
+    content = column_layers(network) if similar else tuple(options.content_layers)
+    return [*content, *(layer for loss in options.style_losses for layer in own.get(loss, tuple(options.style_layers)))]
 
 
 def _matching(options: Options, stage: Stage, share: float) -> float:
@@ -117,6 +119,21 @@ def _matching(options: Options, stage: Stage, share: float) -> float:
     product = _EVALUATION_PER_PIXEL[stage.precision] / (2 * _DEFAULT_WORK)
     columns = 0 if stage.last_pass else math.prod(cells(stage.size))
     return _FORWARD * _pass(seen, stage.precision, share) + product * products + _COLUMN * columns
+
+
+def _sampling(options: Options, stage: Stage, share: float) -> float:
+    """Core-seconds of an evaluation in which sampled places are compared, and its part of measuring
+    content and styles at new ones."""
+    if not options.samples:
+        return 0.0
+    network = NETWORKS[options.network]
+    products = products_of_transport(network) if "transport" in options.style_losses else 0.0
+    if options.content_loss == "self_similarity":
+        products += products_of_self_similarity(network)
+    measured = sum(seen_pixels(size, options.border) for size in (stage.size, *stage.style_sizes))
+    # forward and back, an evaluation is twice the network's work
+    product = _EVALUATION_PER_PIXEL["float32"] / (2 * _DEFAULT_WORK)
+    return product * products + _FORWARD * _pass(measured, stage.precision, share) / stage.targets_every
 
 
 def decoding_memory(size: Size) -> int:

@@ -30,7 +30,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from pipeline.nst.terms.sums import FLOATS_AT_ONCE, NOTHING, weighted_sum
+from pipeline.nst.terms.sums import NOTHING, weighted_sum
 from pipeline.nst.terms.term import ADD, Combine, Measured, Sources, Target, Weighted
 from pipeline.options import Options
 
@@ -39,6 +39,10 @@ _BINS = 1024
 _SMALLEST = 0.1  # values below are told apart by their difference, above by their ratio
 # Bins for a factor of e. The outermost are those of ±150,000; VGG's features stay below 50,000.
 _BY_FACTOR = 36.0
+# Numbers that are counted at a time, 84 MB with what is made of them; channels where the number of
+# positions is not known while tracing.
+_AT_ONCE = 2**22
+_CHANNELS = 8
 _MIDDLES = _SMALLEST * np.sinh((np.arange(_BINS) - _BINS // 2) / _BY_FACTOR)
 
 
@@ -154,31 +158,32 @@ def _counted_with_gradient(
     """The histograms of features (M, N); the bin of a value is held fixed in the gradient."""
 
     def gradient(_counts: tf.Tensor, sums: tf.Tensor, squares: tf.Tensor) -> tf.Tensor:
-        found = []
-        for piece in _pieces(by_position):
-            places, apart = _in_bins(piece)
-            by_sum, by_square = (tf.gather(tf.reshape(each, (-1,)), places) for each in (sums, squares))
+        found: list[tf.Tensor] = []
+        for group in _groups(by_position):
+            with tf.control_dependencies(found):
+                places, apart = _in_bins(by_position[:, group])
+            by_sum, by_square = (tf.gather(tf.reshape(each[group], (-1,)), places) for each in (sums, squares))
             found.append(tf.cast(by_sum + 2.0 * apart * by_square, by_position.dtype))
-        return tf.concat(found, 0)
+        return tf.concat(found, 1)
 
     return _counted(by_position, None), gradient
 
 
 def _counted(by_position: tf.Tensor, weights: tf.Tensor | None) -> tuple[tf.Tensor, ...]:
     """The histograms of features (M, N), positions counting as `weights` (M, 1) say."""
-    channels = by_position.shape[-1]
-    found = [tf.zeros((channels, _BINS)) for _ in Counted._fields]
-    first = 0
-    for piece in _pieces(by_position):
-        with tf.control_dependencies(found):
-            places, apart = _in_bins(piece)
-        counts = tf.ones_like(apart) if weights is None else weights[first : first + piece.shape[0]] + 0.0 * apart
-        first += piece.shape[0] or 0
-        found = [
-            whole + tf.reshape(tf.math.unsorted_segment_sum(values, places, channels * _BINS), (channels, _BINS))
-            for whole, values in zip(found, (counts, counts * apart, counts * apart**2), strict=True)
-        ]
-    return tuple(found)
+    found: list[list[tf.Tensor]] = []
+    for group in _groups(by_position):
+        with tf.control_dependencies(found[-1] if found else []):
+            places, apart = _in_bins(by_position[:, group])
+        counts = tf.ones_like(apart) if weights is None else tf.broadcast_to(weights, tf.shape(apart))
+        shape = (group.stop - group.start, _BINS)
+        found.append(
+            [
+                tf.reshape(tf.math.unsorted_segment_sum(values, places, shape[0] * _BINS), shape)
+                for values in (counts, counts * apart, counts * apart**2)
+            ]
+        )
+    return tuple(tf.concat(each, 0) for each in zip(*found, strict=True))
 
 
 def _in_bins(by_position: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -191,14 +196,12 @@ def _in_bins(by_position: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     return bins + tf.range(by_position.shape[-1]) * _BINS, apart
 
 
-def _pieces(by_position: tf.Tensor) -> list[tf.Tensor]:
-    """Features (M, N) piece by piece, of as many numbers as are turned to float32 at a time; all at
-    once where their number is not known while tracing."""
+def _groups(by_position: tf.Tensor) -> list[slice]:
+    """The channels of features (M, N) group by group, in which there are as many numbers as are
+    counted at a time."""
     count, channels = by_position.shape
-    length = max(1, FLOATS_AT_ONCE // channels)
-    if count is None or count <= length:
-        return [by_position]
-    return [by_position[first : first + length] for first in range(0, count, length)]
+    length = _CHANNELS if count is None else max(1, min(channels, _AT_ONCE // max(1, count)))
+    return [slice(first, min(first + length, channels)) for first in range(0, channels, length)]
 
 
 def from_options(options: Options) -> Weighted:

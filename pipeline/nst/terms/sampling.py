@@ -14,11 +14,8 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from pipeline.nst.network import Network, reduction
+from pipeline.nst.network import reduction
 from pipeline.nst.terms.term import PICTURE, Image, Indexed
-
-SAMPLES = 1024
-"""Positions of an image that are compared, as many as Kolkin et al. take."""
 
 # Pixels: a multiple of what any layer's position covers, so that no position is cut off.
 _WHOLE = 16
@@ -81,13 +78,6 @@ def sampled(features: tf.Tensor, target: Indexed) -> tf.Tensor:
 def colours(picture: tf.Tensor, at: tf.Tensor) -> tf.Tensor:
     """Colours (places, 3), 0..1, of a picture (height, width, 3) in 0..255."""
     return tf.gather_nd(picture, at) / 255.0
-
-
-def column_layers(network: Network) -> tuple[str, ...]:
-    """The layers of hypercolumns: all convolutions of blocks 1 to 3, the last of blocks 4 and 5.
-    For VGG16 these are the paper's."""
-    last = {layer[: len("block1")]: layer for layer in network.convolutions}
-    return tuple(layer for layer in network.convolutions if layer < "block4" or layer == last[layer[: len("block1")]])
 
 
 def scaled(parts: Mapping[str, tf.Tensor], scales: Mapping[str, tf.Tensor]) -> tf.Tensor:

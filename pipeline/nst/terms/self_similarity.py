@@ -19,8 +19,9 @@ from typing import Any, ClassVar, NamedTuple
 import tensorflow as tf
 
 from pipeline.nst.network import NETWORKS
+from pipeline.nst.samples import SAMPLES, column_layers
 from pipeline.nst.terms.matching import directions
-from pipeline.nst.terms.sampling import SAMPLES, column_layers, lookups, places, sampled, scaled, scales_of
+from pipeline.nst.terms.sampling import lookups, places, sampled, scaled, scales_of
 from pipeline.nst.terms.sums import NOTHING
 from pipeline.nst.terms.term import ADD, Combine, Measured, Sources, Target, Weighted
 from pipeline.options import Options

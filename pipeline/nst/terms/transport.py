@@ -32,8 +32,9 @@ from typing import Any, ClassVar, NamedTuple
 import tensorflow as tf
 
 from pipeline.nst.network import NETWORKS
+from pipeline.nst.samples import SAMPLES, column_layers
 from pipeline.nst.terms.matching import directions
-from pipeline.nst.terms.sampling import SAMPLES, colours, column_layers, lookups, places, sampled, scaled, scales_of
+from pipeline.nst.terms.sampling import colours, lookups, places, sampled, scaled, scales_of
 from pipeline.nst.terms.sums import NOTHING
 from pipeline.nst.terms.term import ADD, PICTURE, Combine, Measured, Sources, Target, Weighted
 from pipeline.options import Options
