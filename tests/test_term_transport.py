@@ -238,18 +238,16 @@ def test_in_bfloat16_it_is_off_by_a_few_hundredths(kernels, evaluated):
 
 
 def test_taken_up_again_in_any_round_it_ends_in_the_same_bytes():
-    options = Options(**PAIR.all_values() | {"size": 64, "scales": 1, "steps": 12})
+    options = Options(**PAIR.all_values() | {"size": 64, "scales": 1, "steps": 7})
     engine = TransferEngine(locate("random"), options)
     content, style = (Picture(picture(seed, 48, 64), None, str(seed), str(seed)) for seed in range(2))
     pictures = Pictures(content, ((style, 1.0),))
     schedule = pictures.schedule(options, Machine(precision="float32"))
     painting = paint(pictures, options, schedule, engine)
-    taken = [snapshot() for reading, snapshot in itertools.islice(painting, 11) if reading.step in (5, 8)]
+    taken = [snapshot() for reading, snapshot in itertools.islice(painting, 6) if reading.step in (5, 6)]
     whole = result_of(painting)
-    assert len(whole.trace) == 12
+    assert len(whole.trace) == 7
     for progress in taken:
         again = result_of(paint(pictures, options, schedule, engine, resume=progress))
         assert [reading.total for reading in again.trace] == [reading.total for reading in whole.trace]
         assert np.array_equal(again.pixels, whole.pixels)
-    other = Options(**options.all_values() | {"seed": 1})
-    assert not np.array_equal(result_of(paint(pictures, other, schedule, engine)).pixels, whole.pixels)
