@@ -34,7 +34,9 @@ class Job:
     `file:line:column`; `origins` says for each option where its value came from (`built in`,
     `configs/night.yaml:18:47 (preset poster)`, `--set`, `STYLIZE_SET`) and over which others it
     won. `places` are the files that are written out in the manifest, each with its place there.
-    `refusal` is why the pair cannot be started, where the manifest alone shows it; else empty.
+    `homes` are the files that a pattern found, each with the folder that it must lie in when it is
+    opened, whatever links stand there by then. `refusal` is why the pair cannot be started, where
+    the manifest alone shows it; else empty.
     """
 
     output: str
@@ -46,6 +48,7 @@ class Job:
     where: str = ""
     origins: Mapping[str, str] = field(default_factory=dict)
     places: Mapping[str, str] = field(default_factory=dict)
+    homes: Mapping[str, str] = field(default_factory=dict)
     refusal: str = ""
 
     @property
@@ -54,6 +57,11 @@ class Job:
         path."""
         start = (Path(self.options.init),) if self.options.starts_from_file else ()
         return (self.content, *(style.image for style in self.styles), *start)
+
+    def home_of(self, path: Path) -> str | None:
+        """The folder that an input must lie in when it is opened; None for one that may lie
+        anywhere."""
+        return self.homes.get(str(path))
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values, for the worker's pipe; `from_json` gives an equal job back."""

@@ -52,17 +52,19 @@ def open_pictures(
     styles: Sequence[tuple[Source, float]],
     options: Options,
     opening: Opening = lambda _: nullcontext(),
+    home_of: Callable[[Source], str | None] = lambda _: None,
 ) -> Pictures:
     """Open the pictures of a pair: a photograph of 100 megapixels would be 1.2 GB of floats.
 
-    `opening` is entered around each of them. Raises BadImage for one that cannot be opened and for
+    `opening` is entered around each of them; `home_of` is the folder that a file has to lie in,
+    where there is one. Raises BadImage for one that cannot be opened and for
     a style image that cannot be seen, OutOfMemory for one that does not fit.
     """
     from pipeline.images import picture
 
     def open_any(source: Source, longer_side: int | None = None) -> Picture:
         with opening(source):
-            return picture.open_any(source, longer_side)
+            return picture.open_any(source, longer_side, home_of(source))
 
     photograph = open_any(content, None if isinstance(options.size, str) else options.size)
     side = style_side(options, max(photograph.size)) if options.style_aspect == "keep" else None

@@ -636,6 +636,26 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pipeline.images.file_bytes._PAUSES", (0.0, 0.0))
 
 
+@pytest.mark.parametrize("read", [read_source, image_size, inspect_image])
+def test_a_file_that_has_to_lie_in_a_folder_is_asked_where_it_lies(tmp_path: Path, read: Callable[..., object]) -> None:
+    home = tmp_path / "home"
+    for folder in (home, tmp_path / "home2"):
+        folder.mkdir()
+        (folder / "a.png").write_bytes(saved("PNG"))
+    for name, target in (("in", "a.png"), ("out", "../home2/a.png"), ("device", "/dev/full"), ("self", "self")):
+        (home / name).symlink_to(target)
+    (home / "folder").symlink_to("../home2")
+    for name in ("a.png", "in"):
+        assert read(home / name, home=str(home)) == read(home / name)
+    for name in ("out", "device", "folder/a.png"):
+        with pytest.raises(BadImage, match=r"is or lies behind a link that leads out of .*/home; name it"):
+            read(home / name, home=str(home))
+    os.mkfifo(home / "pipe")
+    for name, words in (("self", "leads back to itself"), ("none", "does not exist"), ("pipe", "pipe"), ("", "folder")):
+        with pytest.raises(BadImage, match=words):
+            read(home / name, home=str(tmp_path))
+
+
 PASSING = pytest.mark.parametrize("error", [errno.EIO, errno.ESTALE], ids=["EIO", "ESTALE"])
 
 

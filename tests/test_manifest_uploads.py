@@ -362,6 +362,16 @@ def test_links_are_followed_where_the_manifest_says_so_and_pipes_never(load: Loa
     assert refusal(load, "follow_links: 1\n" + pair()) == ["4:15: error: 'follow_links' must be true or false; got 1"]
 
 
+def test_what_a_pattern_finds_is_to_stay_inside_also_when_it_is_opened(
+    load: Load, linked: Path, tmp_path: Path
+) -> None:
+    axes = matrix("content: ['inbox/*', photos/dog.jpg], style: [art/wave.jpg]", output='"{index}.png"')
+    home = os.path.realpath(linked)
+    homes = [dict(job.homes) for job in load(axes).pairs]
+    assert homes == [{str(linked / name): home} for name in ("a.jpg", "gone.jpg", "inside.jpg")] + [{}]
+    assert not any(job.homes for job in load("follow_links: true\n" + axes).pairs)
+
+
 def test_a_path_that_is_written_out_may_lie_behind_links(load: Load, linked: Path) -> None:
     assert found(load, "inbox/folder/*") == ["folder/me.jpg"]  # the folder is written out
     manifest = load("pairs: [{content: inbox/planted.jpg, style: art/wave.jpg}]\n")

@@ -94,7 +94,7 @@ def test_without_records_the_pictures_themselves_say_what_they_were_painted_with
     homes.by("shell")
     record = {pair["output"]: pair for pair in homes.report()["pairs"]}
     shutil.rmtree(homes.output / ".pipeline/records")
-    monkeypatch.setattr("pipeline.batch.plan._settings_of", lambda picture, reader: record[picture.name])
+    monkeypatch.setattr("pipeline.images.reader.Reader.metadata", lambda reader, path, home: record[path.name])
     report = homes.by("cron")
     assert statuses(report) == {"dog.png": "up_to_date", "sea.png": "up_to_date"}
     assert networks_of(report) == {"dog.png": "imagenet", "sea.png": "imagenet"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -256,6 +257,26 @@ def test_a_picture_that_cannot_be_opened_is_the_pairs_own_failure(command):
     (last,) = Painter(ToyBackend()).paint(command)
     assert (last.reason_class, last.retry) == ("bad_image", False)
     assert "HTML" in last.reason
+
+
+@pytest.mark.parametrize("which", ["content", "style"])
+def test_a_picture_that_became_a_link_out_of_its_folder_is_not_painted_from(command, which, tmp_path):
+    job = command.job
+    path = job.content if which == "content" else job.styles[0].image
+    job = replace(job, homes={str(path): os.path.realpath(path.parent)})
+    paint = Painter(ToyBackend()).paint
+    path.rename(path.parent / "inside.png")
+    path.symlink_to("inside.png")
+    assert isinstance([*paint(replace(command, job=job))][-1], Done)
+    (path.parent / "inside.png").rename(tmp_path / "private.png")
+    path.unlink()
+    path.symlink_to(tmp_path / "private.png")
+    (last,) = paint(replace(command, job=job))
+    assert (last.reason_class, last.retry) == ("bad_image", False)
+    assert last.reason == (
+        f"{path} is or lies behind a link that leads out of {path.parent}; name it in the manifest, or set"
+        " 'follow_links: true'"
+    )
 
 
 def test_a_format_that_nobody_writes_is_refused_before_the_styles_are_opened(command):

@@ -32,7 +32,7 @@ ODD = """
 import os, signal, sys, time
 from pipeline.images import reader_process
 real = reader_process.inspect_image
-def inspect_image(path):
+def inspect_image(path, home):
     match os.path.splitext(os.path.basename(path))[0]:
         case "busy" | "endless":
             while True: pass
@@ -42,7 +42,7 @@ def inspect_image(path):
         case "killed": os.kill(os.getpid(), signal.SIGKILL)
         case "bug": raise AssertionError("of ours")
         case "chatter": os.write(1, b"loud"), print("louder"), os.write(2, b"!" * 100_000)
-    return real(path)
+    return real(path, home)
 reader_process.inspect_image = inspect_image
 reader_process.decoding_seconds = lambda pixels: 0.25 if pixels < 5000 else 600.0
 reader_process.main()

@@ -377,8 +377,8 @@ def test_a_file_replaced_or_deleted_while_it_is_hashed_leaves_no_wrong_hash(
     real, acts = file_bytes.open_regular, [lambda: other.replace(picture) if then == "replaced" else picture.unlink()]
 
     @contextlib.contextmanager
-    def opened(path):
-        with real(path) as (file, status):
+    def opened(*arguments):
+        with real(*arguments) as (file, status):
             if acts:
                 acts.pop()()
             yield file, status

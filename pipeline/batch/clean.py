@@ -176,7 +176,7 @@ class _Search:
         try:
             if self._store.sha256(output) != record.sha256:
                 return False
-            settings = READER.metadata(self._store.path(output))
+            settings = READER.metadata(self._store.path(output), self._store.home)
         except (OSError, StylizeError):
             return False
         return settings.get("key") == record.key

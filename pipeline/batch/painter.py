@@ -93,7 +93,7 @@ class Painter:
         with self._opening(job.content):
             _check_format(job)
         styles = [(style.image, style.weight) for style in job.styles]
-        pictures = open_pictures(job.content, styles, job.options, self._opening)
+        pictures = open_pictures(job.content, styles, job.options, self._opening, lambda path: job.homes.get(str(path)))
         machine = ScheduleMachine(precision=self._backend.precision, max_memory=command.max_memory)
         schedule = pictures.schedule(job.options, machine)
         sha256 = {path: opened.sha256 for path, opened in zip(job.inputs, pictures.all, strict=True)}
@@ -182,7 +182,7 @@ class Painter:
 def _check_format(job: Job) -> None:
     """Raises PairError where the output's format cannot hold the result: before hours of painting,
     and before pictures of gigabytes are opened. Raises BadImage as opening the content does."""
-    size = result_size(job.options, Sized(job.content.name, image_size(job.content)))
+    size = result_size(job.options, Sized(job.content.name, image_size(job.content, job.home_of(job.content))))
     format_for(Path(job.output).suffix, max(size))
 
 

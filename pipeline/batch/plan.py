@@ -155,7 +155,7 @@ def _planned(
     job: Job,
     state: State,
     networks: Networks,
-    sha256: Callable[[Path], str],
+    sha256: Callable[..., str],
     reader: Reader,
     force: bool,
     clash: str | None,
@@ -163,12 +163,13 @@ def _planned(
     weights = networks.of(job)
     record = state.record(job.output)
     planned = functools.partial(PlannedPair, job=job, record=record)
+    digest = functools.partial(_at_its_place, job, look=lambda path: sha256(path, home=job.home_of(path)))
     try:
-        key = pair_key(job, lambda path: _at_its_place(job, path, sha256), weights.sha256)
+        key = pair_key(job, digest, weights.sha256)
     except BadImage as error:
         return planned(action="fail", reason=str(error), reason_class=error.reason_class, weights=weights)
 
-    picture = state.store.path(job.output)
+    picture = _Standing(state.store.path(job.output), state.store.home, reader)
     kept = record is not None and state.stands(record, job.output)
     adopted = None
     action: Action = "paint"
@@ -181,27 +182,27 @@ def _planned(
     elif force:
         reason = "forced"
     elif record is not None and kept:
-        if used := networks.up_to_date_with(job, {**record.outcome, "key": record.key}, key, sha256):
+        if used := networks.up_to_date_with(job, {**record.outcome, "key": record.key}, key, digest):
             action, reason, (weights, key) = "keep", "up to date", used
         else:
             reason = _difference(job, record, weights)
     elif (
-        (whole := _decodes(picture, reader))
-        and (found := _settings_of(picture, reader))
-        and (used := networks.up_to_date_with(job, found, key, sha256))
+        (whole := picture.decodes())
+        and (found := picture.settings())
+        and (used := networks.up_to_date_with(job, found, key, digest))
     ):
         # and still is not what was recorded: a JPEG decodes whatever its middle holds
         if _speaks_of(record, found):
-            action, reason = "fail", f"{printable(picture)} was changed since it was painted; {_MOVE_IT}"
+            action, reason = "fail", f"{printable(picture.path)} was changed since it was painted; {_MOVE_IT}"
         elif (adopted := painted_fields(found)) is not None:
             action, reason, (weights, key) = "keep", "up to date", used
         else:
             reason = "its picture holds settings that were not written here"
-    elif _settings_of(picture, reader) or (record is not None and not whole):
+    elif picture.settings() or (record is not None and not whole):
         reason = "its picture was changed" if whole else "its picture is damaged"
     else:  # nothing says that it is ours, and it may be somebody's work
         since = "was not made here" if record is None else "was changed since it was painted"
-        action, reason = "fail", f"{printable(picture)} {since}; {_MOVE_IT}"
+        action, reason = "fail", f"{printable(picture.path)} {since}; {_MOVE_IT}"
     reason_class = BadOutput.reason_class if action == "fail" else ""
     return planned(action=action, reason=reason, reason_class=reason_class, key=key, weights=weights, adopted=adopted)
 
@@ -254,12 +255,29 @@ def _longest_wanted_first(pairs: Sequence[PlannedPair], store: Store) -> list[Pl
     return [next(due) if pair.action == "paint" else pair for pair in pairs]
 
 
-def _settings_of(picture: Path, reader: Reader) -> dict[str, Any]:
-    """What a picture says of its making; nothing where it is not ours."""
-    try:
-        return reader.metadata(picture)
-    except PairError:
-        return {}
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    """What stands under an output's name, looked at where no record vouches for it; behind a link
+    that was put there meanwhile nothing is."""
+
+    path: Path
+    home: str
+    reader: Reader
+
+    def settings(self) -> dict[str, Any]:
+        """What a picture says of its making; nothing where it is not ours."""
+        try:
+            return self.reader.metadata(self.path, self.home)
+        except PairError:
+            return {}
+
+    def decodes(self) -> bool:
+        """Is it a whole picture? Raises OutOfMemory."""
+        try:
+            self.reader.inspect(self.path, self.home)
+        except BadImage:
+            return False
+        return True
 
 
 def _speaks_of(record: Record | None, settings: Mapping[str, Any] | None) -> bool:
@@ -268,15 +286,6 @@ def _speaks_of(record: Record | None, settings: Mapping[str, Any] | None) -> boo
     if record is None or settings is None:
         return False
     return all(record.outcome.get(name) == settings.get(name) for name in ("key", "losses", "content", "meta"))
-
-
-def _decodes(picture: Path, reader: Reader) -> bool:
-    """Is it a whole picture? Looked at only where no record vouches for it. Raises OutOfMemory."""
-    try:
-        reader.inspect(picture)
-    except BadImage:
-        return False
-    return True
 
 
 def _difference(job: Job, record: Record, weights: NetworkWeights) -> str:

@@ -193,11 +193,12 @@ def check(
     for refusal in refusals:
         click.echo(f"error: {printable(refusal)}", err=True)
     places = {path: place for job in loaded.pairs for path, place in job.places.items()}
+    homes = {path: home for job in loaded.pairs for path, home in job.homes.items()}
     paths = sorted({path for job in loaded.pairs for path in job.inputs})
     bad, reader, opened = 0, Reader(), {}
     for path in paths:
         try:
-            facts = opened[path] = reader.inspect(path)
+            facts = opened[path] = reader.inspect(path, homes.get(str(path)))
         except PairError as error:
             bad += 1
             place = places.get(str(path))

@@ -62,14 +62,14 @@ class Source:
         return printable(self.path)
 
 
-def read_source(path: str | os.PathLike[str]) -> Source:
-    """Read a file whole.
+def read_source(path: str | os.PathLike[str], home: str | None = None) -> Source:
+    """Read a file whole; with `home` only if it lies in that folder (`open_regular`).
 
     A file that changes or grows while it is read, or whose disk or network fails, is tried again
     after a moment, then refused. Raises BadImage for what is not a regular, readable, non-empty
     file of at most MAX_BYTES.
     """
-    data = try_again(_read_steadily, path)
+    data = try_again(lambda path: _read_steadily(path, home), path)
     return Source(Path(path), data, hashlib.sha256(data).hexdigest())
 
 
@@ -79,13 +79,14 @@ def hash_file(path: str | os.PathLike[str]) -> str:
 
 
 def hash_with_status(
-    path: str | os.PathLike[str], check_cancelled: Callable[[], object] = lambda: None
+    path: str | os.PathLike[str], check_cancelled: Callable[[], object] = lambda: None, home: str | None = None
 ) -> tuple[str, os.stat_result]:
     """`hash_file`, and the status of the very file that was read, whatever has been put in its
-    place since. `check_cancelled` is called between blocks, and may raise to end that."""
+    place since. `check_cancelled` is called between blocks, and may raise to end that. For `home`
+    see `open_regular`."""
 
     def read(path: str | os.PathLike[str]) -> tuple[str, os.stat_result]:
-        return _hash_steadily(path, check_cancelled)
+        return _hash_steadily(path, check_cancelled, home)
 
     return try_again(read, path)
 
@@ -101,11 +102,15 @@ def try_again(read: Callable[[str | os.PathLike[str]], Read], path: str | os.Pat
 
 
 @contextmanager
-def open_regular(path: str | os.PathLike[str]) -> Iterator[tuple[BinaryIO, os.stat_result]]:
-    """An open regular file and its status, or BadImage. Never waits, not even for a pipe."""
+def open_regular(path: str | os.PathLike[str], home: str | None = None) -> Iterator[tuple[BinaryIO, os.stat_result]]:
+    """An open regular file and its status, or BadImage. Never waits, not even for a pipe.
+
+    `home` is a folder, its links resolved, that the file itself has to lie in, whatever links led
+    there: who may put files below it could else have any other read, by a link put in the place of
+    a picture long after names were looked at.
+    """
     try:
-        # O_NONBLOCK: opening a FIFO returns at once and waits for no writer.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = _opened(path) if home is None else _opened_in(home, path)
     except (OSError, ValueError) as error:  # ValueError: a null byte in the path
         kind = _Passing if isinstance(error, OSError) and error.errno in _PASSING_ERRORS else BadImage
         raise kind(f"{printable(path)} {_why_not_open(path, error)}") from error
@@ -126,6 +131,32 @@ def open_regular(path: str | os.PathLike[str]) -> Iterator[tuple[BinaryIO, os.st
             raise
 
 
+# O_NONBLOCK: opening a FIFO returns at once and waits for no writer.
+_READING = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+def _opened(path: str | os.PathLike[str]) -> int:
+    return os.open(path, _READING)
+
+
+def _opened_in(home: str, path: str | os.PathLike[str]) -> int:
+    """A descriptor of what lies in a folder. A handle is asked, so that nobody can put another file
+    there in between; O_PATH gives one of a device without opening it (open(2), proc(5))."""
+    handle = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    try:
+        entry = f"/proc/self/fd/{handle}"
+        real = os.readlink(entry)
+        if not real.startswith(home.rstrip("/") + "/"):
+            raise BadImage(
+                f"{printable(path)} is or lies behind a link that leads out of {printable(home)};"
+                " name it in the manifest, or set 'follow_links: true'"
+            )
+        _check_kind_and_size(printable(path), os.fstat(handle))
+        return os.open(entry, _READING)
+    finally:
+        os.close(handle)
+
+
 def _status(path: str | os.PathLike[str], descriptor: int) -> os.stat_result:
     try:
         return os.fstat(descriptor)
@@ -141,9 +172,11 @@ class _Passing(BadImage):
     """Somebody wrote to the file while it was read, or the disk failed; it may soon be over."""
 
 
-def _hash_steadily(path: str | os.PathLike[str], check_cancelled: Callable[[], object]) -> tuple[str, os.stat_result]:
+def _hash_steadily(
+    path: str | os.PathLike[str], check_cancelled: Callable[[], object], home: str | None
+) -> tuple[str, os.stat_result]:
     digest, size = hashlib.sha256(), 0
-    with open_regular(path) as (file, status):
+    with open_regular(path, home) as (file, status):
         while block := file.read(_HASH_BLOCK):
             check_cancelled()
             digest.update(block)
@@ -154,8 +187,8 @@ def _hash_steadily(path: str | os.PathLike[str], check_cancelled: Callable[[], o
     return digest.hexdigest(), status
 
 
-def _read_steadily(path: str | os.PathLike[str]) -> bytes:
-    with open_regular(path) as (file, status):
+def _read_steadily(path: str | os.PathLike[str], home: str | None) -> bytes:
+    with open_regular(path, home) as (file, status):
         data = file.read(status.st_size + 1)  # one byte more than promised shows that the file grew
         _check_unchanged(path, file, status)
         if len(data) != status.st_size:

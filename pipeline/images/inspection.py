@@ -14,29 +14,30 @@ from pipeline.printable import printable
 _HEAD = 4096  # bytes; more than any beginning that is told apart
 
 
-def inspect_image(path: str | os.PathLike[str]) -> ImageFacts:
+def inspect_image(path: str | os.PathLike[str], home: str | None = None) -> ImageFacts:
     """Decode a picture completely, as `picture.open_picture` does, and say what it is.
 
-    Raises BadImage with the reason if it cannot be painted from.
+    Raises BadImage with the reason if it cannot be painted from, or lies in no folder `home`.
     """
-    source = read_source(path)
+    source = read_source(path, home)
     decoded = decode(source)
     image = decoded.image
     seen = "A" not in image.getbands() or image.getchannel("A").getextrema() != (0, 0)
     return ImageFacts(*image.size, decoded.format, source.sha256, decoded.notes, seen)
 
 
-def image_size(path: str | os.PathLike[str]) -> tuple[int, int]:
-    """(width, height) as the picture stands upright, from the header alone. Raises BadImage.
+def image_size(path: str | os.PathLike[str], home: str | None = None) -> tuple[int, int]:
+    """(width, height) as the picture stands upright, from the header alone. Raises BadImage, also
+    for a file that does not lie in the folder `home`.
 
     The pixels are not looked at, so they may still turn out damaged. An orientation that a PNG
     holds behind its pixels is not seen.
     """
-    return try_again(_size_in_header, path)
+    return try_again(lambda path: _size_in_header(path, home), path)
 
 
-def _size_in_header(path: str | os.PathLike[str]) -> tuple[int, int]:
-    with open_regular(path) as (file, _):
+def _size_in_header(path: str | os.PathLike[str], home: str | None) -> tuple[int, int]:
+    with open_regular(path, home) as (file, _):
         head = file.read(_HEAD)
         file.seek(0)
         with decoding(printable(path), head, []):

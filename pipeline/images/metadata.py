@@ -51,13 +51,13 @@ _SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrai
 _SETTINGS_BEGIN, _SETTINGS_END = b"<stylize:settings>", b"</stylize:settings>"  # in XMP
 
 
-def read_metadata(path: str | os.PathLike[str]) -> dict[str, Any]:
+def read_metadata(path: str | os.PathLike[str], home: str | None = None) -> dict[str, Any]:
     """The settings stored in an output, as they were given to `encode.encode_picture`.
 
-    Only the header is read. Raises BadImage if the file is no picture, holds no settings, or
-    damaged ones.
+    Only the header is read. Raises BadImage if the file is no picture, does not lie in the folder
+    `home`, holds no settings, or damaged ones.
     """
-    source = read_source(path)
+    source = read_source(path, home)
     with decoding(source.shown, source.data, []):
         info = identify(BytesIO(source.data), source.data).info
     text = _stored_text(info)

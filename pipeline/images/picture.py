@@ -66,25 +66,29 @@ class Picture:
         return resize_visible(self.pixels, self.alpha, width, height, box)[0]
 
 
-def open_any(source: str | os.PathLike[str] | Image.Image | NDArray[Any], longer_side: int | None = None) -> Picture:
-    """A path, a Pillow image or an array, made no larger than `longer_side`. Raises as the three
-    below do."""
+def open_any(
+    source: str | os.PathLike[str] | Image.Image | NDArray[Any],
+    longer_side: int | None = None,
+    home: str | None = None,
+) -> Picture:
+    """A path, a Pillow image or an array, made no larger than `longer_side`. `home` is the folder
+    that a file has to lie in. Raises as the three below do."""
     if isinstance(source, str | os.PathLike):
-        return open_picture(source, longer_side)
+        return open_picture(source, longer_side, home)
     if isinstance(source, np.ndarray):
         return picture_from_array(source, longer_side=longer_side)
     return picture_from_pillow(source, longer_side=longer_side)
 
 
-def open_picture(path: str | os.PathLike[str], longer_side: int | None = None) -> Picture:
-    """Open a picture file.
+def open_picture(path: str | os.PathLike[str], longer_side: int | None = None, home: str | None = None) -> Picture:
+    """Open a picture file; with `home` only if it lies in that folder.
 
     Raises BadImage with a reason a person can act on, OutOfMemory if it does not fit. With
     `longer_side` a picture that is larger is made smaller on the way in, channel by channel: the
     same numbers as from `scale.resize` afterwards, but the full size is only ever held as integers
     and one channel of floats. A smaller picture is left as it is.
     """
-    source = read_source(path)
+    source = read_source(path, home)
     decoded = decode(source)
     sha256, name = source.sha256, source.name
     shown = source.shown

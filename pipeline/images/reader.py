@@ -64,20 +64,22 @@ class Reader:
             self._sizes[name] = (stamp, (width, height))
         return self._sizes[name][1]
 
-    def inspect(self, path: str | os.PathLike[str]) -> ImageFacts:
-        """What a picture is, after it was decoded completely."""
-        width, height, kind, sha256, notes, seen = self._ask("inspect", path)["facts"]
+    def inspect(self, path: str | os.PathLike[str], home: str | None = None) -> ImageFacts:
+        """What a picture is, after it was decoded completely. `home`, here and below, is the folder
+        that the file has to lie in."""
+        width, height, kind, sha256, notes, seen = self._ask("inspect", path, home)["facts"]
         return ImageFacts(width, height, kind, sha256, tuple(notes), seen)
 
-    def metadata(self, path: str | os.PathLike[str]) -> dict[str, Any]:
+    def metadata(self, path: str | os.PathLike[str], home: str | None = None) -> dict[str, Any]:
         """The settings stored in an output, which may say anything."""
-        settings: dict[str, Any] = self._ask("metadata", path)["metadata"]
+        settings: dict[str, Any] = self._ask("metadata", path, home)["metadata"]
         return settings
 
-    def _ask(self, ask: str, path: str | os.PathLike[str]) -> Answer:
+    def _ask(self, ask: str, path: str | os.PathLike[str], home: str | None = None) -> Answer:
         self.check_cancelled()
         name, process = os.fspath(path), _process(self._module)
-        process.send({"ask": ask, "path": name, "folder": None if os.path.isabs(name) else _working_directory()})
+        folder = None if os.path.isabs(name) else _working_directory()
+        process.send({"ask": ask, "path": name, "folder": folder, "home": home})
         seconds, shown = HEADER_SECONDS, printable(name)
         while True:
             try:

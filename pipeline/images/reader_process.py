@@ -3,9 +3,9 @@
 Started by `reader`. It takes one question a line from stdin and says one answer a line on what was
 its stdout, in JSON:
 
-    {"ask": "size", "path": ..., "folder": ...}   {"size": [width, height]}
-    {"ask": "inspect", ...}                       {"seconds": limit}, then {"facts": [...]}
-    {"ask": "metadata", ...}                      {"metadata": {...}}
+    {"ask": "size", "path": ..., "folder": ..., "home": ...}   {"size": [width, height]}
+    {"ask": "inspect", ...}                         {"seconds": limit}, then {"facts": [...]}
+    {"ask": "metadata", ...}                        {"metadata": {...}}
 
 or `{"refused": reason}`, or `{"memory": bytes}` where decoding would have needed more than so many.
 It is held to `budget` by the kernel, and ends when its pipe is closed, when nothing was asked for a
@@ -47,6 +47,7 @@ _LARGEST_FILE = 16 * 2**20  # bytes that it may write to a file, which can only 
 
 Answer = dict[str, Any]
 Say = Callable[[Answer], None]
+Home = str | None
 
 
 def main() -> None:
@@ -84,7 +85,7 @@ def _answer(question: Answer, say: Say) -> bool:
         with suppress(OSError):  # opening the file will say so
             os.chdir(folder)
     try:
-        say(_ANSWERS[question["ask"]](path, say))
+        say(_ANSWERS[question["ask"]](path, question["home"], say))
     except _OverrunError as error:
         say({"memory": error.budget})
         return False
@@ -95,28 +96,28 @@ def _answer(question: Answer, say: Say) -> bool:
     return True
 
 
-def _size(path: str, _say: Say) -> Answer:
+def _size(path: str, home: Home, _say: Say) -> Answer:
     with _header(path):
-        return {"size": image_size(path)}
+        return {"size": image_size(path, home)}
 
 
-def _metadata(path: str, _say: Say) -> Answer:
+def _metadata(path: str, home: Home, _say: Say) -> Answer:
     with _header(path):
-        return {"metadata": read_metadata(path)}
+        return {"metadata": read_metadata(path, home)}
 
 
-def _inspect(path: str, say: Say) -> Answer:
+def _inspect(path: str, home: Home, say: Say) -> Answer:
     pixels = 0
     with suppress(BadImage), _header(path):  # decoding says what is wrong with it
-        width, height = image_size(path)
+        width, height = image_size(path, home)
         pixels = width * height
     seconds = decoding_seconds(pixels)
     say({"seconds": seconds})
     with _within(seconds, decoding_bytes(pixels, _file_bytes(path))):
-        return {"facts": astuple(inspect_image(path))}
+        return {"facts": astuple(inspect_image(path, home))}
 
 
-_ANSWERS: dict[str, Callable[[str, Say], Answer]] = {"size": _size, "metadata": _metadata, "inspect": _inspect}
+_ANSWERS: dict[str, Callable[[str, Home, Say], Answer]] = {"size": _size, "metadata": _metadata, "inspect": _inspect}
 
 
 class _OverrunError(Exception):

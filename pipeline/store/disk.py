@@ -188,6 +188,11 @@ class LocalStore(Store):
         """Device and inode."""
         return self._files.place
 
+    @property
+    def home(self) -> str:
+        """The folder, its links resolved."""
+        return os.path.realpath(self.folder)
+
     def check_in_place(self) -> None:
         """Looks at the folder, and at the lock where it is held."""
         self._files.check_in_place()

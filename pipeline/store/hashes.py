@@ -32,9 +32,10 @@ class HashTable:
         self._known: dict[str, list[Any]] | None = None
         self._used: dict[str, list[Any]] = {}
 
-    def sha256(self, path: Path, check_cancelled: Callable[[], object] = lambda: None) -> str:
+    def sha256(self, path: Path, check_cancelled: Callable[[], object] = lambda: None, home: str | None = None) -> str:
         """The hash of a file's bytes. Raises BadImage as the image door does (missing, not a file,
-        too large), and what `check_cancelled` raises, which is called while a large file is read.
+        too large, not in the folder `home`), and what `check_cancelled` raises, which is called
+        while a large file is read.
 
         What is kept is the stamp of the file that was read: one that is put in its place meanwhile
         has another.
@@ -45,7 +46,7 @@ class HashTable:
             if entry and entry[:-1] == stamp(os.stat(name)) and isinstance(entry[-1], str):
                 self._used[name] = entry
                 return str(entry[-1])
-        digest, status = hash_with_status(path, check_cancelled)
+        digest, status = hash_with_status(path, check_cancelled, home)
         if time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns) > _RACY_NS:
             self._used[name] = [*stamp(status), digest]
         return digest

@@ -105,7 +105,7 @@ class State:
         try:
             if self.store.fingerprint(output).size != record.size:
                 return False
-            return self.hashes.sha256(self.store.path(output)) == record.sha256
+            return self.hashes.sha256(self.store.path(output), home=self.store.home) == record.sha256
         except (OSError, PairError):  # missing, unreadable, no regular file, or no name of a file
             return False
 

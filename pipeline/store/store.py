@@ -136,6 +136,11 @@ class Store(Protocol):
         """What tells this place from another that may stand under its name later; None where there
         is none yet, or nothing does."""
 
+    @property
+    def home(self) -> str:
+        """What `path` of every name begins with where no link stands below the folder: a file that
+        is opened by its path has to lie there."""
+
     def check_in_place(self) -> None:
         """Raises OutputError where the folder, or its lock, is not the one that was opened any
         more. Whoever writes does this by himself."""

@@ -287,6 +287,15 @@ def _links(folder: Path) -> None:
     (folder / "circle.png").symlink_to("circle.png")
 
 
+def become_links(place: Path) -> None:
+    """Uploads that are pictures when names are looked at, and links when they are opened; a hook does it in between."""
+    swap = place / "swap.sh"
+    swap.write_text("#!/bin/sh\ncd input/uploads; rm private.png; ln -s ../../outside/private.png private.png\n")
+    swap.chmod(0o755)
+    text = MANIFEST.replace("retries: 0", "retries: 0, on_start: [./swap.sh]")
+    (place / "night.yaml").write_text(text.format(pairs=_PATTERN))
+
+
 def _specials(folder: Path) -> None:
     os.mkfifo(folder / "pipe.png")
     here = os.getcwd()
@@ -519,6 +528,15 @@ def _below_output() -> list[Attack]:
 def _above_it() -> list[Attack]:
     found = [Attack(f"settings {each.__name__[1:]}", with_settings(each), SHOW, show_and_run) for each in _SETTINGS]
     found += [Attack("uploads that are links", uploads(_links), look=private_is_not_painted)]
+    swapped = uploads(lambda folder: (folder / "private.png").write_bytes((folder / "sound.png").read_bytes()))
+    found += [
+        Attack(
+            "uploads that become links",
+            lambda place: (swapped(place), become_links(place)),
+            (("run", "night.yaml", "-q"),),
+            private_is_not_painted,
+        )
+    ]
     found += [Attack("uploads that are no files", uploads(_specials), look=others_are_painted)]
     found += [Attack("uploads that clash", uploads(_clashes), look=others_are_painted)]
     found += [Attack("uploads of odd names", uploads(_odd_names), look=others_are_painted)]

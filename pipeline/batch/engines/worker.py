@@ -14,7 +14,7 @@ import resource
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from enum import Enum
 from pathlib import Path
@@ -110,6 +110,7 @@ class _Worker:
         self.stopping = False
         self._phase = _Phase.IDLE
         self._messages = messages
+        self._homes: Mapping[str, str] = {}  # of the pair's inputs
         self._driver = os.getppid()
         # checkpoints are written, and told of, by a thread of their own
         self._one_at_a_time = threading.Lock()
@@ -138,7 +139,7 @@ class _Worker:
         pixels = 0
         self.say(Opening(os.fspath(path), HEADER_SECONDS))
         with suppress(BadImage), processor_time(HEADER_SECONDS):  # opening it will say the same
-            width, height = image_size(path)
+            width, height = image_size(path, self._homes.get(os.fspath(path)))
             pixels = width * height
         seconds = _OPENED_FOR_DECODED * decoding_seconds(pixels)
         self.say(Opening(os.fspath(path), seconds))
@@ -148,7 +149,7 @@ class _Worker:
     def serve(self, painter: Painter, command: Command) -> None:
         """Paint one pair, and say how it goes, to its last message."""
         try:
-            self._phase = _Phase.SETUP
+            self._phase, self._homes = _Phase.SETUP, command.job.homes
             for message in painter.paint(command, tell=self.say, stopping=lambda: self.stopping):
                 self._phase = _Phase.WORK
                 self.say(message)

@@ -28,13 +28,15 @@ _PICTURE_IN_COMMENT = re.compile(rf"\s+#.*?({'|'.join(re.escape(suffix) for suff
 class Picture:
     """A content, a style or a blend: names in the manifest, files, and fields of a pattern.
 
-    `places` are those of the files that are written out, in words; a pattern's finds have none.
+    `places` are those of the files that are written out, in words; a pattern's finds have none, but
+    `homes`, the folders that they must stay in.
     """
 
     names: tuple[str, ...]
     images: tuple[StyleImage, ...]
     fields: Mapping[str, str]
     places: Mapping[str, str]
+    homes: Mapping[str, str]
 
 
 class Chosen(NamedTuple):
@@ -56,7 +58,7 @@ class Chooser:
         self._input = input_folder
         self._finder = finder
         self._problems = problems
-        self._known: dict[tuple[str, str, str], Picture] = {}
+        self._known: dict[tuple[str, str, str, str], Picture] = {}
         self.nothing: list[tuple[Place, str]] = []
         self.patterns: list[Chosen] = []
         self.named: set[str] = set()
@@ -122,7 +124,8 @@ class Chooser:
             self.found_nothing(
                 item.place, f"'{shorten(item.text)}' matches no picture in the input folder {self._input}{reason}"
             )
-        return [self._picture(role, name) for name in names if is_left(name, taken_away)]
+        home = self._finder.home(item.text)
+        return [self._picture(role, name, home=home) for name in names if is_left(name, taken_away)]
 
     def _blend(self, node: ListNode) -> Picture | None:
         names, images = [], []
@@ -139,7 +142,7 @@ class Chooser:
             names.append(image.text)
             images.append(StyleImage(named.images[0].image, share))
             places |= named.places
-        return Picture(tuple(names), tuple(images), picture_fields(tuple(names), "style"), places)
+        return Picture(tuple(names), tuple(images), picture_fields(tuple(names), "style"), places, {})
 
     def _named(self, role: str, node: ScalarNode) -> Picture | None:
         if not self._look_at(node):
@@ -147,12 +150,13 @@ class Chooser:
         self.named.add(os.path.normpath(node.text))
         return self._picture(role, node.text, self._problems.at(node.place))
 
-    def _picture(self, role: str, name: str, place: str = "") -> Picture:
-        key = (role, name, place)
+    def _picture(self, role: str, name: str, place: str = "", home: str = "") -> Picture:
+        key = (role, name, place, home)
         if key not in self._known:
             path = Path(os.path.join(self._input, name))
             places = {str(path): place} if place else {}
-            self._known[key] = Picture((name,), (StyleImage(path),), picture_fields((name,), role), places)
+            homes = {str(path): home} if home else {}
+            self._known[key] = Picture((name,), (StyleImage(path),), picture_fields((name,), role), places, homes)
         return self._known[key]
 
     def _look_at(self, node: ScalarNode) -> bool:

@@ -223,6 +223,7 @@ class Expansion:
                 where=entry.where,
                 origins=settled.origins,
                 places={**content.places, **style.places, **start} if content.places or style.places or start else {},
+                homes={**content.homes, **style.homes} if content.homes or style.homes else {},
             )
         )
         return True

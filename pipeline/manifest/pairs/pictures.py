@@ -83,6 +83,11 @@ class PictureFinder:
             self._found[pattern] = found
         return self._found[pattern]
 
+    def home(self, pattern: str) -> str:
+        """The pattern's own folder, links resolved, that what it finds has to stay in; empty with
+        `follow_links`."""
+        return "" if self._follow_links else self._home(split(pattern)[0])
+
     def why_nothing(self, pattern: str) -> str:
         """Why a pattern found nothing, as the end of a sentence; empty if that is not known."""
         folder, _ = split(pattern)
@@ -111,7 +116,7 @@ class PictureFinder:
 
     def _walk(self, pattern: str) -> Found:
         fixed, parts = split(pattern)
-        home = os.path.realpath(os.path.join(self._input, fixed))
+        home = self._home(fixed)
         found = Found()
         pending = [(fixed, _start(parts))]
         while pending:
@@ -142,6 +147,9 @@ class PictureFinder:
                 elif is_match:
                     found.no_files.append(path)
         return found
+
+    def _home(self, folder: str) -> str:
+        return os.path.realpath(os.path.join(self._input, folder))
 
     def _leads_out(self, path: str, home: str) -> bool:
         if self._follow_links:
