@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from night_kit import Nights, Scripted, painted
 from PIL import Image
 
-from pipeline.batch.clean import clean_output
+from pipeline.batch.clean import clean_output, useless_checkpoints
 from pipeline.batch.driver import run
 from pipeline.batch.selection import Selection
 from pipeline.cli.console import Quiet
@@ -70,6 +71,17 @@ def test_what_no_pair_wants_goes_with_all_that_is_known_of_it(store):
     assert all(map(store.exists, kept))
     assert not any(map(store.exists, gone))
     assert not (store.folder / "gone").exists()
+
+
+def test_checkpoints_are_swept_without_reading_pictures(store, monkeypatch):
+    """There may be ten thousand names of one file of a gigabyte, each with a record and a checkpoint."""
+    for name in ("touched.png", "cat.png"):
+        paint(store, name)
+        about = np.frombuffer(b'{"schema": 2, "key": "k"', np.uint8)
+        store.write_by(checkpoint_name(name), lambda file, about=about: np.savez(file, about=about))
+    os.utime(store.path("touched.png"), (1, 1))
+    monkeypatch.setattr(LocalStore, "sha256", None)
+    assert useless_checkpoints(store, (), ()) == [checkpoint_name("cat.png")]
 
 
 def test_what_is_not_as_it_was_written_is_somebodys_work(store):

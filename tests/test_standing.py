@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -132,6 +133,27 @@ def test_a_run_that_is_over_believes_records_and_reads_no_picture(
         **dict.fromkeys(("dog-1.png", "dog-2.png", "sea-1.png"), "up_to_date"),
         "sea-2.png": "not_started",
     }
+
+
+def test_a_run_that_is_over_hashes_no_picture_of_another_time(nights: Nights, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There may be ten thousand names of one file of a gigabyte, each with a forged record."""
+    from pipeline.batch import standing as module
+
+    nights.run()
+    for name in ("sea-1.png", "sea-2.png"):
+        os.utime(nights.output / name, (1, 1))
+    read: list[str] = []
+    whole = LocalStore.sha256
+    monkeypatch.setattr(LocalStore, "sha256", lambda store, name: read.append(name) or whole(store, name))
+    monkeypatch.setattr(module, "make_plan", lambda *given: given[3].check_cancelled())
+    over = [True]
+    monkeypatch.setattr("pipeline.batch.scheduler.Scheduler.is_over", lambda scheduler: over[0])
+    assert statuses(nights.run(only="dog*"))["sea-1.png"] == "not_started"
+    assert read == []
+    monkeypatch.setattr(module, "make_plan", None)  # no key can be known: all the time there is for reading
+    over = [False]
+    assert statuses(nights.run(only="dog*"))["sea-1.png"] == "up_to_date"
+    assert read == ["sea-1.png", "sea-2.png"]
 
 
 def test_the_report_is_written_anew_from_records(nights: Nights, stylize: Callable[..., Any]) -> None:

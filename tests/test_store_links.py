@@ -22,9 +22,10 @@ from PIL.PngImagePlugin import PngInfo
 
 from pipeline.batch.clean import clean_output
 from pipeline.batch.plan import make_plan
-from pipeline.cli.rendering import last_report_file, status_text
-from pipeline.errors import BadOutput, Locked, OutputError, StylizeError, UsageError
+from pipeline.cli.rendering import last_report_file, last_run, status_text
+from pipeline.errors import BadImage, BadOutput, Locked, OutputError, StylizeError, UsageError
 from pipeline.images.metadata import PNG_KEY
+from pipeline.images.reader import READER
 from pipeline.manifest import load_manifest
 from pipeline.report.history import read_history
 from pipeline.store.disk import LocalStore, open_log
@@ -190,6 +191,28 @@ def test_a_painter_writes_to_the_folder_that_the_run_began_with(store, outside):
     with pytest.raises(OutputError, match="/out was replaced while it was in use"):
         LocalStore(store.folder, place).read("victim")
     assert untouched(outside)
+
+
+def test_a_link_that_is_put_there_this_very_moment_is_not_read_through(nights, outside, monkeypatch):
+    """The picture's hash, its settings and its pixels are read by its path, after its kind was looked at."""
+    nights.run(painted(nights.output))
+    private = outside / "private.png"
+    shutil.copy(nights.output / "dog.png", private)
+    record = State(LocalStore(nights.output)).record("dog.png")
+
+    def swap(store, name):
+        real = looked_at(store, name)
+        (nights.output / name).unlink(missing_ok=True)
+        (nights.output / name).symlink_to(private)
+        return real
+
+    looked_at = LocalStore.fingerprint
+    monkeypatch.setattr(LocalStore, "fingerprint", swap)
+    assert not State(LocalStore(nights.output)).stands(record, "dog.png")
+    with pytest.raises(BadImage, match="leads out of"):
+        READER.metadata(nights.output / "dog.png", LocalStore(nights.output).home)
+    with pytest.raises(BadImage, match="leads out of"):
+        READER.inspect(nights.output / "dog.png", LocalStore(nights.output).home)
 
 
 def test_a_second_name_that_is_put_there_this_very_moment_is_noticed(store, outside, monkeypatch):
@@ -441,6 +464,21 @@ def test_reports_send_nothing_to_a_terminal_that_acts(nights):
     assert "last run of shard 2 of 3" in status_text(nights.output)
     (nights.output / "report.txt").write_bytes(b"")
     status_text(nights.output)
+
+
+def test_of_reports_no_more_is_read_than_is_told(nights):
+    report = nights.run()
+    run = {name: report["run"][name] for name in ("id", "seconds", "exit_code")}
+    rest = b"[[[" * 2**21
+    for text, told in (
+        (json.dumps({"schema": 1, "run": run, "pairs": []}).encode(), {"run": run}),
+        (json.dumps({"schema": 1, "run": run}).encode()[:-1] + b',\n "pairs": ' + rest, {"run": run}),
+        *((text, None) for text in (b"", b"[]", rest, b'{"run": ' + rest, b'{"run": {"id": 1', b"\xff" * 9)),
+    ):
+        (nights.output / "report.json").write_bytes(text)
+        assert last_run(nights.output) == told
+    (nights.output / "report.txt").write_bytes(b"a" * 2**20)
+    assert status_text(nights.output).splitlines()[1:] == ["last run: " + "a" * 500]
 
 
 @pytest.mark.parametrize(

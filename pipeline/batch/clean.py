@@ -127,9 +127,10 @@ def _key_of(store: Store, checkpoint: str) -> str | None:
 
 
 def _painted_key(store: Store, pair: str) -> str:
-    """The key of the picture that stands for a pair; empty where none stands as it was painted."""
+    """The key of the picture that stands for a pair; empty where none stands as it was painted, as
+    far as that is known without reading it."""
     record = read_record(store, f"{RECORDS}{pair}.json")
-    if record is None or not _is_an_output(record) or not record.matches(store, record.outcome["output"]):
+    if record is None or not _is_an_output(record) or not record.matches(store, record.outcome["output"], read=False):
         return ""
     return record.key
 

@@ -65,13 +65,13 @@ def _planned(jobs: Sequence[Job], results: Results, is_over: Callable[[], bool])
         ).pairs
     # No time, weights that are missing, or a bug: no key is known, and the report is written.
     except Exception:
-        looked_at = tuple(_by_record(job, results) for job in tried)
+        looked_at = tuple(_by_record(job, results, is_over) for job in tried)
     return pairs | {pair.job.output: pair for pair in looked_at}
 
 
-def _by_record(job: Job, results: Results) -> PlannedPair:
+def _by_record(job: Job, results: Results, is_over: Callable[[], bool]) -> PlannedPair:
     record = results.state.record(job.output)
-    stands = record is not None and record.matches(results.state.store, job.output)
+    stands = record is not None and record.matches(results.state.store, job.output, read=not is_over())
     return PlannedPair(
         job=job,
         action="keep" if stands else "paint",

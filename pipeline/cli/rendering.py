@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -115,6 +116,18 @@ def last_report_file(output: Path, suffix: str, shard: Shard | None = None) -> s
         raise UsageError(f"no report at {store.path(name)}: {error.strerror}; 'stylize run' writes it") from error
 
 
+def last_run(output: Path, shard: Shard | None = None) -> Any:
+    """What OUTPUT/report.json says of the run itself, as {"run": ...}; None where it says nothing
+    that can be read. Its pairs, which come last and can be megabytes of anything, are not read."""
+    store, name = LocalStore(output), f"{report_stem(str(shard) if shard else None)}.json"
+    try:
+        with store.open(name) as file:
+            text = file.read(_MOST_RUN_BYTES).decode("ascii")
+        return {"run": json.JSONDecoder().raw_decode(text, text.index(_RUN) + len(_RUN))[0]}
+    except (OSError, ValueError, RecursionError):
+        return None
+
+
 def status_text(output: Path) -> str:
     """Whether somebody holds the output folder's lock, and the first line of the last report."""
     store = LocalStore(output)
@@ -124,7 +137,8 @@ def status_text(output: Path) -> str:
     for match in filter(None, (_REPORT_TEXT.fullmatch(entry.name) for entry in store.list("report"))):
         which = (match[1] or "").replace("-", " ")
         try:
-            verdict = _shown_safely(store.read(match[0], at_most=_MOST_REPORT_BYTES)).split("\n")[0]
+            with store.open(match[0]) as file:
+                verdict = _shown_safely(file.read(_LONGEST_VERDICT)).split("\n")[0]
         except OSError as error:
             verdict = f"{match[0]} cannot be read: {error.strerror}"
         lines.append(f"last run{f' of shard {which}' if which else ''}: {printable(verdict)}")
@@ -134,6 +148,10 @@ def status_text(output: Path) -> str:
 _REPORT_TEXT = re.compile(r"report(?:\.([0-9]{1,6}-of-[0-9]{1,6}))?\.txt")
 # A row of report.json has some 20 kB, mostly its trace; this is a night of 25,000 new pictures.
 _MOST_REPORT_BYTES = 2**29
+_RUN = '"run": '  # as report/write begins its second line
+# Facts, warnings and the command line of a run.
+_MOST_RUN_BYTES = 2**22
+_LONGEST_VERDICT = 500  # characters; with every count there is some 200
 _PLAIN = bytes(byte if byte == 0x0A or 0x20 <= byte < 0x7F else ord("?") for byte in range(256))
 
 

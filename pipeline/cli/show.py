@@ -84,13 +84,10 @@ def report(
 def _write_anew(manifest: Manifest, shard: Shard | None) -> None:
     """Bring the reports up to date, where a run was; if that cannot be, the last one is shown as it
     is."""
-    import json
-    from contextlib import suppress
-
     from pipeline.batch.standing import report_anew
     from pipeline.cli.console import Quiet
-    from pipeline.cli.rendering import last_report_file
-    from pipeline.errors import BadOutput, Locked, OutputError, UsageError
+    from pipeline.cli.rendering import last_run
+    from pipeline.errors import BadOutput, Locked, OutputError
     from pipeline.report.data import report_stem
     from pipeline.store.disk import LocalStore
     from pipeline.store.layout import LOCK
@@ -98,11 +95,8 @@ def _write_anew(manifest: Manifest, shard: Shard | None) -> None:
     store, which = LocalStore(manifest.output), str(shard) if shard else None
     if not store.exists(f"{report_stem(which)}.json" if shard else LOCK):
         return  # no run, or none over this shard, was ever here: there is nothing to report
-    last = None
-    with suppress(UsageError, ValueError, RecursionError):
-        last = json.loads(last_report_file(manifest.output, "json", shard))
     try:
-        report_anew(manifest, Quiet(), last, which)
+        report_anew(manifest, Quiet(), last_run(manifest.output, shard), which)
     except (Locked, OutputError, BadOutput) as error:
         click.echo(f"note: this is the report as it was written last: {printable(str(error))}", err=True)
 

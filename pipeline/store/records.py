@@ -128,13 +128,16 @@ class Record:
     outcome: Mapping[str, Any]
     manifests: Sequence[str] = field(default_factory=list)
 
-    def matches(self, store: Store, picture: str) -> bool:
-        """Is the picture still what was written? It is read only where its time is another."""
+    def matches(self, store: Store, picture: str, *, read: bool) -> bool:
+        """Is the picture still what was written? It is read only where its time is another, and
+        never without `read`: somebody may have put ten thousand names of one file of a gigabyte
+        there, each with a record."""
         try:
             now = store.fingerprint(picture)
             if now.size != self.size:
                 return False
-            return now == Fingerprint(self.size, self.mtime_ns) or store.sha256(picture) == self.sha256
+            unchanged = now == Fingerprint(self.size, self.mtime_ns)
+            return unchanged or (read and store.sha256(picture) == self.sha256)
         except (OSError, PairError):  # missing, unreadable, no regular file, or no name of a file
             return False
 
