@@ -208,6 +208,10 @@ def _painting(
 ) -> Painting:
     walk = _Walk(pictures, options, schedule, engine)
     if resume is not None:
+        # It may be anybody's: from step -1e12 on, a list of the rounds would fill the memory.
+        is_ours = resume.stage in range(len(schedule.stages))
+        if not is_ours or not 0 <= resume.step <= schedule.stages[resume.stage].steps:
+            raise ValueError(f"there is no step {resume.step} of stage {resume.stage}")
         walk.began -= resume.seconds
         walk.trace += resume.trace
     before: StageResult | None = None

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import threading
 import weakref
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,8 +17,11 @@ from pipeline.batch.checkpoints import CheckpointManager, Unusable, save
 from pipeline.batch.messages import Position, Resumed, Saved
 from pipeline.errors import BadImage, DiskFull, Diverged
 from pipeline.job import Reading
+from pipeline.options import Options
+from pipeline.schedule import Machine as ScheduleMachine
+from pipeline.schedule import Sized, schedule
 from pipeline.store.disk import LocalStore
-from pipeline.stylize import Progress
+from pipeline.stylize import Progress, paint
 
 SETTING = {"threads": 2, "device": "CPU"}
 LOSSES = {"total": 3.0, "content": 1.0, "style": 1.5, "tv": 0.0, "moments": 0.5}
@@ -183,6 +188,17 @@ def test_a_checkpoint_that_another_descent_wrote_costs_no_failure(path):
     unfit = manager(path)
     assert ended(unfit.resume_or_start(paint)) == ("painted", ["a step"])
     assert unfit.notes == ["its checkpoint could not be gone on from; painted from the start"]
+
+
+@pytest.mark.parametrize(("stage", "step"), [(0, -1), (0, -(10**12)), (0, 301), (1, 0), (-1, 5)])
+def test_nothing_goes_on_from_a_step_that_the_pair_does_not_have(stage, step):
+    """From step -1e12 a list of its rounds filled the memory of the machine."""
+    options = Options(size=64, steps=300)
+    one = schedule(options, Sized("c", (64, 48)), [Sized("s", (64, 48))], ScheduleMachine(precision="float32"))
+    progress = Progress(stage=stage, step=step, seconds=1.0, trace=(), arrays={})
+    painting = paint(None, options, one, SimpleNamespace(lock=contextlib.nullcontext()), resume=progress)
+    with pytest.raises(ValueError, match=rf"there is no step {step} of stage {stage}$"):
+        next(painting)
 
 
 @pytest.mark.parametrize(

@@ -253,6 +253,15 @@ def test_profile_of_too_much_work_is_left_out_with_a_word(profile: bytes, words:
         )
 
 
+@pytest.mark.parametrize("profile", [srgb_profile()[:141], srgb_profile()[:133]])
+def test_profile_that_is_cut_short_costs_no_picture(profile: bytes, tmp_path: Path) -> None:
+    assert too_much(profile) is None
+    Image.new("RGB", (48, 40)).save(tmp_path / "a.png", icc_profile=profile)
+    assert inspect_image(tmp_path / "a.png").notes == (
+        "its colour profile is damaged and was ignored; colours were taken as sRGB",
+    )
+
+
 @pytest.mark.parametrize("profile", [srgb_profile(), profile_with(steps(3)), b"", b"rubbish" * 40])
 def test_usual_profiles_are_not_too_much(profile: bytes) -> None:
     assert too_much(profile) is None

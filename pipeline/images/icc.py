@@ -42,7 +42,8 @@ def too_much(profile: bytes) -> str | None:
 
 
 def _tags(profile: bytes, count: int) -> Iterator[bytes]:
-    for _name, at, size in _ENTRY.iter_unpack(profile[_HEADER + 4 :][: count * _ENTRY.size]):
+    whole = min(count, (len(profile) - _HEADER - 4) // _ENTRY.size)  # it may be cut short
+    for _name, at, size in _ENTRY.iter_unpack(profile[_HEADER + 4 :][: whole * _ENTRY.size]):
         yield profile[at : at + size].ljust(52, b"\0")
 
 
