@@ -190,6 +190,28 @@ def test_a_checkpoint_that_another_descent_wrote_costs_no_failure(path):
     assert unfit.notes == ["its checkpoint could not be gone on from; painted from the start"]
 
 
+@pytest.mark.parametrize(
+    "forged",
+    [
+        *({"seconds": seconds} for seconds in (1e308, -1e308, -1, 2e9)),
+        *({"side": side} for side in (-1, 10**15)),
+        *(
+            {"trace": [READING.as_row() | odd]}
+            for odd in ({"seconds": 1e308}, {"step": -1}, {"side": 1e10}, {"tv": 1e39})
+        ),
+        {"trace": [{"total": 1.0}]},
+    ],
+    ids=str,
+)
+def test_numbers_that_no_painting_has_are_not_gone_on_from(path, forged, monkeypatch):
+    """One reading of 1e308 seconds ended the night of all pairs, as the time that is left was infinite."""
+    real = checkpoints.json.dumps
+    monkeypatch.setattr(checkpoints.json, "dumps", lambda about: real(about | forged))
+    save(LocalStore(path.parent), path.name, PROGRESS, key="k", environment=SETTING, side=64)
+    with pytest.raises(Unusable, match=r"^its checkpoint holds numbers that no painting has$"):
+        load(path, key="k", environment=SETTING)
+
+
 @pytest.mark.parametrize(("stage", "step"), [(0, -1), (0, -(10**12)), (0, 301), (1, 0), (-1, 5)])
 def test_nothing_goes_on_from_a_step_that_the_pair_does_not_have(stage, step):
     """From step -1e12 a list of its rounds filled the memory of the machine."""

@@ -101,6 +101,8 @@ def load(
         about = json.loads(contents.pop(_ABOUT).tobytes())
         if not isinstance(about, dict) or not all(fits(about.get(part), hint) for part, hint in _PARTS.items()):
             raise Unusable("its checkpoint is damaged")
+        if not _can_be(about):
+            raise Unusable("its checkpoint holds numbers that no painting has")
         if about["schema"] != SCHEMA:
             raise Unusable("its checkpoint is another version's")
         progress = Progress(
@@ -131,6 +133,23 @@ _PARTS: Mapping[str, Any] = {  # of what an entry `about` says
     **{"schema": int, "key": str, "environment": dict[str, Any], "side": int},
     **{"stage": int, "step": int, "seconds": float, "trace": list[dict[str, float]]},
 }
+
+
+_MOST = 1e9  # seconds are thirty years; steps and pixels of a side
+_LARGEST_LOSS = 3.5e38  # the largest float32
+
+
+def _can_be(about: Mapping[str, Any]) -> bool:
+    """Can a painting have such numbers? Times are divided, multiplied and told by whoever drives
+    it, for all pairs of the night."""
+    rows = about["trace"]
+    counts = [about["seconds"], about["side"], *(row.get(name, -1) for row in rows for name in _ROW)]
+    return all(0 <= count <= _MOST for count in counts) and all(
+        abs(value) <= _LARGEST_LOSS for row in rows for value in row.values()
+    )
+
+
+_ROW = ("step", "seconds", "side")
 
 
 def _arrays(file: BinaryIO, at_most: int) -> dict[str, NDArray[Any]]:
