@@ -67,7 +67,7 @@ def test_a_finding_is_kept_and_ends_with_1(tmp_path: Path) -> None:
     for file, bug in (("manifest/load.py", "    raise KeyError('a bug')"), ("images/inspection.py", "    os.abort()")):
         path = tmp_path / "pipeline" / file
         text = path.read_text()
-        line = "    file = Path(path)\n" if "manifest" in file else "    source = read_source(path)\n"
+        line = "    file = Path(path)\n" if "manifest" in file else "    source = read_source(path, home)\n"
         assert text.count(line) == 1
         path.write_text(text.replace(line, f"{bug}\n{line}"))
     done = subprocess.run(
