@@ -10,14 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import EXITS
-from pipeline.manifest.options.presets import builtin_presets
+from pipeline.manifest.options.presets import builtin_presets, usual_values
 from pipeline.manifest.options.rules import RULES, OptionRule
 from pipeline.manifest.pairs.naming import option_field
 from pipeline.manifest.run_section import RunSection
+from pipeline.options import STYLE_LOSSES
 
 
 def option_table() -> str:
-    """The options as a Markdown table: name, values, default, meaning."""
+    """The options as a Markdown table: name, values, default, meaning. Defaults are those of a pair
+    that says nothing, and beside them those that come with another style loss."""
     rows = ((f"`{rule.name}`", _values(rule), _default(rule), rule.meaning) for rule in RULES.values())
     return _table(("option", "values", "default", "meaning"), rows)
 
@@ -63,7 +65,16 @@ def _values(rule: OptionRule) -> str:
 
 
 def _default(rule: OptionRule) -> str:
-    value: Any = rule.default
+    usual = usual_values()
+    others: dict[str, list[str]] = {}
+    for style_loss in STYLE_LOSSES if rule.name != "style_loss" else ():
+        if (value := usual_values(style_loss)[rule.name]) != usual[rule.name]:
+            others.setdefault(_shown(rule, value), []).append(f"`{style_loss}`")
+    also = (f"with {', '.join(losses)}: {value}" for value, losses in others.items())
+    return "; ".join([_shown(rule, usual[rule.name]), *also])
+
+
+def _shown(rule: OptionRule, value: Any) -> str:
     if value is None:
         return "see meaning"
     if rule.is_layers:

@@ -20,6 +20,8 @@ do."""
 STYLE_LOSSES = ("gram", "moments", "histogram", "transport", "neighbours")
 INIT_WORDS = ("content", "blurred", "noise", "style")
 
+DEFAULT_PRESET = "balanced"  # of pairs that name none
+
 _BELOW_ONE = 0.99999  # Adam divides by 1 - β
 
 
@@ -40,15 +42,16 @@ def _option(default: Any, meaning: str, **rules: Any) -> Any:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """Everything that decides how one pair is painted, with its defaults, which are the `balanced`
-    preset.
+    """Everything that decides how one pair is painted, with its defaults: those of `style_loss:
+    gram`, the classic. `DEFAULTS_OF` has those of other style losses; `DEFAULT_PRESET` says which
+    of them a pair has that names neither.
 
     Values here are final: `published` has become a program's own optimizer, layer names are Keras'
     own, lists of layers have become weights, numbers are in range. Numeric defaults without another
     source were chosen by eye, by the study in docs/architecture.md, "How the defaults were chosen".
     """
 
-    preset: str = _option("balanced", "named set of options to start from", examples=["draft", "fine"])
+    preset: str = _option(DEFAULT_PRESET, "named set of options to start from", examples=["draft", "fine"])
     size: int | Literal["original"] = _option(
         512,
         "longer side of the result in pixels, or `original`; content is only ever made smaller",
@@ -314,6 +317,15 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
 one."""
 
 OPTION_NAMES: tuple[str, ...] = tuple(f.name for f in dataclasses.fields(Options))
+
+DEFAULTS_OF: Mapping[str, Mapping[str, Any]] = {
+    # Kolkin et al. (arXiv 2203.13215) start from the photograph without its detail, and bring the
+    # style's colours at the end, as cosines know no brightness. 50 evaluations at full size are ten
+    # rounds of the last pass, after which the loss hardly falls. The weight by the study in
+    # docs/method.md.
+    "neighbours": {"style_weight": 1e-2, "steps": 50, "init": "blurred", "match_color": "style"},
+}
+"""Defaults that are other ones with a `style_loss`."""
 
 NEUTRAL: Mapping[str, Any] = {
     f.name: f.metadata["neutral"] for f in dataclasses.fields(Options) if "neutral" in f.metadata

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pipeline.errors import ManifestError
 from pipeline.job import Manifest
 from pipeline.manifest import Override, load_manifest
+from pipeline.options import Options
 
 CONTRACT = """\
 # yaml-language-server: $schema=manifest.schema.json
@@ -59,6 +61,12 @@ PICTURES = ["photos/amsterdam.jpg", "photos/dog.jpg", "photos/private-me.jpg"]
 PICTURES += [f"art/{name}.jpg" for name in ("kandinsky", "mondrian", "starry", "wave")]
 
 Load = Callable[..., Manifest]
+
+
+def usual(**changes: Any) -> Options:
+    """The options of a pair that says nothing, with these changes."""
+    says_nothing = {"style_loss": "neighbours", "style_weight": 0.01, "steps": 50, "init": "blurred"}
+    return Options(**says_nothing | {"match_color": "style"} | changes)
 
 
 def project_with_pictures(folder: Path) -> Load:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from manifest_kit import CONTRACT, Load, matrix, outputs, pair, project_with_pictures, refusal
+from manifest_kit import CONTRACT, Load, matrix, outputs, pair, project_with_pictures, refusal, usual
 
 from pipeline.errors import ManifestError
 from pipeline.job import RunSettings, StyleImage
@@ -52,11 +52,11 @@ def test_the_promised_example_is_read_as_promised(load: Load, tmp_path: Path) ->
     assert (first.content, first.priority) == (tmp_path / "input/photos/amsterdam.jpg", 10)
     assert first.styles == (StyleImage(tmp_path / "input/art/starry.jpg"),)
     assert first.where == "configs/m.yaml:26:5"
-    assert first.options == Options(seed=7)
+    assert first.options == usual(seed=7)
     assert second.output == "dog--kandinsky+wave.png"
     assert [(style.image.name, style.weight) for style in second.styles] == [("kandinsky.jpg", 2.0), ("wave.jpg", 1.0)]
     assert second.meta == {"credit": "City museum loan"}
-    assert second.options == Options(preset="poster", size=1024, style_weight=0.03, tv_weight=30.0, seed=7)
+    assert second.options == usual(preset="poster", size=1024, style_weight=0.03, tv_weight=30.0, seed=7)
     assert [job.output for job in product] == [
         f"{content}/{style}-{weight}.png"
         for content in ("amsterdam", "dog")
@@ -70,6 +70,8 @@ def test_every_value_tells_where_it_came_from(load: Load) -> None:
     origins = load(CONTRACT, "quality=90", whole=True).pairs[1].origins
     assert list(origins) == list(Options().all_values())
     assert {name: origin for name, origin in origins.items() if origin != "built in"} == {
+        "style_loss": "built-in preset balanced",
+        **dict.fromkeys(("steps", "init", "match_color"), "built in for style_loss neighbours"),
         "preset": "configs/m.yaml:34:23 (pair), over balanced of configs/m.yaml:18:20 (defaults)",
         "size": "configs/m.yaml:21:37 (preset poster)",
         "style_weight": "configs/m.yaml:21:57 (preset poster)",
@@ -185,7 +187,7 @@ def test_each_layer_wins_over_those_below_it(load: Load) -> None:
         options="{tv_weight: 44}",
     )
     job = load(text, "steps=55").pairs[0]
-    assert job.options == Options(preset="p", steps=55, seed=33, size=222, scales=2, quality=11, tv_weight=44.0)
+    assert job.options == usual(preset="p", steps=55, seed=33, size=222, scales=2, quality=11, tv_weight=44.0)
 
 
 PRESETS = "presets: {p: {size: 640, steps: 64}, q: {size: 960}}\n"
@@ -196,14 +198,14 @@ PRESETS = "presets: {p: {size: 640, steps: 64}, q: {size: 960}}\n"
     [
         ("preset: p, size: 300", "", (), 300, 64),  # what is written beside a preset wins over it
         ("size: 300, preset: p", "", (), 300, 64),  # wherever it stands
-        ("preset: p, size: 300", "preset: q", (), 960, 200),  # a nearer preset wins, and replaces the other as a whole
+        ("preset: p, size: 300", "preset: q", (), 960, 50),  # a nearer preset wins, and replaces the other as a whole
         ("preset: p, size: 300, steps: 30", "preset: q", (), 960, 30),  # over defaults only what it sets itself
         ("preset: p, size: 300", "preset: p", (), 640, 64),
-        ("preset: p", "preset: q, size: 99", (), 99, 200),
-        ("size: 300", "preset: q, size: 99", ("size=55",), 55, 200),
+        ("preset: p", "preset: q, size: 99", (), 99, 50),
+        ("size: 300", "preset: q, size: 99", ("size=55",), 55, 50),
         ("size: 300", "size: 99, steps: 9", ("preset=q",), 960, 9),  # a preset by flag is nearer than the pair
-        ("size: 300", "preset: p, size: 99", ("preset=q", "size=55"), 55, 200),
-        ("size: 300", "preset: p, size: 99", ("size=55", "preset=q"), 55, 200),
+        ("size: 300", "preset: p, size: 99", ("preset=q", "size=55"), 55, 50),
+        ("size: 300", "preset: p, size: 99", ("size=55", "preset=q"), 55, 50),
     ],
 )
 def test_the_nearer_value_wins(
@@ -211,6 +213,19 @@ def test_the_nearer_value_wins(
 ) -> None:
     won = load(f"{PRESETS}defaults: {{{defaults}}}\n{pair(options)}", *settings).pairs[0].options
     assert (won.size, won.steps) == (size, steps)
+
+
+def test_what_is_left_out_comes_with_the_style_loss(load: Load) -> None:
+    """Steps, start, colours and weight of matching are none for Gram matrices."""
+    assert load(pair("seed: 1")).pairs[0].options == usual(seed=1)
+    assert load(pair("style_loss: gram")).pairs[0].options == Options()
+    assert load(pair("preset: gatys2016")).pairs[0].options.init == "content"
+    assert load(pair("style_loss: gram, init: blurred")).pairs[0].options == Options(init="blurred")
+    own = "presets: {mine: {size: 99}, classical: {style_loss: gram}}\n"
+    assert load(own + pair("preset: mine")).pairs[0].options == usual(preset="mine", size=99)
+    assert load(own + pair("preset: classical")).pairs[0].options == Options(preset="classical")
+    assert load("defaults: {style_loss: gram}\n" + pair("style_loss: neighbours")).pairs[0].options == usual()
+    assert load(pair("seed: 1"), "style_loss=gram").pairs[0].options == Options(seed=1)
 
 
 def test_an_axis_wins_over_the_preset_beside_it(load: Load) -> None:
@@ -233,7 +248,7 @@ def test_a_flag_wins_over_the_environment_and_each_has_its_preset(load: Load) ->
     assert won(("STYLIZE_SET", "preset", "p"), ("STYLIZE_SET", "size", "77")).size == 77
     assert won(("STYLIZE_SET", "size", "77"), ("--set", "preset", "q")).size == 960
     assert won(("STYLIZE_SET", "preset", "q"), ("--set", "preset", "p")).size == 640
-    assert won(("STYLIZE_SET", "preset", "p"), ("--set", "size", "55")) == Options(preset="p", size=55, steps=64)
+    assert won(("STYLIZE_SET", "preset", "p"), ("--set", "size", "55")) == usual(preset="p", size=55, steps=64)
 
 
 def test_what_a_value_won_over_is_told_with_it(load: Load) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
+from pipeline.manifest.options.presets import usual_values
 from pipeline.manifest.pairs.expand import MAX_PAIRS
 from pipeline.manifest.run_section import RunSection
 from pipeline.manifest.sections import (
@@ -52,6 +53,8 @@ def json_schema() -> dict[str, Any]:
     for name in _WITHOUT_DEFAULTS:
         for schema in definitions[name]["properties"].values():
             schema.pop("default", None)
+    for name, value in usual_values().items():
+        definitions["options"]["properties"][name]["default"] = value
     top = definitions.pop(TopSection.__name__)
     properties = top["properties"]
     properties["run"].update(_reference("run"))

@@ -66,10 +66,9 @@ def _option_fields(*, without: tuple[str, ...] = ()) -> dict[str, Any]:
         rule.name: (
             option_type(rule),
             Field(
-                None,  # what is left out comes from another layer; the schema alone shows the default
+                None,  # what is left out comes from another layer; the schema shows what is usual
                 description=_sentence(rule.meaning),
                 examples=list(rule.examples),
-                json_schema_extra={"default": rule.default},
             ),
         )
         for rule in RULES.values()

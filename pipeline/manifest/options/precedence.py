@@ -13,7 +13,7 @@ from pipeline.manifest.options.rules import RULES
 from pipeline.manifest.pairs.choices import warn_of_path
 from pipeline.manifest.yaml.problems import Place, Problems, shorten, suggestion
 from pipeline.manifest.yaml.tree import MapNode, Node
-from pipeline.options import Options
+from pipeline.options import DEFAULT_PRESET, DEFAULTS_OF, Options
 
 
 class Setting(NamedTuple):
@@ -122,6 +122,9 @@ class Named(Protocol):
         """Its options with the descent of the program that it is of; None if it is of none."""
 
 
+_BY_DEFAULT: Layer = {"preset": Setting(DEFAULT_PRESET, "built in")}
+
+
 class Layers:
     """All layers but those of a pair and its matrix, ready to settle pair after pair.
 
@@ -150,11 +153,13 @@ class Layers:
 
     def _settle(self, pair: Layer) -> Settled:
         layers = (self._defaults, pair, *self._outside)
-        chain = [self._built_in, *self._laid(layers)]
+        if not any("preset" in layer for layer in layers):
+            layers = (_BY_DEFAULT, *layers)
+        chain = self._chain(self._laid(layers))
         settings = _flat(chain)
         values = {name: setting.value for name, setting in settings.items()}
         if values["optimizer"] == PUBLISHED and (own := self._presets[values["preset"]].published):
-            chain = [self._built_in, *self._laid(layers, published=True)]
+            chain = self._chain(self._laid(layers, published=True))
             settings = _flat(chain)
             values = {name: setting.value for name, setting in settings.items()} | {"optimizer": own["optimizer"].value}
         return Settled(
@@ -162,6 +167,16 @@ class Layers:
             {name: _told(name, setting, chain) for name, setting in settings.items()},
             settings,
         )
+
+    def _chain(self, laid: Sequence[Layer]) -> list[Layer]:
+        """The layers upon those that are built in: the defaults of every option, and those that
+        come with the style loss that the layers ask for."""
+        style_loss = _flat([self._built_in, *laid])["style_loss"].value
+        own = {
+            name: Setting(value, f"built in for style_loss {style_loss}")
+            for name, value in DEFAULTS_OF.get(style_loss, {}).items()
+        }
+        return [{**self._built_in, **own}, *laid]
 
     def _laid(self, layers: Sequence[Layer], *, published: bool = False) -> list[Layer]:
         """The layers with the one preset that counts, the nearest, right below the layer that names

@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.manifest.check import check
-from pipeline.manifest.options.precedence import Folders, Layer, LayerReader, Origin
+from pipeline.manifest.options.precedence import Folders, Layer, LayerReader, Layers, Origin, Setting
 from pipeline.manifest.sections import IGNORED_PREFIX, PresetSection, Section
 from pipeline.manifest.yaml.problems import Problems, shorten, suggestion
 from pipeline.manifest.yaml.source import read_source
 from pipeline.manifest.yaml.tree import MapNode, compose
+from pipeline.options import DEFAULT_PRESET
 
 _DEFAULTS = ""  # stands at the end of every chain; no preset can have this name
 _BUILT_IN_FILE = Path(__file__).with_name("presets.yaml")
@@ -70,6 +71,14 @@ def builtin_presets() -> Mapping[str, Preset]:
     return presets
 
 
+@functools.cache
+def usual_values(style_loss: str | None = None) -> Mapping[str, Any]:
+    """The value of every option of a pair that says nothing, or nothing but its style loss."""
+    asked = {} if style_loss is None else {"style_loss": Setting(style_loss, "asked for")}
+    settings = Layers(builtin_presets()).settle(pair=asked).settings
+    return {name: setting.value for name, setting in settings.items()}
+
+
 def all_presets(node: MapNode | None, problems: Problems, folders: Folders) -> Mapping[str, Preset]:
     """The program's presets and the manifest's own ones, which stand in `node`.
 
@@ -100,7 +109,9 @@ def _resolve(
     folders: Folders,
     origin: Callable[[str], Origin],
 ) -> dict[str, Preset]:
-    """`given` and the presets of `node`, each with what it extends laid in."""
+    """`given` and the presets of `node`, each with what it extends laid in: a manifest's own one
+    the default preset, if it names no other."""
+    base = DEFAULT_PRESET if DEFAULT_PRESET in given else _DEFAULTS
     sections = _sections(node, given, problems)
     faulty = set(node.entries) - set(sections)  # these were already told of, and so nobody is blamed for extending them
     presets = dict(given)
@@ -111,7 +122,7 @@ def _resolve(
         step = name
         while step not in presets and step not in faulty and step in sections and step not in chain:
             section, chain[step] = sections[step]
-            step = section.extends if "extends" in section.given else _DEFAULTS
+            step = section.extends if "extends" in section.given else base
         if step not in presets and step != _DEFAULTS:
             if step not in faulty:
                 place = chain[list(chain)[-1]].entries["extends"].node.place
@@ -121,7 +132,7 @@ def _resolve(
         for link, link_node in reversed(chain.items()):
             section = sections[link][0]
             own = reader.layer(section.given, link_node, origin(link)) or {}
-            below = presets[section.extends] if "extends" in section.given else _NONE
+            below = presets.get(section.extends if "extends" in section.given else base, _NONE)
             published = _published(section, link_node, reader, origin(link))
             presets[link] = Preset(
                 name=link,
