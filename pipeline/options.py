@@ -321,9 +321,9 @@ OPTION_NAMES: tuple[str, ...] = tuple(f.name for f in dataclasses.fields(Options
 DEFAULTS_OF: Mapping[str, Mapping[str, Any]] = {
     # Kolkin et al. (arXiv 2203.13215) start from the photograph without its detail, and bring the
     # style's colours at the end, as cosines know no brightness. 50 evaluations at full size are ten
-    # rounds of the last pass, after which the loss hardly falls. The weight by the study in
+    # rounds of the last pass, after which the loss hardly falls. Weights by the study in
     # docs/method.md.
-    "neighbours": {"style_weight": 1e-2, "steps": 50, "init": "blurred", "match_color": "style"},
+    "neighbours": {"style_weight": 1e-2, "tv_weight": 3.0, "steps": 50, "init": "blurred", "match_color": "style"},
 }
 """Defaults that are other ones with a `style_loss`."""
 

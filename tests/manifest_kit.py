@@ -65,8 +65,9 @@ Load = Callable[..., Manifest]
 
 def usual(**changes: Any) -> Options:
     """The options of a pair that says nothing, with these changes."""
-    says_nothing = {"style_loss": "neighbours", "style_weight": 0.01, "steps": 50, "init": "blurred"}
-    return Options(**says_nothing | {"match_color": "style"} | changes)
+    weights = {"style_weight": 0.01, "tv_weight": 3.0}
+    says_nothing = {"style_loss": "neighbours", "steps": 50, "init": "blurred", "match_color": "style"}
+    return Options(**weights | says_nothing | changes)
 
 
 def project_with_pictures(folder: Path) -> Load:

@@ -66,6 +66,20 @@ def test_lbfgs_finds_scipys_minimum_of_a_bowl():
     np.testing.assert_allclose(found, scipys.x, atol=1e-3)
 
 
+def test_no_curvature_is_learnt_between_two_objectives():
+    """As nearest neighbours are found anew: a gradient's change is then not the picture's doing."""
+    descent, _ = walk(bowl, Lbfgs((12,), bounds=None, first_step=0.1), np.zeros(12), 6)
+    learnt = descent.optimizer.state()["curvatures"]
+    descent.turn()
+    descent.evaluate = Evaluated(lambda x: bowl(x - 3.0))
+    list(descent.run(7, after=6))
+    np.testing.assert_array_equal(descent.optimizer.state()["curvatures"], learnt)
+    list(descent.run(8, after=7))
+    np.testing.assert_array_equal(descent.optimizer.state()["curvatures"][:-1], learnt[1:])
+    list(descent.run(40, after=8))
+    np.testing.assert_allclose(descent.best.numpy(), CENTRE + 3.0, atol=0.01)
+
+
 def test_lbfgs_needs_about_as_many_evaluations_as_scipys():
     _, losses = descend(bowl, Lbfgs((12,), bounds=None, first_step=0.1), np.zeros(12), 60)
     scipys = optimize.minimize(

@@ -228,6 +228,18 @@ def test_what_is_left_out_comes_with_the_style_loss(load: Load) -> None:
     assert load(pair("seed: 1"), "style_loss=gram").pairs[0].options == Options(seed=1)
 
 
+def test_whoever_writes_what_is_of_gram_matrices_gets_them(load: Load) -> None:
+    """Units and layers of Gram matrices mean nothing to neighbours: manifests that have them are
+    painted as before neighbours came."""
+    paper = load("defaults: {losses: paper}\n" + pair("style_weight: 3")).pairs[0]
+    assert paper.options == Options(losses="paper", style_weight=3.0)
+    assert paper.origins["style_loss"].startswith("built in, as 'losses' is written")
+    own = "presets: {mine: {extends: fine, style_layers: [conv1_1]}}\n" + pair("preset: mine")
+    assert load(own).pairs[0].options.style_loss == "gram"
+    assert load(pair("losses: normalized")).pairs[0].options == usual()
+    assert load(pair("losses: paper, style_loss: neighbours")).pairs[0].options == usual(losses="paper")
+
+
 def test_an_axis_wins_over_the_preset_beside_it(load: Load) -> None:
     text = PRESETS + matrix(
         "content: [photos/dog.jpg], style: [art/wave.jpg], size: [100, 200]",

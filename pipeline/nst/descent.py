@@ -93,6 +93,7 @@ class Descent:
         """Go on under another objective from where the walk stands, with what the optimizer
         remembers: the best picture is the best from now on. Gives the picture (height, width,
         3)."""
+        self.optimizer.turn()
         self.best.assign(self.optimizer.image)
         self.best_loss.assign(np.inf)
         return np.asarray(self.optimizer.image.numpy(), np.float32)

@@ -138,6 +138,7 @@ class Layers:
     ) -> None:
         self._presets = presets
         self._built_in: Layer = {name: Setting(rule.default, "built in") for name, rule in RULES.items()}
+        self._usual = presets[DEFAULT_PRESET].layer["style_loss"] if DEFAULT_PRESET in presets else None
         self._defaults = defaults
         self._outside = tuple(overrides)
         self._plain: Settled | None = None
@@ -171,9 +172,14 @@ class Layers:
     def _chain(self, laid: Sequence[Layer]) -> list[Layer]:
         """The layers upon those that are built in: the defaults of every option, and those that
         come with the style loss that the layers ask for."""
-        style_loss = _flat([self._built_in, *laid])["style_loss"].value
+        settings = _flat([self._built_in, *laid])
+        if settings["style_loss"] is self._usual and (written := _of_gram(settings)):
+            laid = [*laid, {"style_loss": Setting("gram", f"built in, as '{written}' is written")}]
+            settings = _flat([self._built_in, *laid])
+        asked = settings["style_loss"].value
         own = {
             name: Setting(value, f"built in for style_loss {style_loss}")
+            for style_loss in ([asked] if isinstance(asked, str) else asked)
             for name, value in DEFAULTS_OF.get(style_loss, {}).items()
         }
         return [{**self._built_in, **own}, *laid]
@@ -189,6 +195,13 @@ class Layers:
                 laid.append((published and preset.published) or preset.layer)
             laid.append(layer)
         return laid
+
+
+def _of_gram(settings: Layer) -> str:
+    """The option, if one is written, that has a meaning for Gram matrices only: whoever writes it
+    wants them; else empty."""
+    written = (name for name in ("losses", "style_layers") if settings[name].value != RULES[name].default)
+    return next(written, "")
 
 
 def _flat(chain: Iterable[Layer]) -> dict[str, Setting]:
