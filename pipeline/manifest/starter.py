@@ -253,7 +253,7 @@ pairs:
   - matrix:
       content: [{content_axis}]
       style: [{style_axis}]
-      # style_weight: [1e-2, 5e-2]  # any option may be an axis; then name it in `output` too
+      # style_weight: [5e-3, 2e-2]  # any option may be an axis; then name it in `output` too
     output: {pattern}
 
   # One pair, with options of its own; painted before the others.
@@ -261,7 +261,7 @@ pairs:
   #   style: {style}
   #   output: one-of-a-kind.png
   #   priority: 10
-  #   options: {{preset: fine, style_weight: 5e-2}}
+  #   options: {{preset: fine, style_weight: 2e-2}}
 
   # Two styles blended, two parts of the first to one of the second.
   # - content: {content}
