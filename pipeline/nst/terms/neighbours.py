@@ -22,6 +22,10 @@ by Adam. Of several styles, each gives as many positions as its share says.
 What is kept of a match is its number in a table of the style, and what is looked up is cut along
 with tiles: losses are those of the whole within 1e-5 and gradients within 1e-4, in float32, by
 test. A position that the picture's border cuts off goes on from the one before.
+
+In bfloat16 losses are 0.06 % (by layer 0.08 %) above those in float32 and gradients differ by 5 %
+(cosine 0.999), each with targets of its own; 99 of 100 positions have the same neighbour, in the
+last pass all. Measured at 64 px, the coffee in starry flow, with the 8-bit weights.
 """
 
 from __future__ import annotations
