@@ -148,8 +148,8 @@ _NUMBER_BYTES = {"float32": 4, "bfloat16": 2}
 # once, those of the picture's parts, of which a layer's in tiles and whole are there together, and
 # products of 2048 positions with all of the table, half of them once more. Layer by layer: grids of
 # picture and style, centred or not, and those of the round before. While the picture is evaluated:
-# pieces of `terms/hypercolumns`, forward and back. With what more is traced, peaks of fresh
-# processes in float32, untiled, are foreseen at 128 px 14 % too high, at 256 and 512 px 3 and 5 %
+# pieces of `terms/hypercolumns`, forward and back. What more is traced was fitted: peaks of fresh
+# processes in float32, untiled, come out at 128 px 14 % too high, at 256 and 512 px 3 and 5 %
 # too low (at 512 px of one stopped in its last pass); in tiles and in bfloat16 they are counted and
 # not measured.
 _TABLES, _PARTS_IN_TILES, _PRODUCTS, _GRIDS = 3, 1.4, 1.5 * 2048, 5
