@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup stylize plan check report test fuzz lint bench chaos audit sbom lock clean distclean
+.PHONY: help setup stylize plan check report gallery test fuzz lint bench chaos audit sbom lock clean distclean
 
 MANIFEST ?= configs/demo.yaml
 FOLDER ?=
@@ -47,6 +47,9 @@ check: $(VENV)/.ready  ## validate MANIFEST and open every image
 
 report: $(VENV)/.ready  ## print the report of the last run
 	@$(VENV)/bin/stylize report $(WANTED) $(ARGS)
+
+gallery: $(VENV)/.ready  ## paint the pictures of docs/gallery.md again
+	@$(VENV)/bin/python -m docs.gallery
 
 test: $(VENV)/.ready-test  ## run the tests, two files at a time (ARGS='-m "not slow"' for those that take seconds)
 	@$(VENV)/bin/python -m pytest -n 2 --dist loadfile $(ARGS)

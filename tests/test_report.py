@@ -346,6 +346,19 @@ def test_a_loss_that_falls_more_than_one_percent_in_the_last_tenth_is_still_fall
     assert "still_falling" in names_of(outcome(trace=falling(falls)))
 
 
+@pytest.mark.parametrize("style_loss", ["neighbours", "transport", {"gram": 0.1, "neighbours": 1}])
+def test_losses_of_places_that_are_chosen_anew_say_nothing_of_more_steps_or_style(style_loss: Any) -> None:
+    trace = falling([100.0] * 16 + [80.0] * 2 + [78.0, 98.0])
+    losses = {"first": {"total": 5.0, "style": 3.0}, "last": {"total": 4.0, "style": 2.9}}
+    options = {"style_loss": style_loss}
+    assert names_of(outcome(trace=trace, losses=losses, options=options)) == set()
+    assert names_of(outcome(trace=trace, losses=losses, options={"style_loss": {"gram": 1, "moments": 1}})) == {
+        "still_falling",
+        "ended_above_best",
+        "little_style",
+    }
+
+
 def test_an_overshoot_before_the_last_tenth_does_not_count_as_a_fall() -> None:
     assert "still_falling" not in names_of(outcome(trace=falling([100.0] * 17 + [150.0, 100.0, 100.0])))
 

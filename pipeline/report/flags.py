@@ -20,6 +20,8 @@ ABOVE_BEST = 0.10
 # like its content.
 STYLE_KEPT = 0.9
 
+_CHOSEN_ANEW = frozenset({"neighbours", "transport"})  # distances of the style, see docs/method.md
+
 
 def flags(outcome: Outcome) -> list[dict[str, str]]:
     """Remarks on a pair painted in this run; none for other pairs.
@@ -51,7 +53,7 @@ def _still_falling(outcome: Outcome) -> str | None:
     An overshoot at the end changes nothing.
     """
     readings = _finite(outcome.trace)
-    if not readings:
+    if not readings or _matched(outcome):
         return None
     border = readings[-1][0] * (1 - LAST_PART)
     before = [total for step, total in readings if step <= border]
@@ -65,7 +67,7 @@ def _still_falling(outcome: Outcome) -> str | None:
 
 def _ended_above_best(outcome: Outcome) -> str | None:
     readings = _finite(outcome.trace)
-    if not readings:
+    if not readings or _matched(outcome):
         return None
     best, last = min(total for _, total in readings), readings[-1][1]
     # The first reading as the best of all is the business of `_loss_did_not_fall`.
@@ -76,8 +78,9 @@ def _ended_above_best(outcome: Outcome) -> str | None:
 
 def _little_style(outcome: Outcome) -> str | None:
     first, last = _ends(outcome, "style")
-    # A picture that starts as the style image has its style from the beginning.
-    if first is None or last is None or first <= 0 or outcome.options.get("init") == "style":
+    # A picture that starts as the style image has its style from the beginning, and one of
+    # neighbours before its last pass.
+    if first is None or last is None or first <= 0 or outcome.options.get("init") == "style" or _matched(outcome):
         return None
     if last / first < STYLE_KEPT:
         return None
@@ -89,6 +92,13 @@ def _stopped_early(outcome: Outcome) -> str | None:
     if not isinstance(wanted, int) or not 0 < outcome.steps < wanted:
         return None
     return f"Ended after {outcome.steps} of {wanted} steps."
+
+
+def _matched(outcome: Outcome) -> bool:
+    """Is the style compared at places that are chosen anew every few steps? Losses of different
+    places say little of how far the picture has come."""
+    asked = outcome.options.get("style_loss", "")
+    return not _CHOSEN_ANEW.isdisjoint([asked] if isinstance(asked, str) else asked)
 
 
 def _ends(outcome: Outcome, part: str) -> tuple[float | None, float | None]:
