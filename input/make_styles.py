@@ -1,7 +1,7 @@
 """Paint the style pictures of `input/style`: `python input/make_styles.py [FOLDER]`.
 
 The same seeds give the same files, byte for byte, with the same NumPy and Pillow; other versions
-may round differently. It takes about a minute on one core.
+may round differently. It takes a minute or two on one core.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from styles_source import ink_waves, palette_knife, stained_glass, starry_flow
+from styles_source import ink_waves, palette_knife, pen_hatching, stained_glass, starry_flow
 from styles_source.paint import save
 
 # name of the file: painter, and its seed (chosen by eye among a few)
@@ -19,6 +19,7 @@ PICTURES = {
     "stained-glass.jpg": (stained_glass.paint, 7),
     "ink-waves.jpg": (ink_waves.paint, 21),
     "palette-knife.jpg": (palette_knife.paint, 21),
+    "pen-hatching.jpg": (pen_hatching.paint, 7),
 }
 
 

@@ -23,6 +23,7 @@ each_picture = pytest.mark.parametrize("path", PICTURES, ids=lambda path: path.n
 def test_there_are_photographs_and_style_pictures() -> None:
     assert {p.name for p in PICTURES} >= {"astronaut.jpg", "coffee.jpg", "cat.jpg"}
     assert {p.name for p in PICTURES} >= {"starry-flow.jpg", "stained-glass.jpg", "ink-waves.jpg", "palette-knife.jpg"}
+    assert "pen-hatching.jpg" in {p.name for p in PICTURES}
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from .paint import SUPERSAMPLING, Array, colours, finish, fractal, ramp
+from .paint import SUPERSAMPLING, Array, between, colours, finish, fractal, ramp, spline
 from .woodblock import Print
 
 WIDTH, HEIGHT = 720, 540
@@ -111,7 +111,7 @@ def _swell(
     floor = np.array([[WIDTH + 30, HEIGHT + 40], [-30, HEIGHT + 40]])
     sheet.block(np.concatenate([upper, floor]), ramp(SEA, pale + 0.10 + (y - base + height) / 150))
     for number in range(1, 10):
-        a, b = _between(upper, lower, number / 10 - 0.025), _between(upper, lower, number / 10 + 0.025)
+        a, b = between(upper, lower, number / 10 - 0.025), between(upper, lower, number / 10 + 0.025)
         if number % 2:
             sheet.block(np.concatenate([a, b[::-1]]), ramp(SEA, pale + 0.45 + (y - base + height) / 220))
         for start in range(int(rng.integers(0, 20)), len(x) - 30, 62):
@@ -134,19 +134,19 @@ def _swell(
 def _breaker(sheet: Print, y: Array, foot: tuple[float, float], size: float, rng: np.random.Generator) -> None:
     """A great wave `size` pixels high, about to fall to the right: stripes run from its foot into
     its tip."""
-    back, face = (_spline(knots, 160) * (size, -size) + foot for knots in (BACK, FACE))
+    back, face = (spline(knots, 160) * (size, -size) + foot for knots in (BACK, FACE))
     top = foot[1] - size
     sheet.block(np.concatenate([back, face[::-1]]), ramp(SEA, (y - top) / size * 0.38))
     stripes = 15
     for number in range(1, stripes):
         part = number / stripes
-        a, b = _between(back, face, part - 0.021), _between(back, face, part + 0.021)
+        a, b = between(back, face, part - 0.021), between(back, face, part + 0.021)
         if number % 2:
             sheet.block(np.concatenate([a, b[::-1]]), ramp(SEA, 0.62 + 0.38 * part + (top - y) / size * 0.25))
         else:
             for _ in range(3):  # finer lines in the dark stripes, each a part of the way
                 first = int(rng.integers(5, 90))
-                fine = _between(back, face, part + rng.uniform(-0.018, 0.018))
+                fine = between(back, face, part + rng.uniform(-0.018, 0.018))
                 sheet.line(fine[first : first + int(rng.integers(25, 60))], 1.1)
         sheet.line(a[4:-6], 2.2, swell=0.8)
         sheet.line(b[4:-6], 1.6, swell=0.8)
@@ -211,17 +211,3 @@ def _spray(sheet: Print, rng: np.random.Generator) -> None:
             sheet.block(drop, FOAM)
             if radius > 1.8:
                 sheet.line(drop, 1.0, swell=0)
-
-
-def _between(upper: Array, lower: Array, part: float) -> Array:
-    """A curve between two curves of as many points."""
-    return np.asarray(upper * (1 - part) + lower * part)
-
-
-def _spline(knots: Array, count: int) -> Array:
-    """The Catmull-Rom curve through `knots` (k, 2): (count, 2)."""
-    padded = np.concatenate([2 * knots[:1] - knots[1:2], knots, 2 * knots[-1:] - knots[-2:-1]])
-    place = np.linspace(0, len(knots) - 1 - 1e-6, count)
-    k, t = place.astype(np.int64), (place % 1)[:, None]
-    a, b, c, d = (padded[k + i] for i in range(4))
-    return np.asarray(0.5 * (2 * b + (c - a) * t + (2 * a - 5 * b + 4 * c - d) * t**2 + (3 * b - a - 3 * c + d) * t**3))

@@ -133,7 +133,7 @@ class Canvas:
         early the bristles run out. From bristle to bristle lightness differs by `streak` and
         thickness by `furrow`, which is large for a brush and small for a knife.
         """
-        centre, normal = _resample(path, SPACING)
+        centre, normal = resample(path, SPACING)
         count, across = len(centre), max(int(2 * half_width / SPACING) + 2, 5)
         s = np.linspace(0, 1, count, dtype=np.float32)[:, None]
         t = np.linspace(-1, 1, across, dtype=np.float32)[None, :]
@@ -187,6 +187,31 @@ class Canvas:
         self.relief[y, x] += cover * (paint - 0.65 * self.relief[y, x])
 
 
+def between(upper: Array, lower: Array, part: float) -> Array:
+    """A curve between two curves of as many points."""
+    return np.asarray(upper * (1 - part) + lower * part)
+
+
+def spline(knots: Array, count: int) -> Array:
+    """The Catmull-Rom curve through `knots` (k, 2): (count, 2)."""
+    padded = np.concatenate([2 * knots[:1] - knots[1:2], knots, 2 * knots[-1:] - knots[-2:-1]])
+    place = np.linspace(0, len(knots) - 1 - 1e-6, count)
+    k, t = place.astype(np.int64), (place % 1)[:, None]
+    a, b, c, d = (padded[k + i] for i in range(4))
+    return np.asarray(0.5 * (2 * b + (c - a) * t + (2 * a - 5 * b + 4 * c - d) * t**2 + (3 * b - a - 3 * c + d) * t**3))
+
+
+def resample(path: Array, spacing: float) -> tuple[Array, Array]:
+    """A path at equal distances of `spacing`, and its unit normals: both (n, 2)."""
+    steps = np.sqrt((np.diff(path, axis=0) ** 2).sum(axis=1))
+    along = np.concatenate([[0.0], np.cumsum(steps)])
+    wanted = np.linspace(0, along[-1], max(int(along[-1] / spacing), 4))
+    points = np.stack([np.interp(wanted, along, path[:, axis]) for axis in (0, 1)], axis=1)
+    tangent = np.gradient(points, axis=0)
+    tangent /= np.sqrt((tangent**2).sum(axis=1, keepdims=True)) + 1e-6
+    return points.astype(np.float32), np.stack([-tangent[:, 1], tangent[:, 0]], axis=1).astype(np.float32)
+
+
 def finish(picture: Array, margin: int = 0) -> Image.Image:
     """Cut `margin` off every side, clip to 0..1, and make the picture smaller by
     `SUPERSAMPLING`."""
@@ -213,14 +238,3 @@ def _bristles(rng: np.random.Generator) -> Array:
     shape = (600, 1500)
     streaks = 0.75 * noise(shape, 6, rng, stretch=30) + 0.55 * noise(shape, 2.2, rng, stretch=40)
     return np.ascontiguousarray(streaks.T)
-
-
-def _resample(path: Array, spacing: float) -> tuple[Array, Array]:
-    """A path at equal distances of `spacing`, and its unit normals: both (n, 2)."""
-    steps = np.sqrt((np.diff(path, axis=0) ** 2).sum(axis=1))
-    along = np.concatenate([[0.0], np.cumsum(steps)])
-    wanted = np.linspace(0, along[-1], max(int(along[-1] / spacing), 4))
-    points = np.stack([np.interp(wanted, along, path[:, axis]) for axis in (0, 1)], axis=1)
-    tangent = np.gradient(points, axis=0)
-    tangent /= np.sqrt((tangent**2).sum(axis=1, keepdims=True)) + 1e-6
-    return points.astype(np.float32), np.stack([-tangent[:, 1], tangent[:, 0]], axis=1).astype(np.float32)
