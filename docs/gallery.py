@@ -1,4 +1,5 @@
-"""The pictures of gallery.md: `make gallery` paints configs/gallery.yaml and lays out one strip for each of its folders.
+"""The pictures of gallery.md: `make gallery` paints configs/gallery.yaml and lays out one strip for
+each of its folders.
 
 A strip is the photograph, the style, and what each distance makes of them, all of one height.
 """

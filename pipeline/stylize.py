@@ -324,11 +324,12 @@ class _Walk:
         measurer = self.engine.measurer(setting, picture.shape)
         last = measurer.losses(picture, targets, weights_of(options))
         del picture, seen, targets
-        coloured = functools.partial(coloured_as_asked, self.pictures, inputs, options)
+        # of what was found, not of its whole numbers: those of 8 bits are then 16 bits, rounded
+        coloured = coloured_as_asked(self.pictures, inputs, options, np.clip(best, 0, 255))
         alpha = self.pictures.content.alpha
         return Stylization(
-            pixels=to_uint8(coloured(rounded.astype(np.float32))),
-            deep=coloured(np.clip(best, 0, 255)) if options.depth == 16 else None,
+            pixels=to_uint8(coloured),
+            deep=coloured if options.depth == 16 else None,
             alpha=None if alpha is None else resize_alpha(alpha, *stage.size),
             trace=tuple(self.trace),
             first=Losses(self.trace[0].losses),

@@ -92,7 +92,7 @@ class Nights:
     def manifest(self, pairs: str = PAIRS, run: str = "{}", options: str = "") -> None:
         (self.project / "night.yaml").write_text(
             f"version: 1\ninput: input\noutput: out\nrun: {run}\n"
-            f"defaults: {{size: 48, steps: 4, weights: random{options}}}\npairs:{pairs}"
+            f"defaults: {{size: 48, steps: 4, weights: random, style_loss: gram{options}}}\npairs:{pairs}"
         )
 
     def run(self, answer: Answer | None = None, voice: Any = None, **selection: Any) -> dict[str, Any]:

@@ -71,7 +71,7 @@ def test_plan_explains_where_each_option_of_a_pair_comes_from(project, stylize):
         ("preset", "poster", "night.yaml:7:88 (pair)"),
         ("style_weight", "0.5", "night.yaml:7:110 (pair)"),
         ("size", "700", "night.yaml:5:41 (preset poster)"),
-        ("steps", "400", "built-in preset fine"),
+        ("steps", "80", "built-in preset fine"),
         ("tv_weight", "3.0", "night.yaml:4:40 (defaults)"),
         ("pooling", "avg", "STYLIZE_SET"),
         ("seed", "4", "--set, over 3 of STYLIZE_SET, over 5 of night.yaml:5:52 (preset poster)"),

@@ -24,7 +24,7 @@ from pipeline.job import Manifest
 from pipeline.manifest import Override, load_folder, load_manifest, starter_manifest
 from pipeline.report.text import render_text
 
-FAST = [Override("weights", "random", "--set"), Override("steps", "4", "--set")]
+FAST = [Override(*setting, "--set") for setting in (("weights", "random"), ("steps", "4"), ("style_loss", "gram"))]
 
 
 def jobs(manifest: Manifest) -> list[Any]:
@@ -137,7 +137,7 @@ def test_a_folder_that_is_none_of_pictures_is_told_by_name(project: Path, folder
 
 def test_the_verbs_take_a_folder_and_write_no_manifest(project: Path, stylize: Callable[..., Any]) -> None:
     (project / "input").rename(project / "my album")
-    fast = ("--set", "weights=random")
+    fast = ("--set", "weights=random", "--set", "style_loss=gram")
     plan = stylize("plan", "my album", *fast, cwd=project)
     assert (plan.returncode, plan.stderr) == (0, "")
     assert plan.stdout.splitlines()[-1].startswith("2 to paint")

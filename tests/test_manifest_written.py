@@ -12,7 +12,7 @@ import jsonschema
 import numpy as np
 import pytest
 import yaml
-from manifest_kit import CONTRACT
+from manifest_kit import CONTRACT, usual
 
 from docs.tables import option_table
 from pipeline.errors import OptionError, UsageError
@@ -86,7 +86,7 @@ def test_every_field_of_the_schema_has_help_and_examples_and_every_section_ignor
 def test_the_defaults_of_the_schema_are_those_of_the_options() -> None:
     fields = json_schema()["definitions"]["options"]["properties"]
     shown = {name: field["default"] for name, field in fields.items() if "default" in field}
-    assert shown == {name: value for name, value in Options().all_values().items() if value is not None}
+    assert shown == {name: value for name, value in usual().all_values().items() if value is not None}
 
 
 @pytest.mark.parametrize("name", ["demo.yaml", "nightly.yaml"])
@@ -140,7 +140,7 @@ def test_keywords_become_options_above_a_preset() -> None:
     options = options_from_python(
         {"preset": "draft", "size": np.int64(300), "style_weight": np.float32(0.5), "tile": "off"}
     )
-    expected = dataclasses.replace(Options(), **builtin_presets()["draft"].options)
+    expected = usual(**builtin_presets()["draft"].options)
     assert options == dataclasses.replace(expected, preset="draft", size=300, style_weight=0.5, tile="off")
 
 
@@ -155,7 +155,8 @@ def test_keywords_take_python_s_own_kinds(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_no_keywords_are_the_defaults() -> None:
-    assert options_from_python({}) == Options()
+    assert options_from_python({}) == usual()
+    assert options_from_python({"style_loss": "gram"}) == Options()
 
 
 def test_every_wrong_keyword_is_named_with_what_it_may_be() -> None:

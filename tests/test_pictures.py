@@ -84,7 +84,7 @@ def test_a_call_paints_the_pixels_of_a_night_also_of_a_large_file(tmp_path, styl
     pytest.importorskip("tensorflow")
     from pipeline.stylize import stylize as paint
 
-    options = {"size": 740, "steps": 1, "weights": "random", "precision": "float32"}
+    options = {"size": 740, "steps": 1, "weights": "random", "precision": "float32", "style_loss": "gram"}
     photograph, style_image = noise(tmp_path / "photo.png", 1, 1480, 260), noise(tmp_path / "art.png", 2, 260, 1480)
     (tmp_path / "night.yaml").write_text(
         f"version: 1\ninput: .\noutput: out\npairs:\n  - {{content: photo.png, style: art.png, output: a.png,"

@@ -28,7 +28,7 @@ version: 1
 input: input
 output: OUT
 run: {{threads: 1}}
-defaults: {{size: 48, steps: {STEPS}, weights: random, precision: float32}}
+defaults: {{size: 48, steps: {STEPS}, weights: random, precision: float32, style_loss: gram}}
 pairs:
   - {{content: content/dog.png, style: style/wave.png, output: lbfgs.png}}
   - {{content: content/sea.png, style: style/wave.png, output: adam.png, options: {{optimizer: adam}}}}

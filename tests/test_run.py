@@ -36,7 +36,7 @@ def write_manifest(
 ) -> None:
     (project / "night.yaml").write_text(
         f"version: 1\nname: test\ninput: input\noutput: out\nrun: {run}\n"
-        f"defaults: {{size: 48, steps: {steps}, weights: {weights}}}\npairs:{pairs}"
+        f"defaults: {{size: 48, steps: {steps}, weights: {weights}, style_loss: gram}}\npairs:{pairs}"
     )
 
 

@@ -35,7 +35,7 @@ def painting(seed, height=48, width=64):
 
 
 CONTENT, STYLE, OTHER = painting(1), painting(2, 60, 40), painting(3)
-QUICK = {"size": 64, "steps": 5, "weights": "random"}
+QUICK = {"size": 64, "steps": 5, "weights": "random", "style_loss": "gram"}
 
 
 def pixels(result):

@@ -32,7 +32,7 @@ from pipeline.nst.engine import LruCache, TransferEngine  # noqa: E402
 from pipeline.nst.weights import locate  # noqa: E402
 
 OPTIONS = Options(size=48, steps=4, weights="random", precision="float32")
-AS_KEYWORDS = {"size": 48, "steps": 4, "weights": "random", "precision": "float32"}
+AS_KEYWORDS = {"size": 48, "steps": 4, "weights": "random", "precision": "float32", "style_loss": "gram"}
 
 
 def image(seed: int) -> np.ndarray:
@@ -156,7 +156,7 @@ import hashlib, sys
 import numpy as np
 from pipeline import stylize
 image = lambda seed: np.random.default_rng(seed).integers(0, 256, (40, 48, 3), np.uint8)
-pixels = stylize(image(0), image(9), size=48, steps=4, weights="random", precision="float32").pixels
+pixels = stylize(image(0), image(9), size=48, steps=4, weights="random", precision="float32", style_loss="gram").pixels
 import keras
 print(hashlib.sha256(pixels.tobytes()).hexdigest(), keras.config.image_data_format(), keras.config.floatx())
 """

@@ -54,7 +54,8 @@ def json_schema() -> dict[str, Any]:
         for schema in definitions[name]["properties"].values():
             schema.pop("default", None)
     for name, value in usual_values().items():
-        definitions["options"]["properties"][name]["default"] = value
+        if value is not None:
+            definitions["options"]["properties"][name]["default"] = value
     top = definitions.pop(TopSection.__name__)
     properties = top["properties"]
     properties["run"].update(_reference("run"))
