@@ -304,6 +304,22 @@ def test_on_error_stop_starts_no_pair_after_a_failure(project, stylize):
     assert list(statuses(project).values()) == ["failed", "not_started", "not_started"]
 
 
+def test_every_distance_of_the_style_is_painted_in_a_night_and_told_by_the_same_names(project, stylize):
+    losses = ["neighbours", "transport", "{moments: 1, histogram: 1}, style_layers: [conv1_1]"]
+    pairs = "".join(
+        f"\n  - {{content: content/dog.png, style: style/wave.png, output: {number}.png, options: {{style_loss: {loss}}}}}"
+        for number, loss in enumerate(losses)
+    )
+    write_manifest(project, pairs=pairs + "\n", steps=2)
+    assert stylize("run", "night.yaml", cwd=project).returncode == 0
+    for pair in report_of(project)["pairs"]:
+        assert (pair["status"], pair["steps"]) == ("done", 2)
+        for end in ("first", "last"):
+            assert set(pair["losses"][end]) == {"total", "content", "style", "tv"}
+    again = stylize("run", "night.yaml", cwd=project)
+    assert (again.returncode, set(statuses(project).values())) == (0, {"up_to_date"})
+
+
 def test_priority_comes_first_and_limit_bounds_what_is_painted(project, stylize):
     write_manifest(project, PAIRS.replace("strength: 0.5}", "strength: 0.5}, priority: 3"))
     stylize("run", "night.yaml", "--limit", "1", cwd=project)
