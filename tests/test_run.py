@@ -304,14 +304,21 @@ def test_on_error_stop_starts_no_pair_after_a_failure(project, stylize):
     assert list(statuses(project).values()) == ["failed", "not_started", "not_started"]
 
 
-def test_every_distance_of_the_style_is_painted_in_a_night_and_told_by_the_same_names(project, stylize):
-    losses = ["neighbours", "transport", "{moments: 1, histogram: 1}, style_layers: [conv1_1]"]
+def test_distances_of_sampled_places_are_painted_in_a_night_of_several_shapes(project, stylize):
     pairs = "".join(
-        f"\n  - {{content: content/dog.png, style: style/wave.png, output: {number}.png, options: {{style_loss: {loss}}}}}"
-        for number, loss in enumerate(losses)
+        f"\n  - {{content: content/{name}.png, style: style/wave.png, output: {number}.png, options: {options}}}"
+        for number, (name, options) in enumerate(
+            [
+                ("dog", "{style_loss: neighbours}"),
+                ("sea", "{style_loss: neighbours, size: 44}"),
+                ("sea", "{style_loss: {transport: 1, histogram: 1}, style_layers: [conv1_1]}"),
+            ]
+        )
     )
     write_manifest(project, pairs=pairs + "\n", steps=2)
     assert stylize("run", "night.yaml", cwd=project).returncode == 0
+    sizes = {tuple(pair["size"]) for pair in report_of(project)["pairs"]}
+    assert len(sizes) == 2
     for pair in report_of(project)["pairs"]:
         assert (pair["status"], pair["steps"]) == ("done", 2)
         for end in ("first", "last"):

@@ -27,7 +27,7 @@ from pipeline.nst.tiled import TiledEvaluator  # noqa: E402
 from pipeline.nst.tiling import Tiling  # noqa: E402
 from pipeline.nst.weights import locate  # noqa: E402
 from pipeline.options import Options  # noqa: E402
-from pipeline.pictures import Pictures, open_pictures  # noqa: E402
+from pipeline.pictures import Pictures  # noqa: E402
 from pipeline.schedule import Machine  # noqa: E402
 from pipeline.stylize import paint, result_of  # noqa: E402
 
@@ -286,10 +286,10 @@ def painting_of(options, engine, resume=None):
     return paint(pictures, options, schedule, engine, resume=resume)
 
 
-@pytest.mark.parametrize("tile", ["off", 64])
-def test_taken_up_again_in_any_pass_it_ends_in_the_same_bytes(tile):
-    """In the matching pass, within a round of the last, and between two rounds; whole and in tiles."""
-    options = Options(**PAIR.all_values() | {"size": 96, "scales": 2, "steps": 7, "tile": tile})
+def test_taken_up_again_in_any_pass_it_ends_in_the_same_bytes():
+    """In the matching pass, within a round of the last, and between two rounds; here in tiles, and
+    whole in test_term_part."""
+    options = Options(**PAIR.all_values() | {"size": 96, "scales": 2, "steps": 7, "tile": 64})
     engine = TransferEngine(locate("random"), options)
     painting = painting_of(options, engine)
     taken, seen = [], []
@@ -306,19 +306,3 @@ def test_taken_up_again_in_any_pass_it_ends_in_the_same_bytes(tile):
         assert np.array_equal(again.pixels, whole.pixels)
     assert len(whole.trace) == 7
     assert whole.last["style"] < whole.first["style"]
-
-
-def test_one_engine_paints_pairs_of_several_shapes():
-    """What is measured is traced for all shapes: a night has many, and one worker."""
-    options = Options(**PAIR.all_values() | {"size": 64, "scales": 1, "steps": 1})
-    engine = TransferEngine(locate("random"), options)
-
-    def painted(height, width):
-        pictures = open_pictures(
-            np.uint8(picture(0, height, width)), [(np.uint8(picture(1, width, height)), 1.0)], options
-        )
-        return result_of(
-            paint(pictures, options, pictures.schedule(options, Machine(precision="float32")), engine)
-        ).pixels
-
-    assert [painted(*shape).shape for shape in ((48, 64), (64, 40))] == [(48, 64, 3), (64, 40, 3)]
