@@ -48,7 +48,7 @@ check: $(VENV)/.ready  ## validate MANIFEST and open every image
 report: $(VENV)/.ready  ## print the report of the last run
 	@$(VENV)/bin/stylize report $(WANTED) $(ARGS)
 
-gallery: $(VENV)/.ready  ## paint the pictures of docs/gallery.md again
+gallery: $(VENV)/.ready  ## paint each kind of style by each distance, as strips in docs/gallery
 	@$(VENV)/bin/python -m docs.gallery
 
 test: $(VENV)/.ready-test  ## run the tests, two files at a time (ARGS='-m "not slow"' for those that take seconds)

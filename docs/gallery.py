@@ -1,5 +1,5 @@
-"""The pictures of gallery.md: `make gallery` paints configs/gallery.yaml and lays out one strip for
-each of its folders.
+"""`make gallery` paints configs/gallery.yaml and lays out one strip for each of its folders, in
+docs/gallery.
 
 A strip is the photograph, the style, and what each distance makes of them, all of one height.
 """
@@ -32,6 +32,7 @@ def main() -> int:
     for job in manifest.pairs:
         row = rows.setdefault(Path(job.output).parent.name, [job.content, job.styles[0].image])
         row.append(manifest.output / job.output)
+    (_ROOT / "docs/gallery").mkdir(exist_ok=True)
     for name, pictures in rows.items():
         strip = _strip([Image.open(path).convert("RGB") for path in pictures])
         strip.save(_ROOT / f"docs/gallery/{name}.jpg", quality=_QUALITY, optimize=True)
