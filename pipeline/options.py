@@ -67,11 +67,16 @@ class Options:
         choices=("keep", "content"),
         neutral="keep",
     )
-    steps: int = _option(200, "evaluations of loss and gradient at full size", ge=1, examples=[500])
+    steps: int = _option(
+        200,
+        "evaluations of loss and gradient at full size; of `neighbours`, those of the last pass",
+        ge=1,
+        examples=[500],
+    )
     scales: int | Literal["auto"] = _option(
         "auto",
         "sizes of a coarse-to-fine pyramid, each half the next and the last being `size`; 1 turns it off, `auto` adds sizes"
-        " until the coarsest is at most 724 pixels long",
+        " until the coarsest is at most 724 pixels long, of `neighbours` and `transport` about 64",
         ge=1,
         examples=[2],
     )
@@ -325,7 +330,7 @@ DEFAULTS_OF: Mapping[str, Mapping[str, Any]] = {
     # docs/method.md.
     "neighbours": {"style_weight": 1e-2, "tv_weight": 3.0, "steps": 50, "init": "blurred", "match_color": "style"},
 }
-"""Defaults that are other ones with a `style_loss`."""
+"""Defaults that are other ones with a `style_loss`; in a mixture, with one of its parts."""
 
 NEUTRAL: Mapping[str, Any] = {
     f.name: f.metadata["neutral"] for f in dataclasses.fields(Options) if "neutral" in f.metadata

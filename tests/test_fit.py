@@ -116,6 +116,7 @@ def test_memory_of_opening_a_large_file_counts(monkeypatch):
     [
         (job(size=6400, style_loss="neighbours"), 64, True),
         (job(size=6400, style_loss="neighbours"), 2, False),
+        (job(size=640, style_loss="neighbours"), 1, True),  # estimates of small pictures are too high
         (job(size=6400, style_loss={"gram": 1.0, "neighbours": 0.5}), 2, False),
         (job(size=6400, style_loss="neighbours", tile="off"), 2, True),  # as its owner wants it
         (job(size=6400), 2, True),  # Gram matrices can be cut further

@@ -206,6 +206,16 @@ def test_an_empty_run_makes_a_whole_page() -> None:
     assert shown.all("img") == []
 
 
+def test_what_comes_with_a_style_loss_is_not_shown() -> None:
+    own = {"style_loss": "neighbours", "style_weight": 0.01, "tv_weight": 3.0, "init": "blurred"}
+    shown = page([outcome(options=own)]).text
+    assert "style_loss neighbours" in shown
+    for name in ("style_weight", "tv_weight", "init"):
+        assert name not in shown
+    assert "style_weight 0.01" in page([outcome(options={**own, "style_loss": "gram"})]).text
+    assert "tv_weight 10" in page([outcome(options={**own, "tv_weight": 10.0})]).text
+
+
 def test_only_options_that_are_not_the_defaults_are_shown() -> None:
     shown = page([outcome(options={"style_weight": 0.05, "content_weight": 1.0, "pooling": "max"})])
     assert "style_weight 0.05" in shown.text

@@ -30,6 +30,11 @@ def why_too_small(job: Job, size: Callable[[Path], Size]) -> str | None:
     return None
 
 
+# Share of an estimate of memory that a pair takes at least: those of small pictures are up to 14 %
+# too high (`nst/tiling`), and what may fit is not refused.
+_CERTAIN = 0.85
+
+
 def why_too_large(job: Job, size: Callable[[Path], Size], max_memory: int | None) -> str | None:
     """What is to be said of a pair whose style's distance cannot be cut into tiles as far as others
     can, where no tiles make it fit into memory: `max_memory` bytes, or the machine's; None where it
@@ -45,7 +50,7 @@ def why_too_large(job: Job, size: Callable[[Path], Size], max_memory: int | None
     precision = "bfloat16" if job.options.precision == "auto" else job.options.precision
     limit = min(machine_memory(), max_memory or machine_memory())
     needed = needed_bytes(job.options, width * height, precision, WHOLE_ABOVE)
-    if needed <= limit:
+    if _CERTAIN * needed <= limit:
         return None
     return (
         f"content {content.name} at {width}x{height} pixels needs about {needed / 2**30:.1f} GiB of memory with "

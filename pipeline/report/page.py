@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from pipeline.options import Options
+from pipeline.options import DEFAULTS_OF, Options
 from pipeline.printable import printable
 from pipeline.report.attention import Group, failing, flagged, retry_command
 from pipeline.report.drawings import LossCurve, loss_curve
@@ -201,9 +201,14 @@ def _ratio(first: float | None, last: float | None) -> str:
 
 
 def _options(options: Mapping[str, Any], weights: str) -> Iterator[tuple[str, str]]:
-    """Options that differ from what is built in; weights only if they are not the run's."""
+    """Options that differ from what is built in, also for their style loss; weights only if they
+    are not the run's."""
+    asked = options.get("style_loss", "")
+    built_in = dict(_BUILT_IN)
+    for style_loss in [asked] if isinstance(asked, str) else asked if isinstance(asked, Mapping) else ():
+        built_in.update(DEFAULTS_OF.get(style_loss, {}))
     for name, value in options.items():
-        if name not in _SHOWN_ELSEWHERE and value != _BUILT_IN.get(name) and (name, value) != ("weights", weights):
+        if name not in _SHOWN_ELSEWHERE and value != built_in.get(name) and (name, value) != ("weights", weights):
             yield printable(name), printable(_shown(value))
 
 

@@ -122,6 +122,10 @@ class Named(Protocol):
         """Its options with the descent of the program that it is of; None if it is of none."""
 
 
+_OWN: Mapping[str, Layer] = {
+    style_loss: {name: Setting(value, f"built in for style_loss {style_loss}") for name, value in defaults.items()}
+    for style_loss, defaults in DEFAULTS_OF.items()
+}
 _BY_DEFAULT: Layer = {"preset": Setting(DEFAULT_PRESET, "built in")}
 
 
@@ -177,12 +181,8 @@ class Layers:
             laid = [*laid, {"style_loss": Setting("gram", f"built in, as '{written}' is written")}]
             settings = _flat([self._built_in, *laid])
         asked = settings["style_loss"].value
-        own = {
-            name: Setting(value, f"built in for style_loss {style_loss}")
-            for style_loss in ([asked] if isinstance(asked, str) else asked)
-            for name, value in DEFAULTS_OF.get(style_loss, {}).items()
-        }
-        return [{**self._built_in, **own}, *laid]
+        own = (_OWN.get(style_loss, NOTHING) for style_loss in ([asked] if isinstance(asked, str) else asked))
+        return [_flat([self._built_in, *own]), *laid]
 
     def _laid(self, layers: Sequence[Layer], *, published: bool = False) -> list[Layer]:
         """The layers with the one preset that counts, the nearest, right below the layer that names

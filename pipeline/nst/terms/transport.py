@@ -17,10 +17,10 @@ at the usual weight.
 
 Where we differ: layers are those of VGG19, each brought to one scale; moments are of each layer by
 itself, which takes a seventh of the time, and shares of the style's, as our network's activations
-have no unit; places are evenly spread, and new after some
-evaluations and not in each; ½ is the weight of colours that theirs has at its finest size; what
-moves is the picture itself, by any optimizer, and not a Laplacian pyramid by RMSprop. Of several
-styles, each gives as many places as its share says.
+have no unit; places are evenly spread, and new after some evaluations and not in each; ½ is the
+weight of colours that theirs has at its finest size; what moves is the picture itself, by any
+optimizer, and not a Laplacian pyramid by RMSprop. Of several styles, each gives as many places as
+its share says.
 """
 
 from __future__ import annotations
