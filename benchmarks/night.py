@@ -6,6 +6,8 @@
 - **Overhead**: a pair of a minute in a worker that has painted before. From the moment it is handed over to the moment its
   record is kept, less the time inside `paint`: decoding, encoding, thumbnails, files, pipes, record. And what its one
   checkpoint costs the descent: what the steps of the three seconds after it was due took above the median step.
+- **Opened**: a photograph of 6 megapixels looked at by the process that decodes (images/reader), above what decoding it here
+  takes, of which a night pays two: content and style of a pair. Medians of rounds in turns.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import datetime
 import itertools
 import json
 import re
+import shutil
 import signal
 import statistics
 import subprocess
@@ -24,13 +27,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
 from benchmarks.figures import Figure, Section, table
 from benchmarks.machine import REPOSITORY
+from benchmarks.pictures import photograph
 from pipeline.batch.checkpoints import SAVE_SECONDS
+from pipeline.images.inspection import inspect_image
+from pipeline.images.reader import Reader
 from pipeline.store.disk import LocalStore
 from tests.chaos.project import environment, make_project
 
 UP_TO_DATE_PAIRS = 1000
+OPENED = (3000, 2000)  # pixels, of a photograph: what a phone or a small camera takes
 PAIR_SECONDS = 60.0  # so that one checkpoint falls into it
 AFTER_SAVE = 3.0  # seconds in which its writing may slow the descent
 
@@ -41,6 +50,7 @@ def measure(quick: bool) -> Section:
         folder = Path(name)
         idle, refused = _at_rest(folder / "rest", pairs, rounds)
         stops = _stops(folder / "stop", rounds=1 if quick else 3)
+        opening = _opening(folder, copies=4 if quick else 40, rounds=rounds)
         wall, outside, checkpoint = _overhead(folder / "pair", PAIR_SECONDS / 5 if quick else PAIR_SECONDS)
     share = (outside + checkpoint) / wall
     rows = [
@@ -52,12 +62,16 @@ def measure(quick: bool) -> Section:
             f"{share:.2%}",
             f"{outside:.2f} s around it, {checkpoint:.2f} s checkpoint",
         ),
+        ("opened by another process: median, above decoding it here", f"{1000 * opening:.1f} ms", ""),
     ]
     figures = [
         Figure(f"a run over {pairs:,} pairs that are up to date", statistics.median(idle), "at most", 1.5, " s"),
         Figure("a run that another one's lock refuses", max(refused), "at most", 2.0, " s"),
         Figure("from SIGTERM in the middle of a pair to the end", max(stops), "at most", 10.0, " s"),
         Figure("supervisor, commit and checkpoint, of a pair of a minute", 100 * share, "at most", 1.0, " %"),
+        Figure(
+            "opened by another process, two pictures a pair of a minute", 200 * opening / wall, "at most", 2.0, " %"
+        ),
     ]
     text = f"{__doc__}\n{table(['', 'measured', 'each'], rows)}\n"
     return Section(name="night", title="What the night's guarantees cost", text=text, figures=figures)
@@ -105,6 +119,27 @@ def _stops(folder: Path, rounds: int) -> list[float]:
     return seconds
 
 
+def _opening(folder: Path, copies: int, rounds: int) -> float:
+    """Seconds that one picture takes more when the reader's process decodes it; each copy is a file of its own, as none is
+    asked for twice."""
+    Image.fromarray(photograph("content/coffee.jpg", OPENED[0])).resize(OPENED).save(folder / "0.jpg", quality=92)
+    paths = [folder / f"{number}.jpg" for number in range(copies)]
+    for path in paths[1:]:
+        shutil.copy(paths[0], path)
+    reader = Reader()
+    reader.inspect(paths[0])  # starts the process
+    more = []
+    for _ in range(rounds):
+        began = time.perf_counter()
+        for path in paths:
+            reader.inspect(path)
+        between = time.perf_counter()
+        for path in paths:
+            inspect_image(path)
+        more.append((2 * between - began - time.perf_counter()) / copies)
+    return statistics.median(more)
+
+
 def _overhead(folder: Path, wanted: float) -> tuple[float, float, float]:
     """Seconds of a pair, of what is done around its painting, and of its checkpoint."""
     _run(_manifest(folder / "trial", 384, {"first.png": 3, "trial.png": 8}))
@@ -121,14 +156,15 @@ def _overhead(folder: Path, wanted: float) -> tuple[float, float, float]:
 
 
 def _manifest(folder: Path, size: int, steps: dict[str, int]) -> Path:
-    """The cat as starry flow, once for each output name, with so many steps."""
+    """The cat as starry flow by Gram matrices, whose evaluations are all of one size, once for each output name, with so
+    many steps."""
     folder.mkdir(parents=True)
     pairs = (
         f"  - {{content: content/cat.jpg, style: style/starry-flow.jpg, output: {name}, options: {{steps: {count}}}}}\n"
         for name, count in steps.items()
     )
     (folder / "night.yaml").write_text(
-        f"version: 1\ninput: {REPOSITORY / 'input'}\noutput: {folder / 'out'}\ndefaults: {{size: {size}}}\n"
+        f"version: 1\ninput: {REPOSITORY / 'input'}\noutput: {folder / 'out'}\ndefaults:\n  {{style_loss: gram, size: {size}}}\n"
         f"pairs:\n{''.join(pairs)}",
         encoding="utf-8",
     )

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import os
 import unicodedata
+from typing import BinaryIO
 
 # Unicode general categories that do not show as themselves: controls (ESC, newline), format
 # characters (bidi overrides, zero widths), surrogates (a file name that is not UTF-8), private use,
 # unassigned, line and paragraph separators.
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+
+_LAST_BYTES = 2000  # of a log, where its last line is looked for
 
 
 def printable(text: str | os.PathLike[str]) -> str:
@@ -37,6 +40,14 @@ def ascii_only(text: str | os.PathLike[str]) -> str:
     r"""`printable(text)` with everything outside ASCII written out as well (`\xe9`), for mail and
     plain logs."""
     return "".join(character if character.isascii() else _written_out(character) for character in printable(text))
+
+
+def last_line(log: BinaryIO) -> str:
+    """The last line with something in it that a process wrote into `log`; "it says nothing" where
+    there is none in the last 2,000 bytes."""
+    log.seek(max(0, log.seek(0, os.SEEK_END) - _LAST_BYTES))
+    lines = log.read(_LAST_BYTES).decode(errors="replace").split("\n")
+    return printable(next((line for line in reversed(lines) if line.strip()), "it says nothing"))
 
 
 def is_unseen(character: str) -> bool:

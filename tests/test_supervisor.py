@@ -136,6 +136,16 @@ def test_a_worker_that_says_what_nobody_knows_is_a_bug_and_not_passed_over(of):
         of("stay", "mumble")
 
 
+def test_a_worker_that_cannot_start_is_the_environments_fault_in_its_own_words(tmp_path, monkeypatch):
+    (tmp_path / "broken_worker.py").write_text("raise FileNotFoundError('No usable temporary directory found')\n")
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{Path(__file__).parent.parent}")
+    engine = LocalEngine(RunSettings(threads=1), tmp_path / "log", worker="broken_worker")
+    with pytest.raises(
+        EnvironmentProblem, match=r"cannot start: FileNotFoundError: No usable temp.* found; see .*/log"
+    ):
+        list(engine.run(lambda: command("a.png"), lambda: False))
+
+
 def test_a_machine_without_room_for_a_process_is_the_environments_fault(of, monkeypatch):
     def refuse(*_, **__):
         raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))

@@ -18,12 +18,12 @@ import subprocess
 import time
 from collections.abc import Callable, Hashable
 from contextlib import suppress
-from typing import IO, Any
+from typing import Any, BinaryIO
 
 from pipeline.errors import BadImage, EnvironmentProblem, OutOfMemory, PairError
 from pipeline.images.budget import CLOCK_RAN_OUT, HEADER_SECONDS, KEPT_SECONDS, too_slow
 from pipeline.images.facts import ImageFacts
-from pipeline.printable import printable
+from pipeline.printable import last_line, printable
 from pipeline.python_path import absolute_folders, python_command
 
 READER_PROCESS = "pipeline.images.reader_process"  # the module that the process runs
@@ -36,7 +36,6 @@ _START_SECONDS = 60.0  # for the process to be there, also on a disk that has ju
 # Seconds of silence for each second of processor time: other processes, and reading the file.
 _PATIENCE = 10.0
 _MOST_BYTES = 2**22  # of an answer; the settings of an output are 60 kB
-_LAST_WORDS = 2000  # bytes of stderr that are looked at
 
 Answer = dict[str, Any]
 
@@ -114,7 +113,7 @@ class _Process:
     def __init__(self, module: str) -> None:
         self._module = module
         self._process: subprocess.Popen[bytes] | None = None
-        self._errors: IO[bytes] | None = None
+        self._errors: BinaryIO | None = None
         self._rest = b""
         self._asked_at = 0.0
 
@@ -222,10 +221,7 @@ class _Process:
     def _last_words(self) -> str:
         if self._errors is None or self._errors.closed:
             return "it says nothing"
-        size = self._errors.seek(0, os.SEEK_END)
-        self._errors.seek(max(0, size - _LAST_WORDS))
-        lines = self._errors.read().decode(errors="replace").split("\n")
-        return printable(next((line for line in reversed(lines) if line.strip()), "it says nothing"))
+        return last_line(self._errors)
 
 
 def _stamp(path: str | os.PathLike[str]) -> Hashable:

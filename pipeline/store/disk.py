@@ -271,8 +271,19 @@ class LocalStore(Store):
 def open_log(path: Path) -> BinaryIO:
     """A run's log (`layout.log_name`, below its output folder), to be added to by processes that
     know no store. Raises OSError and OutputError."""
+    store, name = _of_log(path)
+    return store.open_to_append(name)
+
+
+def open_to_read_log(path: Path) -> BinaryIO:
+    """The same, to see what they said. Raises OSError and OutputError."""
+    store, name = _of_log(path)
+    return store.open(name)
+
+
+def _of_log(path: Path) -> tuple[LocalStore, str]:
     depth = log_name("").count("/") + 1
-    return LocalStore(Path(*path.parts[:-depth])).open_to_append("/".join(path.parts[-depth:]))
+    return LocalStore(Path(*path.parts[:-depth])), "/".join(path.parts[-depth:])
 
 
 def write_whole(path: Path, data: bytes) -> None:

@@ -42,9 +42,9 @@ from pipeline.batch.system.pausing import AwakeClock, stopping_together
 from pipeline.errors import BadImage, EnvironmentProblem, OutOfMemory, OutputError, PairError, TimedOut, WorkerDied
 from pipeline.images.budget import CLOCK_RAN_OUT, too_slow
 from pipeline.job import RunSettings
-from pipeline.printable import printable
+from pipeline.printable import last_line, printable
 from pipeline.python_path import python_command
-from pipeline.store.disk import open_log
+from pipeline.store.disk import open_log, open_to_read_log
 
 WORKER = "pipeline.batch.engines.worker"  # the module that a worker runs
 # how often memory, time and the stop flag are looked at; short beside one evaluation's importance
@@ -133,10 +133,8 @@ class LocalEngine:
                 slot.finished(message)
             yield Event(pair, message)
         if slot.closed and slot.pair is not None:
-            if not slot.ready and (code := slot.wait()) >= 0:
-                raise EnvironmentProblem(
-                    f"the painting process cannot start (it ended with code {code}); see {slot.log}"
-                )
+            if not slot.ready and slot.wait() >= 0:
+                raise EnvironmentProblem(f"the painting process cannot start: {_last_words(slot)}; see {slot.log}")
             yield _lost(slot, _death(slot.wait(), slot))
 
     def _overstepped(self, slot: _Slot) -> PairError | None:
@@ -328,6 +326,14 @@ def _readable(slots: Sequence[_Slot], seconds: float) -> set[_Slot]:
         for slot in slots:
             selector.register(slot.pipe, selectors.EVENT_READ, slot)
         return {key.data for key, _ in selector.select(seconds)}
+
+
+def _last_words(slot: _Slot) -> str:
+    try:
+        with open_to_read_log(slot.log) as log:
+            return last_line(log)
+    except (OSError, OutputError):
+        return "its log cannot be read"
 
 
 def _death(code: int, slot: _Slot) -> PairError:
