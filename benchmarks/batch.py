@@ -48,7 +48,8 @@ def run(folder: Path, steps: int, contents: Sequence[str], styles: Sequence[str]
     manifest = folder / "twelve.yaml"
     output = tempfile.mkdtemp(dir=folder)
     manifest.write_text(
-        f"version: 1\ninput: {REPOSITORY / 'input'}\noutput: {output}\ndefaults:\n  {{style_loss: gram, size: {SIZE}, steps: {steps}}}\n"
+        f"version: 1\ninput: {REPOSITORY / 'input'}\noutput: {output}\n"
+        f"defaults: {{style_loss: gram, size: {SIZE}, steps: {steps}}}\n"
         f"pairs:\n  - matrix:\n      content: [{', '.join(f'content/{name}.jpg' for name in contents)}]\n"
         f"      style: [{', '.join(f'style/{name}.jpg' for name in styles)}]\n",
         encoding="utf-8",

@@ -164,8 +164,8 @@ def _manifest(folder: Path, size: int, steps: dict[str, int]) -> Path:
         for name, count in steps.items()
     )
     (folder / "night.yaml").write_text(
-        f"version: 1\ninput: {REPOSITORY / 'input'}\noutput: {folder / 'out'}\ndefaults:\n  {{style_loss: gram, size: {size}}}\n"
-        f"pairs:\n{''.join(pairs)}",
+        f"version: 1\ninput: {REPOSITORY / 'input'}\noutput: {folder / 'out'}\n"
+        f"defaults: {{style_loss: gram, size: {size}}}\npairs:\n{''.join(pairs)}",
         encoding="utf-8",
     )
     return folder / "night.yaml"
