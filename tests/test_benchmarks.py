@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
+from benchmarks import measures
 from benchmarks.figures import Figure, Section, evaluations_to, median_ratio, render, significant, table
 from benchmarks.work import convolution_work
 
@@ -74,3 +76,62 @@ def test_the_work_grows_with_the_picture():
     whole = convolution_work(224, 224, "block5_conv4")
     assert whole == pytest.approx(2 * 19.5e9, rel=0.01)
     assert convolution_work(448, 448) == 4 * convolution_work(224, 224)
+
+
+def stripes(across, size=64):
+    """Black and white, eight pixels wide each; `across`: they stand upright."""
+    wave = np.where(np.arange(size) // 8 % 2, 220, 30).astype(np.uint8)
+    plane = np.tile(wave, (size, 1))
+    return np.repeat((plane if across else plane.T)[..., None], 3, axis=2)
+
+
+def noise(seed, low=60, high=190, size=64):
+    return np.random.default_rng(seed).integers(low, high, (size, size, 3), dtype=np.uint8)
+
+
+def test_lab_of_white_and_of_red_are_those_of_cie():
+    white, red = measures.to_lab(np.array([[[255, 255, 255], [255, 0, 0]]], np.uint8))[0]
+    assert white == pytest.approx([100, 0, 0], abs=0.01)
+    assert red == pytest.approx([53.24, 80.09, 67.20], abs=0.01)
+
+
+def test_patches_of_one_texture_are_near_and_those_of_another_far():
+    assert measures.patch_distance(noise(1), noise(1)) == 0
+    # of so small a picture the coarsest level has only 100 places
+    assert measures.patch_distance(noise(1), noise(2)) < 0.25 * measures.patch_distance(noise(1), stripes(True))
+
+
+def test_edges_agree_with_themselves_whatever_their_sign_and_not_with_those_across():
+    assert measures.edge_agreement(stripes(True), stripes(True)) == pytest.approx(1)
+    assert measures.edge_agreement(255 - stripes(True), stripes(True)) == pytest.approx(1)
+    assert measures.edge_agreement(stripes(False), stripes(True)) == pytest.approx(-1, abs=0.05)
+
+
+def test_something_in_an_empty_area_is_seen_and_a_painted_thing_is_not():
+    photograph = np.full((64, 64, 3), 128, np.uint8)
+    photograph[:, :24] = stripes(True)[:, :24]
+    phantom = photograph.copy()
+    phantom[20:44, 44:60] = 20
+    assert measures.empty_areas(photograph, photograph) < 0.05
+    assert measures.empty_areas(phantom, photograph) > 0.2
+
+
+def test_colour_is_the_photographs_only_where_its_lightness_does_not_explain_it():
+    photograph = np.empty((64, 64, 3), np.uint8)
+    photograph[:32, :32], photograph[:32, 32:] = (160, 90, 90), (80, 120, 90)
+    photograph[32:, :32], photograph[32:, 32:] = (90, 120, 160), (140, 110, 60)
+    grey = np.repeat(photograph.mean(axis=2, keepdims=True).astype(np.uint8), 3, axis=2)
+    assert measures.hue_left(grey, photograph) < 0.01
+    assert measures.hue_left(photograph, photograph) > 5
+
+
+def test_single_pixels_clipped_ones_and_a_rim_are_counted():
+    plain = np.full((50, 40, 3), 128, np.uint8)
+    plain[10, 10], plain[30, 20] = 255, 0
+    assert measures.speckle(plain) == measures.clipped(plain) == 2 / 2000
+    plain[10, 11] = 255  # two together are a stroke
+    assert measures.speckle(plain) == 1 / 2000
+    framed = noise(4, 118, 138)
+    assert measures.rim(framed) == pytest.approx(1, abs=0.1)
+    framed[:4] = framed[-4:] = framed[:, :4] = framed[:, -4:] = 0
+    assert measures.rim(framed) > 1.5
