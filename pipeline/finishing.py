@@ -21,13 +21,14 @@ def coloured_as_asked(pictures: Pictures, inputs: StageInputs, options: Options,
     and blended with the content."""
     from pipeline.images.colour import blend, match_colours, transfer_luminance
 
-    if options.match_color == "style":
+    photograph, seen = pictures.content.resized(*inputs.stage.size)
+    if options.match_color in ("style", "both"):
         shares = (share for _style, share in pictures.styles)
-        _pixels, seen = pictures.content.resized(*inputs.stage.size)
-        pixels = match_colours(pixels, list(zip(inputs.style_images, inputs.style_alphas, shares, strict=True)), seen)
+        styles = list(zip(inputs.style_images, inputs.style_alphas, shares, strict=True))
+        pixels = match_colours(pixels, styles, seen, options.match_strength)
     if options.preserve_color == "luminance":
-        pixels = transfer_luminance(pixels, inputs.photograph)
-    return pixels if options.strength == 1.0 else blend(inputs.photograph, pixels, options.strength)
+        pixels = transfer_luminance(pixels, photograph)
+    return pixels if options.strength == 1.0 else blend(photograph, pixels, options.strength)
 
 
 def notes_of(pictures: Pictures, options: Options, longer_side: int) -> tuple[str, ...]:

@@ -32,4 +32,6 @@ _DECIDING: Mapping[tuple[str, ...], Callable[[Options], bool]] = {
     ("content_layers",): lambda options: options.content_weight > 0 and options.content_loss == "features",
     ("style_layers",): lambda options: options.style_weight > 0 and not _OF_THEIR_OWN.issuperset(options.style_losses),
     ("tv_kind", "tv_unit"): lambda options: options.tv_weight > 0,
+    ("match_color",): lambda options: options.match_strength > 0,
+    ("match_strength",): lambda options: options.match_color != "none",
 }

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
+
+from pipeline.option_field import option as _option
 
 LayerWeights = Mapping[str, float]
 Mixture = str | Mapping[str, float]
@@ -23,21 +25,6 @@ INIT_WORDS = ("content", "blurred", "noise", "style")
 DEFAULT_PRESET = "balanced"  # of pairs that name none
 
 _BELOW_ONE = 0.99999  # Adam divides by 1 - β
-
-
-def _option(default: Any, meaning: str, **rules: Any) -> Any:
-    """A field of `Options`.
-
-    Rules (all optional): `ge`, `gt`, `le`: bounds; `choices`: the words allowed; `words`: the words
-    that are not paths, of an option that may be a path, and `suffixes`: how such a path must end
-    (left out: as a picture does); `examples`: for hover help in editors and the README; `neutral`:
-    of an option that came later, the value that paints as before it came (`NEUTRAL`); `since`: the
-    version it came with, of an option that what is stored leaves out at its neutral value
-    (`as_dict`), so that a picture painted as before has the same bytes as before.
-    """
-    if isinstance(default, dict):
-        return field(default_factory=lambda: dict(default), metadata={"meaning": meaning, **rules})
-    return field(default=default, metadata={"meaning": meaning, **rules})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,9 +218,18 @@ class Options:
     )
     match_color: str = _option(
         "none",
-        "`style` brings the mean and covariance of the result's colours to the style's, at the end",
-        choices=("none", "style"),
+        "bring mean and covariance of colours to the style's: of the result (`style`), of the photograph (`before`) or `both`",
+        choices=("none", "style", "before", "both"),
         neutral="none",
+        since="0.2",
+    )
+    match_strength: float = _option(
+        1.0,
+        "how far `match_color` goes: 0 not at all, 1 the whole way",
+        ge=0,
+        le=1,
+        examples=[0.5],
+        neutral=1.0,
         since="0.2",
     )
     strength: float = _option(1.0, "blend of content (0) and result (1)", ge=0, le=1, examples=[0.8])
@@ -316,7 +312,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         *("preconditioner", "history", "clip"),
     ),
     "length": ("steps", "patience"),
-    "output": ("preserve_color", "match_color", "strength", "depth", "quality"),
+    "output": ("preserve_color", "match_color", "match_strength", "strength", "depth", "quality"),
 }
 """Every option stands in one group: what is kept between pairs is kept by groups and cannot forget
 one."""

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StageInputs:
-    """The pictures of one stage, at its size: pixels (height, width, 3). `style_images` are
-    recoloured where the pair asks for it; `style_alphas` are their opacity (height, width), 0..1,
-    None for those without."""
+    """The pictures of one stage, at its size: pixels (height, width, 3). `photograph` and
+    `style_images` are recoloured where the pair asks for it; `style_alphas` are their opacity
+    (height, width), 0..1, None for those without."""
 
     stage: Stage
     photograph: Pixels
@@ -45,15 +45,18 @@ class StageResult:
 
 def stage_inputs(pictures: Pictures, options: Options, stage: Stage) -> StageInputs:
     """The pictures of a pair at the sizes of a stage."""
+    from pipeline.images.colour import match_colours
+
     photograph, seen = pictures.content.resized(*stage.size)
     recoloured = _recolouring(options, photograph, seen)
     styles = [style.resized(*size) for (style, _share), size in zip(pictures.styles, stage.style_sizes, strict=True)]
-    return StageInputs(
-        stage,
-        photograph,
-        tuple(recoloured(pixels, alpha) for pixels, alpha in styles),
-        tuple(alpha for _pixels, alpha in styles),
-    )
+    style_images = tuple(recoloured(pixels, alpha) for pixels, alpha in styles)
+    style_alphas = tuple(alpha for _pixels, alpha in styles)
+    if options.match_color in ("before", "both"):
+        shares = (share for _style, share in pictures.styles)
+        palette = list(zip(style_images, style_alphas, shares, strict=True))
+        photograph = match_colours(photograph, palette, seen, options.match_strength)
+    return StageInputs(stage, photograph, style_images, style_alphas)
 
 
 def sources(
@@ -83,7 +86,9 @@ def sources(
             pictures.styles, inputs.style_images, inputs.style_alphas, stage.style_tilings, strict=True
         )
     ]
-    photograph = engine.image(setting, inputs.photograph, _seen(pictures.content))
+    photograph = engine.image(
+        setting, inputs.photograph, (*_seen(pictures.content), *_palette(pictures, options, stage))
+    )
     mixed = place[0] > 0 and setting.objective.needs_start  # for terms that ask for no start it is nobody's
     guide = _guide(inputs.photograph, start) if mixed else inputs.photograph
     return Sources(
@@ -192,6 +197,16 @@ def _seen(picture: Picture) -> tuple[Hashable, ...]:
     """What decides a picture's pixels: the file, and the size it was opened at; large files are
     opened smaller."""
     return (picture.sha256, picture.size)
+
+
+def _palette(pictures: Pictures, options: Options, stage: Stage) -> tuple[Hashable, ...]:
+    """What a recoloured photograph depends on beside itself, likewise."""
+    if options.match_color not in ("before", "both"):
+        return ()
+    styles = (
+        (*_seen(style), share, size) for (style, share), size in zip(pictures.styles, stage.style_sizes, strict=True)
+    )
+    return (options.match_strength, options.preserve_color, *styles)
 
 
 def _recolouring(

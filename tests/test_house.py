@@ -22,7 +22,8 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "memory_limit": (set(), set()),
     "python_path": (set(), set()),
     "python_child": (set(), set()),
-    "options": (set(), set()),
+    "option_field": (set(), set()),
+    "options": ({"option_field"}, set()),
     "idle_options": ({"options"}, set()),
     "job": ({"options"}, set()),
     # the manifest, images, the network's shape

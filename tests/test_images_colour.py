@@ -273,6 +273,13 @@ def test_of_several_styles_the_colours_lie_between():
     np.testing.assert_allclose(matched.reshape(-1, 3).mean(0), 80, atol=0.01)
 
 
+def test_with_half_the_strength_colours_go_half_of_their_way():
+    result, style = noise(seed=1), noise(low=20, high=90, seed=2)
+    half, whole = (match_colours(result, [(style, None, 1.0)], None, strength) for strength in (0.5, 1.0))
+    np.testing.assert_allclose(half, (result + whole) / 2, atol=1e-3)
+    np.testing.assert_array_equal(match_colours(result, [(style, None, 1.0)], None, 0.0), result)
+
+
 def test_a_result_in_the_styles_colours_stays():
     style = (noise(30, 20, seed=2) * 0.4 + 60).astype(np.float32)
     np.testing.assert_allclose(match_colours(style, [(style, None, 2.0)]), style, atol=0.05)

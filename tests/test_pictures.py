@@ -11,7 +11,7 @@ from PIL import Image
 
 from pipeline.batch.plan import make_plan
 from pipeline.cli.rendering import plan_rows, plan_text
-from pipeline.finishing import notes_of
+from pipeline.finishing import coloured_as_asked, notes_of
 from pipeline.manifest import load_manifest
 from pipeline.options import Options
 from pipeline.pictures import open_pictures
@@ -67,6 +67,21 @@ def test_every_stage_has_the_same_pixels_whatever_was_opened(files, source, opti
         for mine, other, (width, height) in zip(ours.style_images, theirs.style_images, stage.style_sizes, strict=True):
             assert mine.shape == (height, width, 3)
             assert np.array_equal(mine, other)
+
+
+def test_a_photograph_recoloured_beforehand_has_the_styles_mean_and_its_result_blends_with_its_own_colours():
+    random = np.random.default_rng(4)
+    photograph, style = (
+        random.integers(low, high, (40, 48, 3), dtype=np.uint8) for low, high in ((90, 220), (40, 100))
+    )
+    options = Options(match_color="before", strength=0.25)
+    pictures = open_pictures(photograph, [(style, 1.0)], options)
+    (stage,) = pictures.schedule(options, Machine(precision="float32")).stages
+    inputs = stage_inputs(pictures, options, stage)
+    np.testing.assert_allclose(inputs.photograph.mean((0, 1)), style.mean((0, 1)), atol=0.1)
+    black = np.zeros((40, 48, 3), np.float32)
+    blended = coloured_as_asked(pictures, inputs, options, black)
+    np.testing.assert_allclose(blended, 0.75 * photograph.astype(np.float32), atol=1e-3)
 
 
 @pytest.mark.parametrize("source", SOURCES)

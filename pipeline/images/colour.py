@@ -76,10 +76,14 @@ def match_covariance(
 
 
 def match_colours(
-    result: Floats, styles: Sequence[tuple[Floats, Floats | None, float]], alpha: Floats | None = None
+    result: Floats,
+    styles: Sequence[tuple[Floats, Floats | None, float]],
+    alpha: Floats | None = None,
+    strength: float = 1.0,
 ) -> Floats:
     """`result`, with opacity `alpha`, moved linearly in RGB to the mean and covariance of the style
-    images, each with its opacity, of several by their shares.
+    images, each with its opacity, of several by their shares. With less `strength` every colour
+    goes only so much of its way.
 
     What overshoots is cut off at 0 and 255. x ↦ A (x - μ) + μ_style with A = Σ^-½ (Σ^½ Σ_style
     Σ^½)^½ Σ^-½: of all matrices that bring Σ to Σ_style the one that moves colours least (Monge and
@@ -92,7 +96,8 @@ def match_colours(
     mean, covariance = _moments(result, alpha)
     root, inverse = _root(covariance), _inverse_root(covariance)
     matrix = inverse @ _root(root @ goal @ root) @ inverse
-    return np.clip((result - mean) @ matrix.T + goal_mean, 0.0, 255.0).astype(np.float32)
+    moved = (result - mean) @ matrix.T + goal_mean
+    return np.clip((1 - strength) * result + strength * moved, 0.0, 255.0).astype(np.float32)
 
 
 def blend(content: Floats, result: Floats, strength: float) -> Floats:

@@ -1,0 +1,21 @@
+"""How one option is declared: its default, what it means, and the rules it keeps."""
+
+from __future__ import annotations
+
+from dataclasses import field
+from typing import Any
+
+
+def option(default: Any, meaning: str, **rules: Any) -> Any:
+    """A field of `Options`.
+
+    Rules (all optional): `ge`, `gt`, `le`: bounds; `choices`: the words allowed; `words`: the words
+    that are not paths, of an option that may be a path, and `suffixes`: how such a path must end
+    (left out: as a picture does); `examples`: for hover help in editors and the README; `neutral`:
+    of an option that came later, the value that paints as before it came (`options.NEUTRAL`);
+    `since`: the version it came with, of an option that what is stored leaves out at its neutral
+    value (`Options.as_dict`), so that a picture painted as before has the same bytes as before.
+    """
+    if isinstance(default, dict):
+        return field(default_factory=lambda: dict(default), metadata={"meaning": meaning, **rules})
+    return field(default=default, metadata={"meaning": meaning, **rules})
