@@ -84,6 +84,7 @@ def test_every_option_that_decides_pixels_is_in_the_key(field):
     needed: dict[str, dict[str, object]] = {
         **{name: {"optimizer": "adam"} for name in ("learning_rate", "learning_rate_decay", "beta_1", "beta_2")},
         **{name: {"init": "noise"} for name in ("seed", "noise_level", "noise_ratio")},
+        "match_strength": {"match_color": "style"},
     }
     before = replace(JOB, output="a.jpg", options=Options(**needed.get(field, {})))
     changed = replace(before, options=replace(before.options, **{field: other}))
