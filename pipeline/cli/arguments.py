@@ -19,6 +19,7 @@ from pipeline.printable import printable
 if TYPE_CHECKING:
     from pipeline.batch.selection import Shard
     from pipeline.job import Manifest
+    from pipeline.manifest import Override
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -187,17 +188,10 @@ def load(
 
     `styles` and `output` are for a folder. Raises UsageError where a manifest says them itself.
     """
-    from pipeline.manifest import Override, load_folder, load_manifest
+    from pipeline.manifest import load_folder, load_manifest
     from pipeline.manifest.options.rules import PICTURE_SUFFIXES
 
-    overrides = []
-    from_environment = [line for line in os.environ.get("STYLIZE_SET", "").splitlines() if line.strip()]
-    for origin, assignments in (("STYLIZE_SET", from_environment), ("--set", settings)):
-        for assignment in assignments:
-            option, equals, text = assignment.partition("=")
-            if not equals:
-                raise click.UsageError(f"{origin} wants option=value. Received: {assignment!r}")
-            overrides.append(Override(option.strip(), text.strip(), origin))
+    overrides = overrides_of(settings)
     if manifest.is_dir():
         return load_folder(manifest, styles, output, overrides=overrides, strict=strict)
     if manifest.suffix.lower() in PICTURE_SUFFIXES and manifest.exists():
@@ -209,6 +203,21 @@ def load(
                     f"{flag} is for a folder of photographs; the manifest {printable(manifest)} says it itself"
                 )
     return load_manifest(manifest, overrides=overrides, strict=strict)
+
+
+def overrides_of(settings: tuple[str, ...]) -> list[Override]:
+    """What STYLIZE_SET and then `--set` lay over the options of every pair."""
+    from pipeline.manifest import Override
+
+    overrides = []
+    from_environment = [line for line in os.environ.get("STYLIZE_SET", "").splitlines() if line.strip()]
+    for origin, assignments in (("STYLIZE_SET", from_environment), ("--set", settings)):
+        for assignment in assignments:
+            option, equals, text = assignment.partition("=")
+            if not equals:
+                raise click.UsageError(f"{origin} wants option=value. Received: {assignment!r}")
+            overrides.append(Override(option.strip(), text.strip(), origin))
+    return overrides
 
 
 def print_json(value: Any) -> None:

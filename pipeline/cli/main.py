@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline.cli import run, setup, show
+from pipeline.cli import paint, run, setup, show
 from pipeline.cli.arguments import EXIT_CODES, HELP_WIDTH
 from pipeline.cli.streams import secure_streams
 from pipeline.errors import EnvironmentProblem, ExitCode, StylizeError, UsageError, exit_words
@@ -77,6 +77,7 @@ def cli() -> None:
 
 
 for _verb in (
+    paint.paint,
     run.run,
     run.plan,
     run.check,

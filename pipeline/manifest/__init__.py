@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pipeline.manifest.from_picture import manifest_for_settings
 from pipeline.manifest.load import load_manifest
+from pipeline.manifest.named_pictures import load_pictures
 from pipeline.manifest.options.keywords import options_from_python
 from pipeline.manifest.options.overrides import Override
 from pipeline.manifest.options.precedence import PRECEDENCE
@@ -20,6 +21,7 @@ __all__ = [
     "json_schema",
     "load_folder",
     "load_manifest",
+    "load_pictures",
     "manifest_for_settings",
     "options_from_python",
     "schema_text",

@@ -1,0 +1,167 @@
+"""The verb for pictures that are wanted now: paint. A run over a manifest that is never written, in
+a folder that is gone afterwards."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pipeline.cli.arguments import EXIT_CODES, overrides_of
+from pipeline.errors import ExitCode, OutputError, StylizeError, UsageError
+from pipeline.printable import printable
+
+if TYPE_CHECKING:
+    from pipeline.batch.engines.protocol import OpenEngine
+    from pipeline.job import Manifest
+
+_SCRATCH = ".stylize-paint-"
+
+
+@click.command(epilog=EXIT_CODES)
+@click.argument("pictures", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PHOTOGRAPH... PAINTING")
+@click.option(
+    "--style",
+    "styles",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    metavar="PATH",
+    help="A painting, or a folder of them (repeatable); every picture in the line is then a photograph.",
+)
+@click.option(
+    "-o",
+    "--output",
+    metavar="NAME|FOLDER",
+    help="Name of the result, a pattern of names or a folder.  [default: PHOTOGRAPH--PAINTING.png, here]",
+)
+@click.option("--set", "settings", metavar="OPTION=VALUE", multiple=True, help="Set an option (repeatable).")
+@click.option("-f", "--force", is_flag=True, help="Replace results that exist.")
+@click.option("-q", "--quiet", is_flag=True, help="Say only what went wrong.")
+@click.option("-v", "--verbose", is_flag=True, help="Say every step.")
+@click.pass_obj
+def paint(
+    engine: OpenEngine | None,
+    pictures: tuple[Path, ...],
+    styles: tuple[Path, ...],
+    output: str | None,
+    settings: tuple[str, ...],
+    force: bool,
+    quiet: bool,
+    verbose: bool,
+) -> int:
+    """Paint a photograph in the style of a painting, now: no manifest, no folder of records.
+
+    The last picture in the line is the painting. With --style all of them are photographs. Prints
+    the name of each result, the last on the last line. What is stopped is lost; use run for what
+    takes a night.
+    """
+    from pipeline.cli.progress import observer
+    from pipeline.manifest import load_pictures
+
+    if not styles:
+        if len(pictures) == 1:
+            raise click.UsageError(f"name a painting after {printable(pictures[0])}, or with --style")
+        pictures, styles = pictures[:-1], pictures[-1:]
+    console = observer(quiet=quiet, verbose=verbose, log_format="text")
+    try:
+        manifest = load_pictures(pictures, styles, output, overrides=overrides_of(settings))
+        _look_at_results(manifest, force=force)
+        with _scratch(manifest.output) as scratch:
+            return _painted(manifest, scratch, console, engine)
+    except StylizeError as error:
+        console.refused(error)
+        return error.exit_code
+
+
+def _painted(manifest: Manifest, scratch: _Scratch, console: Any, engine: OpenEngine | None) -> int:
+    """The run's exit code, every picture that it painted being where it belongs."""
+    from pipeline.batch.driver import run
+    from pipeline.batch.engines.local import LocalEngine
+    from pipeline.batch.selection import Selection
+    from pipeline.report.data import verdict
+
+    report = run(
+        replace(manifest, output=scratch.folder),
+        Selection(),
+        console,
+        engine=engine or LocalEngine,
+        command=tuple(sys.argv),
+    )
+    done = [row["output"] for row in report["pairs"] if row["status"] == "done"]
+    wanted = [job.output for job in manifest.pairs if job.output in done]
+    for name in wanted:
+        scratch.move(name, manifest.output)
+    code: int = report["run"]["exit_code"]
+    if code:
+        scratch.keep_if_named(report)
+        click.echo(verdict(report), err=True)
+    for name in wanted:
+        click.echo(printable(os.path.relpath(manifest.output / name)))
+    return code
+
+
+def _look_at_results(manifest: Manifest, *, force: bool) -> None:
+    """Raise UsageError for a result that cannot have its name, or has one that is taken."""
+    for job in manifest.pairs:
+        if job.refusal:
+            raise UsageError(job.refusal)
+        path = manifest.output / job.output
+        if path.is_dir():
+            raise UsageError(f"{path} is a folder; give another name with -o")
+        if os.path.lexists(path) and not force:
+            shown = os.path.relpath(path)
+            raise UsageError(f"{shown} exists; give another name with -o, or replace it with --force")
+
+
+class _Scratch:
+    """A folder beside the results, so that they come to their names by being renamed."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.is_kept = False
+
+    def move(self, name: str, target: Path) -> None:
+        """Give a picture its place below `target`."""
+        try:
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            (self.folder / name).replace(target / name)
+        except OSError as error:
+            self.is_kept = True
+            raise OutputError(
+                f"cannot write {target / name}: {error.strerror}; the picture is {self.folder / name}"
+            ) from error
+
+    def keep_if_named(self, report: Mapping[str, Any]) -> None:
+        """Keep the folder where a message says that something is to be read in it."""
+        said = [*report["run"]["warnings"], *(row["reason"] or "" for row in report["pairs"])]
+        if report["run"]["exit_code"] == ExitCode.BUG or any(str(self.folder) in text for text in said):
+            self.is_kept = True
+            logs = sorted(self.folder.rglob("*.log"))
+            click.echo(f"note: kept for its log: {printable(logs[0] if logs else self.folder)}", err=True)
+
+
+@contextmanager
+def _scratch(target: Path) -> Iterator[_Scratch]:
+    """A folder in `target`, which is made where it is missing; it goes away unless it is kept."""
+    made = [folder for folder in (target, *target.parents) if not folder.exists()]
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        scratch = _Scratch(Path(tempfile.mkdtemp(prefix=_SCRATCH, dir=target)))
+    except OSError as error:
+        raise OutputError(f"cannot write to {target}: {error.strerror}") from error
+    try:
+        yield scratch
+    finally:
+        if not scratch.is_kept:
+            shutil.rmtree(scratch.folder, ignore_errors=True)
+        for folder in made:  # where nothing was painted, none is left behind
+            if folder.is_dir() and not any(folder.iterdir()):
+                folder.rmdir()

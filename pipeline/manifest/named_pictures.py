@@ -1,0 +1,96 @@
+"""The manifest of pictures that are named one by one: what `stylize paint` acts on. Nobody writes
+it down."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from pipeline.errors import UsageError
+from pipeline.job import Manifest
+from pipeline.manifest.load import load_text
+from pipeline.manifest.options.overrides import Override
+from pipeline.manifest.options.rules import PICTURE_SUFFIXES
+from pipeline.manifest.pairs.naming import DEFAULT_PATTERN, OUTPUT_SUFFIXES
+from pipeline.manifest.pairs.pictures import PictureFinder
+from pipeline.manifest.yaml.problems import Problems
+from pipeline.manifest.yaml.writer import yaml_text
+from pipeline.printable import printable
+
+NAME = "paint"  # of the manifest, in messages and in the report that nobody reads
+
+
+def load_pictures(
+    contents: Sequence[Path],
+    styles: Sequence[Path],
+    output: str | None = None,
+    *,
+    overrides: Sequence[Override] = (),
+) -> Manifest:
+    """Every content in every style, in the order they are named; a folder among the styles stands
+    for the pictures in it.
+
+    `output` is the name of the result, a pattern of names as in a manifest, or a folder; left out,
+    results are named by their pictures and go to the working directory. Raises UsageError where a
+    picture is missing or several would get one name, ManifestError for options that cannot be.
+    """
+    for content in contents:
+        _look_for(content, "photograph")
+    painted_as = [name for style in styles for name in _pictures(style)]
+    folder, pattern = _where(output)
+    if pattern is not None and "{" not in pattern and len(contents) * len(painted_as) > 1:
+        raise UsageError(
+            f"{printable(str(output))} is one name, and there are {len(contents) * len(painted_as)} pictures to paint; "
+            "give a folder (-o results/), or a pattern (-o '{content.stem}-{style.stem}.png')"
+        )
+    entry = {
+        "matrix": {"content": [_named(content) for content in contents], "style": painted_as},
+        "output": pattern or DEFAULT_PATTERN,
+    }
+    text = yaml_text({"version": 1, "input": ".", "output": os.path.abspath(folder), "pairs": [entry]})
+    here = Path.cwd()
+    problems = Problems(NAME, has_places=False)
+    manifest = load_text(text, problems, here / NAME, overrides=overrides)
+    return replace(manifest, file=here, name=NAME)
+
+
+def _look_for(picture: Path, role: str) -> None:
+    if picture.is_dir():
+        raise UsageError(
+            f"{printable(picture)} is a folder; name the {role}s in it, or paint all of them with stylize run FOLDER"
+        )
+    if not picture.exists():
+        raise UsageError(f"there is no {role} {printable(picture)}")
+
+
+def _pictures(style: Path) -> list[str]:
+    """A style's name, or those of the pictures in a folder of them."""
+    if not style.is_dir():
+        _look_for(style, "painting")
+        return [_named(style)]
+    finder = PictureFinder(style, style / ".")
+    found = [_named(style / name) for name in finder.find("*")]
+    if not found:
+        raise UsageError(f"{printable(style)} holds no picture; pictures end in one of {', '.join(PICTURE_SUFFIXES)}")
+    return found
+
+
+def _named(picture: Path) -> str:
+    """A picture as a matrix names it; "!name" would take it away."""
+    name = os.fspath(picture)
+    return f"./{name}" if name.startswith("!") else name
+
+
+def _where(output: str | None) -> tuple[str, str | None]:
+    """The folder that results go to, and the pattern of their names below it, where one is
+    given."""
+    if output is None:
+        return ".", None
+    if not output.lower().endswith(OUTPUT_SUFFIXES) or os.path.isdir(output):
+        return output, None
+    before, _, _ = output.partition("{")
+    folder = posixpath.dirname(before)
+    return folder or ".", output[len(folder) :].lstrip("/") if folder else output

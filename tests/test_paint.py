@@ -1,0 +1,180 @@
+"""`stylize paint`: one picture, one line. Scripted workers in the place of TensorFlow."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from night_kit import Answer, Scripted, failed, painted
+from PIL import Image
+
+from pipeline.batch.messages import Command, Failed, Killed, PairMessage
+from pipeline.cli.main import cli
+from pipeline.errors import ExitCode, StylizeError
+
+
+@pytest.fixture
+def paint(project: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    """The verb in the folder of the pictures: paint("dog.png", "wave.png", answer=...) is the exit code. `jobs` are those that
+    workers were given."""
+    for picture in project.rglob("*.png"):
+        picture.rename(project / picture.name)
+    for folder in (project / "input" / "content", project / "input" / "style", project / "input"):
+        folder.rmdir()
+    monkeypatch.chdir(project)
+    monkeypatch.delenv("STYLIZE_SET", raising=False)
+
+    def call(*words: str, answer: Answer | None = None) -> int:
+        def respond(command: Command) -> PairMessage:
+            call.jobs.append(command.job)
+            call.folders.append(command.folder)
+            return (answer or painted(command.folder))(command)
+
+        arguments = ["paint", *words, "--set", "weights=random", "--set", "size=48", "--set", "steps=4"]
+        engine: Any = lambda settings, log: Scripted(respond, [])  # noqa: E731
+        return int(cli.main(arguments, standalone_mode=False, obj=engine) or 0)
+
+    call.jobs, call.folders = [], []
+    return call
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+PICTURES = ["dog.png", "sea.png", "wave.png"]
+
+
+def test_one_picture_is_one_line_and_leaves_one_file(paint, project, capsys):
+    assert paint("dog.png", "wave.png") == ExitCode.OK
+    assert capsys.readouterr().out == "dog--wave.png\n"
+    assert files(project) == sorted([*PICTURES, "dog--wave.png"])
+    assert Image.open("dog--wave.png").size == (48, 40)
+
+
+def test_the_result_may_be_named_and_its_folder_is_made(paint, project, capsys):
+    assert paint("dog.png", "wave.png", "-o", "new/prints/poster.jpg") == ExitCode.OK
+    assert capsys.readouterr().out == "new/prints/poster.jpg\n"
+    assert files(project) == sorted([*PICTURES, "new", "new/prints", "new/prints/poster.jpg"])
+
+
+def test_several_photographs_are_painted_in_the_last_picture_of_the_line(paint, capsys):
+    assert paint("dog.png", "sea.png", "wave.png") == ExitCode.OK
+    assert capsys.readouterr().out == "dog--wave.png\nsea--wave.png\n"
+
+
+def test_with_style_every_picture_of_the_line_is_a_photograph(paint, project, capsys):
+    (project / "art").mkdir()
+    (project / "wave.png").rename(project / "art" / "wave.png")
+    (project / "sea.png").rename(project / "art" / "sea.png")
+    assert paint("dog.png", "--style", "art", "-o", "results/") == ExitCode.OK
+    assert capsys.readouterr().out == "results/dog--sea.png\nresults/dog--wave.png\n"
+
+
+def test_a_pattern_names_results_by_pictures_and_options(paint, capsys):
+    assert paint("dog.png", "sea.png", "wave.png", "-o", "a/{style.stem}/{content.stem}-{size}.jpg") == ExitCode.OK
+    assert capsys.readouterr().out == "a/wave/dog-48.jpg\na/wave/sea-48.jpg\n"
+
+
+def test_options_come_from_set_and_the_environment(paint, monkeypatch):
+    monkeypatch.setenv("STYLIZE_SET", "seed=3\nsteps=9")
+    assert paint("dog.png", "wave.png", "--set", "preset=fine") == ExitCode.OK
+    (job,) = paint.jobs
+    assert (job.options.preset, job.options.seed, job.options.steps) == ("fine", 3, 4)
+
+
+def test_a_picture_is_the_one_that_a_manifest_asks_for(paint, project):
+    """The same key, so that a run takes it for its own."""
+    from pipeline.manifest import load_manifest
+
+    assert paint("dog.png", "wave.png") == ExitCode.OK
+    options = "{weights: random, size: 48, steps: 4}"
+    (project / "m.yaml").write_text(
+        f"version: 1\ninput: .\ndefaults: {options}\npairs: [{{content: dog.png, style: wave.png}}]\n"
+    )
+    (job,) = load_manifest(project / "m.yaml").pairs
+    without_place = {"origins": {}, "where": "", "places": {}}
+    assert dataclasses.replace(paint.jobs[0], **without_place) == dataclasses.replace(job, **without_place)
+
+
+def refused(paint: Callable[..., int], *words: str) -> int:
+    """The exit code, whether the verb tells it or click."""
+    import click
+
+    try:
+        return paint(*words)
+    except click.UsageError as error:
+        print(error.format_message(), file=__import__("sys").stderr)
+        return ExitCode.USAGE
+    except StylizeError as error:
+        return error.exit_code
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["dog.png"], "name a painting after dog.png, or with --style"),
+        (["dgo.png", "wave.png"], "there is no photograph dgo.png"),
+        (["dog.png", "wvae.png"], "there is no painting wvae.png"),
+        ([".", "wave.png"], ". is a folder; name the photographs in it, or paint all of them with stylize run FOLDER"),
+        (["dog.png", "wave.png", "-o", "sea.png"], "sea.png exists; give another name with -o, or replace it with --force"),
+        (["dog.png", "wave.png", "-f", "-o", "dog.png"], "output 'dog.png' would be written over a picture that is read"),
+        (["dog.png", "wave.png", "-f", "-o", "wave.png"], "output 'wave.png' would be written over a picture that is read"),
+        (["dog.png", "sea.png", "wave.png", "-o", "a.png"], "a.png is one name, and there are 2 pictures to paint"),
+        (["dog.png", "wave.png", "-o", "{contnet.stem}.png"], "did you mean 'content.stem'?"),
+        (["dog.png", "wave.png", "--set", "szie=9"], "--set: error: unknown option 'szie'; did you mean 'size'?"),
+        (["dog.png", "wave.png", "--style", "empty"], "empty holds no picture; pictures end in one of"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)  # fmt: skip
+def test_what_cannot_be_meant_is_refused_in_words_and_touches_nothing(paint, project, capsys, words, message):
+    (project / "empty").mkdir()
+    before = {path: path.read_bytes() for path in project.glob("*.png")}
+    assert refused(paint, *words) == ExitCode.USAGE
+    assert message in capsys.readouterr().err
+    assert paint.jobs == []
+    assert {path: path.read_bytes() for path in project.glob("*.png")} == before
+    assert files(project) == sorted([*PICTURES, "empty"])
+
+
+def test_force_replaces_a_result_and_a_failure_leaves_the_former_one(paint, project):
+    (project / "old.png").write_bytes(b"former")
+    assert paint("dog.png", "wave.png", "-f", "-o", "old.png", answer=failed("diverged")) == ExitCode.SOME_FAILED
+    assert (project / "old.png").read_bytes() == b"former"
+    assert paint("dog.png", "wave.png", "-f", "-o", "old.png") == ExitCode.OK
+    assert Image.open("old.png").size == (48, 40)
+
+
+def test_one_that_fails_is_told_and_the_others_have_their_pictures(paint, project, capsys):
+    def answer(command: Command) -> PairMessage:
+        bad = command.job.content.name == "dog.png"
+        return (failed("bad_image", "no picture") if bad else painted(command.folder))(command)
+
+    assert paint("dog.png", "sea.png", "wave.png", answer=answer) == ExitCode.SOME_FAILED
+    told = capsys.readouterr()
+    assert told.out == "sea--wave.png\n"
+    assert "failed dog--wave.png: no picture" in told.err
+    assert "exit 3 (some failed)" in told.err.splitlines()[-1]
+    assert files(project) == sorted([*PICTURES, "sea--wave.png"])
+
+
+def test_a_bug_keeps_its_log_and_says_where_and_nothing_else_does(paint, project, capsys):
+    bug = Failed(reason="unexpected", reason_class="bug", exit_code=ExitCode.BUG, traceback="Traceback: a test's")
+    assert paint("dog.png", "wave.png", "-o", "new/a.png", answer=lambda command: bug) == ExitCode.BUG
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("note: kept for its log: ")]
+    assert "a test's" in Path(line.rpartition(": ")[2]).read_text()
+
+
+def test_a_stopped_painting_leaves_nothing(paint, project):
+    paint("dog.png", "wave.png", "-o", "new/a.png", answer=lambda command: Killed())
+    assert files(project) == PICTURES
+
+
+def test_a_folder_that_takes_no_files_is_found_out_before_painting(paint, project, capsys):
+    (project / "file").write_text("in the way")
+    assert paint("dog.png", "wave.png", "-o", "file/a.png") == ExitCode.ENVIRONMENT
+    assert paint.jobs == []
+    assert "cannot write to " in capsys.readouterr().err
