@@ -41,8 +41,10 @@ pairs:
       content: ["*.jpg", "!wave.jpg"]
       style: [art.jpg, [{image: art.jpg}, {image: wave.jpg}]]
       style_weight: [1e-2, 5e-2]
+      tv_weight: {from: 1, to: 9, count: 2, log: true}
     exclude: [{content: "d*", style_weight: 1e-2}]
-    output: "{index}/{content.stem}--{style.stem}-{style_weight}.png"
+    overrides: [{match: {content: "d*"}, strength: 0.5}]
+    output: "{index}/{content.stem}--{style.stem}-{style_weight}-{tv_weight}.png"
 """
 # Pieces that mean something to YAML or to us.
 PIECES = [
@@ -127,7 +129,7 @@ def load(folder: Path, text: str, overrides: tuple[Override, ...] = ()) -> None:
 
 def test_the_manifest_that_is_mutated_is_a_good_one(folder: Path) -> None:
     (folder / "m.yaml").write_text(GOOD)
-    assert len(load_manifest(folder / "m.yaml").pairs) == 1 + 2 * 2 * 2 - 2
+    assert len(load_manifest(folder / "m.yaml").pairs) == 1 + 2 * 2 * 2 * 2 - 2 * 2
 
 
 @bounded

@@ -15,6 +15,7 @@ from pipeline.manifest.options.precedence import NOTHING, Folders, Layer, LayerR
 from pipeline.manifest.options.presets import all_presets
 from pipeline.manifest.pairs.choices import warn_of_path
 from pipeline.manifest.pairs.expand import Expansion
+from pipeline.manifest.pairs.ranges import with_ranges
 from pipeline.manifest.run_section import RunSection
 from pipeline.manifest.sections import MatrixSection, OptionsSection, PairSection, TopSection
 from pipeline.manifest.yaml.problems import WHOLE_FILE, Problems
@@ -56,8 +57,9 @@ def load_text(
     expansion = Expansion(folders, reader, layers, problems)
     for node in _items(sections.get("pairs")):
         if isinstance(node, MapNode) and "matrix" in node.entries:
-            if (matrix := check(MatrixSection, node, problems, "an entry of 'pairs'")) is not None:
-                expansion.add_matrix(matrix, node)
+            whole = with_ranges(node, problems)
+            if whole and (matrix := check(MatrixSection, whole, problems, "an entry of 'pairs'")) is not None:
+                expansion.add_matrix(matrix, whole)
         elif (pair := check(PairSection, node, problems, "an entry of 'pairs'")) is not None:
             assert isinstance(node, MapNode)
             expansion.add_pair(pair, node)

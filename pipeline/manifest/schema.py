@@ -20,9 +20,11 @@ from pipeline.manifest.sections import (
     ExclusionSection,
     MatrixSection,
     OptionsSection,
+    OverrideSection,
     PairSection,
     PresetSection,
     PublishedSection,
+    RangeSection,
     Section,
     TopSection,
 )
@@ -38,9 +40,11 @@ _NAMES: dict[type[Section], str] = {
     MatrixSection: "matrix",
     AxesSection: "axes",
     ExclusionSection: "exclusion",
+    OverrideSection: "override",
+    RangeSection: "range",
 }
 # What is left out there has no value of its own, so that a default would mislead.
-_WITHOUT_DEFAULTS = ("preset", "published", "axes", "exclusion")
+_WITHOUT_DEFAULTS = ("preset", "published", "axes", "exclusion", "override")
 
 
 def json_schema() -> dict[str, Any]:

@@ -21,7 +21,7 @@ from pydantic import (
     model_validator,
 )
 
-from pipeline.manifest.options.rules import RULES
+from pipeline.manifest.options.rules import RULES, OptionRule
 from pipeline.manifest.options.types import option_type
 from pipeline.manifest.pairs.naming import DEFAULT_PATTERN
 
@@ -199,14 +199,43 @@ class _AxesBase(Section):
     )
 
 
+class _RangeBase(Section):
+    """Numbers of an axis, as many as `count`, from one to another."""
+
+    to: float = Field(description="The last number.", examples=[1e-1])
+    count: Annotated[int, Field(ge=2, le=1000)] = Field(description="How many there are.", examples=[5])
+    log: bool = Field(False, description="Whether ratios are equal, and not differences.", examples=[True])
+
+
+_FROM: Any = {"from": (float, Field(description="The first number.", examples=[1e-3]))}  # a word of Python's
+RangeSection = create_model("RangeSection", __base__=_RangeBase, **_FROM)
+RangeSection.__doc__ = _RangeBase.__doc__
+
+
 def _axis_fields() -> dict[str, Any]:
     return {
         rule.name: (
-            Annotated[list[option_type(rule)], Field(min_length=1)],  # type: ignore[misc]
+            _axis_type(rule),
             Field(default=[], description=_sentence(rule.meaning), examples=[list(rule.examples)]),
         )
         for rule in RULES.values()
     }
+
+
+def _axis_type(rule: OptionRule) -> Any:
+    """A list of values; the schema also has the range of numbers that is read as one."""
+    values: Any = Annotated[list[option_type(rule)], Field(min_length=1)]  # type: ignore[misc]
+    return values if rule.number is None else Annotated[values, _OR_RANGE]
+
+
+class _OrRange:
+    """Adds a range of numbers to the JSON Schema of a list of them."""
+
+    def __get_pydantic_json_schema__(self, core: Any, handler: Any) -> dict[str, Any]:
+        return {"anyOf": [handler(core), {"$ref": "#/definitions/range"}]}
+
+
+_OR_RANGE = _OrRange()
 
 
 AxesSection = create_model("AxesSection", __base__=_AxesBase, **_axis_fields())
@@ -224,6 +253,19 @@ ExclusionSection = create_model("ExclusionSection", __base__=_ExclusionBase, **_
 ExclusionSection.__doc__ = _ExclusionBase.__doc__
 
 
+class _OverrideBase(Section):
+    """Combinations to paint otherwise: every pair that matches has these options."""
+
+    match: ExclusionSection = Field(
+        description="Which pairs: those that have all of these values; each names any of the axes.",
+        examples=[{"content": "IMG_0001*", "style": "wave*"}],
+    )
+
+
+OverrideSection = create_model("OverrideSection", __base__=_OverrideBase, **_option_fields())
+OverrideSection.__doc__ = _OverrideBase.__doc__
+
+
 class MatrixSection(_Painted):
     """Many pictures to paint: every combination of lists."""
 
@@ -235,6 +277,11 @@ class MatrixSection(_Painted):
         default_factory=list,
         description="Combinations to leave out; each entry names any of the axes.",
         examples=[[{"content": "photos/dog.jpg", "style": "art/mondrian.jpg"}]],
+    )
+    overrides: list[OverrideSection] = Field(
+        default_factory=list,
+        description="Combinations to paint otherwise: options for the pairs that `match`; a later entry wins.",
+        examples=[[{"match": {"content": "IMG_0001*", "style": "wave*"}, "strength": 0.6}]],
     )
 
 

@@ -28,7 +28,8 @@ class Setting(NamedTuple):
 Layer = Mapping[str, Setting]
 NOTHING: Layer = {}
 PRECEDENCE = (
-    "built in < preset of defaults < defaults < preset of the pair or axis < matrix axis and pair < STYLIZE_SET < --set"
+    "built in < preset of defaults < defaults < preset of the pair or axis < matrix axis and pair < overrides of the matrix"
+    " < STYLIZE_SET < --set"
 )
 _SHOWN_LOSER = 40  # characters of a value that did not win
 
@@ -148,16 +149,20 @@ class Layers:
         self._plain: Settled | None = None
         self.overrides: Layer = _flat(self._laid(self._outside))
 
-    def settle(self, axis: Layer = NOTHING, pair: Layer = NOTHING) -> Settled:
-        """The options of a pair. Every preset named in the layers must exist."""
-        if axis or pair:
-            return self._settle({**axis, **pair})
+    def settle(self, axis: Layer = NOTHING, pair: Layer = NOTHING, nearer: Sequence[Layer] = ()) -> Settled:
+        """The options of a pair, with what it has otherwise than its matrix (`nearer`, the nearest
+        last); a preset among them takes the place of the pair's, below the pair's options: no axis
+        loses its value to it. Every preset named in the layers must exist."""
+        if axis or pair or nearer:
+            presets = [{"preset": layer["preset"]} for layer in nearer if "preset" in layer]
+            options = ({name: layer[name] for name in layer if name != "preset"} for layer in nearer)
+            return self._settle(_flat([axis, pair, *presets]), *options)
         if self._plain is None:  # thousands of pairs may have no options of their own
             self._plain = self._settle(NOTHING)
         return self._plain
 
-    def _settle(self, pair: Layer) -> Settled:
-        layers = (self._defaults, pair, *self._outside)
+    def _settle(self, *pair: Layer) -> Settled:
+        layers = (self._defaults, *pair, *self._outside)
         if not any("preset" in layer for layer in layers):
             layers = (_BY_DEFAULT, *layers)
         chain = self._chain(self._laid(layers))

@@ -11,9 +11,10 @@ from pipeline.job import Job
 from pipeline.manifest.options.agreement import disagreements
 from pipeline.manifest.options.precedence import NOTHING, Folders, Layer, LayerReader, Layers, Settled
 from pipeline.manifest.options.rules import canonical_layer
+from pipeline.manifest.pairs.cells import Combination
 from pipeline.manifest.pairs.choices import Chooser, Picture, cut_by_comment, warn_of_path
 from pipeline.manifest.pairs.left_out import tell_left_out
-from pipeline.manifest.pairs.matrix import Combination, Matrix, read_matrix
+from pipeline.manifest.pairs.matrix import Matrix, read_matrix
 from pipeline.manifest.pairs.naming import (
     DEEP_SUFFIXES,
     DEFAULT_PATTERN,
@@ -91,7 +92,7 @@ class Expansion:
         for index, chosen in enumerate(matrix.combinations(), start=1):
             options = matrix.options(chosen)
             if options not in settled:
-                settled[options] = self._layers.settle(matrix.layer(chosen), entry.layer)
+                settled[options] = self._layers.settle(matrix.layer(chosen), entry.layer, matrix.nearer(chosen))
                 is_sound = self._agrees(entry, settled[options]) and is_sound
             if not is_sound:
                 continue  # every combination of options is looked at, so that all faults are told

@@ -1,39 +1,31 @@
-"""The axes of a matrix, and the combinations of it that are not excluded."""
+"""The axes of a matrix, and the combinations of it that are painted."""
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from pipeline.manifest.options.precedence import Layer, LayerReader, Setting
+from pipeline.manifest.pairs.cells import Axis, Cells, Combination, Otherwise, among, read_exclusions, read_otherwise
 from pipeline.manifest.pairs.choices import Chooser, Picture
 from pipeline.manifest.pairs.naming import Pattern
-from pipeline.manifest.pairs.pictures import matches
 from pipeline.manifest.sections import IGNORED_PREFIX, MatrixSection
 from pipeline.manifest.yaml.problems import Problems
 from pipeline.manifest.yaml.tree import ListNode, MapNode, Node
 
 _PICTURES = ("content", "style")
-Combination = tuple[int, ...]  # for each axis, which of its choices
-
-
-@dataclass(frozen=True, slots=True)
-class Axis:
-    """One list of a matrix: pictures (`content`, `style`) or settings of the option `name`."""
-
-    name: str
-    choices: Sequence[Picture | Setting]
 
 
 @dataclass(frozen=True, slots=True)
 class Matrix:
-    """Axes, the first varying slowest, and exclusions: by axis, which choices each means."""
+    """Axes, the first varying slowest; combinations that are left out, and those that are painted
+    otherwise."""
 
     axes: tuple[Axis, ...]
-    exclusions: tuple[Mapping[int, frozenset[int]], ...] = ()
+    exclusions: tuple[Cells, ...] = ()
+    otherwise: tuple[Otherwise, ...] = ()
 
     @property
     def size(self) -> int:
@@ -46,7 +38,7 @@ class Matrix:
     def combinations(self) -> Iterator[Combination]:
         """Every combination that is not excluded."""
         for chosen in itertools.product(*(range(len(axis.choices)) for axis in self.axes)):
-            if not any(all(chosen[axis] in meant for axis, meant in one.items()) for one in self.exclusions):
+            if not any(among(cells, chosen) for cells in self.exclusions):
                 yield chosen
 
     def picture(self, role: str, chosen: Combination) -> Picture:
@@ -57,8 +49,13 @@ class Matrix:
         return picture
 
     def options(self, chosen: Combination) -> Combination:
-        """The part of a combination that decides about options."""
-        return tuple(choice for axis, choice in zip(self.axes, chosen, strict=True) if axis.name not in _PICTURES)
+        """What decides about the options of a combination: equal for those that have the same."""
+        axes = (choice for axis, choice in zip(self.axes, chosen, strict=True) if axis.name not in _PICTURES)
+        return (*axes, *(among(one.cells, chosen) for one in self.otherwise))
+
+    def nearer(self, chosen: Combination) -> tuple[Layer, ...]:
+        """What a combination has otherwise, the nearest last."""
+        return tuple(one.layer for one in self.otherwise if among(one.cells, chosen))
 
     def layer(self, chosen: Combination) -> Layer:
         """The settings of a combination."""
@@ -106,51 +103,11 @@ def read_matrix(
             ]
             is_sound = is_sound and None not in settings
             axes.append(Axis(name, [setting for setting in settings if setting is not None]))
-    exclusions = _exclusions(section, node, axes, reader, problems)
-    return Matrix(tuple(axes), tuple(exclusions)) if is_sound and exclusions is not None else None
-
-
-def _exclusions(
-    section: MatrixSection, node: MapNode, axes: Sequence[Axis], reader: LayerReader, problems: Problems
-) -> list[Mapping[int, frozenset[int]]] | None:
-    """The exclusions; None with the fault noted if one names what is no axis.
-
-    One without effect earns a warning.
-    """
-    if not section.exclude:
-        return []
-    positions = {axis.name: index for index, axis in enumerate(axes)}
-    exclusions: list[Mapping[int, frozenset[int]]] = []
-    is_sound = True
-    for excluded, item in zip(section.exclude, _items(node.entries["exclude"].node), strict=True):
-        assert isinstance(item, MapNode)
-        unknown = [name for name in excluded.given if name not in positions]
-        for name in unknown:
-            problems.add(
-                item.entries[name].place, f"'{name}' is no axis of this matrix; they are {', '.join(positions)}"
-            )
-        if not excluded.given:
-            problems.add(item.place, "an empty exclusion would exclude every pair; name what to leave out")
-        is_sound = is_sound and not unknown and bool(excluded.given)
-        if not unknown:
-            meant = {
-                positions[name]: frozenset(
-                    index
-                    for index, choice in enumerate(axes[positions[name]].choices)
-                    if _is_meant(choice, name, value, reader)
-                )
-                for name, value in excluded.given.items()
-            }
-            if not all(meant.values()) and all(axis.choices for axis in axes):
-                problems.warn(item.place, "this excludes nothing: no pair of the matrix has these values")
-            exclusions.append(meant)
-    return exclusions if is_sound else None
-
-
-def _is_meant(choice: Picture | Setting, name: str, value: Any, reader: LayerReader) -> bool:
-    if isinstance(choice, Picture):
-        return any(matches(value, picture) for picture in choice.names)
-    return bool(choice.value == reader.resolve(name, value))
+    exclusions = read_exclusions(section, node, axes, reader, problems)
+    otherwise = read_otherwise(section, node, axes, reader, problems)
+    if not is_sound or exclusions is None or otherwise is None:
+        return None
+    return Matrix(tuple(axes), exclusions, otherwise)
 
 
 def _items(node: Node) -> Sequence[Node]:

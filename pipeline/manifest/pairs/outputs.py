@@ -214,6 +214,8 @@ def _way_out(claims: Sequence[Claim], one_entry: bool) -> str:
     first, second = claims[:2]
     if one_entry and first.advice:
         return first.advice
+    if first.is_matrix != second.is_matrix and first.pictures == second.pictures:
+        return "take it out of the matrix with 'exclude', or say what is otherwise in the matrix's 'overrides'"
     for field in PICTURE_FIELDS:
         known = field in first.fields and field in second.fields
         if known and identity(first.fields[field]) != identity(second.fields[field]):
