@@ -61,7 +61,8 @@ def _values(rule: OptionRule) -> str:
     if rule.is_path:
         return f"{words}, {rule.path_noun}"
     several = "a map of several `name: weight`" if rule.is_mixture else ""
-    return ", ".join(part for part in (rule.number_noun, words, several) if part)
+    flag, length = "`true`, `false`" if rule.is_flag else "", "a length like `30cm`" if rule.is_length else ""
+    return ", ".join(part for part in (flag, rule.number_noun, words, length, several) if part)
 
 
 def _default(rule: OptionRule) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.options import Options
 from pipeline.pictures import Pictures
-from pipeline.schedule import Sized, smaller_than_asked, style_side
+from pipeline.schedule import Sized, other_than_asked, style_side
 from pipeline.stage_inputs import StageInputs
 
 if TYPE_CHECKING:
@@ -32,11 +32,11 @@ def coloured_as_asked(pictures: Pictures, inputs: StageInputs, options: Options,
 
 
 def notes_of(pictures: Pictures, options: Options, longer_side: int) -> tuple[str, ...]:
-    """What the pictures' own notes say, whether the content is smaller than was asked for, and
-    which style images had to be enlarged."""
+    """What the pictures' own notes say, whether the content is smaller than was asked for or was
+    enlarged, and which style images had to be enlarged."""
     notes = [f"{picture.name}: {note}" for picture in pictures.all for note in picture.notes]
-    if smaller := smaller_than_asked(options, Sized(pictures.content.name, pictures.content.size)):
-        notes.append(smaller)
+    if other := other_than_asked(options, Sized(pictures.content.name, pictures.content.size)):
+        notes.append(other)
     side = style_side(options, longer_side)
     for style, _share in pictures.styles:
         if max(style.size) < side:

@@ -22,6 +22,7 @@ _OF_THEIR_OWN = frozenset({"transport", "neighbours"})
 
 # Options and when they decide something; those not named here always do.
 _DECIDING: Mapping[tuple[str, ...], Callable[[Options], bool]] = {
+    ("enlarge",): lambda options: options.size != "original",
     ("learning_rate", "learning_rate_decay"): lambda options: options.optimizer != "lbfgs",
     ("beta_1", "beta_2"): lambda options: options.optimizer == "adam",
     ("preconditioner", "history"): lambda options: options.optimizer == "lbfgs",

@@ -11,7 +11,8 @@ def option(default: Any, meaning: str, **rules: Any) -> Any:
 
     Rules (all optional): `ge`, `gt`, `le`: bounds; `choices`: the words allowed; `words`: the words
     that are not paths, of an option that may be a path, and `suffixes`: how such a path must end
-    (left out: as a picture does); `examples`: for hover help in editors and the README; `neutral`:
+    (left out: as a picture does); `lengths`: it may be a length on paper too, which becomes pixels
+    when options are settled; `examples`: for hover help in editors and the README; `neutral`:
     of an option that came later, the value that paints as before it came (`options.NEUTRAL`);
     `since`: the version it came with, of an option that what is stored leaves out at its neutral
     value (`Options.as_dict`), so that a picture painted as before has the same bytes as before.

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from pipeline.option_field import option as _option
+from pipeline.option_groups import GROUPS
 
 LayerWeights = Mapping[str, float]
 Mixture = str | Mapping[str, float]
@@ -41,9 +42,17 @@ class Options:
     preset: str = _option(DEFAULT_PRESET, "named set of options to start from", examples=["draft", "fine"])
     size: int | Literal["original"] = _option(
         512,
-        "longer side of the result in pixels, or `original`; content is only ever made smaller",
+        "longer side of the result: pixels, a length on paper (`30cm`, `297mm`, `12in`) at `dpi`, or `original`; content is"
+        " made larger by `enlarge` only",
         ge=32,
-        examples=[768],
+        lengths=True,
+        examples=[768, "30cm"],
+    )
+    enlarge: bool = _option(
+        False,
+        "enlarge content that is smaller than `size` before it is painted, by Lanczos' filter",
+        neutral=False,
+        since="0.2",
     )
     style_scale: float = _option(
         1.0, "longer side of the style image as a factor of `size`; its aspect ratio is kept", gt=0, examples=[0.5]
@@ -260,6 +269,16 @@ class Options:
         examples=["imagenet"],
     )
     depth: Literal[8, 16] = _option(8, "bits per colour of the picture; 16 for .tif outputs only")
+    dpi: int | Literal["auto"] = _option(
+        "auto",
+        "dots per inch that png, jpg and tif outputs say, for whoever prints them; `auto` is the content's own, and 300 where"
+        " it has none or `size` is a length",
+        ge=1,
+        le=10_000,
+        examples=[300],
+        neutral="auto",
+        since="0.2",
+    )
     quality: int = _option(95, "of jpg, webp and avif outputs", ge=1, le=100, examples=[90])
 
     def group(self, name: str) -> tuple[object, ...]:
@@ -297,25 +316,6 @@ class Options:
         values = {name: getattr(self, name) for name in OPTION_NAMES}
         return {name: dict(value) if isinstance(value, Mapping) else value for name, value in values.items()}
 
-
-GROUPS: Mapping[str, tuple[str, ...]] = {
-    "name": ("preset",),
-    "sizes": ("size", "style_scale", "style_aspect", "scales"),
-    "network": ("weights", "network", "normalize", "pooling", "border", "precision", "tile"),
-    "objective": (
-        *("losses", "style_loss", "content_loss", "content_weight", "style_weight", "tv_weight", "tv_kind", "tv_unit"),
-        *("content_layers", "style_layers"),
-    ),
-    "start": ("init", "noise_level", "noise_ratio", "seed"),
-    "descent": (
-        *("optimizer", "learning_rate", "learning_rate_decay", "beta_1", "beta_2"),
-        *("preconditioner", "history", "clip"),
-    ),
-    "length": ("steps", "patience"),
-    "output": ("preserve_color", "match_color", "match_strength", "strength", "depth", "quality"),
-}
-"""Every option stands in one group: what is kept between pairs is kept by groups and cannot forget
-one."""
 
 OPTION_NAMES: tuple[str, ...] = tuple(f.name for f in dataclasses.fields(Options))
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from pipeline.errors import BadImage
-from pipeline.images.sizes import fit_longer_side
+from pipeline.images.sizes import MAX_PIXELS, fit_longer_side
 from pipeline.nst.tiling import Tiling, history_length, tiling
 from pipeline.options import Options
 
@@ -172,19 +172,29 @@ def schedule(options: Options, content: Sized, styles: Sequence[Sized], machine:
 
 
 def result_size(options: Options, content: Sized) -> Size:
-    """The size of the picture that a photograph becomes, which is also the size at which it is
-    opened: content is only ever made smaller. Raises BadImage."""
+    """The size of the picture that a photograph becomes. It is opened at this size, or at its own
+    where it has to be enlarged. Raises BadImage."""
     longest = max(content.size)
-    side = longest if isinstance(options.size, str) else min(longest, options.size)
-    return _fitted(content, "content", side)
+    if isinstance(options.size, str) or (longest < options.size and not options.enlarge):
+        return _fitted(content, "content", longest)
+    size = _fitted(content, "content", options.size)
+    if longest < options.size and size[0] * size[1] > MAX_PIXELS:
+        raise BadImage(
+            f"content {content.name} would be {size[0]}x{size[1]} pixels; at most {MAX_PIXELS // 10**6} million are"
+            " allowed, so lower size"
+        )
+    return size
 
 
-def smaller_than_asked(options: Options, content: Sized) -> str:
-    """What to say of a picture that becomes smaller than `size`, as its content is; else empty."""
+def other_than_asked(options: Options, content: Sized) -> str:
+    """What to say of a picture that becomes smaller than `size`, as its content is, or whose
+    content is enlarged; else empty."""
     longest = max(content.size)
     if isinstance(options.size, str) or longest >= options.size:
         return ""
-    return f"{content.name}: {longest} px long, and so is the picture, not {options.size}; content is never made larger"
+    if options.enlarge:
+        return f"{content.name}: enlarged from {longest} to {options.size} px"
+    return f"{content.name}: {longest} px long, and so is the picture, not {options.size}; 'enlarge: true' enlarges it"
 
 
 def opened_style(options: Options, size: Size, longer_side: int) -> Size:

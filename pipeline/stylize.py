@@ -51,7 +51,8 @@ class Stylization:
     before `preserve_color` and `strength`; `trace` holds one reading per evaluation. `precision` is
     the arithmetic of the descent; `last` is measured in float32 always. Times are in seconds:
     `setup_seconds` until the first evaluation, `seconds` in all. `deep`, for `depth: 16` alone, is
-    the picture before it was rounded to `pixels`: float32 (height, width, 3), 0..255.
+    the picture before it was rounded to `pixels`: float32 (height, width, 3), 0..255. `dpi` are the
+    dots per inch that its file says.
     """
 
     pixels: NDArray[np.uint8]
@@ -64,6 +65,7 @@ class Stylization:
     precision: str
     notes: tuple[str, ...] = ()
     deep: Pixels | None = None
+    dpi: int = 300
 
     @property
     def image(self) -> Image.Image:
@@ -310,6 +312,7 @@ class _Walk:
         import numpy as np
 
         from pipeline.images.encode import to_uint8
+        from pipeline.images.print_size import print_dpi
         from pipeline.images.scale import resize_alpha
         from pipeline.nst.engine import Setting
         from pipeline.nst.objective import objective_of, weights_of
@@ -338,6 +341,7 @@ class _Walk:
             seconds=time.perf_counter() - self.began,
             precision=self.schedule.stages[-1].precision,
             notes=(*notes_of(self.pictures, options, stage.longer_side), *self.notes),
+            dpi=print_dpi(options.dpi, self.pictures.content.dpi),
         )
 
 

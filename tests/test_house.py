@@ -23,7 +23,8 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "python_path": (set(), set()),
     "python_child": (set(), set()),
     "option_field": (set(), set()),
-    "options": ({"option_field"}, set()),
+    "option_groups": (set(), set()),
+    "options": ({"option_field", "option_groups"}, set()),
     "idle_options": ({"options"}, set()),
     "job": ({"options"}, set()),
     # the manifest, images, the network's shape

@@ -293,8 +293,8 @@ def test_nothing_of_an_inputs_metadata_gets_into_an_output(suffix: str, make: An
 
 
 # Tags without which there is no TIFF (TIFF 6.0, "Required Fields"), with sample format, extra samples, predictor and
-# planar configuration, and the two that are meant to be there: XMP and the colour profile.
-TIFF_STRUCTURE = {256, 257, 258, 259, 262, 273, 277, 278, 279, 284, 317, 338, 339, 700, 34675}
+# planar configuration, and those that are meant to be there: how densely it is printed, XMP and the colour profile.
+TIFF_STRUCTURE = {256, 257, 258, 259, 262, 273, 277, 278, 279, 282, 283, 284, 296, 317, 338, 339, 700, 34675}
 
 
 # ----------------------------------------------------------------------------------------------------------- thumbnails

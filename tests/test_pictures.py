@@ -115,7 +115,7 @@ def test_a_call_paints_the_pixels_of_a_night_also_of_a_large_file(tmp_path, styl
 @pytest.mark.parametrize(
     ("size", "note"),
     [
-        (512, ["photo.png: 96 px long, and so is the picture, not 512; content is never made larger"]),
+        (512, ["photo.png: 96 px long, and so is the picture, not 512; 'enlarge: true' enlarges it"]),
         (96, []),
         (64, []),
         ("original", []),
@@ -134,6 +134,6 @@ def test_a_plan_says_that_a_picture_becomes_smaller_than_asked_for(project):
     )
     manifest = load_manifest(project / "m.yaml")
     rows = plan_rows(make_plan(manifest, State(LocalStore(manifest.output))), manifest)
-    note = "dog.png: 48 px long, and so is the picture, not 512; content is never made larger"
+    note = "dog.png: 48 px long, and so is the picture, not 512; 'enlarge: true' enlarges it"
     assert rows[0]["notes"] == [note]
     assert f"not painted yet; {note}" in plan_text(rows)

@@ -76,6 +76,7 @@ def test_a_key_stays_what_it_was_from_commit_to_commit():
 def test_every_option_that_decides_pixels_is_in_the_key(field):
     other = {
         str: "noise",
+        bool: True,
         int: 999,
         float: 0.123,
         dict: {"block3_conv1": 1.0},
@@ -144,8 +145,18 @@ def test_layers_are_in_the_key_where_one_of_several_distances_looks_at_them():
 
 
 def test_quality_is_in_the_key_of_every_format_that_has_it():
-    with_quality = {suffix for suffix, kind in FORMAT_OF_SUFFIX.items() if "quality" in _parameters(kind, 9, "", b"")}
+    with_quality = {
+        suffix for suffix, kind in FORMAT_OF_SUFFIX.items() if "quality" in _parameters(kind, 9, "", b"", 300)
+    }
     assert with_quality == {*keys._WITH_QUALITY}
+
+
+def test_dpi_is_in_the_key_of_every_format_that_has_it():
+    without = {suffix for suffix, kind in FORMAT_OF_SUFFIX.items() if "dpi" not in _parameters(kind, 9, "", b"", 300)}
+    assert without == {*keys._WITHOUT_DPI}
+    for suffix in FORMAT_OF_SUFFIX:
+        usual, fine = (replace(JOB, output=f"a{suffix}", options=Options(dpi=dpi)) for dpi in ("auto", 600))
+        assert (key(usual) == key(fine)) == (suffix in without), suffix
 
 
 def test_the_key_of_rescaled_filters_changes_with_their_making(monkeypatch):

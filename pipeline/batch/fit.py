@@ -11,7 +11,7 @@ from pipeline.images.facts import ImageFacts
 from pipeline.job import Job
 from pipeline.nst.tiling import WHOLE_ABOVE, machine_memory, needed_bytes
 from pipeline.pictures import cannot_be_seen
-from pipeline.schedule import Machine, Size, Sized, result_size, schedule
+from pipeline.schedule import Machine, Size, Sized, other_than_asked, result_size, schedule
 
 
 def why_too_small(job: Job, size: Callable[[Path], Size]) -> str | None:
@@ -72,3 +72,10 @@ def why_not(job: Job, opened: Mapping[Path, ImageFacts]) -> str | None:
         return opened[path].width, opened[path].height
 
     return why_too_small(job, size)
+
+
+def worth_knowing(job: Job, opened: Mapping[Path, ImageFacts]) -> str:
+    """What a run would note of a pair whose content has not the size that is asked for; else
+    empty."""
+    facts = opened.get(job.content)
+    return other_than_asked(job.options, Sized(job.content.name, (facts.width, facts.height))) if facts else ""

@@ -213,6 +213,7 @@ def _write(command: Command, pictures: Pictures, result: Stylization, painted: P
         job.options.quality,
         _metadata(command, pictures, painted),
         depth=job.options.depth,
+        dpi=result.dpi,
     )
     LocalStore(command.folder, command.place).write(job.output, data)
     # the picture stands; the record, which comes next, will meet the same trouble

@@ -313,7 +313,7 @@ def _same(before: Any, now: Any) -> bool:
 def _short(value: Any) -> str:
     if isinstance(value, dict):  # layers; what a record holds may be anything
         return ", ".join(f"{k}: {v:g}" if isinstance(v, int | float) else f"{k}: {v}" for k, v in value.items())
-    return str(value)[:_MOST_SHOWN]
+    return (str(value).lower() if isinstance(value, bool) else str(value))[:_MOST_SHOWN]
 
 
 _MOST_SHOWN = 200  # characters of an option's value

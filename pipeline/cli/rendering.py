@@ -100,6 +100,8 @@ def explanation(job: Job) -> str:
 def _value(value: Any) -> str:
     if isinstance(value, dict):
         return "{" + ", ".join(f"{key}: {weight:g}" for key, weight in value.items()) + "}"
+    if isinstance(value, bool):
+        return str(value).lower()
     return "none" if value is None else printable(str(value))
 
 

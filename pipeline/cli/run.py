@@ -181,7 +181,7 @@ def check(
     manifest: Path, styles: tuple[Path, ...], output: Path | None, settings: tuple[str, ...], strict: bool
 ) -> int:
     """Validate MANIFEST and open every image it names."""
-    from pipeline.batch.fit import why_not
+    from pipeline.batch.fit import why_not, worth_knowing
     from pipeline.errors import PairError
     from pipeline.images.reader import Reader
     from pipeline.report.quantities import count
@@ -209,6 +209,8 @@ def check(
     unfit = {job.output: why for job in loaded.pairs if not job.refusal and (why := why_not(job, opened))}
     for why in dict.fromkeys(unfit.values()):
         click.echo(f"error: {printable(why)}", err=True)
+    for told in dict.fromkeys(other for job in loaded.pairs if (other := worth_knowing(job, opened))):
+        click.echo(f"warning: {printable(told)}", err=True)
     verdict = f"{bad} cannot be used" if bad else "all open"
     if refused := sum(bool(job.refusal) for job in loaded.pairs) + len(unfit):
         verdict += f", {count(refused, 'pair')} cannot be painted"

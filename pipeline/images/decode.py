@@ -27,6 +27,7 @@ from pipeline.images.colour_space import CODED, coded_colours, profile_of_bmp
 from pipeline.images.convert import WHITE_IS_ZERO, before_loading, to_canonical
 from pipeline.images.file_bytes import Source
 from pipeline.images.png import has_all_rows, has_end
+from pipeline.images.print_size import own_dpi
 from pipeline.images.refusals import CONVERT, UnfitError, is_heif, why_no_picture
 from pipeline.images.sizes import MAX_PIXELS, check_shape
 from pipeline.images.structure import check_aperture, check_beginning, check_whole
@@ -74,11 +75,13 @@ _OVERHEARD = 2**16  # bytes
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """`image` is in the form `convert.to_canonical` makes; `format` is Pillow's name."""
+    """`image` is in the form `convert.to_canonical` makes; `format` is Pillow's name; `dpi` is what
+    the file says of its printing, if anything."""
 
     image: Image.Image
     format: str
     notes: tuple[str, ...]
+    dpi: int | None = None
 
 
 def decode(source: Source) -> Decoded:
@@ -102,8 +105,9 @@ def decode(source: Source) -> Decoded:
             image.info[CODED] = codes
         if image.format == "PNG" and not has_all_rows(source.data):
             raise BadImage(f"{source.shown} is truncated: it has fewer rows than its header says; copy it again")
+        dpi = own_dpi(image.info)
         canonical = to_canonical(image, source.shown, notes)
-    return Decoded(canonical, image.format or "", tuple(notes))
+    return Decoded(canonical, image.format or "", tuple(notes), dpi)
 
 
 def identify(file: BinaryIO, head: bytes) -> Image.Image:

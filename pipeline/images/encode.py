@@ -20,6 +20,7 @@ from pipeline.images.alpha import resize_visible
 from pipeline.images.convert import srgb_profile
 from pipeline.images.decode import load_formats
 from pipeline.images.metadata import PNG_KEY, settings_json, xmp_packet
+from pipeline.images.print_size import USUAL_DPI
 from pipeline.images.scale import Floats, resize
 from pipeline.images.sizes import fit_longer_side
 from pipeline.images.tiff import tiff_16_bit
@@ -60,22 +61,30 @@ def to_uint8(pixels: Floats) -> NDArray[np.uint8]:
 
 
 def encode_picture(
-    pixels: Floats, alpha: Floats | None, suffix: str, quality: int, settings: Mapping[str, Any], *, depth: int = 8
+    pixels: Floats,
+    alpha: Floats | None,
+    suffix: str,
+    quality: int,
+    settings: Mapping[str, Any],
+    *,
+    depth: int = 8,
+    dpi: int = USUAL_DPI,
 ) -> bytes:
     """A complete picture file with an sRGB profile and the settings in its metadata.
 
     `pixels` (H, W, 3), 0..255; `alpha` (H, W), 0..1, or None; `suffix` one of FORMAT_OF_SUFFIX;
     `quality` 1..100 for JPEG, WebP and AVIF; `settings` plain JSON values; `depth` 8 or, for TIFF
-    alone, 16 bits per colour. JPEG has no transparency: there the picture is laid over white.
-    Raises PairError as `format_for` does, Diverged for pixels that are not finite.
+    alone, 16 bits per colour; `dpi` the dots per inch that PNG, JPEG and TIFF say. JPEG has no
+    transparency: there the picture is laid over white. Raises PairError as `format_for` does,
+    Diverged for pixels that are not finite.
     """
     kind = format_for(suffix, max(pixels.shape[:2]))
     text = settings_json(settings)
     if depth == 16:
         if kind != "TIFF":
             raise PairError(f"a {suffix} file cannot have 16 bits per colour; use .tif, or depth 8")
-        return tiff_16_bit(_to_uint16(pixels, alpha), srgb_profile(), xmp_packet(text))
-    parameters = _parameters(kind, quality, text, xmp_packet(text))
+        return tiff_16_bit(_to_uint16(pixels, alpha), srgb_profile(), xmp_packet(text), dpi)
+    parameters = _parameters(kind, quality, text, xmp_packet(text), dpi)
     return _save(_image(pixels, alpha, kind), kind, icc_profile=srgb_profile(), **parameters)
 
 
@@ -136,22 +145,23 @@ def _image(pixels: Floats, alpha: Floats | None, kind: str) -> Image.Image:
     return to_pillow(to_uint8(opacity * pixels + (1 - opacity) * np.float32(_WHITE)), None)
 
 
-def _parameters(kind: str, quality: int, text: str, packet: bytes) -> dict[str, Any]:
+def _parameters(kind: str, quality: int, text: str, packet: bytes, dpi: int) -> dict[str, Any]:
     """What Pillow's writers are told, format by format."""
     full_colour = quality > _FULL_COLOUR_ABOVE
     if kind == "PNG":
         entries = PngInfo()
         entries.add_text(PNG_KEY, text)
         entries.add_itxt("XML:com.adobe.xmp", packet.decode("utf-8"))
-        return {"pnginfo": entries}
+        return {"pnginfo": entries, "dpi": (dpi, dpi)}
     if kind == "JPEG":
-        return {"quality": quality, "subsampling": "4:4:4" if full_colour else "4:2:0", "xmp": packet}
+        subsampling = "4:4:4" if full_colour else "4:2:0"
+        return {"quality": quality, "subsampling": subsampling, "xmp": packet, "dpi": (dpi, dpi)}
     if kind == "WEBP":
         return {"quality": quality, "xmp": packet}
     if kind == "AVIF":
         subsampling = "4:4:4" if full_colour else "4:2:0"
         return {"quality": quality, "subsampling": subsampling, "max_threads": 1, "xmp": packet}
-    return {"compression": "tiff_adobe_deflate", "tiffinfo": {_XMP_TAG: packet}}
+    return {"compression": "tiff_adobe_deflate", "tiffinfo": {_XMP_TAG: packet}, "dpi": (dpi, dpi)}
 
 
 def _save(image: Image.Image, kind: str, **parameters: Any) -> bytes:

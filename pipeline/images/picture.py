@@ -17,6 +17,7 @@ from pipeline.images.colour_space import declared
 from pipeline.images.convert import before_loading, to_canonical
 from pipeline.images.decode import decode, decoding
 from pipeline.images.file_bytes import read_source
+from pipeline.images.print_size import own_dpi
 from pipeline.images.scale import LANCZOS, Floats, Rows, by_rows, cover, covering_box, resize
 from pipeline.images.sizes import check_shape, fit_longer_side
 
@@ -29,7 +30,7 @@ class Picture:
     nothing can be seen, they continue what can (`alpha.extend`). `alpha` is float32 (height,
     width), 0..1, or None if all is opaque. `sha256` is of the file's bytes (of the pixels, where
     there was no file). `name` is the file's own, without folders. `notes` are worth knowing and no
-    failures.
+    failures. `dpi` are the dots per inch that the file says, if it says any.
     """
 
     pixels: Floats
@@ -37,6 +38,7 @@ class Picture:
     sha256: str
     name: str
     notes: tuple[str, ...] = ()
+    dpi: int | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -95,7 +97,7 @@ def open_picture(path: str | os.PathLike[str], longer_side: int | None = None, h
     del source  # the file's bytes are not needed beside the pixels
     with decoding(shown, b"", []):  # names the file, should memory end here
         pixels, alpha = _planes(decoded.image, longer_side)
-    return Picture(pixels, alpha, sha256, name, decoded.notes)
+    return Picture(pixels, alpha, sha256, name, decoded.notes, decoded.dpi)
 
 
 def picture_from_pillow(image: Image.Image, name: str = "", longer_side: int | None = None) -> Picture:
@@ -115,7 +117,8 @@ def picture_from_pillow(image: Image.Image, name: str = "", longer_side: int | N
     sha256 = hashlib.sha256(head.encode("ascii") + canonical.tobytes()).hexdigest()
     filename = getattr(image, "filename", "")
     known_name = os.path.basename(filename) if isinstance(filename, str) else ""
-    return Picture(*_planes(canonical, longer_side), sha256, name or known_name or "PIL image", tuple(notes))
+    called = name or known_name or "PIL image"
+    return Picture(*_planes(canonical, longer_side), sha256, called, tuple(notes), own_dpi(image.info))
 
 
 def picture_from_array(array: NDArray[Any], name: str = "array", longer_side: int | None = None) -> Picture:

@@ -11,14 +11,15 @@ import zlib
 import numpy as np
 from numpy.typing import NDArray
 
-_SHORT, _LONG, _BYTE, _UNDEFINED = 3, 4, 1, 7  # TIFF 6.0, section 2, "Types"
-_SIZES = {_SHORT: 2, _LONG: 4, _BYTE: 1, _UNDEFINED: 1}
+_SHORT, _LONG, _BYTE, _UNDEFINED, _RATIONAL = 3, 4, 1, 7, 5  # TIFF 6.0, section 2, "Types"
+_SIZES = {_SHORT: 2, _LONG: 4, _BYTE: 1, _UNDEFINED: 1, _RATIONAL: 8}
 _HEADER = struct.Struct("<2sHI")  # byte order, 42, offset of the directory
 _ENTRY = struct.Struct("<HHI4s")  # tag, type, count, value or offset
 
 
-def tiff_16_bit(channels: NDArray[np.uint16], profile: bytes, xmp: bytes) -> bytes:
-    """A whole file of channels (H, W, 3), RGB, or (H, W, 4) with opacity, not multiplied in."""
+def tiff_16_bit(channels: NDArray[np.uint16], profile: bytes, xmp: bytes, dpi: int) -> bytes:
+    """A whole file of channels (H, W, 3), RGB, or (H, W, 4) with opacity, not multiplied in; to be
+    printed with so many dots per inch."""
     height, width, count = channels.shape
     strip = zlib.compress(channels.astype("<u2").tobytes())
     entries: list[tuple[int, int, bytes]] = [
@@ -31,6 +32,9 @@ def tiff_16_bit(channels: NDArray[np.uint16], profile: bytes, xmp: bytes) -> byt
         (277, _SHORT, struct.pack("<H", count)),
         (278, _LONG, struct.pack("<I", height)),  # rows of the strip
         (279, _LONG, struct.pack("<I", len(strip))),
+        (282, _RATIONAL, struct.pack("<II", dpi, 1)),  # across
+        (283, _RATIONAL, struct.pack("<II", dpi, 1)),  # down
+        (296, _SHORT, struct.pack("<H", 2)),  # their unit: the inch
         *([(338, _SHORT, struct.pack("<H", 2))] if count == 4 else []),  # the fourth is opacity, not multiplied in
         (700, _BYTE, xmp),  # XMP specification part 3, 3.3.3
         (34675, _UNDEFINED, profile),  # ICC.1:2022, B.4

@@ -23,6 +23,7 @@ WITHOUT_EFFECT = frozenset({"preset", "weights", "tile"})
 
 
 _WITH_QUALITY = frozenset({".jpg", ".jpeg", ".webp", ".avif"})  # formats that lose something
+_WITHOUT_DPI = frozenset({".webp", ".avif"})  # formats that have no place for it
 
 
 def pair_key(job: Job, sha256: Callable[[Path], str], weights_sha256: str) -> str:
@@ -37,6 +38,8 @@ def pair_key(job: Job, sha256: Callable[[Path], str], weights_sha256: str) -> st
     idle = without_effect(job.options)
     if Path(job.output).suffix.lower() not in _WITH_QUALITY:
         idle |= {"quality"}
+    if Path(job.output).suffix.lower() in _WITHOUT_DPI:
+        idle |= {"dpi"}
     left_out = {name: value for name, value in Options().all_values().items() if name in idle}
     return _hash(job, replace(job.options, **left_out), sha256, weights_sha256)
 

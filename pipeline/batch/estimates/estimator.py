@@ -25,7 +25,7 @@ from pipeline.job import Job, Reading
 from pipeline.nst.precision import fast_flags
 from pipeline.options import OPTION_NAMES, Options
 from pipeline.printable import printable
-from pipeline.schedule import Machine, Size, Sized, schedule, smaller_than_asked, stage_name
+from pipeline.schedule import Machine, Size, Sized, other_than_asked, schedule, stage_name
 
 START_SECONDS = 6.0  # per run: importing TensorFlow, loading the network
 # after which a pair's own pace is known; the first holds what is done once and is not counted
@@ -165,7 +165,7 @@ class Estimator:
     def notes(self, job: Job) -> list[str]:
         """What is worth knowing of a pair before it is painted."""
         size = self._size(job.content)
-        note = smaller_than_asked(job.options, Sized(printable(job.content.name), size)) if size else ""
+        note = other_than_asked(job.options, Sized(printable(job.content.name), size)) if size else ""
         return [note] if note else []
 
     def _machine(self, precision: str) -> Machine:

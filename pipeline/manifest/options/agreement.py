@@ -36,6 +36,9 @@ def disagreements(options: Options) -> Iterator[Disagreement]:
             f"preset '{shorten(options.preset)}' has no descent of a program of its own; "
             f"presets that have are {', '.join(programs)}",
         )
+    least = RULES["size"].ge or 0
+    if not isinstance(options.size, str) and options.size < least:  # of a length, which is longer on finer paper
+        yield Disagreement("size", f"is {options.size} pixels at {options.dpi} dpi, and must be {least:g} or more")
     network = NETWORKS[options.network]
     for option, layers in (("content_layers", options.content_layers), ("style_layers", options.style_layers)):
         for layer in layers:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+from pipeline.manifest.options.lengths import PRINT_DPI, is_length, pixels_of
 from pipeline.manifest.options.rules import RULES
 from pipeline.manifest.pairs.choices import warn_of_path
 from pipeline.manifest.yaml.problems import Place, Problems, shorten, suggestion
@@ -172,6 +173,9 @@ class Layers:
             chain = self._chain(self._laid(layers, published=True))
             settings = _flat(chain)
             values = {name: setting.value for name, setting in settings.items()} | {"optimizer": own["optimizer"].value}
+        if is_length(values["size"]):  # whoever names a length wants it to be that long in print
+            values["dpi"] = PRINT_DPI if values["dpi"] == "auto" else values["dpi"]
+            values["size"] = pixels_of(values["size"], values["dpi"])
         return Settled(
             Options(**values),
             {name: _told(name, setting, chain) for name, setting in settings.items()},

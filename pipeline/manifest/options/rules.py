@@ -45,6 +45,8 @@ class OptionRule:
     is_layers: bool
     is_mixture: bool
     is_path: bool
+    is_flag: bool
+    is_length: bool
     nullable: bool
     suffixes: tuple[str, ...]
     ge: float | None
@@ -61,7 +63,8 @@ class OptionRule:
             return "the name of a preset"
         words = f"'{self.words[0]}'" if len(self.words) == 1 else f"one of {', '.join(map(str, self.words))}"
         several = "a map of several 'name: weight'" if self.is_mixture else ""
-        ways = (self.number_noun, words if self.words else "", self.path_noun, several)
+        flag, length = "true or false" if self.is_flag else "", "a length like '30cm'" if self.is_length else ""
+        ways = (flag, self.number_noun, words if self.words else "", length, self.path_noun, several)
         return ", or ".join(way for way in ways if way)
 
     @property
@@ -122,12 +125,14 @@ def rule_of(field: dataclasses.Field[Any], hint: Any) -> OptionRule:
         is_layers=hint == LayerWeights,
         is_mixture=hint == Mixture,
         is_path=is_path,
+        is_flag=bool in parts,
+        is_length=rules.get("lengths", False),
         nullable=type(None) in parts,
         suffixes=tuple(rules.get("suffixes", PICTURE_SUFFIXES)) if is_path else (),
         ge=rules.get("ge"),
         gt=rules.get("gt"),
         le=rules.get("le"),
-        examples=tuple(rules.get("examples", ())) or words,
+        examples=tuple(rules.get("examples", ())) or words or (True,),
     )
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Union
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
+from pipeline.manifest.options.lengths import LENGTH
 from pipeline.manifest.options.rules import Fault, OptionRule, layer_weights, mixture
 from pipeline.nst.network import LINEAR, NETWORKS
 
@@ -20,7 +21,7 @@ def option_type(rule: OptionRule) -> Any:
     if rule.is_path:
         schema = {"anyOf": [{"enum": list(rule.words)}, {"type": "string", "pattern": _suffix_pattern(rule.suffixes)}]}
         return Annotated[str, AfterValidator(_word_or_path(rule)), WithJsonSchema(schema)]
-    kinds: list[Any] = []
+    kinds: list[Any] = [bool] if rule.is_flag else []
     if rule.number is not None:
         bounds = {
             name: bound for name, bound in (("ge", rule.ge), ("gt", rule.gt), ("le", rule.le)) if bound is not None
@@ -28,6 +29,8 @@ def option_type(rule: OptionRule) -> Any:
         kinds.append(Annotated[rule.number, Field(**bounds)])  # type: ignore[call-overload]
     if rule.words:
         kinds.append(Literal[rule.words])
+    if rule.is_length:
+        kinds.append(Annotated[str, Field(pattern=LENGTH)])
     if rule.nullable:
         kinds.append(None)
     return Union[tuple(kinds)] if kinds else Annotated[str, Field(min_length=1)]  # noqa: UP007

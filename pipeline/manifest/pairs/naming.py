@@ -127,6 +127,8 @@ def picture_fields(names: tuple[str, ...], role: str) -> dict[str, str]:
 
 def option_field(value: Any) -> str:
     """An option's value as a part of a name: numbers as short as possible, layers joined by `+`."""
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, float):
         return repr(value).removesuffix(".0")
     if isinstance(value, Mapping):

@@ -1,0 +1,24 @@
+"""Which options belong together. Standard library only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+GROUPS: Mapping[str, tuple[str, ...]] = {
+    "name": ("preset",),
+    "sizes": ("size", "enlarge", "style_scale", "style_aspect", "scales"),
+    "network": ("weights", "network", "normalize", "pooling", "border", "precision", "tile"),
+    "objective": (
+        *("losses", "style_loss", "content_loss", "content_weight", "style_weight", "tv_weight", "tv_kind", "tv_unit"),
+        *("content_layers", "style_layers"),
+    ),
+    "start": ("init", "noise_level", "noise_ratio", "seed"),
+    "descent": (
+        *("optimizer", "learning_rate", "learning_rate_decay", "beta_1", "beta_2"),
+        *("preconditioner", "history", "clip"),
+    ),
+    "length": ("steps", "patience"),
+    "output": ("preserve_color", "match_color", "match_strength", "strength", "depth", "dpi", "quality"),
+}
+"""Every option stands in one group: what is kept between pairs is kept by groups and cannot forget
+one."""
