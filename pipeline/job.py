@@ -106,7 +106,7 @@ class Manifest:
     checked.
 
     `file` may be a folder, of which no manifest is written; `arguments` are the flags that then
-    belong to it, as they were typed.
+    belong to it, as they were typed. `date` is the day that outputs are named by, where any is.
     """
 
     file: Path
@@ -117,6 +117,7 @@ class Manifest:
     pairs: tuple[Job, ...]
     warnings: tuple[str, ...] = ()
     arguments: tuple[str, ...] = ()
+    date: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

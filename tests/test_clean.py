@@ -207,3 +207,18 @@ def with_xmp(output):
         return done
 
     return answer
+
+
+def test_pictures_of_other_days_stay_where_names_have_a_date(nights, monkeypatch):
+    nights.manifest(
+        pairs="\n  - matrix: {content: ['content/*'], style: ['style/*']}\n    output: '{date}-{content.stem}.png'"
+    )
+    for day in ("2026-11-25", "2026-11-26"):
+        monkeypatch.setattr("pipeline.manifest.pairs.expand.today", lambda day=day: day)
+        nights.run()
+        assert nights.asked == [f"{day}-dog.png", f"{day}-sea.png"]
+    (nights.project / "input/content/sea.png").unlink()
+    found = clean_output(load_manifest(nights.project / "night.yaml"), dry_run=True).paths
+    gone = {str(path.relative_to(nights.output)) for path in found}
+    assert {record_name(f"{day}-sea.png") for day in ("2026-11-25", "2026-11-26")} <= gone
+    assert not {record_name(f"{day}-dog.png") for day in ("2026-11-25", "2026-11-26")} & gone

@@ -252,3 +252,10 @@ def test_pairs_that_are_written_twice_are_told_of_once_for_each_two_entries(load
     assert refusal(load, text) == [
         "6:5: error: output 'dog--wave.png' is wanted twice (first by the entry on line 5); give one of them another 'output'"
     ]
+
+
+def test_date_in_a_name_is_the_day_of_the_run(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.manifest.pairs.expand.today", lambda: "2026-11-26")
+    manifest = load(pair("seed: 5", output='"{date}/{content.stem}-{seed}.png"'))
+    assert (outputs(manifest), manifest.date) == (["2026-11-26/dog-5.png"], "2026-11-26")
+    assert load(pair()).date == ""

@@ -277,9 +277,35 @@ def test_a_starter_gives_each_pair_its_own_output(tmp_path: Path) -> None:
         (tmp_path / name).touch()
     file = tmp_path / "stylize.yaml"
     file.write_text(starter_manifest(tmp_path))
-    assert [job.output for job in load_manifest(file).pairs] == ["dog.jpg--a.jpg.png", "dog.png--a.jpg.png"]
+    assert [job.output for job in load_manifest(file).pairs] == ["dog.jpg--a.png", "dog.png--a.png"]
     (tmp_path / "content/Dog.png").touch()  # told with the pairs; numbers would rename all after each new photograph
-    assert 'output: "{content.name}--{style.name}.png"' in starter_manifest(tmp_path)
+    file.write_text(starter_manifest(tmp_path))
+    assert [bool(job.refusal) for job in load_manifest(file).pairs] == [True, False, True]
+
+
+def test_a_starter_names_by_ending_only_what_has_one_name_but_for_it(tmp_path: Path) -> None:
+    for name in (
+        "content/cat.jpg",
+        "content/IMG_1.JPG",
+        "content/IMG_1.png",
+        "style/a.jpg",
+        "style/[b].png",
+        "style/[b].jpg",
+    ):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    file = tmp_path / "stylize.yaml"
+    file.write_text(starter_manifest(tmp_path))
+    assert complaints(file.read_text()) == []
+    manifest = load_manifest(file)
+    assert manifest.warnings == ()
+    assert sorted(job.output for job in manifest.pairs) == sorted(
+        ["cat--a.png", "cat--[b].png.png", "cat--[b].jpg.png"]
+        + [f"IMG_1.{ending}--{style}.png" for ending in ("JPG", "png") for style in ("a", "[b].png", "[b].jpg")]
+    )
+    (tmp_path / "content/new.jpg").touch()  # is painted, and renames nothing
+    new = {job.output for job in load_manifest(file).pairs} - {job.output for job in manifest.pairs}
+    assert new == {"new--a.png", "new--[b].png.png", "new--[b].jpg.png"}
 
 
 @pytest.mark.parametrize("style_loss", ["gram", {"gram": 0.1, "neighbours": 1}])

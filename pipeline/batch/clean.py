@@ -20,7 +20,7 @@ from pathlib import Path
 from pipeline.errors import StylizeError
 from pipeline.images.reader import READER
 from pipeline.job import Manifest
-from pipeline.manifest.pairs.naming import output_fault
+from pipeline.manifest.pairs.naming import on_other_days, output_fault
 from pipeline.store.archive import open_archive
 from pipeline.store.disk import LocalStore
 from pipeline.store.failures import read_failure
@@ -51,11 +51,12 @@ def clean_output(manifest: Manifest, *, dry_run: bool) -> Cleaned:
     """Delete, or with `dry_run` only list, pictures that only this manifest wanted, and that no
     pair of it wants any more, with their records.
 
-    A picture that was changed since it was written is somebody's work and stays. Raises Locked
-    while a run is going on.
+    A picture that was changed since it was written is somebody's work and stays, and so do those
+    that a pair painted on other days under names with `{date}`. Raises Locked while a run is going
+    on.
     """
     store = LocalStore(manifest.output)
-    search = _Search(store, {pair_id(job.output) for job in manifest.pairs}, _name_of(manifest))
+    search = _Search(store, {pair_id(job.output) for job in manifest.pairs}, _name_of(manifest), manifest.date)
     if dry_run:
         return Cleaned([store.path(name) for name in search.unwanted()], search.others)
     if not any(store.list(folder) for folder in (f"{STATE}/", RECORDS, CHECKPOINTS)):
@@ -143,8 +144,8 @@ def _is_an_output(record: Record) -> bool:
 class _Search:
     """For what belongs to no pair in `wanted` (ids), and was made for the manifest of this name."""
 
-    def __init__(self, store: Store, wanted: Container[str], manifest: str) -> None:
-        self._store, self._wanted, self._manifest = store, wanted, manifest
+    def __init__(self, store: Store, wanted: Container[str], manifest: str, date: str) -> None:
+        self._store, self._wanted, self._manifest, self._date = store, wanted, manifest, date
         self.others = 0
 
     def unwanted(self) -> Iterator[str]:
@@ -165,6 +166,8 @@ class _Search:
         output = (record.outcome if record else {}).get("output") or (failure.output if failure else "")
         if pair_id(output) != pair:
             return  # it was renamed, or is another's
+        if self._date and any(pair_id(name) in self._wanted for name in on_other_days(output, self._date)):
+            return
         if record is not None and _is_an_output(record) and self._proves(record):
             yield output
         names = (f"{RECORDS}{pair}.json", f"{RECORDS}{pair}.failed.json", f"{CHECKPOINTS}{pair}{CHECKPOINT_SUFFIX}")

@@ -75,6 +75,7 @@ def load_text(
         run=run,
         pairs=tuple(expansion.jobs),
         warnings=problems.warnings,
+        date=expansion.date,
     )
 
 

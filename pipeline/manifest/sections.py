@@ -139,7 +139,7 @@ class _Painted(Section):
         DEFAULT_PATTERN,
         description=(
             "Name below the output folder; its suffix is the format. Fields: {content.stem} {content.name}"
-            " {content.parent} {style.stem} {style.name} {style.parent} {index} and any option, like {style_weight}."
+            " {content.parent} {style.stem} {style.name} {style.parent} {index} {date} and any option, like {seed}."
         ),
         examples=["{content.stem}/{style.stem}-{style_weight}.png"],
     )

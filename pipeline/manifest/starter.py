@@ -17,7 +17,7 @@ from pipeline.manifest.load import load_text
 from pipeline.manifest.options.overrides import Override
 from pipeline.manifest.options.presets import builtin_presets
 from pipeline.manifest.options.rules import PICTURE_SUFFIXES
-from pipeline.manifest.pairs.naming import DEFAULT_PATTERN, identity, parse_pattern, picture_fields
+from pipeline.manifest.pairs.naming import DEFAULT_PATTERN, identity
 from pipeline.manifest.pairs.pictures import PictureFinder, matches
 from pipeline.manifest.yaml.problems import WHOLE_FILE, Problems
 from pipeline.manifest.yaml.writer import quoted, yaml_text
@@ -152,9 +152,10 @@ def starter_manifest(folder: Path, manifest: Path | None = None, styles: Sequenc
         content=quoted(found.contents[0]),
         style=quoted(found.styles[0]),
         other=quoted(found.styles[-1]),
-        content_axis=", ".join(map(quoted, found.content_axis)),
-        style_axis=", ".join(map(quoted, found.style_axis)),
-        pattern=quoted(_telling_apart(found.contents, found.styles)),
+        content_axis=", ".join(map(quoted, _without(found.content_axis, _alike(found.contents)))),
+        style_axis=", ".join(map(quoted, _without(found.style_axis, _alike(found.styles)))),
+        pattern=quoted(DEFAULT_PATTERN),
+        more=_entries(found),
         presets="\n".join(f"#   {name:<18} {preset.summary}" for name, preset in builtin_presets().items()),
     )
 
@@ -214,17 +215,45 @@ def _first(names: Sequence[str]) -> str:
     return shown if len(names) <= _NAMED else f"{shown} and {len(names) - _NAMED} more"
 
 
-def _telling_apart(contents: Sequence[str], styles: Sequence[str]) -> str:
-    """The shortest pattern of names that tells the pairs apart, `a.jpg` from `a.png` too. What
-    differs in case alone is not told apart: numbers would, and then each photograph that is added
-    renames others."""
-    fields = [
-        [picture_fields((name,), role) for name in names] for role, names in (("content", contents), ("style", styles))
-    ]
-    pattern = parse_pattern(DEFAULT_PATTERN)
-    names = {identity(pattern.render((content | style).__getitem__)) for content in fields[0] for style in fields[1]}
-    return DEFAULT_PATTERN if len(names) == len(contents) * len(styles) else "{content.name}--{style.name}.png"
+def _entries(found: Starter) -> str:
+    """The matrices after the first, for pictures of one stem (`a.jpg` and `a.png`), which are named
+    with their endings; and nothing where there are none."""
+    contents, styles = (_alike(names) for names in (found.contents, found.styles))
+    entries = []
+    for content_axis, content in ((_without(found.content_axis, contents), "stem"), (contents, "name")):
+        for style_axis, style in ((_without(found.style_axis, styles), "stem"), (styles, "name")):
+            if (content, style) != ("stem", "stem") and content_axis and style_axis:
+                pattern = f"{{content.{content}}}--{{style.{style}}}.png"
+                axes = (", ".join(map(quoted, axis)) for axis in (content_axis, style_axis))
+                entries.append(_ENTRY.format(*axes, quoted(pattern)))
+    return "".join(["\n", _ALIKE, *entries]) if entries else ""
 
+
+def _alike(names: Sequence[str]) -> tuple[str, ...]:
+    """Pictures of a stem that others have too, in other files than those that differ in case alone:
+    these are not told apart, as their names are one file where case does not count."""
+    endings: dict[str, set[str]] = {}
+    stems = {name: identity(posixpath.splitext(posixpath.basename(name))[0]) for name in names}
+    for name, stem in stems.items():
+        endings.setdefault(stem, set()).add(identity(posixpath.basename(name)))
+    return tuple(f"./{name}" if name.startswith("!") else name for name in names if len(endings[stems[name]]) > 1)
+
+
+def _without(axis: Sequence[str], left_out: Sequence[str]) -> tuple[str, ...]:
+    """An axis without some of its pictures: `!` takes them away from patterns, and names go."""
+    names = [part for part in axis if part not in left_out]
+    return (
+        (*names, *(f"!{glob.escape(name)}" for name in left_out)) if any("*" in part for part in names) else (*names,)
+    )
+
+
+_ALIKE = "  # Pictures with one name but for its ending: that is part of their outputs' names.\n"
+_ENTRY = """\
+  - matrix:
+      content: [{}]
+      style: [{}]
+    output: {}
+"""
 
 _STARTER = """\
 # yaml-language-server: $schema=manifest.schema.json
@@ -254,8 +283,9 @@ pairs:
       content: [{content_axis}]
       style: [{style_axis}]
       # style_weight: [5e-3, 2e-2]  # any option may be an axis; then name it in `output` too
+    # overrides: [{{match: {{content: {content}}}, strength: 0.8}}]  # one of them otherwise
     output: {pattern}
-
+{more}
   # One pair, with options of its own; painted before the others.
   # - content: {content}
   #   style: {style}

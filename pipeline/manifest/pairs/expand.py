@@ -16,12 +16,14 @@ from pipeline.manifest.pairs.choices import Chooser, Picture, cut_by_comment, wa
 from pipeline.manifest.pairs.left_out import tell_left_out
 from pipeline.manifest.pairs.matrix import Matrix, read_matrix
 from pipeline.manifest.pairs.naming import (
+    DATE,
     DEEP_SUFFIXES,
     DEFAULT_PATTERN,
     Pattern,
     option_field,
     output_fault,
     parse_pattern,
+    today,
 )
 from pipeline.manifest.pairs.outputs import Claim, Outputs
 from pipeline.manifest.pairs.pictures import PictureFinder
@@ -67,6 +69,8 @@ class Expansion:
         self._outputs = Outputs(problems)
         self._wanted = 0
         self._patterns: dict[str, Pattern] = {}
+        self._today = today()
+        self.date = ""  # that some output is named by, if one is
 
     def add_pair(self, section: PairSection, node: MapNode) -> None:
         """Add the job of one pair."""
@@ -190,7 +194,9 @@ class Expansion:
     def _add(self, entry: _Entry, content: Picture, style: Picture, settled: Settled, index: int) -> bool:
         """Add a job unless its output cannot be, whatever the pictures' names; false, with the
         fault noted, then. A fault that comes of their names is the pair's own."""
-        name = entry.pattern.render(lambda field: _field(field, content, style, settled, index))
+        if DATE in entry.pattern.fields:
+            self.date = self._today
+        name = entry.pattern.render(lambda field: _field(field, content, style, settled, index, self._today))
         number = len(self.jobs)
         if fault := _output_fault(name, settled):
             if _output_fault(entry.pattern.render(_harmless), settled):
@@ -244,7 +250,7 @@ def _harmless(field: str) -> str:
     return f"x{DEEP_SUFFIXES[0]}" if field.endswith(".name") else "x"
 
 
-def _field(field: str, content: Picture, style: Picture, settled: Settled, index: int) -> str:
+def _field(field: str, content: Picture, style: Picture, settled: Settled, index: int, date: str) -> str:
     """The value of one field of a pattern for one pair."""
     if field in content.fields:
         return content.fields[field]
@@ -252,6 +258,8 @@ def _field(field: str, content: Picture, style: Picture, settled: Settled, index
         return style.fields[field]
     if field == "index":
         return f"{index:0{INDEX_DIGITS}d}"
+    if field == DATE:
+        return date
     return option_field(settled.settings[field].value)  # as it was asked for: `published`
 
 

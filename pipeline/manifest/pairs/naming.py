@@ -6,12 +6,13 @@ fields.
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 import os
 import posixpath
 import re
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,13 +23,15 @@ OUTPUT_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".avif")
 DEEP_SUFFIXES = (".tif", ".tiff")  # of formats that can have 16 bits per colour
 DEFAULT_PATTERN = "{content.stem}--{style.stem}.png"
 PICTURE_FIELDS = ("content.stem", "content.name", "content.parent", "style.stem", "style.name", "style.parent", "index")
-FIELDS = (*PICTURE_FIELDS, *OPTION_NAMES)
+DATE = "date"
+FIELDS = (*PICTURE_FIELDS, DATE, *OPTION_NAMES)
 
 # The run's own files, also those of a shard; a folder of that name would be in their way.
 _RESERVED = re.compile(r"report(?:\.[0-9]+-of-[0-9]+)?\.(?:json|html|txt)", re.IGNORECASE)
 MAX_COMPONENT_BYTES = 240  # file systems hold 255; the rest is for the temporary file beside it
 _MAX_NAME_BYTES = 2000  # Linux opens paths up to 4096 bytes, and the output folder needs its part
 _MAX_STEM_BYTES = 100  # two of them and some options still fit into one component
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _FIELD = re.compile(r"\{([^{}]*)\}")
 
 
@@ -64,12 +67,23 @@ def parse_pattern(text: str) -> Pattern:
         if field not in FIELDS:
             hint = (
                 suggestion(field, PICTURE_FIELDS if "." in field else FIELDS)
-                or f"; fields are {', '.join(PICTURE_FIELDS)} and the options"
+                or f"; fields are {', '.join(PICTURE_FIELDS)}, {DATE} and the options"
             )
             raise ValueError(f"unknown field '{{{shorten(field)}}}'{hint}")
     if any(brace in text for text in parts[0::2] for brace in "{}"):
         raise ValueError(f"a brace stands alone in '{shorten(text)}'; braces hold a field, like {{content.stem}}")
     return Pattern(tuple(parts))
+
+
+def today() -> str:
+    """The day in local time, as the field `date` has it: 2026-11-26 (ISO 8601)."""
+    return datetime.date.today().isoformat()
+
+
+def on_other_days(name: str, day: str) -> Iterator[str]:
+    """What an output of some other day is called on `day`: one name for each date in it."""
+    for date in dict.fromkeys(_DATE.findall(name)):
+        yield name.replace(date, day)
 
 
 def output_fault(name: str) -> str | None:
