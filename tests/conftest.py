@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,10 @@ from hypothesis import settings
 from PIL import Image
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(REPOSITORY))  # as `python -m tests.chaos` has it
+
+from tests.chaos.project import environment as chaos_environment  # noqa: E402
+from tests.warm import WarmCommand  # noqa: E402
 
 # No timing is asserted: a busy machine is no failure.
 settings.register_profile("untimed", deadline=None)
@@ -37,20 +42,56 @@ def fill_project(tmp_path: Path) -> Path:
     return tmp_path
 
 
+Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
 @pytest.fixture
-def stylize() -> Callable[..., subprocess.CompletedProcess[str]]:
+def stylize(warm_commands: Callable[[str], WarmCommand]) -> Command:
     """The command, in a process of its own: stylize("run", "m.yaml", cwd=...)."""
+    return functools.partial(call_command, "pipeline", warm_commands)
 
-    def call(*arguments: str, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
-        clean = {name: value for name, value in os.environ.items() if not name.startswith("STYLIZE_")}
-        return subprocess.run(
-            [sys.executable, "-m", "pipeline", *arguments],
-            cwd=cwd,
-            env=clean | {"PYTHONPATH": str(REPOSITORY), "COLUMNS": "120"} | environment,
-            capture_output=True,
-            text=True,
-            timeout=240,
-            check=False,
-        )
 
-    return call
+@pytest.fixture
+def rehearse(warm_commands: Callable[[str], WarmCommand], tmp_path: Path) -> Command:
+    """The same, painting with the engine of tests/chaos: the product's driver and worker process, and pictures in
+    milliseconds, in NumPy. For what is true of a run whatever paints in it. Mischief: `lay_fault`."""
+    return functools.partial(call_command, "tests.chaos.start", warm_commands, **rehearsing(tmp_path))
+
+
+def rehearsing(tmp_path: Path) -> dict[str, str]:
+    """What the engine of tests/chaos must be told, in a folder beside the project."""
+    place = tmp_path / "rehearsal"
+    (place / "faults").mkdir(parents=True, exist_ok=True)
+    return {name: value for name, value in chaos_environment(place).items() if name.startswith("CHAOS_")}
+
+
+def call_command(
+    module: str,
+    warm_commands: Callable[[str], WarmCommand],
+    *arguments: str,
+    cwd: Path | None = None,
+    **environment: str,
+) -> subprocess.CompletedProcess[str]:
+    """Run `module`; from a process that has imported it, unless Python's own settings are changed."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("STYLIZE_")}
+    whole = clean | {"PYTHONPATH": str(REPOSITORY), "COLUMNS": "120"} | environment
+    if not any(name.startswith(("PYTHON", "LC_", "LANG")) for name in environment):
+        return warm_commands(module)(arguments, cwd, whole)
+    return subprocess.run(
+        [sys.executable, "-m", module, *arguments],
+        cwd=cwd,
+        env=whole,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="session")
+def warm_commands(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], WarmCommand]]:
+    """Commands by the module that they run, each ready from its first call on."""
+    ready = functools.cache(lambda module: WarmCommand(module, tmp_path_factory.mktemp(module)))
+    yield ready
+    for module in ("pipeline", "tests.chaos.start"):
+        ready(module).close()
