@@ -323,17 +323,13 @@ def test_on_error_stop_starts_no_pair_after_a_failure(project, rehearse):
 
 
 def test_distances_of_sampled_places_are_painted_in_a_night_of_several_shapes(project, stylize):
-    pairs = "".join(
-        f"\n  - {{content: content/{name}.png, style: style/wave.png, output: {number}.png, options: {options}}}"
-        for number, (name, options) in enumerate(
-            [
-                ("dog", "{style_loss: neighbours}"),
-                ("sea", "{style_loss: neighbours, size: 44}"),
-                ("sea", "{style_loss: {transport: 1, histogram: 1}, style_layers: [conv1_1]}"),
-            ]
-        )
-    )
-    write_manifest(project, pairs=pairs + "\n", steps=2)
+    pairs = """
+  - {content: content/dog.png, style: style/wave.png, options: {style_loss: neighbours, style_layers: [conv1_1, conv2_1]}}
+  - content: content/sea.png
+    style: style/wave.png
+    options: {style_loss: {neighbours: 1, transport: 1, histogram: 1}, style_layers: [conv1_1], size: 44}
+"""
+    write_manifest(project, pairs=pairs.replace("style_layers", "content_layers: [conv2_1], style_layers"), steps=2)
     assert stylize("run", "night.yaml", cwd=project).returncode == 0
     sizes = {tuple(pair["size"]) for pair in report_of(project)["pairs"]}
     assert len(sizes) == 2
@@ -479,7 +475,9 @@ def test_a_retouched_picture_is_not_painted_over(painted, stylize):
 def test_a_picture_with_a_hole_that_still_decodes_is_not_taken_for_right(rehearsed, rehearse):
     sea = rehearsed / "out/deep/sea.jpg"
     whole = sea.read_bytes()
-    sea.write_bytes(whole[: len(whole) * 3 // 4] + bytes(len(whole) // 4))
+    sea.write_bytes(whole[:-100] + bytes(64) + whole[-36:])
+    with Image.open(sea) as picture:
+        picture.load()
     before = hashes(rehearsed)
     assert rehearse("run", "night.yaml", cwd=rehearsed).returncode == 3
     assert "deep/sea.jpg was changed since it was painted; move" in report_of(rehearsed)["pairs"][1]["reason"]
@@ -492,7 +490,7 @@ def test_a_cut_off_picture_without_a_record_is_painted_again_and_not_adopted(reh
     before = hashes(rehearsed)
     shutil.rmtree(rehearsed / "out/.pipeline")
     picture = rehearsed / "out/dog--wave.png"
-    picture.write_bytes(picture.read_bytes()[:-900])
+    picture.write_bytes(picture.read_bytes()[:-100])
     rehearse("run", "night.yaml", cwd=rehearsed)
     assert statuses(rehearsed) == {"dog--wave.png": "done", "deep/sea.jpg": "up_to_date"}
     assert hashes(rehearsed) == before
