@@ -83,6 +83,9 @@ class Job:
         )
 
 
+MOST_KEPT = 99  # older pictures of one pair; a page that compares more is no use
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunSettings:
     """How to run. Nothing here ever changes a pixel. Durations are in seconds, sizes in bytes."""
@@ -98,6 +101,9 @@ class RunSettings:
     on_start: tuple[str, ...] = ()
     on_success: tuple[str, ...] = ()
     on_failure: tuple[str, ...] = ()
+    preview: int | None = None  # evaluations between two small pictures of the pair at work
+    save_every: int | None = None  # evaluations between two numbered pictures that are kept
+    keep_previous: int | None = None  # older pictures of a pair that is painted anew
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -253,7 +259,8 @@ class Painted:
 class Outcome(Painted):
     """How one pair went. The fields are the keys of a row in report.json (README, "report.json").
 
-    `content` and `style` are names relative to the input folder where they lie below it.
+    `content` and `style` are names relative to the input folder where they lie below it;
+    `style_shares` are the styles' shares as they were given.
     `failing_since` (ISO 8601) and `failed_runs` count runs without a break in which the pair failed
     in the same way; `acknowledged`: somebody has said that he knows of it. `notes` are things worth
     knowing that are not failures ("first of 12 frames used").
@@ -272,3 +279,4 @@ class Outcome(Painted):
     notes: list[str] = field(default_factory=list)
     priority: int = 0
     meta: dict[str, Any] = field(default_factory=dict)
+    style_shares: list[float] = field(default_factory=list)

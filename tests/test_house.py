@@ -116,6 +116,9 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
         set(),
     ),
     "batch.standing": (WORDS | {"batch", "report", "store", "images.reader"}, set()),
+    "batch.interim": (WORDS | {"batch", "report", "store"}, set()),
+    "batch.live": (WORDS | {"batch.estimates", "batch.observer", "batch.plan", "store"}, set()),
+    "batch.showing": ({"errors", "job", "images", "store", "batch.messages", "stylize"}, {"numpy"}),
     "batch.finish": (WORDS | {"batch", "report", "store"}, set()),
     "batch.driver": (WORDS | {"batch", "store", "images.reader"}, set()),
     "batch.checkpoints": ({"errors", "job", "store", "batch.messages", "batch.system", "stylize"}, {"numpy"}),
@@ -128,7 +131,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
         WORDS
         | {
             *("pictures", "schedule", "stylize", "images", "store", "nst.tiling"),
-            *("batch.backend", "batch.checkpoints", "batch.messages", "batch.system"),
+            *("batch.backend", "batch.checkpoints", "batch.messages", "batch.showing", "batch.system"),
         },
         set(),
     ),

@@ -22,7 +22,8 @@ from PIL.PngImagePlugin import PngInfo
 
 from pipeline.batch.clean import clean_output
 from pipeline.batch.plan import make_plan
-from pipeline.cli.rendering import last_report_file, last_run, status_text
+from pipeline.cli.rendering import last_report_file, last_run
+from pipeline.cli.status import status_text
 from pipeline.errors import BadImage, BadOutput, Locked, OutputError, StylizeError, UsageError
 from pipeline.images.metadata import PNG_KEY
 from pipeline.images.reader import READER

@@ -24,7 +24,18 @@ from pipeline.manifest.pairs.naming import on_other_days, output_fault
 from pipeline.store.archive import open_archive
 from pipeline.store.disk import LocalStore
 from pipeline.store.failures import read_failure
-from pipeline.store.layout import CHECKPOINT_SUFFIX, CHECKPOINTS, RECORDS, STATE, pair_id, thumbnail_name
+from pipeline.store.layout import (
+    CHECKPOINT_SUFFIX,
+    CHECKPOINTS,
+    RECORDS,
+    STATE,
+    STEPS,
+    pair_id,
+    preview_name,
+    steps_folder,
+    thumbnail_name,
+)
+from pipeline.store.previous import files_by_pair
 from pipeline.store.records import THUMBNAILS, Record, manifest_name, read_record
 from pipeline.store.store import Entry, Store
 
@@ -32,6 +43,7 @@ CHECKPOINT_DAYS = 14  # chosen: two week-ends; whoever has not gone on by then w
 # Files that are named by `layout`; others in our folders are strangers'.
 _OF_A_RECORD = re.compile(rf"{re.escape(RECORDS)}[0-9a-f]{{16}}(\.failed)?\.json")
 _OF_A_CHECKPOINT = re.compile(rf"{re.escape(CHECKPOINTS)}[0-9a-f]{{16}}{re.escape(CHECKPOINT_SUFFIX)}")
+_OF_A_STEP = re.compile(rf"{re.escape(STEPS)}[0-9a-f]{{16}}/[0-9]+-[0-9]+px-[0-9]+\.jpg")
 # The driver only looks at the first words of a checkpoint, and a large file is as good as a small.
 _MOST_CHECKPOINT_BYTES = 2**40
 _ABOUT_HEAD = 4096  # bytes of its description, of which the key is the second entry
@@ -68,7 +80,7 @@ def clean_output(manifest: Manifest, *, dry_run: bool) -> Cleaned:
             with suppress(OSError, StylizeError):
                 store.delete(name)
             folder = posixpath.dirname(name)
-            if folder and not name.startswith(f"{STATE}/"):
+            if folder and (not name.startswith(f"{STATE}/") or name.startswith(STEPS)):
                 store.prune(folder)
     return Cleaned([store.path(name) for name in unwanted], search.others)
 
@@ -146,6 +158,7 @@ class _Search:
 
     def __init__(self, store: Store, wanted: Container[str], manifest: str, date: str) -> None:
         self._store, self._wanted, self._manifest, self._date = store, wanted, manifest, date
+        self._older = files_by_pair(store)
         self.others = 0
 
     def unwanted(self) -> Iterator[str]:
@@ -173,6 +186,9 @@ class _Search:
         names = (f"{RECORDS}{pair}.json", f"{RECORDS}{pair}.failed.json", f"{CHECKPOINTS}{pair}{CHECKPOINT_SUFFIX}")
         yield from filter(self._store.exists, names)
         yield from filter(self._store.exists, (thumbnail_name(output, which) for which in THUMBNAILS))
+        yield from filter(self._store.exists, (preview_name(output),))
+        yield from (entry.name for entry in self._store.list(steps_folder(output)) if _OF_A_STEP.fullmatch(entry.name))
+        yield from (entry.name for entry in self._older.get(pair, ()))
 
     def _proves(self, record: Record) -> bool:
         """Does the picture stand as it was painted, and does it say itself that it is this one?"""

@@ -13,6 +13,8 @@ from pipeline.batch.engines.local import LocalEngine
 from pipeline.batch.engines.protocol import OpenEngine
 from pipeline.batch.estimates.disk_space import look_for_room
 from pipeline.batch.finish import call_hook, finish
+from pipeline.batch.interim import InterimPage
+from pipeline.batch.live import Live
 from pipeline.batch.observer import Observer
 from pipeline.batch.plan import Plan, PlannedPair, make_plan, refused
 from pipeline.batch.results import Results
@@ -59,18 +61,22 @@ def run(
         lacks = state.store.try_out()
         reader = Reader(_Clock(stopped, end_of_run(manifest.run, began)))
         plan, scarce, trouble = _planned(manifest, state, selection, reader)
-        results = Results(manifest, state, observer, run_id)
+        live = Live(observer, state.store, run_id, shard)
+        results = Results(manifest, state, live, run_id)
         results.warnings += [*plan.warnings, *lacks, *state.strange(), *([scarce] if scarce else [])]
         scheduler = Scheduler(plan, results, engine, stopped, began, reader)
-        observer.planned(plan, scheduler.ahead() if trouble is None else None)
+        live.ahead, live.write_page = scheduler.ahead, InterimPage(scheduler, began, command, selection).write
+        live.planned(plan, scheduler.ahead() if trouble is None else None)
         for warning in results.warnings:
-            observer.warned(warning)
+            live.warned(warning)
         if trouble is not None:
             scheduler.abort(trouble)
         elif manifest.run.on_start:
             call_hook(results, manifest.run.on_start, None, selection.shard, lambda: stopped.by is not None)
         scheduler.work()
-        return finish(scheduler, began=began, command=command, selection=selection)
+        report = finish(scheduler, began=began, command=command, selection=selection)
+        live.close()
+        return report
 
 
 def _planned(

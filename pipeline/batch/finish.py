@@ -19,7 +19,7 @@ from pipeline.batch.system.hooks import run_hook
 from pipeline.errors import BadOutput, ExitCode, OutputError, StylizeError, weightiest
 from pipeline.job import Outcome
 from pipeline.report.data import build_report, report_stem
-from pipeline.report.history import append_history, read_history
+from pipeline.report.history import HISTORY_RUNS, append_history, read_history
 from pipeline.report.text import render_text
 from pipeline.report.write import write_reports
 from pipeline.store.layout import CHECKPOINTS, history_name, pair_id
@@ -66,7 +66,7 @@ def _write(report: dict[str, Any], results: Results, history: str) -> None:
     store = results.state.store
 
     def reports() -> None:
-        rows = read_history(store, history, last=30)
+        rows = read_history(store, history, last=HISTORY_RUNS)
         write_reports(store, report, thumbnails=results.state.thumbnails, history=rows)
 
     trouble = None

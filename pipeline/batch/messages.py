@@ -26,8 +26,9 @@ Kind = TypeVar("Kind")
 class Command:
     """Paint this pair. `folder` is the output folder, and `place` which one that was when the run
     began; `max_memory` is in bytes, and so is `memory`, what it will probably need of a fresh
-    process, where that is known; `seconds` is the time after which it is given up; `versions` are
-    those of the program, for the picture's metadata."""
+    process, where that is known; `seconds` is the time after which it is given up; `preview`,
+    `save_every` and `keep_previous` are those of the run's settings; `versions` are those of the
+    program, for the picture's metadata."""
 
     job: Job
     weights: NetworkWeights
@@ -37,6 +38,9 @@ class Command:
     max_memory: int | None = None
     memory: int | None = None
     seconds: float | None = None
+    preview: int | None = None
+    save_every: int | None = None
+    keep_previous: int | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
 
 

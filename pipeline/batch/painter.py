@@ -31,6 +31,7 @@ from pipeline.batch.messages import (
     Resumed,
     Saved,
 )
+from pipeline.batch.showing import Showing
 from pipeline.batch.system.environment import recorded
 from pipeline.batch.system.machine import instructions, peak_memory, processor, reset_peak_memory
 from pipeline.errors import BadOutput, ExitCode, OutOfMemory, OutputError, StylizeError
@@ -41,11 +42,14 @@ from pipeline.nst.tiling import in_words
 from pipeline.pictures import Pictures, open_pictures
 from pipeline.schedule import Machine as ScheduleMachine
 from pipeline.schedule import Schedule, Sized, result_size
+from pipeline.store import previous
 from pipeline.store.disk import LocalStore
 from pipeline.store.keys import pair_key
-from pipeline.store.layout import checkpoint_name, thumbnail_name
+from pipeline.store.layout import MOST_STYLES, checkpoint_name, style_thumbnail, thumbnail_name
 from pipeline.stylize import Painting, Progress, Stylization
 from pipeline.versions import version
+
+RESULT_SIDE = 448  # pixels of the page's picture of a result: a column of three, on a screen of two pixels a dot
 
 Tell = Callable[[Resumed | Saved], object]
 Stopping = Callable[[], bool]
@@ -100,10 +104,13 @@ class Painter:
         key = pair_key(job, sha256.__getitem__, command.weights.sha256)
         environment = self._environment | {"tiles": in_words(schedule.tilings())}
         checkpoints = self._checkpoints(command, key, environment, schedule, tell)
+        showing = Showing(LocalStore(command.folder, command.place), command)
 
         def paint(resume: Progress | None) -> Generator[Read, None, Stylization | None]:
+            if resume is None:
+                showing.begin()
             painting = self._backend.paint(job, pictures, schedule, resume)
-            return self._read(painting, checkpoints, stopping)
+            return self._read(painting, checkpoints, showing, stopping)
 
         result = yield from checkpoints.resume_or_start(paint)
         if result is None:
@@ -112,7 +119,7 @@ class Painter:
         painted = self._painted(command, result, key, environment, schedule)
         _write(command, pictures, result, painted)
         painted = replace(painted, peak_memory_bytes=peak_memory())
-        yield Done(painted, notes=(*result.notes, *checkpoints.notes))
+        yield Done(painted, notes=(*result.notes, *checkpoints.notes, *showing.notes))
 
     def _checkpoints(
         self, command: Command, key: str, environment: dict[str, Any], schedule: Schedule, tell: Tell
@@ -133,7 +140,7 @@ class Painter:
         )
 
     def _read(
-        self, painting: Painting, checkpoints: CheckpointManager, stopping: Stopping
+        self, painting: Painting, checkpoints: CheckpointManager, showing: Showing, stopping: Stopping
     ) -> Generator[Read, None, Stylization | None]:
         """The painting's readings, with the checkpoint saved in between; None where it was left."""
         while True:
@@ -145,6 +152,7 @@ class Painter:
             except self._backend.out_of_memory as error:
                 raise _too_large() from error
             yield Read(reading, coarse=not reading.final)
+            showing.look(reading, snapshot)
             leaving = stopping()
             checkpoints.maybe_save(reading, snapshot, leaving=leaving)
             if leaving:
@@ -215,22 +223,23 @@ def _write(command: Command, pictures: Pictures, result: Stylization, painted: P
         depth=job.options.depth,
         dpi=result.dpi,
     )
-    LocalStore(command.folder, command.place).write(job.output, data)
+    store = LocalStore(command.folder, command.place)
+    if command.keep_previous is not None:
+        previous.keep(store, job.output, data, command.keep_previous)
+    store.write(job.output, data)
     # the picture stands; the record, which comes next, will meet the same trouble
     with suppress(OutputError, BadOutput):
         _write_thumbnails(command, pictures, result)
 
 
 def _write_thumbnails(command: Command, pictures: Pictures, result: Stylization) -> None:
-    store, style = LocalStore(command.folder, command.place), pictures.styles[0][0]
-    shown = (
-        ("content", pictures.content.pixels, pictures.content.alpha),
-        ("style", style.pixels, style.alpha),
-        ("result", result.pixels, result.alpha),
-    )
-    for which, pixels, alpha in shown:
-        small = thumbnail(pixels.astype("float32"), alpha)
-        store.write(thumbnail_name(command.job.output, which), small)
+    store, output = LocalStore(command.folder, command.place), command.job.output
+    small = thumbnail(result.pixels.astype("float32"), result.alpha, RESULT_SIDE)
+    store.write(thumbnail_name(output, "result"), small)
+    sources = {"content": pictures.content}
+    sources |= {style_thumbnail(number): style for number, (style, _share) in enumerate(pictures.styles[:MOST_STYLES])}
+    for which, source in sources.items():
+        store.write(thumbnail_name(output, which), thumbnail(source.pixels.astype("float32"), source.alpha))
 
 
 def _metadata(command: Command, pictures: Pictures, painted: Painted) -> dict[str, Any]:

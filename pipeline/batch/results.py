@@ -166,6 +166,7 @@ class Results:
             "output": job.output,
             "content": names.content,
             "style": list(names.style),
+            "style_shares": [style.weight for style in job.styles],
             "status": status,
             "weights": {"name": pair.weights.name, "sha256": pair.weights.sha256} if pair.weights else {},
             "seed": job.options.seed,

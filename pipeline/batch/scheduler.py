@@ -171,6 +171,9 @@ class Scheduler:
             max_memory=self._settings.max_memory,
             memory=estimate.memory if estimate else None,
             seconds=self._settings.pair_timeout or time_limit(estimate),
+            preview=self._settings.preview,
+            save_every=self._settings.save_every,
+            keep_previous=self._settings.keep_previous,
             versions={"pipeline": version("stylize-pipeline")},
         )
 

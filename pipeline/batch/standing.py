@@ -16,7 +16,7 @@ from pipeline.errors import StylizeError
 from pipeline.images.reader import Reader
 from pipeline.job import Job, Manifest, Outcome
 from pipeline.report.data import build_report, known_run
-from pipeline.report.history import read_history
+from pipeline.report.history import HISTORY_RUNS, read_history
 from pipeline.report.write import write_reports
 from pipeline.store.disk import LocalStore
 from pipeline.store.layout import history_name
@@ -126,6 +126,6 @@ def report_anew(manifest: Manifest, observer: Observer, last: Any, shard: str | 
         facts, counts = known_run(last, now)
         selection = Selection.of_shard(shard)
         report = build_report(facts, [], standing(results, selection), counts=counts)
-        rows = read_history(state.store, history_name(suffix), last=30)
+        rows = read_history(state.store, history_name(suffix), last=HISTORY_RUNS)
         write_reports(state.store, report, thumbnails=state.thumbnails, history=rows)
     return report

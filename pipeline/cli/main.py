@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline.cli import paint, run, setup, show
+from pipeline.cli import paint, run, setup, show, status
 from pipeline.cli.arguments import EXIT_CODES, HELP_WIDTH
 from pipeline.cli.streams import secure_streams
 from pipeline.errors import EnvironmentProblem, ExitCode, StylizeError, UsageError, exit_words
@@ -84,7 +84,7 @@ for _verb in (
     setup.init,
     show.show,
     show.report,
-    show.status,
+    status.status,
     show.history,
     show.acknowledge,
     setup.presets,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,8 +17,8 @@ from pipeline.printable import printable
 from pipeline.report.data import report_stem
 from pipeline.report.quantities import duration, in_about
 from pipeline.store.disk import LocalStore
-from pipeline.store.layout import LOCK
 from pipeline.store.records import State
+from pipeline.store.store import Store
 
 _WIDEST = 100  # columns of prose; longer lines are hard to read
 
@@ -113,7 +112,7 @@ def last_report_file(output: Path, suffix: str, shard: Shard | None = None) -> s
     becomes question marks. Raises UsageError where no run has left one."""
     store, name = LocalStore(output), f"{report_stem(str(shard) if shard else None)}.{suffix}"
     try:
-        return _shown_safely(store.read(name, at_most=_MOST_REPORT_BYTES))
+        return shown_safely(store.read(name, at_most=_MOST_REPORT_BYTES))
     except OSError as error:
         raise UsageError(f"no report at {store.path(name)}: {error.strerror}; 'stylize run' writes it") from error
 
@@ -121,7 +120,11 @@ def last_report_file(output: Path, suffix: str, shard: Shard | None = None) -> s
 def last_run(output: Path, shard: Shard | None = None) -> Any:
     """What OUTPUT/report.json says of the run itself, as {"run": ...}; None where it says nothing
     that can be read. Its pairs, which come last and can be megabytes of anything, are not read."""
-    store, name = LocalStore(output), f"{report_stem(str(shard) if shard else None)}.json"
+    return head_of_report(LocalStore(output), f"{report_stem(str(shard) if shard else None)}.json")
+
+
+def head_of_report(store: Store, name: str) -> Any:
+    """The same of a file in an output folder."""
     try:
         with store.open(name) as file:
             text = file.read(_MOST_RUN_BYTES).decode("ascii")
@@ -130,34 +133,15 @@ def last_run(output: Path, shard: Shard | None = None) -> Any:
         return None
 
 
-def status_text(output: Path) -> str:
-    """Whether somebody holds the output folder's lock, and the first line of the last report."""
-    store = LocalStore(output)
-    going_on = [f"a run is going on: {printable(holder)}" for holder in store.holders()]
-    used = store.exists(LOCK)
-    lines = going_on or ["no run is going on" if used else f"no run has used {printable(output)} yet"]
-    for match in filter(None, (_REPORT_TEXT.fullmatch(entry.name) for entry in store.list("report"))):
-        which = (match[1] or "").replace("-", " ")
-        try:
-            with store.open(match[0]) as file:
-                verdict = _shown_safely(file.read(_LONGEST_VERDICT)).split("\n")[0]
-        except OSError as error:
-            verdict = f"{match[0]} cannot be read: {error.strerror}"
-        lines.append(f"last run{f' of shard {which}' if which else ''}: {printable(verdict)}")
-    return "\n".join(lines)
-
-
-_REPORT_TEXT = re.compile(r"report(?:\.([0-9]{1,6}-of-[0-9]{1,6}))?\.txt")
 # A row of report.json has some 20 kB, mostly its trace; this is a night of 25,000 new pictures.
 _MOST_REPORT_BYTES = 2**29
 _RUN = '"run": '  # as report/write begins its second line
 # Facts, warnings and the command line of a run.
 _MOST_RUN_BYTES = 2**22
-_LONGEST_VERDICT = 500  # characters; with every count there is some 200
 _PLAIN = bytes(byte if byte == 0x0A or 0x20 <= byte < 0x7F else ord("?") for byte in range(256))
 
 
-def _shown_safely(data: bytes) -> str:
+def shown_safely(data: bytes) -> str:
     """Reports as they can be sent to a terminal, whoever put them there."""
     return data.translate(_PLAIN).decode("ascii")
 

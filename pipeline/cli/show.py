@@ -1,4 +1,4 @@
-"""The verbs that look at what runs have left: show, report, status, history."""
+"""The verbs that look at what runs have left: show, report, history; and acknowledge."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def show(image: Path, as_manifest: bool) -> int:
     return ExitCode.OK
 
 
-def _of_output(command: Command) -> Command:
+def of_output(command: Command) -> Command:
     """MANIFEST, its FOLDER, or -o OUTPUT: whose runs are meant."""
     command = click.argument("manifest", type=click.Path(path_type=Path), metavar="[MANIFEST|FOLDER]", required=False)(
         command
@@ -50,7 +50,8 @@ def _of_output(command: Command) -> Command:
     )
 
 
-def _output_folder(manifest: Path | None, output: Path | None) -> Path:
+def output_folder(manifest: Path | None, output: Path | None) -> Path:
+    """The folder that is meant, given what `of_output` takes."""
     if output is not None:
         return output
     if manifest is None:
@@ -59,7 +60,7 @@ def _output_folder(manifest: Path | None, output: Path | None) -> Path:
 
 
 @click.command()
-@_of_output
+@of_output
 @STYLES
 @click.option("--json", "as_json", is_flag=True, help="Print report.json.")
 @SHARD
@@ -76,7 +77,7 @@ def report(
         folder = loaded.output
         _write_anew(loaded, shard)
     else:
-        folder = _output_folder(manifest, output)
+        folder = output_folder(manifest, output)
     click.echo(last_report_file(folder, "json" if as_json else "txt", shard), nl=False)
     return ExitCode.OK
 
@@ -102,18 +103,8 @@ def _write_anew(manifest: Manifest, shard: Shard | None) -> None:
 
 
 @click.command()
-@_of_output
-def status(manifest: Path | None, output: Path | None) -> int:
-    """Say whether a run is going on, and how the last one ended."""
-    from pipeline.cli.rendering import status_text
-
-    click.echo(status_text(_output_folder(manifest, output)))
-    return ExitCode.OK
-
-
-@click.command()
 @click.argument("pattern")
-@_of_output
+@of_output
 def acknowledge(pattern: str, manifest: Path | None, output: Path | None) -> int:
     """Say that you know of quarantined pairs whose output matches PATTERN ("*": all of them).
 
@@ -126,7 +117,7 @@ def acknowledge(pattern: str, manifest: Path | None, output: Path | None) -> int
     from pipeline.store.disk import LocalStore
     from pipeline.store.failures import Failures
 
-    folder = _output_folder(manifest, output)
+    folder = output_folder(manifest, output)
     failures = Failures(LocalStore(folder))
     found = failures.quarantined()
     matching = [failure for failure in found if fnmatchcase(failure.output, pattern)]
@@ -142,7 +133,7 @@ def acknowledge(pattern: str, manifest: Path | None, output: Path | None) -> int
 
 
 @click.command()
-@_of_output
+@of_output
 @click.option("--last", default=14, show_default=True, type=click.IntRange(min=1), help="How many runs.")
 @SHARD
 def history(manifest: Path | None, output: Path | None, shard: Shard | None, last: int) -> int:
@@ -151,7 +142,7 @@ def history(manifest: Path | None, output: Path | None, shard: Shard | None, las
     from pipeline.store.disk import LocalStore
     from pipeline.store.layout import history_name
 
-    store = LocalStore(_output_folder(manifest, output))
+    store = LocalStore(output_folder(manifest, output))
     rows = read_history(store, history_name(shard.suffix if shard else None), last=last)
     click.echo(render_history(rows))
     return ExitCode.OK

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
-from pipeline.job import RunSettings
+from pipeline.job import MOST_KEPT, RunSettings
 from pipeline.manifest.sections import Name, Section
 from pipeline.manifest.yaml.scalars import DURATION, SIZE, TIME_OF_DAY, bytes_of_size, seconds, time_of_day
 
@@ -54,6 +54,25 @@ class RunSection(Section):
     threads: int = Field(_LEFT_OUT, ge=1, description="Threads of each pair; left out: all there are.", examples=[2])
     on_error: Literal["continue", "stop"] = Field(
         _RUN.on_error, description="After a failed pair: go on with the others, or start none.", examples=["stop"]
+    )
+    preview: int = Field(
+        _LEFT_OUT,
+        ge=1,
+        description="Keep a small picture of the pair at work every so many steps, for the page and status --picture.",
+        examples=[10],
+    )
+    save_every: int = Field(
+        _LEFT_OUT,
+        ge=1,
+        description="Keep a numbered picture every so many steps, below .pipeline/steps.",
+        examples=[50],
+    )
+    keep_previous: int = Field(
+        _LEFT_OUT,
+        ge=1,
+        le=MOST_KEPT,
+        description="How many older pictures of a pair are kept, with their settings, when it is painted anew.",
+        examples=[3],
     )
     on_start: _Command = Field(
         [], description="Command to run before the first pair, without a shell.", examples=[["./wake.sh"]]

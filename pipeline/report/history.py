@@ -19,6 +19,7 @@ from pipeline.store.store import Store
 log = logging.getLogger(__name__)
 
 # Per row; keeps a night on which everything fails from writing a line of megabytes.
+HISTORY_RUNS = 30  # on a page: a month of nights; their columns are still wider than a line
 _FAILED_NAMES = 100
 _MOST_BYTES = 2**22  # of the end of a history; a usual row has some 700 bytes
 _MOST_WARNED = 3  # lines that are left out; more are counted

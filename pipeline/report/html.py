@@ -18,6 +18,7 @@ from pipeline.report.history import history_row, usual_speed
 from pipeline.report.links import INLINE_PAIRS, Links
 from pipeline.report.page import group_view, pair_view, remark_views, run_rows, tile_view
 from pipeline.report.quantities import count, duration, memory, moment, percent, significant
+from pipeline.store.now import Now
 from pipeline.store.store import Store
 
 _TREND_RUNS = 30  # a month of nights; their columns are still wider than a line
@@ -31,6 +32,7 @@ def render_html(
     store: Store,
     thumbnails: Callable[[str], Mapping[str, str]],
     history: Sequence[Mapping[str, Any]] = (),
+    now: Now | None = None,
 ) -> str:
     """The page as text. It will stand at the top of `store`. For the rest see `write_reports`."""
     run = report["run"]

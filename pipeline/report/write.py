@@ -8,6 +8,7 @@ from typing import Any
 
 from pipeline.report.data import report_stem
 from pipeline.report.text import render_text
+from pipeline.store.now import Now
 from pipeline.store.store import Store
 
 
@@ -29,11 +30,23 @@ def write_reports(
     store.write(f"{stem}.json", _json_text(report).encode("ascii"))
     folder = store.path(f"{stem}.txt").parent
     store.write(f"{stem}.txt", render_text(report, folder=folder).encode("ascii"))
+    write_page(store, report, thumbnails=thumbnails, history=history)
+
+
+def write_page(
+    store: Store,
+    report: Mapping[str, Any],
+    *,
+    thumbnails: Callable[[str], Mapping[str, str]],
+    history: Sequence[Mapping[str, Any]] = (),
+    now: Now | None = None,
+) -> None:
+    """The page alone; `now` is how the run stands where it is still going on."""
     # Here, not above: Jinja2 is for those who write a page, not for those who read a report's text.
     from pipeline.report.html import render_html
 
-    page = render_html(report, store=store, thumbnails=thumbnails, history=history)
-    store.write(f"{stem}.html", page.encode("utf-8", "backslashreplace"))
+    page = render_html(report, store=store, thumbnails=thumbnails, history=history, now=now)
+    store.write(f"{report_stem(report['run']['shard'])}.html", page.encode("utf-8", "backslashreplace"))
 
 
 def _json_text(report: Mapping[str, Any]) -> str:

@@ -6,6 +6,10 @@
 .pipeline/records/<pair id>.<which>.webp  thumbnails of content, style and result
 .pipeline/records/hashes.json             hashes of input files                store/hashes
 .pipeline/checkpoints/<pair id>.npz       where a painting stood               batch/checkpoints
+.pipeline/now/run.json                    how the run stands that is going on  batch/live
+.pipeline/now/<pair id>.webp              the pair at work, small              batch/showing
+.pipeline/steps/<pair id>/<stage>-<side>px-<step>.jpg   pictures on the way    batch/showing
+.pipeline/previous/<pair id>.<number>.*   older pictures with their records    store/previous
 .pipeline/history/runs.jsonl              a line per run, or per shard         report/history
 .pipeline/history/<run id>.log            tracebacks, and what TensorFlow says
 """
@@ -20,7 +24,11 @@ LOCK = f"{STATE}/lock"
 RECORDS = f"{STATE}/records/"
 CHECKPOINTS = f"{STATE}/checkpoints/"
 HISTORY = f"{STATE}/history/"
+NOW = f"{STATE}/now/"
+STEPS = f"{STATE}/steps/"
+PREVIOUS = f"{STATE}/previous/"
 HASHES = f"{RECORDS}hashes.json"
+MOST_STYLES = 6  # of a blend that are shown small; of more the names are enough
 CHECKPOINT_SUFFIX = ".npz"
 FAILURE_SUFFIX = ".failed.json"
 
@@ -44,14 +52,39 @@ def failure_name(output: str) -> str:
     return f"{RECORDS}{pair_id(output)}{FAILURE_SUFFIX}"
 
 
+def style_thumbnail(number: int) -> str:
+    """Which thumbnail is that of style `number`, from 0: `style`, `style2`, `style3`."""
+    return "style" if number == 0 else f"style{number + 1}"
+
+
 def thumbnail_name(output: str, which: str) -> str:
-    """A pair's thumbnail; `which` is content, style or result."""
+    """A pair's thumbnail; `which` is content, result, or that of a style."""
     return f"{RECORDS}{pair_id(output)}.{which}.webp"
 
 
 def checkpoint_name(output: str) -> str:
     """A pair's checkpoint."""
     return f"{CHECKPOINTS}{pair_id(output)}{CHECKPOINT_SUFFIX}"
+
+
+def now_name(shard: str | None = None) -> str:
+    """How a whole run stands that is going on, or one over a shard (`2-of-3`)."""
+    return f"{NOW}run.json" if shard is None else f"{NOW}run.{shard}.json"
+
+
+def preview_name(output: str) -> str:
+    """The small picture of a pair at work."""
+    return f"{NOW}{pair_id(output)}.webp"
+
+
+def steps_folder(output: str) -> str:
+    """Where the numbered pictures of a pair are, with the slash that ends it."""
+    return f"{STEPS}{pair_id(output)}/"
+
+
+def previous_prefix(output: str) -> str:
+    """What the names of a pair's older pictures begin with."""
+    return f"{PREVIOUS}{pair_id(output)}."
 
 
 def history_name(shard: str | None = None) -> str:

@@ -15,14 +15,14 @@ from pipeline.printable import printable
 from pipeline.store.checksummed_json import MOST_BYTES, checksummed, read_checksummed_json
 from pipeline.store.hashes import HashTable
 from pipeline.store.keys import KEY_SCHEMA
-from pipeline.store.layout import RECORDS, record_name, thumbnail_name
+from pipeline.store.layout import MOST_STYLES, RECORDS, record_name, style_thumbnail, thumbnail_name
 from pipeline.store.shapes import fitting
 from pipeline.store.store import Fingerprint, Store
 
 _RECORD = re.compile(re.escape(RECORDS) + r"[0-9a-f]{16}\.json")  # named by `pair_id`
 # Readings of a trace: enough for the report's curve; the run's own report has all of them.
 _TRACE_KEPT = 60
-THUMBNAILS = ("content", "style", "result")
+THUMBNAILS = ("content", "result", *map(style_thumbnail, range(MOST_STYLES)))
 # Manifests of one folder that want one output; of more the first are forgotten.
 _MOST_MANIFESTS = 20
 _MOST_TOLD = 3  # records that are none; more are counted

@@ -17,7 +17,7 @@ from pathlib import Path
 from pipeline.errors import DiskFull, OutputError
 from pipeline.printable import printable
 from pipeline.store.beneath import CANNOT_SYNC, Beneath, opened_folder, owner_of
-from pipeline.store.layout import CHECKPOINTS, HISTORY, RECORDS, STATE
+from pipeline.store.layout import CHECKPOINTS, HISTORY, NOW, PREVIOUS, RECORDS, STATE, STEPS
 from pipeline.store.whole import part_name
 
 # What every file system takes for a name; anything else is tried.
@@ -75,7 +75,7 @@ def remove_empty_files(folder: int) -> None:
 def check_our_folders(files: Beneath) -> None:
     """Raises OutputError where something else stands in the place of `.pipeline` or a folder in
     it."""
-    for folder in (STATE, RECORDS, CHECKPOINTS, HISTORY):
+    for folder in (STATE, RECORDS, CHECKPOINTS, HISTORY, NOW, STEPS, PREVIOUS):
         try:
             files.names(folder.rstrip("/"))
         except FileNotFoundError:

@@ -77,7 +77,7 @@ class ChaosBackend:
                 reading = Reading(step=step, seconds=seconds, side=width, losses=losses, final=final)
                 if final:
                     trace.append(reading)
-                progress = Progress(stage, step, seconds, tuple(trace), {"state": state}, final)
+                progress = Progress(stage, step, seconds, tuple(trace), {"state": state, "best": state * 255}, final)
                 yield reading, lambda progress=progress: progress
         return Stylization(
             pixels=to_uint8(state * np.float32(255)),

@@ -128,7 +128,8 @@ def _plan(folder: Path) -> None:
 
 def _look(folder: Path) -> None:
     """`history`, `status` and `report`."""
-    from pipeline.cli.rendering import last_report_file, status_text
+    from pipeline.cli.rendering import last_report_file
+    from pipeline.cli.status import status_text
     from pipeline.report.history import read_history, render_history
     from pipeline.store.disk import LocalStore
     from pipeline.store.layout import history_name

@@ -115,7 +115,8 @@ def try_case(nights: Any, chance: random.Random) -> None:
     from night_kit import failed, painted
 
     from pipeline.batch.clean import clean_output
-    from pipeline.cli.rendering import last_report_file, plan_rows, status_text
+    from pipeline.cli.rendering import last_report_file, plan_rows
+    from pipeline.cli.status import status_text
     from pipeline.errors import StylizeError
     from pipeline.manifest import load_manifest
     from pipeline.report.history import read_history, render_history

@@ -1,0 +1,182 @@
+"""A run while it goes on: passes on what it hears, and keeps a small file and the page up to
+date."""
+
+from __future__ import annotations
+
+import datetime
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+from pipeline.batch.estimates.estimator import Estimate
+from pipeline.batch.observer import Observer
+from pipeline.batch.plan import Plan
+from pipeline.errors import StylizeError
+from pipeline.job import Job, Outcome, Reading
+from pipeline.store.layout import now_name, preview_name
+from pipeline.store.now import AtWork, Now, write_now
+from pipeline.store.store import Store
+
+# Between two writings of the small file: what `status` says is this old at most, or a step.
+_FILE_SECONDS = 2.0
+# Between the file and one that says of a new pair, of which nothing more may be heard for a minute.
+_SOON_SECONDS = 0.2
+# Between two looks at what the pairs that wait will take: of ten thousand it takes a second.
+_AHEAD_SECONDS = 10.0
+# Of the page: a reader looks at it for longer.
+_PAGE_SECONDS = 5.0
+# A page that took longer to write than this waits for the run's end: signals are heard in between.
+_LONGEST_WRITING = 1.0
+_MOST_SHARE = 0.05  # of the run's time, for writing the page
+_LONGEST_REASON = 500  # characters
+
+
+class Live:
+    """An Observer (batch/observer) between a run and whoever listens.
+
+    `ahead` tells what the pairs that wait will take, and `write_page` writes the page; both are
+    called only when the run is planned. Nothing that fails here costs the run anything.
+    """
+
+    def __init__(self, observer: Observer, store: Store, run_id: str, shard: str | None) -> None:
+        self._observer, self._store, self._shard = observer, store, shard
+        self.now = Now(run=run_id, started=_time(), updated=_time())
+        self.ahead: Callable[[], Estimate | None] = lambda: None
+        self.write_page: Callable[[Now], object] = lambda now: None
+        self._at_work: dict[str, AtWork] = {}
+        self._ends: dict[str, float] = {}  # by the clock `time.monotonic`, of the pairs at work
+        self._left: float | None = None  # seconds that those that wait will take
+        self._wrote = self._page_due = self._ahead_due = 0.0
+        self._new = False  # there is news for the page
+
+    def planned(self, plan: Plan, ahead: Estimate | None) -> None:
+        """Says how much lies ahead."""
+        self._observer.planned(plan, ahead)
+        self.now = replace(self.now, whole=plan.count("paint") + plan.count("fail"))
+        self._look_ahead(ahead)
+        if plan.count("paint"):
+            self._write(0.0)
+
+    def started(self, job: Job, steps: int, estimate: Estimate | None) -> None:
+        """A pair is at work."""
+        self._observer.started(job, steps, estimate)
+        self._forget_preview(job.output)
+        self._at_work[job.output] = AtWork(output=job.output, steps=steps)
+        if estimate:
+            self._ends[job.output] = time.monotonic() + estimate.seconds
+        if time.monotonic() >= self._ahead_due:
+            self._look_ahead(self.ahead())
+        self._write(_SOON_SECONDS)
+
+    def corrected(self, ahead: Estimate) -> None:
+        """What was learnt of the pairs that wait."""
+        self._observer.corrected(ahead)
+        self._look_ahead(ahead)
+
+    def resumed(self, job: Job, position: str, steps: int) -> None:
+        """It goes on from its checkpoint."""
+        self._observer.resumed(job, position, steps)
+        if job.output in self._at_work:
+            self._at_work[job.output] = replace(self._at_work[job.output], step=steps)
+
+    def reading(self, job: Job, reading: Reading, coarse: bool) -> None:
+        """A step of it."""
+        self._observer.reading(job, reading, coarse)
+        pair = self._at_work.get(job.output)
+        if pair is None:
+            return
+        if not coarse:
+            left = max(pair.steps - reading.step, 0) * reading.seconds / reading.step
+            self._ends[job.output] = time.monotonic() + left
+        self._at_work[job.output] = replace(
+            pair, step=reading.step, side=reading.side, coarse=coarse, loss=reading.total
+        )
+        self._write()
+
+    def finished(self, outcome: Outcome) -> None:
+        """A pair's end. Of one that was stopped midway the small picture stays."""
+        self._observer.finished(outcome)
+        was_at_work = self._at_work.pop(outcome.output, None) is not None
+        self._ends.pop(outcome.output, None)
+        if was_at_work and outcome.status != "interrupted":
+            self._forget_preview(outcome.output)
+        if not outcome.attempts:
+            return
+        self.now = replace(self.now, finished=self.now.finished + 1)
+        if outcome.status == "failed":
+            last = {"output": outcome.output, "reason": (outcome.reason or "")[:_LONGEST_REASON], "time": _time()}
+            self.now = replace(self.now, failed=self.now.failed + 1, last_failure=last)
+        self._new = True
+        self._write()
+
+    def waiting(self, holder: str) -> None:
+        """Passed on."""
+        self._observer.waiting(holder)
+
+    def warned(self, text: str) -> None:
+        """Passed on."""
+        self._observer.warned(text)
+
+    def unwritten(self, report: str) -> None:
+        """Passed on."""
+        self._observer.unwritten(report)
+
+    def ended(self, report: Mapping[str, Any], output: str) -> None:
+        """Passed on."""
+        self._observer.ended(report, output)
+
+    def refused(self, error: StylizeError) -> None:
+        """Passed on."""
+        self._observer.refused(error)
+
+    def close(self) -> None:
+        """The report is written: what stands in the small file is of no use any more."""
+        with suppress(OSError, StylizeError):
+            self._store.delete(now_name(self._shard))
+
+    def _look_ahead(self, ahead: Estimate | None) -> None:
+        self._left = ahead.seconds if ahead else None
+        self._ahead_due = time.monotonic() + _AHEAD_SECONDS
+
+    def _write(self, apart: float | None = None) -> None:
+        """The small file, `apart` so many seconds from the last, and then the page, where it is
+        due."""
+        clock = time.monotonic()
+        if clock < self._wrote + (_FILE_SECONDS if apart is None else apart):
+            return
+        self._wrote = clock
+        self.now = replace(
+            self.now, updated=_time(), at_work=self._pairs(clock), seconds_left=self._seconds_left(clock)
+        )
+        with suppress(OSError, StylizeError):
+            write_now(self._store, self._shard, self.now)
+        if self._new and clock >= self._page_due:
+            self._new = False
+            self.write_page(self.now)
+            took = time.monotonic() - clock
+            self._page_due = clock + max(_PAGE_SECONDS, took / _MOST_SHARE)
+            if took > _LONGEST_WRITING:
+                self.write_page = lambda now: None
+
+    def _pairs(self, clock: float) -> list[AtWork]:
+        return [
+            replace(pair, seconds_left=max(self._ends[output] - clock, 0.0) if output in self._ends else None)
+            for output, pair in self._at_work.items()
+        ]
+
+    def _seconds_left(self, clock: float) -> float | None:
+        """Of the pairs at work and, after them, those that wait."""
+        at_work = max((end - clock for end in self._ends.values()), default=0.0)
+        if self._left is None:
+            return max(at_work, 0.0) if self._ends else None
+        return max(at_work, 0.0) + self._left
+
+    def _forget_preview(self, output: str) -> None:
+        with suppress(OSError, StylizeError):
+            self._store.delete(preview_name(output))
+
+
+def _time() -> str:
+    return datetime.datetime.now().astimezone().isoformat(timespec="seconds")
