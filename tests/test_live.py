@@ -32,7 +32,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 
 @pytest.fixture
 def nights(project: Path, monkeypatch: pytest.MonkeyPatch) -> Nights:
-    for name in ("_FILE_SECONDS", "_SOON_SECONDS", "_PAGE_SECONDS", "_MOST_SHARE"):
+    for name in ("_FILE_SECONDS", "_PAGE_SECONDS", "_MOST_SHARE"):
         monkeypatch.setattr(live, name, 1e-9 if name != "_MOST_SHARE" else 1e9)
     return Nights(project)
 

@@ -21,8 +21,6 @@ from pipeline.store.store import Store
 
 # Between two writings of the small file: what `status` says is this old at most, or a step.
 _FILE_SECONDS = 2.0
-# Between the file and one that says of a new pair, of which nothing more may be heard for a minute.
-_SOON_SECONDS = 0.2
 # Between two looks at what the pairs that wait will take: of ten thousand it takes a second.
 _AHEAD_SECONDS = 10.0
 # Of the page: a reader looks at it for longer.
@@ -68,7 +66,7 @@ class Live:
             self._ends[job.output] = time.monotonic() + estimate.seconds
         if time.monotonic() >= self._ahead_due:
             self._look_ahead(self.ahead())
-        self._write(_SOON_SECONDS)
+        self._write(0.0)  # nothing more may be heard of it for a minute
 
     def corrected(self, ahead: Estimate) -> None:
         """What was learnt of the pairs that wait."""

@@ -150,7 +150,7 @@ def _step(pair: AtWork) -> str:
 
 
 def _of(shard: str) -> str:
-    return f" of shard {shard.replace('-of-', '/')}" if shard else ""
+    return f" of shard {shard.replace('-of-', ' of ').replace('/', ' of ')}" if shard else ""
 
 
 def _moment(iso: str) -> str:
