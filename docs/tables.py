@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import EXITS
+from pipeline.idle_options import EFFECTS, counts_only
 from pipeline.manifest.options.presets import builtin_presets, usual_values
 from pipeline.manifest.options.rules import RULES, OptionRule
 from pipeline.manifest.pairs.naming import option_field
@@ -22,6 +23,12 @@ def option_table() -> str:
     that says nothing, and beside them those that come with another style loss."""
     rows = ((f"`{rule.name}`", _values(rule), _default(rule), rule.meaning) for rule in RULES.values())
     return _table(("option", "values", "default", "meaning"), rows)
+
+
+def effect_table() -> str:
+    """The options that decide nothing in the company of some others: which, and when they do."""
+    rows = [(", ".join(f"`{name}`" for name in effect.names), effect.when) for effect in EFFECTS]
+    return _table(("option", "counts only"), [*rows, ("`quality`", counts_only("quality"))])
 
 
 def preset_table() -> str:
@@ -85,24 +92,25 @@ def _shown(rule: OptionRule, value: Any) -> str:
     return f"`{option_field(value)}`"
 
 
-TABLES: dict[str, tuple[str, Callable[[], str]]] = {
-    "docs/options.md": ("options", option_table),
-    "docs/presets.md": ("presets", preset_table),
-    "docs/manifest.md": ("run", run_table),
-    "README.md": ("exit codes", exit_table),
+TABLES: dict[str, dict[str, Callable[[], str]]] = {
+    "docs/options.md": {"options": option_table, "effects": effect_table},
+    "docs/presets.md": {"presets": preset_table},
+    "docs/manifest.md": {"run": run_table},
+    "README.md": {"exit codes": exit_table},
 }
-"""By page: the table's name and what makes it."""
+"""By page: its tables' names and what makes each."""
 
 
-def with_table(page: str, text: str) -> str:
-    """The text of a page with its table as it is now."""
-    name, table = TABLES[page]
-    before, _, rest = text.partition(f"<!-- {name} -->\n")
-    _, end, after = rest.partition(f"<!-- /{name} -->")
-    return f"{before}<!-- {name} -->\n{table()}{end}{after}"
+def with_tables(page: str, text: str) -> str:
+    """The text of a page with its tables as they are now."""
+    for name, table in TABLES[page].items():
+        before, _, rest = text.partition(f"<!-- {name} -->\n")
+        _, end, after = rest.partition(f"<!-- /{name} -->")
+        text = f"{before}<!-- {name} -->\n{table()}{end}{after}"
+    return text
 
 
 if __name__ == "__main__":
     for page in TABLES:
         path = Path(__file__).resolve().parent.parent / page
-        path.write_text(with_table(page, path.read_text(encoding="utf-8")), encoding="utf-8")
+        path.write_text(with_tables(page, path.read_text(encoding="utf-8")), encoding="utf-8")

@@ -2,37 +2,104 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from dataclasses import replace
+from typing import NamedTuple
 
 from pipeline.options import Options
 
+WITH_QUALITY = frozenset({".jpg", ".jpeg", ".webp", ".avif"})  # formats that lose something
+WITHOUT_DPI = frozenset({".webp", ".avif"})  # formats that have no place for it
 
-def without_effect(options: Options) -> frozenset[str]:
-    """Options that decide nothing in the company of the others, as `seed` where nothing is noise:
-    whatever they are, the picture is the same."""
-    return frozenset(name for names, decides in _DECIDING.items() if not decides(options) for name in names)
+
+class Effect(NamedTuple):
+    """Options, when they decide something, in words that follow "counts only", and as a question to
+    the options of a pair."""
+
+    names: tuple[str, ...]
+    when: str
+    decides: Callable[[Options], bool]
+
+
+def without_effect(options: Options, suffix: str | None = None) -> frozenset[str]:
+    """Options that decide nothing in the company of the others, as `seed` where nothing is noise,
+    and in an output with this suffix (`.png`), where it is known: whatever they are, the picture is
+    the same."""
+    idle = frozenset(name for effect in EFFECTS if not effect.decides(options) for name in effect.names)
+    if suffix is not None and suffix.lower() not in WITH_QUALITY:
+        idle |= {"quality"}
+    return idle | {"dpi"} if suffix is not None and suffix.lower() in WITHOUT_DPI else idle
+
+
+def with_effect(options: Options, suffix: str | None = None) -> Options:
+    """The options as they count: those without effect are as if they were left out."""
+    left_out = Options()
+    return replace(options, **{name: getattr(left_out, name) for name in without_effect(options, suffix)})
+
+
+def counts_only(name: str) -> str:
+    """When an option decides something, in words, such as "with `optimizer: adam`"; empty where it
+    always does."""
+    if name == "quality":
+        return f"in {', '.join(sorted(WITH_QUALITY))} outputs"
+    if name == "dpi":
+        return f"in outputs that are not {' or '.join(sorted(WITHOUT_DPI))}"
+    return next((effect.when for effect in EFFECTS if name in effect.names), "")
+
+
+def _keeps_features(options: Options) -> bool:
+    return options.content_weight > 0 and options.content_loss == "features"
+
+
+def _looks_at_style_layers(options: Options) -> bool:
+    return options.style_weight > 0 and not _OF_THEIR_OWN.issuperset(options.style_losses)
+
+
+def _chooses_places(options: Options) -> bool:
+    of_style = options.style_weight > 0 and not _OF_THEIR_OWN.isdisjoint(options.style_losses)
+    return of_style or (options.content_weight > 0 and options.content_loss == "self_similarity")
 
 
 def _has_noise(options: Options) -> bool:
     return options.init == "noise" and options.noise_ratio > 0
 
 
-# distances of the style that look at layers of their own
+# Distances of the style that look at layers of their own, in no unit of `losses`, at places that
+# the seed chooses.
 _OF_THEIR_OWN = frozenset({"transport", "neighbours"})
+_AT_LAYERS = "`style_loss: gram`, `moments` or `histogram`"
 
-# Options and when they decide something; those not named here always do.
-_DECIDING: Mapping[tuple[str, ...], Callable[[Options], bool]] = {
-    ("enlarge",): lambda options: options.size != "original",
-    ("learning_rate", "learning_rate_decay"): lambda options: options.optimizer != "lbfgs",
-    ("beta_1", "beta_2"): lambda options: options.optimizer == "adam",
-    ("preconditioner", "history"): lambda options: options.optimizer == "lbfgs",
-    ("noise_ratio",): lambda options: options.init == "noise",
-    ("noise_level",): lambda options: _has_noise(options),
-    ("seed",): lambda options: _has_noise(options) or options.samples or "neighbours" in options.style_losses,
-    ("content_loss",): lambda options: options.content_weight > 0,
-    ("content_layers",): lambda options: options.content_weight > 0 and options.content_loss == "features",
-    ("style_layers",): lambda options: options.style_weight > 0 and not _OF_THEIR_OWN.issuperset(options.style_losses),
-    ("tv_kind", "tv_unit"): lambda options: options.tv_weight > 0,
-    ("match_color",): lambda options: options.match_strength > 0,
-    ("match_strength",): lambda options: options.match_color != "none",
-}
+# Options and when they decide something; those not named here always do, but for `quality` and
+# `dpi`, which the output's format decides about.
+EFFECTS: tuple[Effect, ...] = (
+    Effect(
+        ("learning_rate", "learning_rate_decay"),
+        "with `optimizer: adam` or `gd`",
+        lambda options: options.optimizer != "lbfgs",
+    ),
+    Effect(("beta_1", "beta_2"), "with `optimizer: adam`", lambda options: options.optimizer == "adam"),
+    Effect(("preconditioner", "history"), "with `optimizer: lbfgs`", lambda options: options.optimizer == "lbfgs"),
+    Effect(("noise_ratio",), "with `init: noise`", lambda options: options.init == "noise"),
+    Effect(("noise_level",), "with `init: noise` and a `noise_ratio` above 0", _has_noise),
+    Effect(
+        ("seed",),
+        "with `init: noise`, `style_loss: neighbours` or `transport`, or `content_loss: self_similarity`",
+        lambda options: _has_noise(options) or _chooses_places(options),
+    ),
+    Effect(("content_loss",), "with a `content_weight` above 0", lambda options: options.content_weight > 0),
+    Effect(("content_layers",), "with `content_loss: features` and a `content_weight` above 0", _keeps_features),
+    Effect(("style_layers",), f"with {_AT_LAYERS} and a `style_weight` above 0", _looks_at_style_layers),
+    Effect(
+        ("losses",),
+        f"with {_AT_LAYERS}, `content_loss: features` or `tv_unit: losses`, and a weight of that above 0",
+        lambda options: (
+            _keeps_features(options)
+            or _looks_at_style_layers(options)
+            or (options.tv_weight > 0 and options.tv_unit == "losses")
+        ),
+    ),
+    Effect(("tv_kind", "tv_unit"), "with a `tv_weight` above 0", lambda options: options.tv_weight > 0),
+    Effect(("enlarge",), "with a `size` in numbers", lambda options: options.size != "original"),
+    Effect(("match_color",), "with a `match_strength` above 0", lambda options: options.match_strength > 0),
+    Effect(("match_strength",), "with a `match_color`", lambda options: options.match_color != "none"),
+)

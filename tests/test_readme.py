@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from docs.tables import TABLES, with_table
+from docs.tables import TABLES, with_tables
 from pipeline.cli.main import cli
 from pipeline.errors import ExitCode
 from pipeline.job import Outcome
@@ -28,7 +28,7 @@ ALL = {"README.md": README, **{f"docs/{name}": text for name, text in PAGES.item
 
 @pytest.mark.parametrize("page", TABLES)
 def test_tables_that_are_made_from_the_code_are_current(page):
-    assert with_table(page, ALL[page]) == ALL[page], "run `python docs/tables.py`"
+    assert with_tables(page, ALL[page]) == ALL[page], "run `python docs/tables.py`"
 
 
 def test_the_manifest_of_the_readme_is_valid_but_for_its_pictures(tmp_path):

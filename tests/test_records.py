@@ -18,6 +18,7 @@ from pipeline.batch.plan import _difference, make_plan
 from pipeline.batch.system.deadline import Moment, elapsed_clock, end_of_run, next_deadline
 from pipeline.cli.rendering import plan_rows
 from pipeline.errors import BadImage, ExitCode, weightiest
+from pipeline.idle_options import WITH_QUALITY, WITHOUT_DPI
 from pipeline.images import file_bytes
 from pipeline.images.encode import FORMAT_OF_SUFFIX, _parameters
 from pipeline.images.file_bytes import hash_file, hash_with_status
@@ -148,12 +149,12 @@ def test_quality_is_in_the_key_of_every_format_that_has_it():
     with_quality = {
         suffix for suffix, kind in FORMAT_OF_SUFFIX.items() if "quality" in _parameters(kind, 9, "", b"", 300)
     }
-    assert with_quality == {*keys._WITH_QUALITY}
+    assert with_quality == {*WITH_QUALITY}
 
 
 def test_dpi_is_in_the_key_of_every_format_that_has_it():
     without = {suffix for suffix, kind in FORMAT_OF_SUFFIX.items() if "dpi" not in _parameters(kind, 9, "", b"", 300)}
-    assert without == {*keys._WITHOUT_DPI}
+    assert without == {*WITHOUT_DPI}
     for suffix in FORMAT_OF_SUFFIX:
         usual, fine = (replace(JOB, output=f"a{suffix}", options=Options(dpi=dpi)) for dpi in ("auto", 600))
         assert (key(usual) == key(fine)) == (suffix in without), suffix

@@ -294,7 +294,7 @@ def _difference(job: Job, record: Record, weights: NetworkWeights) -> str:
     if record.schema != KEY_SCHEMA:
         return "made by another version"
     before, now = {**LEFT_OUT, **record.outcome.get("options", {})}, job.options.all_values()
-    idle = {"preset", "weights", *without_effect(job.options)}
+    idle = {"preset", "weights", *without_effect(job.options, Path(job.output).suffix)}
     changed = [
         f"{name} {_short(before[name])} -> {_short(now[name])}"
         for name in now

@@ -6,11 +6,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pipeline.idle_options import without_effect
+from pipeline.idle_options import with_effect
 from pipeline.job import Job
 from pipeline.nst.network import NORMALIZATION
 from pipeline.options import NEUTRAL, Options
@@ -22,10 +21,6 @@ ALGORITHM = 5  # raise with every change that changes pixels
 WITHOUT_EFFECT = frozenset({"preset", "weights", "tile"})
 
 
-_WITH_QUALITY = frozenset({".jpg", ".jpeg", ".webp", ".avif"})  # formats that lose something
-_WITHOUT_DPI = frozenset({".webp", ".avif"})  # formats that have no place for it
-
-
 def pair_key(job: Job, sha256: Callable[[Path], str], weights_sha256: str) -> str:
     """SHA-256 of everything that decides a pair's pixels and bytes: the inputs' contents, the
     options, the network.
@@ -35,13 +30,7 @@ def pair_key(job: Job, sha256: Callable[[Path], str], weights_sha256: str) -> st
     (`seed` where nothing is noise, `quality` of a PNG): it counts as left out, whatever it is.
     `sha256` gives the hash of an input file's bytes; what it raises (BadImage), this raises.
     """
-    idle = without_effect(job.options)
-    if Path(job.output).suffix.lower() not in _WITH_QUALITY:
-        idle |= {"quality"}
-    if Path(job.output).suffix.lower() in _WITHOUT_DPI:
-        idle |= {"dpi"}
-    left_out = {name: value for name, value in Options().all_values().items() if name in idle}
-    return _hash(job, replace(job.options, **left_out), sha256, weights_sha256)
+    return _hash(job, with_effect(job.options, Path(job.output).suffix), sha256, weights_sha256)
 
 
 def former_key(job: Job, sha256: Callable[[Path], str], weights_sha256: str) -> str:

@@ -13,6 +13,7 @@ from pipeline.manifest.options.precedence import NOTHING, Folders, Layer, LayerR
 from pipeline.manifest.options.rules import canonical_layer
 from pipeline.manifest.pairs.cells import Combination
 from pipeline.manifest.pairs.choices import Chooser, Picture, cut_by_comment, warn_of_path
+from pipeline.manifest.pairs.idle import IdleSettings
 from pipeline.manifest.pairs.left_out import tell_left_out
 from pipeline.manifest.pairs.matrix import Matrix, read_matrix
 from pipeline.manifest.pairs.naming import (
@@ -67,6 +68,7 @@ class Expansion:
         self._finder = PictureFinder(folders.input, folders.output, follow_links=folders.follow_links)
         self._chooser = Chooser(folders.input, self._finder, problems)
         self._outputs = Outputs(problems)
+        self._idle = IdleSettings(problems)
         self._wanted = 0
         self._patterns: dict[str, Pattern] = {}
         self._today = today()
@@ -103,6 +105,7 @@ class Expansion:
             content, style = matrix.picture("content", chosen), matrix.picture("style", chosen)
             if not self._add(entry, content, style, settled[options], index):
                 return  # the same fault in every name of a matrix is one fault
+        self._idle.look_at_axes(matrix, settled.values(), node.entries["matrix"].place, _suffix(entry.pattern))
         if index == 0 and matrix.size:
             self._chooser.found_nothing(
                 node.entries["exclude"].place, "every pair of this matrix is excluded; nothing is left"
@@ -120,6 +123,7 @@ class Expansion:
         note = self._problems.add if strict or not self.jobs else self._problems.warn
         for place, message in self._chooser.nothing:
             note(place, message)
+        self._idle.finish()
         tell_left_out(self._finder, self._chooser.patterns, self._chooser.named, self._problems)
         for folder in dict.fromkeys(self._finder.unreadable):
             self._problems.warn(WHOLE_FILE, f"the folder '{folder}' cannot be listed; patterns find no pictures in it")
@@ -217,6 +221,7 @@ class Expansion:
                 advice=entry.advice,
             )
         )
+        self._idle.look_at(settled, name)
         init = settled.settings["init"]
         start = {str(Path(init.value)): init.origin} if settled.options.starts_from_file else {}
         self.jobs.append(
@@ -243,6 +248,12 @@ def _output_fault(name: str, settled: Settled) -> str | None:
     if settled.options.depth == 16 and not name.lower().endswith(DEEP_SUFFIXES):
         return f"output '{shorten(name, SHOWN_WIDTH)}' must end in {' or '.join(DEEP_SUFFIXES)} to have depth 16"
     return None
+
+
+def _suffix(pattern: Pattern) -> str | None:
+    """The suffix of all names of a pattern; None where they may have several."""
+    ends_in_a_field = pattern.parts and not pattern.parts[-1]
+    return None if ends_in_a_field else Path(pattern.render(_harmless)).suffix
 
 
 def _harmless(field: str) -> str:

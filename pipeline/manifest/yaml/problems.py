@@ -70,6 +70,11 @@ class Problems:
         return f"{self.file}:{place.line}:{place.column}" if self._has_places and place.line else self.file
 
     @property
+    def has_places(self) -> bool:
+        """Did somebody write the text? One that is made, as a folder's manifest, has no places."""
+        return self._has_places
+
+    @property
     def found(self) -> tuple[Problem, ...]:
         """All problems in the order of the file."""
         return tuple(sorted(self._found.values(), key=lambda problem: (problem.line, problem.column)))
