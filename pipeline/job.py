@@ -98,6 +98,10 @@ class RunSettings:
     workers: int = 1
     threads: int | None = None  # None: as many as the process may use
     on_error: Literal["continue", "stop"] = "continue"
+    retention: float | None = None  # how old what runs leave behind may become
+    retention_runs: int | None = None  # the same, counted in runs
+    min_free_disk: int | None = None
+    log_file: str | None = None  # absolute
     on_start: tuple[str, ...] = ()
     on_success: tuple[str, ...] = ()
     on_failure: tuple[str, ...] = ()
@@ -111,8 +115,9 @@ class Manifest:
     """A manifest that can be started: every job resolved, every glob expanded, every name
     checked.
 
-    `file` may be a folder, of which no manifest is written; `arguments` are the flags that then
-    belong to it, as they were typed. `date` is the day that outputs are named by, where any is.
+    `file` is absolute. It may be a folder, of which no manifest is written; `arguments` are the
+    flags that then belong to it, with absolute paths. `date` is the day that outputs are named by,
+    where any is.
     """
 
     file: Path

@@ -35,6 +35,18 @@ def python_command(module: str, *arguments: str) -> list[str]:
     return [sys.executable, "-P", os.path.join(_PACKAGE, "python_child.py"), module, *arguments]
 
 
+def why_not_started(error: OSError) -> str:
+    """Why a Python process of ours cannot be started, in words with the way out: no more processes,
+    descriptors or memory, or a Python that this user may not run."""
+    if isinstance(error, PermissionError):
+        python = os.path.realpath(sys.executable)
+        return (
+            f"{error.strerror}; this user cannot run {python}: make .venv anew with a Python that all can read "
+            "(make distclean; make setup PYTHON=/usr/bin/python3)"
+        )
+    return f"{error.strerror}; close other programs"
+
+
 def absolute_folders(path: str | None) -> str:
     """PYTHONPATH, LD_LIBRARY_PATH and the like without folders that are relative to the working
     directory; an empty one means that directory itself."""

@@ -40,7 +40,7 @@ def crontab_line() -> str:
 def of_this_place(command: str, manifest: Path) -> str:
     words = {
         "/srv/stylize/.venv/bin/stylize": f"{shlex.quote(sys.executable)} -m pipeline",
-        "/srv/stylize/configs/night.yaml": shlex.quote(str(manifest)),
+        "/srv/stylize/configs/nightly.yaml": shlex.quote(str(manifest)),
     }
     for ours, here in words.items():
         assert ours in command
@@ -74,6 +74,29 @@ def test_crons_mail_of_a_bad_night_names_the_pair_the_code_and_the_report(projec
 def settings(unit: str) -> dict[str, str]:
     lines = (DEPLOY / unit).read_text().splitlines()
     return dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
+
+
+def test_files_that_deploy_names_are_in_the_project():
+    for file in ("crontab", "stylize.service", "Dockerfile"):
+        text = (DEPLOY / file).read_text()
+        named = re.findall(r"(?:/srv/stylize/|run )(configs/[\w.]+)", text) + re.findall(r"docs/[\w.]+", text)
+        assert named
+        assert all((REPOSITORY / name).exists() for name in named), named
+    copied = re.findall(r"^COPY ([^-].*) \./?\w*$", (DEPLOY / "Dockerfile").read_text(), re.M)
+    assert copied == ["locks", "setup.cfg pyproject.toml constraints.txt README.md LICENSE", "pipeline"]
+    sent = [line[1:] for line in (REPOSITORY / ".dockerignore").read_text().splitlines() if line.startswith("!")]
+    assert sorted(sent) == sorted(" ".join(copied).split())
+    assert all((REPOSITORY / name).exists() for name in sent)
+
+
+def test_the_image_runs_as_nobody_and_asks_for_no_writable_root():
+    lines = (DEPLOY / "Dockerfile").read_text().splitlines()
+    last = max(number for number, line in enumerate(lines) if line.startswith("FROM"))
+    final = dict(line.split(" ", 1) for line in lines[last:] if line and not line.startswith("#"))
+    assert final["USER"] == "65534:65534"
+    assert "HOME=/tmp" in final["ENV"]
+    assert "RUN" not in final  # nothing is installed as root into what runs
+    assert '"/work/output"' in final["VOLUME"]
 
 
 def test_the_service_is_stopped_as_the_program_wants_to_be():

@@ -11,7 +11,7 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "pipeline"
 
-WORDS = {"errors", "idle_options", "job", "options", "printable", "versions"}
+WORDS = {"errors", "idle_options", "job", "options", "printable", "program", "versions"}
 # Room or module -> (modules of ours, libraries) it may import. A module's own line comes before its room's; `studio.weights` is
 # standard library only, which is why the office and the night desk may ask it where the network is.
 ALLOWED: dict[str, tuple[set[str], set[str]]] = {
@@ -19,6 +19,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "errors": (set(), set()),
     "printable": (set(), set()),
     "versions": (set(), set()),
+    "program": (set(), set()),
     "memory_limit": (set(), set()),
     "python_path": (set(), set()),
     "python_child": (set(), set()),
@@ -82,7 +83,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "batch.selection": (set(), set()),
     "batch.messages": ({"errors", "job", "nst.weights"}, set()),
     "batch.system": (WORDS | {"batch.system", "memory_limit", "python_path"}, {"psutil"}),
-    "batch.run_metadata": ({"job", "versions", "report.data", "batch.messages", "batch.system"}, set()),
+    "batch.run_metadata": ({"job", "program", "versions", "report.data", "batch.messages", "batch.system"}, set()),
     "batch.estimates.cost": (
         {"options", "schedule", "nst.network", "nst.positions", "nst.samples", "nst.tiling"},
         set(),
@@ -115,6 +116,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
         },
         set(),
     ),
+    "batch.retention": (WORDS | {"store"}, set()),
     "batch.standing": (WORDS | {"batch", "report", "store", "images.reader"}, set()),
     "batch.interim": (WORDS | {"batch", "report", "store"}, set()),
     "batch.live": (WORDS | {"batch.estimates", "batch.observer", "batch.plan", "store"}, set()),

@@ -267,7 +267,7 @@ def test_text_names_each_failure_with_reason_fix_and_command() -> None:
     text = render_text(build_report(facts(), [bad]))
     assert "1 failed - Picture cannot be used\n" in text
     assert "  a/dog.png: photos/dog.jpg is empty; copy it again\n" in text
-    assert "  Retry: stylize run configs/night.yaml --only a/dog.png --retry-failed\n" in text
+    assert "\nRetry: stylize run configs/night.yaml --only a/dog.png --retry-failed\n" in text
     assert "  Fix: Open the named file in a viewer" in text
 
 
@@ -319,12 +319,24 @@ def test_a_class_nobody_knows_is_named_and_harmless() -> None:
     assert group.title == "Failed (\\x1b[2J)"
 
 
+RUN = {"program": ["/opt/my tools/stylize"], "manifest": "/srv/my configs/night.yaml", "arguments": []}
+
+
+def test_what_failed_is_tried_again_by_one_command_from_any_folder() -> None:
+    bad = [outcome(f"{name}.png", "failed", reason="why", reason_class=name) for name in ("timeout", "diverged")]
+    held = outcome("held.png", "quarantined", reason="why", reason_class="bad_image")
+    text = render_text(build_report(facts(manifest=RUN["manifest"], program=RUN["program"]), [*bad, held]))
+    (line,) = (line for line in text.splitlines() if "Retry" in line)
+    assert line == "Retry: '/opt/my tools/stylize' run '/srv/my configs/night.yaml' --retry-failed"
+    assert text.splitlines()[1].startswith("'/srv/my configs/night.yaml', ")
+
+
 @pytest.mark.parametrize("ascii_names", [False, True])
 @pytest.mark.parametrize("name", HOSTILE_NAMES)
 def test_retry_command_survives_a_shell_and_matches_its_pair_alone(name: str, ascii_names: bool) -> None:
-    command = retry_command({"manifest": "my configs/night.yaml", "arguments": []}, name, ascii_names=ascii_names)
+    command = retry_command(RUN, name, ascii_names=ascii_names)
     *head, pattern, last = shlex.split(command)
-    assert head == ["stylize", "run", "my configs/night.yaml", "--only"]
+    assert head == ["/opt/my tools/stylize", "run", "/srv/my configs/night.yaml", "--only"]
     assert last == "--retry-failed"
     assert fnmatchcase(name, pattern)
     assert not fnmatchcase("another.png", pattern)

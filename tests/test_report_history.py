@@ -142,10 +142,11 @@ def test_the_table_shows_counts_duration_speed_and_their_course() -> None:
         history_row(night(25, outcome(seconds_per_step=2.0), outcome("d.png", "not_started"), seconds=6000.0)),
     ]
     lines = render_history(rows).splitlines()
-    assert lines[0].split() == ["started", "new", "failed", "waiting", "up", "to", "date", "duration", "s/step", "exit"]
-    assert lines[1].split() == ["2026-11-23", "22:00", "1", "0", "0", "0", "1", "h", "1", "0"]
-    assert lines[2].split() == ["2026-11-24", "22:00", "0", "2", "0", "0", "2", "h", "-", "3"]
-    assert lines[3].split() == ["2026-11-25", "22:00", "1", "0", "1", "0", "1", "h", "40", "m", "2", "3"]
+    head = ["started", "new", "failed", "quarantined", "waiting", "up", "to", "date", "duration", "s/step", "exit"]
+    assert lines[0].split() == head
+    assert lines[1].split() == ["2026-11-23", "22:00", "1", "0", "0", "0", "0", "1", "h", "1", "0"]
+    assert lines[2].split() == ["2026-11-24", "22:00", "0", "1", "1", "0", "0", "2", "h", "-", "3"]
+    assert lines[3].split() == ["2026-11-25", "22:00", "1", "0", "0", "1", "0", "1", "h", "40", "m", "2", "3"]
     assert lines[5] == "duration  ▁█▆  1 h .. 2 h"  # 6000 s is two thirds up: block 0 + 7 * 2/3 = 4.7, so 5
     assert lines[6] == "s/step    ▁ █  1 .. 2"
 

@@ -17,7 +17,7 @@ from pipeline.errors import ExitCode
 from pipeline.store.disk import LocalStore
 
 MANY = "".join(
-    f"\n  - {{content: content/{name}.png, style: style/wave.png, output: {name}-{n}.png, options: {{seed: {n}}}}}"
+    f"\n  - {{content: content/{name}.png, style: style/wave.png, output: {name}-{n}.png, options: {{seed: {n}, init: noise}}}}"
     for name in ("dog", "sea")
     for n in (1, 2)
 )

@@ -29,6 +29,34 @@ def test_auto_is_the_8_bit_file_where_keras_cache_is_empty(keras_home):
     assert hashlib.sha256(found.path.read_bytes()).hexdigest() == found.sha256 == weights.EIGHT_BIT_SHA256
 
 
+def test_a_copy_for_all_users_is_taken_where_the_user_has_none(keras_home, tmp_path, monkeypatch):
+    content = b"a stand-in for 80 MB"
+    monkeypatch.setattr(weights, "IMAGENET_MD5", hashlib.md5(content).hexdigest())
+    monkeypatch.setattr(weights, "SHARED_FOLDER", tmp_path / "shared")
+    shared = tmp_path / "shared" / weights.IMAGENET_FILE
+    assert weights.locate("auto").name == "imagenet-8bit"
+    assert weights.fetch(_served(tmp_path, content), weights.IMAGENET_MD5, shared) == shared
+    assert shared.stat().st_mode & 0o777 == 0o644
+    assert weights.locate("imagenet").path == shared
+    weights.imagenet_path().parent.mkdir(parents=True)
+    weights.imagenet_path().write_bytes(content)
+    assert weights.locate("imagenet").path == weights.imagenet_path()
+    weights.imagenet_path().unlink()
+    monkeypatch.delenv("KERAS_HOME")
+    monkeypatch.setattr("pathlib.Path.home", _homeless)  # a service's user, mostly
+    assert weights.locate("auto").path == shared
+
+
+def _served(folder, content):
+    """The address of a file with this content."""
+    (folder / "served.h5").write_bytes(content)
+    return (folder / "served.h5").as_uri()
+
+
+def _homeless():
+    raise RuntimeError
+
+
 def test_imagenet_is_found_in_keras_cache_with_its_hash_checked(keras_home, monkeypatch):
     content = b"a stand-in for 80 MB"
     monkeypatch.setattr(weights, "IMAGENET_MD5", hashlib.md5(content).hexdigest())

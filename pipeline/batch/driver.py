@@ -63,12 +63,15 @@ def run(
         plan, scarce, trouble = _planned(manifest, state, selection, reader)
         live = Live(observer, state.store, run_id, shard)
         results = Results(manifest, state, live, run_id)
-        results.warnings += [*plan.warnings, *lacks, *state.strange(), *([scarce] if scarce else [])]
+        results.warnings += [*plan.warnings, *lacks, *state.strange()]
         scheduler = Scheduler(plan, results, engine, stopped, began, reader)
         live.ahead, live.write_page = scheduler.ahead, InterimPage(scheduler, began, command, selection).write
         live.planned(plan, scheduler.ahead() if trouble is None else None)
         for warning in results.warnings:
-            live.warned(warning)
+            live.standing(warning)
+            results.write_log(f"warning: {warning}")
+        if scarce:
+            results.warn(scarce)
         if trouble is not None:
             scheduler.abort(trouble)
         elif manifest.run.on_start:

@@ -10,6 +10,7 @@ from typing import Any
 
 from pipeline.batch.clean import useless_checkpoints
 from pipeline.batch.results import Results
+from pipeline.batch.retention import remove_old
 from pipeline.batch.run_metadata import run_metadata
 from pipeline.batch.scheduler import Scheduler
 from pipeline.batch.selection import Selection, Shard
@@ -39,7 +40,10 @@ def finish(scheduler: Scheduler, *, began: Moment, command: tuple[str, ...], sel
         state.hashes.save(whole=selection.whole)
     _sweep_checkpoints(results)
     report = _report(scheduler, others, began, command, selection)
-    _write(report, results, history_name(selection.shard.suffix if selection.shard else None))
+    history = history_name(selection.shard.suffix if selection.shard else None)
+    _write(report, results, history)
+    if manifest.run.retention is not None or manifest.run.retention_runs is not None:
+        remove_old(state.store, manifest.run, read_history(state.store, history, last=manifest.run.retention_runs))
     code = report["run"]["exit_code"]
     hook = manifest.run.on_success if code == 0 else manifest.run.on_failure
     if hook:

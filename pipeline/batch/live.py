@@ -113,6 +113,10 @@ class Live:
         """Passed on."""
         self._observer.waiting(holder)
 
+    def standing(self, text: str) -> None:
+        """A warning that holds night after night."""
+        self._observer.standing(text)
+
     def warned(self, text: str) -> None:
         """Passed on."""
         self._observer.warned(text)

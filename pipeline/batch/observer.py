@@ -30,6 +30,10 @@ class Observer(Protocol):
 
     def warned(self, text: str) -> None: ...
 
+    def standing(self, text: str) -> None:
+        """A warning that holds night after night, until somebody changes the manifest or the
+        machine: it is in the log and the report too."""
+
     def unwritten(self, report: str) -> None: ...
 
     def ended(self, report: Mapping[str, Any], output: str) -> None: ...

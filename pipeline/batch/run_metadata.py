@@ -7,11 +7,11 @@ import os
 import platform
 import socket
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from pipeline.batch.messages import Machine
 from pipeline.batch.system.deadline import Moment
 from pipeline.job import Manifest
+from pipeline.program import program
 from pipeline.report.data import RunMetadata
 from pipeline.versions import version
 
@@ -37,8 +37,9 @@ def run_metadata(
         finished=_iso(finished.wall),
         seconds=finished.elapsed - began.elapsed,
         exit_code=int(exit_code),
-        manifest=_from_here(manifest.file),
+        manifest=str(manifest.file),
         arguments=manifest.arguments,
+        program=program(),
         weights=weights,
         device=machine.device,
         threads=machine.threads,
@@ -57,14 +58,6 @@ def run_metadata(
         warnings=warnings,
         input=os.path.relpath(manifest.input, manifest.output),
     )
-
-
-def _from_here(path: Path) -> str:
-    """A path as one would type it in the present folder, which may be gone by now."""
-    try:
-        return str(path.relative_to(Path.cwd()))
-    except (OSError, ValueError):
-        return str(path)
 
 
 def _iso(seconds: float) -> str:

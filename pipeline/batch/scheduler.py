@@ -10,6 +10,7 @@ from dataclasses import asdict
 from typing import assert_never
 
 from pipeline.batch.engines.protocol import Event, OpenEngine
+from pipeline.batch.estimates.disk_space import check_floor
 from pipeline.batch.estimates.estimator import START_SECONDS, Estimate, Estimator, in_all, time_limit
 from pipeline.batch.messages import (
     Command,
@@ -30,7 +31,7 @@ from pipeline.batch.results import Results
 from pipeline.batch.system.deadline import Moment, end_of_run
 from pipeline.batch.system.machine import worker_threads
 from pipeline.batch.system.signals import Stop
-from pipeline.errors import EnvironmentProblem, ExitCode, OutOfMemory, StylizeError, WorkerDied
+from pipeline.errors import DiskFull, EnvironmentProblem, ExitCode, OutOfMemory, StylizeError, WorkerDied
 from pipeline.images.reader import READER, Reader
 from pipeline.job import RunSettings
 from pipeline.versions import version
@@ -136,6 +137,8 @@ class Scheduler:
         start (now or ever)."""
         if self._closing or self._in_hand.keys() & self._alone:
             return None
+        if self._waiting and not self._has_room():
+            return None
         for pair in self._waiting:
             if self._fits(pair):
                 if self._in_hand and pair.job.output in self._alone:
@@ -147,6 +150,14 @@ class Scheduler:
             self._closing = True
             self.results.codes.append(ExitCode.DEADLINE)
         return None
+
+    def _has_room(self) -> bool:
+        """Does the disk have more room than the run is to leave? Else the run ends in order."""
+        try:
+            check_floor(self.results.manifest.output, self._settings.min_free_disk)
+        except DiskFull as full:
+            self.abort(full)
+        return not self._closing
 
     def _fits(self, pair: PlannedPair) -> bool:
         left = self._end.seconds_left(Moment.now())

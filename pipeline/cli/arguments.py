@@ -193,7 +193,7 @@ def load(
 
     overrides = overrides_of(settings)
     if manifest.is_dir():
-        return load_folder(manifest, styles, output, overrides=overrides, strict=strict)
+        return _warned(load_folder(manifest, styles, output, overrides=overrides, strict=strict))
     if manifest.suffix.lower() in PICTURE_SUFFIXES and manifest.exists():
         raise click.UsageError(f"{printable(manifest)} is a picture; name its folder, or a manifest")
     if manifest.exists():
@@ -202,7 +202,34 @@ def load(
                 raise click.UsageError(
                     f"{flag} is for a folder of photographs; the manifest {printable(manifest)} says it itself"
                 )
-    return load_manifest(manifest, overrides=overrides, strict=strict)
+    return _warned(load_manifest(manifest, overrides=overrides, strict=strict))
+
+
+def _warned(manifest: Manifest) -> Manifest:
+    """The manifest, with a warning of every STYLIZE_ variable that means nothing."""
+    return dataclasses.replace(manifest, warnings=(*manifest.warnings, *_strange_variables()))
+
+
+# What is read beside the twins of flags; and what hooks and painting processes are told, who may
+# start this program.
+_OTHER_VARIABLES = ("STYLIZE_SET", "STYLIZE_RUN_ID", "STYLIZE_REPORT", "STYLIZE_EXIT", "STYLIZE_WORKER_THREADS")
+
+
+def _strange_variables() -> list[str]:
+    import difflib
+
+    context = click.get_current_context(silent=True)
+    root = context.find_root().command if context else None
+    verbs = root.commands.values() if isinstance(root, click.Group) else ()
+    flags = (parameter.envvar for verb in verbs for parameter in verb.params)
+    known = [*_OTHER_VARIABLES, *(name for name in flags if isinstance(name, str))]
+    strange = sorted(name for name in os.environ if name.startswith("STYLIZE_") and name not in known)
+    warnings = []
+    for name in strange if root else ():
+        meant = difflib.get_close_matches(name, known, n=1)
+        hint = f"; did you mean '{meant[0]}'?" if meant else ""
+        warnings.append(f"the environment variable {printable(name)} means nothing{hint}")
+    return warnings
 
 
 def overrides_of(settings: tuple[str, ...]) -> list[Override]:

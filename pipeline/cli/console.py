@@ -10,7 +10,7 @@ import json
 import sys
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from pipeline.errors import ExitCode, ManifestError, StylizeError, exit_words
 from pipeline.printable import printable
@@ -46,6 +46,8 @@ class Quiet:
     def warned(self, text: str) -> None:
         self._say(f"warning: {printable(text)}")
 
+    def standing(self, text: str) -> None: ...
+
     def ended(self, report: Mapping[str, Any], output: str) -> None:
         if report["run"]["exit_code"]:
             print(exit_line(report, output), file=sys.stderr, flush=True)
@@ -63,8 +65,9 @@ class Quiet:
 class Lines(Quiet):
     """A line for each pair, with the time, and a sign of life each minute."""
 
-    def __init__(self, *, verbose: bool = False) -> None:
+    def __init__(self, *, verbose: bool = False, stream: TextIO | None = None) -> None:
         self._verbose = verbose
+        self._stream = stream  # left out: stderr, whatever that is by then
         self._whole = self._so_far = 0
         self._spoke = 0.0
 
@@ -96,8 +99,11 @@ class Lines(Quiet):
                 f"loss {reading.total:.4g}, {duration(left)} left"
             )
 
+    def standing(self, text: str) -> None:
+        self.warned(text)
+
     def ended(self, report: Mapping[str, Any], output: str) -> None:
-        print(exit_line(report, output), file=sys.stderr, flush=True)
+        print(exit_line(report, output), file=self._stream or sys.stderr, flush=True)
 
     def finished(self, outcome: Outcome) -> None:
         if outcome.status == "up_to_date":
@@ -112,7 +118,7 @@ class Lines(Quiet):
     def _say(self, text: str) -> None:
         self._spoke = time.monotonic()
         now = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
-        print(f"{now} {text}", file=sys.stderr, flush=True)
+        print(f"{now} {text}", file=self._stream or sys.stderr, flush=True)
 
 
 class JsonLines:
@@ -156,6 +162,9 @@ class JsonLines:
 
     def warned(self, text: str) -> None:
         self._say("warning", "warning", text=text)
+
+    def standing(self, text: str) -> None:
+        self.warned(text)
 
     def ended(self, report: Mapping[str, Any], output: str) -> None:
         code = report["run"]["exit_code"]

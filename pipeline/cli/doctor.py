@@ -6,31 +6,68 @@ import os
 import platform
 import sys
 from contextlib import suppress
+from typing import Any
 
 import click
 
 from pipeline.batch.system.machine import gpus, memory, usable_processors
 from pipeline.errors import ExitCode, StylizeError, WeightsError
 from pipeline.nst.precision import fast_flags
-from pipeline.nst.weights import AUTOMATIC, IMAGENET_MD5, IMAGENET_URL, eight_bit_path, fetch, locate
+from pipeline.nst.weights import (
+    AUTOMATIC,
+    IMAGENET_FILE,
+    IMAGENET_MD5,
+    IMAGENET_URL,
+    SHARED_FOLDER,
+    eight_bit_path,
+    fetch,
+    locate,
+)
 from pipeline.versions import version
 
 _PACKAGES = ("tensorflow", "tensorflow-cpu", "keras", "pillow", "pillow-heif", "pyyaml", "pydantic", "click", "numpy")
 
 
+def doctor_facts() -> dict[str, Any]:
+    """What this machine has, as plain JSON values: sizes in bytes, `weights` by name with its path,
+    or with what is wrong."""
+    total, free = memory()
+    found = {}
+    for name in AUTOMATIC:
+        try:
+            found[name] = {"ready": True, "path": str(locate(name).path)}
+        except WeightsError as error:
+            found[name] = {"ready": False, "reason": str(error)}
+    return {
+        "python": platform.python_version(),
+        "executable": sys.executable,
+        "system": platform.platform(),
+        "machine": platform.machine(),
+        "processors": os.cpu_count(),
+        "usable_processors": usable_processors(),
+        "fast_bfloat16": fast_flags(),
+        "memory_bytes": total,
+        "free_memory_bytes": free,
+        "gpus": gpus(),
+        "packages": {package: version(package) for package in _PACKAGES if version(package)},
+        "weights": found,
+    }
+
+
 def doctor_text() -> str:
     """Python, packages, processor, memory, devices, weights: a line each."""
-    total, free = memory()
-    fast = fast_flags()
+    facts = doctor_facts()
+    fast = facts["fast_bfloat16"]
+    total, free = facts["memory_bytes"], facts["free_memory_bytes"]
     lines = [
-        ("python", f"{platform.python_version()} ({sys.executable})"),
-        ("system", platform.platform()),
-        ("cpu", f"{usable_processors()} usable of {os.cpu_count()}, {platform.machine()}"),
+        ("python", f"{facts['python']} ({facts['executable']})"),
+        ("system", facts["system"]),
+        ("cpu", f"{facts['usable_processors']} usable of {facts['processors']}, {facts['machine']}"),
         ("bfloat16", f"fast ({', '.join(fast)})" if fast else "slow: this processor has no instructions for it"),
         ("memory", f"{total / 2**30:.1f} GiB, {free / 2**30:.1f} GiB free"),
-        ("gpu", ", ".join(gpus()) or "none"),
+        ("gpu", ", ".join(facts["gpus"]) or "none"),
     ]
-    lines += [(package, version(package)) for package in _PACKAGES if version(package)]
+    lines += facts["packages"].items()
     weights = "\n".join(f"  {line}" for line in weights_text().splitlines())
     return "\n".join([*(f"{name:<15} {value}" for name, value in lines), "weights:", weights])
 
@@ -48,8 +85,8 @@ def weights_text() -> str:
     return "\n".join(lines)
 
 
-def fetch_weights(url: str | None) -> ExitCode:
-    """Load Keras' file into Keras' cache.
+def fetch_weights(url: str | None, *, shared: bool = False) -> ExitCode:
+    """Load Keras' file into Keras' cache, or the folder that all users share.
 
     If that fails, say so in one line, and whether runs can do without.
     """
@@ -60,7 +97,8 @@ def fetch_weights(url: str | None) -> ExitCode:
             click.echo(f"\r{so_far / 1e6:.0f}{of} MB", nl=False, err=True)
 
     try:
-        path = fetch(url or IMAGENET_URL, IMAGENET_MD5, progress=progress)
+        target = SHARED_FOLDER / IMAGENET_FILE if shared else None
+        path = fetch(url or IMAGENET_URL, IMAGENET_MD5, target, progress=progress)
     except StylizeError as error:
         if eight_bit_path() is None:
             raise

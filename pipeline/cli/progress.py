@@ -96,6 +96,9 @@ class Bars(Quiet):
         if self._pairs is not None and outcome.status != "not_started":
             self._pairs.update(1)
 
+    def standing(self, text: str) -> None:
+        self.warned(text)
+
     def ended(self, report: Mapping[str, Any], output: str) -> None:
         if self._pairs is not None:
             self._pairs.close()

@@ -77,6 +77,7 @@ def run(
 
     from pipeline.batch.driver import run as run_manifest
     from pipeline.batch.engines.local import LocalEngine
+    from pipeline.cli.log_file import with_log_file
     from pipeline.cli.progress import observer
 
     console = observer(quiet=quiet, verbose=verbose, log_format=log_format)
@@ -89,6 +90,7 @@ def run(
             workers=jobs or loaded.run.workers,
         )
         loaded = replace(loaded, run=settings_of_run)
+        console = with_log_file(console, None if dry_run else settings_of_run.log_file)
         _refuse_to_match_nothing(loaded, selection)
         if dry_run:
             return _show_plan(loaded, selection, as_json)

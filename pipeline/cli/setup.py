@@ -61,11 +61,16 @@ def schema() -> int:
 
 
 @click.command()
-def doctor() -> int:
+@click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
+def doctor(as_json: bool) -> int:
     """Say what this machine has: Python, packages, processors, memory, weights."""
-    from pipeline.cli.doctor import doctor_text
+    from pipeline.cli.arguments import print_json
+    from pipeline.cli.doctor import doctor_facts, doctor_text
 
-    click.echo(printable_lines(doctor_text()))
+    if as_json:
+        print_json(doctor_facts())
+    else:
+        click.echo(printable_lines(doctor_text()))
     return ExitCode.OK
 
 
@@ -78,11 +83,12 @@ def weights() -> None:
 @click.option(
     "--url", help="Load from here (a mirror) instead of Keras' own address; the hash is checked all the same."
 )
-def weights_fetch(url: str | None) -> int:
+@click.option("--shared", is_flag=True, help="Into /usr/local/share/stylize, for all users of this machine.")
+def weights_fetch(url: str | None, shared: bool) -> int:
     """Load Keras' full-precision weights into Keras' cache folder."""
     from pipeline.cli.doctor import fetch_weights
 
-    return fetch_weights(url)
+    return fetch_weights(url, shared=shared)
 
 
 @weights.command("verify")

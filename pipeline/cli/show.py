@@ -136,7 +136,8 @@ def acknowledge(pattern: str, manifest: Path | None, output: Path | None) -> int
 @of_output
 @click.option("--last", default=14, show_default=True, type=click.IntRange(min=1), help="How many runs.")
 @SHARD
-def history(manifest: Path | None, output: Path | None, shard: Shard | None, last: int) -> int:
+@click.option("--json", "as_json", is_flag=True, help="Print the rows as JSON, oldest first.")
+def history(manifest: Path | None, output: Path | None, shard: Shard | None, last: int, as_json: bool) -> int:
     """Print a line for each of the last runs."""
     from pipeline.report.history import read_history, render_history
     from pipeline.store.disk import LocalStore
@@ -144,5 +145,8 @@ def history(manifest: Path | None, output: Path | None, shard: Shard | None, las
 
     store = LocalStore(output_folder(manifest, output))
     rows = read_history(store, history_name(shard.suffix if shard else None), last=last)
-    click.echo(render_history(rows))
+    if as_json:
+        print_json(rows)
+    else:
+        click.echo(render_history(rows))
     return ExitCode.OK

@@ -24,7 +24,7 @@ from pipeline.errors import BadImage, EnvironmentProblem, OutOfMemory, PairError
 from pipeline.images.budget import CLOCK_RAN_OUT, HEADER_SECONDS, KEPT_SECONDS, too_slow
 from pipeline.images.facts import ImageFacts
 from pipeline.printable import last_line, printable
-from pipeline.python_path import absolute_folders, python_command
+from pipeline.python_path import absolute_folders, python_command, why_not_started
 
 READER_PROCESS = "pipeline.images.reader_process"  # the module that the process runs
 
@@ -204,9 +204,9 @@ class _Process:
                 env=environment,
                 start_new_session=True,  # a terminal's Ctrl-C reaches the driver alone
             )
-        except OSError as error:  # no more processes, descriptors or memory
+        except OSError as error:
             raise EnvironmentProblem(
-                f"the process that reads pictures cannot be started: {error.strerror}; close other programs"
+                f"the process that reads pictures cannot be started: {why_not_started(error)}"
             ) from error
         atexit.register(self.end)
         try:

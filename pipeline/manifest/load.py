@@ -51,7 +51,7 @@ def load_text(
     reader = LayerReader(folders, problems, presets, faulty=own_presets.entries if own_presets else ())
     defaults = _defaults(sections.get("defaults"), reader, problems)
     set_over, wrongly_set = read_overrides(overrides, folders, presets)
-    run = _run_settings(sections.get("run"), problems)
+    run = _run_settings(sections.get("run"), problems, file.parent)
 
     layers = Layers(presets, defaults, set_over)
     expansion = Expansion(folders, reader, layers, problems)
@@ -126,7 +126,8 @@ def _defaults(node: Node | None, reader: LayerReader, problems: Problems) -> Lay
     return reader.layer(section.given, node, lambda place: f"{problems.at(place)} (defaults)") or NOTHING
 
 
-def _run_settings(node: Node | None, problems: Problems) -> RunSettings:
+def _run_settings(node: Node | None, problems: Problems, beside: Path) -> RunSettings:
+    """The settings of `run`; a log file's path starts at `beside`."""
     section = None if node is None else check(RunSection, node, problems, "'run'")
     if section is None:
         return RunSettings()
@@ -135,6 +136,10 @@ def _run_settings(node: Node | None, problems: Problems) -> RunSettings:
     }
     if "jobs" in given:  # the manifest's word for worker processes
         given["workers"] = given.pop("jobs")
+    if isinstance(given.get("retention"), int):
+        given["retention_runs"] = given.pop("retention")
+    if "log_file" in given:
+        given["log_file"] = os.path.abspath(beside / given["log_file"])
     return RunSettings(**given)
 
 

@@ -15,8 +15,17 @@ def _schema(pattern: str) -> WithJsonSchema:
     return WithJsonSchema({"type": "string", "pattern": f"^{pattern}$"})
 
 
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
 _Duration = Annotated[float, BeforeValidator(seconds), _schema(DURATION)]
 _Size = Annotated[int, BeforeValidator(bytes_of_size), _schema(SIZE)]
+_Retention = Annotated[
+    float | int,
+    BeforeValidator(lambda value: value if _is_count(value) else seconds(value)),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": f"^{DURATION}$"}]}),
+]
 _Time = Annotated[str, BeforeValidator(time_of_day), _schema(TIME_OF_DAY)]
 _Command = Annotated[list[Name], Field(min_length=1)]
 _RUN = RunSettings()
@@ -73,6 +82,22 @@ class RunSection(Section):
         le=MOST_KEPT,
         description="How many older pictures of a pair are kept, with their settings, when it is painted anew.",
         examples=[3],
+    )
+    retention: _Retention = Field(
+        _LEFT_OUT,
+        description="How long logs, checkpoints and older pictures that are kept stay: a duration, or a number of runs;"
+        " left out: checkpoints for 14d, the rest for ever.",
+        examples=["60d"],
+    )
+    min_free_disk: _Size = Field(
+        _LEFT_OUT,
+        description="No pair is started where the output's disk has less room than this; the run ends with 4.",
+        examples=["2GiB"],
+    )
+    log_file: Name = Field(
+        _LEFT_OUT,
+        description="File to which every line of every run is added, `--quiet` or not; relative to the manifest.",
+        examples=["night.log"],
     )
     on_start: _Command = Field(
         [], description="Command to run before the first pair, without a shell.", examples=[["./wake.sh"]]

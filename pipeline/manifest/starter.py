@@ -124,8 +124,8 @@ def load_folder(
         problems.warn(WHOLE_FILE, f"the manifest {_NAME} in it is not read; name it to run it")
     text = starter.yaml(OUTPUT if output is None else os.path.abspath(output))
     manifest = load_text(text, problems, folder / _NAME, overrides=overrides, strict=strict)
-    arguments = [word for style in styles for word in ("--style", os.fspath(style))]
-    arguments += ["--output", os.fspath(output)] if output is not None else []
+    arguments = [word for style in styles for word in ("--style", os.path.abspath(style))]
+    arguments += ["--output", os.path.abspath(output)] if output is not None else []
     warnings = list(manifest.warnings)
     if any(_LEAVES_OUT in warning for warning in warnings):
         warnings.append(f"{problems.file}: to take what is left out, change the patterns in a manifest (stylize init)")

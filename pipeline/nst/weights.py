@@ -45,6 +45,7 @@ CONNECT_SECONDS = (
     10.0
 )
 _CHUNK_BYTES = 1 << 20
+SHARED_FOLDER = Path("/usr/local/share/stylize")  # for all users of a machine: FHS 3.0, 4.11
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ def locate(name: str) -> NetworkWeights:
     if name == "random":
         return NetworkWeights("random", None, hashlib.sha256(b"random").hexdigest())
     if name == "imagenet":
-        path = imagenet_path()
+        path = _installed_imagenet()
         if not os.path.isfile(path):
             raise WeightsError(
                 f"weights 'imagenet' are not on this machine ({path} is missing); "
@@ -122,7 +123,7 @@ def passed_over() -> str | None:
     """Why `auto` is not `imagenet` although something lies where its file belongs; None where
     nothing lies there, or the file is whole."""
     try:
-        if os.path.lexists(imagenet_path()):
+        if os.path.lexists(_installed_imagenet()):
             locate("imagenet")
     except WeightsError as error:
         return str(error)
@@ -145,6 +146,20 @@ def read(weights: NetworkWeights) -> bytes:
             f"{weights.sha256}; leave the file alone during a run, and run again"
         )
     return data
+
+
+def _installed_imagenet() -> Path:
+    """The user's own copy, or, where there is none, the one that all users of the machine share;
+    the former's place where neither is there. Raises as `imagenet_path`, unless the latter is
+    there."""
+    shared = SHARED_FOLDER / IMAGENET_FILE
+    try:
+        own = imagenet_path()
+    except WeightsError:
+        if not os.path.isfile(shared):
+            raise
+        return shared
+    return shared if not os.path.lexists(own) and os.path.isfile(shared) else own
 
 
 def imagenet_path() -> Path:

@@ -52,9 +52,9 @@ def flagged(report: Mapping[str, Any]) -> dict[str, list[Mapping[str, Any]]]:
     return by_name
 
 
-def retry_command(run: Mapping[str, Any], output: str, *, ascii_names: bool = False) -> str:
-    """The shell command that tries one pair of a report's `run` again. Safe to paste whatever the
-    names are.
+def retry_command(run: Mapping[str, Any], output: str | None = None, *, ascii_names: bool = False) -> str:
+    """The shell command that tries one pair of a report's `run` again, or without `output` all that
+    failed. Safe to paste into any shell in any folder, whatever the names are.
 
     `--only` takes a pattern, so brackets and stars in the name are escaped; a character that would
     act on a terminal (or, with `ascii_names`, is not ASCII) becomes `?`, which matches it.
@@ -63,9 +63,10 @@ def retry_command(run: Mapping[str, Any], output: str, *, ascii_names: bool = Fa
     def shown(character: str) -> bool:
         return not is_unseen(character) and (character.isascii() or not ascii_names)
 
-    pattern = "".join(character if shown(character) else "?" for character in glob.escape(output))
-    words = [printable(word) for word in ("stylize", "run", run["manifest"], *run["arguments"])]
-    return shlex.join([*words, "--only", pattern, "--retry-failed"])
+    words = [printable(word) for word in (*run["program"], "run", run["manifest"], *run["arguments"])]
+    if output is not None:
+        words += ["--only", "".join(letter if shown(letter) else "?" for letter in glob.escape(output))]
+    return shlex.join([*words, "--retry-failed"])
 
 
 def failing(pair: Mapping[str, Any]) -> str:

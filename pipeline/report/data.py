@@ -48,13 +48,13 @@ STATUS_WORDS = {
 class RunMetadata:
     """What is true of a run as a whole.
 
-    `started` and `finished` are ISO 8601 with offset, `seconds` the time between them. `manifest`
-    is the path as the user gave it, because it comes back in commands to retry, and `arguments` are
-    the flags that go with it where it is a folder. `input` is the input folder relative to the
-    output folder; with it the page links content and style pictures to their files. `command` is
-    the command line, `warnings` what the user should hear of once per run, `notes` what is merely
-    worth knowing. `auto_precision` is what `precision: auto` meant on this machine, and why.
-    `shard` is `2/3` for a run over part of the pairs.
+    `started` and `finished` are ISO 8601 with offset, `seconds` the time between them. `program`
+    are the words that start this program in any shell, `manifest` is an absolute path, as both come
+    back in commands to retry, and `arguments` are the flags that go with it where it is a folder.
+    `input` is the input folder relative to the output folder; with it the page links content and
+    style pictures to their files. `command` is the command line, `warnings` what the user should
+    hear of once per run, `notes` what is merely worth knowing. `auto_precision` is what `precision:
+    auto` meant on this machine, and why. `shard` is `2/3` for a run over part of the pairs.
     """
 
     id: str
@@ -76,6 +76,7 @@ class RunMetadata:
     input: str | None = None
     shard: str | None = None
     arguments: Sequence[str] = ()
+    program: Sequence[str] = ("stylize",)
 
 
 def build_report(
@@ -181,6 +182,7 @@ def _run(facts: RunMetadata) -> dict[str, Any]:
         "exit_code": int(facts.exit_code),
         "manifest": facts.manifest,
         "arguments": facts.arguments,
+        "program": facts.program,
         "weights": {"name": "", "sha256": ""} | dict(facts.weights),
         "device": facts.device,
         "threads": facts.threads,

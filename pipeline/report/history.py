@@ -135,7 +135,7 @@ def usual_speed(rows: Sequence[Mapping[str, Any]]) -> float | None:
     return statistics.median(speeds) if len(speeds) >= _USUAL_AFTER else None
 
 
-_HEADINGS = ("started", "new", "failed", "waiting", "up to date", "duration", "s/step", "exit")
+_HEADINGS = ("started", "new", "failed", "quarantined", "waiting", "up to date", "duration", "s/step", "exit")
 
 
 def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
@@ -143,7 +143,8 @@ def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
     return (
         printable(str(row["started"]))[:16].replace("T", " "),  # to the minute: 2026-11-24 22:00
         str(counts["done"]),
-        str(counts["failed"] + counts["quarantined"]),
+        str(counts["failed"]),
+        str(counts["quarantined"]),
         str(counts["interrupted"] + counts["not_started"]),
         str(counts["up_to_date"]),
         duration(row["seconds"]),

@@ -35,27 +35,31 @@ def render_text(report: Mapping[str, Any], *, folder: Path | None = None) -> str
 
 def _when(report: Mapping[str, Any]) -> str:
     run = report["run"]
-    return _line(f"{run['manifest']}, {moment(run['started'])} to {moment(run['finished'])}, run {run['id']}")
+    return _line(
+        f"{shlex.quote(run['manifest'])}, {moment(run['started'])} to {moment(run['finished'])}, run {run['id']}"
+    )
 
 
 def _failures(report: Mapping[str, Any]) -> Iterator[str]:
     for group in attention(report):
         yield _line(f"{len(group.pairs)} {group.status.replace('_', ' ')} - {group.title}")
         if group.status in _WAYS_OUT:
-            yield from _pairs_with_reasons(group, report["run"])
+            yield from _pairs_with_reasons(group)
         else:
             yield _line(f"  {_names(group.pairs)}")
         if group.fix:
             yield _line(f"  Fix: {group.fix}")
+    if failed := [pair for group in attention(report) if group.status in _WAYS_OUT for pair in group.pairs]:
+        one = failed[0]["output"] if len(failed) == 1 else None
+        yield f"Retry: {ascii_only(retry_command(report['run'], one, ascii_names=True))}"
 
 
-def _pairs_with_reasons(group: Group, run: Mapping[str, Any]) -> Iterator[str]:
+def _pairs_with_reasons(group: Group) -> Iterator[str]:
     for pair in group.pairs[:_SHOWN_PAIRS]:
         since = failing(pair)
         yield _line(f"  {pair['output']}: {pair['reason'] or 'no reason was given'}{f', {since}' if since else ''}")
     if len(group.pairs) > _SHOWN_PAIRS:
         yield f"  ... and {len(group.pairs) - _SHOWN_PAIRS} more"
-    yield f"  Retry: {ascii_only(retry_command(run, group.pairs[0]['output'], ascii_names=True))}"
 
 
 def _remarks(report: Mapping[str, Any]) -> Iterator[str]:

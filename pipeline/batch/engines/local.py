@@ -43,7 +43,7 @@ from pipeline.errors import BadImage, EnvironmentProblem, OutOfMemory, OutputErr
 from pipeline.images.budget import CLOCK_RAN_OUT, too_slow
 from pipeline.job import RunSettings
 from pipeline.printable import last_line, printable
-from pipeline.python_path import python_command
+from pipeline.python_path import python_command, why_not_started
 from pipeline.store.disk import open_log, open_to_read_log
 
 WORKER = "pipeline.batch.engines.worker"  # the module that a worker runs
@@ -293,7 +293,7 @@ class _Slot:
             self._begin()
         except OSError as error:  # no more processes, descriptors or memory
             raise EnvironmentProblem(
-                f"the painting process cannot be started: {error.strerror}; close other programs, or lower jobs"
+                f"the painting process cannot be started: {why_not_started(error)}, or lower jobs"
             ) from error
 
     def _begin(self) -> None:

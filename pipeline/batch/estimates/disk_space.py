@@ -47,6 +47,17 @@ def look_for_room(plan: Plan, output: Path, reader: Reader = READER) -> str | No
     return None
 
 
+def check_floor(output: Path, floor: int | None) -> None:
+    """Raise DiskFull where the output's disk has less room than a run is to leave (`min_free_disk`,
+    bytes)."""
+    free = shutil.disk_usage(output).free
+    if floor is not None and free < floor:
+        raise DiskFull(
+            f"the disk of {printable(output)} has {_mebibytes(free)} free, less than min_free_disk "
+            f"({_mebibytes(floor)}); free space, and the next run goes on"
+        )
+
+
 def _bytes(job: Job, size: tuple[int, int]) -> float:
     """About how much a pair will take on the disk; nothing where it cannot be painted."""
     try:

@@ -1,0 +1,43 @@
+"""What runs leave behind and nobody will ask for any more: old logs, checkpoints, pictures."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime
+from typing import Any
+
+from pipeline.errors import StylizeError
+from pipeline.job import RunSettings
+from pipeline.store.layout import CHECKPOINT_SUFFIX, CHECKPOINTS, HISTORY, STATE
+from pipeline.store.store import Store
+
+# Below OUTPUT/.pipeline: folders and how the files in them end that become old. Records, failures
+# and the history itself are small and stay.
+_AGEING = ((HISTORY, ".log"), (CHECKPOINTS, CHECKPOINT_SUFFIX), (f"{STATE}/previous/", ""))
+
+
+def remove_old(store: Store, settings: RunSettings, rows: Sequence[Mapping[str, Any]]) -> int:
+    """Remove what is older than `retention` says, and return how many files that were; `rows` are
+    those of the history, oldest first, of which the last may be the run that ends now. What cannot
+    be removed stays."""
+    if (oldest := _oldest(settings, rows)) is None:
+        return 0
+    removed = 0
+    for folder, suffix in _AGEING:
+        for entry in store.list(folder):
+            if entry.name.endswith(suffix) and entry.fingerprint.mtime_ns < oldest * 1e9:
+                with suppress(OSError, StylizeError):
+                    store.delete(entry.name)
+                    removed += 1
+    return removed
+
+
+def _oldest(settings: RunSettings, rows: Sequence[Mapping[str, Any]]) -> float | None:
+    """The moment, in seconds of `time.time`, before which things are old; None where nothing is."""
+    if settings.retention is not None:
+        return time.time() - settings.retention
+    if settings.retention_runs is not None and len(rows) >= settings.retention_runs:
+        return datetime.fromisoformat(rows[-settings.retention_runs]["started"]).timestamp()
+    return None

@@ -1,0 +1,26 @@
+"""How this program is called from a fresh shell. Standard library only."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
+NAME = "stylize"
+
+
+def program() -> tuple[str, ...]:
+    """The words that start this program in any folder: its name where the shell finds that, else
+    the path of the command beside our Python, else that Python with the package."""
+    ours = Path(sys.executable).parent / NAME
+    found = shutil.which(NAME)
+    if found and (not ours.exists() or os.path.realpath(found) == os.path.realpath(ours)):
+        return (NAME,)
+    return (str(ours),) if ours.exists() else (sys.executable, "-m", "pipeline")
+
+
+def called(*arguments: str) -> str:
+    """A command of ours as one types it: `called("weights", "fetch")`."""
+    return shlex.join([*program(), *arguments])
