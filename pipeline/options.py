@@ -21,7 +21,7 @@ Mixture = str | Mapping[str, float]
 do."""
 
 STYLE_LOSSES = ("gram", "moments", "histogram", "transport", "neighbours")
-INIT_WORDS = ("content", "blurred", "noise", "style")
+INIT_WORDS = ("content", "blurred", "noise", "style", "gray")
 
 DEFAULT_PRESET = "balanced"  # of pairs that name none
 
@@ -194,7 +194,12 @@ class Options:
         neutral="none",
         since="0.2",
     )
-    pooling: str = _option("max", "how the network is made smaller from block to block", choices=("max", "avg"))
+    pooling: str = _option(
+        "max",
+        "how the network is made smaller from block to block: by the `max` of 2 x 2 features, their mean (`avg`), or the root"
+        " of the sum of their squares (`l2`)",
+        choices=("max", "avg", "l2"),
+    )
     border: str = _option(
         "mirror",
         "what the network sees outside the picture: its mirror image, or `zero` as it was trained (leaves a rim)",
@@ -202,8 +207,8 @@ class Options:
     )
     init: str = _option(
         "content",
-        "picture to start from: `content`, the content `blurred` beyond recognition, `noise`, `style`, or the path of an"
-        " image",
+        "picture to start from: `content`, the content `blurred` beyond recognition, `noise`, `style`, middle `gray`, or the"
+        " path of an image",
         words=INIT_WORDS,
         examples=["noise", "sketch.png"],
     )

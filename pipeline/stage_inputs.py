@@ -161,6 +161,8 @@ def initial_image(pictures: Pictures, inputs: StageInputs, options: Options, bef
     if options.init == "blurred":
         small = resize(inputs.photograph, max(1, width // _BLURRED), max(1, height // _BLURRED))
         return resize(small, width, height)
+    if options.init == "gray":
+        return np.full_like(inputs.photograph, _MIDDLE_GREY)
     if options.init == "noise":
         random = np.random.default_rng(options.seed)
         noise = random.normal(_MIDDLE_GREY, options.noise_level, inputs.photograph.shape)

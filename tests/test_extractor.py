@@ -10,7 +10,7 @@ pytestmark = pytest.mark.slow
 keras = pytest.importorskip("keras")
 tf = pytest.importorskip("tensorflow")
 
-from pipeline.nst.extractor import Extractor  # noqa: E402
+from pipeline.nst.extractor import Extractor, _RootOfSquares  # noqa: E402
 from pipeline.nst.kernels import load_kernels  # noqa: E402
 from pipeline.nst.network import FRAME, VGG19, reduction  # noqa: E402
 from pipeline.nst.weights import locate  # noqa: E402
@@ -104,6 +104,22 @@ def test_average_pooling_averages(kernels, picture):
     np.testing.assert_allclose(
         activations["block1_pool"][3, 4], before[6:8, 8:10].mean(axis=(0, 1)), rtol=1e-4, atol=1e-3
     )
+
+
+def test_l2_pooling_is_the_root_of_the_sum_of_squares_and_has_a_gradient_where_nothing_is(kernels, picture):
+    activations = Extractor(kernels, pooling="l2", border="zero")(picture, ["block1_conv2", "block1_pool"])
+    before = np.array(activations["block1_conv2"])
+    np.testing.assert_allclose(
+        activations["block1_pool"][3, 4],
+        0.78 * np.sqrt((before[6:8, 8:10] ** 2).sum(axis=(0, 1))),
+        rtol=1e-4,
+        atol=1e-3,
+    )
+    nothing = tf.zeros((1, 4, 4, 2))
+    with tf.GradientTape() as tape:
+        tape.watch(nothing)
+        pooled = tf.reduce_sum(_RootOfSquares()(nothing))
+    np.testing.assert_array_equal(tape.gradient(pooled, nothing), np.zeros((1, 4, 4, 2)))
 
 
 def test_other_options_share_the_kernels_and_keep_their_own_arithmetic(kernels, picture):

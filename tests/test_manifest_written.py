@@ -163,7 +163,7 @@ def test_every_wrong_keyword_is_named_with_what_it_may_be() -> None:
     with pytest.raises(OptionError) as caught:
         options_from_python({"szie": 3, "size": "512", "seed": 2**70, "pooling": object(), "preset": 7, "steps": True})
     assert sorted(str(caught.value).splitlines()) == [
-        "'pooling' must be one of max, avg; got a value of the type object",
+        "'pooling' must be one of max, avg, l2; got a value of the type object",
         "'preset' must be the name of a preset; got 7",
         "'seed' must be a whole number from 0 to 4294967295; got a whole number beyond 64 bits",
         "'size' must be a whole number, 32 or more, or 'original', or a length like '30cm'; got '512'",

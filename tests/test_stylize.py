@@ -196,6 +196,13 @@ def test_average_pooling_is_another_picture():
     assert (pixels(stylize(CONTENT, STYLE, **QUICK)) != pixels(stylize(CONTENT, STYLE, **QUICK, pooling="avg"))).any()
 
 
+def test_a_picture_may_begin_as_middle_gray():
+    """A plain picture varies nowhere."""
+    result = stylize(CONTENT, STYLE, **QUICK, init="gray")
+    assert result.first["tv"] == 0
+    assert result.last["tv"] > 0
+
+
 def test_taken_up_again_at_any_size_a_pair_in_bfloat16_ends_in_the_same_bytes():
     """In float32: tests/test_resume.py."""
     options = Options(**QUICK | {"size": 128, "scales": 2, "steps": 2}, precision="bfloat16")

@@ -33,7 +33,8 @@ def features_themselves(layer: str, features: tf.Tensor) -> tf.Tensor:
 class Extractor:
     """A network without its classifier, with fixed kernels.
 
-    `pooling` is `max` as trained or `avg` as Gatys et al. recommend (arXiv 1508.06576, Methods).
+    `pooling` is `max` as trained, `avg` as Gatys et al. recommend (arXiv 1508.06576, Methods), or
+    `l2`, the root of the sum of squares.
     `border` is what lies outside the picture: `mirror` continues it by its mirror image and cuts
     that frame from every layer's features, `zero` is Keras' own. Zeros are a frame in the mean
     colour around every picture; near it strokes fade and the descent leaves a rim. `precision` is
@@ -66,6 +67,7 @@ class Extractor:
             # `forward` applies the ReLU
             model.get_layer(name).activation = keras.activations.linear
         self._layers = {layer.name: layer for layer in model.layers if layer.name in network.layers}
+        self._roots = {name: _RootOfSquares() for name in network.layers if is_pool(name)}
         self._averages = {
             name: keras.layers.AveragePooling2D((2, 2), strides=(2, 2), name=f"{name}_avg")
             for name in network.layers
@@ -73,7 +75,7 @@ class Extractor:
         }
 
     def _set(self, pooling: str, border: str, precision: str) -> None:
-        self._pooling = self._averages if pooling == "avg" else {}
+        self._pooling = {"avg": self._averages, "l2": self._roots}.get(pooling, {})
         self._policy = keras.DTypePolicy("mixed_bfloat16" if precision == "bfloat16" else "float32")
         self.border = border
         self.dtype = tf.as_dtype(precision)
@@ -148,6 +150,24 @@ class Extractor:
             return tf.squeeze(features, 0)
         frame = self.frame // factor
         return cut(features, frame, frame, height // factor, width // factor)
+
+
+class _RootOfSquares:
+    """Pooling between mean and maximum: 0.78 √Σx² of 2 x 2 features, called as Keras' layers are.
+
+    0.78 is crowsonkb/style-transfer-pytorch's (style_transfer.py, `pooling_scales`, at e7e2c71): so
+    that features are as large as the network is used to.
+    """
+
+    dtype_policy: Any = None  # of a layer of Keras'; it computes in the type of what it is given
+
+    def __call__(self, features: tf.Tensor) -> tf.Tensor:
+        sums = 4.0 * tf.nn.avg_pool2d(features**2, 2, 2, "VALID")
+        return _L2_SCALE * tf.sqrt(tf.maximum(sums, _NOTHING))  # at 0 a root has no gradient
+
+
+_L2_SCALE = 0.78
+_NOTHING = 1e-12
 
 
 def _measured_on_the_way(features: tf.Tensor, measure: Callable[[tf.Tensor], Any]) -> tuple[tf.Tensor, Any]:
