@@ -15,7 +15,7 @@ import pytest
 from night_kit import Nights, painted, statuses
 
 from pipeline.batch.messages import Failed
-from pipeline.cli.rendering import status_text
+from pipeline.cli.status import status_text
 from pipeline.errors import OutputError, OutputRefused, StylizeError
 from pipeline.store.disk import LocalStore
 from pipeline.store.failures import QUARANTINE_AFTER

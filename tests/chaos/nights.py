@@ -114,8 +114,8 @@ def rehearse(trial: Trial) -> None:
         for name, options in _PAIRS.items()
     )
     (trial.folder / "night.yaml").write_text(
-        f"version: 1\nname: rehearsal\ninput: input\noutput: out\nrun: {{retries: 0, threads: 1, pair_timeout: 20s}}\n"
-        f"defaults: {{size: 64, steps: 5, weights: random, precision: float32}}\npairs:\n{pairs}"
+        f"version: 1\nname: rehearsal\ninput: input\noutput: out\nrun: {{retries: 0, threads: 1, pair_timeout: 40s}}\n"
+        f"defaults: {{size: 64, steps: 5, weights: random, precision: float32, style_loss: gram}}\npairs:\n{pairs}"
     )
     nights = []
     for _ in range(2):
@@ -145,12 +145,17 @@ def _night_with_a_kill(trial: Trial) -> int:
         for line in run.stderr:
             event = json.loads(line)
             if event["event"] == "started" and event["pair"] == "killed.png":
-                children = Path(f"/proc/{run.pid}/task/{run.pid}/children").read_text().split()
-                trial.kills += _kill(int(children[0]))
+                trial.kills += _kill(_worker_of(run.pid))
         return run.wait()
     finally:
         run.kill()
         run.wait()
+
+
+def _worker_of(driver: int) -> int:
+    """The child that paints; another one opens pictures."""
+    children = map(int, Path(f"/proc/{driver}/task/{driver}/children").read_text().split())
+    return next(child for child in children if b"engines.worker" in Path(f"/proc/{child}/cmdline").read_bytes())
 
 
 def masked(value: Any, folder: str, name: str = "") -> Any:

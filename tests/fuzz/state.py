@@ -99,7 +99,7 @@ def spoil(path: Path, chance: random.Random) -> None:
     from pipeline.store.checksummed_json import checksummed
 
     data = path.read_bytes()
-    with contextlib.suppress(ValueError, KeyError, TypeError):  # spoiled before, and no record any more
+    with contextlib.suppress(ValueError, KeyError, TypeError, RecursionError):  # spoiled before, and no record any more
         if path.suffix == ".json" and "records" in path.parts and chance.random() < 0.8:
             path.write_bytes(checksummed(exchanged(json.loads(data)["content"], chance)))
             return
