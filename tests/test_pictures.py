@@ -99,7 +99,8 @@ def test_a_call_paints_the_pixels_of_a_night_also_of_a_large_file(tmp_path, styl
     pytest.importorskip("tensorflow")
     from pipeline.stylize import stylize as paint
 
-    options = {"size": 740, "steps": 1, "weights": "random", "precision": "float32", "style_loss": "gram"}
+    options = {"size": 740, "steps": 1, "weights": "random", "precision": "float32", "style_loss": "gram", "history": 1}
+    options |= {"content_layers": ["block2_conv1"], "style_layers": ["block1_conv1", "block2_conv1"]}  # quick
     photograph, style_image = noise(tmp_path / "photo.png", 1, 1480, 260), noise(tmp_path / "art.png", 2, 260, 1480)
     (tmp_path / "night.yaml").write_text(
         f"version: 1\ninput: .\noutput: out\npairs:\n  - {{content: photo.png, style: art.png, output: a.png,"

@@ -28,7 +28,9 @@ version: 1
 input: input
 output: OUT
 run: {{threads: 1}}
-defaults: {{size: 48, steps: {STEPS}, weights: random, precision: float32, style_loss: gram}}
+defaults:
+  {{size: 48, steps: {STEPS}, weights: random, precision: float32, style_loss: gram, content_layers: [conv2_1],
+    style_layers: [conv1_1, conv2_1]}}
 pairs:
   - {{content: content/dog.png, style: style/wave.png, output: lbfgs.png}}
   - {{content: content/sea.png, style: style/wave.png, output: adam.png, options: {{optimizer: adam}}}}

@@ -31,8 +31,12 @@ pytest.importorskip("tensorflow")
 from pipeline.nst.engine import LruCache, TransferEngine  # noqa: E402
 from pipeline.nst.weights import locate  # noqa: E402
 
-OPTIONS = Options(size=48, steps=4, weights="random", precision="float32")
-AS_KEYWORDS = {"size": 48, "steps": 4, "weights": "random", "precision": "float32", "style_loss": "gram"}
+# Two blocks of the network, and room for the few steps there are: quickly traced.
+AS_KEYWORDS = {
+    **{"size": 48, "steps": 4, "weights": "random", "precision": "float32", "style_loss": "gram", "history": 3},
+    **{"content_layers": {"block2_conv1": 1.0}, "style_layers": {"block1_conv1": 0.5, "block2_conv1": 0.5}},
+}
+OPTIONS = Options(**AS_KEYWORDS)
 
 
 def image(seed: int) -> np.ndarray:
@@ -151,12 +155,12 @@ def test_what_is_taken_is_nobody_elses_until_it_is_given_back():
     assert cache.take("a", object) is second
 
 
-PROGRAM = """
+PROGRAM = f"""
 import hashlib, sys
 import numpy as np
 from pipeline import stylize
 image = lambda seed: np.random.default_rng(seed).integers(0, 256, (40, 48, 3), np.uint8)
-pixels = stylize(image(0), image(9), size=48, steps=4, weights="random", precision="float32", style_loss="gram").pixels
+pixels = stylize(image(0), image(9), **{AS_KEYWORDS}).pixels
 import keras
 print(hashlib.sha256(pixels.tobytes()).hexdigest(), keras.config.image_data_format(), keras.config.floatx())
 """

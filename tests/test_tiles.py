@@ -117,11 +117,11 @@ def test_bfloat16_in_tiles_is_as_exact_as_bfloat16_is(kernels):
 
 def test_a_picture_painted_in_tiles_is_the_same_to_rounding():
     """Rounding grows with each step; after three it is a grey level here and there."""
-    options = Options(size=300, steps=3, precision="float32")
+    options = Options(size=300, steps=3, precision="float32", history=2)
     engine = TransferEngine(locate("imagenet-8bit"), options)
     pictures = Pictures(
-        Picture(noise(0, 300, 280).numpy(), None, "1", "photograph"),
-        ((Picture(noise(1, 300, 280).numpy(), None, "2", "painting"), 1.0),),
+        Picture(noise(0, 300, 72).numpy(), None, "1", "photograph"),
+        ((Picture(noise(1, 300, 72).numpy(), None, "2", "painting"), 1.0),),
     )
 
     def painted(tile):
