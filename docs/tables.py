@@ -5,10 +5,12 @@ Each stands between two comments, `<!-- options -->` and `<!-- /options -->`.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from pipeline import Stylization, Stylizer, release, stylize
 from pipeline.errors import EXITS
 from pipeline.idle_options import EFFECTS, counts_only
 from pipeline.manifest.options.presets import builtin_presets, usual_values
@@ -16,6 +18,8 @@ from pipeline.manifest.options.rules import RULES, OptionRule
 from pipeline.manifest.pairs.naming import option_field
 from pipeline.manifest.run_section import RunSection
 from pipeline.options import STYLE_LOSSES
+
+_HERE = Path(__file__).resolve().parent
 
 
 def option_table() -> str:
@@ -47,6 +51,25 @@ def exit_table() -> str:
     """The exit codes: number, meaning, what became of the run."""
     rows = ((str(int(code)), exits.summary, exits.sentence) for code, exits in EXITS.items())
     return _table(("exit code", "meaning", "in a sentence"), rows)
+
+
+def python_text() -> str:
+    """The example, and what the docstrings of the door for Python say."""
+    example = (_HERE / "example.py").read_text(encoding="utf-8").partition("import annotations\n\n")[2]
+    named = {"stylize": stylize, "Stylizer": Stylizer, "Stylizer.close": Stylizer.close, "release": release}
+    named |= {"Stylization.save": Stylization.save}
+    entries = (f"### `{name}{_signature(thing)}`\n\n{inspect.getdoc(thing)}\n" for name, thing in named.items())
+    return "\n".join([f"```python\n{example}```\n\n## Reference\n", *entries])
+
+
+def _signature(thing: Any) -> str:
+    signature = inspect.signature(thing)
+    plain = [
+        parameter.replace(annotation=inspect.Parameter.empty)
+        for name, parameter in signature.parameters.items()
+        if name != "self"
+    ]
+    return str(signature.replace(parameters=plain, return_annotation=inspect.Signature.empty))
 
 
 def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
@@ -96,6 +119,7 @@ TABLES: dict[str, dict[str, Callable[[], str]]] = {
     "docs/options.md": {"options": option_table, "effects": effect_table},
     "docs/presets.md": {"presets": preset_table},
     "docs/manifest.md": {"run": run_table},
+    "docs/python.md": {"python": python_text},
     "README.md": {"exit codes": exit_table},
 }
 """By page: its tables' names and what makes each."""

@@ -13,20 +13,19 @@ milliseconds.
 from __future__ import annotations
 
 import functools
-import math
-import threading
+import os
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.errors import OptionError
 from pipeline.finishing import coloured_as_asked, notes_of
 from pipeline.job import Losses, Reading
 from pipeline.options import Options
-from pipeline.pictures import Pictures, open_pictures
-from pipeline.schedule import Machine, Schedule
+from pipeline.pictures import Pictures
+from pipeline.schedule import Schedule
 from pipeline.stage_inputs import Aim, StageResult, aim_of, initial_image, sources, stage_inputs
 
 if TYPE_CHECKING:
@@ -36,13 +35,11 @@ if TYPE_CHECKING:
 
     from pipeline.nst.descent import Descent
     from pipeline.nst.engine import Setting, TransferEngine
-    from pipeline.nst.weights import NetworkWeights
-    from pipeline.pictures import Source
 
     Pixels = NDArray[np.float32]
 
 
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True, repr=False)
 class Stylization:
     """A painted picture and how it came about.
 
@@ -52,7 +49,7 @@ class Stylization:
     the arithmetic of the descent; `last` is measured in float32 always. Times are in seconds:
     `setup_seconds` until the first evaluation, `seconds` in all. `deep`, for `depth: 16` alone, is
     the picture before it was rounded to `pixels`: float32 (height, width, 3), 0..255. `dpi` are the
-    dots per inch that its file says.
+    dots per inch that its file says. `settings` are what its file says of its making.
     """
 
     pixels: NDArray[np.uint8]
@@ -66,6 +63,44 @@ class Stylization:
     notes: tuple[str, ...] = ()
     deep: Pixels | None = None
     dpi: int = 300
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        height, width = self.pixels.shape[:2]
+        losses = f"loss {self.first['total']:.4g} -> {self.last['total']:.4g}"
+        return f"<Stylization {width}x{height}, {len(self.trace)} steps, {losses}, {self.seconds:.1f} s>"
+
+    def _repr_png_(self) -> bytes:
+        """What a notebook shows."""
+        return self._encoded(".png")
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the picture, in the format of the name's ending, with the settings that `stylize
+        show` reads; a file of that name is replaced by a whole one, or not at all. `quality` and
+        `depth` are those of the options. Raises PairError for an ending that is no format's, or a
+        picture that does not fit it, OSError where nothing can be written."""
+        file = Path(path)
+        data = self._encoded(file.suffix, output=file.name)
+        part = file.with_name(f".{file.name}.{os.getpid()}.part")
+        try:
+            part.write_bytes(data)
+            part.replace(file)
+        finally:
+            part.unlink(missing_ok=True)
+
+    def _encoded(self, suffix: str, **more: str) -> bytes:
+        from pipeline.images.encode import encode_picture
+
+        options = self.settings.get("options", {})
+        return encode_picture(
+            self.pixels.astype("float32") if self.deep is None or suffix == ".png" else self.deep,
+            self.alpha,
+            suffix,
+            options.get("quality", 95),
+            {**self.settings, **more},
+            depth=8 if self.deep is None or suffix == ".png" else 16,
+            dpi=self.dpi,
+        )
 
     @property
     def image(self) -> Image.Image:
@@ -94,79 +129,9 @@ class Progress:
         return arrays
 
 
-Painting = Generator[tuple[Reading, Callable[[], Progress]], None, Stylization]
-"""Readings, each with what takes a snapshot of where the painting stands; at last the result."""
-
-
-def stylize(content: Source, style: Source | list[Source | tuple[Source, float]], **options: Any) -> Stylization:
-    """Paint one picture: `stylize("photo.jpg", "starry.jpg", size=512,
-    seed=7).image.save("out.png")`.
-
-    `content` and `style` are paths, Pillow images or uint8 arrays (height, width, 3), RGB. `style`
-    may be a list of them, or of pairs with their share in the blend: `[("kandinsky.jpg", 2),
-    ("wave.jpg", 1)]`. Every option of a manifest's pair is a keyword. Raises OptionError, a
-    ValueError, naming a wrong option and what it may be; BadImage for a picture that cannot be
-    opened; WeightsError where the network is missing; Diverged where the loss became infinite.
-
-    Threads may call it at once: each gets its own picture, and they are painted one after the
-    other, as one painting keeps all cores busy. The network and what was traced of it are kept for
-    the next call, until `release()`.
-
-    Everything happens in the caller's process, decoding too: nobody keeps a clock or a limit of
-    memory, as a night's processes do, so a file that was made to take an hour takes an hour.
-    """
-    from pipeline.manifest import options_from_python
-    from pipeline.nst.keras_settings import load_keras
-    from pipeline.nst.precision import effective_precision
-    from pipeline.nst.weights import locate
-
-    wanted = options_from_python(options)
-    shares = _shares(style)
-    with _turn:  # of opening too: what Pillow warns of is a program's, not a thread's
-        pictures = open_pictures(content, shares, wanted)
-        load_keras()
-        schedule = pictures.schedule(wanted, Machine(precision=effective_precision("auto")))
-        return result_of(paint(pictures, wanted, schedule, _engine(locate(wanted.weights), wanted)))
-
-
-def release() -> None:
-    """Let go of what `stylize` keeps between calls, the network and what was traced of it: hundreds
-    of megabytes, and more with every shape that was painted. The next call loads it again, in
-    seconds. Waits for a painting of another thread."""
-    with _turn:
-        if _last_engine:
-            from pipeline.nst.engine import give_back_memory
-
-            _last_engine.clear()
-            give_back_memory()
-
-
-def _shares(style: Source | list[Source | tuple[Source, float]]) -> list[tuple[Source, float]]:
-    """One style or a list of them as pairs of source and share."""
-    entries = style if isinstance(style, list) else [style]
-    if not entries:
-        raise OptionError("style must be a picture or a list of at least one. Received: []")
-    pairs = [entry if isinstance(entry, tuple) else (entry, 1.0) for entry in entries]
-    for pair in pairs:
-        share = pair[1] if len(pair) == 2 else None
-        if isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 < share < math.inf:
-            raise OptionError(f"a style with a share must be (picture, number above 0). Received the share: {share!r}")
-    return pairs
-
-
-_turn = threading.RLock()  # held by the thread whose picture is painted
-_last_engine: list[TransferEngine] = []
-
-
-def _engine(weights: NetworkWeights, options: Options) -> TransferEngine:
-    """The network of the last call where it serves, for callers that paint many pictures from
-    Python."""
-    from pipeline.nst.engine import TransferEngine
-
-    if not (_last_engine and _last_engine[0].serves(weights, options)):
-        _last_engine.clear()  # before the next is loaded: both at once need not fit
-        _last_engine.append(TransferEngine(weights, options))
-    return _last_engine[0]
+Painting = Generator[tuple[Reading, Callable[[], Progress]], object, Stylization]
+"""Readings, each with what takes a snapshot of where the painting stands; at last the result. Sent
+False, it ends there and keeps the best picture."""
 
 
 def result_of(painting: Painting) -> Stylization:
@@ -195,14 +160,15 @@ def paint(
     """
     with closing(_painting(pictures, options, schedule, engine, resume)) as painting:
         del resume
+        answer: object = None
         while True:
             with engine.lock:
                 try:
-                    step = next(painting)
+                    step = painting.send(answer)
                 except StopIteration as end:
                     result: Stylization = end.value
                     return result
-            yield step
+            answer = yield step
 
 
 def _painting(
@@ -220,6 +186,8 @@ def _painting(
     for number in range(resume.stage if resume else 0, len(schedule.stages)):
         here = resume if resume and number == resume.stage else None
         before = yield from walk.stage(number, before, here)
+        if walk.stopped:
+            break
     assert before is not None  # there is at least one stage
     return walk.finish(before.picture)
 
@@ -236,10 +204,11 @@ class _Walk:
     setup_seconds: float = 0.0
     trace: list[Reading] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    stopped: Reading | None = None  # where the caller ended it
 
     def stage(
         self, number: int, before: StageResult | None, resume: Progress | None
-    ) -> Generator[tuple[Reading, Callable[[], Progress]], None, StageResult]:
+    ) -> Generator[tuple[Reading, Callable[[], Progress]], object, StageResult]:
         """Paint one stage, from the result of the one before or from where a snapshot was taken."""
         import tensorflow as tf
 
@@ -270,14 +239,14 @@ class _Walk:
                 if begin and done <= begin:  # a later round, or one that a snapshot was taken before
                     aim = aim_at(descent.turn(), (number, begin))
                 yield from self._descend(number, descent, aim, setting, range(max(begin, done), end), clock)
-                if descent.flat_at:
+                if descent.flat_at or self.stopped:
                     break
             self._note(stage.longer_side, stage.steps, descent)
             return StageResult(descent.best.numpy(), inputs.photograph)
 
     def _descend(
         self, number: int, descent: Descent, aim: Aim, setting: Setting, steps: range, clock: float
-    ) -> Generator[tuple[Reading, Callable[[], Progress]], None, None]:
+    ) -> Generator[tuple[Reading, Callable[[], Progress]], object, None]:
         """Evaluations number `steps` (from 0) of a stage."""
         stage, final = self.schedule.stages[number], number == len(self.schedule.stages) - 1
         for step, losses in descent.run(
@@ -293,7 +262,9 @@ class _Walk:
             reading = Reading(step=step, seconds=seconds, side=stage.longer_side, final=final, losses=losses)
             if final:
                 self.trace.append(reading)
-            yield reading, functools.partial(self._snapshot, number, step, descent, aim.start)
+            if (yield reading, functools.partial(self._snapshot, number, step, descent, aim.start)) is False:
+                self.stopped = reading
+                return
 
     def _snapshot(self, number: int, step: int, descent: Descent, start: Pixels | None) -> Progress:
         seconds = time.perf_counter() - self.began
@@ -306,6 +277,8 @@ class _Walk:
         self.notes += [f"step {step} at {side} px: {_SETBACK}" for step in descent.setbacks]
         if descent.flat_at:
             self.notes.append(f"stopped at step {descent.flat_at} of {steps}: {_FLAT}")
+        if self.stopped:
+            self.notes.append(f"stopped at step {self.stopped.step} of {steps} at {side} px, as the caller wished")
 
     def finish(self, best: Pixels) -> Stylization:
         """Whole numbers, their losses, and the colours that were asked for."""
@@ -313,11 +286,14 @@ class _Walk:
 
         from pipeline.images.encode import to_uint8
         from pipeline.images.print_size import print_dpi
-        from pipeline.images.scale import resize_alpha
+        from pipeline.images.scale import resize, resize_alpha
         from pipeline.nst.engine import Setting
         from pipeline.nst.objective import objective_of, weights_of
 
         stage, options = self.schedule.finish, self.options
+        if self.stopped and not self.stopped.final:  # at a coarser size
+            self.trace.append(self.stopped)
+            best = resize(best, *stage.size)
         rounded = to_uint8(best)
         inputs = stage_inputs(self.pictures, options, stage)
         picture = rounded.astype(np.float32)

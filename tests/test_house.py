@@ -49,7 +49,8 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
         {"tensorflow", "numpy"},
     ),
     "nst.terms": ({"options", "nst.network", "nst.positions", "nst.samples", "nst.terms"}, {"tensorflow", "numpy"}),
-    "nst.objective": ({"options", "nst.terms"}, {"tensorflow"}),
+    "nst.objective": ({"options", "nst.terms", "nst.own_terms"}, {"tensorflow"}),
+    "nst.own_terms": ({"errors", "options", "nst.network", "nst.terms.term"}, set()),
     # Evaluators name no term: they know what every term is.
     "nst.evaluator": ({"nst.extractor", "nst.objective", "nst.terms.term"}, {"tensorflow"}),
     "nst.tiled": (
@@ -75,6 +76,11 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "stylize": (
         WORDS | {"finishing", "pictures", "schedule", "stage_inputs", "images", "manifest", "nst"},
         {"tensorflow", "numpy", "PIL"},
+    ),
+    "keywords": (set(), set()),
+    "stylizer": (
+        WORDS | {"keywords", "pictures", "schedule", "stylize", "images", "manifest", "nst"},
+        {"numpy", "PIL"},
     ),
     # what stands in an output folder; outcomes to pages
     "store": (WORDS | {"store", "images.file_bytes", "nst.network"}, set()),
@@ -163,7 +169,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
         {"click", "tqdm"},
     ),
     "__main__": ({"cli"}, set()),
-    "__init__": ({"stylize", "python_path"}, set()),
+    "__init__": ({"stylize", "stylizer", "python_path"}, set()),
 }
 # Modules of the images room that look and do not paint: they serve `check`, `plan` and `show`.
 WITHOUT_NUMPY = {

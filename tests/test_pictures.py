@@ -97,7 +97,7 @@ def test_pictures_are_opened_at_the_sizes_of_the_schedule(files, source):
 def test_a_call_paints_the_pixels_of_a_night_also_of_a_large_file(tmp_path, stylize):
     """Two stages, 370 and 740 pixels, of files twice as large."""
     pytest.importorskip("tensorflow")
-    from pipeline.stylize import stylize as paint
+    from pipeline import stylize as paint
 
     options = {"size": 740, "steps": 1, "weights": "random", "precision": "float32", "style_loss": "gram", "history": 1}
     options |= {"content_layers": ["block2_conv1"], "style_layers": ["block1_conv1", "block2_conv1"]}  # quick

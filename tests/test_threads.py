@@ -56,7 +56,7 @@ def alone() -> list[bytes]:
 @pytest.fixture
 def engine(alone) -> TransferEngine:
     """The one of `stylize` itself, which has traced these shapes."""
-    return sys.modules["pipeline.stylize"]._engine(locate("random"), OPTIONS)
+    return sys.modules["pipeline.stylizer"]._shared._engine_for(locate("random"), OPTIONS)
 
 
 def painting(engine: TransferEngine, number: int):

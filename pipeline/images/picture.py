@@ -122,15 +122,35 @@ def picture_from_pillow(image: Image.Image, name: str = "", longer_side: int | N
 
 
 def picture_from_array(array: NDArray[Any], name: str = "array", longer_side: int | None = None) -> Picture:
-    """An array (height, width, 3) of uint8, RGB, made smaller as `open_picture` does. Raises
-    OptionError for any other, BadImage for a size out of range."""
-    if array.ndim != 3 or array.shape[2] != 3 or array.dtype != np.uint8:
+    """An array as a picture, made smaller as `open_picture` does: (height, width) or (height,
+    width, 1), grey; (height, width, 3), RGB; (height, width, 4), RGB with opacity, not multiplied
+    in. Of uint8, or of floats in 0..1, which become 8 bits as a file has them. Raises OptionError
+    for any other, BadImage for a size out of range."""
+    channels = array.shape[2] if array.ndim == 3 else 1 if array.ndim == 2 else 0
+    if channels not in (1, 3, 4) or (array.dtype != np.uint8 and not np.issubdtype(array.dtype, np.floating)):
         raise OptionError(
-            "an array must have the shape (height, width, 3) and the type uint8, colours in the order red, green, blue."
+            "an array must be of uint8, 0..255, or of floats, 0..1, and have the shape (height, width), grey, or"
+            " (height, width, 3 or 4), colours in the order red, green, blue, opacity."
             f" Received: shape {array.shape}, type {array.dtype}"
         )
     check_shape("the array", array.shape[1], array.shape[0])
+    if array.dtype != np.uint8:
+        array = _eight_bits(array)
+    if channels == 1:
+        array = array.reshape(array.shape[:2])
     return picture_from_pillow(Image.fromarray(np.ascontiguousarray(array)), name, longer_side)
+
+
+def _eight_bits(array: NDArray[Any]) -> NDArray[np.uint8]:
+    """Floats 0..1 as 0..255, rounded to the nearest, halves to even. Raises OptionError for others:
+    0..255 in floats would come out white."""
+    least, most = float(array.min()), float(array.max())
+    if not (least >= 0 and most <= 1):  # so that NaN is told too
+        raise OptionError(
+            f"an array of floats must have values from 0 to 1. Received: {least:g} to {most:g};"
+            " divide by 255, or cut them off"
+        )
+    return np.rint(array.astype(np.float64) * 255).astype(np.uint8)
 
 
 def _planes(image: Image.Image, longer_side: int | None) -> tuple[Floats, Floats | None]:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from pipeline.nst import terms as known
+from pipeline.nst.own_terms import OptionsWithTerms
 from pipeline.nst.terms.part import loss_of
 from pipeline.nst.terms.term import PICTURE, Measured, Probe, Sources, Target, Term, Weighted
 from pipeline.options import Options
@@ -122,4 +123,6 @@ def _weighted(options: Options) -> list[Weighted]:
     for make in known.TERMS:
         made = make(options)
         found += made if isinstance(made, list) else [made] if made is not None else []
+    if isinstance(options, OptionsWithTerms):
+        found += options.own_terms
     return found

@@ -1,0 +1,216 @@
+"""Pictures from Python: `stylize` for one, `Stylizer` for many, with a word in between."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import replace
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
+
+from pipeline.errors import OptionError
+from pipeline.job import Reading
+from pipeline.options import Options
+from pipeline.pictures import Pictures, open_pictures
+from pipeline.schedule import Machine
+from pipeline.stylize import Painting, Progress, Stylization, paint
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Self, TypeAlias, Unpack
+
+    from PIL import Image
+
+    from pipeline.keywords import OptionKeywords
+    from pipeline.nst.engine import TransferEngine
+    from pipeline.nst.terms.term import Term, Weighted
+    from pipeline.nst.weights import NetworkWeights
+    from pipeline.pictures import Source
+
+    Styles: TypeAlias = Source | list[Source | tuple[Source, float]]
+    OwnTerm: TypeAlias = Weighted | tuple[Term, float]
+
+Callback = Callable[[Reading, Callable[[], "Image.Image"]], object]
+"""Called after each step with its reading, and with a function that makes the best picture so far,
+at the size of the step. What it returns: False stops the painting, which keeps the best."""
+
+
+class Stylizer:
+    """Paints many pictures with one network, which is loaded with the first of them:
+
+        with Stylizer(size=512, preset="fine") as paint:
+            for name in ("a.jpg", "b.jpg"):
+                paint(name, "starry.jpg").save(f"painted-{name}")
+
+    `options` are those of every picture; a call may have others. At the end of the block, or by
+    `close()`, the network and what was traced of it are let go. Raises OptionError, as a call does.
+    """
+
+    def __init__(self, **options: Unpack[OptionKeywords]) -> None:
+        from pipeline.manifest import options_from_python
+
+        options_from_python(options)  # what is wrong is told here, and not with the first picture
+        self._options = options
+        self._engine: TransferEngine | None = None
+
+    def __call__(
+        self,
+        content: Source,
+        style: Styles,
+        *,
+        callback: Callback | None = None,
+        terms: Sequence[OwnTerm] = (),
+        **options: Unpack[OptionKeywords],
+    ) -> Stylization:
+        """Paint one picture, as `stylize` does."""
+        from pipeline.manifest import options_from_python
+        from pipeline.nst.keras_settings import load_keras
+        from pipeline.nst.precision import effective_precision
+        from pipeline.nst.weights import locate
+
+        wanted = options_from_python({**self._options, **options})
+        shares = _shares(style)
+        with _turn:  # of opening too: what Pillow warns of is a program's, not a thread's
+            pictures = open_pictures(content, shares, wanted)
+            load_keras()
+            schedule = pictures.schedule(wanted, Machine(precision=effective_precision("auto")))
+            weights = locate(wanted.weights)
+            engine = self._engine_for(weights, wanted)
+            result = _result_of(paint(pictures, _with_terms(wanted, terms), schedule, engine), callback)
+        return replace(result, settings=_settings(pictures, wanted, weights, result))
+
+    def close(self) -> None:
+        """Let go of the network. Waits for a painting of another thread; the next call loads it
+        again."""
+        with _turn:
+            if self._engine is not None:
+                from pipeline.nst.engine import give_back_memory
+
+                self._engine = None
+                give_back_memory()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _engine_for(self, weights: NetworkWeights, options: Options) -> TransferEngine:
+        """The network of the last call where it serves."""
+        from pipeline.nst.engine import TransferEngine
+
+        if self._engine is None or not self._engine.serves(weights, options):
+            self._engine = None  # before the next is loaded: both at once need not fit
+            self._engine = TransferEngine(weights, options)
+        return self._engine
+
+
+_turn = threading.RLock()  # held by the thread whose picture is painted
+_shared = Stylizer()
+
+
+def stylize(
+    content: Source,
+    style: Styles,
+    *,
+    callback: Callback | None = None,
+    terms: Sequence[OwnTerm] = (),
+    **options: Unpack[OptionKeywords],
+) -> Stylization:
+    """Paint one picture: `stylize("photo.jpg", "starry.jpg", size=512, seed=7).save("out.png")`.
+
+    `content` and `style` are paths, Pillow images or arrays: uint8 in 0..255 or floats in 0..1, of
+    the shape (height, width), grey, or (height, width, 3 or 4), RGB or RGBA. `style` may be a list
+    of them, or of pairs with their share in the blend: `[("kandinsky.jpg", 2), ("wave.jpg", 1)]`.
+
+    Every option of a manifest's pair is a keyword. `callback(reading, picture)` is called after
+    each step: `reading` has `step`, `side`, `total` and the other losses, `picture()` is the best
+    picture so far; returning False stops there and keeps it. `terms` are distances of your own, as
+    pairs of a term and its weight, beside those of the options.
+
+    Raises OptionError, a ValueError, naming a wrong option and what it may be; BadImage for a
+    picture that cannot be opened; WeightsError where the network is missing; Diverged where the
+    loss became infinite.
+
+    Threads may call it at once: each gets its own picture, and they are painted one after the
+    other, as one painting keeps all cores busy. The network and what was traced of it are kept for
+    the next call, until `release()`. Everything happens in the caller's process, decoding too:
+    nobody keeps a clock or a limit of memory, as a night's processes do, so a file that was made to
+    take an hour takes an hour.
+    """
+    return _shared(content, style, callback=callback, terms=terms, **options)
+
+
+def release() -> None:
+    """Let go of what `stylize` keeps between calls, the network and what was traced of it: hundreds
+    of megabytes, and more with every shape that was painted. The next call loads it again, in
+    seconds. Waits for a painting of another thread."""
+    _shared.close()
+
+
+def _shares(style: Styles) -> list[tuple[Source, float]]:
+    """One style or a list of them as pairs of source and share."""
+    entries = style if isinstance(style, list) else [style]
+    if not entries:
+        raise OptionError("style must be a picture or a list of at least one. Received: []")
+    pairs = [entry if isinstance(entry, tuple) else (entry, 1.0) for entry in entries]
+    for pair in pairs:
+        share = pair[1] if len(pair) == 2 else None
+        if isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 < share < math.inf:
+            raise OptionError(f"a style with a share must be (picture, number above 0). Received the share: {share!r}")
+    return pairs
+
+
+def _result_of(painting: Painting, callback: Callback | None) -> Stylization:
+    """What a painting comes to, the callback being asked after each step."""
+    answer: object = None
+    with closing(painting):
+        while True:
+            try:
+                reading, snapshot = painting.send(answer)
+            except StopIteration as end:
+                result: Stylization = end.value
+                return result
+            answer = None if callback is None else callback(reading, lambda taken=snapshot: _picture_of(taken()))  # type: ignore[misc]
+
+
+def _picture_of(progress: Progress) -> Image.Image:
+    """The best picture of a snapshot, before colours and strength."""
+    import numpy as np
+
+    from pipeline.images.encode import to_pillow, to_uint8
+
+    return to_pillow(to_uint8(np.asarray(progress.arrays["best"], np.float32)), None)
+
+
+def _with_terms(options: Options, terms: Sequence[OwnTerm]) -> Options:
+    """The options, with terms of the caller's own. Raises OptionError for what is none."""
+    if not terms:
+        return options
+    from pipeline.nst.own_terms import with_terms
+
+    return with_terms(options, terms)
+
+
+def _settings(pictures: Pictures, options: Options, weights: NetworkWeights, result: Stylization) -> dict[str, Any]:
+    """What a picture's file says of its making, in the words of a night's; no path of this
+    machine."""
+    shown = options.as_dict()
+    for name in ("init", "weights"):
+        shown[name] = PurePath(shown[name]).name
+    height, width = result.pixels.shape[:2]
+    return {
+        "content": pictures.content.name,
+        "style": [{"image": style.name, "weight": share} for style, share in pictures.styles],
+        "options": shown,
+        "weights": {"name": weights.name, "sha256": weights.sha256},
+        "sha256": {"content": pictures.content.sha256, "style": [style.sha256 for style, _share in pictures.styles]},
+        "size": [width, height],
+        "steps": len(result.trace),
+        "losses": {"first": dict(result.first), "last": dict(result.last)},
+        "meta": {},
+    }

@@ -1,0 +1,233 @@
+"""Pictures from Python: callback, Stylizer, arrays, own terms, what a result can do, typed options."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from docs.keywords import KEYWORDS, keywords_module
+from pipeline import Stylizer, release
+from pipeline.errors import OptionError, PairError
+from pipeline.images.picture import picture_from_array
+from pipeline.keywords import OptionKeywords
+from pipeline.options import OPTION_NAMES
+from pipeline.stylize import Stylization
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+QUICK = {"size": 48, "steps": 4, "weights": "random", "style_loss": "gram", "precision": "float32"}
+
+
+def image(seed: int, shape: tuple[int, ...] = (40, 48, 3)) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, shape, np.uint8)
+
+
+CONTENT, STYLE = image(1), image(2)
+
+# --------------------------------------------------------------------------------------------------------------- arrays
+
+
+@pytest.mark.parametrize("shape", [(40, 48), (40, 48, 1), (40, 48, 3), (40, 48, 4)])
+def test_floats_from_0_to_1_are_the_same_picture_as_their_bytes(shape: tuple[int, ...]) -> None:
+    array = image(1, shape)
+    whole, floats, single = (picture_from_array(a) for a in (array, array / 255, (array / 255).astype(np.float32)))
+    for picture in (floats, single):
+        np.testing.assert_array_equal(picture.pixels, whole.pixels)
+        assert picture.sha256 == whole.sha256
+
+
+def test_grey_is_grey_in_three_channels_and_the_fourth_is_opacity() -> None:
+    grey = image(1, (40, 48))
+    np.testing.assert_array_equal(picture_from_array(grey).pixels, np.repeat(grey[..., None], 3, 2))
+    clear = np.dstack([CONTENT, np.full((40, 48), 51, np.uint8)])  # 51 / 255 = 0.2
+    picture = picture_from_array(clear)
+    np.testing.assert_array_equal(picture.pixels, CONTENT)
+    np.testing.assert_allclose(picture.alpha, 0.2, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("array", "message"),
+    [
+        (np.zeros((40, 48, 2), np.uint8), r"Received: shape \(40, 48, 2\), type uint8"),
+        (np.zeros((40,), np.uint8), r"Received: shape \(40,\), type uint8"),
+        (np.zeros((40, 48, 3), np.int64), r"Received: shape \(40, 48, 3\), type int64"),
+        (CONTENT.astype(np.float32), r"values from 0 to 1\. Received: 0 to 255; divide by 255"),
+        (np.full((40, 48, 3), -0.1), "Received: -0.1 to -0.1"),
+        (np.full((40, 48, 3), np.nan), "Received: nan to nan"),
+    ],
+)
+def test_an_array_that_is_no_picture_is_refused_with_what_it_is(array: np.ndarray, message: str) -> None:
+    with pytest.raises(OptionError, match=message):
+        picture_from_array(array)
+
+
+# -------------------------------------------------------------------------------------------------------- typed options
+
+
+def test_every_option_is_a_typed_keyword_and_the_module_is_current() -> None:
+    assert KEYWORDS.read_text(encoding="utf-8") == keywords_module(), "run `python -m docs.keywords`"
+    assert tuple(OptionKeywords.__annotations__) == OPTION_NAMES
+    assert OptionKeywords.__total__ is False
+    assert (REPOSITORY / "pipeline/py.typed").exists()
+
+
+def test_a_wrong_option_is_told_when_a_stylizer_is_made() -> None:
+    with pytest.raises(OptionError, match="did you mean 'steps'"):
+        Stylizer(stepz=3)  # type: ignore[call-arg]
+
+
+# -------------------------------------------------------------------------------------------------------------- results
+
+
+def result_of(**changes: object) -> Stylization:
+    losses = {"total": 4.0, "content": 1.0, "style": 3.0, "tv": 0.0}
+    given = {"pixels": CONTENT, "alpha": None, "trace": (), "first": losses, "last": losses | {"total": 2.5}}
+    return Stylization(**(given | {"setup_seconds": 0.5, "seconds": 7.25, "precision": "float32"} | changes))
+
+
+def test_a_result_says_itself_in_one_line_and_shows_itself_in_a_notebook() -> None:
+    assert repr(result_of()) == "<Stylization 48x40, 0 steps, loss 4 -> 2.5, 7.2 s>"
+    with Image.open(io.BytesIO(result_of(deep=CONTENT.astype(np.float32))._repr_png_())) as shown:
+        np.testing.assert_array_equal(np.asarray(shown), CONTENT)
+
+
+def test_a_result_is_saved_with_its_settings_and_dpi_in_any_format(tmp_path: Path, stylize) -> None:
+    settings = {"options": {"quality": 30}, "content": "a.jpg"}
+    for suffix in (".png", ".jpg", ".tif", ".webp"):
+        path = tmp_path / f"out{suffix}"
+        path.write_bytes(b"former")
+        result_of(settings=settings, dpi=240).save(path)
+        with Image.open(path) as saved:
+            assert saved.size == (48, 40)
+            assert suffix == ".webp" or round(float(saved.info["dpi"][0])) == 240
+    done = stylize("show", str(tmp_path / "out.jpg"))
+    assert json.loads(done.stdout) == settings | {"output": "out.jpg"}
+    assert len(list(tmp_path.iterdir())) == 4
+
+
+def test_a_result_that_cannot_be_saved_leaves_what_was_there(tmp_path: Path) -> None:
+    (tmp_path / "a.gif").write_bytes(b"former")
+    with pytest.raises(PairError, match=r"no format for outputs that end in '.gif'"):
+        result_of().save(tmp_path / "a.gif")
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"former"]
+
+
+# ------------------------------------------------------------------------------------------------------- with TensorFlow
+
+
+@dataclass(frozen=True)
+class Brightness:
+    """The square of the mean's distance from white: makes pictures bright."""
+
+    name: ClassVar = "brightness"
+    layers: ClassVar = ("picture",)
+    needs_start: ClassVar = False
+    combine: ClassVar = None
+
+    def target(self, sources):
+        from pipeline.nst.terms.term import Target
+
+        return Target({}, ())
+
+    def measure(self, layer, features, target):
+        import tensorflow as tf
+
+        return tf.reduce_mean(features)
+
+    def distance(self, measured, target, weights):
+        return (measured["picture"] - 255.0) ** 2
+
+
+@pytest.mark.parametrize(
+    ("terms", "message"),
+    [
+        ([Brightness()], r"terms must be a list of \(term, weight\)"),
+        ([(Brightness(), -1)], "the weight of a term must be a number, 0 or more. Received: -1"),
+        ([("x", 1)], "a term has name, layers, combine, needs_start, target, measure, distance; str lacks"),
+        ([(Brightness(), 1), (Brightness(), 2)], "a term of your own needs a name of its own. Received: 'brightness'"),
+    ],
+)
+@pytest.mark.slow
+def test_what_is_no_term_is_refused_by_name(terms: list, message: str) -> None:
+    from pipeline.nst.own_terms import with_terms
+    from pipeline.options import Options
+
+    with pytest.raises(OptionError, match=message):
+        with_terms(Options(), terms)
+
+
+@pytest.mark.slow
+def test_a_night_of_its_own_in_python(tmp_path: Path, stylize) -> None:
+    """One network for all of this: callback, own terms, arrays, saving, letting go."""
+    pytest.importorskip("tensorflow")
+    from pipeline import stylize as paint_one
+
+    with Stylizer(**QUICK) as paint:
+        whole = paint(CONTENT, STYLE)
+        np.testing.assert_array_equal(whole.pixels, paint_one(CONTENT, STYLE, **QUICK).pixels)
+        assert whole.settings["options"]["steps"] == 4
+        np.testing.assert_array_equal(paint(CONTENT / 255, STYLE).pixels, whole.pixels)
+
+        seen, pictures = [], []
+
+        def callback(reading, picture):
+            seen.append((reading.side, reading.step, reading.total))
+            pictures.append(picture())
+            return len(seen) < 2
+
+        stopped = paint(CONTENT, STYLE, callback=callback)
+        assert [(side, step) for side, step, _ in seen] == [(48, 1), (48, 2)]
+        assert [reading.total for reading in stopped.trace] == [total for _, _, total in seen]
+        assert "stopped at step 2 of 4 at 48 px, as the caller wished" in stopped.notes
+        best = int(seen[1][2] < seen[0][2])
+        np.testing.assert_array_equal(np.asarray(pictures[1]), np.asarray(pictures[best]))
+        np.testing.assert_array_equal(stopped.pixels, np.asarray(pictures[1]))
+
+        square = image(5, (128, 128, 3))
+        coarse = paint(square, square, size=128, scales=2, callback=lambda reading, picture: False)
+        assert (coarse.pixels.shape, coarse.trace[0].side) == ((128, 128, 3), 64)
+
+        bright = paint(CONTENT, STYLE, terms=[(Brightness(), 10.0)])
+        assert bright.pixels.mean() > whole.pixels.mean() + 1
+        assert bright.first["brightness"] == pytest.approx(10 * (CONTENT.mean() - 255) ** 2, rel=1e-3)
+        assert "brightness" not in paint(CONTENT, STYLE).last
+
+        whole.save(tmp_path / "a.png")
+        shown = stylize("show", "--manifest", str(tmp_path / "a.png"))
+        assert shown.returncode == 0, shown.stderr
+        assert "steps: 4" in shown.stdout
+    assert paint._engine is None
+    release()
+
+
+@pytest.mark.slow
+def test_the_example_of_the_docs_runs_as_it_stands(tmp_path: Path) -> None:
+    pytest.importorskip("tensorflow")
+    for name, seed in (("photo", 1), ("starry", 2), ("wave", 3)):
+        Image.fromarray(image(seed)).save(tmp_path / f"{name}.jpg")
+    program = (
+        "import runpy, pipeline.manifest as manifest\n"
+        "real = manifest.options_from_python\n"
+        f"manifest.options_from_python = lambda given: real({{**given, **{QUICK!r}}})\n"
+        f"runpy.run_path({str(REPOSITORY / 'docs/example.py')!r})\n"
+    )
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert {path.name for path in tmp_path.iterdir()} >= {"out.png", "blend.png", "small.jpg"}
+
+
+def test_the_fields_of_a_result_have_names_that_the_docs_explain() -> None:
+    page = (REPOSITORY / "docs/python.md").read_text(encoding="utf-8")
+    assert all(f"`{field.name}`" in page for field in fields(Stylization))
