@@ -13,6 +13,7 @@ from typing import Any
 from pipeline import Stylization, Stylizer, release, stylize
 from pipeline.errors import EXITS
 from pipeline.idle_options import EFFECTS, counts_only
+from pipeline.manifest.options.foreign import foreign_options
 from pipeline.manifest.options.presets import builtin_presets, usual_values
 from pipeline.manifest.options.rules import RULES, OptionRule
 from pipeline.manifest.pairs.naming import option_field
@@ -33,6 +34,15 @@ def effect_table() -> str:
     """The options that decide nothing in the company of some others: which, and when they do."""
     rows = [(", ".join(f"`{name}`" for name in effect.names), effect.when) for effect in EFFECTS]
     return _table(("option", "counts only"), [*rows, ("`quality`", counts_only("quality"))])
+
+
+def foreign_table() -> str:
+    """What other programs call our options: name, whose, what to write here, what else to know."""
+    rows = (
+        (f"`{option.name}`", option.programs, f"`{option.ours}`" if option.ours else "-", option.note)
+        for option in foreign_options()
+    )
+    return _table(("there", "of", "here", "what else"), rows)
 
 
 def preset_table() -> str:
@@ -117,6 +127,7 @@ def _shown(rule: OptionRule, value: Any) -> str:
 
 TABLES: dict[str, dict[str, Callable[[], str]]] = {
     "docs/options.md": {"options": option_table, "effects": effect_table},
+    "docs/other-programs.md": {"names": foreign_table},
     "docs/presets.md": {"presets": preset_table},
     "docs/manifest.md": {"run": run_table},
     "docs/python.md": {"python": python_text},

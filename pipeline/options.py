@@ -196,8 +196,7 @@ class Options:
     )
     pooling: str = _option(
         "max",
-        "how the network is made smaller from block to block: by the `max` of 2 x 2 features, their mean (`avg`), or the root"
-        " of the sum of their squares (`l2`)",
+        "how the network is made smaller from block to block: by maxima, means, or roots of sums of squares (`l2`)",
         choices=("max", "avg", "l2"),
     )
     border: str = _option(

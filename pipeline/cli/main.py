@@ -87,6 +87,7 @@ for _verb in (
     status.status,
     show.history,
     show.acknowledge,
+    setup.import_,
     setup.presets,
     setup.schema,
     setup.doctor,

@@ -41,6 +41,23 @@ def init(folder: Path, styles: tuple[Path, ...], target: Path | None, force: boo
     return ExitCode.OK
 
 
+@click.command("import")
+@click.argument("command")
+@click.option("--published", is_flag=True, help="With the program's own descent, not ours.")
+def import_(command: str, published: bool) -> int:
+    """Print the manifest of another program's COMMAND line, quoted as one word: "th
+    neural_style.lua -content_image dog.jpg -style_image wave.jpg". docs/other-programs.md lists the
+    programs.
+    """
+    from pipeline.manifest import manifest_for_command
+
+    text, notes = manifest_for_command(command, published=published)
+    for sentence in notes:
+        click.echo(f"note: {printable(sentence)}", err=True)
+    click.echo(text, nl=False)
+    return ExitCode.OK
+
+
 @click.command()
 @click.argument("name", required=False)
 def presets(name: str | None) -> int:

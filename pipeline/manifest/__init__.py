@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pipeline.manifest.from_command import manifest_for_command
 from pipeline.manifest.from_picture import manifest_for_settings
 from pipeline.manifest.load import load_manifest
 from pipeline.manifest.named_pictures import load_pictures
@@ -22,6 +23,7 @@ __all__ = [
     "load_folder",
     "load_manifest",
     "load_pictures",
+    "manifest_for_command",
     "manifest_for_settings",
     "options_from_python",
     "schema_text",

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, TypeVar, get_args
 
 from pydantic import ValidationError
 
+from pipeline.manifest.options.foreign import named_by_others
 from pipeline.manifest.options.rules import RULES
 from pipeline.manifest.options.types import FaultyValueError
 from pipeline.manifest.run_section import RunSection
@@ -152,6 +153,8 @@ def _unknown_key(section: type[Section], key: str) -> str:
     what = "option" if _has_options(section) and section is not AxesSection else "key"
     if blank := false_blank(key):
         return f"unknown {what} '{shorten(key)}' with {blank}; put a space in its place"
+    if what == "option" and (foreign := named_by_others(key)) and foreign.ours != key:
+        return f"unknown option '{shorten(key)}'; {foreign.here}"
     meant = _meant(section, key)
     return f"unknown {what} '{shorten(key)}'" + (f"; did you mean '{meant}'?" if meant else _known(section))
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
+from pipeline.manifest.options.foreign import word_of_others
 from pipeline.manifest.yaml.problems import shorten, suggestion
 from pipeline.nst.network import NETWORKS
 from pipeline.options import LayerWeights, Mixture, Options
@@ -90,6 +91,8 @@ class OptionRule:
     def refusal(self, value: Any, shown: str) -> str:
         """The sentence for a value it cannot have; `shown` is the value as the user sees it."""
         hint = suggestion(value, map(str, self.words)) if isinstance(value, str) else ""
+        if isinstance(value, str) and (ours := word_of_others(self.name, value)):
+            hint = f"; that is '{ours}' here"
         if isinstance(value, float) and not math.isfinite(value):
             hint = ", which is not finite"
         return f"'{self.name}' must be {self.expects}; got {shown}{hint}"
