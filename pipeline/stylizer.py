@@ -49,9 +49,10 @@ class Stylizer:
     """
 
     def __init__(self, **options: Unpack[OptionKeywords]) -> None:
-        from pipeline.manifest import options_from_python
+        if options:  # what is wrong is told here, and not with the first picture
+            from pipeline.manifest import options_from_python
 
-        options_from_python(options)  # what is wrong is told here, and not with the first picture
+            options_from_python(options)
         self._options = options
         self._engine: TransferEngine | None = None
 

@@ -173,6 +173,7 @@ _VALUES: dict[str, list[Any]] = {
     "scales": [1, 2, 3],
 }
 # A name, a file whose hash is in the key, and what decides rounding alone.
+_OF_FORMATS = ("quality", "dpi")  # the output's format decides about them
 _NAMES = [name for name in OPTION_NAMES if name not in ("preset", "weights", "tile")]
 
 
@@ -212,7 +213,13 @@ def made_of() -> Callable[[Options], Any]:
             return engine._optimizer(options, (8, 8, 3), history)
 
     def read(options: Options) -> Any:
-        planned = schedule(options, Sized("c", (1700, 1500)), [Sized("s", (1600, 1650))], Machine(precision="float32"))
+        planned = [
+            stage
+            for size in ((1700, 1500), (640, 480))
+            for stage in schedule(
+                options, Sized("c", size), [Sized("s", (1600, 1650))], Machine(precision="float32")
+            ).stages
+        ]
         looked_at = [(each.term, each.weight, tuple(each.layers.items()), each.last_pass) for each in weighted(options)]
         terms_of_places = (Neighbours, Transport, SelfSimilarity)
         of_places = any(
@@ -222,13 +229,17 @@ def made_of() -> Callable[[Options], Any]:
             SimpleNamespace(start=None), SimpleNamespace(photograph=_PHOTOGRAPH, style_images=[_STYLE]), options, None
         )
         return (
-            [replace(stage, history=0) for stage in planned.stages],
+            [replace(stage, history=0) for stage in planned],
             looked_at,
             options.seed if of_places else None,
-            [optimizer(options, stage.history) for stage in planned.stages],
+            [optimizer(options, stage.history) for stage in planned],
             (start.tobytes(), options.init == "content"),  # which a finer stage looks at
             (options.network, options.normalize, options.pooling, options.border),
-            (options.patience, options.preserve_color, options.match_color, options.strength, options.depth),
+            (options.patience, options.preserve_color, options.strength, options.depth),
+            # as far as `images.colour.match_colours` goes
+            (options.match_color, options.match_strength)
+            if options.match_color != "none" and options.match_strength
+            else None,
         )
 
     return read
@@ -239,7 +250,7 @@ def made_of() -> Callable[[Options], Any]:
 def test_the_table_of_what_counts_is_true_in_both_directions(made_of, options, name):
     before = made_of(options)
     others = [replace(options, **{name: value}) for value in _values(name)]
-    if name == "quality":
+    if name in _OF_FORMATS:
         assert all(made_of(other) == before for other in others)
     elif name in without_effect(options):
         assert all(made_of(other) == before for other in others if name in without_effect(other))
@@ -256,16 +267,17 @@ def test_every_option_counts_in_some_company_and_has_none_in_others_only_if_the_
         Options(optimizer="adam"),
         Options(init="noise"),
         Options(style_loss="neighbours"),
+        Options(match_color="style"),
     ]
     counting = [company for company in companies if name not in without_effect(company, ".jpg")]
     assert counting
-    if name != "quality":
+    if name not in _OF_FORMATS:
         assert any(
             made_of(replace(company, **{name: value})) != made_of(company)
             for company in counting
             for value in _values(name)
         )
-    assert bool(counts_only(name)) == any(name in effect.names for effect in EFFECTS) or name == "quality"
+    assert bool(counts_only(name)) == any(name in effect.names for effect in EFFECTS) or name in _OF_FORMATS
 
 
 def test_quality_counts_by_the_format_alone():
