@@ -215,7 +215,7 @@ def made_of() -> Callable[[Options], Any]:
     def read(options: Options) -> Any:
         planned = [
             stage
-            for size in ((1700, 1500), (640, 480))
+            for size in ((1700, 1500), (400, 300))
             for stage in schedule(
                 options, Sized("c", size), [Sized("s", (1600, 1650))], Machine(precision="float32")
             ).stages
