@@ -24,6 +24,13 @@ settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """With -m "not slow", files of slow tests alone are not even read: they import TensorFlow."""
+    if config.option.markexpr != "not slow" or collection_path.suffix != ".py":
+        return None
+    return "\npytestmark = pytest.mark.slow\n" in collection_path.read_text(encoding="utf-8") or None
+
+
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A folder with input/content and input/style: two photographs and a painting of 48 x 40 pixels, each different."""

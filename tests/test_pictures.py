@@ -38,7 +38,7 @@ def noise(path, seed, width, height):
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
     folder = tmp_path_factory.mktemp("files")
-    return noise(folder / "photo.png", 1, 1800, 1200), noise(folder / "art.png", 2, 1500, 1600)
+    return noise(folder / "photo.png", 1, 900, 600), noise(folder / "art.png", 2, 750, 800)
 
 
 def opened(source, files, options):
@@ -49,9 +49,9 @@ def opened(source, files, options):
 @pytest.mark.parametrize(
     "options",
     [
-        Options(size=1000, scales=2),
+        Options(size=500, scales=2),
         Options(size="original", scales=2, style_scale=0.5),
-        Options(size=800, style_aspect="content", preserve_color="covariance"),
+        Options(size=400, scales=2, style_aspect="content", preserve_color="covariance"),
     ],
     ids=["smaller", "original", "squeezed and recoloured"],
 )
@@ -86,11 +86,11 @@ def test_a_photograph_recoloured_beforehand_has_the_styles_mean_and_its_result_b
 
 @pytest.mark.parametrize("source", SOURCES)
 def test_pictures_are_opened_at_the_sizes_of_the_schedule(files, source):
-    options = Options(size=1000, style_scale=0.5)
+    options = Options(size=500, scales=2, style_scale=0.5)
     pictures = opened(source, files, options)
-    # 1800 x 1200 and 1500 x 1600, their longer sides made 1000 and 500: 500 * 1500 / 1600 is 468.75
-    assert [picture.size for picture in pictures.all] == [(1000, 667), (469, 500)]
-    assert pictures.schedule(options, Machine(precision="float32")).opened == ((1000, 667), (469, 500))
+    # 900 x 600 and 750 x 800, their longer sides made 500 and 250: 250 * 750 / 800 is 234.375
+    assert [picture.size for picture in pictures.all] == [(500, 333), (234, 250)]
+    assert pictures.schedule(options, Machine(precision="float32")).opened == ((500, 333), (234, 250))
 
 
 @pytest.mark.slow  # with TensorFlow, and a night

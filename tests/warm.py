@@ -79,8 +79,9 @@ def serve() -> None:
     import pipeline.batch.engines.local
     import pipeline.cli.main
     import pipeline.cli.rendering
-    import pipeline.report.html  # noqa: F401
+    import pipeline.report.html
 
+    pipeline.report.html._template()
     gc.collect()
     gc.freeze()  # what a fork never looks at, it need not copy
     for line in sys.stdin:
