@@ -31,6 +31,18 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return "\npytestmark = pytest.mark.slow\n" in collection_path.read_text(encoding="utf-8") or None
 
 
+@pytest.fixture(scope="module", autouse=True)
+def let_go() -> Iterator[None]:
+    """What a file of tests had loaded and traced is gone after it: the process has many more files before it."""
+    yield
+    if "pipeline.nst.engine" in sys.modules:
+        from pipeline import release
+        from pipeline.nst.engine import give_back_memory
+
+        release()
+        give_back_memory()
+
+
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A folder with input/content and input/style: two photographs and a painting of 48 x 40 pixels, each different."""
