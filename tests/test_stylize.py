@@ -38,7 +38,10 @@ CONTENT, STYLE, OTHER = painting(1), painting(2, 60, 40), painting(3)
 FULL = {"size": 64, "steps": 5, "weights": "random", "style_loss": "gram"}
 # What an option does to a picture, two blocks of the network show as well as five, and a descent that remembers all steps there
 # are as well as one with room for twenty: half the time goes into tracing the network and the other half into L-BFGS.
-SHALLOW = {"content_layers": ["conv2_1"], "style_layers": ["conv1_1", "conv2_1"]}
+SHALLOW = {
+    "content_layers": {"block2_conv1": 1.0},
+    "style_layers": {"block1_conv1": 0.5, "block2_conv1": 0.5},
+}
 QUICK = FULL | SHALLOW | {"history": 4}
 
 
@@ -152,7 +155,7 @@ def test_a_file_opened_at_two_sizes_is_measured_twice():
     large = Picture(painting(1, 90, 120).astype(np.float32), None, "one file", "photo")
     small = Picture(large.pixels[::2, ::2], None, "one file", "photo")
     style = Picture(STYLE.astype(np.float32), None, "style", "style")
-    options = Options(size=60, steps=2, weights="random", history=1)
+    options = Options(**QUICK | {"size": 60, "steps": 2})
 
     def painted(engine, content):
         return result_of(painting_of(content, style, options, engine)).pixels
