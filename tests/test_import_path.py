@@ -30,7 +30,7 @@ def planted(tmp_path_factory):
             trap = f"open({str(project / 'ran')!r}, 'a').write(__file__ + chr(10))\nraise SystemExit(99)\n"
             (folder / f"{name}.py").write_text(trap)
     (project / "night.yaml").write_text(
-        "version: 1\ninput: input\noutput: out\ndefaults: {size: 48, steps: 2, weights: random, style_loss: gram}\n"
+        "version: 1\ninput: input\noutput: out\ndefaults: {size: 48, steps: 2, weights: random, style_loss: gram, history: 1}\n"
         f"run: {{on_start: [{sys.executable}, -P, -c, pass]}}\n"
         "pairs: [{content: content/dog.png, style: style/wave.png}]\n"
     )

@@ -289,7 +289,8 @@ def painting_of(options, engine, resume=None):
 def test_taken_up_again_in_any_pass_it_ends_in_the_same_bytes():
     """In the matching pass, within a round of the last, and between two rounds; here in tiles, and
     whole in test_term_part."""
-    options = Options(**PAIR.all_values() | {"size": 96, "scales": 2, "steps": 7, "tile": 64})
+    quick = {"history": 3, "style_layers": dict.fromkeys(FOUR, 0.25)}
+    options = Options(**PAIR.all_values() | {"size": 96, "scales": 2, "steps": 7, "tile": 64} | quick)
     engine = TransferEngine(locate("random"), options)
     painting = painting_of(options, engine)
     taken, seen = [], []

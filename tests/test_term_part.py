@@ -90,7 +90,8 @@ def test_in_the_last_pass_the_other_parts_of_a_mixture_stay():
 
 def test_a_mixture_taken_up_again_in_any_pass_ends_in_the_same_bytes():
     options = Options(
-        style_loss={"gram": 0.1, "neighbours": 1.0}, size=64, scales=1, steps=7, weights="random", precision="float32"
+        style_loss={"gram": 0.1, "neighbours": 1.0},
+        **{"size": 64, "scales": 1, "steps": 7, "weights": "random", "precision": "float32", "history": 3},
     )
     engine = TransferEngine(locate("random"), options)
     content, style = (Picture(picture(seed, 48, 64), None, str(seed), str(seed)) for seed in range(2))

@@ -238,7 +238,7 @@ def test_in_bfloat16_it_is_off_by_a_few_hundredths(kernels, evaluated):
 
 
 def test_taken_up_again_in_any_round_it_ends_in_the_same_bytes():
-    options = Options(**PAIR.all_values() | {"size": 64, "scales": 1, "steps": 7})
+    options = Options(**PAIR.all_values() | {"size": 64, "scales": 1, "steps": 7, "history": 3})
     engine = TransferEngine(locate("random"), options)
     content, style = (Picture(picture(seed, 48, 64), None, str(seed), str(seed)) for seed in range(2))
     pictures = Pictures(content, ((style, 1.0),))

@@ -174,7 +174,7 @@ def test_a_new_term_moves_the_picture_and_is_told_everywhere(wanted):
 
 def test_a_target_made_from_the_start_of_a_size_is_the_same_after_a_resume(wanted):
     wanted(Inertia)
-    options = Options(size=160, steps=6, scales=2, weights="random", precision="float32", init="noise")
+    options = Options(size=160, steps=6, scales=2, weights="random", precision="float32", init="noise", history=3)
     engine = TransferEngine(locate("random"), options)
     painting = painting_of(options, engine)
     taken = []
