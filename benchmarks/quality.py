@@ -22,7 +22,7 @@ from PIL import Image
 
 from benchmarks.figures import Figure, Section, significant, table
 from benchmarks.machine import REPOSITORY
-from benchmarks.measures import Pixels, Quality, at_longer_side, quality
+from pipeline.images.quality import Pixels, Quality, at_longer_side, quality
 from pipeline.manifest import load_manifest
 
 MANIFEST = REPOSITORY / "configs/gallery.yaml"

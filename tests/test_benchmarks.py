@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks import measures
 from benchmarks.figures import Figure, Section, evaluations_to, median_ratio, render, significant, table
 from benchmarks.work import convolution_work
+from pipeline.images import quality as measures
 
 
 def test_a_ratio_is_taken_within_each_round():

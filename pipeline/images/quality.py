@@ -1,12 +1,15 @@
-"""What can be said in numbers of a painted picture, from the picture, its photograph and its style alone.
+"""What can be said in numbers of a painted picture, from the picture, its photograph and its style
+alone.
 
-No network takes part, so that none of the figures is what a descent made small. Pictures are uint8 (height, width, 3); painted
-and photograph have one shape. Lengths are pixels of the painted picture. A style is brought to its longer side before.
+No network takes part, so that none of the figures is what a descent made small. Pictures are uint8
+(height, width, 3); painted and photograph have one shape. Lengths are pixels of the painted
+picture. A style is brought to its longer side before.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +18,8 @@ from PIL import Image
 Pixels = NDArray[np.uint8]
 Plane = NDArray[np.float64]
 
-# Karras et al., "Progressive Growing of GANs" (2018), section 5: patches of 7 x 7, projected on random directions.
+# Karras et al., "Progressive Growing of GANs" (2018), section 5: patches of 7 x 7, projected on
+# random directions.
 PATCH, PROJECTIONS, LEVELS = 7, 256, 3
 PATCHES = 4096  # of each picture and level
 _BINOMIAL = np.array([1.0, 4.0, 6.0, 4.0, 1.0]) / 16  # of the pyramid: Burt & Adelson 1983
@@ -27,12 +31,14 @@ _RING = 4  # pixels; as wide as a rim of a zero border was seen to be
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """`style`: how far the statistics of patches are from the style's, as a share of the photograph's own distance, mean of
-    three scales (0: as the style, 1: as the photograph). `edges`: agreement of the directions of edges with the photograph's
-    (1: all, 0: none). `empty`: how much stands in the photograph's empty areas, against the whole picture (0: nothing).
-    `hue`: colour that follows the photograph's where its lightness does not explain it, in CIELAB units. `speckle`, `clipped`:
-    share of pixels above the style's own. `rim`: how the outermost pixels differ from those inside, against pixels inside from
-    those further inside (1: no more)."""
+    """`style`: how far the statistics of patches are from the style's, as a share of the
+    photograph's own distance, mean of three scales (0: as the style, 1: as the photograph).
+    `edges`: agreement of the directions of edges with the photograph's (1: all, 0: none).
+    `empty`: how much stands in the photograph's empty areas, against the whole picture (0:
+    nothing). `hue`: colour that follows the photograph's where its lightness does not explain
+    it, in CIELAB units. `speckle`, `clipped`: share of pixels above the style's own. `rim`: how
+    the outermost pixels differ from those inside, against pixels inside from those further
+    inside (1: no more)."""
 
     style: float
     edges: float
@@ -57,13 +63,15 @@ def quality(painted: Pixels, photograph: Pixels, style: Pixels) -> Quality:
 
 
 def patch_distance(one: Pixels, other: Pixels) -> float:
-    """Sliced Wasserstein distance of patches at three scales of a Laplacian pyramid, in standard deviations of `other`'s;
-    mean of the scales. Places and directions are the same in every call."""
+    """Sliced Wasserstein distance of patches at three scales of a Laplacian pyramid, in standard
+    deviations of `other`'s; mean of the scales. Places and directions are the same in every
+    call."""
     return float(np.mean([_sliced(a, b) for a, b in zip(_pyramid(one), _pyramid(other), strict=True)]))
 
 
 def edge_agreement(painted: Pixels, photograph: Pixels) -> float:
-    """Mean cosine of twice the angle between the edges of both, weighted by the photograph's: -1 to 1."""
+    """Mean cosine of twice the angle between the edges of both, weighted by the photograph's: -1
+    to 1."""
     one, other = _orientation(painted), _orientation(photograph)
     strength = np.abs(other)
     cosine = np.real(one * np.conj(other)) / np.maximum(np.abs(one) * strength, 1e-9)
@@ -71,13 +79,15 @@ def edge_agreement(painted: Pixels, photograph: Pixels) -> float:
 
 
 def empty_areas(painted: Pixels, photograph: Pixels) -> float:
-    """What of large structure stands in the quarter of the photograph that has the least of it, against the whole."""
+    """What of large structure stands in the quarter of the photograph that has the least of it,
+    against the whole."""
     there, here = _structure(photograph), _structure(painted)
     return float(here[there <= np.quantile(there, _QUIET)].mean() / max(here.mean(), 1e-9))
 
 
 def hue_left(painted: Pixels, photograph: Pixels) -> float:
-    """Root mean square of the part of a and b that is linear in the photograph's a and b, and not in its L. CIELAB units."""
+    """Root mean square of the part of a and b that is linear in the photograph's a and b, and
+    not in its L. CIELAB units."""
     lightness_there, a, b = (smooth(plane, 4.0).ravel() for plane in np.moveaxis(to_lab(photograph), -1, 0))
     chroma = np.stack([smooth(plane, 4.0).ravel() for plane in np.moveaxis(to_lab(painted), -1, 0)[1:]], axis=1)
     lightness = np.stack([np.ones_like(lightness_there), lightness_there, lightness_there**2], axis=1)
@@ -91,7 +101,8 @@ def hue_left(painted: Pixels, photograph: Pixels) -> float:
 
 
 def speckle(picture: Pixels) -> float:
-    """Share of pixels that are lighter, or darker, than all eight around them by more than 12 of L."""
+    """Share of pixels that are lighter, or darker, than all eight around them by more than 12 of
+    L."""
     light = np.pad(to_lab(picture)[..., 0], 1, mode="reflect")
     height, width = picture.shape[:2]
     around = np.stack([light[y : y + height, x : x + width] for y in range(3) for x in range(3) if (y, x) != (1, 1)])
@@ -129,7 +140,7 @@ def to_lab(picture: Pixels) -> Plane:
     return np.stack([116 * f[..., 1] - 16, 500 * (f[..., 0] - f[..., 1]), 200 * (f[..., 1] - f[..., 2])], axis=-1)
 
 
-def smooth(plane: Plane, sigma: float) -> Plane:
+def smooth(plane: NDArray[Any], sigma: float) -> Plane:
     """A Gauss filter of so many pixels, mirrored at the edge."""
     radius = min(int(3 * sigma + 0.5), min(plane.shape) - 1)
     weights = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
@@ -154,7 +165,8 @@ def _filtered(plane: Plane, weights: Plane, axis: int) -> Plane:
 
 
 def _pyramid(picture: Pixels) -> list[Plane]:
-    """Levels of a Laplacian pyramid, fine to coarse, the last one low-pass: floats (height, width, 3)."""
+    """Levels of a Laplacian pyramid, fine to coarse, the last one low-pass: floats (height,
+    width, 3)."""
     levels, plane = [], picture.astype(np.float64)
     for _ in range(LEVELS - 1):
         low = _filtered(_filtered(plane, _BINOMIAL, 0), _BINOMIAL, 1)
@@ -182,11 +194,13 @@ def _patches(plane: Plane) -> Plane:
 
 
 def _orientation(picture: Pixels) -> NDArray[np.complex128]:
-    """Squared gradients of L as complex numbers, smoothed: twice an edge's angle, and its strength (structure tensor)."""
+    """Squared gradients of L as complex numbers, smoothed: twice an edge's angle, and its
+    strength (structure tensor)."""
     light = smooth(to_lab(picture)[..., 0], 1.5)
     down, right = np.gradient(light)
     squared = (right + 1j * down) ** 2
-    return smooth(squared.real, 2.0) + 1j * smooth(squared.imag, 2.0)
+    real, imaginary = (smooth(np.asarray(part, np.float64), 2.0) for part in (np.real(squared), np.imag(squared)))
+    return np.asarray(real + 1j * imaginary, np.complex128)
 
 
 def _structure(picture: Pixels) -> Plane:

@@ -1,0 +1,88 @@
+"""`stylize measure`: any picture against its photograph and a style, layer by layer."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipeline.cli.measure import _csv, _text
+
+FOUND = {
+    "picture": "a\u202e.png",
+    "size": [48, 40],
+    "content": {"block4_conv2": 0.5},
+    "style": {"block1_conv1": 2.0, "block2_conv1": 1234.5678},
+    "tv": 0.25,
+    "figures": {"edges": 1.0},
+    "weights": {"name": "random", "sha256": "0"},
+}
+
+
+def test_csv_has_a_line_for_each_number() -> None:
+    rows = list(csv.reader(io.StringIO(_csv([FOUND, FOUND]))))
+    assert rows[0] == ["picture", "width", "height", "kind", "name", "value"]
+    assert [row[3:] for row in rows[1:6]] == [
+        ["content", "block4_conv2", "0.5"],
+        ["style", "block1_conv1", "2.0"],
+        ["style", "block2_conv1", "1234.5678"],
+        ["tv", "picture", "0.25"],
+        ["figure", "edges", "1.0"],
+    ]
+    assert len(rows) == 1 + 2 * 5
+
+
+def test_text_explains_figures_and_nothing_in_a_name_acts_on_a_terminal() -> None:
+    text = _text([FOUND])
+    assert "\u202e" not in text
+    assert "  figure   edges                   1  edges along the photograph's (1: all)\n" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["gone.png", "--content", "{content}", "--style", "{style}"], "there is no picture gone.png"),
+        (["{content}", "--content", "{content}", "--style", "gone.png"], "there is no picture gone.png"),
+        (["{content}", "--content", "{content}", "--style", "{style}", "--json", "--csv"], "--json and --csv exclude"),
+        (["{content}", "--content", "{content}", "--style", "{style}", "--set", "poling=avg"], "did you mean 'pooling'?"),
+        (["{content}", "--style", "{style}"], "Missing option '--content'"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_measured_is_refused_before_anything_is_loaded(project, stylize, arguments, words):
+    names = {"content": "input/content/dog.png", "style": "input/style/wave.png"}
+    done = stylize("measure", *(word.format(**names) for word in arguments), cwd=project)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert words in done.stderr
+
+
+@pytest.mark.slow
+def test_a_photograph_is_0_from_itself_and_a_style_from_itself_and_layers_are_those_of_a_painting(project, stylize):
+    """One process for all: the photograph, the style brought to its shape, and the losses of a painting's last picture."""
+    pytest.importorskip("tensorflow")
+    random = np.random.default_rng(3)
+    for name in ("photo", "style", "other"):
+        Image.fromarray(random.integers(0, 256, (48, 48, 3), np.uint8)).save(project / f"{name}.png")
+    Image.new("RGB", (96, 48)).save(project / "wide.png")
+    words = ("--content", "photo.png", "--style", "style.png", "--set", "weights=random", "--json")
+    done = stylize("measure", "photo.png", "style.png", "other.png", *words, cwd=project)
+    assert done.returncode == 0, done.stderr
+    photograph, style, other = json.loads(done.stdout)
+    assert list(photograph["content"].values()) == [0.0]
+    assert list(style["style"].values()) == pytest.approx([0.0] * 5, abs=1e-6)
+    assert photograph["figures"]["style"] == pytest.approx(1)
+    assert photograph["figures"]["edges"] == pytest.approx(1)
+    assert other["size"] == [48, 48]
+
+    from pipeline import stylize as paint
+
+    unit = {"style_loss": "gram", "losses": "normalized", "tv_weight": 0, "content_weight": 1, "style_weight": 1}
+    whole = paint(project / "other.png", project / "style.png", size=48, steps=1, weights="random", **unit)
+    assert np.mean(list(other["style"].values())) == pytest.approx(whole.last["style"], rel=1e-4)
+
+    done = stylize("measure", "wide.png", *words, cwd=project)
+    assert done.returncode == 2
+    assert "wide.png is 96x48 pixels and the content photo.png 48x48; a painting of it has its shape" in done.stderr
