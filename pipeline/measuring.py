@@ -56,7 +56,6 @@ def measure(
     WeightsError where the network is missing.
     """
     from pipeline.images.picture import open_any
-    from pipeline.nst.engine import TransferEngine
     from pipeline.nst.weights import locate
 
     plain = _in_one_unit(options)
@@ -65,6 +64,8 @@ def measure(
     for picture in opened:
         _check_shape(picture, photograph)
     weights = locate(plain.weights)
+    from pipeline.nst.engine import TransferEngine  # seconds, which what is wrong above need not wait
+
     engine = TransferEngine(weights, plain)
     found = []
     for picture in opened:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 
 import numpy as np
 import pytest
@@ -59,30 +58,30 @@ def test_what_cannot_be_measured_is_refused_before_anything_is_loaded(project, s
     assert words in done.stderr
 
 
-@pytest.mark.slow
-def test_a_photograph_is_0_from_itself_and_a_style_from_itself_and_layers_are_those_of_a_painting(project, stylize):
-    """One process for all: the photograph, the style brought to its shape, and the losses of a painting's last picture."""
-    pytest.importorskip("tensorflow")
-    random = np.random.default_rng(3)
-    for name in ("photo", "style", "other"):
-        Image.fromarray(random.integers(0, 256, (48, 48, 3), np.uint8)).save(project / f"{name}.png")
-    Image.new("RGB", (96, 48)).save(project / "wide.png")
-    words = ("--content", "photo.png", "--style", "style.png", "--set", "weights=random", "--json")
-    done = stylize("measure", "photo.png", "style.png", "other.png", *words, cwd=project)
-    assert done.returncode == 0, done.stderr
-    photograph, style, other = json.loads(done.stdout)
-    assert list(photograph["content"].values()) == [0.0]
-    assert list(style["style"].values()) == pytest.approx([0.0] * 5, abs=1e-6)
-    assert photograph["figures"]["style"] == pytest.approx(1)
-    assert photograph["figures"]["edges"] == pytest.approx(1)
-    assert other["size"] == [48, 48]
-
-    from pipeline import stylize as paint
-
-    unit = {"style_loss": "gram", "losses": "normalized", "tv_weight": 0, "content_weight": 1, "style_weight": 1}
-    whole = paint(project / "other.png", project / "style.png", size=48, steps=1, weights="random", **unit)
-    assert np.mean(list(other["style"].values())) == pytest.approx(whole.last["style"], rel=1e-4)
-
+def test_a_picture_of_another_shape_is_refused_by_the_process_that_measures(project, stylize):
+    Image.new("RGB", (96, 40)).save(project / "wide.png")
+    words = ("--content", "input/content/dog.png", "--style", "input/style/wave.png", "--set", "weights=random")
     done = stylize("measure", "wide.png", *words, cwd=project)
-    assert done.returncode == 2
-    assert "wide.png is 96x48 pixels and the content photo.png 48x48; a painting of it has its shape" in done.stderr
+    assert (done.returncode, done.stdout) == (2, "")
+    assert (
+        "error: wide.png is 96x40 pixels and the content dog.png 48x40; a painting of it has its shape" in done.stderr
+    )
+
+
+@pytest.mark.slow
+def test_a_photograph_is_0_from_itself_and_a_style_from_itself_and_layers_are_those_of_a_painting():
+    pytest.importorskip("tensorflow")
+    from pipeline.manifest import options_from_python
+    from pipeline.measuring import measure
+    from pipeline.stylizer import stylize as paint
+
+    content, style, other = (np.random.default_rng(seed).integers(0, 256, (48, 48, 3), np.uint8) for seed in range(3))
+    options = options_from_python({"weights": "random"})
+    photograph, itself, third = measure([content, style, other], content, [(style, 1.0)], options)
+    assert list(photograph.content.values()) == [0.0]
+    assert list(itself.style.values()) == pytest.approx([0.0] * 5, abs=1e-6)
+    assert photograph.figures["style"] == photograph.figures["edges"] == pytest.approx(1)
+    assert third.size == (48, 48)
+    unit = {"style_loss": "gram", "losses": "normalized", "style_weight": 1}
+    whole = paint(other, style, size=48, steps=1, weights="random", precision="float32", **unit)
+    assert np.mean(list(third.style.values())) == pytest.approx(whole.first["style"], rel=1e-4)

@@ -140,6 +140,12 @@ def test_what_cannot_be_meant_is_refused_in_words_and_touches_nothing(paint, pro
     assert files(project) == sorted([*PICTURES, "empty"])
 
 
+def test_a_picture_whose_name_is_no_text_is_refused_by_name(paint, project, capsys):
+    (project / "dog.png").rename(project / "d\udcffg.png")
+    assert refused(paint, "d\udcffg.png", "wave.png") == ExitCode.USAGE
+    assert "is no text (UTF-8); rename it" in capsys.readouterr().err
+
+
 def test_force_replaces_a_result_and_a_failure_leaves_the_former_one(paint, project):
     (project / "old.png").write_bytes(b"former")
     assert paint("dog.png", "wave.png", "-f", "-o", "old.png", answer=failed("diverged")) == ExitCode.SOME_FAILED

@@ -64,6 +64,8 @@ def _look_for(picture: Path, role: str) -> None:
         )
     if not picture.exists():
         raise UsageError(f"there is no {role} {printable(picture)}")
+    if any(0xD800 <= ord(character) < 0xE000 for character in os.fspath(picture)):  # bytes that Python escaped
+        raise UsageError(f"the name of {role} {printable(picture)} is no text (UTF-8); rename it")
 
 
 def _pictures(style: Path) -> list[str]:
