@@ -351,16 +351,17 @@ def names_of(pair: Outcome) -> set[str]:
     return {flag["name"] for flag in flags(pair)}
 
 
-def test_a_loss_that_falls_more_than_one_percent_in_the_last_tenth_is_still_falling() -> None:
-    settled = [100.0] * 18 + [99.5, 99.1]  # step 18 of 20 is the border: 0.9 % after it
-    falls = [100.0] * 18 + [99.5, 98.9]  # 1.1 %
+def test_a_loss_that_falls_more_than_five_percent_in_the_last_tenth_is_still_falling() -> None:
+    settled = [100.0] * 18 + [97.0, 95.1]  # step 18 of 20 is the border: 4.9 % after it
+    falls = [100.0] * 18 + [97.0, 94.9]  # 5.1 %
     assert "still_falling" not in names_of(outcome(trace=falling(settled)))
     assert "still_falling" in names_of(outcome(trace=falling(falls)))
+    assert "still_falling" not in names_of(outcome(trace=falling(falls[1:])))  # a first look of 19 steps
 
 
 @pytest.mark.parametrize("style_loss", ["neighbours", "transport", {"gram": 0.1, "neighbours": 1}])
 def test_losses_of_places_that_are_chosen_anew_say_nothing_of_more_steps_or_style(style_loss: Any) -> None:
-    trace = falling([100.0] * 16 + [80.0] * 2 + [78.0, 98.0])
+    trace = falling([100.0] * 16 + [80.0] * 2 + [75.0, 98.0])
     losses = {"first": {"total": 5.0, "style": 3.0}, "last": {"total": 4.0, "style": 2.9}}
     options = {"style_loss": style_loss}
     assert names_of(outcome(trace=trace, losses=losses, options=options)) == set()

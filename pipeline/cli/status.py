@@ -16,7 +16,7 @@ from pipeline.errors import ExitCode, weightiest
 from pipeline.printable import printable
 
 if TYPE_CHECKING:
-    from pipeline.store.now import AtWork, Now
+    from pipeline.store.now import Now
     from pipeline.store.store import Store
 
 _REPORT_TEXT = re.compile(r"report(?:\.([0-9]{1,6}-of-[0-9]{1,6}))?\.txt")
@@ -126,27 +126,17 @@ def _lines(folder: Path, found: Standing) -> Iterator[str]:
 
 
 def _progress(shard: str, now: Now, *, past: bool = False) -> Iterator[str]:
+    from pipeline.report.progress import step_words
     from pipeline.report.quantities import duration
 
     for pair in now.at_work:
-        yield f"{'it painted' if past else 'painting'} {printable(pair.output)}: {_step(pair)}"
+        yield f"{'it painted' if past else 'painting'} {printable(pair.output)}: {step_words(pair)}"
     left = "" if past or now.seconds_left is None else f", about {duration(now.seconds_left)} left"
     failed = f", {now.failed} of them failed" if now.failed else ""
     yield f"{now.finished} of {now.whole} pairs finished{_of(shard)}{failed}{left}"
     if now.last_failure is not None:
         name, why = (printable(now.last_failure.get(part, "")) for part in ("output", "reason"))
         yield f"last failure: {name}: {why}"
-
-
-def _step(pair: AtWork) -> str:
-    from pipeline.report.quantities import duration, significant
-
-    if not pair.step:
-        return "starting"
-    where = f"first at {pair.side} px: step {pair.step}" if pair.coarse else f"step {pair.step} of {pair.steps}"
-    loss = f", loss {significant(pair.loss)}" if pair.loss is not None else ""
-    left = f", {duration(pair.seconds_left)} left" if pair.seconds_left is not None else ""
-    return f"{where}{loss}{left}"
 
 
 def _of(shard: str) -> str:

@@ -127,7 +127,14 @@ def known_run(report: Any, now: RunMetadata) -> tuple[RunMetadata, dict[str, int
     )
     if not sound:
         return now, dict.fromkeys(STATUSES, 0)
+    weights = run.get("weights")
+    if isinstance(weights, dict) and all(_is_short(weights.get(name)) for name in ("name", "sha256")):
+        kept["weights"] = {name: weights[name] for name in ("name", "sha256")}
     return replace(now, **kept), known
+
+
+def _is_short(text: Any) -> bool:
+    return isinstance(text, str) and len(text) <= _LONGEST_TEXT
 
 
 def _is_moment(text: str) -> bool:
@@ -150,13 +157,20 @@ def verdict(report: Mapping[str, Any]) -> str:
     return f"{counted} - {duration(run['seconds'] or 0.0)} - {_end(report)}"
 
 
+def standing_words(report: Mapping[str, Any]) -> str:
+    """How much of the manifest stands: `7 of 22 painted, 15 still to do`."""
+    counts = report["counts"]
+    whole, painted = sum(counts.values()), counts["done"] + counts["up_to_date"]
+    return f"{painted} of {whole} painted" + (f", {whole - painted} still to do" if painted < whole else "")
+
+
 def _end(report: Mapping[str, Any]) -> str:
     """The exit code in words; 0 is not "all" where pairs are left that the run was not to take."""
     code = report["run"]["exit_code"]
     left = sum(report["counts"][status] for status in ("failed", "interrupted", "not_started"))
     if code != ExitCode.OK or not left:
         return exit_words(code)
-    return f"exit 0 (all that was asked for; {left} {'pair is' if left == 1 else 'pairs are'} left)"
+    return f"exit 0 (all that was asked for; {standing_words(report)})"
 
 
 def _worded_counts(report: Mapping[str, Any]) -> Iterable[tuple[str, int]]:

@@ -13,7 +13,7 @@ from pipeline.report.quantities import duration, moment, significant
 CURVE_WIDTH, CURVE_HEIGHT = 260, 84
 TREND_WIDTH, TREND_HEIGHT = 640, 120
 _CURVE_LEFT, _CURVE_EDGE = 30, 6  # room for the labels of the axis, and so that no line touches the border
-_CURVE_POINTS = 64  # a point every four units; more is not seen
+_CURVE_POINTS = 32  # a point every eight units; at this size more is not seen
 _DEPTH = 1e-6  # of the largest loss; a part below it says nothing and would press the others together
 _BAR_SHARE = 0.62  # of a run's column; the rest is the gap
 _WIDEST_BAR = 28

@@ -1,28 +1,35 @@
-"""The report as one page that opens anywhere, offline and without JavaScript."""
+"""The report as one page that opens anywhere, offline; its script adds filters, full-size pictures
+and keys, and nothing is missing without it."""
 
 from __future__ import annotations
 
+import base64
 import functools
+import hashlib
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import resources
 from typing import Any, NamedTuple
 
 import jinja2
+from markupsafe import Markup
 
 from pipeline.errors import EXITS, ExitCode
 from pipeline.printable import printable
 from pipeline.report import drawings
 from pipeline.report.attention import attention
-from pipeline.report.data import STATUS_WORDS, report_stem, verdict
-from pipeline.report.history import history_row, usual_speed
+from pipeline.report.data import STATUS_WORDS, report_stem, standing_words, verdict
+from pipeline.report.history import HISTORY_RUNS, history_row, usual_speed
 from pipeline.report.links import INLINE_PAIRS, Links
-from pipeline.report.page import group_view, pair_view, remark_views, run_rows, tile_view
+from pipeline.report.page import PageMaker, remark_views, run_rows
+from pipeline.report.progress import step_words
 from pipeline.report.quantities import count, duration, memory, moment, percent, significant
+from pipeline.report.sheet import sheet_view
+from pipeline.report.views import Picture
 from pipeline.store.now import Now
 from pipeline.store.store import Store
 
-_TREND_RUNS = 30  # a month of nights; their columns are still wider than a line
+_URGENT = ("failed", "quarantined")  # what needs a person while the run goes on
 _AS_USUAL = 0.05  # of the usual seconds per step; less than this is noise
 _SLOWER = 0.3  # of the usual seconds per step; up to this it comes and goes with what else the machine does
 
@@ -35,35 +42,65 @@ def render_html(
     history: Sequence[Mapping[str, Any]] = (),
     now: Now | None = None,
 ) -> str:
-    """The page as text. It will stand at the top of `store`. For the rest see `write_reports`."""
-    run = report["run"]
-    links = Links(store, thumbnails, inline=len(report["pairs"]) <= INLINE_PAIRS)
+    """The page as text. It will stand at the top of `store`. For the rest see `write_page`."""
+    run, pairs = report["run"], report["pairs"]
+    maker = PageMaker(report, Links(store, thumbnails, inline=len(pairs) <= INLINE_PAIRS), curves=now is None)
     earlier = [row for row in history if row["id"] != run["id"]]
-    rows = [*earlier, history_row(report)][-_TREND_RUNS:]
-    code = ExitCode(run["exit_code"])
-    mood, headline = _HEADLINES.get(code, _HEADLINES[ExitCode.BUG])
+    rows = [*earlier, *([] if now else [history_row(report)])][-HISTORY_RUNS:]
+    groups = [group for group in attention(report) if now is None or group.status in _URGENT]
+    script = _file("report.js")
     return _template().render(
-        verdict=verdict(report),
+        **(_heading(report) if now is None else _heading_of(now)),
+        script=script,
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        css=_file("report.css"),
+        standing=standing_words(report),
         stem=report_stem(run["shard"]),
-        mood=mood,
-        headline=headline if report["pairs"] or mood != "good" else "Nothing to do",
-        explanation="" if code in _CAME_TO_ITS_END else EXITS[code].sentence,
         source=printable(run["manifest"]),
         when=moment(run["started"]),
         counts=[(status, words, report["counts"][status]) for status, words in STATUS_WORDS.items()],
-        groups=[group_view(group, run, links) for group in attention(report)],
+        groups=[maker.group_view(group) for group in groups],
         remarks=remark_views(report),
         warnings=[printable(warning) for warning in run["warnings"]],
-        new=[pair_view(pair, run, links) for pair in report["pairs"] if pair["status"] == "done"],
-        up_to_date=[tile_view(pair, links) for pair in report["pairs"] if pair["status"] == "up_to_date"],
-        health=list(_health(report, rows[-1], earlier)),
+        sheet=sheet_view(maker, pairs) if pairs else None,
+        now=_now(now, maker) if now else None,
+        health=[] if now else list(_health(report, rows[-1], earlier)),
         trend=drawings.trend(rows) if len(rows) > 1 else [],
-        trend_ends=(moment(rows[0]["started"]), moment(rows[-1]["started"])),
+        trend_ends=(moment(rows[0]["started"]), moment(rows[-1]["started"])) if rows else (),
         drawings=drawings,
         facts=run_rows(run),
         notes=[printable(note) for note in run["notes"]],
         command=printable(shlex.join(run["command"])),
     )
+
+
+def _heading(report: Mapping[str, Any]) -> dict[str, Any]:
+    """Of a run that is over."""
+    code = ExitCode(report["run"]["exit_code"])
+    mood, headline = _HEADLINES.get(code, _HEADLINES[ExitCode.BUG])
+    return {
+        "verdict": verdict(report),
+        "mood": mood,
+        "headline": headline if report["pairs"] or mood != "good" else "Nothing to do",
+        "explanation": "" if code in _CAME_TO_ITS_END else EXITS[code].sentence,
+    }
+
+
+def _heading_of(now: Now) -> dict[str, Any]:
+    """Of a run that is going on."""
+    left = f", about {duration(now.seconds_left)} left" if now.seconds_left is not None else ""
+    failed = f", {now.failed} failed" if now.failed else ""
+    return {
+        "verdict": f"{now.finished} of this run's {count(now.whole, 'pair')} finished{failed}{left}",
+        "mood": "wait",
+        "headline": "Painting",
+        "explanation": f"As of {moment(now.updated)}. The page is written anew after each pair.",
+    }
+
+
+def _now(now: Now, maker: PageMaker) -> list[tuple[Picture, str]]:
+    """The pairs at work: what there is to see, and how far each is."""
+    return [(maker.preview(pair.output), step_words(pair)) for pair in now.at_work]
 
 
 @functools.cache
@@ -72,8 +109,12 @@ def _template() -> jinja2.Template:
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    source = resources.files("pipeline.report").joinpath("report.html.j2").read_text(encoding="utf-8")
-    return environment.from_string(source)
+    return environment.from_string(_file("report.html.j2"))
+
+
+def _file(name: str) -> Markup:
+    """One of the page's own parts, which is no text from outside."""
+    return Markup(resources.files("pipeline.report").joinpath(name).read_text(encoding="utf-8"))
 
 
 class Measure(NamedTuple):
@@ -115,6 +156,7 @@ def _compared(speed: float | None, usual: float | None) -> tuple[str, bool]:
 _HEADLINES = {
     ExitCode.OK: ("good", "All well"),
     ExitCode.SOME_FAILED: ("bad", "Needs attention"),
+    ExitCode.QUARANTINED: ("wait", "Needs attention"),
     ExitCode.DEADLINE: ("wait", "Out of time"),
     ExitCode.SIGINT: ("wait", "Stopped by Ctrl-C"),
     ExitCode.SIGTERM: ("wait", "Stopped by SIGTERM"),

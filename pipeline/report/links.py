@@ -10,10 +10,10 @@ from urllib.parse import quote
 from pipeline.store.store import Store
 
 # Up to this many pairs the small pictures stand in the page itself, so that one file can be mailed:
-# 100 pairs of three pictures of about 15 kB (256 pixels, WebP) make 6 MB. Above it they are linked.
+# 100 results of about 40 kB (448 pixels, WebP) make 5 MB. Above it they are linked.
 INLINE_PAIRS = 100
 # Of one picture; a larger file is no thumbnail and is linked, which bounds the page.
-INLINE_BYTES = 64 * 2**10
+INLINE_BYTES = 128 * 2**10
 
 
 @dataclass(slots=True)
@@ -26,11 +26,12 @@ class Links:
     # One style picture often serves many pairs.
     _encoded: dict[str, str] = field(default_factory=dict)
 
-    def sources(self, output: str) -> dict[str, str]:
-        """The address of each small picture of an output, by `content`, `style`, `result`."""
-        return {kind: self._source(name) for kind, name in self.thumbnails(output).items()}
+    def names(self, output: str) -> Mapping[str, str]:
+        """The names of the small pictures of an output, by `content`, `style`, `result`."""
+        return self.thumbnails(output)
 
-    def _source(self, name: str) -> str:
+    def source(self, name: str) -> str:
+        """The address of a small picture."""
         if name not in self._encoded:
             self._encoded[name] = (self.inline and _data_uri(self.store, name)) or relative(name)
         return self._encoded[name]

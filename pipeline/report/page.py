@@ -6,114 +6,112 @@ Every text from outside passes `printable` here; escaping for HTML is the templa
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from pathlib import PurePosixPath
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from pipeline.options import DEFAULTS_OF, Options
 from pipeline.printable import printable
 from pipeline.report.attention import Group, failing, flagged, retry_command
-from pipeline.report.drawings import LossCurve, loss_curve
+from pipeline.report.data import STATUS_WORDS
+from pipeline.report.drawings import loss_curve
 from pipeline.report.links import Links, relative
 from pipeline.report.quantities import duration, memory, percent, significant
+from pipeline.report.settings import as_yaml, changed_options, differences, shown
+from pipeline.report.sources import Sources
+from pipeline.report.views import GroupView, OlderView, PairView, Picture, Rows
+from pipeline.store.layout import preview_name
+from pipeline.store.previous import files_by_pair, older_pictures
+from pipeline.store.store import Entry
 
-Rows = list[tuple[str, str]]
-"""Names and values, in the order shown."""
-
-_BUILT_IN = Options().as_dict()
-_SHOWN_ELSEWHERE = ("steps", "precision", "seed")  # options with a place of their own among the numbers
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Picture:
-    """A small picture.
-
-    `source` is None if there is none, `link` is the full file's address if it is known.
-    """
-
-    kind: str
-    caption: str
-    source: str | None
-    link: str | None
-
-    @property
-    def alt(self) -> str:
-        """What the picture is, for those who do not see it."""
-        return f"{self.kind}: {self.caption}"
+_SMALL_SIDE = 448  # pixels at which a result is shown on the sheet at most; batch/painter makes it so large
+_NO_PICTURE = {"interrupted": "stopped midway", "not_started": "waits"}
+_AT_WORK = "at_work"  # reason class of a pair that is painted at this moment
+# Statuses whose picture stands as the manifest wants it.
+_STANDS = ("done", "up_to_date")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PairView:
-    """One pair as the page shows it. `anchor` is its place on the page."""
+@dataclass(slots=True)
+class PageMaker:
+    """Makes the views of a report's pairs, with their loss curves if `curves`: these take more time
+    than all the rest."""
 
-    name: str
-    anchor: str
-    content: Picture
-    style: Picture
-    result: Picture
-    reason: str
-    attempts: int
-    numbers: Rows
-    losses: list[tuple[str, str, str, str]]  # part, first, last, last / first
-    options: Rows
-    meta: Rows
-    curve: LossCurve | None
-    flags: list[str]
-    notes: list[str]
+    report: Mapping[str, Any]
+    links: Links
+    curves: bool = True
+    sources: Sources = field(init=False)
+    _older: dict[str, list[Entry]] = field(init=False)
 
+    def __post_init__(self) -> None:
+        self.sources = Sources(self.report["pairs"], self.links, self.report["run"]["input"])
+        self._older = files_by_pair(self.links.store)
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GroupView:
-    """Pairs that need a person for one reason.
-
-    Each has the command to retry it and, if it failed before, since when.
-    """
-
-    status: str
-    title: str
-    fix: str
-    pairs: list[tuple[PairView, str, str]]
-
-
-def pair_view(pair: Mapping[str, Any], run: Mapping[str, Any], links: Links) -> PairView:
-    """The view of one row of the report."""
-    sources = links.sources(pair["output"])
-    style = " + ".join(printable(name) for name in pair["style"])
-    return PairView(
-        name=printable(pair["output"]),
-        anchor=anchor(pair),
-        content=_input("content", printable(pair["content"]), pair["content"], run, sources),
-        style=_input("style", style, pair["style"][0] if len(pair["style"]) == 1 else None, run, sources),
-        result=Picture(
-            kind="result",
-            caption=printable(pair["output"]),
-            source=sources.get("result"),
-            link=relative(pair["output"]) if "result" in sources else None,
-        ),
-        reason=printable(pair["reason"] or ""),
-        attempts=pair["attempts"],
-        numbers=list(_numbers(pair)),
-        losses=list(_losses(pair["losses"])),
-        options=list(_options(pair["options"], run["weights"]["name"])),
-        meta=[(printable(key), printable(_shown(value))) for key, value in pair["meta"].items()],
-        curve=loss_curve(pair["trace"], _parts(pair["losses"])),
-        flags=[printable(flag["text"]) for flag in pair["flags"]],
-        notes=[printable(note) for note in pair["notes"]],
-    )
-
-
-def group_view(group: Group, run: Mapping[str, Any], links: Links) -> GroupView:
-    """The view of a group."""
-    pairs = [
-        (
-            pair_view(pair, run, links),
-            retry_command(run, pair["output"]),
-            failing(pair),
+    def pair_view(self, pair: Mapping[str, Any], traits: Iterable[str] = ()) -> PairView:
+        """The view of one row of the report."""
+        content, styles = self.sources.content(pair), self.sources.styles(pair)
+        return PairView(
+            name=printable(pair["output"]),
+            anchor=anchor(pair),
+            status=pair["status"],
+            words=_status_words(pair),
+            result=self._result(pair, content, styles),
+            keys=self.sources.keys(pair),
+            contents=content,
+            styles=styles,
+            traits=[*traits],
+            reason=printable(pair["reason"] or ""),
+            attempts=pair["attempts"],
+            settings=as_yaml(changed_options(pair["options"], self.report["run"]["weights"]["name"])),
+            numbers=list(_numbers(pair)),
+            losses=list(_losses(pair["losses"])),
+            meta=[(printable(key), printable(shown(value))) for key, value in pair["meta"].items()],
+            curve=loss_curve(pair["trace"], _parts(pair["losses"])) if self.curves else None,
+            flags=[printable(flag["text"]) for flag in pair["flags"]],
+            notes=[printable(note) for note in pair["notes"]],
+            older=list(self._older_views(pair)),
         )
-        for pair in group.pairs
-    ]
-    return GroupView(status=group.status, title=group.title, fix=group.fix, pairs=pairs)
+
+    def group_view(self, group: Group) -> GroupView:
+        """The view of a group."""
+        run = self.report["run"]
+        pairs = [(self.pair_view(pair), retry_command(run, pair["output"]), failing(pair)) for pair in group.pairs]
+        return GroupView(status=group.status, title=group.title, fix=group.fix, pairs=pairs)
+
+    def preview(self, output: str) -> Picture:
+        """The small picture of a pair at work, as far as there is one."""
+        name = preview_name(output)
+        there = self.links.store.exists(name)
+        return Picture(
+            caption=printable(output),
+            alt=f"{printable(output)} as it stands",
+            source=self.links.source(name) if there else None,
+        )
+
+    def _result(self, pair: Mapping[str, Any], content: Picture, styles: Sequence[Picture]) -> Picture:
+        name = self.links.names(pair["output"]).get("result") if pair["status"] in _STANDS else None
+        source = self.links.source(name) if name is not None else None
+        caption = printable(pair["output"])
+        alt = f"{content.caption} in the style of {' + '.join(style.caption for style in styles)}"
+        if source is None and pair["status"] in _NO_PICTURE:
+            source, alt = self.preview(pair["output"]).source, f"{alt}, unfinished"
+            return Picture(caption=caption, alt=alt, source=source, size=_fitted(pair["size"]))
+        link = relative(pair["output"]) if source is not None else None
+        return Picture(caption=caption, alt=alt, source=source, link=link, size=_fitted(pair["size"]))
+
+    def _older_views(self, pair: Mapping[str, Any]) -> Iterator[OlderView]:
+        for older in older_pictures(self.links.store, pair["output"], self._older):
+            caption = f"earlier picture {older.number} of {printable(pair['output'])}"
+            before = (older.outcome or {}).get("options", {})
+            picture = Picture(
+                caption=caption,
+                alt=caption,
+                source=self.links.source(older.small) if older.small else None,
+                link=relative(older.picture),
+            )
+            yield OlderView(
+                picture=picture,
+                changes=differences(before, pair["options"]),
+                settings=as_yaml(changed_options(before, self.report["run"]["weights"]["name"])),
+            )
 
 
 def remark_views(report: Mapping[str, Any]) -> list[tuple[str, Rows]]:
@@ -127,12 +125,6 @@ def remark_views(report: Mapping[str, Any]) -> list[tuple[str, Rows]]:
 def anchor(pair: Mapping[str, Any]) -> str:
     """Where a pair stands on the page; a digest, since names may hold what an address may not."""
     return "pair-" + hashlib.sha256(pair["output"].encode("utf-8", "surrogatepass")).hexdigest()[:12]
-
-
-def tile_view(pair: Mapping[str, Any], links: Links) -> Picture:
-    """Only the result of a pair, for the contact sheet of what was there already."""
-    source = links.sources(pair["output"]).get("result")
-    return Picture(kind="result", caption=printable(pair["output"]), source=source, link=relative(pair["output"]))
 
 
 def run_rows(run: Mapping[str, Any]) -> Rows:
@@ -157,11 +149,16 @@ def run_rows(run: Mapping[str, Any]) -> Rows:
     return [(name, printable(value)) for name, value in rows.items() if value]
 
 
-def _input(kind: str, caption: str, name: str | None, run: Mapping[str, Any], sources: Mapping[str, str]) -> Picture:
-    """A content or style picture, linked to its file if that lies below a known input folder."""
-    below = run["input"] is not None and name is not None and not PurePosixPath(name).is_absolute()
-    link = relative(str(PurePosixPath(run["input"], name))) if below and name is not None else None
-    return Picture(kind=kind, caption=caption, source=sources.get(kind), link=link)
+def _status_words(pair: Mapping[str, Any]) -> str:
+    return "being painted" if pair.get("reason_class") == _AT_WORK else STATUS_WORDS[pair["status"]]
+
+
+def _fitted(size: Sequence[int] | None) -> tuple[int, int] | None:
+    """Width and height at which a picture of this size is shown at most, never enlarged."""
+    if not size:
+        return None
+    scale = min(_SMALL_SIDE / max(size), 1.0)
+    return max(round(size[0] * scale), 1), max(round(size[1] * scale), 1)
 
 
 def _numbers(pair: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -198,28 +195,3 @@ def _ratio(first: float | None, last: float | None) -> str:
     if not first or last is None:
         return ""
     return percent(last / first) if last <= first else f"× {significant(last / first)}"
-
-
-def _options(options: Mapping[str, Any], weights: str) -> Iterator[tuple[str, str]]:
-    """Options that differ from what is built in, also for their style loss; weights only if they
-    are not the run's."""
-    asked = options.get("style_loss", "")
-    built_in = dict(_BUILT_IN)
-    for style_loss in [asked] if isinstance(asked, str) else asked if isinstance(asked, Mapping) else ():
-        built_in.update(DEFAULTS_OF.get(style_loss, {}))
-    for name, value in options.items():
-        if name not in _SHOWN_ELSEWHERE and value != built_in.get(name) and (name, value) != ("weights", weights):
-            yield printable(name), printable(_shown(value))
-
-
-def _shown(value: Any) -> str:
-    """A value as a person writes it: `0.05`, `conv1_1, conv2_1`, `conv1_1 0.7, conv2_1 0.3`."""
-    if isinstance(value, Mapping):
-        shares = set(map(str, value.values()))
-        words = value if len(shares) == 1 else (f"{key} {_shown(item)}" for key, item in value.items())
-        return ", ".join(words)
-    if isinstance(value, (list, tuple)):
-        return ", ".join(map(_shown, value))
-    if isinstance(value, bool) or value is None:
-        return {True: "true", False: "false", None: "none"}[value]
-    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -9,7 +9,7 @@ from typing import Any
 
 from pipeline.printable import ascii_only
 from pipeline.report.attention import Group, attention, failing, flagged, retry_command
-from pipeline.report.data import report_stem, verdict
+from pipeline.report.data import report_stem, standing_words, verdict
 from pipeline.report.quantities import count, moment
 
 LINES = 40  # one screen, and a mail that is read
@@ -24,7 +24,7 @@ def render_text(report: Mapping[str, Any], *, folder: Path | None = None) -> str
 
     `folder` is where report.html lies, if known.
     """
-    head = [verdict(report), _when(report), ""]
+    head = [verdict(report), f"{standing_words(report)}.", _when(report), ""]
     tail = ["", *_where(report, folder)]
     body = [*_failures(report), *_remarks(report), *_warnings(report)] or ["Nothing needs attention."]
     room = LINES - len(head) - len(tail)

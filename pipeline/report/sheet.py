@@ -1,0 +1,102 @@
+"""The contact sheet of a report: rows of photographs, columns of styles, or the two axes along
+which its pictures differ most."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pipeline.printable import printable
+from pipeline.report.axes import PHOTOGRAPH, STYLE, Axis, axes
+from pipeline.report.data import STATUS_WORDS
+from pipeline.report.page import PageMaker
+from pipeline.report.settings import shown
+from pipeline.report.views import Filter, Head, PairView, Picture, RowView, SheetView
+
+_FEW, _SOME = 3, 6  # columns that a page of 700 and of 1100 pixels holds so that pictures can be seen
+
+
+def sheet_view(maker: PageMaker, pairs: Sequence[Mapping[str, Any]]) -> SheetView:
+    """The sheet of these rows of a report, of which there is at least one."""
+    rows, columns, others = axes(pairs)
+    cells: dict[tuple[str, str], list[PairView]] = {}
+    first: dict[tuple[str, str], Mapping[str, Any]] = {}  # of each value of an axis, a pair
+    for pair in pairs:
+        row, column = rows.key_of(pair), columns.key_of(pair)
+        cells.setdefault((row, column), []).append(maker.pair_view(pair, _traits(maker, pair, others)))
+        for axis, key in ((rows, row), (columns, column)):
+            first.setdefault((axis.name, key), pair)
+    heads = {
+        (axis.name, key): _head(maker, axis, first[axis.name, key]) for axis in (rows, columns) for key in axis.values
+    }
+    dense = len(cells) * 2 > len(rows.values) * len(columns.values)
+    count = len(columns.values)
+    return SheetView(
+        layout="few" if dense and count <= _FEW else "some" if dense and count <= _SOME else "many",
+        rows=[
+            RowView(
+                head=heads[rows.name, row],
+                anchor="row-" + hashlib.sha256(row.encode("utf-8", "surrogatepass")).hexdigest()[:12],
+                cells=[cells.get((row, column), []) for column in columns.values],
+            )
+            for row in rows.values
+        ],
+        columns=[heads[columns.name, column] for column in columns.values],
+        common=_common(maker, pairs, {rows.name, columns.name, *(axis.name for axis in others)}),
+        filters=_filters(maker, pairs),
+        count=len(pairs),
+        new=sum(pair["status"] == "done" for pair in pairs),
+    )
+
+
+def _head(maker: PageMaker, axis: Axis, pair: Mapping[str, Any]) -> Head:
+    pictures = _pictures(maker, axis.name, pair)
+    if pictures:
+        return Head(kind=axis.name, caption=_joined(pictures), pictures=pictures)
+    return Head(kind=axis.name, caption=_value(axis.name, pair), pictures=[])
+
+
+def _pictures(maker: PageMaker, name: str, pair: Mapping[str, Any]) -> list[Picture]:
+    if name == PHOTOGRAPH:
+        return [maker.sources.content(pair)]
+    return maker.sources.styles(pair) if name == STYLE else []
+
+
+def _joined(pictures: Sequence[Picture]) -> str:
+    return " + ".join(picture.caption for picture in pictures)
+
+
+def _value(name: str, pair: Mapping[str, Any]) -> str:
+    return printable(f"{name} {shown(pair['options'].get(name))}")
+
+
+def _traits(maker: PageMaker, pair: Mapping[str, Any], others: Sequence[Axis]) -> list[str]:
+    """What tells a pair from the others of its cell."""
+    return [
+        _joined(pictures) if (pictures := _pictures(maker, axis.name, pair)) else _value(axis.name, pair)
+        for axis in others
+    ]
+
+
+def _common(maker: PageMaker, pairs: Sequence[Mapping[str, Any]], told: set[str]) -> list[Head]:
+    """The photograph and the style, where they are the same in all pairs and head no row."""
+    return [
+        Head(kind=name, caption=_joined(pictures), pictures=pictures)
+        for name in (PHOTOGRAPH, STYLE)
+        if name not in told and (pictures := _pictures(maker, name, pairs[0]))
+    ]
+
+
+def _filters(maker: PageMaker, pairs: Sequence[Mapping[str, Any]]) -> list[Filter]:
+    """Those by which there is something to choose."""
+    there = {pair["status"] for pair in pairs}
+    statuses = [(status, words) for status, words in STATUS_WORDS.items() if status in there]
+    contents = {maker.sources.keys(pair)[0]: maker.sources.content(pair).caption for pair in pairs}
+    styles = {maker.sources.keys(pair)[1]: _joined(maker.sources.styles(pair)) for pair in pairs}
+    found = [
+        Filter(name="status", label="Status", choices=statuses),
+        Filter(name="photograph", label="Photograph", choices=sorted(contents.items(), key=lambda item: item[1])),
+        Filter(name="style", label="Style", choices=sorted(styles.items(), key=lambda item: item[1])),
+    ]
+    return [filter for filter in found if len(filter.choices) > 1]

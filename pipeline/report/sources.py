@@ -1,0 +1,67 @@
+"""Photographs and styles as the page shows them: each once, whatever many pairs they serve."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+from typing import Any
+
+from pipeline.printable import printable
+from pipeline.report.axes import STYLE, key_of, shares_of
+from pipeline.report.links import Links, relative
+from pipeline.report.quantities import percent
+from pipeline.report.views import Picture
+from pipeline.store.layout import style_thumbnail
+
+
+class Sources:
+    """Of a report's `pairs`; `below` is the input folder from the page, where that is known."""
+
+    def __init__(self, pairs: list[Mapping[str, Any]], links: Links, below: str | None) -> None:
+        self._links, self._below = links, below
+        self._keys: dict[tuple[str, str], str] = {}
+        self._thumbnails: dict[str, str] = {}  # of inputs, by key
+        for pair in pairs:
+            thumbnails = links.names(pair["output"])
+            for which, kind, name in _inputs(pair):
+                key = self._key(kind, name)
+                if which in thumbnails:
+                    self._thumbnails.setdefault(key, thumbnails[which])
+
+    def content(self, pair: Mapping[str, Any]) -> Picture:
+        """A pair's photograph."""
+        return self._picture("photograph", "c", pair["content"], printable(pair["content"]))
+
+    def styles(self, pair: Mapping[str, Any]) -> list[Picture]:
+        """A pair's styles, of a blend each with its share."""
+        names, shares = pair["style"], shares_of(pair)
+        captions = [
+            printable(name) + (f" {percent(share)}" if len(names) > 1 else "")
+            for name, share in zip(names, shares, strict=True)
+        ]
+        return [self._picture("style", "s", name, text) for name, text in zip(names, captions, strict=True)]
+
+    def keys(self, pair: Mapping[str, Any]) -> tuple[str, str]:
+        """Short names of a pair's photograph and of its style or blend."""
+        return self._key("c", pair["content"]), self._key("b", key_of(STYLE, pair))
+
+    def _key(self, kind: str, name: str) -> str:
+        return self._keys.setdefault((kind, name), f"{kind}{len(self._keys)}")
+
+    def _picture(self, noun: str, kind: str, name: str, caption: str) -> Picture:
+        key = self._key(kind, name)
+        thumbnail = self._thumbnails.get(key)
+        below = self._below is not None and not PurePosixPath(name).is_absolute()
+        return Picture(
+            caption=caption,
+            alt=f"{noun}: {caption}",
+            source=self._links.source(thumbnail) if thumbnail is not None else None,
+            link=relative(str(PurePosixPath(self._below or "", name))) if below else None,
+            key=key,
+        )
+
+
+def _inputs(pair: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """Which thumbnail, its kind, and the name of each input of a pair."""
+    styles = [(style_thumbnail(number), "s", name) for number, name in enumerate(pair["style"])]
+    return [("content", "c", pair["content"]), *styles]
