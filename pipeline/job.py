@@ -154,6 +154,7 @@ def shown_name(path: Path, folder: Path) -> str:
 # follow.
 _FIRST_LOSSES = ("total", "content", "style", "tv")
 _NO_LOSSES = ("step", "seconds", "side")  # the other entries of a reading's row
+OF_LAYER = "/"  # between a term and a layer, in the name of that layer's share of the term's loss
 
 
 class Losses(dict[str, float]):
@@ -175,7 +176,8 @@ class Reading:
     the stages before it.
 
     `losses` are named by the terms of the objective, and one is `total`. Each is already multiplied
-    by its weight, so that the others sum to `total` (Eq. 7).
+    by its weight, so that the others sum to `total` (Eq. 7). `layers` are the shares of layers in
+    those that are sums over layers, named `style/block1_conv1`.
     """
 
     step: int
@@ -183,6 +185,13 @@ class Reading:
     side: int = 0
     final: bool = field(default=True, compare=False)  # in no row: those of a trace are final
     losses: Mapping[str, float]
+    layers: Mapping[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def of_evaluation(cls, found: Mapping[str, float], **about: Any) -> Reading:
+        """The reading of an evaluation that gave losses and shares of layers by name."""
+        losses, layers = split_by_layer(found)
+        return cls(losses=losses, layers=layers, **about)
 
     @property
     def total(self) -> float:
@@ -206,14 +215,21 @@ class Reading:
 
     def as_row(self) -> dict[str, float]:
         """Flat, as in report.json's `trace`; `from_row` gives an equal reading back."""
-        return {"step": self.step, "seconds": self.seconds, **self.losses, "side": self.side}
+        return {"step": self.step, "seconds": self.seconds, **self.losses, "side": self.side, **self.layers}
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Reading:
         """The reading that `as_row` described. Raises KeyError where step, seconds or side is
         missing."""
-        losses = {name: value for name, value in row.items() if name not in _NO_LOSSES}
-        return cls(step=row["step"], seconds=row["seconds"], side=row["side"], losses=losses)
+        found = {name: value for name, value in row.items() if name not in _NO_LOSSES}
+        return cls.of_evaluation(found, step=row["step"], seconds=row["seconds"], side=row["side"])
+
+
+def split_by_layer(found: Mapping[str, float]) -> tuple[dict[str, float], dict[str, float]]:
+    """Losses by name, and the shares of layers in them with six digits: hundreds of rows of them
+    are kept."""
+    losses = {name: value for name, value in found.items() if OF_LAYER not in name}
+    return losses, {name: float(f"{value:.6g}") for name, value in found.items() if OF_LAYER in name}
 
 
 def loss_names(rows: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
@@ -222,7 +238,7 @@ def loss_names(rows: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
     found = dict.fromkeys(_FIRST_LOSSES)
     for row in rows:
         found |= dict.fromkeys(row)
-    return tuple(name for name in found if name not in _NO_LOSSES)
+    return tuple(name for name in found if name not in _NO_LOSSES and OF_LAYER not in name)
 
 
 Status = Literal["done", "up_to_date", "failed", "interrupted", "not_started", "quarantined"]
@@ -238,8 +254,8 @@ class Painted:
     SHA-256. `threads` are the processor threads it was painted with; `painted_with` is all that
     equal bytes depend on beside the key: threads, device, processor, TensorFlow, tiles. `tilings`
     are those tiles as numbers, by what was evaluated in them; None where that is not known.
-    `losses` are those of the `first` step and of the finished picture (`last`), by name; `trace`
-    holds rows of readings.
+    `losses` are those of the `first` step and of the finished picture (`last`), by name, and
+    `layer_losses` the shares of layers in them; `trace` holds rows of readings.
     """
 
     size: list[int] | None = None
@@ -257,6 +273,7 @@ class Painted:
     key: str = ""
     options: dict[str, Any] = field(default_factory=dict)
     losses: dict[str, dict[str, float]] = field(default_factory=dict)
+    layer_losses: dict[str, dict[str, float]] = field(default_factory=dict)
     trace: list[dict[str, float]] = field(default_factory=list)
 
 

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.finishing import coloured_as_asked, notes_of
-from pipeline.job import Losses, Reading
+from pipeline.job import Losses, Reading, split_by_layer
 from pipeline.options import Options
 from pipeline.pictures import Pictures
 from pipeline.schedule import Schedule
@@ -45,11 +45,12 @@ class Stylization:
 
     `pixels` are uint8 (height, width, 3), sRGB; `alpha` is float32 (height, width), 0..1, or None.
     `first` and `last` are the losses by name at the start and of the result in whole numbers,
-    before `preserve_color` and `strength`; `trace` holds one reading per evaluation. `precision` is
-    the arithmetic of the descent; `last` is measured in float32 always. Times are in seconds:
-    `setup_seconds` until the first evaluation, `seconds` in all. `deep`, for `depth: 16` alone, is
-    the picture before it was rounded to `pixels`: float32 (height, width, 3), 0..255. `dpi` are the
-    dots per inch that its file says. `settings` are what its file says of its making.
+    before `preserve_color` and `strength`, and `layer_losses` their shares by layer; `trace` holds
+    one reading per evaluation. `precision` is the arithmetic of the descent; `last` is measured in
+    float32 always. Times are in seconds: `setup_seconds` until the first evaluation, `seconds` in
+    all. `deep`, for `depth: 16` alone, is the picture before it was rounded to `pixels`: float32
+    (height, width, 3), 0..255. `dpi` are the dots per inch that its file says. `settings` are what
+    its file says of its making.
     """
 
     pixels: NDArray[np.uint8]
@@ -64,6 +65,7 @@ class Stylization:
     deep: Pixels | None = None
     dpi: int = 300
     settings: Mapping[str, Any] = field(default_factory=dict)
+    layer_losses: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         height, width = self.pixels.shape[:2]
@@ -259,7 +261,7 @@ class _Walk:
             diagnose=functools.partial(self.engine.first_not_finite, setting),
         ):
             seconds = time.perf_counter() - clock
-            reading = Reading(step=step, seconds=seconds, side=stage.longer_side, final=final, losses=losses)
+            reading = Reading.of_evaluation(losses, step=step, seconds=seconds, side=stage.longer_side, final=final)
             if final:
                 self.trace.append(reading)
             if (yield reading, functools.partial(self._snapshot, number, step, descent, aim.start)) is False:
@@ -301,7 +303,8 @@ class _Walk:
         targets = objective_of(options, last_pass=stage.last_pass).targets(seen)
         setting = Setting(options, stage.precision, stage.tiling, stage.last_pass)
         measurer = self.engine.measurer(setting, picture.shape)
-        last = measurer.losses(picture, targets, weights_of(options))
+        found = measurer.losses(picture, targets, weights_of(options))
+        last, layers = split_by_layer({name: float(loss) for name, loss in found.items()})
         del picture, seen, targets
         # of what was found, not of its whole numbers: those of 8 bits are then 16 bits, rounded
         coloured = coloured_as_asked(self.pictures, inputs, options, np.clip(best, 0, 255))
@@ -312,7 +315,8 @@ class _Walk:
             alpha=None if alpha is None else resize_alpha(alpha, *stage.size),
             trace=tuple(self.trace),
             first=Losses(self.trace[0].losses),
-            last=Losses({name: float(loss) for name, loss in last.items()}),
+            last=Losses(last),
+            layer_losses={"first": dict(self.trace[0].layers), "last": layers},
             setup_seconds=self.setup_seconds,
             seconds=time.perf_counter() - self.began,
             precision=self.schedule.stages[-1].precision,

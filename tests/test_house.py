@@ -49,7 +49,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
         {"tensorflow", "numpy"},
     ),
     "nst.terms": ({"options", "nst.network", "nst.positions", "nst.samples", "nst.terms"}, {"tensorflow", "numpy"}),
-    "nst.objective": ({"options", "nst.terms", "nst.own_terms"}, {"tensorflow"}),
+    "nst.objective": ({"job", "options", "nst.terms", "nst.own_terms"}, {"tensorflow"}),
     "nst.own_terms": ({"errors", "options", "nst.network", "nst.terms.term"}, set()),
     # Evaluators name no term: they know what every term is.
     "nst.evaluator": ({"nst.extractor", "nst.objective", "nst.terms.term"}, {"tensorflow"}),

@@ -11,6 +11,7 @@ tf = pytest.importorskip("tensorflow")
 
 from nst_kit import targets_by  # noqa: E402
 
+from pipeline.job import split_by_layer  # noqa: E402
 from pipeline.nst.evaluator import WholeEvaluator  # noqa: E402
 from pipeline.nst.objective import objective_of, weights_of  # noqa: E402
 from pipeline.options import Options  # noqa: E402
@@ -31,6 +32,11 @@ def pair(**options):
 
 def losses(options, image=None, content=None, style=None):
     """By name, of one picture beside another as content and a third as style."""
+    return split_by_layer(evaluation(options, image, content, style))[0]
+
+
+def evaluation(options, image=None, content=None, style=None):
+    """The same, with the shares of layers."""
     evaluator = WholeEvaluator(objective_of(options), pixels_as_features)
     content, style = (picture(1) if content is None else content), (picture(2) if style is None else style)
     targets = targets_by(evaluator, options, content, style)
@@ -51,6 +57,21 @@ def test_the_total_comes_first_and_is_the_sum_of_the_terms():
     assert list(found) == ["total", "content", "style", "tv"]
     assert min(parts) > 0
     assert total == pytest.approx(sum(parts), rel=1e-6)
+
+
+@pytest.mark.parametrize("style_loss", ["gram", "moments", {"gram": 2.0, "moments": 0.5}], ids=str)
+def test_shares_of_layers_sum_to_the_loss_that_they_are_of(style_loss):
+    layers = {"block1_conv1": 0.25, "block2_conv1": 1.0}
+    found = evaluation(pair(style_loss=style_loss, style_layers=layers, content_layers=layers, style_weight=3.0))
+    told, shares = split_by_layer(found)
+    assert list(told) == ["total", "content", "style", "tv"]
+    names = ["style"] if isinstance(style_loss, str) else ["style.gram", "style.moments"]
+    assert list(shares) == [f"{name}/{layer}" for name in ("content", *names) for layer in layers]
+    for name in ("content", "style"):
+        assert sum(share for of, share in shares.items() if of.startswith(name)) == pytest.approx(told[name], rel=1e-5)
+    assert shares["content/block2_conv1"] == pytest.approx(
+        4 * shares["content/block1_conv1"], rel=1e-5
+    )  # of equal features
 
 
 def test_weights_multiply_their_terms():

@@ -14,6 +14,7 @@ tf = pytest.importorskip("tensorflow")
 from nst_kit import targets_by  # noqa: E402
 
 from pipeline.images.picture import Picture  # noqa: E402
+from pipeline.job import split_by_layer  # noqa: E402
 from pipeline.nst.engine import TransferEngine  # noqa: E402
 from pipeline.nst.evaluator import WholeEvaluator  # noqa: E402
 from pipeline.nst.extractor import Extractor  # noqa: E402
@@ -49,7 +50,7 @@ def evaluated(extractor, style_loss, tiling=None):
     if tiling:
         evaluator = TiledEvaluator(objective_of(options), extractor, image.shape, tiling)
     losses, gradient = evaluator(image, targets, weights_of(options))
-    return {name: float(loss) for name, loss in losses.items()}, gradient.numpy()
+    return split_by_layer({name: float(loss) for name, loss in losses.items()})[0], gradient.numpy()
 
 
 def test_a_mixture_is_the_weighted_sum_of_its_parts_and_told_as_one_loss(extractor):

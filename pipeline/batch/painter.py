@@ -183,6 +183,7 @@ class Painter:
             key=key,
             options=dict(command.names.options),
             losses={"first": dict(result.first), "last": dict(result.last)},
+            layer_losses={end: dict(shares) for end, shares in result.layer_losses.items()},
             trace=[reading.as_row() for reading in result.trace],
         )
 

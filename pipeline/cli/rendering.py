@@ -117,6 +117,23 @@ def last_report_file(output: Path, suffix: str, shard: Shard | None = None) -> s
         raise UsageError(f"no report at {store.path(name)}: {error.strerror}; 'stylize run' writes it") from error
 
 
+def last_report(output: Path, shard: Shard | None = None) -> Mapping[str, Any]:
+    """OUTPUT/report.json, as far as its rows are as we write them. Raises UsageError where no run
+    has left one, or it is none of ours."""
+    text = last_report_file(output, "json", shard)
+    try:
+        found = json.loads(text)
+        for pair in found["pairs"]:
+            if not isinstance(pair["output"], str) or not all(isinstance(row, dict) for row in pair["trace"]):
+                raise TypeError
+    except (ValueError, TypeError, KeyError, RecursionError):
+        raise UsageError(
+            f"the report in {printable(output)} is not as it was written; 'stylize report MANIFEST' writes it anew"
+        ) from None
+    report: Mapping[str, Any] = found
+    return report
+
+
 def last_run(output: Path, shard: Shard | None = None) -> Any:
     """What OUTPUT/report.json says of the run itself, as {"run": ...}; None where it says nothing
     that can be read. Its pairs, which come last and can be megabytes of anything, are not read."""

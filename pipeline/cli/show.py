@@ -63,14 +63,20 @@ def output_folder(manifest: Path | None, output: Path | None) -> Path:
 @of_output
 @STYLES
 @click.option("--json", "as_json", is_flag=True, help="Print report.json.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print the losses: a line for each reading of each pair.")
 @SHARD
 def report(
-    manifest: Path | None, output: Path | None, styles: tuple[Path, ...], shard: Shard | None, as_json: bool
+    manifest: Path | None,
+    output: Path | None,
+    styles: tuple[Path, ...],
+    shard: Shard | None,
+    as_json: bool,
+    as_csv: bool,
 ) -> int:
     """Print the report of the last run. Of a MANIFEST or FOLDER it is written anew before,
     from records, without painting.
     """
-    from pipeline.cli.rendering import last_report_file
+    from pipeline.cli.rendering import last_report, last_report_file
 
     if manifest is not None and (output is None or manifest.is_dir()):
         loaded = load(manifest, (), styles, output)
@@ -78,7 +84,13 @@ def report(
         _write_anew(loaded, shard)
     else:
         folder = output_folder(manifest, output)
-    click.echo(last_report_file(folder, "json" if as_json else "txt", shard), nl=False)
+    if as_csv:
+        from pipeline.report.readings import readings_csv
+
+        for line in readings_csv(last_report(folder, shard)):
+            click.echo(printable(line.removesuffix("\r\n")))
+    else:
+        click.echo(last_report_file(folder, "json" if as_json else "txt", shard), nl=False)
     return ExitCode.OK
 
 

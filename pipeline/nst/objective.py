@@ -12,9 +12,11 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from pipeline.job import OF_LAYER
 from pipeline.nst import terms as known
 from pipeline.nst.own_terms import OptionsWithTerms
-from pipeline.nst.terms.part import loss_of
+from pipeline.nst.terms.layered import OverLayers
+from pipeline.nst.terms.part import Part, loss_of
 from pipeline.nst.terms.term import PICTURE, Measured, Probe, Sources, Target, Term, Weighted
 from pipeline.options import Options
 
@@ -25,7 +27,8 @@ Targets = Mapping[str, Target]
 
 Losses = Mapping[str, tf.Tensor]
 """One evaluation: float32 scalars, `total` first, then each term's by its name, already multiplied
-by its weight: they sum to `total`. Parts of one loss (`terms/part`) are told as their sum."""
+by its weight: they sum to `total`. Parts of one loss (`terms/part`) are told as their sum. Names
+with a stroke are shares of layers in a term."""
 
 
 class LossWeights(NamedTuple):
@@ -80,15 +83,24 @@ class Objective(Probes):
         targets: Targets,
         weights: Mapping[str, LossWeights],
     ) -> dict[str, tf.Tensor]:
-        """The losses of a picture, from what was measured of it, by layer and term."""
+        """The losses of a picture, from what was measured of it, by layer and term; then the share
+        of each layer in those that are sums over layers (`style/block1_conv1`)."""
         found: dict[str, tf.Tensor] = {}
+        by_layer: dict[str, tf.Tensor] = {}
         for term in self.terms:
             of_term = {layer: measured[layer][term.name] for layer in term.layers}
             weight, layers = weights[term.name]
-            loss = weight * term.distance(of_term, targets[term.name], layers)
+            inner = term.term if isinstance(term, Part) else term
+            if isinstance(inner, OverLayers):
+                distances = inner.distances(of_term, targets[term.name])
+                loss = weight * inner.summed(distances, layers)
+                shares = inner.shares(distances, layers)
+                by_layer |= {f"{term.name}{OF_LAYER}{layer}": weight * share for layer, share in shares.items()}
+            else:
+                loss = weight * term.distance(of_term, targets[term.name], layers)
             name = loss_of(term)
             found[name] = found[name] + loss if name in found else loss
-        return {TOTAL: functools.reduce(tf.add, found.values()), **found}
+        return {TOTAL: functools.reduce(tf.add, found.values()), **found, **by_layer}
 
 
 def maps_of(targets: Targets) -> dict[str, Mapping[str, Any]]:

@@ -21,13 +21,14 @@ from typing import ClassVar
 import tensorflow as tf
 
 from pipeline.nst.terms import self_similarity
-from pipeline.nst.terms.sums import NOTHING, positions, squared_distance, sum_of_squares, weighted_sum
+from pipeline.nst.terms.layered import Distances, OverLayers
+from pipeline.nst.terms.sums import NOTHING, positions, squared_distance, sum_of_squares
 from pipeline.nst.terms.term import ADD, Combine, Measured, Sources, Target, Weighted
 from pipeline.options import Options
 
 
 @dataclass(frozen=True)
-class Content:
+class Content(OverLayers):
     """Squared distance to the photograph's features, in one of the units above."""
 
     layers: tuple[str, ...]
@@ -47,16 +48,12 @@ class Content:
         assert target is not None  # content has a map of each of its layers
         return squared_distance(features, target)
 
-    def distance(self, measured: Measured, target: Target, weights: Mapping[str, tf.Tensor]) -> tf.Tensor:
-        """Eq. 1, summed over layers with their weights."""
+    def distances(self, measured: Measured, target: Target) -> Distances:
+        """Eq. 1 by layer."""
         in_unit = _IN_UNIT[self.unit]
-        return weighted_sum(
-            {
-                layer: in_unit(measured[layer], target.maps[layer], target.statistics.get(layer))
-                for layer in self.layers
-            },
-            weights,
-        )
+        return {
+            layer: in_unit(measured[layer], target.maps[layer], target.statistics.get(layer)) for layer in self.layers
+        }
 
 
 def _there(squares: tf.Tensor | None) -> tf.Tensor:

@@ -28,12 +28,12 @@ from typing import ClassVar, NamedTuple
 
 import tensorflow as tf
 
+from pipeline.nst.terms.layered import Distances, OverLayers
 from pipeline.nst.terms.sums import (
     FLOATS_AT_ONCE,
     NOTHING,
     positions,
     squared_distance,
-    weighted_sum,
 )
 from pipeline.nst.terms.term import ADD, PICTURE, Combine, Measured, Sources, Target, Weighted
 from pipeline.options import Options
@@ -49,7 +49,7 @@ class GramSum(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Gram:
+class Gram(OverLayers):
     """Squared distance of Gram matrices per position, in one of the units above."""
 
     style_layers: tuple[str, ...]
@@ -79,13 +79,10 @@ class Gram:
             return GramSum(gram_matrix(features * roots), tf.reduce_sum(target))
         return GramSum(gram_matrix(features), positions(features))
 
-    def distance(self, measured: Measured, target: Target, weights: Mapping[str, tf.Tensor]) -> tf.Tensor:
-        """Eq. 4, summed over layers with their weights (Eq. 5)."""
+    def distances(self, measured: Measured, target: Target) -> Distances:
+        """Eq. 4 by layer."""
         in_unit, pixels = _IN_UNIT[self.unit], measured.get(PICTURE)
-        return weighted_sum(
-            {layer: in_unit(measured[layer], target.statistics[layer], pixels) for layer in self.style_layers},
-            weights,
-        )
+        return {layer: in_unit(measured[layer], target.statistics[layer], pixels) for layer in self.style_layers}
 
 
 def _mean(layer: str, measured: list[tuple[Measured, float]]) -> tf.Tensor:

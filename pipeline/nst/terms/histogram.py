@@ -23,14 +23,15 @@ weighted mean of their histograms.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-from pipeline.nst.terms.sums import NOTHING, weighted_sum
+from pipeline.nst.terms.layered import Distances, OverLayers
+from pipeline.nst.terms.sums import NOTHING
 from pipeline.nst.terms.term import ADD, Combine, Measured, Sources, Target, Weighted
 from pipeline.options import Options
 
@@ -66,7 +67,7 @@ class Histograms(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Histogram:
+class Histogram(OverLayers):
     """Squared distance from the features with the style's histograms."""
 
     layers: tuple[str, ...]
@@ -89,11 +90,9 @@ class Histogram:
             return Counted(*_counted(by_position, tf.reshape(target, (-1, 1))))
         return Counted(*_counted_with_gradient(by_position))
 
-    def distance(self, measured: Measured, target: Target, weights: Mapping[str, tf.Tensor]) -> tf.Tensor:
-        """E in its unit, summed over layers with their weights."""
-        return weighted_sum(
-            {layer: self._in_unit(measured[layer], target.statistics[layer]) for layer in self.layers}, weights
-        )
+    def distances(self, measured: Measured, target: Target) -> Distances:
+        """E in its unit, by layer."""
+        return {layer: self._in_unit(measured[layer], target.statistics[layer]) for layer in self.layers}
 
     def _in_unit(self, picture: Counted, style: Histograms) -> tf.Tensor:
         by_position = squared_distance_to(picture, style) / tf.reduce_sum(picture.counts[0])

@@ -18,14 +18,14 @@ Several styles are one by the weighted means of their μ̂ and Σ̂.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
 import tensorflow as tf
 
 from pipeline.nst.terms.gram import gram_matrix
-from pipeline.nst.terms.sums import NOTHING, positions, weighted_sum
+from pipeline.nst.terms.layered import Distances, OverLayers
+from pipeline.nst.terms.sums import NOTHING, positions
 from pipeline.nst.terms.term import ADD, Combine, Measured, Sources, Target, Weighted
 from pipeline.options import Options
 
@@ -53,7 +53,7 @@ class Normal(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Moments:
+class Moments(OverLayers):
     """Squared 2-Wasserstein distance of features, taken for normally distributed."""
 
     layers: tuple[str, ...]
@@ -87,12 +87,9 @@ class Moments:
         # bfloat16 cannot hold a sum of many numbers
         return Sums(tf.reduce_sum(tf.cast(features, tf.float32), (0, 1)), gram_matrix(features), positions(features))
 
-    def distance(self, measured: Measured, target: Target, weights: Mapping[str, tf.Tensor]) -> tf.Tensor:
-        """W² in the unit, summed over layers with their weights."""
-        return weighted_sum(
-            {layer: self._in_unit(normal(measured[layer]), target.statistics[layer]) for layer in self.layers},
-            weights,
-        )
+    def distances(self, measured: Measured, target: Target) -> Distances:
+        """W² in the unit, by layer."""
+        return {layer: self._in_unit(normal(measured[layer]), target.statistics[layer]) for layer in self.layers}
 
     def _in_unit(self, picture: Normal, style: Normal) -> tf.Tensor:
         squared = squared_wasserstein(picture, style)

@@ -41,6 +41,7 @@ from numpy.typing import NDArray
 from pipeline.nst.network import NETWORKS, reduction
 from pipeline.nst.positions import MOST, MOST_ON_GRID, QUARTER, cells, grid, matched_layers
 from pipeline.nst.terms.hypercolumns import Picked, alike, columns_at, part
+from pipeline.nst.terms.layered import Distances, OverLayers
 from pipeline.nst.terms.matching import centred, directions, lengths_inverse, nearest
 from pipeline.nst.terms.sums import NOTHING
 from pipeline.nst.terms.term import (
@@ -160,7 +161,7 @@ class Matched(NamedTuple):
 
 
 @dataclass(frozen=True)
-class NeighboursByLayer:
+class NeighboursByLayer(OverLayers):
     """Distance to the nearest features of the style, layer by layer."""
 
     layers: tuple[str, ...]
@@ -203,10 +204,17 @@ class NeighboursByLayer:
         matched = tf.cast(tf.gather(style, tf.gather_nd(numbers, where)), tf.float32)
         return tf.reduce_sum(1.0 - tf.reduce_sum(here * matched, -1))
 
-    def distance(self, measured: Measured, target: Target, weights: Mapping[str, tf.Tensor]) -> tf.Tensor:
+    def distances(self, measured: Measured, target: Target) -> Distances:
+        """The mean of 1 - cos over the positions of each layer."""
+        return {layer: measured[layer] / target.statistics[layer] for layer in self.layers}
+
+    def summed(self, distances: Distances, weights: Mapping[str, Any]) -> tf.Tensor:
         """The mean over layers, in thousandths."""
-        means = [measured[layer] / target.statistics[layer] for layer in self.layers]
-        return _THOUSAND * tf.add_n(means) / len(self.layers)
+        return _THOUSAND * tf.add_n(list(distances.values())) / len(distances)
+
+    def shares(self, distances: Distances, weights: Mapping[str, Any]) -> dict[str, tf.Tensor]:
+        """Each layer's part of that mean."""
+        return {layer: _THOUSAND * distance / len(distances) for layer, distance in distances.items()}
 
 
 def _nearest_of(here: tf.Tensor, styles: Sequence[tf.Tensor]) -> Matched:
