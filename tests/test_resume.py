@@ -51,7 +51,7 @@ class Slow(TensorFlowBackend):
                     step = next(painting)
                 except StopIteration as end:
                     return end.value
-                time.sleep(0.02)
+                time.sleep(0.1)
                 yield step
         return slowly()
 

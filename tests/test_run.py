@@ -331,10 +331,9 @@ def test_on_error_stop_starts_no_pair_after_a_failure(project, rehearse):
 
 def test_distances_of_sampled_places_are_painted_in_a_night_of_several_shapes(project, stylize):
     pairs = """
-  - {content: content/dog.png, style: style/wave.png, options: {style_loss: neighbours, style_layers: [conv1_1, conv2_1]}}
-  - content: content/sea.png
-    style: style/wave.png
-    options: {style_loss: {neighbours: 1, transport: 1, histogram: 1}, style_layers: [conv1_1], size: 44}
+  - {content: content/dog.png, style: style/wave.png, options: {style_loss: neighbours}}
+  - {content: content/sea.png, style: style/wave.png, options: {style_loss: neighbours, size: 44}}
+  - {content: content/sea.png, style: style/wave.png, output: 3.png, options: {style_loss: {transport: 1, histogram: 1}}}
 """
     write_manifest(project, pairs, steps=2, options=SHALLOW)
     assert stylize("run", "night.yaml", cwd=project).returncode == 0

@@ -91,7 +91,7 @@ class ChaosBackend:
         )
 
     def _enter(self, output: str, step: int) -> None:
-        os.write(self._diary, f"{output} {step} {time.monotonic():.6f} {os.getpid()}\n".encode())
+        os.write(self._diary, os.fsencode(f"{output} {step} {time.monotonic():.6f} {os.getpid()}\n"))
 
     def _misbehave(self, output: str, step: int) -> bool:
         """Do what lies ready for this pair and step; True asks for a loss that is no number."""
