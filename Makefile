@@ -10,8 +10,9 @@ STYLE ?=
 ARGS ?=
 PYTHON ?= python3
 # tensorflow-cpu is the same TensorFlow without 340 MB of CUDA. For the whole one:
-# "make setup TENSORFLOW=tensorflow". Other processors have only that one, which is without CUDA there.
-TENSORFLOW ?= $(if $(wildcard /dev/nvidia0 /proc/driver/nvidia/version)$(filter-out x86_64,$(shell uname -m)),tensorflow,tensorflow-cpu)
+# "make setup TENSORFLOW=tensorflow". Other processors, and macOS, have only that one, which is without CUDA there.
+SYSTEM := $(shell uname -sm | tr ' ' -)
+TENSORFLOW ?= $(if $(wildcard /dev/nvidia0 /proc/driver/nvidia/version)$(filter-out Linux-x86_64,$(SYSTEM)),tensorflow,tensorflow-cpu)
 # Only files whose SHA-256 stands in locks/ are installed; "make setup HASHES=no" is for a package
 # index that builds its own.
 HASHES ?= yes
@@ -94,6 +95,7 @@ $(BENCH_VENV)/.ready:
 	@touch $@
 
 $(VENV)/.ready: setup.cfg pyproject.toml constraints.txt locks/run.txt
+	@$(PYTHON) -c 'import sys; (3, 11) <= sys.version_info < (3, 14) or sys.exit("Python 3.11 to 3.13 is needed, and $(PYTHON) is " + sys.version.split()[0] + "; name another: make setup PYTHON=python3.12")'
 	@echo 'setting up $(VENV) with $(TENSORFLOW); the first time this loads about 400 MB'
 	@$(PYTHON) -m venv $(VENV)
 	@$(call INSTALL,run)

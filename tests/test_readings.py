@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from night_kit import Nights, painted
 
+from pipeline.cli.rendering import last_report
+from pipeline.errors import UsageError
 from pipeline.job import Painted, Reading, loss_names, split_by_layer
 from pipeline.report.readings import readings_csv
 from pipeline.store.shapes import fitting
@@ -72,9 +74,7 @@ def test_report_prints_the_readings_of_a_night(project, stylize):
 
 
 @pytest.mark.parametrize("text", ["{}", "[1]", "no json", json.dumps({"pairs": [{"output": 1, "trace": []}]})])
-def test_a_report_that_is_not_ours_is_refused_in_a_sentence(project, stylize, text):
-    (project / "out").mkdir()
-    (project / "out/report.json").write_text(text)
-    done = stylize("report", "-o", "out", "--csv", cwd=project)
-    assert done.returncode == 2
-    assert "is not as it was written" in done.stderr
+def test_a_report_that_is_not_ours_is_refused_in_a_sentence(tmp_path, text):
+    (tmp_path / "report.json").write_text(text)
+    with pytest.raises(UsageError, match="is not as it was written; 'stylize report MANIFEST' writes it anew"):
+        last_report(tmp_path)

@@ -162,8 +162,16 @@ def test_an_audit_without_its_tool_is_one_line(capsys, tmp_path):
     ]
 
 
-@pytest.mark.parametrize(("machine", "tensorflow"), [("x86_64", "tensorflow-cpu"), ("aarch64", "tensorflow")])
-def test_make_chooses_a_tensorflow_that_the_processor_has(machine, tensorflow, tmp_path):
+@pytest.mark.parametrize(
+    ("machine", "tensorflow"),
+    [
+        ("Linux x86_64", "tensorflow-cpu"),
+        ("Linux aarch64", "tensorflow"),
+        ("Darwin arm64", "tensorflow"),
+        ("Darwin x86_64", "tensorflow"),
+    ],
+)
+def test_make_chooses_a_tensorflow_that_the_machine_has(machine, tensorflow, tmp_path):
     if Path("/dev/nvidia0").exists():
         pytest.skip("this machine has a GPU, which decides")
     fake = tmp_path / "uname"

@@ -26,6 +26,7 @@ from pipeline.errors import BadImage, OutOfMemory, StylizeError
 from pipeline.images.colour_space import CODED, coded_colours, profile_of_bmp
 from pipeline.images.convert import WHITE_IS_ZERO, before_loading, to_canonical
 from pipeline.images.file_bytes import Source
+from pipeline.images.memory_file import memory_file
 from pipeline.images.png import has_all_rows, has_end
 from pipeline.images.print_size import own_dpi
 from pipeline.images.refusals import CONVERT, UnfitError, is_heif, why_no_picture
@@ -249,7 +250,7 @@ def _overheard(notes: list[str]) -> Iterator[None]:
     except OSError:  # the process was started without one
         yield
         return
-    with os.fdopen(os.memfd_create("stderr"), "w+b") as paper:
+    with memory_file() as paper:
         os.dup2(paper.fileno(), _STDERR)
         try:
             yield

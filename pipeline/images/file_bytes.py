@@ -142,19 +142,39 @@ def _opened(path: str | os.PathLike[str]) -> int:
 def _opened_in(home: str, path: str | os.PathLike[str]) -> int:
     """A descriptor of what lies in a folder. A handle is asked, so that nobody can put another file
     there in between; O_PATH gives one of a device without opening it (open(2), proc(5))."""
+    if not hasattr(os, "O_PATH"):
+        return _opened_by_name(home, path)
     handle = os.open(path, os.O_PATH | os.O_CLOEXEC)
     try:
         entry = f"/proc/self/fd/{handle}"
-        real = os.readlink(entry)
-        if not real.startswith(home.rstrip("/") + "/"):
-            raise BadImage(
-                f"{printable(path)} is or lies behind a link that leads out of {printable(home)};"
-                " name it in the manifest, or set 'follow_links: true'"
-            )
+        _check_home(home, path, os.readlink(entry))
         _check_kind_and_size(printable(path), os.fstat(handle))
         return os.open(entry, _READING)
     finally:
         os.close(handle)
+
+
+def _opened_by_name(home: str, path: str | os.PathLike[str]) -> int:
+    """The same where the system has no such handles (macOS): what is opened must be what the name
+    leads to, links resolved."""
+    real = os.path.realpath(path)
+    _check_home(home, path, real)
+    before = os.stat(real)
+    _check_kind_and_size(printable(path), before)
+    descriptor = os.open(real, _READING | os.O_NOFOLLOW)
+    if os.path.samestat(before, os.fstat(descriptor)):
+        return descriptor
+    os.close(descriptor)
+    raise BadImage(f"{printable(path)} was exchanged while it was opened; run again")
+
+
+def _check_home(home: str, path: str | os.PathLike[str], real: str) -> None:
+    """Raise BadImage where a file that was found in a folder does not lie in it."""
+    if not real.startswith(home.rstrip("/") + "/"):
+        raise BadImage(
+            f"{printable(path)} is or lies behind a link that leads out of {printable(home)};"
+            " name it in the manifest, or set 'follow_links: true'"
+        )
 
 
 def _status(path: str | os.PathLike[str], descriptor: int) -> os.stat_result:

@@ -23,6 +23,7 @@ from typing import Any, BinaryIO
 from pipeline.errors import BadImage, EnvironmentProblem, OutOfMemory, PairError
 from pipeline.images.budget import CLOCK_RAN_OUT, HEADER_SECONDS, KEPT_SECONDS, too_slow
 from pipeline.images.facts import ImageFacts
+from pipeline.images.memory_file import memory_file
 from pipeline.printable import last_line, printable
 from pipeline.python_path import absolute_folders, python_command, why_not_started
 
@@ -195,7 +196,7 @@ class _Process:
             "MALLOC_ARENA_MAX": "2",  # glibc would set memory aside for each thread of a decoder
         }
         try:
-            self._errors = os.fdopen(os.memfd_create("stderr"), "w+b")
+            self._errors = memory_file()
             self._process = subprocess.Popen(
                 python_command(self._module),
                 stdin=subprocess.PIPE,

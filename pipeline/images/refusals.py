@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import codecs
 import re
+import shlex
+import sys
 
 
 class UnfitError(Exception):
@@ -145,7 +147,8 @@ def why_no_picture(data: bytes) -> str:
     if _CR3.match(head):
         return f"is a camera raw file (Canon CR3); {DEVELOP}"
     if is_heif(head):
-        return "is HEIC, which needs an extra package; install the `heif` extra or convert it to JPEG"
+        command = shlex.join([sys.executable, "-m", "pip", "install", "pillow-heif"])
+        return f"is HEIC, which needs one package more ({command}), or convert it to JPEG"
     for pattern, reason in _MORE:
         if pattern.match(head):
             return reason
