@@ -62,7 +62,7 @@ def test_a_seal_is_made_to_fit() -> None:
 def test_a_finding_is_kept_and_ends_with_1(tmp_path: Path) -> None:
     """In a copy where the loader has a bug and one door kills its process."""
     shutil.copytree(REPOSITORY / "tests/fuzz", tmp_path / "tests/fuzz", ignore=shutil.ignore_patterns("findings"))
-    command = [sys.executable, tmp_path / "tests/fuzz/doors.py", "--seconds", "3", "--doors", "image", "manifest"]
+    command = [sys.executable, tmp_path / "tests/fuzz/doors.py", "--seconds", "8", "--doors", "image", "manifest"]
     shutil.copytree(REPOSITORY / "pipeline", tmp_path / "pipeline")
     for file, bug in (("manifest/load.py", "    raise KeyError('a bug')"), ("images/inspection.py", "    os.abort()")):
         path = tmp_path / "pipeline" / file

@@ -103,7 +103,7 @@ def test_all_problems_are_told_at_once_in_the_order_of_the_file(load: Load) -> N
         "6:22: error: 'steps' must be a whole number, 1 or more; got 0",
         "8:15: error: 'content' must be text; got 3; quote it",
         "9:44: error: unknown field '{x}'; fields are content.stem, content.name, content.parent, style.stem, "
-        "style.name, style.parent, index and the options",
+        "style.name, style.parent, index, date and the options",
         "10:5: error: 'content' is missing",
         "10:5: error: 'style' is missing",
     ]

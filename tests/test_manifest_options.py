@@ -36,7 +36,7 @@ def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Load:
         ("learning_rate_decay: 1.5", "'learning_rate_decay' must be a number above 0 and at most 1; got 1.5"),
         ("beta_1: 1", "'beta_1' must be a number from 0 to 0.99999; got 1"),
         ("tv_kind: 1", "'tv_kind' must be a number from 2 to 4, or one of squares, absolute; got 1"),
-        ("init: niose", "'init' must be one of content, blurred, noise, style, or the path of a picture; got 'niose'; did you mean 'noise'?"),
+        ("init: niose", "'init' must be one of content, blurred, noise, style, gray, or the path of a picture; got 'niose'; did you mean 'noise'?"),
         ("weights: vgg.pt", "'weights' must be one of auto, imagenet, imagenet-8bit, random, or the path of a .h5 file; got 'vgg.pt'"),
         ("content_layers: conv4_2", "'content_layers' must be a list of layers, or a map 'layer: weight'; got 'conv4_2'"),
         ("content_layers: [conv4_9]", "'content_layers': unknown layer 'conv4_9'; did you mean 'conv4_4'?"),

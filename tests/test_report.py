@@ -161,7 +161,7 @@ def test_the_keys_of_a_pair_stand_in_the_order_that_readers_know() -> None:
     order = (
         "output content style status reason attempts size steps seconds seconds_per_step setup_seconds"
         " peak_memory_bytes precision threads painted_with tilings weights seed key options losses trace reason_class"
-        " failing_since failed_runs acknowledged notes priority meta style_shares flags"
+        " failing_since failed_runs acknowledged notes priority meta style_shares layer_losses flags"
     )
     assert list(pair) == order.split()
 
@@ -328,7 +328,7 @@ def test_what_failed_is_tried_again_by_one_command_from_any_folder() -> None:
     text = render_text(build_report(facts(manifest=RUN["manifest"], program=RUN["program"]), [*bad, held]))
     (line,) = (line for line in text.splitlines() if "Retry" in line)
     assert line == "Retry: '/opt/my tools/stylize' run '/srv/my configs/night.yaml' --retry-failed"
-    assert text.splitlines()[1].startswith("'/srv/my configs/night.yaml', ")
+    assert text.splitlines()[2].startswith("'/srv/my configs/night.yaml', ")
 
 
 @pytest.mark.parametrize("ascii_names", [False, True])

@@ -58,8 +58,8 @@ def test_pairs_that_a_run_leaves_are_in_its_report_as_they_stand(
     }
     assert report["run"]["counts"] == {**dict.fromkeys(report["counts"], 0), "done": len(nights.asked)}
     assert report["run"]["exit_code"] == 0
-    pairs = "pair is" if len(left) == 1 else "pairs are"
-    assert f"exit 0 (all that was asked for; {len(left)} {pairs} left)" in exit_line(report, "out")
+    stands = f"{4 - len(left)} of 4 painted, {len(left)} still to do"
+    assert f"exit 0 (all that was asked for; {stands})" in exit_line(report, "out")
 
 
 def test_what_is_up_to_date_failed_or_held_stays_so_beside_a_run_over_a_part(nights: Nights) -> None:
@@ -90,7 +90,7 @@ def test_a_limit_that_leaves_pairs_is_not_called_up_to_date(nights: Nights, styl
     first, last = done.stderr.splitlines()
     assert first.endswith(" 2 up to date, 2 left for later by --limit")
     assert "everything is up to date" not in first
-    assert last.endswith("exit 0 (all that was asked for; 2 pairs are left)")
+    assert last.endswith("exit 0 (all that was asked for; 2 of 4 painted, 2 still to do)")
     plan = stylize("plan", "night.yaml", "--limit", "0", cwd=nights.project)
     assert plan.stdout.splitlines()[-1] == "0 to paint, 2 up to date, 2 left for later by --limit"
 

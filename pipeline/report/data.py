@@ -19,6 +19,7 @@ SCHEMA = 1  # of report.json; raised when a key changes its meaning, not when on
 _VERSIONS = ("pipeline", "tensorflow", "keras", "pillow", "python")
 # What a reader of a row looks for first; the other fields of an Outcome follow in their own order.
 _FIRST = ("output", "content", "style", "status", "reason", "attempts")
+_LAST = ("layer_losses",)  # of a row too: readers know the order of those that were there before
 
 # What a report written anew keeps of the last run, and what each is.
 _KEPT_OF_RUN: dict[str, type | tuple[type, ...]] = {
@@ -214,7 +215,7 @@ def _run(facts: RunMetadata) -> dict[str, Any]:
 
 
 def _pair(outcome: Outcome) -> dict[str, Any]:
-    names = dict.fromkeys((*_FIRST, *(field.name for field in fields(outcome))))
+    names = dict.fromkeys((*_FIRST, *(field.name for field in fields(outcome) if field.name not in _LAST), *_LAST))
     pair = {name: getattr(outcome, name) for name in names}
     pair |= {"losses": _losses(outcome), "flags": flags(outcome)}
     return {key: _json_value(value) for key, value in pair.items()}
