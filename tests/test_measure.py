@@ -58,6 +58,15 @@ def test_what_cannot_be_measured_is_refused_before_anything_is_loaded(project, s
     assert words in done.stderr
 
 
+def test_a_file_that_is_no_whole_picture_is_refused_by_the_process_that_decodes(project, stylize):
+    (project / "cut.png").write_bytes((project / "input/style/wave.png").read_bytes()[:-40])
+    done = stylize(
+        "measure", "cut.png", "--content", "input/content/dog.png", "--style", "input/style/wave.png", cwd=project
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "cut.png is truncated" in done.stderr
+
+
 def test_a_picture_of_another_shape_is_refused_by_the_process_that_measures(project, stylize):
     Image.new("RGB", (96, 40)).save(project / "wide.png")
     words = ("--content", "input/content/dog.png", "--style", "input/style/wave.png", "--set", "weights=random")

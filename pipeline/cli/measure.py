@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from pipeline.cli.arguments import EXIT_CODES, overrides_of, print_json
-from pipeline.errors import EnvironmentProblem, ExitCode, UsageError
+from pipeline.errors import BadImage, EnvironmentProblem, ExitCode, OutOfMemory, UsageError
 from pipeline.printable import last_line, printable
 
 _PROCESS = "pipeline.measuring"
@@ -62,8 +62,7 @@ def measure(
     if as_json and as_csv:
         raise click.UsageError("--json and --csv exclude each other")
     for path in (*pictures, content, *styles):
-        if not path.is_file():
-            raise UsageError(f"there is no picture {printable(path)}")
+        _look_at(path)
     # for its options alone: what they are, and what is wrong with them
     (job,) = load_pictures([content], styles[:1], os.devnull, overrides=overrides_of(settings)).pairs
     found = _measured(
@@ -79,6 +78,19 @@ def measure(
     else:
         click.echo(_csv(found) if as_csv else _text(found), nl=False)
     return ExitCode.OK
+
+
+def _look_at(path: Path) -> None:
+    """Raise UsageError for what is no picture, or takes too much time or memory to decode: found
+    out by the process that decodes within limits."""
+    from pipeline.images.reader import READER
+
+    if not path.is_file():
+        raise UsageError(f"there is no picture {printable(path)}")
+    try:
+        READER.inspect(path)
+    except (BadImage, OutOfMemory) as error:
+        raise UsageError(str(error)) from error
 
 
 def _measured(question: Mapping[str, Any]) -> list[dict[str, Any]]:
