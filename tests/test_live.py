@@ -160,7 +160,9 @@ def test_the_page_is_written_after_each_pair_and_says_how_far_the_run_is(nights:
     page = nights.output / "report.html"
     nights.run_with(Stepping(nights.output, lambda step: pages.append(page.read_text() if page.exists() else "")))
     assert pages[0] == ""
-    assert "sea.png" in pages[3]
+    assert "1 of this run&#39;s 2 pairs finished" in pages[3]
+    assert "being painted" in pages[3]
+    assert "1 of 2 painted, 1 still to do" in pages[3]
     assert "All well" in page.read_text()
 
 
