@@ -53,7 +53,7 @@ gallery: $(VENV)/.ready  ## paint each kind of style by each distance, as strips
 	@$(VENV)/bin/python -m docs.gallery
 
 test: $(VENV)/.ready-test  ## run the tests, two files at a time (ARGS='-m "not slow"' for those that take seconds)
-	@$(VENV)/bin/python -m pytest -n 2 --dist loadfile $(ARGS)
+	@$(VENV)/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 fuzz: $(VENV)/.ready  ## look for inputs that break the loader, the image door, what runs keep, or weights (ARGS="--seconds 1200 --doors image")
 	@$(VENV)/bin/python tests/fuzz/doors.py $(ARGS)

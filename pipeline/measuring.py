@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import BadImage
+from pipeline.job import OF_LAYER
 from pipeline.options import Options
 from pipeline.pictures import Pictures
 from pipeline.schedule import Machine, style_side
@@ -136,7 +137,11 @@ def _layer_by_layer(options: Options) -> tuple[Weighted, ...]:
 
 def _by_layer(losses: Mapping[str, float], kind: str) -> dict[str, float]:
     named = f"{kind}{_AT}"
-    return {name.removeprefix(named): loss for name, loss in losses.items() if name.startswith(named)}
+    return {
+        name.removeprefix(named): loss
+        for name, loss in losses.items()
+        if name.startswith(named) and OF_LAYER not in name
+    }
 
 
 def _figures(picture: Picture, pictures: Pictures) -> dict[str, float]:

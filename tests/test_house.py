@@ -81,7 +81,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
         {"tensorflow", "numpy", "PIL"},
     ),
     "keywords": (set(), set()),
-    "measuring": ({"errors", "options", "pictures", "schedule", "stage_inputs", "images", "nst"}, {"numpy"}),
+    "measuring": ({"errors", "job", "options", "pictures", "schedule", "stage_inputs", "images", "nst"}, {"numpy"}),
     "stylizer": (
         WORDS | {"keywords", "pictures", "schedule", "stylize", "images", "manifest", "nst"},
         {"numpy", "PIL"},

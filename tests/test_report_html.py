@@ -27,7 +27,7 @@ from pipeline.store.disk import LocalStore
 
 ACTING = "[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"  # controls, bidi overrides, surrogates
 PARTS = ("total", "content", "style", "tv")
-VOID = {"meta", "link", "img", "br"}
+VOID = {"meta", "link", "img", "br", "input"}
 WEBP = b"RIFF\0\0\0\0WEBP"  # how a thumbnail begins
 
 

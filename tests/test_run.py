@@ -643,7 +643,9 @@ def test_nothing_is_left_beside_what_was_promised(painted):
         "records",
         "history",
         "checkpoints",
+        "now",
     }
+    assert not list((painted / "out/.pipeline/now").iterdir())  # no run is going on
 
 
 # ----------------------------------------------------------------------------------------------------------- processes

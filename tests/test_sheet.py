@@ -49,7 +49,7 @@ def test_rows_are_photographs_and_columns_styles() -> None:
 
 
 def test_the_two_axes_are_taken_that_give_most_pictures_a_cell_of_their_own() -> None:
-    assert axes_of(matrix(1, 1, style_weight=[1, 2, 3], seed=[1, 2])) == ("style_weight", "seed", [])
+    assert axes_of(matrix(1, 1, style_weight=[1, 2, 3], seed=[1, 2])) == ("seed", "style_weight", [])
     assert axes_of(matrix(6, 1, style_weight=[1, 2, 3])) == ("photograph", "style_weight", [])
     assert axes_of(matrix(4, 3, seed=[1, 2])) == ("photograph", "style", ["seed"])
 

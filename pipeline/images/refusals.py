@@ -148,7 +148,7 @@ def why_no_picture(data: bytes) -> str:
         return f"is a camera raw file (Canon CR3); {DEVELOP}"
     if is_heif(head):
         command = shlex.join([sys.executable, "-m", "pip", "install", "pillow-heif"])
-        return f"is HEIC, which needs one package more ({command}), or convert it to JPEG"
+        return f"is HEIC, which needs one package more; install it ({command}), or convert the picture to JPEG"
     for pattern, reason in _MORE:
         if pattern.match(head):
             return reason
