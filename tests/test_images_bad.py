@@ -261,7 +261,7 @@ FILES = (
     ),
     File(48, "script-in-text", "a.png", lambda: with_text(Title="<script>\x1b[31m", stylize="\x1b]0;x"), kind="PNG"),
     File(49, "progressive-jpeg", "a.jpg", lambda: saved("JPEG", progressive=True), kind="JPEG"),
-    File(50, "fake-heic", "a.jpg", lambda: FAKE_HEIC, "-m pip install pillow-heif), or convert it to JPEG"),
+    File(50, "fake-heic", "a.jpg", lambda: FAKE_HEIC, "-m pip install pillow-heif), or convert the picture to JPEG"),
     File(51, "garbage-avif", "a.avif", lambda: GARBAGE_AVIF, "damaged"),
     File(52, "git-lfs-pointer", "a.jpg", lambda: LFS_POINTER, "run `git lfs pull`"),
     File(53, "ico", "a.png", lambda: saved("ICO"), "is a Windows icon"),

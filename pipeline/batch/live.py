@@ -108,7 +108,7 @@ class Live:
             last = {"output": outcome.output, "reason": (outcome.reason or "")[:_LONGEST_REASON], "time": _time()}
             self.now = replace(self.now, failed=self.now.failed + 1, last_failure=last)
         self._new = True
-        self._write()
+        self._write(page=False)  # which the next pair's start writes, to show it at work
 
     def waiting(self, holder: str) -> None:
         """Passed on."""
@@ -143,8 +143,8 @@ class Live:
         self._left = ahead.seconds if ahead else None
         self._ahead_due = time.monotonic() + _AHEAD_SECONDS
 
-    def _write(self, apart: float | None = None) -> None:
-        """The small file, `apart` so many seconds from the last, and then the page, where it is
+    def _write(self, apart: float | None = None, *, page: bool = True) -> None:
+        """The small file, `apart` so many seconds from the last, and then the `page`, where it is
         due."""
         clock = time.monotonic()
         if clock < self._wrote + (_FILE_SECONDS if apart is None else apart):
@@ -155,7 +155,7 @@ class Live:
         )
         with suppress(OSError, StylizeError):
             write_now(self._store, self._shard, self.now)
-        if self._new and clock >= self._page_due:
+        if page and self._new and clock >= self._page_due:
             self._new = False
             work = time.process_time()
             self.write_page(self.now)
