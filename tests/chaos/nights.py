@@ -153,9 +153,14 @@ def _night_with_a_kill(trial: Trial) -> int:
 
 
 def _worker_of(driver: int) -> int:
-    """The child that paints; another one opens pictures."""
-    children = map(int, Path(f"/proc/{driver}/task/{driver}/children").read_text().split())
-    return next(child for child in children if b"engines.worker" in Path(f"/proc/{child}/cmdline").read_bytes())
+    """The child that paints, which may only just begin; another one opens pictures."""
+    for _ in range(1000):
+        for child in Path(f"/proc/{driver}/task/{driver}/children").read_text().split():
+            with suppress(OSError):
+                if b"engines.worker" in Path(f"/proc/{child}/cmdline").read_bytes():
+                    return int(child)
+        time.sleep(0.01)
+    raise AssertionError("no worker in ten seconds")
 
 
 def masked(value: Any, folder: str, name: str = "") -> Any:
