@@ -54,6 +54,13 @@ def test_the_two_axes_are_taken_that_give_most_pictures_a_cell_of_their_own() ->
     assert axes_of(matrix(4, 3, seed=[1, 2])) == ("photograph", "style", ["seed"])
 
 
+def test_a_few_pairs_of_their_own_are_photographs_by_styles_and_many_are_not() -> None:
+    few = [pair(f"{n // 2}.jpg", f"{n}.jpg", quality=90 if n else 95) for n in range(4)]
+    assert axes_of(few)[:2] == ("photograph", "style")
+    many = [pair(f"{n}.jpg", f"{n}.jpg", quality=90 if n else 95) for n in range(30)]
+    assert axes_of(many)[:2] != ("photograph", "style")
+
+
 def test_an_option_that_follows_the_photograph_is_no_axis() -> None:
     pairs = [pair(f"{n}.jpg", f"{m}.jpg", size=100 + n, seed=10 * n + m) for n in range(4) for m in range(3)]
     assert axes_of(pairs)[:2] == ("photograph", "style")

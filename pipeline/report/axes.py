@@ -12,6 +12,7 @@ from typing import Any
 PHOTOGRAPH, STYLE = "photograph", "style"
 # Options that differ are looked at one by one and in pairs; of more the first are enough.
 _MOST_OPTIONS = 10
+_MOST_CELLS = 4  # for each picture: a sheet of more is mostly empty
 _NO_AXES = frozenset({"weights", "preset"})  # what they decide is seen in the other options
 
 Pair = Mapping[str, Any]
@@ -51,17 +52,19 @@ def shares_of(pair: Pair) -> list[float]:
 def axes(pairs: Sequence[Pair]) -> tuple[Axis, Axis, list[Axis]]:
     """Rows, columns, and what else differs.
 
-    Those two are taken that give most pictures a cell of their own; of equals, those that leave
-    fewer cells empty, and then photograph before style before options.
+    Those two are taken that give most pictures a cell of their own; of equals, photograph and style
+    where a quarter of the cells is filled, then those that leave fewer cells empty.
     """
     names = [PHOTOGRAPH, STYLE, *_options(pairs)]
     keys = {name: [key_of(name, pair) for pair in pairs] for name in names}
     kinds = {name: len(set(keys[name])) for name in names}
 
-    def order(couple: tuple[str, str]) -> tuple[int, int, int]:
+    def order(couple: tuple[str, str]) -> tuple[int, bool, int, int]:
         rows, columns = couple
         filled = len(set(zip(keys[rows], keys[columns], strict=True)))
-        return -filled, kinds[rows] * kinds[columns], sum(map(names.index, couple))
+        cells = kinds[rows] * kinds[columns]
+        usual = couple == (PHOTOGRAPH, STYLE) and cells <= _MOST_CELLS * filled
+        return -filled, not usual, cells, sum(map(names.index, couple))
 
     rows, columns = min(itertools.combinations(names, 2), key=order)
     found = {name: Axis(name, _sorted(name, keys[name])) for name in names}
