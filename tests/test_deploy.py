@@ -96,7 +96,7 @@ def test_the_image_runs_as_nobody_and_asks_for_no_writable_root():
     assert final["USER"] == "65534:65534"
     assert "HOME=/tmp" in final["ENV"]
     assert "RUN" not in final  # nothing is installed as root into what runs
-    assert '"/work/output"' in final["VOLUME"]
+    assert '"/srv/stylize/output"' in final["VOLUME"]
 
 
 def test_the_service_is_stopped_as_the_program_wants_to_be():
