@@ -195,9 +195,9 @@ def test_the_report_names_the_manifest_by_its_whole_path(nights, monkeypatch):
 
 
 def test_a_python_that_this_user_may_not_run_is_named_with_the_way_out(monkeypatch):
-    monkeypatch.setattr("sys.executable", "/home/ann/.pyenv/bin/python3.11")
+    monkeypatch.setattr("sys.executable", "/home/ann/bin/python3.11")
     assert why_not_started(PermissionError(13, "Permission denied")) == (
-        "Permission denied; this user cannot run /home/ann/.pyenv/bin/python3.11: make .venv anew with a Python that all can read "
+        "Permission denied; this user cannot run /home/ann/bin/python3.11: make .venv anew with a Python that all can read "
         "(make distclean; make setup PYTHON=/usr/bin/python3)"
     )
     assert why_not_started(BlockingIOError(11, "try later")) == "try later; close other programs"
