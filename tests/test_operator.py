@@ -99,9 +99,15 @@ def aged(nights: Nights, days: float) -> list[Path]:
 def test_retention_removes_what_is_older(nights, retention, days, stays):
     nights.run()
     log, _checkpoint, notes = aged(nights, days)
+    kept = nights.output / ".pipeline/previous/0123456789abcdef.000001.png"
+    stranger = kept.with_name("holiday.png")
+    kept.parent.mkdir()
+    for file in (kept, stranger):
+        file.write_bytes(b"")
+        os.utime(file, (time.time() - days * DAY,) * 2)
     nights.manifest(PAIRS, run=f"{{retention: {retention}}}")
     nights.run()
-    assert (log.exists(), notes.exists()) == (stays, True)
+    assert (log.exists(), notes.exists(), kept.exists(), stranger.exists()) == (stays, True, stays, True)
 
 
 def test_retention_as_a_number_of_runs_keeps_what_those_runs_left(nights):
@@ -152,7 +158,7 @@ def test_a_log_file_hears_everything_whatever_the_console_says_and_grows_from_ni
     path = load_manifest(nights.project / "night.yaml").run.log_file
     assert path == str(nights.project / "logs/night.log")
     for _night in range(2):
-        console = with_log_file(Silent(), path)
+        console = with_log_file(Silent(), path, nights.output)
         report = nights.run(voice=console)
         console.ended(report, str(nights.output))
     lines = Path(path).read_text().splitlines()
@@ -162,10 +168,24 @@ def test_a_log_file_hears_everything_whatever_the_console_says_and_grows_from_ni
     assert all(line[:2] == "20" for line in lines)  # each with its time
 
 
+def test_a_log_file_in_the_output_folder_goes_through_no_link(tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "private").write_text("as it was")
+    (tmp_path / "out/night.log").symlink_to(tmp_path / "private")
+    console = Silent()
+    assert with_log_file(console, str(tmp_path / "out/night.log"), tmp_path / "out") is console
+    (warning,) = console.warnings
+    assert "out/night.log cannot be written" in warning
+    assert (tmp_path / "private").read_text() == "as it was"
+    heard = with_log_file(console, str(tmp_path / "out/logs/night.log"), tmp_path / "out")
+    heard.warned("a word")
+    assert "a word" in (tmp_path / "out/logs/night.log").read_text()
+
+
 def test_a_log_file_that_cannot_be_written_costs_a_warning_and_no_night(tmp_path):
     (tmp_path / "taken").touch()
     console = Silent()
-    assert with_log_file(console, str(tmp_path / "taken/night.log")) is console
+    assert with_log_file(console, str(tmp_path / "taken/night.log"), tmp_path / "out") is console
     assert console.warnings == [
         f"log_file {tmp_path}/taken/night.log cannot be written: File exists; the run goes on without"
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -10,12 +11,13 @@ from typing import Any
 
 from pipeline.errors import StylizeError
 from pipeline.job import RunSettings
-from pipeline.store.layout import CHECKPOINT_SUFFIX, CHECKPOINTS, HISTORY, STATE
+from pipeline.store.layout import CHECKPOINT_SUFFIX, CHECKPOINTS, HISTORY
+from pipeline.store.previous import files_by_pair
 from pipeline.store.store import Store
 
-# Below OUTPUT/.pipeline: folders and how the files in them end that become old. Records, failures
+# Folders, and how the files in them end that become old, beside older pictures. Records, failures
 # and the history itself are small and stay.
-_AGEING = ((HISTORY, ".log"), (CHECKPOINTS, CHECKPOINT_SUFFIX), (f"{STATE}/previous/", ""))
+_AGEING = ((HISTORY, ".log"), (CHECKPOINTS, CHECKPOINT_SUFFIX))
 
 
 def remove_old(store: Store, settings: RunSettings, rows: Sequence[Mapping[str, Any]]) -> int:
@@ -24,13 +26,14 @@ def remove_old(store: Store, settings: RunSettings, rows: Sequence[Mapping[str, 
     be removed stays."""
     if (oldest := _oldest(settings, rows)) is None:
         return 0
+    ours = [entry for folder, suffix in _AGEING for entry in store.list(folder) if entry.name.endswith(suffix)]
+    older_pictures = itertools.chain.from_iterable(files_by_pair(store).values())
     removed = 0
-    for folder, suffix in _AGEING:
-        for entry in store.list(folder):
-            if entry.name.endswith(suffix) and entry.fingerprint.mtime_ns < oldest * 1e9:
-                with suppress(OSError, StylizeError):
-                    store.delete(entry.name)
-                    removed += 1
+    for entry in (*ours, *older_pictures):
+        if entry.fingerprint.mtime_ns < oldest * 1e9:
+            with suppress(OSError, StylizeError):
+                store.delete(entry.name)
+                removed += 1
     return removed
 
 

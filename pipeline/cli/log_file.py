@@ -3,12 +3,14 @@ own."""
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
 from pipeline.cli.console import Lines
+from pipeline.errors import OutputError
 from pipeline.printable import printable
 
 if TYPE_CHECKING:
@@ -16,22 +18,34 @@ if TYPE_CHECKING:
     from pipeline.errors import StylizeError
 
 
-def with_log_file(console: Observer, path: str | None) -> Observer:
+def with_log_file(console: Observer, path: str | None, output: Path) -> Observer:
     """The console, which from now on is also heard by a file; where that cannot be written, the
-    console says so, and the run goes on without."""
+    console says so, and the run goes on without. `output` is the run's folder, below which no link
+    is followed."""
     if path is None:
         return console
     try:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        # a pipe that nobody reads would hold up the run
-        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC, 0o640)
-        stream = os.fdopen(descriptor, "a", encoding="utf-8", errors="backslashreplace", buffering=1)
-    except OSError as error:
-        console.warned(f"log_file {printable(path)} cannot be written: {error.strerror}; the run goes on without")
+        stream = io.TextIOWrapper(
+            _opened(Path(path), output), encoding="utf-8", errors="backslashreplace", line_buffering=True
+        )
+    except (OSError, OutputError) as error:
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        console.warned(f"log_file {printable(path)} cannot be written: {why}; the run goes on without")
         return console
     both: Any = _Both(console, _Heard(stream=stream))
     observer: Observer = both
     return observer
+
+
+def _opened(path: Path, output: Path) -> BinaryIO:
+    """The file, to be added to. Raises OSError and OutputError."""
+    if path.is_relative_to(output):
+        from pipeline.store.disk import LocalStore
+
+        return LocalStore(output).open_to_append(path.relative_to(output).as_posix())
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # a pipe that nobody reads would hold up the run
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC, 0o640), "ab")
 
 
 class _Both:

@@ -90,7 +90,7 @@ def run(
             workers=jobs or loaded.run.workers,
         )
         loaded = replace(loaded, run=settings_of_run)
-        console = with_log_file(console, None if dry_run else settings_of_run.log_file)
+        console = with_log_file(console, None if dry_run else settings_of_run.log_file, loaded.output)
         _refuse_to_match_nothing(loaded, selection)
         if dry_run:
             return _show_plan(loaded, selection, as_json)

@@ -41,6 +41,10 @@ class Program:
     commas: bool = False  # several are one word with commas
 
 
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
 _USUAL = {"content_weight": ("content_weight", 1.0), "style_weight": ("style_weight", 1.0)}
 _NEURAL_STYLE = Program(
     preset="jcjohnson",
@@ -48,27 +52,11 @@ _NEURAL_STYLE = Program(
     styles="style_image",
     output="output_image",
     steps="num_iterations",
-    single=(
-        *(
-            "content_image",
-            "style_image",
-            "style_blend_weights",
-            "image_size",
-            "gpu",
-            "multigpu_strategy",
-            "content_weight",
-        ),
-        *("style_weight", "tv_weight", "num_iterations", "init", "init_image", "optimizer", "learning_rate", "seed"),
-        *(
-            "lbfgs_num_correction",
-            "print_iter",
-            "save_iter",
-            "output_image",
-            "style_scale",
-            "original_colors",
-            "pooling",
-        ),
-        *("proto_file", "model_file", "backend", "content_layers", "style_layers"),
+    single=_words(
+        "content_image style_image style_blend_weights image_size gpu multigpu_strategy content_weight style_weight "
+        "tv_weight num_iterations init init_image optimizer learning_rate seed lbfgs_num_correction print_iter "
+        "save_iter output_image style_scale original_colors pooling proto_file model_file backend content_layers "
+        "style_layers"
     ),
     switches=("normalize_gradients", "cudnn_autotune"),
     numbers={
@@ -99,19 +87,9 @@ _CROWSONKB = Program(
     output="output",
     steps="iterations",
     places=("content", "styles+"),
-    single=(
-        *("output", "random_seed", "content_weight", "tv_weight", "optimizer", "min_scale", "end_scale", "iterations"),
-        *(
-            "initial_iterations",
-            "save_every",
-            "step_size",
-            "avg_decay",
-            "init",
-            "style_scale_fac",
-            "style_size",
-            "pooling",
-        ),
-        *("proof", "host", "port", "browser"),
+    single=_words(
+        "output random_seed content_weight tv_weight optimizer min_scale end_scale iterations initial_iterations "
+        "save_every step_size avg_decay init style_scale_fac style_size pooling proof host port browser"
     ),
     several=("style_weights", "devices"),
     switches=("web",),
@@ -137,19 +115,10 @@ _CYSMITH = Program(
     styles="style_imgs",
     output="img_name",
     steps="max_iterations",
-    single=(
-        *(
-            "img_name",
-            "content_img",
-            "style_imgs_dir",
-            "content_img_dir",
-            "init_img_type",
-            "max_size",
-            "content_weight",
-        ),
-        *("style_weight", "tv_weight", "temporal_weight", "content_loss_function", "color_convert_type", "noise_ratio"),
-        *("seed", "model_weights", "pooling_type", "device", "img_output_dir", "optimizer", "learning_rate"),
-        *("max_iterations", "print_iterations"),
+    single=_words(
+        "img_name content_img style_imgs_dir content_img_dir init_img_type max_size content_weight style_weight "
+        "tv_weight temporal_weight content_loss_function color_convert_type noise_ratio seed model_weights "
+        "pooling_type device img_output_dir optimizer learning_rate max_iterations print_iterations"
     ),
     several=(
         *("style_imgs", "style_imgs_weights", "content_layers", "style_layers", "content_layer_weights"),
@@ -171,10 +140,10 @@ _ANISHATHALYE = Program(
     styles="styles",
     output="output",
     steps="iterations",
-    single=(
-        *("content", "output", "iterations", "print_iterations", "checkpoint_output", "checkpoint_iterations", "width"),
-        *("network", "content_weight_blend", "content_weight", "style_weight", "style_layer_weight_exp", "tv_weight"),
-        *("learning_rate", "beta1", "beta2", "epsilon", "initial", "initial_noiseblend", "pooling"),
+    single=_words(
+        "content output iterations print_iterations checkpoint_output checkpoint_iterations width network "
+        "content_weight_blend content_weight style_weight style_layer_weight_exp tv_weight learning_rate beta1 "
+        "beta2 epsilon initial initial_noiseblend pooling"
     ),
     several=("styles", "style_scales", "style_blend_weights"),
     switches=("progress_write", "progress_plot", "preserve_colors", "overwrite"),
@@ -196,18 +165,10 @@ _TITU1994 = Program(
     steps="num_iter",
     counted=20,  # evaluations of SciPy's L-BFGS-B in one of its iterations
     places=("base_image_path", "style_image_paths+", "result_prefix"),
-    single=(
-        *(
-            "image_size",
-            "content_weight",
-            "style_scale",
-            "total_variation_weight",
-            "num_iter",
-            "model",
-            "content_layer",
-        ),
-        *("content_loss_type", "rescale_image", "rescale_method", "maintain_aspect_ratio", "init_image", "pool_type"),
-        *("preserve_color", "min_improvement", "content_mask", "color_mask"),
+    single=_words(
+        "image_size content_weight style_scale total_variation_weight num_iter model content_layer "
+        "content_loss_type rescale_image rescale_method maintain_aspect_ratio init_image pool_type preserve_color "
+        "min_improvement content_mask color_mask"
     ),
     several=("style_weight", "style_masks"),
     numbers={
