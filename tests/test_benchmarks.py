@@ -101,6 +101,12 @@ def test_patches_of_one_texture_are_near_and_those_of_another_far():
     assert measures.patch_distance(noise(1), noise(2)) < 0.25 * measures.patch_distance(noise(1), stripes(True))
 
 
+def test_narrow_styles_and_a_photograph_that_is_the_style_have_figures_too():
+    for style in (noise(2)[:, :8], noise(2)[:1], noise(2)[:3, :40]):
+        assert 0 < measures.quality(noise(1), noise(3), style).style < 10
+    assert measures.quality(noise(1), noise(1), noise(1)).style == 0
+
+
 def test_edges_agree_with_themselves_whatever_their_sign_and_not_with_those_across():
     assert measures.edge_agreement(stripes(True), stripes(True)) == pytest.approx(1)
     assert measures.edge_agreement(255 - stripes(True), stripes(True)) == pytest.approx(1)

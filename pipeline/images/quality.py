@@ -24,6 +24,8 @@ PATCH, PROJECTIONS, LEVELS = 7, 256, 3
 PATCHES = 4096  # of each picture and level
 _BINOMIAL = np.array([1.0, 4.0, 6.0, 4.0, 1.0]) / 16  # of the pyramid: Burt & Adelson 1983
 
+_NEAR = 0.01  # of patches' standard deviation: a photograph nearer than this is the style itself
+
 _SPECKLE = 12.0  # of CIELAB's L: what a pixel stands out by, to be seen at 100 %
 _QUIET = 0.25  # of the photograph's places, those with the least in them, are its empty areas
 _RING = 4  # pixels; as wide as a rim of a zero border was seen to be
@@ -52,7 +54,7 @@ class Quality:
 def quality(painted: Pixels, photograph: Pixels, style: Pixels) -> Quality:
     """All figures of one picture."""
     return Quality(
-        style=patch_distance(painted, style) / patch_distance(photograph, style),
+        style=patch_distance(painted, style) / max(patch_distance(photograph, style), _NEAR),
         edges=edge_agreement(painted, photograph),
         empty=empty_areas(painted, photograph),
         hue=hue_left(painted, photograph),
@@ -185,7 +187,10 @@ def _sliced(one: Plane, other: Plane) -> float:
 
 
 def _patches(plane: Plane) -> Plane:
-    """(PATCHES, 147) of a level, at places of chance, with repetition."""
+    """(PATCHES, 147) of a level, at places of chance, with repetition. What is narrower than a patch
+    is continued by its edge."""
+    lacks = [(0, max(0, PATCH - side)) for side in plane.shape[:2]]
+    plane = np.pad(plane, [*lacks, (0, 0)], mode="edge")
     random = np.random.default_rng(1)
     top = random.integers(0, plane.shape[0] - PATCH + 1, PATCHES)
     left = random.integers(0, plane.shape[1] - PATCH + 1, PATCHES)
