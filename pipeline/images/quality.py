@@ -187,8 +187,8 @@ def _sliced(one: Plane, other: Plane) -> float:
 
 
 def _patches(plane: Plane) -> Plane:
-    """(PATCHES, 147) of a level, at places of chance, with repetition. What is narrower than a patch
-    is continued by its edge."""
+    """(PATCHES, 147) of a level, at places of chance, with repetition. What is narrower than a
+    patch is continued by its edge."""
     lacks = [(0, max(0, PATCH - side)) for side in plane.shape[:2]]
     plane = np.pad(plane, [*lacks, (0, 0)], mode="edge")
     random = np.random.default_rng(1)
