@@ -200,7 +200,7 @@ class _Wanted:
             steps = max(1, round(_number(program.steps, asked) * program.counted))
             options["steps"] = steps if options else max(1, round(steps * preset.options["steps"] / own))
             if not options.keys() - {"steps"}:
-                self.notes.append(f"{program.steps} {asked}: our descent comes as far in {options['steps']} steps")
+                self.notes.append(f"{program.steps} {asked}: of our descent {options['steps']} steps stand for them")
         if rate is not None and options.get("optimizer") and optimizer == ADAM:
             options["learning_rate"] = _number(program.rate[0], rate) * program.rate[1]
         elif rate is not None:
