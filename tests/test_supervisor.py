@@ -6,10 +6,10 @@ import errno
 import io
 import os
 import signal
-import time
 from pathlib import Path
 
 import pytest
+from patience import PATIENCE
 from PIL import Image
 
 from pipeline.batch.engines import local
@@ -56,17 +56,18 @@ def command(output: str) -> Command:
 
 @pytest.fixture
 def of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Messages of pairs; where workers leave, each is given a quarter of a second after the one before was answered."""
+    """Messages of pairs. A pair is given to the engine when the worker is gone that was to leave after the one before."""
     (tmp_path / "small_worker.py").write_text(WORKER)
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{Path(__file__).parent.parent}")
 
     def messages(*outputs: str, **settings):
-        waiting = list(outputs)
+        waiting, given = list(outputs), [""]
 
         def next_command():
-            if "leave" in outputs:
-                time.sleep(0.25)  # time enough for a worker to be gone
-            return command(waiting.pop(0)) if waiting else None
+            if given[-1] == "leave":
+                engine._slots[0]._process.wait(PATIENCE)
+            given.append(waiting.pop(0) if waiting else "")
+            return command(given[-1]) if given[-1] else None
 
         engine = LocalEngine(RunSettings(threads=1, **settings), tmp_path / "log", worker="small_worker")
         events = list(engine.run(next_command, lambda: False))
@@ -118,14 +119,22 @@ def test_a_pair_that_hangs_ends_at_its_limit_whether_the_manifest_has_one_or_not
     assert (failed.reason_class, failed.retry, type(done)) == ("timeout", True, Done)
 
 
-def test_a_picture_is_opened_under_the_kernels_clock_of_its_size(tmp_path):
-    said = io.BytesIO()
+def test_a_picture_is_opened_under_the_kernels_clock_of_its_size(tmp_path, monkeypatch):
+    said, asked, set_timer = io.BytesIO(), [], signal.setitimer
+
+    def spied(timer, seconds):
+        asked.append((timer, seconds))
+        return set_timer(timer, seconds)
+
+    monkeypatch.setattr(signal, "setitimer", spied)
     path = tmp_path / "a.png"
     Image.new("RGB", (1000, 500)).save(path)
     with _Worker(said).opening(path):
         left, _ = signal.getitimer(signal.ITIMER_PROF)
         assert signal.getsignal(signal.SIGPROF) == signal.SIG_DFL  # which ends a process
-    assert 20.9 < left <= 21.01  # twice the time for decoding, rounded up to the kernel's ticks
+    # 5 for the header, then twice the time for decoding
+    assert asked == [(signal.ITIMER_PROF, seconds) for seconds in (5.0, 0.0, 21.0, 0.0)]
+    assert 0 < left <= 21.01  # it runs; the kernel rounds up to its ticks
     assert signal.getitimer(signal.ITIMER_PROF) == (0.0, 0.0)
     header, whole = map(decode, said.getvalue().splitlines())
     assert (header, whole) == (Opening(str(path), 5.0), Opening(str(path), 21.0))

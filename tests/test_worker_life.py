@@ -7,11 +7,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psutil
 import pytest
+from patience import PATIENCE, until
 
 from pipeline.batch.engines.growth import Growth
 from pipeline.batch.engines.local import LocalEngine, _Slot
@@ -46,10 +46,10 @@ for number, line in enumerate(os.fdopen(commands)):
 """
 
 
-def command(output: str, memory: int | None = None) -> Command:
+def command(output: str, memory: int | None = None, seconds: float | None = None) -> Command:
     job = Job(output=output, content=Path("c"), styles=(), options=Options())
     names = ShownNames(content="c", style=(), options={})
-    return Command(job=job, weights=locate("random"), folder=Path("out"), names=names, memory=memory)
+    return Command(job=job, weights=locate("random"), folder=Path("out"), names=names, memory=memory, seconds=seconds)
 
 
 @pytest.fixture
@@ -145,7 +145,7 @@ def test_time_in_which_we_did_not_run_does_not_count(monkeypatch):
 
 
 def test_a_worker_waits_while_its_driver_is_stopped():
-    sleeper = subprocess.Popen(["sleep", "60"])
+    sleeper = subprocess.Popen(["sleep", "3600"])
     try:
         wait_while_stopped(sleeper.pid)
         sleeper.send_signal(signal.SIGSTOP)
@@ -155,14 +155,14 @@ def test_a_worker_waits_while_its_driver_is_stopped():
         with pytest.raises(subprocess.TimeoutExpired):
             waiting.wait(0.4)
         sleeper.send_signal(signal.SIGCONT)
-        assert waiting.wait() == 0
+        assert waiting.wait(PATIENCE) == 0
     finally:
         sleeper.kill()
         sleeper.wait()
     wait_while_stopped(sleeper.pid)  # it is gone
 
 
-# A driver with one pair, of a worker that counts to forty into a file; a pair may take eight seconds.
+# A driver with one pair, of a worker that counts in a file until it may finish.
 DRIVER = """
 import json, sys, time
 from pathlib import Path
@@ -172,7 +172,7 @@ from pipeline.batch.engines.local import LocalEngine
 from pipeline.job import RunSettings
 if __name__ == "__main__":
     waiting = [command("slow")]
-    engine = LocalEngine(RunSettings(threads=1, pair_timeout=8.0), Path("log"), worker="counting_worker")
+    engine = LocalEngine(RunSettings(threads=1), Path("log"), worker="counting_worker")
     events = engine.run(lambda: waiting.pop() if waiting else None, lambda: False)
     print([type(event.message).__name__ for event in events])
 """
@@ -184,9 +184,10 @@ commands, messages = (int(word) for word in sys.argv[1:])
 os.write(messages, encode(Ready(Machine(device="none"))))
 for line in os.fdopen(commands):
     open("worker", "w").write(str(os.getpid()))
-    for number in range(40):
+    number = 0
+    while not os.path.exists("finish"):
         time.sleep(0.02)
-        open("count", "w").write(str(number))
+        open("count", "w").write(str(number := number + 1))
     os.write(messages, encode(Done(Painted())))
 """
 
@@ -209,51 +210,38 @@ def test_ctrl_z_stops_the_worker_too_and_fg_ends_in_a_finished_picture(tmp_path)
         driver.send_signal(signal.SIGTSTP)
         until(lambda: psutil.Process(driver.pid).status() == psutil.STATUS_STOPPED)
         until(lambda: worker.status() == psutil.STATUS_STOPPED)  # a signal takes its moment to arrive
+        (tmp_path / "finish").touch()
         driver.send_signal(signal.SIGCONT)
-        said, _ = driver.communicate()
+        said, _ = driver.communicate(timeout=PATIENCE)
         assert said == "['Started', 'Done']\n"
     finally:
         driver.kill()
         driver.wait()
 
 
-def until(true) -> None:
-    end = time.monotonic() + 60
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.02)
-
-
 def test_a_hook_is_not_called_late_for_time_in_which_its_run_was_stopped(monkeypatch, tmp_path):
-    now = [0.0]
-
-    def monotonic() -> float:
-        now[0] += 3600
-        return now[0]
-
-    monkeypatch.setattr(pausing.time, "monotonic", monotonic)
+    """For an hour, between the first look at the clock and the second; the rest of its time it has stands still."""
+    looks = iter([0.0])
+    monkeypatch.setattr(pausing.time, "monotonic", lambda: next(looks, 3600.0))
     call = {"folder": tmp_path, "run_id": "r", "report": tmp_path, "exit_code": 0}
     assert hooks.run_hook(("sleep", "0.3"), **call) is None
 
 
 def test_a_driver_that_was_held_up_calls_no_picture_late(paint, monkeypatch):
-    """The machine slept for a day between two looks."""
+    """The machine slept for a day between two looks, at the first of which the worker had said nothing yet."""
     now = [0.0]
-
-    def monotonic() -> float:
-        now[0] += 1e-4
-        return now[0]
+    silent = iter([True])
 
     def sleeping_select(slots, seconds):
         now[0] += 86400
-        return readable(slots, seconds)
+        return set() if next(silent, False) else readable(slots, PATIENCE)
 
     from pipeline.batch.engines import local
 
     readable = local._readable
-    monkeypatch.setattr(pausing.time, "monotonic", monotonic)
+    monkeypatch.setattr(pausing.time, "monotonic", lambda: now[0])
     monkeypatch.setattr(local, "_readable", sleeping_select)
-    (answer,) = paint(command("stay"), pair_timeout=30.0)
+    (answer,) = paint(command("stay", seconds=30.0))
     assert type(answer) is Done
 
 
