@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -17,6 +15,7 @@ import pytest
 from click.testing import CliRunner
 from conftest import REPOSITORY
 from night_kit import Nights, statuses
+from patience import PATIENCE, until
 from PIL import Image
 
 from pipeline.cli.main import cli
@@ -27,24 +26,27 @@ from pipeline.images.inspection import image_size, inspect_image
 from pipeline.images.metadata import read_metadata
 from pipeline.images.reader import READER, Reader
 
-# What a file is called says what becomes of its decoder.
+# What a file is called says what becomes of its decoder. The clock of those that are to be late, by their size, is short.
 ODD = """
 import os, signal, sys, time
 from pipeline.images import reader_process
 real = reader_process.inspect_image
 def inspect_image(path, home):
     match os.path.splitext(os.path.basename(path))[0]:
-        case "busy" | "endless":
+        case "busy":
+            while True: pass
+        case "endless":
+            open(os.path.join(os.path.dirname(__file__), "begun"), "w").close()
             while True: pass
         case "deaf": time.sleep(3600)
-        case "memory": return bytearray(1 << 30)
+        case "memory": return bytearray(1 << 32)
         case "crash": os.kill(os.getpid(), signal.SIGSEGV)
         case "killed": os.kill(os.getpid(), signal.SIGKILL)
         case "bug": raise AssertionError("of ours")
         case "chatter": os.write(1, b"loud"), print("louder"), os.write(2, b"!" * 100_000)
     return real(path, home)
 reader_process.inspect_image = inspect_image
-reader_process.decoding_seconds = lambda pixels: 0.25 if pixels < 5000 else 600.0
+reader_process.decoding_seconds = lambda pixels: 0.25 if pixels == 40 * 40 else 600.0
 reader_process.main()
 """
 
@@ -60,9 +62,17 @@ def oddities(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def odd(oddities: str, monkeypatch: pytest.MonkeyPatch) -> partial[Reader]:
-    """Makes readers that ask it."""
+    """Makes readers that ask it, and wait for as long as a busy machine needs for a short time of its processor."""
     monkeypatch.setenv("PYTHONPATH", oddities)
+    monkeypatch.setattr(reader_module, "_PATIENCE", PATIENCE)
     return partial(Reader, module="odd_reader")
+
+
+@pytest.fixture
+def begun(oddities: str) -> Path:
+    """A file that is there when an endless picture is being decoded."""
+    (path := Path(oddities, "begun")).unlink(missing_ok=True)
+    return path
 
 
 @pytest.fixture
@@ -70,7 +80,7 @@ def picture(tmp_path: Path):
     """Saves a picture under a name that says what is to become of its decoder."""
 
     def save(name: str) -> Path:
-        size = (480, 40) if name.startswith("endless") else (48, 40)  # by which its clock is told apart
+        size = (40, 40) if name in ("busy.png", "deaf.png") else (48, 40)
         Image.new("RGB", size, (9, 90, 200)).save(tmp_path / name)
         return tmp_path / name
 
@@ -123,7 +133,7 @@ def test_what_becomes_of_a_decoder_is_one_line_and_the_next_picture_is_read(
     if name == "deaf.png":
         monkeypatch.setattr(reader_module, "_PATIENCE", 0.5)
         monkeypatch.setattr(reader_module, "_LOOK_SECONDS", 0.02)
-        monkeypatch.setattr(reader_module, "HEADER_SECONDS", 20.0)
+        monkeypatch.setattr(reader_module, "HEADER_SECONDS", PATIENCE)
     good = picture("good.png")
     with pytest.raises(kind, match=words) as refused:
         odd().inspect(picture(name))
@@ -136,13 +146,12 @@ def test_what_a_decoder_prints_is_no_answer(odd, picture) -> None:
     assert odd().inspect(picture("good.png")).width == 48
 
 
-def test_a_wish_to_stop_is_heard_while_a_picture_is_decoded(odd, picture, monkeypatch) -> None:
+def test_a_wish_to_stop_is_heard_while_a_picture_is_decoded(odd, picture, begun, monkeypatch) -> None:
     monkeypatch.setattr(reader_module, "_LOOK_SECONDS", 0.02)
-    asked = iter([None, None, Stopped(signal.SIGTERM)])
 
     def check() -> None:
-        if (wish := next(asked)) is not None:
-            raise wish
+        if begun.exists():
+            raise Stopped(signal.SIGTERM)
 
     with pytest.raises(Stopped):
         odd(check).inspect(picture("endless.png"))
@@ -191,12 +200,15 @@ def test_the_process_dies_with_its_driver(odd, picture) -> None:
         assert driver.stdout is not None
         number = int(driver.stdout.readline())
         driver.kill()
-    for _ in range(500):
-        if not Path(f"/proc/{number}").exists() or "State:\tZ" in Path(f"/proc/{number}/status").read_text():
-            break
-        time.sleep(0.01)
-    else:
-        pytest.fail("the process outlives its driver")
+    until(lambda: not lives(number))
+
+
+def lives(number: int) -> bool:
+    """Is there such a process, which has not ended?"""
+    try:
+        return "State:\tZ" not in Path(f"/proc/{number}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 # -------------------------------------------------------------------------------------------------------- in whole runs
@@ -217,14 +229,30 @@ def nights(project: Path, odd, monkeypatch: pytest.MonkeyPatch) -> Nights:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_run_is_stopped_while_an_old_output_is_decoded(nights, number) -> None:
-    threading.Timer(0.5, os.kill, (os.getpid(), number)).start()
-    with pytest.raises(Stopped) as stopped:
-        nights.run()
+def test_a_run_is_stopped_while_an_old_output_is_decoded(nights, begun, number) -> None:
+    over = threading.Event()  # without it, a run that ends too soon would have a later test stopped
+
+    def stop() -> None:
+        until(lambda: begun.exists() or over.is_set())
+        if not over.is_set():
+            os.kill(os.getpid(), number)
+
+    threading.Thread(target=stop, daemon=True).start()
+    try:
+        with pytest.raises(Stopped) as stopped:
+            nights.run()
+    finally:
+        over.set()
     assert stopped.value.exit_code == 128 + number
 
 
-def test_a_run_hears_its_deadline_while_an_old_output_is_decoded(nights) -> None:
+@pytest.fixture
+def clock(begun: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs see no time go by before an endless picture is being decoded, and then a minute."""
+    monkeypatch.setattr("pipeline.batch.system.deadline.elapsed_clock", lambda: 60.0 if begun.exists() else 0.0)
+
+
+def test_a_run_hears_its_deadline_while_an_old_output_is_decoded(nights, clock) -> None:
     text = (nights.project / "night.yaml").read_text()
     (nights.project / "night.yaml").write_text(text.replace("run: {}", "run: {max_duration: 1s}"))
     report = nights.run()
@@ -234,7 +262,9 @@ def test_a_run_hears_its_deadline_while_an_old_output_is_decoded(nights) -> None
     assert nights.asked == []
 
 
-def test_a_report_does_not_wait_for_the_old_outputs_of_pairs_that_were_not_taken_up(nights, odd, monkeypatch) -> None:
+def test_a_report_does_not_wait_for_the_old_outputs_of_pairs_that_were_not_taken_up(
+    nights, odd, clock, monkeypatch
+) -> None:
     monkeypatch.setattr("pipeline.batch.standing.Reader", odd)
     (nights.output / "endless.png").unlink()
     nights.run()
@@ -260,7 +290,7 @@ def test_a_picture_too_large_for_memory_does_not_end_a_check(project, odd, monke
     assert "2 pairs, 3 images, 2 cannot be used" in done.output
 
 
-def test_check_hears_ctrl_c_while_a_picture_is_decoded(project, odd) -> None:
+def test_check_hears_ctrl_c_while_a_picture_is_decoded(project, odd, begun) -> None:
     Image.new("RGB", (480, 40)).save(project / "input/content/endless.png")
     (project / "m.yaml").write_text(
         "version: 1\ninput: input\noutput: out\npairs: [{content: content/endless.png, style: style/wave.png}]\n"
@@ -273,15 +303,6 @@ def test_check_hears_ctrl_c_while_a_picture_is_decoded(project, odd) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", start, "check", str(project / "m.yaml")], env=environment, stderr=subprocess.PIPE
     ) as check:
-        with contextlib.suppress(FileNotFoundError):
-            while not children_that_work(check.pid):
-                time.sleep(0.02)
+        until(lambda: begun.exists() or check.poll() is not None)
         check.send_signal(signal.SIGINT)
-        assert check.wait(timeout=20) == 130
-
-
-def children_that_work(number: int) -> bool:
-    """Has a child of a process used its processor for a tenth of a second?"""
-    children = Path(f"/proc/{number}/task/{number}/children").read_text().split()
-    ticks = [Path(f"/proc/{child}/stat").read_text().rsplit(")", 1)[1].split()[11] for child in children]
-    return any(int(tick) > 30 for tick in ticks)
+        assert check.wait(PATIENCE) == 130
