@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from night_kit import Nights, painted
+from patience import PATIENCE, until
 from PIL import Image
 
 from pipeline.batch import live
@@ -220,6 +220,7 @@ class Chaos:
 
     def __init__(self, project: Path) -> None:
         self.project, self.output = project, project / "out"
+        self.running: list[subprocess.Popen[str]] = []
         (project / "faults").mkdir()
 
     def manifest(self, run: str, options: str = "") -> None:
@@ -231,7 +232,7 @@ class Chaos:
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         clean = {name: value for name, value in os.environ.items() if not name.startswith("STYLIZE_")}
-        return subprocess.Popen(
+        run = subprocess.Popen(
             [sys.executable, "-m", "tests.chaos.start", "run", "m.yaml", *arguments],
             cwd=self.project,
             env=clean
@@ -245,14 +246,20 @@ class Chaos:
             stderr=subprocess.PIPE,
             text=True,
         )
+        self.running.append(run)
+        return run
 
     def run(self, *arguments: str) -> int:
-        return self.start(*arguments).wait(120)
+        return self.start(*arguments).wait(PATIENCE)
 
 
 @pytest.fixture
-def chaos(project: Path) -> Chaos:
-    return Chaos(project)
+def chaos(project: Path) -> Iterator[Chaos]:
+    chaos = Chaos(project)
+    yield chaos
+    for run in chaos.running:
+        run.kill()
+        run.communicate()
 
 
 def test_numbered_pictures_are_left_of_each_stage_and_the_result_is_the_same(chaos: Chaos) -> None:
@@ -278,18 +285,14 @@ def test_a_pair_that_is_killed_leaves_its_small_picture_for_status(chaos: Chaos)
     (chaos.project / "faults" / f"{pair_id('dog.png')}.1").write_text("9 hang")
     night = chaos.start()
     preview = chaos.output / preview_name("dog.png")
-    until = time.monotonic() + 60
-    while not (preview.exists() and (chaos.output / now_name()).exists()) and time.monotonic() < until:
-        time.sleep(0.05)
+    until(lambda: preview.exists() and (chaos.output / now_name()).exists())
     code, text = status("-o", str(chaos.output), "--picture")
     assert code == ExitCode.LOCKED
     assert text == f"{preview}\n"
     with Image.open(preview) as picture:
         assert max(picture.size) <= 512
     night.send_signal(signal.SIGKILL)
-    night.wait(30)
-    until = time.monotonic() + 30
-    while LocalStore(chaos.output).holders() and time.monotonic() < until:
-        time.sleep(0.05)
+    night.wait(PATIENCE)
+    until(lambda: not LocalStore(chaos.output).holders())
     assert status("-o", str(chaos.output))[0] == ExitCode.BUG
     assert (chaos.output / LOCK).exists()
