@@ -11,13 +11,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from patience import until
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # as `python -m tests.chaos` has it
 
 from tests.chaos.blows import KINDS, lacking
 from tests.chaos.campaign import strike
 from tests.chaos.project import make_project
-from tests.chaos.trial import STOP_SECONDS, Finding, Trial
+from tests.chaos.trial import Finding, Trial
 
 pytestmark = pytest.mark.slow
 
@@ -106,25 +107,27 @@ def test_a_closed_terminal_ends_the_run_in_order(hanging):
     assert run.await_steps(1)
     for _ in range(3):  # by the shell, by the kernel, by a multiplexer
         run.kill(signal.SIGHUP)
-    assert run.wait(STOP_SECONDS) == 143
+    assert run.wait_for_stop() == 143
     assert hanging.report()["counts"]["interrupted"] == 1
     run.check_gone()
 
 
 @pytest.mark.parametrize(("first", "second", "code"), [("SIGTERM", "SIGTERM", 143), ("SIGINT", "SIGINT", 130)])
 def test_a_second_signal_of_a_kind_ends_the_run_at_once_and_costs_no_picture(first, second, code, painted, tmp_path):
-    """The worker hears no SIGTERM, so that the first signal leaves the run waiting for it; no report says that it did not."""
+    """The worker hears no SIGTERM, so that the first signal leaves the run waiting for it, here for an hour; no report says
+    that it did not."""
     trial = Trial(painted, tmp_path / "trial", seed=1)
+    trial.surroundings = {"CHAOS_STOP_SECONDS": "3600"}
     try:
         trial.lay_fault(painted.outputs[3], 1, "deaf")
         run = trial.start()
-        while not any(entry.output.startswith("fault:") for entry in trial.diary()):
-            assert run.process.poll() is None
+        until(lambda: any(entry.output.startswith("fault:") for entry in trial.diary()))
         run.kill(signal.Signals[first])
+        until(lambda: not is_pending(run.process.pid, signal.Signals[first]))
         with pytest.raises(Finding, match="did not end"):
             run.wait(1)
         run.kill(signal.Signals[second])
-        assert run.wait(STOP_SECONDS) == code
+        assert run.wait_for_stop() == code
         assert not (trial.out / "report.json").exists()
         run.check_gone()
         trial.look()
@@ -133,6 +136,13 @@ def test_a_second_signal_of_a_kind_ends_the_run_at_once_and_costs_no_picture(fir
         trial.check_work(1)
     finally:
         trial.close()
+
+
+def is_pending(pid: int, number: int) -> bool:
+    """Has this process still to meet a signal that was sent to it? (proc(5): SigPnd, ShdPnd)"""
+    lines = Path("/proc", str(pid), "status").read_text().splitlines()
+    masks = [int(line.split()[1], 16) for line in lines if line.startswith(("SigPnd:", "ShdPnd:"))]
+    return any(mask >> (number - 1) & 1 for mask in masks)
 
 
 def test_nohup_keeps_its_meaning(hanging):
@@ -152,10 +162,9 @@ def command(pid: int) -> bytes:
 
 def test_a_hook_does_not_hold_up_a_stop(hanging):
     run = hanging.start(run='{on_start: ["sh", "-c", "sleep 3600"]}')
-    while not any(b"3600" in command(pid) for pid in run.family()):
-        assert run.process.poll() is None
+    until(lambda: any(b"3600" in command(pid) for pid in run.family()))
     run.kill(signal.SIGTERM)
-    assert run.wait(STOP_SECONDS) == 143
+    assert run.wait_for_stop() == 143
     run.check_gone()
     assert "hook 'sh -c sleep 3600' was ended, as the run was" in hanging.words()
 

@@ -53,6 +53,7 @@ def main() -> int:
                 until=began + arguments.seconds,
                 only=arguments.kind if arguments.kind in KINDS else None,
                 jobs=arguments.jobs,
+                timed=True,
             )
         print(table(tallies, time.monotonic() - began))
         return 1 if any(tally.findings for tally in tallies.values()) else 0

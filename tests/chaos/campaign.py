@@ -57,9 +57,11 @@ def strike(
     until: float = float("inf"),
     only: str | None = None,
     jobs: int = 1,
+    timed: bool = False,
 ) -> dict[str, Tally]:
     """Try kinds of blows, by their shares, until so many processes were killed, so many trials were made, or it is `until`
-    (monotonic seconds). Trial number n, from 0, has the seed `seed` + n; which kind it is follows from `seed` too."""
+    (monotonic seconds). Trial number n, from 0, has the seed `seed` + n; which kind it is follows from `seed` too. `timed`:
+    see Trial."""
     tallies: dict[str, Tally] = defaultdict(Tally)
     shares: dict[str, float] = {}
     for name, kind in KINDS.items():
@@ -78,7 +80,7 @@ def strike(
             goes_on = killed < kills and found < ENOUGH_FINDINGS and time.monotonic() < until
             while goes_on and number < trials and len(running) < jobs:
                 name = chance.choices(list(shares), list(shares.values()))[0]
-                trial = Trial(project, folder / f"trial{number}", seed + number)
+                trial = Trial(project, folder / f"trial{number}", seed + number, timed=timed)
                 running[pool.submit(_try, name, trial)] = (name, seed + number, trial)
                 number += 1
             if not running:
@@ -90,9 +92,9 @@ def strike(
 
 
 def spend(name: str, folder: Path, seed: int) -> Tally:
-    """One of the longer pieces (tests/chaos/nights)."""
+    """One of the longer pieces (tests/chaos/nights), timed."""
     tally = Tally()
-    trial = Trial(NIGHTS[name].project(folder / f"{name}-project"), folder / name, seed)
+    trial = Trial(NIGHTS[name].project(folder / f"{name}-project"), folder / name, seed, timed=True)
     error: Exception | None = None
     try:
         NIGHTS[name].strike(trial)

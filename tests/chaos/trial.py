@@ -23,7 +23,7 @@ from tests.chaos.project import Project, environment
 
 GONE_SECONDS = 2.0  # promised: a killed driver's workers are gone within this time
 STOP_SECONDS = 10.0  # promised: a run that is asked to stop has stopped
-_PATIENCE = 90.0  # seconds after which a run of a dozen small pairs counts as hanging, on however busy a machine
+_PATIENCE = 900.0  # seconds after which a run of a dozen small pairs counts as hanging, on however busy a machine
 _LOOK = 0.002  # seconds between looks at the diary
 _WAIT = 0.01  # and between looks whether a run has ended
 
@@ -49,10 +49,16 @@ class Entry:
 
 
 class Trial:
-    """An output folder of its own over a project's inputs. `kills` counts processes killed, `blows` everything done to it."""
+    """An output folder of its own over a project's inputs. `kills` counts processes killed, `blows` everything done to it.
 
-    def __init__(self, project: Project, folder: Path, seed: int) -> None:
+    `timed`: promises in seconds are held to by the clock, which asks for a machine that is not too slow or too busy. Where
+    they are not, what was promised has to come all the same. `surroundings` are variables for its runs.
+    """
+
+    def __init__(self, project: Project, folder: Path, seed: int, *, timed: bool = False) -> None:
         self.project = project
+        self.timed = timed
+        self.surroundings: dict[str, str] = {}
         self.folder = folder
         self.out = folder / "out"
         self.chance = random.Random(seed)
@@ -104,7 +110,7 @@ class Trial:
         self.runs += 1
         (self.folder / "night.yaml").write_text(self.project.manifest(run))
         marker = f"{self.folder}#{self.runs}"
-        surroundings = environment(self.folder, self.save_seconds) | {"CHAOS_RUN": marker}
+        surroundings = environment(self.folder, self.save_seconds) | {"CHAOS_RUN": marker} | self.surroundings
         if worker:
             surroundings["CHAOS_STRACE_WORKER"] = "\n".join(worker)
         self.said = self.folder / f"said{self.runs}"
@@ -279,11 +285,16 @@ class Run:
                         found.append(int(entry))
         return found
 
+    def wait_for_stop(self) -> int:
+        """As `wait`, for a run that was asked to stop, or has nothing to do."""
+        return self.wait(STOP_SECONDS if self.trial.timed else _PATIENCE)
+
     def check_gone(self) -> None:
         """None of the family outlives the driver for long."""
-        until = time.monotonic() + GONE_SECONDS
+        seconds = GONE_SECONDS if self.trial.timed else _PATIENCE
+        until = time.monotonic() + seconds
         while left := self.family():
-            check(time.monotonic() < until, f"{len(left)} processes outlived their driver by {GONE_SECONDS:g} s")
+            check(time.monotonic() < until, f"{len(left)} processes outlived their driver by {seconds:g} s")
             time.sleep(0.02)
 
     def await_steps(self, count: int) -> bool:
@@ -298,6 +309,13 @@ class Run:
             check(time.monotonic() < until, "the run paints no more and does not end")
             time.sleep(_LOOK)
         return False
+
+    def await_file(self, path: Path) -> None:
+        """Wait until there is such a file, while the run goes on."""
+        until = time.monotonic() + _PATIENCE
+        while not path.exists():
+            check(time.monotonic() < until and self.process.poll() is None, f"there is no {path}")
+            time.sleep(_WAIT)
 
     def await_some_moment(self) -> bool:
         """Wait for a moment in the run's life: mostly while it paints, sometimes at its start or its end."""
