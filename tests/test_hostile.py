@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.store.layout import pair_id
 from tests.hostile.attacks import ATTACKS
 from tests.hostile.run import Attack, findings, make_project
 
@@ -44,11 +45,12 @@ def test_what_an_attack_does_is_found(sound: Path, tmp_path: Path) -> None:
         (place / "canary").touch()
         (place / "out/mine.txt").unlink()
         (place / "outside/more.txt").touch()
+        (place / f"faults/{pair_id('dog.png')}.0").write_text("1 hang")  # so that it is late for certain
 
     place = Path(shutil.copytree(sound, tmp_path / "place"))
-    attack = Attack("a success", plant, (("plan", "night.yaml"),), lambda place: ["seen"], seconds=0.01, memory=1)
+    attack = Attack("a success", plant, RUN_AND_CLEAN[:1], lambda place: ["seen"], seconds=0.01, memory=1)
     told = [*findings(attack, place)]
-    assert told[0] == "plan night.yaml: was not done after 0.01 s"
+    assert told[0] == "run night.yaml -q: was not done after 0.01 s"
     assert told[-3:] == ["a stranger's file in the output folder is gone", "planted code was executed", "seen"]
 
 

@@ -66,6 +66,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Fuzz whatever reads a file that somebody else may have written.")
     parser.add_argument("--seconds", type=float, default=60, help="how long (default 60)")
     parser.add_argument("--seed", type=int, default=0, help="the same seed tries the same inputs (default 0)")
+    parser.add_argument("--batches", type=float, default=float("inf"), help="make at most so many batches")
     parser.add_argument("--batch", type=int, default=0, help="the batch to start with (default 0)")
     parser.add_argument("--doors", nargs="+", choices=sorted(DOORS), default=sorted(DOORS), help="which (default: all)")
     parser.add_argument("--child", nargs=2, metavar=("FOLDER", "END"), help=argparse.SUPPRESS)
@@ -74,7 +75,7 @@ def main() -> int:
         folder, end = Path(arguments.child[0]), float(arguments.child[1])
         return fuzz(arguments.seed, arguments.batch, folder, end, arguments.doors)
     end, found, batch = time.time() + arguments.seconds, 0, arguments.batch
-    while time.time() < end:
+    while time.time() < end and batch < arguments.batch + arguments.batches:
         with tempfile.TemporaryDirectory() as folder:
             command = [sys.executable, __file__, "--seed", str(arguments.seed), "--batch", str(batch)]
             command += ["--doors", *arguments.doors]
