@@ -13,6 +13,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
+from patience import until
 
 from pipeline.batch.plan import _difference, make_plan
 from pipeline.batch.system.deadline import Moment, elapsed_clock, end_of_run, next_deadline
@@ -323,6 +324,18 @@ def long_ago(monkeypatch):
     monkeypatch.setattr("pipeline.store.hashes._RACY_NS", -(10**18))
 
 
+def a_tick_after(path):
+    """Return when a change of this file is given another time than its last: the kernel's clock for files has ticks of
+    milliseconds."""
+    probe = path.with_name("probe")
+
+    def ticked():
+        probe.write_bytes(b"")
+        return probe.stat().st_ctime_ns > path.stat().st_ctime_ns
+
+    until(ticked)
+
+
 def remembered(store, picture):
     """A table of a later run that knows the picture's hash, and the hash."""
     table = HashTable(store)
@@ -345,6 +358,7 @@ def test_a_file_edited_in_place_with_its_time_kept_is_noticed(tmp_path, store, l
     picture.write_bytes(b"one")
     again, first = remembered(store, picture)
     before = picture.stat()
+    a_tick_after(picture)
     with picture.open("r+b") as file:
         file.write(b"two")
     os.utime(picture, ns=(before.st_atime_ns, before.st_mtime_ns))
@@ -362,6 +376,7 @@ def test_a_picture_edited_in_place_with_its_time_kept_is_not_what_was_painted(tm
         schema=KEY_SCHEMA, key="k", sha256=hash_file(picture), size=3, mtime_ns=before.st_mtime_ns, outcome={}
     )
     assert state.stands(record, "a.png")
+    a_tick_after(picture)
     picture.write_bytes(b"two")
     os.utime(picture, ns=(0, before.st_mtime_ns))
     assert not state.stands(record, "a.png")
