@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import functools
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
+from patience import PATIENCE
 from PIL import Image
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -19,8 +21,9 @@ sys.path.insert(0, str(REPOSITORY))  # as `python -m tests.chaos` has it
 from tests.chaos.project import environment as chaos_environment  # noqa: E402
 from tests.warm import WarmCommand  # noqa: E402
 
-# No timing is asserted: a busy machine is no failure.
-settings.register_profile("untimed", deadline=None)
+# No timing is asserted: a busy machine is no failure. The same examples every time: what fails today failed yesterday, and
+# `make fuzz` looks for others.
+settings.register_profile("untimed", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
 
 
@@ -35,6 +38,15 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     if config.option.markexpr != "not slow" or collection_path.suffix != ".py":
         return None
     return "\npytestmark = pytest.mark.slow\n" in collection_path.read_text(encoding="utf-8") or None
+
+
+@pytest.fixture(scope="session", autouse=True)
+def signals_are_heard() -> None:
+    """By the processes that tests start, also under `nohup` or behind `&`, where whoever starts them ignores some: what is
+    ignored is inherited, and what has a handler is not."""
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -108,7 +120,7 @@ def call_command(
         env=whole,
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=PATIENCE,
         check=False,
     )
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from night_kit import Nights
+from patience import PATIENCE
 
 from pipeline.errors import ExitCode
 
@@ -26,7 +27,7 @@ def bare(command: str, home: Path) -> subprocess.CompletedProcess[str]:
         env={"HOME": str(home), "PATH": "/usr/bin:/bin", "LOGNAME": "nobody", "PYTHONPATH": str(REPOSITORY)},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE,
         check=False,
     )
 

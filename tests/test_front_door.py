@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from conftest import REPOSITORY, rehearsing
+from patience import PATIENCE
 from test_images_bad import FILES, HEIGHT, NAMES, WIDTH, colours, png, saved
 
 from pipeline.printable import printable
@@ -78,7 +79,7 @@ def test_62_to_74_strange_names_are_one_line_each_and_escaped_everywhere(
         command = [sys.executable, "-m", "tests.chaos.start", *arguments]  # names are the driver's and the worker's
         # A terminal that does not know all letters must not stop a night either.
         environment = os.environ | {"PYTHONPATH": str(REPOSITORY), "PYTHONIOENCODING": "latin-1:strict"} | beside
-        done = subprocess.run(command, cwd=project, env=environment, capture_output=True, timeout=240, check=False)
+        done = subprocess.run(command, cwd=project, env=environment, capture_output=True, timeout=PATIENCE, check=False)
         out, err = done.stdout.decode("latin-1"), done.stderr.decode("latin-1")
         assert "Traceback" not in err
         assert acting_characters(out) == acting_characters(err) == set()

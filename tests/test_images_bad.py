@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from patience import PATIENCE
 from PIL import Image, ImageCms, PngImagePlugin
 
 from pipeline.errors import BadImage
@@ -35,10 +36,12 @@ def _no_test_hangs() -> Iterator[None]:
     """A pipe or an endless file must fail a test, not stop the suite."""
 
     def give_up(*_: Any) -> None:
-        pytest.fail("still busy after 20 seconds")  # no Exception, so nobody takes it for a file that cannot be read
+        pytest.fail(
+            f"still busy after {PATIENCE:g} seconds"
+        )  # no Exception, so nobody takes it for a file that cannot be read
 
     before = signal.signal(signal.SIGALRM, give_up)
-    signal.alarm(20)
+    signal.alarm(round(PATIENCE))
     yield
     signal.alarm(0)
     signal.signal(signal.SIGALRM, before)

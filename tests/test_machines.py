@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from conftest import REPOSITORY
+from patience import PATIENCE
 
 from pipeline.batch.system import machine
 from pipeline.errors import BadImage
@@ -90,7 +91,7 @@ def test_windows_is_told_in_one_line_what_to_do():
         env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=PATIENCE,
         check=False,
     )
     assert done.stderr == (
@@ -110,7 +111,7 @@ def test_make_says_which_pythons_will_do_before_it_makes_anything(tmp_path):
     makefile = tmp_path / "Makefile"
     makefile.write_text(f"PYTHON ?= python3\nall:\n{line}\n")
     done = subprocess.run(
-        ["make", "-C", str(tmp_path), f"PYTHON={old}"], capture_output=True, text=True, timeout=60, check=False
+        ["make", "-C", str(tmp_path), f"PYTHON={old}"], capture_output=True, text=True, timeout=PATIENCE, check=False
     )
     assert done.returncode == 2
     assert (

@@ -18,7 +18,10 @@ from pipeline.options import OPTION_NAMES, Options
 
 # Derandomised, so that a run in the night fails for the same reason as the run before it.
 bounded = settings(
-    max_examples=100, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=100,
+    derandomize=True,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
 GOOD = """\

@@ -25,7 +25,6 @@ def run(folder: Path, stylize, name: str, options: str) -> dict:
     return json.loads((folder / name / "report.json").read_text())
 
 
-@pytest.mark.timeout(900)
 def test_losses_recomputed_from_the_saved_picture_equal_the_reports(tmp_path, stylize):
     report = run(
         tmp_path, stylize, "out", "{size: 64, steps: 60, precision: float32, weights: imagenet-8bit, style_loss: gram}"

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from conftest import REPOSITORY
 from night_kit import Nights
+from patience import PATIENCE
 
 from pipeline.batch.system import signals
 from pipeline.batch.system.signals import Stop
@@ -41,7 +42,7 @@ def shell(line: str, folder: Path, **environment: str) -> subprocess.CompletedPr
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
     )
 

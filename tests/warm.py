@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-PATIENCE = 240  # seconds
 
 
 class WarmCommand:
@@ -34,7 +33,7 @@ class WarmCommand:
     def __call__(
         self, arguments: tuple[str, ...], cwd: Path | None, environment: dict[str, str]
     ) -> subprocess.CompletedProcess[str]:
-        """What subprocess.run gives, with text; raises TimeoutError."""
+        """What subprocess.run gives, with text."""
         out, err = self._folder / "stdout", self._folder / "stderr"
         call = {"arguments": arguments, "cwd": os.fspath(cwd or os.getcwd()), "environment": environment}
         try:
