@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from patience import PATIENCE
 
 from pipeline.batch import checkpoints
 from pipeline.batch.checkpoints import CheckpointManager, Unusable, save
@@ -260,7 +261,7 @@ def test_saving_waits_its_time_and_leaving_does_not(tmp_path, monkeypatch):
 def test_the_descent_does_not_wait_for_the_disk(tmp_path, monkeypatch):
     free = threading.Event()
     real = checkpoints.save
-    monkeypatch.setattr(checkpoints, "save", lambda *a, **k: (free.wait(60), real(*a, **k)))
+    monkeypatch.setattr(checkpoints, "save", lambda *a, **k: (free.wait(PATIENCE), real(*a, **k)))
     told = Told()
     saving = manager(tmp_path / "c.npz", told, save_seconds=0.0)
     for _ in range(3):  # of which only the first is written: the disk is busy

@@ -126,6 +126,7 @@ def test_what_is_kept_between_calls_can_be_let_go(alone):
         return sum(isinstance(thing, TransferEngine) for thing in gc.get_objects())
 
     stylize(PHOTOGRAPHS[0], STYLE, **AS_KEYWORDS)
+    gc.collect()  # of others' engines none goes meanwhile
     before = engines()
     release()
     release()  # of nothing

@@ -20,10 +20,10 @@ from pipeline.store.disk import LocalStore
 from pipeline.store.layout import checkpoint_name, pair_id, record_name
 from pipeline.store.records import read_record
 from tests.chaos.project import Project, environment
+from tests.patience import PATIENCE
 
 GONE_SECONDS = 2.0  # promised: a killed driver's workers are gone within this time
 STOP_SECONDS = 10.0  # promised: a run that is asked to stop has stopped
-_PATIENCE = 900.0  # seconds after which a run of a dozen small pairs counts as hanging, on however busy a machine
 _LOOK = 0.002  # seconds between looks at the diary
 _WAIT = 0.01  # and between looks whether a run has ended
 
@@ -252,7 +252,7 @@ class Run:
     def __init__(self, process: subprocess.Popen[bytes], marker: str, trial: Trial) -> None:
         self.process, self.marker, self.trial = process, marker, trial
 
-    def wait(self, seconds: float = _PATIENCE) -> int:
+    def wait(self, seconds: float = PATIENCE) -> int:
         """Its exit code (negative: the signal that ended it). A Finding where it does not end. Time in which it was ready and
         other programs had the processors does not count."""
         until = time.monotonic() + seconds - self._queued()
@@ -287,11 +287,11 @@ class Run:
 
     def wait_for_stop(self) -> int:
         """As `wait`, for a run that was asked to stop, or has nothing to do."""
-        return self.wait(STOP_SECONDS if self.trial.timed else _PATIENCE)
+        return self.wait(STOP_SECONDS if self.trial.timed else PATIENCE)
 
     def check_gone(self) -> None:
         """None of the family outlives the driver for long."""
-        seconds = GONE_SECONDS if self.trial.timed else _PATIENCE
+        seconds = GONE_SECONDS if self.trial.timed else PATIENCE
         until = time.monotonic() + seconds
         while left := self.family():
             check(time.monotonic() < until, f"{len(left)} processes outlived their driver by {seconds:g} s")
@@ -301,7 +301,7 @@ class Run:
         """Wait until so many lines were added to the diary; False where the run ended first."""
         path = self.trial.folder / "diary"
         wanted = len(self.trial.diary()) + count
-        until = time.monotonic() + _PATIENCE
+        until = time.monotonic() + PATIENCE
         while self.process.poll() is None:
             with suppress(FileNotFoundError):
                 if path.read_bytes().count(b"\n") >= wanted:
@@ -312,7 +312,7 @@ class Run:
 
     def await_file(self, path: Path) -> None:
         """Wait until there is such a file, while the run goes on."""
-        until = time.monotonic() + _PATIENCE
+        until = time.monotonic() + PATIENCE
         while not path.exists():
             check(time.monotonic() < until and self.process.poll() is None, f"there is no {path}")
             time.sleep(_WAIT)
