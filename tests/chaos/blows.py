@@ -163,13 +163,14 @@ _MISDEEDS = {
     "SIGSEGV": "worker_died",
     "SIGABRT": "worker_died",
 }
-_LEAST_LIMIT = 2  # seconds for a pair, which takes a tenth of one
+_LEAST_LIMIT, _PATIENT_LIMIT = 2, 20  # seconds for a pair, which takes a tenth of one
 
 
 def _limits(trial: Trial) -> str:
-    """Limits that only the guilty overstep: on a slow machine, or a busy one, the others have as long as all of them took
-    when nobody disturbed them."""
-    return f"pair_timeout: {max(_LEAST_LIMIT, math.ceil(trial.project.seconds))}s, max_memory: 300MiB"
+    """Limits that only the guilty overstep: on a slow machine the others have as long as all of them took when nobody
+    disturbed them, and where no clock is held to, longer."""
+    least = _LEAST_LIMIT if trial.timed else _PATIENT_LIMIT
+    return f"pair_timeout: {max(least, math.ceil(trial.project.seconds))}s, max_memory: 300MiB"
 
 
 def misbehave(trial: Trial) -> None:
