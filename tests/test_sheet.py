@@ -110,7 +110,71 @@ def test_no_picture_is_cropped_and_transparency_is_seen() -> None:
 def test_a_panorama_keeps_its_shape(tmp_path: Path) -> None:
     LocalStore(tmp_path).write("small.webp", WEBP)
     shown = page([outcome(size=[4000, 1000])], folder=tmp_path, pictures={"result": "small.webp"})
-    assert [(image["width"], image["height"]) for image in shown.all("img")] == [("448", "112")]
+    assert [(image["width"], image["height"]) for image in shown.all("img")] == [("896", "224")]
+    many = page(
+        [outcome(f"{n}.png", size=[4000, 1000]) for n in range(9)], folder=tmp_path, pictures={"result": "small.webp"}
+    )
+    assert {(image["width"], image["height"]) for image in many.all("img")} == {("448", "112")}
+
+
+def test_a_few_pairs_are_large_pictures_with_what_they_were_made_of(tmp_path: Path) -> None:
+    small = {which: f"{which}.webp" for which in ("content", "style", "result")}
+    for count, layout in ((1, "one"), (3, "one"), (4, "two"), (8, "two")):
+        shown = page([outcome(f"{n}.png", size=[800, 600]) for n in range(count)], folder=tmp_path, pictures=small)
+        (heroes,) = [each for each in shown.all("div") if each.get("class", "").startswith("heroes")]
+        assert heroes["class"] == f"heroes {layout}"
+        assert [image["alt"].partition(":")[0] for image in shown.all("img")[:3]] == [
+            "photos/dog.jpg in the style of art/wave.jpg",
+            "photograph",
+            "style",
+        ]
+        assert (rows_of(shown), shown.all("select")) == (0, [])
+    assert rows_of(page([outcome(f"{n}.png") for n in range(9)])) == 1
+
+
+def test_heroes_stand_as_a_sheet_would_have_them_and_say_in_which_options_they_differ() -> None:
+    shown = page([pair("b.jpg", seed=1), pair("a.jpg", seed=2), pair("a.jpg", seed=1)])
+    names = [f"{name}-s.jpg-{seed}.png" for name, seed in (("a.jpg", 1), ("a.jpg", 2), ("b.jpg", 1))]
+    assert [text for text in shown.texts if text in names] == names
+    assert "seed 2" in shown.texts
+
+
+def test_a_hero_is_drawn_from_its_file_where_that_has_more_to_show(tmp_path: Path) -> None:
+    def is_sharper(width: int, height: int) -> bool:
+        shown = page([outcome(size=[width, height])], folder=tmp_path, pictures={"result": "small.webp"})
+        return "data-sharper" in shown.all("img")[0]
+
+    assert is_sharper(1024, 768)
+    assert not is_sharper(448, 300)  # the small picture has all its pixels
+    assert not is_sharper(4096, 3072)  # 12.6 million pixels are opened on a click
+
+
+def test_a_tiny_hero_is_enlarged_at_most_twice(tmp_path: Path) -> None:
+    def width(longer_side: int) -> str:
+        shown = page([outcome(size=[longer_side, 40])], folder=tmp_path, pictures={"result": "small.webp"})
+        return shown.all("img")[0]["width"]
+
+    assert [width(side) for side in (64, 200, 300)] == ["128", "256", "300"]
+
+
+def test_rows_and_columns_leave_out_the_folder_that_all_have_in_common() -> None:
+    outcomes = [
+        outcome(f"{c}-{s}.png", content=f"photos/{c}.jpg", style=[f"{s}/art.jpg"]) for c in "abc" for s in "xyz"
+    ]
+    heads = [text for text in page(outcomes).texts if text in ("a.jpg", "photos/a.jpg", "x/art.jpg", "art.jpg")]
+    assert "a.jpg" in heads
+    assert "x/art.jpg" in heads
+    assert "art.jpg" not in heads
+
+
+def test_new_pictures_are_framed_where_others_are_not_new() -> None:
+    def mixed(*statuses: str) -> bool:
+        shown = page([outcome(f"{n}.png", status) for n, status in enumerate(statuses)])
+        return any("mixed" in each.get("class", "") for each in shown.all("div"))
+
+    assert mixed("done", "up_to_date")
+    assert not mixed("done", "done")
+    assert not mixed("up_to_date")
 
 
 def test_a_blend_shows_all_its_styles_with_their_shares(tmp_path: Path) -> None:

@@ -24,6 +24,9 @@ from pipeline.store.previous import files_by_pair, older_pictures
 from pipeline.store.store import Entry
 
 _SMALL_SIDE = 448  # pixels at which a result is shown on the sheet at most; batch/painter makes it so large
+_LARGE_SIDE = 2 * _SMALL_SIDE  # at which a hero is shown at most; the small picture bears twice its size
+_LEAST_SIDE = 256  # to which smaller heroes are enlarged, at most twice: a try of 64 pixels is there to be seen
+_SHARPEST = 6 * 10**6  # pixels of a full file that a page shows by itself: 24 MB decoded, eight of them 200
 _NO_PICTURE = {"interrupted": "stopped midway", "not_started": "waits"}
 _AT_WORK = "at_work"  # reason class of a pair that is painted at this moment
 # Statuses whose picture stands as the manifest wants it.
@@ -45,15 +48,15 @@ class PageMaker:
         self.sources = Sources(self.report["pairs"], self.links, self.report["run"]["input"])
         self._older = files_by_pair(self.links.store)
 
-    def pair_view(self, pair: Mapping[str, Any], traits: Iterable[str] = ()) -> PairView:
-        """The view of one row of the report."""
+    def pair_view(self, pair: Mapping[str, Any], traits: Iterable[str] = (), *, large: bool = False) -> PairView:
+        """The view of one row of the report; `large` if its picture is to be a hero."""
         content, styles = self.sources.content(pair), self.sources.styles(pair)
         return PairView(
             name=printable(pair["output"]),
             anchor=anchor(pair),
             status=pair["status"],
             words=_status_words(pair),
-            result=self._result(pair, content, styles),
+            result=self._result(pair, content, styles, large=large),
             keys=self.sources.keys(pair),
             contents=content,
             styles=styles,
@@ -86,16 +89,18 @@ class PageMaker:
             source=self.links.source(name) if there else None,
         )
 
-    def _result(self, pair: Mapping[str, Any], content: Picture, styles: Sequence[Picture]) -> Picture:
+    def _result(self, pair: Mapping[str, Any], content: Picture, styles: Sequence[Picture], *, large: bool) -> Picture:
         name = self.links.names(pair["output"]).get("result") if pair["status"] in _STANDS else None
         source = self.links.source(name) if name is not None else None
         caption = printable(pair["output"])
         alt = f"{content.caption} in the style of {' + '.join(style.caption for style in styles)}"
+        size = _as_hero(pair["size"]) if large else _fitted(pair["size"])
         if source is None and pair["status"] in _NO_PICTURE:
             source, alt = self.preview(pair["output"]).source, f"{alt}, unfinished"
-            return Picture(caption=caption, alt=alt, source=source, size=_fitted(pair["size"]))
+            return Picture(caption=caption, alt=alt, source=source, size=size)
         link = relative(pair["output"]) if source is not None else None
-        return Picture(caption=caption, alt=alt, source=source, link=link, size=_fitted(pair["size"]))
+        sharper = large and link is not None and _is_sharper(pair["size"])
+        return Picture(caption=caption, alt=alt, source=source, link=link, size=size, is_sharper=sharper)
 
     def _older_views(self, pair: Mapping[str, Any]) -> Iterator[OlderView]:
         for older in older_pictures(self.links.store, pair["output"], self._older):
@@ -155,10 +160,23 @@ def _status_words(pair: Mapping[str, Any]) -> str:
 
 def _fitted(size: Sequence[int] | None) -> tuple[int, int] | None:
     """Width and height at which a picture of this size is shown at most, never enlarged."""
+    return _scaled(size, min(_SMALL_SIDE / max(size), 1.0)) if size else None
+
+
+def _as_hero(size: Sequence[int] | None) -> tuple[int, int] | None:
+    """The same for a large picture."""
     if not size:
         return None
-    scale = min(_SMALL_SIDE / max(size), 1.0)
+    longer = max(size)
+    return _scaled(size, min(_LEAST_SIDE / longer, 2.0) if longer < _LEAST_SIDE else min(_LARGE_SIDE / longer, 1.0))
+
+
+def _scaled(size: Sequence[int], scale: float) -> tuple[int, int]:
     return max(round(size[0] * scale), 1), max(round(size[1] * scale), 1)
+
+
+def _is_sharper(size: Sequence[int] | None) -> bool:
+    return bool(size) and max(size or ()) > _SMALL_SIDE and size[0] * size[1] <= _SHARPEST  # type: ignore[index]
 
 
 def _numbers(pair: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

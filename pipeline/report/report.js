@@ -22,6 +22,14 @@
   for (const box of all(".filters")) box.hidden = false;
   for (const choice of choices) choice.addEventListener("change", filter);
 
+  // A hero is drawn from its small picture until the file itself is there; a page that was mailed
+  // keeps the small one.
+  for (const small of all(".heroes a.hero img[data-sharper]")) {
+    const file = new Image();
+    file.onload = () => { small.src = file.src; };
+    file.src = small.closest("a").href;
+  }
+
   for (const text of all(".copy")) {
     const button = document.createElement("button");
     button.type = "button";

@@ -1,5 +1,5 @@
-"""The contact sheet of a report: rows of photographs, columns of styles, or the two axes along
-which its pictures differ most."""
+"""The pictures of a report: a few large ones, or a contact sheet with rows of photographs, columns
+of styles, or the two axes along which its pictures differ most."""
 
 from __future__ import annotations
 
@@ -14,12 +14,16 @@ from pipeline.report.page import PageMaker
 from pipeline.report.settings import shown
 from pipeline.report.views import Filter, Head, PairView, Picture, RowView, SheetView
 
+_HEROES = 8  # pairs that are shown large; of more the page would be long before it is of use
+_ALONE = 3  # heroes that have the page's width each; of more there are two beside one another
 _FEW, _SOME = 3, 6  # columns that a page of 700 and of 1100 pixels holds so that pictures can be seen
 
 
 def sheet_view(maker: PageMaker, pairs: Sequence[Mapping[str, Any]]) -> SheetView:
-    """The sheet of these rows of a report, of which there is at least one."""
+    """The view of these rows of a report, of which there is at least one."""
     rows, columns, others = axes(pairs)
+    if len(pairs) <= _HEROES:
+        return _heroes(maker, pairs, (rows, columns, *others))
     cells: dict[tuple[str, str], list[PairView]] = {}
     first: dict[tuple[str, str], Mapping[str, Any]] = {}  # of each value of an axis, a pair
     for pair in pairs:
@@ -27,12 +31,16 @@ def sheet_view(maker: PageMaker, pairs: Sequence[Mapping[str, Any]]) -> SheetVie
         cells.setdefault((row, column), []).append(maker.pair_view(pair, _traits(maker, pair, others)))
         for axis, key in ((rows, row), (columns, column)):
             first.setdefault((axis.name, key), pair)
+    folders = {name: _folder(maker, name, pairs) for name in (PHOTOGRAPH, STYLE)}
     heads = {
-        (axis.name, key): _head(maker, axis, first[axis.name, key]) for axis in (rows, columns) for key in axis.values
+        (axis.name, key): _head(maker, axis, first[axis.name, key], folders.get(axis.name, ""))
+        for axis in (rows, columns)
+        for key in axis.values
     }
     dense = len(cells) * 2 > len(rows.values) * len(columns.values)
     count = len(columns.values)
     return SheetView(
+        heroes=[],
         layout="few" if dense and count <= _FEW else "some" if dense and count <= _SOME else "many",
         rows=[
             RowView(
@@ -50,10 +58,33 @@ def sheet_view(maker: PageMaker, pairs: Sequence[Mapping[str, Any]]) -> SheetVie
     )
 
 
-def _head(maker: PageMaker, axis: Axis, pair: Mapping[str, Any]) -> Head:
+def _heroes(maker: PageMaker, pairs: Sequence[Mapping[str, Any]], differing: Sequence[Axis]) -> SheetView:
+    """Large pictures, in the order in which a sheet would have them, each with its photograph and
+    style."""
+    rows, columns, *_others = differing
+    named = [axis for axis in differing if axis.name not in (PHOTOGRAPH, STYLE) and len(axis.values) > 1]
+
+    def place(pair: Mapping[str, Any]) -> tuple[int, int]:
+        return rows.values.index(rows.key_of(pair)), columns.values.index(columns.key_of(pair))
+
+    return SheetView(
+        layout="one" if len(pairs) <= _ALONE else "two",
+        heroes=[maker.pair_view(pair, _traits(maker, pair, named), large=True) for pair in sorted(pairs, key=place)],
+        rows=[],
+        columns=[],
+        common=[],
+        filters=[],
+        count=len(pairs),
+        new=sum(pair["status"] == "done" for pair in pairs),
+    )
+
+
+def _head(maker: PageMaker, axis: Axis, pair: Mapping[str, Any], folder: str) -> Head:
+    """Without the `folder` that all pictures of the axis lie in: a column is narrow."""
     pictures = _pictures(maker, axis.name, pair)
     if pictures:
-        return Head(kind=axis.name, caption=_joined(pictures), pictures=pictures)
+        caption = " + ".join(picture.caption.removeprefix(folder) for picture in pictures)
+        return Head(kind=axis.name, caption=caption, pictures=pictures)
     return Head(kind=axis.name, caption=_value(axis.name, pair), pictures=[])
 
 
@@ -61,6 +92,14 @@ def _pictures(maker: PageMaker, name: str, pair: Mapping[str, Any]) -> list[Pict
     if name == PHOTOGRAPH:
         return [maker.sources.content(pair)]
     return maker.sources.styles(pair) if name == STYLE else []
+
+
+def _folder(maker: PageMaker, name: str, pairs: Sequence[Mapping[str, Any]]) -> str:
+    """The folder of all photographs, or of all styles, with its last slash; "" if they have none in
+    common."""
+    captions = (picture.caption for pair in pairs for picture in _pictures(maker, name, pair))
+    folders = {caption[: caption.rfind("/") + 1] for caption in captions}
+    return folders.pop() if len(folders) == 1 else ""
 
 
 def _joined(pictures: Sequence[Picture]) -> str:

@@ -17,6 +17,8 @@ class Picture:
 
     `source` is None if there is none, `link` is the full file's address if it is known. `key` tells
     which source it is (`c0`, `s3`), `size` (width, height) how large it is shown at most.
+    `is_sharper` says that the full file has more pixels than the small picture, and few enough to
+    be shown in its place.
     """
 
     caption: str
@@ -25,6 +27,7 @@ class Picture:
     link: str | None = None
     key: str = ""
     size: tuple[int, int] | None = None
+    is_sharper: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,10 +94,12 @@ class Filter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SheetView:
-    """All pairs as a contact sheet. `layout` is how many columns there are: few, some or many (then
-    the pairs of a row follow one another). `common` is what all pairs have in common."""
+    """All pairs: a few as large pictures with what they were made of (`heroes`), more as a contact
+    sheet. `layout` is how many columns there are: few, some or many (then the pairs of a row follow
+    one another); of heroes it is one or two. `common` is what all pairs have in common."""
 
     layout: str
+    heroes: list[PairView]
     rows: list[RowView]
     columns: list[Head]
     common: list[Head]
