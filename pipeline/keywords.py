@@ -41,6 +41,7 @@ class OptionKeywords(TypedDict, total=False):
     normalize: Literal["none", "channels"]
     pooling: Literal["max", "avg", "l2"]
     border: Literal["mirror", "zero"]
+    wrap: Literal["none", "x", "y", "both"]
     init: str | os.PathLike[str]
     noise_level: float
     noise_ratio: float

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "name": ("preset",),
     "sizes": ("size", "enlarge", "style_scale", "style_aspect", "scales"),
-    "network": ("weights", "network", "normalize", "pooling", "border", "precision", "tile"),
+    "network": ("weights", "network", "normalize", "pooling", "border", "wrap", "precision", "tile"),
     "objective": (
         *("losses", "style_loss", "content_loss", "content_weight", "style_weight", "tv_weight", "tv_kind", "tv_unit"),
         *("content_layers", "style_layers"),

@@ -13,15 +13,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from pipeline.option_field import option as _option
-from pipeline.option_groups import GROUPS
-
-LayerWeights = Mapping[str, float]
-Mixture = str | Mapping[str, float]
-"""One distance by its name, or several, each with its weight: a map only where a name would not
-do."""
+from pipeline.option_questions import INIT_WORDS, LayerWeights, Mixture, Questions
 
 STYLE_LOSSES = ("gram", "moments", "histogram", "transport", "neighbours")
-INIT_WORDS = ("content", "blurred", "noise", "style", "gray")
 
 DEFAULT_PRESET = "balanced"  # of pairs that name none
 
@@ -29,7 +23,7 @@ _BELOW_ONE = 0.99999  # Adam divides by 1 - β
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
+class Options(Questions):
     """Everything that decides how one pair is painted, with its defaults: those of `style_loss:
     gram`, the classic. `DEFAULTS_OF` has those of other style losses; `DEFAULT_PRESET` says which
     of them a pair has that names neither.
@@ -204,6 +198,14 @@ class Options:
         "what the network sees outside the picture: its mirror image, or `zero` as it was trained (leaves a rim)",
         choices=("mirror", "zero"),
     )
+    wrap: str = _option(
+        "none",
+        "edges at which the picture goes on from the other side, so that copies side by side show no seam: left and right"
+        " (`x`), top and bottom (`y`) or `both`; such sides are multiples of 16 pixels",
+        choices=("none", "x", "y", "both"),
+        neutral="none",
+        since="0.2",
+    )
     init: str = _option(
         "content",
         "picture to start from: `content`, the content `blurred` beyond recognition, `noise`, `style`, middle `gray`, or the"
@@ -284,26 +286,6 @@ class Options:
         since="0.2",
     )
     quality: int = _option(95, "of jpg, webp and avif outputs", ge=1, le=100, examples=[90])
-
-    def group(self, name: str) -> tuple[object, ...]:
-        """The values of one of `GROUPS`, to keep something by that depends on all of them."""
-        values = (getattr(self, option) for option in GROUPS[name])
-        return tuple(tuple(v.items()) if isinstance(v, Mapping) else v for v in values)
-
-    @property
-    def style_losses(self) -> Mapping[str, float]:
-        """The distances of `style_loss` with their weights, one or several."""
-        return {self.style_loss: 1.0} if isinstance(self.style_loss, str) else self.style_loss
-
-    @property
-    def samples(self) -> bool:
-        """Is something compared at sampled places alone, which are new in every round?"""
-        return "transport" in self.style_losses or (self.content_loss == "self_similarity" and self.content_weight > 0)
-
-    @property
-    def starts_from_file(self) -> bool:
-        """Is `init` the path of an image, and not one of its words?"""
-        return self.init not in INIT_WORDS
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON values, in the order of the fields, as pictures, records and the report store

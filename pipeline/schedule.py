@@ -41,6 +41,8 @@ _MATCHED_SHARE = 0.4
 _MATCHED_ANEW = 5
 # Evaluations for which sampled places are kept.
 _SAMPLED_ANEW = 5
+# Sides that wrap are whole positions of every layer, to block 5, so that ends fit in all of them.
+_WRAPPED = 16
 # VGG halves a picture four times before block 5, whose 3 x 3 filters then still find two positions
 # each way.
 _SHORTEST = 32
@@ -144,7 +146,7 @@ def schedule(options: Options, content: Sized, styles: Sequence[Sized], machine:
     usual = machine.precision if options.precision == "auto" else options.precision
 
     def stage(side: int, steps: int, *, name: str = "", precision: str = usual, last_pass: bool = False) -> Stage:
-        size = _fitted(Sized(content.name, full), "content", side)
+        size = _wrapped(options, _fitted(Sized(content.name, full), "content", side))
         style_sizes = tuple(_style_size(options, style, size) for style in opened)
         tilings = [
             tiling(options, width * height, precision, machine.max_memory) for width, height in (size, *style_sizes)
@@ -176,8 +178,8 @@ def result_size(options: Options, content: Sized) -> Size:
     where it has to be enlarged. Raises BadImage."""
     longest = max(content.size)
     if isinstance(options.size, str) or (longest < options.size and not options.enlarge):
-        return _fitted(content, "content", longest)
-    size = _fitted(content, "content", options.size)
+        return _wrapped(options, _fitted(content, "content", longest))
+    size = _wrapped(options, _fitted(content, "content", options.size))
     if longest < options.size and size[0] * size[1] > MAX_PIXELS:
         raise BadImage(
             f"content {content.name} would be {size[0]}x{size[1]} pixels; at most {MAX_PIXELS // 10**6} million are"
@@ -191,10 +193,26 @@ def other_than_asked(options: Options, content: Sized) -> str:
     content is enlarged; else empty."""
     longest = max(content.size)
     if isinstance(options.size, str) or longest >= options.size:
-        return ""
+        return _shortened(options, content)
     if options.enlarge:
         return f"{content.name}: enlarged from {longest} to {options.size} px"
     return f"{content.name}: {longest} px long, and so is the picture, not {options.size}; 'enlarge: true' enlarges it"
+
+
+def _shortened(options: Options, content: Sized) -> str:
+    """What to say of a picture with a longer side that is not the one asked for, as it wraps."""
+    asked = max(content.size) if isinstance(options.size, str) else options.size
+    width, height = content.size
+    longer = asked - (asked % _WRAPPED if options.wraps[width >= height] else 0)
+    if longer == asked:
+        return ""
+    return f"{content.name}: {longer} px long, not {asked}: sides that wrap are multiples of {_WRAPPED}"
+
+
+def _wrapped(options: Options, size: Size) -> Size:
+    """The size, with sides that wrap a little shorter where they must be."""
+    (down, across), (width, height) = options.wraps, size
+    return width - (width % _WRAPPED if across else 0), height - (height % _WRAPPED if down else 0)
 
 
 def opened_style(options: Options, size: Size, longer_side: int) -> Size:

@@ -77,9 +77,10 @@ def sources(
     stage = inputs.stage
     setting = Setting(options, stage.precision, stage.tiling, stage.last_pass)
     colours = _colours_from(pictures.content, options, stage.size)
+    of_styles = replace(setting, options=replace(options, wrap="none"))
     styles = [
         Style(
-            engine.image(replace(setting, tiling=tiling), pixels, (*_seen(style), *colours), alpha),
+            engine.image(replace(of_styles, tiling=tiling), pixels, (*_seen(style), *colours), alpha),
             share,
         )
         for (style, share), pixels, alpha, tiling in zip(
@@ -90,7 +91,7 @@ def sources(
         setting, inputs.photograph, (*_seen(pictures.content), *_palette(pictures, options, stage))
     )
     mixed = place[0] > 0 and setting.objective.needs_start  # for terms that ask for no start it is nobody's
-    guide = _guide(inputs.photograph, start) if mixed else inputs.photograph
+    guide = _guide(inputs.photograph, start, options) if mixed else inputs.photograph
     return Sources(
         photograph,
         styles,
@@ -107,14 +108,24 @@ _GUIDE_SHARE = 0.25
 _FINEST_BAND = 2
 
 
-def _guide(photograph: Pixels, picture: Pixels) -> Pixels:
+def _guide(photograph: Pixels, picture: Pixels, options: Options) -> Pixels:
     """The photograph, mixed with the picture as it stands under the photograph's finest detail."""
-    from pipeline.images.scale import resize
-
-    height, width, _ = photograph.shape
-    coarse = resize(photograph, max(1, width // _FINEST_BAND), max(1, height // _FINEST_BAND))
-    detail = photograph - resize(coarse, width, height)
+    detail = photograph - _without_detail(photograph, _FINEST_BAND, options)
     return _GUIDE_SHARE * (picture + detail) + (1 - _GUIDE_SHARE) * photograph
+
+
+def _without_detail(photograph: Pixels, band: int, options: Options) -> Pixels:
+    """The photograph as it is once it was so many times smaller."""
+    height, width, _ = photograph.shape
+    coarse = _resized(photograph, max(1, width // band), max(1, height // band), options)
+    return _resized(coarse, width, height, options)
+
+
+def _resized(picture: Pixels, width: int, height: int, options: Options) -> Pixels:
+    """A picture of a pair as (height, width, 3); one that wraps still does."""
+    from pipeline.images.scale import resize_wrapped
+
+    return resize_wrapped(picture, width, height, options.wraps)
 
 
 class Aim(NamedTuple):
@@ -149,7 +160,7 @@ def initial_image(pictures: Pictures, inputs: StageInputs, options: Options, bef
     cropped."""
     import numpy as np
 
-    from pipeline.images.scale import cover, resize
+    from pipeline.images.scale import cover
 
     if before is not None:
         return _upsampled(before, inputs.photograph, options)
@@ -159,8 +170,7 @@ def initial_image(pictures: Pictures, inputs: StageInputs, options: Options, bef
     if options.init == "style":
         return cover(inputs.style_images[0], width, height)
     if options.init == "blurred":
-        small = resize(inputs.photograph, max(1, width // _BLURRED), max(1, height // _BLURRED))
-        return resize(small, width, height)
+        return _without_detail(inputs.photograph, _BLURRED, options)
     if options.init == "gray":
         return np.full_like(inputs.photograph, _MIDDLE_GREY)
     if options.init == "noise":
@@ -184,13 +194,11 @@ def _upsampled(before: StageResult, photograph: Pixels, options: Options) -> Pix
     that it could not hold."""
     import numpy as np
 
-    from pipeline.images.scale import resize
-
     height, width, _ = photograph.shape
-    enlarged: Pixels = resize(before.picture, width, height)
+    enlarged = _resized(before.picture, width, height, options)
     if options.init != "content":
         return enlarged
-    blurred = resize(before.photograph, width, height)
+    blurred = _resized(before.photograph, width, height, options)
     detailed: Pixels = np.clip(enlarged + photograph - blurred, 0, 255)
     return detailed
 

@@ -288,14 +288,14 @@ class _Walk:
 
         from pipeline.images.encode import to_uint8
         from pipeline.images.print_size import print_dpi
-        from pipeline.images.scale import resize, resize_alpha
+        from pipeline.images.scale import resize_alpha, resize_wrapped
         from pipeline.nst.engine import Setting
         from pipeline.nst.objective import objective_of, weights_of
 
         stage, options = self.schedule.finish, self.options
         if self.stopped and not self.stopped.final:  # at a coarser size
             self.trace.append(self.stopped)
-            best = resize(best, *stage.size)
+            best = resize_wrapped(best, *stage.size, options.wraps)
         rounded = to_uint8(best)
         inputs = stage_inputs(self.pictures, options, stage)
         picture = rounded.astype(np.float32)

@@ -265,8 +265,9 @@ def test_an_estimate_counts_a_style_image_by_its_own_shape(job):
 
 
 def test_the_network_sees_the_mirrored_frame():
-    assert seen_pixels((100, 50), "mirror") == 116 * 66
-    assert seen_pixels((100, 50), "zero") == 5000
+    assert seen_pixels((100, 50), Options(border="mirror")) == 116 * 66
+    assert seen_pixels((100, 50), Options(border="zero")) == 5000
+    assert seen_pixels((100, 50), Options(wrap="x")) == 100 * 66
 
 
 @pytest.mark.parametrize("layer", ["block1_conv2", "block2_conv1", "block3_conv4", "block4_conv2", "block5_conv4"])

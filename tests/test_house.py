@@ -11,7 +11,7 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "pipeline"
 
-WORDS = {"errors", "idle_options", "job", "options", "printable", "program", "versions"}
+WORDS = {"errors", "idle_options", "job", "option_questions", "options", "printable", "program", "versions"}
 # Room or module -> (modules of ours, libraries) it may import. A module's own line comes before its room's; `studio.weights` is
 # standard library only, which is why the office and the night desk may ask it where the network is.
 ALLOWED: dict[str, tuple[set[str], set[str]]] = {
@@ -25,7 +25,8 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "python_child": (set(), set()),
     "option_field": (set(), set()),
     "option_groups": (set(), set()),
-    "options": ({"option_field", "option_groups"}, set()),
+    "option_questions": ({"option_groups"}, set()),
+    "options": ({"option_field", "option_questions"}, set()),
     "idle_options": ({"options"}, set()),
     "job": ({"options"}, set()),
     # the manifest, images, the network's shape
@@ -43,12 +44,16 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "nst.hdf5": (set(), {"numpy", "h5py"}),
     "nst.kernels": ({"errors", "printable", "nst.hdf5", "nst.network", "nst.weights"}, {"numpy"}),
     "nst.keras_settings": ({"errors"}, {"keras"}),
-    "nst.extractor": ({"nst.keras_settings", "nst.kernels", "nst.network"}, {"tensorflow"}),
+    "nst.wrapping": (set(), {"tensorflow"}),
+    "nst.extractor": ({"nst.keras_settings", "nst.kernels", "nst.network", "nst.wrapping"}, {"tensorflow"}),
     "nst.normalization": (
         {"nst.extractor", "nst.kernels", "nst.network", "nst.weights"},
         {"tensorflow", "numpy"},
     ),
-    "nst.terms": ({"options", "nst.network", "nst.positions", "nst.samples", "nst.terms"}, {"tensorflow", "numpy"}),
+    "nst.terms": (
+        {"options", "nst.network", "nst.positions", "nst.samples", "nst.terms", "nst.wrapping"},
+        {"tensorflow", "numpy"},
+    ),
     "nst.objective": ({"job", "options", "nst.terms", "nst.own_terms"}, {"tensorflow"}),
     "nst.own_terms": ({"errors", "options", "nst.network", "nst.terms.term"}, set()),
     # Evaluators name no term: they know what every term is.
@@ -56,7 +61,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "nst.tiled": (
         {
             *("nst.extractor", "nst.geometry", "nst.network", "nst.objective", "nst.terms.term"),
-            *("nst.tiling", "nst.combining"),
+            *("nst.tiling", "nst.combining", "nst.wrapping"),
         },
         {"tensorflow"},
     ),

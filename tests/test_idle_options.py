@@ -234,7 +234,7 @@ def made_of() -> Callable[[Options], Any]:
             options.seed if of_places else None,
             [optimizer(options, stage.history) for stage in planned],
             (start.tobytes(), options.init == "content"),  # which a finer stage looks at
-            (options.network, options.normalize, options.pooling, options.border),
+            (options.network, options.normalize, options.pooling, options.border, options.wrap),
             (options.patience, options.preserve_color, options.strength, options.depth),
             # as far as `images.colour.match_colours` goes
             (options.match_color, options.match_strength)

@@ -6,7 +6,8 @@ import itertools
 
 import pytest
 
-from pipeline.options import GROUPS, OPTION_NAMES, Options
+from pipeline.option_groups import GROUPS
+from pipeline.options import OPTION_NAMES, Options
 
 
 def test_every_option_stands_in_one_group():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -14,6 +15,7 @@ Rows = Callable[[int, int], Floats]
 """Some rows of a channel, from one up to another: (rows, W)."""
 
 LANCZOS = Image.Resampling.LANCZOS
+_LOBES = 3  # Lanczos', in Pillow: pixels that it sees to each side
 _AT_ONCE = 2**22  # numbers: 16 MB of floats
 
 
@@ -29,6 +31,20 @@ def resize(pixels: Floats, width: int, height: int, box: Box | None = None) -> F
     for channel in range(3):
         resized[..., channel] = lanczos(plane(pixels[..., channel]), width, height, box)
     return np.clip(resized, 0.0, 255.0, out=resized)
+
+
+def resize_wrapped(pixels: Floats, width: int, height: int, wraps: tuple[bool, bool]) -> Floats:
+    """The same of a picture that goes on from its other end, down and across, where `wraps` says
+    so: its ends still fit."""
+    old_height, old_width, _ = pixels.shape
+    down, across = (
+        math.ceil(_LOBES * max(1.0, old / new)) if wrapped else 0
+        for old, new, wrapped in zip((old_height, old_width), (height, width), wraps, strict=True)
+    )
+    if not down and not across:
+        return resize(pixels, width, height)
+    wide = np.pad(pixels, [(down, down), (across, across), (0, 0)], "wrap")
+    return resize(wide, width, height, (across, down, across + old_width, down + old_height))
 
 
 def resize_alpha(alpha: Floats, width: int, height: int) -> Floats:

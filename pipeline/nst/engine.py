@@ -176,7 +176,9 @@ class TransferEngine:
 
     def _extractor_for(self, setting: Setting) -> Extractor:
         options = setting.options
-        return self._extractor.with_options(pooling=options.pooling, border=options.border, precision=setting.precision)
+        return self._extractor.with_options(
+            pooling=options.pooling, border=options.border, precision=setting.precision, wraps=options.wraps
+        )
 
     def _seen(self, setting: Setting, shape: tuple[int, ...]) -> Hashable:
         """All that what is measured of an image depends on, beside its pixels and what is asked: in

@@ -17,6 +17,7 @@ import tensorflow as tf
 from pipeline.nst.keras_settings import as_trained, load_keras
 from pipeline.nst.kernels import Kernels
 from pipeline.nst.network import FRAME, LINEAR, VGG19, Network, is_pool, reduction
+from pipeline.nst.wrapping import NO_WRAP, Wraps, closed
 
 keras = load_keras()
 _BUILD = {"vgg19": keras.applications.VGG19, "vgg16": keras.applications.VGG16}
@@ -37,7 +38,8 @@ class Extractor:
     `l2`, the root of the sum of squares.
     `border` is what lies outside the picture: `mirror` continues it by its mirror image and cuts
     that frame from every layer's features, `zero` is Keras' own. Zeros are a frame in the mean
-    colour around every picture; near it strokes fade and the descent leaves a rim. `precision` is
+    colour around every picture; near it strokes fade and the descent leaves a rim. Along `wraps`,
+    down and across, a picture goes on from its other end instead, in every layer. `precision` is
     `float32`, or `bfloat16` through Keras' mixed policy: inputs, products and outputs are bfloat16,
     kernels and all that follows stay float32.
     """
@@ -50,13 +52,14 @@ class Extractor:
         pooling: str = "max",
         border: str = "mirror",
         precision: str = "float32",
+        wraps: Wraps = NO_WRAP,
     ) -> None:
         self.network = network
         with as_trained():
             self._make_layers(kernels, network)
         assert network.order == "BGR"  # of both networks there are; kernel and mean are turned
         self._mean = tf.constant(network.mean[::-1], tf.float32)
-        self._set(pooling, border, precision)
+        self._set(pooling, border, precision, wraps)
 
     def _make_layers(self, kernels: Kernels, network: Network) -> None:
         model = _BUILD[network.name](include_top=False, weights=None, input_shape=(None, None, 3))
@@ -74,17 +77,23 @@ class Extractor:
             if is_pool(name)
         }
 
-    def _set(self, pooling: str, border: str, precision: str) -> None:
+    def _set(self, pooling: str, border: str, precision: str, wraps: Wraps) -> None:
         self._pooling = {"avg": self._averages, "l2": self._roots}.get(pooling, {})
         self._policy = keras.DTypePolicy("mixed_bfloat16" if precision == "bfloat16" else "float32")
-        self.border = border
+        self.border, self.wraps = border, wraps
         self.dtype = tf.as_dtype(precision)
         """Of its features."""
 
-    def with_options(self, *, pooling: str, border: str, precision: str) -> Extractor:
+    def with_options(self, *, pooling: str, border: str, precision: str, wraps: Wraps = NO_WRAP) -> Extractor:
         """The same network, other options. Both hold the same kernels: 80 MB once."""
         twin = copy.copy(self)
-        twin._set(pooling, border, precision)
+        twin._set(pooling, border, precision, wraps)
+        return twin
+
+    def without_wraps(self) -> Extractor:
+        """The same network, which goes on nowhere: for tiles, which hold what their cores see."""
+        twin = copy.copy(self)
+        twin.wraps = NO_WRAP
         return twin
 
     def __call__(
@@ -103,14 +112,16 @@ class Extractor:
         return self.forward(self.padded_input(image), names, layers, measure_cropped)
 
     @property
-    def frame(self) -> int:
-        """Pixels by which the padded input is larger than the picture, on each side."""
-        return FRAME if self.border == "mirror" else 0
+    def frames(self) -> tuple[int, int]:
+        """Pixels by which the padded input is larger than the picture, above and below, and left
+        and right."""
+        down, across = (FRAME if self.border == "mirror" and not wraps else 0 for wraps in self.wraps)
+        return down, across
 
     def padded_input(self, image: tf.Tensor) -> tf.Tensor:
         """What the first layer sees of an image (height, width, 3), the mean subtracted: (1, height
-        + 2 frame, width + 2 frame, RGB). RGB, as the first kernel was turned instead."""
-        around = [[self.frame] * 2, [self.frame] * 2, [0, 0]]
+        + 2 frames, width + 2 frames, RGB). RGB, as the first kernel was turned instead."""
+        around = [*([frame, frame] for frame in self.frames), [0, 0]]
         return tf.pad(image - self._mean, around, mode="SYMMETRIC")[tf.newaxis]
 
     def forward(
@@ -136,6 +147,9 @@ class Extractor:
         for name in names:
             layer = self._pooling.get(name) or self._layers[name]
             layer.dtype_policy = self._policy  # one of other options may have called it last
+            if not is_pool(name):
+                layer.padding = "valid" if any(self.wraps) else "same"
+                features = closed(features, self.wraps) if any(self.wraps) else features
             features = layer(features)
             features = passed(features, name + LINEAR, goes_on=name != names[-1] or name in wanted)
             if not is_pool(name):
@@ -146,10 +160,10 @@ class Extractor:
     def crop(self, features: tf.Tensor, factor: int, height: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
         """The part of a padded input's features (1, h, w, channels), `factor` times smaller than
         it, that belongs to a picture of (height, width): without frame and batch axis."""
-        if not self.frame:
+        down, across = self.frames
+        if not down and not across:
             return tf.squeeze(features, 0)
-        frame = self.frame // factor
-        return cut(features, frame, frame, height // factor, width // factor)
+        return cut(features, down // factor, across // factor, height // factor, width // factor)
 
 
 class _RootOfSquares:

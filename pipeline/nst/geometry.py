@@ -2,6 +2,7 @@
 
 The padded input is the picture with its frame on each side. A tile is a rectangle of it, with a
 halo as wide as the features of its core can see; cores cover the padded input without overlap.
+Where the picture wraps there is no frame: the padded input goes on by a halo, which is in no core.
 """
 
 from __future__ import annotations
@@ -33,18 +34,43 @@ class Span(NamedTuple):
 
 
 class Geometry:
-    """The tiles of a picture of (height, width) with a frame of so many pixels, through the layers
-    called `names`, which start at the picture. Cores are about `side` pixels long, and hold whole
-    cells of `cell` pixels, if not 0, of which the last may be cut off by the border."""
+    """The tiles of a picture of (height, width) with a frame of so many pixels, which it has not
+    along `wraps`, down and across, through the layers called `names`, which start at the picture.
+    Cores are about `side` pixels long, and hold whole cells of `cell` pixels, if not 0, of which
+    the last may be cut off by the border."""
 
-    def __init__(self, height: int, width: int, *, frame: int, names: Sequence[str], side: int, cell: int = 0) -> None:
+    def __init__(
+        self,
+        height: int,
+        width: int,
+        *,
+        frame: int,
+        names: Sequence[str],
+        side: int,
+        cell: int = 0,
+        wraps: tuple[bool, bool] = (False, False),
+    ) -> None:
         self.height, self.width, self.frame = height, width, frame
-        self.padded = (height + 2 * frame, width + 2 * frame)
         unit = 2 ** sum(is_pool(name) for name in names)  # whole positions of every layer
         halo = -(-radius(names) // unit) * unit
+        self._margins = tuple(halo if wrapped else frame for wrapped in wraps)  # of the padded input
+        down, across = (halo if wrapped else 0 for wrapped in wraps)
+        self.around = down, across
+        """Pixels by which the picture goes on where it wraps."""
+        self.padded = (height + 2 * self._margins[0], width + 2 * self._margins[1])
         # a last cell that is cut off may be continued from the one before
-        least = frame + 2 * cell if cell else 0
-        rows, columns = (list(_cores(length, side + 2 * frame, max(unit, cell), least)) for length in self.padded)
+        rows, columns = (
+            [
+                (first + more, last + more)
+                for first, last in _cores(
+                    length - 2 * more,
+                    side + 2 * (margin - more),
+                    max(unit, cell),
+                    margin - more + 2 * cell if cell else 0,
+                )
+            ]
+            for length, margin, more in zip(self.padded, self._margins, (down, across), strict=True)
+        )
         self.grid = [[self._tile(row, column, halo) for column in columns] for row in rows]
 
     def __iter__(self) -> Iterator[Tile]:
@@ -52,21 +78,25 @@ class Geometry:
         return (tile for row in self.grid for tile in row)
 
     def of_padded(self, tile: Tile, layer: str) -> Span:
-        """A tile's core in the features of the whole padded input."""
-        return Span(*self._rectangle(tile, layer, framed=True))
+        """A tile's core in the features of all cores."""
+        down, across = (more // reduction(layer) for more in self.around)
+        top, left, height, width = self._rectangle(tile, layer, framed=True)
+        return Span(top - down, left - across, height, width)
 
     def of_picture(self, tile: Tile, layer: str) -> Span:
         """A tile's core in the features of the picture, without its frame."""
-        off = self.frame // reduction(layer)
+        down, across = (margin // reduction(layer) for margin in self._margins)
         top, left, height, width = self._rectangle(tile, layer, framed=False)
-        return Span(top - off, left - off, height, width)
+        return Span(top - down, left - across, height, width)
 
     def of_cells(self, tile: Tile, cell: int) -> Span:
         """A tile's core in cells of the picture, without its frame; also those that the picture's
         border cuts off."""
         (top, bottom), (left, right) = (
-            (max(0, first - self.frame) // cell, -(-min(length, last - self.frame) // cell))
-            for (first, last), length in ((tile.rows, self.height), (tile.columns, self.width))
+            (max(0, first - margin) // cell, -(-min(length, last - margin) // cell))
+            for (first, last), length, margin in zip(
+                (tile.rows, tile.columns), (self.height, self.width), self._margins, strict=True
+            )
         )
         return Span(top, left, bottom - top, right - left)
 
@@ -89,18 +119,23 @@ class Geometry:
 
     def _rectangle(self, tile: Tile, layer: str, *, framed: bool) -> tuple[int, int, int, int]:
         """A core's top, left, height and width in the features of the padded input."""
-        top, height = self._span(tile.rows, self.height, reduction(layer), framed)
-        left, width = self._span(tile.columns, self.width, reduction(layer), framed)
+        (top, height), (left, width) = (
+            _span(core, length, reduction(layer), None if framed else margin)
+            for core, length, margin in zip(
+                (tile.rows, tile.columns), (self.height, self.width), self._margins, strict=True
+            )
+        )
         return top, left, height, width
 
-    def _span(self, core: tuple[int, int], length: int, factor: int, framed: bool) -> tuple[int, int]:
-        """First position and number of positions of one side of a core."""
-        first, last = core
-        low, high = first // factor, last // factor
-        if not framed:
-            frame = self.frame // factor
-            low, high = max(low, frame), min(high, frame + length // factor)
-        return low, max(0, high - low)
+
+def _span(core: tuple[int, int], length: int, factor: int, margin: int | None) -> tuple[int, int]:
+    """First position and number of positions of one side of a core, without the margin that is
+    given."""
+    first, last = core
+    low, high = first // factor, last // factor
+    if margin is not None:
+        low, high = max(low, margin // factor), min(high, margin // factor + length // factor)
+    return low, max(0, high - low)
 
 
 def _cores(length: int, side: int, unit: int, least: int) -> Iterator[tuple[int, int]]:

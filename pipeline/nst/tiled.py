@@ -29,9 +29,12 @@ from pipeline.nst.network import LINEAR, reduction
 from pipeline.nst.objective import TOTAL, LossWeights, Objective, Probes, Targets, maps_of, of_any_shape
 from pipeline.nst.terms.term import PICTURE, Indexed, Measured, Probe
 from pipeline.nst.tiling import Tiling
+from pipeline.nst.wrapping import continued
 
 Maps = Mapping[str, Mapping[str, Any]]
 """What probes are compared with, by probe and layer: maps, and tables where these are `Indexed`."""
+
+_FRAMED = " with frame"  # after the name of a pool: its place with its frame, which is no layer's
 
 
 class _Forward(NamedTuple):
@@ -46,20 +49,26 @@ class TiledEvaluator:
     """Evaluates pictures of one shape (height, width, 3) in tiles, as `Evaluator` says."""
 
     def __init__(self, objective: Objective, extractor: Extractor, shape: tuple[int, ...], tiling: Tiling) -> None:
-        self._objective, self._extractor = objective, extractor
+        self._objective, self._extractor, self._of_tiles = objective, extractor, extractor.without_wraps()
         names = extractor.network.names_up_to(objective.layers)
         pool = f"block{tiling.split}_pool"
         self._pool = pool if pool in names[:-1] else None
         ends = names.index(pool) + 1 if self._pool else len(names)
         self._lower, self._upper = names[:ends], names[ends:]
-        cell = max((term.combine.cell or 0 for term in objective.terms), default=0)
-        self._geometry = Geometry(*shape[:2], frame=extractor.frame, names=self._lower, side=tiling.side, cell=cell)
+        self._geometry = Geometry(
+            *shape[:2],
+            frame=max(extractor.frames),
+            names=self._lower,
+            side=tiling.side,
+            cell=max((term.combine.cell or 0 for term in objective.terms), default=0),
+            wraps=extractor.wraps,
+        )
         self._traced: dict[Any, Any] = {}
         self._middle = tf.function(self._middles, autograph=False)
 
     def features(self, image: tf.Tensor, layers: Sequence[str]) -> Mapping[str, tf.Tensor]:
         """As `Evaluator.features`."""
-        padded = self._extractor.padded_input(image)
+        padded = self._padded(image)
         found = {layer: self._joined(padded, layer, framed=False) for layer in self._below(layers)}
         if self._pool and len(found) < len(layers):
             pooled = self._joined(padded, self._pool, framed=True)[tf.newaxis]
@@ -95,7 +104,7 @@ class TiledEvaluator:
 
     def _forward(self, image: tf.Tensor, probes: Probes, maps: Maps) -> _Forward:
         """The lower blocks, tile by tile."""
-        padded = self._extractor.padded_input(image)
+        padded = self._padded(image)
         forward = self._graph(self._forward_tile, probes, maps)
         grid: Grid = []
         rows: list[tf.Tensor] = []
@@ -156,7 +165,7 @@ class TiledEvaluator:
         """The lower blocks' gradient (height, width, 3), tile by tile."""
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(picture)
-            padded = self._extractor.padded_input(picture)  # once more: the middle has least room
+            padded = self._padded(picture)  # once more: the middle has least room
         backward = self._graph(self._backward_tile, self._objective, maps)
         strips: dict[tuple[int, int], tf.Tensor] = {}
         by_tile = split(self._objective, grid, by_measured)
@@ -192,7 +201,7 @@ class TiledEvaluator:
                     .get_concrete_function(*specification)
                     .structured_outputs
                 )
-                incoming = tf.nest.map_structure(_specified, measured)
+                incoming = tf.nest.map_structure(lambda each: tf.TensorSpec(each.shape, each.dtype), measured)
                 features = tf.TensorSpec([None, None, None], self._extractor.dtype)
                 specification += [incoming, {} if pooled is None else {self._pool: features}]
             self._traced[key] = tf.function(
@@ -227,11 +236,11 @@ class TiledEvaluator:
             # The pool where tiles end need not be a layer of the objective.
             inside = cut(features, *tf.unstack(places[layer], 4)) if layer in layers else None
             measured = {} if inside is None else measure(layer, inside)
-            framed = places.get(_framed(layer)) if layer == self._pool else None
+            framed = places.get(layer + _FRAMED) if layer == self._pool else None
             return measured, [] if framed is None else [cut(features, *tf.unstack(framed, 4))]
 
         wanted = [*layers, *([self._pool] if self._pool else [])]
-        found = self._extractor.forward(tile[tf.newaxis], self._lower, wanted, measure_core)
+        found = self._of_tiles.forward(tile[tf.newaxis], self._lower, wanted, measure_core)
         pooled = [framed for _, all_framed in found.values() for framed in all_framed]
         measured = {layer: found[layer][0] for layer in layers}
         return measured, pooled[0] if pooled else None
@@ -280,6 +289,10 @@ class TiledEvaluator:
 
     # ----------------------------------------------------------------------------- tiles and wholes
 
+    def _padded(self, image: tf.Tensor) -> tf.Tensor:
+        """What tiles are cut out of: the padded input, which goes on where the picture wraps."""
+        return continued(self._extractor.padded_input(image), self._geometry.around)
+
     def _joined(self, padded: tf.Tensor, layer: str, *, framed: bool) -> tf.Tensor:
         """One lower layer's features of the whole picture (height, width, channels)."""
         names = self._extractor.network.names_up_to([layer])
@@ -288,7 +301,7 @@ class TiledEvaluator:
             cores = []
             for tile in row:
                 pixels = _pixels(padded, tile)[tf.newaxis]
-                features = self._extractor.forward(pixels, names, [layer])[layer]
+                features = self._of_tiles.forward(pixels, names, [layer])[layer]
                 cores.append(cut(features, *self._geometry.in_tile(tile, layer, framed=framed)))
             rows.append(tf.concat(cores, axis=1))
         return tf.concat(rows, axis=0)
@@ -299,7 +312,7 @@ class TiledEvaluator:
         layers = self._below(self._objective.layers)
         places = {layer: self._geometry.in_tile(tile, layer, framed=False) for layer in layers}
         if self._pool:
-            places[_framed(self._pool)] = self._geometry.in_tile(tile, self._pool, framed=True)
+            places[self._pool + _FRAMED] = self._geometry.in_tile(tile, self._pool, framed=True)
         return {layer: tf.constant(place, tf.int32) for layer, place in places.items()}
 
     def _cut_maps(self, probes: Probes, maps: Maps, tile: Tile) -> dict[str, dict[str, Any]]:
@@ -333,14 +346,5 @@ class TiledEvaluator:
         return [layer for layer in layers if layer.removesuffix(LINEAR) in self._lower]
 
 
-def _framed(pool: str) -> str:
-    """The name of a pool's place with its frame, which is no layer's."""
-    return f"{pool} with frame"
-
-
 def _pixels(padded: tf.Tensor, tile: Tile) -> tf.Tensor:
     return padded[0, tile.top : tile.bottom, tile.left : tile.right]
-
-
-def _specified(tensor: tf.Tensor) -> tf.TensorSpec:
-    return tf.TensorSpec(tensor.shape, tensor.dtype)

@@ -62,13 +62,13 @@ class Cost:
 def pair_cost(options: Options, schedule: Schedule) -> Cost:
     """The cost of painting a pair."""
     *coarse, full = schedule.stages
-    pixels = seen_pixels(full.size, options.border)
+    pixels = seen_pixels(full.size, options)
     matched = "neighbours" in options.style_losses
     share = NETWORKS[options.network].work(_layers(options)) / _DEFAULT_WORK
 
     def evaluation(stage: Stage) -> float:
         """Core-seconds, in its tiles; with its part of what is matched every few of them."""
-        seen = seen_pixels(stage.size, options.border)
+        seen = seen_pixels(stage.size, options)
         longer = 1 + extra_work(stage.tiling, stage.size[0] * stage.size[1])
         if matched:
             longer += _LOOKED_UP_BY_LAYER if stage.last_pass else _LOOKED_UP
@@ -77,7 +77,7 @@ def pair_cost(options: Options, schedule: Schedule) -> Cost:
 
     # Content and styles are measured in the descent's precision and, with the finished picture, in
     # float32.
-    styles = sum(seen_pixels(size, options.border) for size in full.style_sizes)
+    styles = sum(seen_pixels(size, options) for size in full.style_sizes)
     targets = 1 + styles / pixels
     forward = _FORWARD * _pass(pixels, "float32", share) * (1 + targets)
     if full.precision != "float32":
@@ -113,7 +113,7 @@ def _layers(options: Options) -> list[str]:
 def _matching(options: Options, stage: Stage, share: float) -> float:
     """Core-seconds in which nearest neighbours are found once: the picture and the styles are
     measured, and compared with each other."""
-    seen = sum(seen_pixels(size, options.border) for size in (stage.size, *stage.style_sizes))
+    seen = sum(seen_pixels(size, options) for size in (stage.size, *stage.style_sizes))
     count = products_by_layer if stage.last_pass else products_of_columns
     products = count(NETWORKS[options.network], stage.size, stage.style_sizes)
     product = _EVALUATION_PER_PIXEL[stage.precision] / (2 * _DEFAULT_WORK)
@@ -130,7 +130,7 @@ def _sampling(options: Options, stage: Stage, share: float) -> float:
     products = products_of_transport(network) if "transport" in options.style_losses else 0.0
     if options.content_loss == "self_similarity":
         products += products_of_self_similarity(network)
-    measured = sum(seen_pixels(size, options.border) for size in (stage.size, *stage.style_sizes))
+    measured = sum(seen_pixels(size, options) for size in (stage.size, *stage.style_sizes))
     # forward and back, an evaluation is twice the network's work
     product = _EVALUATION_PER_PIXEL["float32"] / (2 * _DEFAULT_WORK)
     return product * products + _FORWARD * _pass(measured, stage.precision, share) / stage.targets_every
@@ -146,10 +146,11 @@ def _pass(pixels: float, precision: str, share: float) -> float:
     return _EVALUATION + _EVALUATION_PER_PIXEL[precision] * pixels * share
 
 
-def seen_pixels(size: Size, border: str) -> int:
+def seen_pixels(size: Size, options: Options) -> int:
     """How many pixels the network sees of a picture."""
     width, height = size
-    return (width + 2 * FRAME) * (height + 2 * FRAME) if border == "mirror" else width * height
+    down, across = (FRAME if options.border == "mirror" and not wrapped else 0 for wrapped in options.wraps)
+    return (width + 2 * across) * (height + 2 * down)
 
 
 _DEFAULT_WORK = VGG19.work([_DEFAULT_DEPTH])

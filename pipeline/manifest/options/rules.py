@@ -14,7 +14,8 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from pipeline.manifest.options.foreign import word_of_others
 from pipeline.manifest.yaml.problems import shorten, suggestion
 from pipeline.nst.network import NETWORKS
-from pipeline.options import LayerWeights, Mixture, Options
+from pipeline.option_questions import LayerWeights, Mixture
+from pipeline.options import Options
 
 # What the picture door can be asked to open; HEIC and AVIF need Pillow's or an extra's support,
 # which `check` tells.

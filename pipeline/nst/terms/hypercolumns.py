@@ -4,7 +4,8 @@ As Kolkin et al. (arXiv 2203.13215, section 3.2) have them: at a quarter of the 
 resolution, each layer divided by its number of channels. A layer's `part` of them is a quarter of
 the picture's resolution as well, of block 4 an eighth; only where they are used, in pieces, are
 parts brought to one shape: block 4 bilinearly, the others by their last row and column once more,
-where the picture ends in the middle of a position.
+where the picture ends in the middle of a position. Where it wraps, which it does at whole positions
+only, block 4 goes on from its other end.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import tensorflow as tf
 from pipeline.nst.network import reduction
 from pipeline.nst.positions import QUARTER
 from pipeline.nst.terms.term import Add, Combine
+from pipeline.nst.wrapping import NO_WRAP, Wraps, with_other_ends
 
 # Numbers of float32 at a time where all of a map are known: 32 MB, of several that are held at once
 # beside the features of all layers.
@@ -35,16 +37,20 @@ def part(layer: str, features: tf.Tensor) -> tf.Tensor:
     return features / features.shape[-1]
 
 
-def _of_shape(layer: str, own: tf.Tensor, shape: tf.Tensor) -> tf.Tensor:
+def _of_shape(layer: str, own: tf.Tensor, shape: tf.Tensor, wraps: Wraps = NO_WRAP) -> tf.Tensor:
     """A layer's part in float32, brought to the height and width of `shape`."""
     own = tf.cast(own, tf.float32)
+    if reduction(layer) > QUARTER and any(wraps):
+        more = reduction(layer) // QUARTER * tf.cast(wraps, tf.int32)
+        wide = tf.image.resize(with_other_ends(own[tf.newaxis], wraps)[0], shape[:2] + 2 * more)
+        return wide[more[0] : more[0] + shape[0], more[1] : more[1] + shape[1]]
     if reduction(layer) > QUARTER:
         return tf.image.resize(own, shape[:2])
     below, beside = tf.unstack(shape[:2] - tf.shape(own)[:2])
     return tf.pad(own, [[0, below], [0, beside], [0, 0]], "SYMMETRIC")
 
 
-def at(layer: str, own: tf.Tensor, where: tf.Tensor, shape: tf.Tensor) -> tf.Tensor:
+def at(layer: str, own: tf.Tensor, where: tf.Tensor, shape: tf.Tensor, wraps: Wraps = NO_WRAP) -> tf.Tensor:
     """The same at some positions (n, 2), row and column: (n, channels), float32."""
     last = tf.shape(own)[:2] - 1
     if reduction(layer) <= QUARTER:
@@ -54,8 +60,9 @@ def at(layer: str, own: tf.Tensor, where: tf.Tensor, shape: tf.Tensor) -> tf.Ten
     place = (tf.cast(where, tf.float32) + 0.5) * scale - 0.5
     low = tf.floor(place)
     down, right = tf.unstack(tf.expand_dims(place - low, -1), axis=1)
+    ends = (tf.cast(end, tf.int32) for end in (low, tf.math.ceil(place)))
     (top, left), (bottom, beside) = (
-        tf.unstack(tf.clip_by_value(tf.cast(end, tf.int32), 0, last), axis=1) for end in (low, tf.math.ceil(place))
+        tf.unstack(tf.where(wraps, end % (last + 1), tf.clip_by_value(end, 0, last)), axis=1) for end in ends
     )
 
     def corner(row: tf.Tensor, column: tf.Tensor) -> tf.Tensor:
@@ -66,7 +73,9 @@ def at(layer: str, own: tf.Tensor, where: tf.Tensor, shape: tf.Tensor) -> tf.Ten
     return above + down * (below - above)
 
 
-def alike(layer: str, own: tf.Tensor, numbers: tf.Tensor, table: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+def alike(
+    layer: str, own: tf.Tensor, numbers: tf.Tensor, table: tf.Tensor, wraps: Wraps = NO_WRAP
+) -> tuple[tf.Tensor, tf.Tensor]:
     """Of a layer's part at each position p of a map `numbers` (height, width), int32, the product
     Σ_c F_pc T_n(p)c with that row of `table` (rows, channels) and the square Σ_c F_pc²: float32
     (height, width) each.
@@ -90,7 +99,7 @@ def alike(layer: str, own: tf.Tensor, numbers: tf.Tensor, table: tf.Tensor) -> t
                     here = tf.identity(own[..., piece])
                 with tf.GradientTape(watch_accessed_variables=False) as tape:
                     tape.watch(here)
-                    column = _of_shape(layer, here, shape)
+                    column = _of_shape(layer, here, shape, wraps)
                 by_column = by_product[..., tf.newaxis] * matched(piece) + 2.0 * by_squares[..., tf.newaxis] * column
                 by_own.append(tape.gradient(column, here, output_gradients=by_column))
             return tf.concat(by_own, -1)
@@ -98,7 +107,7 @@ def alike(layer: str, own: tf.Tensor, numbers: tf.Tensor, table: tf.Tensor) -> t
         product, squares = tf.zeros(shape), tf.zeros(shape)
         for piece in pieces:
             with tf.control_dependencies([product, squares]):
-                column = _of_shape(layer, tf.identity(own[..., piece]), shape)
+                column = _of_shape(layer, tf.identity(own[..., piece]), shape, wraps)
             product += tf.reduce_sum(column * matched(piece), -1)
             squares += tf.reduce_sum(tf.square(column), -1)
         return (product, squares), gradient
@@ -107,9 +116,9 @@ def alike(layer: str, own: tf.Tensor, numbers: tf.Tensor, table: tf.Tensor) -> t
     return result
 
 
-def columns_at(parts: Mapping[str, tf.Tensor], where: tf.Tensor, shape: tf.Tensor) -> tf.Tensor:
+def columns_at(parts: Mapping[str, tf.Tensor], where: tf.Tensor, shape: tf.Tensor, wraps: Wraps = NO_WRAP) -> tf.Tensor:
     """Hypercolumns (n, channels), float32, at positions (n, 2) of a map of this shape."""
-    return tf.concat([at(layer, own, where, shape) for layer, own in parts.items()], -1)
+    return tf.concat([at(layer, own, where, shape, wraps) for layer, own in parts.items()], -1)
 
 
 @dataclass(frozen=True)

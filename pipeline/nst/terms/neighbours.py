@@ -55,6 +55,7 @@ from pipeline.nst.terms.term import (
     Target,
     Weighted,
 )
+from pipeline.nst.wrapping import NO_WRAP, Wraps
 from pipeline.options import Options
 
 Places = NDArray[np.int64]
@@ -77,6 +78,7 @@ class Neighbours:
     """Distance to the nearest hypercolumns of the style."""
 
     layers: tuple[str, ...]
+    wraps: Wraps = NO_WRAP
     name: ClassVar[str] = "style"
     combine: ClassVar[Combine] = Concatenate(cell=QUARTER)
     needs_start: ClassVar[bool] = True
@@ -85,7 +87,7 @@ class Neighbours:
         """Maps of the numbers of neighbours, int32, and tables of the style's hypercolumns, each of
         length 1."""
         style = self._of_styles(sources)
-        numbers = _matched(sources.guide.measured(self), style)
+        numbers = _matched(sources.guide.measured(self), style, self.wraps)
         inverse = lengths_inverse(tf.add_n([_squares(each) for each in style.values()]))
         tables = {layer: tf.cast(tf.cast(each, tf.float32) * inverse, each.dtype) for layer, each in style.items()}
         return Target({layer: Indexed(numbers, table) for layer, table in tables.items()}, ())
@@ -95,7 +97,7 @@ class Neighbours:
         width, channels)."""
         if not isinstance(target, Indexed):
             return part(layer, features)
-        return Alike(*alike(layer, part(layer, features), *target))
+        return Alike(*alike(layer, part(layer, features), *target, self.wraps))
 
     def distance(self, measured: Measured, target: Target, weights: Mapping[str, tf.Tensor]) -> tf.Tensor:
         """Mean of 1 - cos over positions, in thousandths."""
@@ -128,7 +130,7 @@ def _less_mean(vectors: tf.Tensor) -> Callable[[], tf.Tensor]:
     return lambda: tf.cast(vectors, tf.float32) - mean
 
 
-def _matched(parts: Measured, style: Mapping[str, tf.Tensor]) -> tf.Tensor:
+def _matched(parts: Measured, style: Mapping[str, tf.Tensor], wraps: Wraps = NO_WRAP) -> tf.Tensor:
     """The nearest hypercolumns of the style, by their numbers: int32 (height, width), of a
     picture's, whose parts these are. Those are in float32 a few at a time only."""
     first = next(iter(style))
@@ -141,7 +143,7 @@ def _matched(parts: Measured, style: Mapping[str, tf.Tensor]) -> tf.Tensor:
     def columns(begin: int) -> tf.Tensor:
         places = np.arange(begin, min(begin + _AT_ONCE, shape[0] * shape[1]))
         where = tf.constant(np.stack(np.unravel_index(places, shape), -1), tf.int32)
-        return columns_at(parts, where, tf.constant(shape))
+        return columns_at(parts, where, tf.constant(shape), wraps)
 
     begins = range(0, shape[0] * shape[1], _AT_ONCE)
     total = tf.zeros(others.shape[-1])
@@ -165,6 +167,7 @@ class NeighboursByLayer(OverLayers):
     """Distance to the nearest features of the style, layer by layer."""
 
     layers: tuple[str, ...]
+    wraps: Wraps = NO_WRAP
     name: ClassVar[str] = "style"
     combine: ClassVar[Combine] = ADD
     needs_start: ClassVar[bool] = True
@@ -177,7 +180,8 @@ class NeighboursByLayer(OverLayers):
         shapes = [{layer: _shape(image, layer) for layer in self.layers} for image in images]
         grids: list[dict[str, Places]] = [{} for _ in images]
         for layer in self.layers:
-            here, *seen = (_grid(each[layer], random) for each in shapes)
+            ways = (self.wraps, *(NO_WRAP for _style in sources.styles))
+            here, *seen = (_grid(each[layer], random, wraps) for each, wraps in zip(shapes, ways, strict=True))
             seen = [_visible(places, image, layer) for places, image in zip(seen, images[1:], strict=True)]
             for of_image, places in zip(grids, [here, *shared(seen, sources, MOST_ON_GRID)], strict=True):
                 of_image[layer] = places
@@ -266,13 +270,15 @@ def shared(sets: Sequence[Places], sources: Sources, most: int) -> list[Places]:
     return taken
 
 
-def _grid(shape: Sequence[int], random: np.random.Generator) -> Places:
+def _grid(shape: Sequence[int], random: np.random.Generator, wraps: Wraps = NO_WRAP) -> Places:
     """About 64 positions along the longer side of a map of this shape, as many along the other as
-    it is shorter, with an offset of chance."""
+    it is shorter, with an offset of chance; where it wraps, wherever that lies, else in the first
+    step."""
     step, counts = grid(shape)
+    farthest = [length if wrapped else step for length, wrapped in zip(shape, wraps, strict=True)]
     rows, columns = (
-        np.arange(offset % length, length, step)[:count]
-        for offset, length, count in zip(random.integers(0, step, 2), shape, counts, strict=True)
+        (offset + step * np.arange(count)) % length if wrapped else np.arange(offset % length, length, step)[:count]
+        for offset, length, count, wrapped in zip(random.integers(0, farthest), shape, counts, wraps, strict=True)
     )
     places: Places = (rows[:, np.newaxis] * shape[1] + columns).ravel()
     return places
@@ -281,4 +287,5 @@ def _grid(shape: Sequence[int], random: np.random.Generator) -> Places:
 def from_options(options: Options) -> Weighted:
     """The term that a pair asks for, of the convolutions of blocks 1 to 4."""
     layers = matched_layers(NETWORKS[options.network])
-    return Weighted(Neighbours(layers), options.style_weight, {}, NeighboursByLayer(layers))
+    terms = Neighbours(layers, options.wraps), NeighboursByLayer(layers, options.wraps)
+    return Weighted(terms[0], options.style_weight, {}, terms[1])

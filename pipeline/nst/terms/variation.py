@@ -8,6 +8,8 @@ With down = x_{i+1,j} - x_{i,j} and right = x_{i,j+1} - x_{i,j}, summed over pix
     a number β  Σ (down² + right²)^(β/2)             Mahendran, Vedaldi, arXiv 1412.0035, 3.2;
                                                      over the pixels that have both neighbours
 
+Where the picture wraps, the last pixels have the first ones as neighbours, and each has both.
+
 2.5 is the power 1.25 of Keras' example; 2 is half the sum whose gradient Johnson's neural-style
 has.
 
@@ -27,6 +29,7 @@ import tensorflow as tf
 
 from pipeline.nst.terms.sums import positions
 from pipeline.nst.terms.term import ADD, PICTURE, Combine, Measured, Sources, Target, Weighted
+from pipeline.nst.wrapping import NO_WRAP, Wraps
 from pipeline.options import Options
 
 _GREY_LEVELS = 255.0
@@ -48,6 +51,7 @@ class Variation:
 
     kind: str | float
     unit: str
+    wraps: Wraps = NO_WRAP
     name: ClassVar[str] = "tv"
     layers: ClassVar[tuple[str, ...]] = (PICTURE,)
     combine: ClassVar[Combine] = ADD
@@ -59,7 +63,7 @@ class Variation:
 
     def measure(self, layer: str, features: tf.Tensor, target: tf.Tensor | None) -> VariationSums:
         """Sums over a picture (height, width, 3)."""
-        found = differences(features, self.kind)
+        found = differences(features, self.kind, self.wraps)
         return VariationSums(
             [tf.reduce_sum(each) for each in found],
             [tf.cast(tf.size(each), tf.float32) for each in found],
@@ -80,15 +84,25 @@ class Variation:
         raise ValueError(f"unit of total variation: {self.unit}")
 
 
-def differences(image: tf.Tensor, kind: str | float) -> list[tf.Tensor]:
+def differences(image: tf.Tensor, kind: str | float, wraps: Wraps = NO_WRAP) -> list[tf.Tensor]:
     """What is summed of an image (height, width, channels): downwards and to the right, or both in
     one."""
-    down, right = neighbour_differences(image)
+    down, right = neighbour_differences(_with_other_end(image, wraps))
+    if any(wraps):
+        below, beside = wraps
+        down, right = down[:, :-1] if beside else down, right[:-1] if below else right
     if kind == "squares":
         return [down**2, right**2]
     if kind == "absolute":
         return [tf.abs(down), tf.abs(right)]
-    return [(down[:, :-1] ** 2 + right[:-1] ** 2) ** (float(kind) / 2)]
+    down, right = down if wraps[1] else down[:, :-1], right if wraps[0] else right[:-1]
+    return [(down**2 + right**2) ** (float(kind) / 2)]
+
+
+def _with_other_end(image: tf.Tensor, wraps: Wraps) -> tf.Tensor:
+    """An image whose first row and column, where it wraps, follow the last ones too."""
+    image = tf.concat([image, image[:1]], 0) if wraps[0] else image
+    return tf.concat([image, image[:, :1]], 1) if wraps[1] else image
 
 
 @tf.custom_gradient  # type: ignore[untyped-decorator]
@@ -116,4 +130,4 @@ def neighbour_differences(
 def from_options(options: Options) -> Weighted:
     """The total variation that a pair asks for."""
     unit = options.losses if options.tv_unit == "losses" else options.tv_unit
-    return Weighted(Variation(options.tv_kind, unit), options.tv_weight, {})
+    return Weighted(Variation(options.tv_kind, unit, options.wraps), options.tv_weight, {})

@@ -1,0 +1,50 @@
+"""What follows from the options of a pair, for all who ask. Standard library only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pipeline.option_groups import GROUPS
+
+LayerWeights = Mapping[str, float]
+Mixture = str | Mapping[str, float]
+"""One distance by its name, or several, each with its weight: a map only where a name would not
+do."""
+
+INIT_WORDS = ("content", "blurred", "noise", "style", "gray")
+
+
+class Questions:
+    """The questions to `options.Options`, which has the values."""
+
+    __slots__ = ()
+    style_loss: Mixture
+    content_loss: str
+    content_weight: float
+    init: str
+    wrap: str
+
+    def group(self, name: str) -> tuple[object, ...]:
+        """The values of one of `GROUPS`, to keep something by that depends on all of them."""
+        values = (getattr(self, option) for option in GROUPS[name])
+        return tuple(tuple(v.items()) if isinstance(v, Mapping) else v for v in values)
+
+    @property
+    def style_losses(self) -> Mapping[str, float]:
+        """The distances of `style_loss` with their weights, one or several."""
+        return {self.style_loss: 1.0} if isinstance(self.style_loss, str) else self.style_loss
+
+    @property
+    def samples(self) -> bool:
+        """Is something compared at sampled places alone, which are new in every round?"""
+        return "transport" in self.style_losses or (self.content_loss == "self_similarity" and self.content_weight > 0)
+
+    @property
+    def starts_from_file(self) -> bool:
+        """Is `init` the path of an image, and not one of its words?"""
+        return self.init not in INIT_WORDS
+
+    @property
+    def wraps(self) -> tuple[bool, bool]:
+        """Does the picture go on from its other end, from top to bottom, and from left to right?"""
+        return self.wrap in ("y", "both"), self.wrap in ("x", "both")
