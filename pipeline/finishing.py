@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
 from pipeline.options import Options
@@ -23,9 +24,9 @@ def coloured_as_asked(pictures: Pictures, inputs: StageInputs, options: Options,
 
     photograph, seen = pictures.content.resized(*inputs.stage.size)
     if options.match_color in ("style", "both"):
-        shares = (share for _style, share in pictures.styles)
-        styles = list(zip(inputs.style_images, inputs.style_alphas, shares, strict=True))
-        pixels = match_colours(pixels, styles, seen, options.match_strength)
+        match = functools.partial(match_colours, strength=options.match_strength)
+        shares = [share for _style, share in pictures.styles]
+        pixels = inputs.recoloured(pixels, seen, shares, match)
     if options.preserve_color == "luminance":
         pixels = transfer_luminance(pixels, photograph)
     return pixels if options.strength == 1.0 else blend(photograph, pixels, options.strength)
@@ -35,6 +36,7 @@ def notes_of(pictures: Pictures, options: Options, longer_side: int) -> tuple[st
     """What the pictures' own notes say, whether the content is smaller than was asked for or was
     enlarged, and which style images had to be enlarged."""
     notes = [f"{picture.name}: {note}" for picture in pictures.all for note in picture.notes]
+    notes += pictures.mask_notes
     if other := other_than_asked(options, Sized(pictures.content.name, pictures.content.size)):
         notes.append(other)
     side = style_side(options, longer_side)

@@ -19,10 +19,15 @@ from pipeline.options import Options
 
 @dataclass(frozen=True, slots=True)
 class StyleImage:
-    """One style picture and its share in the blend; shares of a job need not sum to 1."""
+    """One style picture and its share in the blend; shares of a job need not sum to 1. `mask` says
+    where in the content it is painted, `own_mask` what of the style picture is looked at,
+    `region_map` which region each place of it belongs to; absolute, or None."""
 
     image: Path
     weight: float = 1.0
+    mask: Path | None = None
+    own_mask: Path | None = None
+    region_map: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +41,8 @@ class Job:
     won. `places` are the files that are written out in the manifest, each with its place there.
     `homes` are the files that a pattern found, each with the folder that it must lie in when it is
     opened, whatever links stand there by then. `refusal` is why the pair cannot be started, where
-    the manifest alone shows it; else empty.
+    the manifest alone shows it; else empty. `content_mask` says where the photograph is kept, and
+    `region_map` which region each place of it belongs to; None for none.
     """
 
     output: str
@@ -50,13 +56,23 @@ class Job:
     places: Mapping[str, str] = field(default_factory=dict)
     homes: Mapping[str, str] = field(default_factory=dict)
     refusal: str = ""
+    content_mask: Path | None = None
+    region_map: Path | None = None
 
     @property
     def inputs(self) -> tuple[Path, ...]:
-        """Every file the pair reads: content, styles, and the picture of `init` where it is a
-        path."""
+        """Every file the pair reads: content, styles, the picture of `init` where it is a path, and
+        masks."""
         start = (Path(self.options.init),) if self.options.starts_from_file else ()
-        return (self.content, *(style.image for style in self.styles), *start)
+        return (self.content, *(style.image for style in self.styles), *start, *self.masks)
+
+    @property
+    def masks(self) -> tuple[Path, ...]:
+        """Masks and region maps: of each style in the content and its own, the content's, the map
+        of the content, those of the styles."""
+        of_styles = (mask for style in self.styles for mask in (style.mask, style.own_mask))
+        maps = (self.region_map, *(style.region_map for style in self.styles))
+        return tuple(mask for mask in (*of_styles, self.content_mask, *maps) if mask is not None)
 
     def home_of(self, path: Path) -> str | None:
         """The folder that an input must lie in when it is opened; None for one that may lie
@@ -67,7 +83,12 @@ class Job:
         """Plain JSON values, for the worker's pipe; `from_json` gives an equal job back."""
         return dataclasses.asdict(self) | {
             "content": str(self.content),
-            "styles": [[str(style.image), style.weight] for style in self.styles],
+            "styles": [
+                [str(style.image), style.weight, *map(_text, (style.mask, style.own_mask, style.region_map))]
+                for style in self.styles
+            ],
+            "content_mask": _text(self.content_mask),
+            "region_map": _text(self.region_map),
         }
 
     @classmethod
@@ -77,10 +98,22 @@ class Job:
             **{
                 **fields,
                 "content": Path(fields["content"]),
-                "styles": tuple(StyleImage(Path(image), weight) for image, weight in fields["styles"]),
+                "styles": tuple(
+                    StyleImage(Path(image), weight, *map(_path, masks)) for image, weight, *masks in fields["styles"]
+                ),
                 "options": Options(**fields["options"]),
+                "content_mask": _path(fields.get("content_mask")),
+                "region_map": _path(fields.get("region_map")),
             }
         )
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)
+
+
+def _path(text: str | None) -> Path | None:
+    return None if text is None else Path(text)
 
 
 MOST_KEPT = 99  # older pictures of one pair; a page that compares more is no use
@@ -134,17 +167,38 @@ class Manifest:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShownNames:
     """What reports and pictures say of a pair's files, with no path of this machine: names of the
-    content and of the styles, and the pair's options with names in the place of paths."""
+    content and of the styles, the pair's options with names in the place of paths, and what a pair
+    in a manifest says of its masks: `content_mask`, `regions`, and by number of a style `mask`."""
 
     content: str
     style: tuple[str, ...]
     options: Mapping[str, Any]
+    masks: Mapping[str, Any] = field(default_factory=dict)
 
 
 def shown_name(path: Path, folder: Path) -> str:
     """A path as reports and pictures name it: relative to `folder` where it lies below it, else the
     file's name alone."""
     return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.name
+
+
+def shown_masks(job: Job, folder: Path) -> dict[str, Any]:
+    """What a pair in a manifest says of a job's masks, with names as `shown_name` has them:
+    `content_mask`, `regions`, and by number of a style, as text, `mask`; nothing without any."""
+
+    def name(path: Path) -> str:
+        return shown_name(path, folder)
+
+    shown: dict[str, Any] = {} if job.content_mask is None else {"content_mask": name(job.content_mask)}
+    if job.region_map is not None:
+        maps = [name(style.region_map) for style in job.styles if style.region_map is not None]
+        shown["regions"] = {"content": name(job.region_map), "style": maps[0] if len(maps) == 1 else maps}
+    of_styles = {}
+    for number, style in enumerate(job.styles):
+        both = {"content": style.mask, "style": style.own_mask}
+        if given := {where: name(mask) for where, mask in both.items() if mask is not None}:
+            of_styles[str(number)] = given["content"] if list(given) == ["content"] else given
+    return shown | ({"mask": of_styles} if of_styles else {})
 
 
 # --------------------------------------------------------------------------------------- the record

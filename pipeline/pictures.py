@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import BadImage
 from pipeline.options import Options
+from pipeline.regions import (
+    WITHOUT_MASKS,
+    MaskSources,
+    Part,
+    Region,
+    notes_of_regions,
+    parts_at,
+    regions_of,
+    shows_nothing,
+)
 from pipeline.schedule import Machine, Schedule, Sized, schedule, style_side
 
 if TYPE_CHECKING:
@@ -18,6 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image
 
+    from pipeline.images.masks import Mask
     from pipeline.images.picture import Picture
 
     Source = str | os.PathLike[str] | Image.Image | NDArray[np.uint8]
@@ -27,17 +38,24 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True, eq=False)
 class Pictures:
     """The photograph, the style images with their shares, and the picture of `init` where it is a
-    path. Shares need not sum to 1."""
+    path. Shares need not sum to 1. `masks` are those files of masks that were opened, in the order
+    of a job's; `regions` what they make of the styles, nothing without any; `kept` how much of the
+    photograph is kept where, None for all."""
 
     content: Picture
     styles: tuple[tuple[Picture, float], ...]
     start: Picture | None = None
+    masks: tuple[Mask, ...] = ()
+    regions: tuple[Region, ...] = ()
+    kept: Mask | None = None
+    mask_notes: tuple[str, ...] = ()
+    mask_names: Mapping[str, Any] = field(default_factory=dict)
 
     @property
-    def all(self) -> tuple[Picture, ...]:
-        """In the order of a job's inputs: content, styles, start."""
+    def all(self) -> tuple[Picture | Mask, ...]:
+        """In the order of a job's inputs: content, styles, start, masks."""
         start = () if self.start is None else (self.start,)
-        return (self.content, *(style for style, _share in self.styles), *start)
+        return (self.content, *(style for style, _share in self.styles), *start, *self.masks)
 
     def schedule(self, options: Options, machine: Machine) -> Schedule:
         """The stages in which they are painted."""
@@ -46,6 +64,26 @@ class Pictures:
         )
         return schedule(options, content, styles, machine)
 
+    def hashes(self) -> dict[str, Any]:
+        """The files' SHA-256, as outputs tell them."""
+        styles = [style.sha256 for style, _share in self.styles]
+        masks = {mask.name: mask.sha256 for mask in self.masks}
+        return {"content": self.content.sha256, "style": styles} | ({"masks": masks} if masks else {})
+
+    def shown_masks(self, number: int | None = None) -> dict[str, Any]:
+        """What outputs say of the masks, by their files' names: of the style of this number, or,
+        without one, of the content."""
+        if number is None:
+            return {name: shown for name, shown in self.mask_names.items() if name != "mask"}
+        masks = self.mask_names.get("mask", {})
+        return {"mask": masks[number]} if number in masks else {}
+
+    def parts(self, width: int, height: int) -> tuple[Part, ...]:
+        """The parts of the picture at this size that have styles of their own: one of all styles
+        without masks. Raises BadImage where no style is painted anywhere."""
+        regions = self.regions or regions_of([(None, None)] * len(self.styles), [share for _, share in self.styles])
+        return parts_at(regions, width, height)
+
 
 def open_pictures(
     content: Source,
@@ -53,12 +91,13 @@ def open_pictures(
     options: Options,
     opening: Opening = lambda _: nullcontext(),
     home_of: Callable[[Source], str | None] = lambda _: None,
+    masks: MaskSources = WITHOUT_MASKS,
 ) -> Pictures:
     """Open the pictures of a pair: a photograph of 100 megapixels would be 1.2 GB of floats.
 
     `opening` is entered around each of them; `home_of` is the folder that a file has to lie in,
-    where there is one. Raises BadImage for one that cannot be opened and for
-    a style image that cannot be seen, OutOfMemory for one that does not fit.
+    where there is one. Raises BadImage for one that cannot be opened, for a style image that cannot
+    be seen and for a mask that does not fit, OutOfMemory for one that does not fit into memory.
     """
     from pipeline.images import picture
 
@@ -68,11 +107,59 @@ def open_pictures(
 
     photograph = open_any(content, None if isinstance(options.size, str) else options.size)
     side = style_side(options, max(photograph.size)) if options.style_aspect == "keep" else None
-    return Pictures(
+    opened = Pictures(
         photograph,
         tuple((_seen(open_any(source, side)), share) for source, share in styles),
         open_any(options.init) if options.starts_from_file else None,
     )
+    return _with_masks(opened, masks, opening, home_of) if masks else opened
+
+
+def _with_masks(
+    opened: Pictures, sources: MaskSources, opening: Opening, home_of: Callable[[Source], str | None]
+) -> Pictures:
+    """The pictures with their masks, none larger than its picture."""
+    from pipeline.images.masks import open_mask
+
+    def mask(source: Any, of: Picture) -> Mask | None:
+        if source is None:
+            return None
+        with opening(source):
+            return open_mask(source, of.name, of.size, home_of(source))
+
+    names = [style.name for style, _share in opened.styles]
+    of_styles = [
+        (mask(where, opened.content), _mask_of(style, mask(own, style)))
+        for (where, own), (style, _share) in zip(sources.styles, opened.styles, strict=True)
+    ] or [(None, None)] * len(names)
+    kept = mask(sources.content, opened.content)
+    regions = regions_of(of_styles, [share for _style, share in opened.styles])
+    found = [each for pair in of_styles for each in pair] + [kept]
+    return replace(
+        opened,
+        masks=tuple(each for each in found if each is not None),
+        regions=regions,
+        kept=kept,
+        mask_names=_shown(of_styles, kept),
+        mask_notes=tuple(notes_of_regions(regions, names, *opened.content.size)),
+    )
+
+
+def _shown(of_styles: Sequence[tuple[Mask | None, Mask | None]], kept: Mask | None) -> dict[str, Any]:
+    """The names of masks as a pair in a manifest has them, `mask` by number of the style."""
+    masks: dict[int, Any] = {}
+    for number, (where, own) in enumerate(of_styles):
+        given = {of: each.name for of, each in (("content", where), ("style", own)) if each is not None}
+        if given:
+            masks[number] = given["content"] if list(given) == ["content"] else given
+    return ({"content_mask": kept.name} if kept else {}) | ({"mask": masks} if masks else {})
+
+
+def _mask_of(style: Picture, own: Mask | None) -> Mask | None:
+    """The mask of a style image. Raises BadImage where it leaves nothing to learn from."""
+    if own is not None and not own.levels.any():
+        raise BadImage(shows_nothing(own.name, style.name))
+    return own
 
 
 def _seen(style: Picture) -> Picture:

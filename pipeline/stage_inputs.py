@@ -3,12 +3,14 @@ begins."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+import functools
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.options import Options
 from pipeline.pictures import Pictures
+from pipeline.regions import Part, StyleIn
 from pipeline.schedule import Size, Stage
 
 if TYPE_CHECKING:
@@ -27,12 +29,47 @@ if TYPE_CHECKING:
 class StageInputs:
     """The pictures of one stage, at its size: pixels (height, width, 3). `photograph` and
     `style_images` are recoloured where the pair asks for it; `style_alphas` are their opacity
-    (height, width), 0..1, None for those without."""
+    (height, width), 0..1, None for those without. `parts` are those of the picture that have styles
+    of their own: one without masks."""
 
     stage: Stage
     photograph: Pixels
     style_images: tuple[Pixels, ...]
     style_alphas: tuple[Pixels | None, ...] = ()
+    parts: tuple[Part, ...] = ()
+
+    def seen(self, style: StyleIn) -> Pixels | None:
+        """How much of a style image can be seen in a region, (height, width); None for all."""
+        alpha, own = self.style_alphas[style.number], style.own
+        if own is None:
+            return alpha
+        height, width, _colours = self.style_images[style.number].shape
+        levels = own.resized(width, height)
+        return levels if alpha is None else alpha * levels
+
+    def recoloured(
+        self, pixels: Pixels, seen: Pixels | None, shares: Sequence[float], match: Callable[..., Pixels]
+    ) -> Pixels:
+        """`pixels` (height, width, 3), opacity `seen`, with the colours of each part's styles:
+        `match` takes them, style images with their opacity and shares, and an opacity."""
+        if len(self.parts) == 1 and self.parts[0].mask is None:
+            return match(pixels, self._palette(self.parts[0], shares), seen)
+        import numpy as np
+
+        height, width, _colours = pixels.shape
+        total, covered = np.zeros_like(pixels), np.zeros((height, width, 1), np.float32)
+        for part in self.parts:
+            mask = np.ones((height, width), np.float32) if part.mask is None else part.mask
+            visible = mask if seen is None else mask * seen
+            found = match(pixels, self._palette(part, shares), visible) if visible.any() else pixels
+            total += mask[..., np.newaxis] * found
+            covered += mask[..., np.newaxis]
+        left = np.clip(1.0 - covered, 0.0, None)
+        mixed: Pixels = (total + left * pixels) / (covered + left)
+        return mixed
+
+    def _palette(self, part: Part, shares: Sequence[float]) -> list[tuple[Pixels, Pixels | None, float]]:
+        return [(self.style_images[each.number], self.seen(each), shares[each.number]) for each in part.styles]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,15 +85,31 @@ def stage_inputs(pictures: Pictures, options: Options, stage: Stage) -> StageInp
     from pipeline.images.colour import match_colours
 
     photograph, seen = pictures.content.resized(*stage.size)
-    recoloured = _recolouring(options, photograph, seen)
+    recoloured = _recolouring(options, photograph)
+    parts = pictures.parts(*stage.size)
     styles = [style.resized(*size) for (style, _share), size in zip(pictures.styles, stage.style_sizes, strict=True)]
-    style_images = tuple(recoloured(pixels, alpha) for pixels, alpha in styles)
-    style_alphas = tuple(alpha for _pixels, alpha in styles)
+    style_images = tuple(
+        recoloured(pixels, alpha, _where_painted(parts, number, seen)) for number, (pixels, alpha) in enumerate(styles)
+    )
+    inputs = StageInputs(stage, photograph, style_images, tuple(alpha for _pixels, alpha in styles), parts)
     if options.match_color in ("before", "both"):
-        shares = (share for _style, share in pictures.styles)
-        palette = list(zip(style_images, style_alphas, shares, strict=True))
-        photograph = match_colours(photograph, palette, seen, options.match_strength)
-    return StageInputs(stage, photograph, style_images, style_alphas)
+        match = functools.partial(match_colours, strength=options.match_strength)
+        shares = [share for _style, share in pictures.styles]
+        return replace(inputs, photograph=inputs.recoloured(photograph, seen, shares, match))
+    return inputs
+
+
+def _where_painted(parts: Sequence[Part], number: int, seen: Pixels | None) -> Pixels | None:
+    """How much of the photograph can be seen where a style is painted, (height, width); None for
+    all of it."""
+    import numpy as np
+
+    masks = [part.mask for part in parts if number in [style.number for style in part.styles]]
+    if not masks or any(mask is None for mask in masks):
+        return seen
+    mask = np.clip(np.sum([mask for mask in masks if mask is not None], 0), 0.0, 1.0).astype(np.float32)
+    visible: Pixels = mask if seen is None else mask * seen
+    return visible if visible.any() else seen
 
 
 def sources(
@@ -72,21 +125,22 @@ def sources(
     import numpy as np
 
     from pipeline.nst.engine import Setting
-    from pipeline.nst.terms.term import Sources, Style
+    from pipeline.nst.terms.term import Region, Sources, Style
 
     stage = inputs.stage
     setting = Setting(options, stage.precision, stage.tiling, stage.last_pass)
-    colours = _colours_from(pictures.content, options, stage.size)
+    colours = _colours_from(pictures, options, stage.size)
     of_styles = replace(setting, options=replace(options, wrap="none"))
-    styles = [
-        Style(
-            engine.image(replace(of_styles, tiling=tiling), pixels, (*_seen(style), *colours), alpha),
-            share,
-        )
-        for (style, share), pixels, alpha, tiling in zip(
-            pictures.styles, inputs.style_images, inputs.style_alphas, stage.style_tilings, strict=True
-        )
-    ]
+
+    def style(seen: StyleIn) -> Style:
+        image, share = pictures.styles[seen.number]
+        own = () if seen.own is None else (seen.own.sha256,)
+        setting_of = replace(of_styles, tiling=stage.style_tilings[seen.number])
+        pixels = inputs.style_images[seen.number]
+        return Style(engine.image(setting_of, pixels, (*_seen(image), *colours, *own), inputs.seen(seen)), share)
+
+    regions = [Region(part.mask, [style(seen) for seen in part.styles], part.strength) for part in inputs.parts]
+    is_whole = len(regions) == 1 and regions[0].mask is None
     photograph = engine.image(
         setting, inputs.photograph, (*_seen(pictures.content), *_palette(pictures, options, stage))
     )
@@ -94,11 +148,25 @@ def sources(
     guide = _guide(inputs.photograph, start, options) if mixed else inputs.photograph
     return Sources(
         photograph,
-        styles,
+        [style for region in regions for style in region.styles],
         start=engine.image(setting, start, None),
         guide=engine.image(setting, guide, None),  # what is measured of it is large, and of use once
         seed=int(np.random.SeedSequence((options.seed, *place)).generate_state(1)[0]),
+        regions=() if is_whole else regions,
+        kept=_kept(pictures, stage),
     )
+
+
+def _kept(pictures: Pictures, stage: Stage) -> Pixels | None:
+    """How much of the photograph is kept where, (height, width); None for all of it everywhere."""
+    kept = None if pictures.kept is None else pictures.kept.resized(*stage.size)
+    return None if kept is None or kept.min() >= 1 else kept
+
+
+def _names_of_masks(pictures: Pictures) -> tuple[Hashable, ...]:
+    """What style images depend on beside themselves where there are masks: their colours can be
+    those of a region of the photograph."""
+    return tuple(mask.sha256 for mask in pictures.masks)
 
 
 # The share of the picture as it stands in what is to be painted, and how many times the photograph
@@ -216,28 +284,25 @@ def _palette(pictures: Pictures, options: Options, stage: Stage) -> tuple[Hashab
     styles = (
         (*_seen(style), share, size) for (style, share), size in zip(pictures.styles, stage.style_sizes, strict=True)
     )
-    return (options.match_strength, options.preserve_color, *styles)
+    return (options.match_strength, options.preserve_color, *styles, *_names_of_masks(pictures))
 
 
-def _recolouring(
-    options: Options, photograph: Pixels, seen: Pixels | None
-) -> Callable[[Pixels, Pixels | None], Pixels]:
+def _recolouring(options: Options, photograph: Pixels) -> Callable[[Pixels, Pixels | None, Pixels | None], Pixels]:
     """What happens to the style images' colours beforehand, so that the result keeps the content's:
     Gatys et al., "Preserving Color in Neural Artistic Style Transfer" (arXiv 1606.05897), colour
-    histogram matching. `seen` is the photograph's opacity; what is made takes a style image with
-    its own."""
+    histogram matching. What is made takes a style image, its opacity, and the photograph's."""
     from pipeline.images.colour import match_covariance, match_histogram
 
     if options.preserve_color == "histogram":
-        return lambda pixels, alpha: match_histogram(pixels, photograph, alpha, seen)
+        return lambda pixels, alpha, seen: match_histogram(pixels, photograph, alpha, seen)
     if options.preserve_color == "covariance":
-        return lambda pixels, alpha: match_covariance(pixels, photograph, alpha, seen)
-    return lambda pixels, alpha: pixels
+        return lambda pixels, alpha, seen: match_covariance(pixels, photograph, alpha, seen)
+    return lambda pixels, _alpha, _seen: pixels
 
 
-def _colours_from(content: Picture, options: Options, size: Size) -> tuple[Hashable, ...]:
+def _colours_from(pictures: Pictures, options: Options, size: Size) -> tuple[Hashable, ...]:
     """What a recoloured style image depends on beside itself: part of the name under which what is
     measured of it is kept."""
     if options.preserve_color in ("histogram", "covariance"):
-        return (options.preserve_color, *_seen(content), size)
+        return (options.preserve_color, *_seen(pictures.content), size, *_names_of_masks(pictures))
     return ()

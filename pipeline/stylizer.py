@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import PurePath
@@ -14,6 +14,7 @@ from pipeline.errors import OptionError
 from pipeline.job import Reading
 from pipeline.options import Options
 from pipeline.pictures import Pictures, open_pictures
+from pipeline.regions import MaskSources
 from pipeline.schedule import Machine
 from pipeline.stylize import Painting, Progress, Stylization, paint
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from pipeline.nst.weights import NetworkWeights
     from pipeline.pictures import Source
 
-    Styles: TypeAlias = Source | list[Source | tuple[Source, float]]
+    Styles: TypeAlias = Source | list[Source | tuple[Source, float] | Mapping[str, Any]]
     OwnTerm: TypeAlias = Weighted | tuple[Term, float]
 
 Callback = Callable[[Reading, Callable[[], "Image.Image"]], object]
@@ -61,6 +62,8 @@ class Stylizer:
         content: Source,
         style: Styles,
         *,
+        content_mask: Source | None = None,
+        regions: Mapping[str, Any] | None = None,
         callback: Callback | None = None,
         terms: Sequence[OwnTerm] = (),
         **options: Unpack[OptionKeywords],
@@ -72,9 +75,10 @@ class Stylizer:
         from pipeline.nst.weights import locate
 
         wanted = options_from_python({**self._options, **options})
-        shares = _shares(style)
+        shares, of_styles = _shares(style)
+        masks = MaskSources(of_styles, content_mask, _maps(regions, len(shares)))
         with _turn:  # of opening too: what Pillow warns of is a program's, not a thread's
-            pictures = open_pictures(content, shares, wanted)
+            pictures = open_pictures(content, shares, wanted, masks=masks)
             load_keras()
             schedule = pictures.schedule(wanted, Machine(precision=effective_precision("auto")))
             weights = locate(wanted.weights)
@@ -118,6 +122,8 @@ def stylize(
     content: Source,
     style: Styles,
     *,
+    content_mask: Source | None = None,
+    regions: Mapping[str, Any] | None = None,
     callback: Callback | None = None,
     terms: Sequence[OwnTerm] = (),
     **options: Unpack[OptionKeywords],
@@ -127,6 +133,12 @@ def stylize(
     `content` and `style` are paths, Pillow images or arrays: uint8 in 0..255 or floats in 0..1, of
     the shape (height, width), grey, or (height, width, 3 or 4), RGB or RGBA. `style` may be a list
     of them, or of pairs with their share in the blend: `[("kandinsky.jpg", 2), ("wave.jpg", 1)]`.
+
+    A style may also be what it is in a manifest, `{"image": "wave.jpg", "weight": 2, "mask":
+    "sky.png"}`: the mask, grey, says where in the content it is painted; `{"content": ..., "style":
+    ...}` also what of the style is looked at. `content_mask` says where the photograph is kept,
+    and `regions`, `{"content": ..., "style": ...}`, are colour-coded maps. All of them may be
+    paths, Pillow images or arrays.
 
     Every option of a manifest's pair is a keyword. `callback(reading, picture)` is called after
     each step: `reading` has `step`, `side`, `total` and the other losses, `picture()` is the best
@@ -143,7 +155,9 @@ def stylize(
     nobody keeps a clock or a limit of memory, as a night's processes do, so a file that was made to
     take an hour takes an hour.
     """
-    return _shared(content, style, callback=callback, terms=terms, **options)
+    return _shared(
+        content, style, content_mask=content_mask, regions=regions, callback=callback, terms=terms, **options
+    )
 
 
 def release() -> None:
@@ -153,17 +167,46 @@ def release() -> None:
     _shared.close()
 
 
-def _shares(style: Styles) -> list[tuple[Source, float]]:
-    """One style or a list of them as pairs of source and share."""
+def _shares(style: Styles) -> tuple[list[tuple[Source, float]], list[tuple[Any, Any]]]:
+    """One style or a list of them as pairs of source and share, and their masks, on the content and
+    their own."""
     entries = style if isinstance(style, list) else [style]
     if not entries:
         raise OptionError("style must be a picture or a list of at least one. Received: []")
-    pairs = [entry if isinstance(entry, tuple) else (entry, 1.0) for entry in entries]
-    for pair in pairs:
+    pairs, masks = [], []
+    for entry in entries:
+        pair, own = _one_style(entry)
         share = pair[1] if len(pair) == 2 else None
         if isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 < share < math.inf:
             raise OptionError(f"a style with a share must be (picture, number above 0). Received the share: {share!r}")
-    return pairs
+        pairs.append(pair)
+        masks.append(own)
+    return pairs, masks
+
+
+def _one_style(entry: Any) -> tuple[Any, tuple[Any, Any]]:
+    """A style with its share, and its masks."""
+    if not isinstance(entry, Mapping):
+        return entry if isinstance(entry, tuple) else (entry, 1.0), (None, None)
+    if "image" not in entry or not entry.keys() <= {"image", "weight", "mask"}:
+        raise OptionError(f"a style is {{'image': ..., 'weight': ..., 'mask': ...}}. Received: {', '.join(entry)}")
+    mask = entry.get("mask")
+    both = mask if isinstance(mask, Mapping) else {"content": mask}
+    if not both.keys() <= {"content", "style"}:
+        raise OptionError(f"a mask is a picture, or {{'content': ..., 'style': ...}}. Received: {', '.join(both)}")
+    return (entry["image"], entry.get("weight", 1.0)), (both.get("content"), both.get("style"))
+
+
+def _maps(regions: Mapping[str, Any] | None, count: int) -> tuple[Any, list[Any]] | None:
+    """Region maps of the content and of so many styles."""
+    if regions is None:
+        return None
+    if regions.keys() != {"content", "style"}:
+        raise OptionError(f"regions are {{'content': ..., 'style': ...}}. Received: {', '.join(regions)}")
+    styles = regions["style"] if isinstance(regions["style"], list) else [regions["style"]]
+    if len(styles) != count:
+        raise OptionError(f"regions must have one map for each of the {count} styles. Received: {len(styles)}")
+    return regions["content"], styles
 
 
 def _result_of(painting: Painting, callback: Callback | None) -> Stylization:
@@ -206,10 +249,14 @@ def _settings(pictures: Pictures, options: Options, weights: NetworkWeights, res
     height, width = result.pixels.shape[:2]
     return {
         "content": pictures.content.name,
-        "style": [{"image": style.name, "weight": share} for style, share in pictures.styles],
+        "style": [
+            {"image": style.name, "weight": share} | pictures.shown_masks(number)
+            for number, (style, share) in enumerate(pictures.styles)
+        ],
+        **pictures.shown_masks(),
         "options": shown,
         "weights": {"name": weights.name, "sha256": weights.sha256},
-        "sha256": {"content": pictures.content.sha256, "style": [style.sha256 for style, _share in pictures.styles]},
+        "sha256": pictures.hashes(),
         "size": [width, height],
         "steps": len(result.trace),
         "losses": {"first": dict(result.first), "last": dict(result.last)},

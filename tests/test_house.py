@@ -78,8 +78,9 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     ),
     "images.budget": (set(), set()),
     "images.facts": (set(), set()),
-    "pictures": ({"errors", "options", "schedule", "images"}, {"numpy", "PIL"}),
-    "stage_inputs": ({"options", "pictures", "schedule", "images", "nst"}, {"numpy"}),
+    "regions": ({"errors", "images.masks"}, {"numpy"}),
+    "pictures": ({"errors", "options", "regions", "schedule", "images"}, {"numpy", "PIL"}),
+    "stage_inputs": ({"options", "pictures", "regions", "schedule", "images", "nst"}, {"numpy"}),
     "finishing": ({"options", "pictures", "schedule", "stage_inputs", "images"}, {"numpy"}),
     "stylize": (
         WORDS | {"finishing", "pictures", "schedule", "stage_inputs", "images", "manifest", "nst"},
@@ -88,7 +89,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "keywords": (set(), set()),
     "measuring": ({"errors", "job", "options", "pictures", "schedule", "stage_inputs", "images", "nst"}, {"numpy"}),
     "stylizer": (
-        WORDS | {"keywords", "pictures", "schedule", "stylize", "images", "manifest", "nst"},
+        WORDS | {"keywords", "pictures", "regions", "schedule", "stylize", "images", "manifest", "nst"},
         {"numpy", "PIL"},
     ),
     # what stands in an output folder; outcomes to pages
@@ -111,7 +112,10 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "batch.observer": (WORDS | {"batch.estimates", "batch.plan"}, set()),
     "batch.clashes": ({"job", "printable", "manifest.pairs.naming", "store"}, set()),
     "batch.networks": ({"errors", "job", "store", "nst.weights"}, set()),
-    "batch.fit": ({"errors", "job", "pictures", "schedule", "images.facts", "nst.tiling"}, set()),
+    "batch.fit": (
+        {"errors", "job", "pictures", "regions", "schedule", "images.facts", "images.sizes", "nst.tiling"},
+        set(),
+    ),
     "batch.plan": (
         WORDS
         | {
@@ -147,7 +151,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "batch.painter": (
         WORDS
         | {
-            *("pictures", "schedule", "stylize", "images", "store", "nst.tiling"),
+            *("pictures", "regions", "schedule", "stylize", "images", "store", "nst.tiling"),
             *("batch.backend", "batch.checkpoints", "batch.messages", "batch.showing", "batch.system"),
         },
         set(),

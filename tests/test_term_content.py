@@ -28,7 +28,7 @@ class Seen:
 def content_in_unit(unit, F, P, weight=1.0):
     """The term's own way: target, measure, distance."""
     term = Content(("layer",), unit)
-    target = term.target(type("Sources", (), {"content": Seen(P)}))
+    target = term.target(type("Sources", (), {"content": Seen(P), "kept": None}))
     measured = {"layer": term.measure("layer", tf.constant(F), target.maps["layer"])}
     return term.distance(measured, target, {"layer": tf.constant(weight)})
 

@@ -29,7 +29,7 @@ class Seen:
 def sources(*styles):
     """Styles with shares; one without."""
     pairs = [style if isinstance(style, tuple) else (style, 1.0) for style in styles]
-    return type("Sources", (), {"styles": [Style(Seen(features), share) for features, share in pairs]})
+    return type("Sources", (), {"styles": [Style(Seen(features), share) for features, share in pairs], "regions": ()})
 
 
 def style_in_unit(unit, F, *styles, pixels=12):

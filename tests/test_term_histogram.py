@@ -35,7 +35,7 @@ def features(seed, height=30, width=40, channels=5, scale=300.0):
 def target_of(term, *styles):
     pairs = [style if isinstance(style, tuple) else (style, 1.0) for style in styles]
     images = [Style(style if isinstance(style, Seen) else Seen(style), share) for style, share in pairs]
-    return term.target(type("Sources", (), {"styles": images}))
+    return term.target(type("Sources", (), {"styles": images, "regions": ()}))
 
 
 def distance(unit, F, *styles):

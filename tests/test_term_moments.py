@@ -45,7 +45,7 @@ def expected(F, S):
 def term_distance(unit, F, *styles):
     term = Moments(("layer",), unit)
     pairs = [style if isinstance(style, tuple) else (style, 1.0) for style in styles]
-    sources = type("Sources", (), {"styles": [Style(Seen(S), share) for S, share in pairs]})
+    sources = type("Sources", (), {"styles": [Style(Seen(S), share) for S, share in pairs], "regions": ()})
     measured = {"layer": term.measure("layer", tf.constant(F), None)}
     return float(term.distance(measured, term.target(sources), {"layer": tf.constant(1.0)}))
 
@@ -91,7 +91,7 @@ def test_the_gradient_is_the_slope():
     F, S = features(7), features(8)
     way = np.random.default_rng(9).normal(size=F.shape).astype(np.float32)
     term = Moments(("layer",), "means")
-    target = term.target(type("Sources", (), {"styles": [Style(Seen(S), 1.0)]}))
+    target = term.target(type("Sources", (), {"styles": [Style(Seen(S), 1.0)], "regions": ()}))
 
     def at(moved):
         return term.distance({"layer": term.measure("layer", moved, None)}, target, {"layer": tf.constant(1.0)})

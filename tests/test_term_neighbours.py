@@ -14,7 +14,7 @@ tf = pytest.importorskip("tensorflow")
 from nst_kit import Seen  # noqa: E402
 
 from pipeline.images.picture import Picture  # noqa: E402
-from pipeline.nst.engine import TransferEngine, _opacity_of_cells  # noqa: E402
+from pipeline.nst.engine import TransferEngine  # noqa: E402
 from pipeline.nst.evaluator import WholeEvaluator  # noqa: E402
 from pipeline.nst.extractor import Extractor  # noqa: E402
 from pipeline.nst.kernels import load_kernels  # noqa: E402
@@ -22,6 +22,7 @@ from pipeline.nst.objective import LossWeights, Objective, objective_of, weights
 from pipeline.nst.terms import hypercolumns as hypercolumns_module  # noqa: E402
 from pipeline.nst.terms import matching  # noqa: E402
 from pipeline.nst.terms import neighbours as module  # noqa: E402
+from pipeline.nst.terms.guides import means_of_cells  # noqa: E402
 from pipeline.nst.terms.term import Indexed, Sources, Style, Target  # noqa: E402
 from pipeline.nst.tiled import TiledEvaluator  # noqa: E402
 from pipeline.nst.tiling import Tiling  # noqa: E402
@@ -56,7 +57,7 @@ class Cut(Seen):
         self.alpha = alpha
 
     def opacity(self, cell):
-        return None if self.alpha is None else _opacity_of_cells(self.alpha, cell)
+        return None if self.alpha is None else means_of_cells(self.alpha, cell)
 
 
 def sources_by(evaluator, styles, seed=5, alpha=None):

@@ -3,14 +3,16 @@ memory: said before the first second of work."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from pipeline.errors import BadImage
 from pipeline.images.facts import ImageFacts
+from pipeline.images.sizes import wrong_shape
 from pipeline.job import Job
 from pipeline.nst.tiling import WHOLE_ABOVE, machine_memory, needed_bytes
 from pipeline.pictures import cannot_be_seen
+from pipeline.regions import NOTHING_PAINTED, painted_nowhere, shows_nothing
 from pipeline.schedule import Machine, Size, Sized, other_than_asked, result_size, schedule
 
 
@@ -28,6 +30,27 @@ def why_too_small(job: Job, size: Callable[[Path], Size]) -> str | None:
     except BadImage as error:
         return str(error)
     return None
+
+
+def why_masks_do_not_fit(job: Job, size: Callable[[Path], Size]) -> str | None:
+    """What a run would say of a pair of whose masks one has another shape than its picture, with
+    its place in the manifest; None where all fit, or where a size is not known."""
+    for mask, picture in _masks(job):
+        try:
+            fault = wrong_shape(mask.name, size(mask), picture.name, size(picture))
+        except BadImage:
+            continue  # whoever opens it will say why
+        if fault:
+            return f"{job.places.get(str(mask), '')}: {fault}".removeprefix(": ")
+    return None
+
+
+def _masks(job: Job) -> Iterator[tuple[Path, Path]]:
+    """Masks and region maps, each with the picture that it is of."""
+    of_content = (job.content_mask, job.region_map, *(style.mask for style in job.styles))
+    yield from ((mask, job.content) for mask in of_content if mask)
+    for style in job.styles:
+        yield from ((mask, style.image) for mask in (style.own_mask, style.region_map) if mask)
 
 
 # Share of an estimate of memory that a pair takes at least: those of small pictures are up to 14 %
@@ -65,17 +88,35 @@ def why_not(job: Job, opened: Mapping[Path, ImageFacts]) -> str | None:
     for style in job.styles:
         if style.image in opened and not opened[style.image].can_be_seen:
             return cannot_be_seen(style.image.name)
+        if style.own_mask is not None and _is_black(style.own_mask, opened):
+            return shows_nothing(style.own_mask.name, style.image.name)
 
     def size(path: Path) -> Size:
         if path not in opened:
             raise BadImage(f"{path} was not opened")
         return opened[path].width, opened[path].height
 
-    return why_too_small(job, size)
+    return why_too_small(job, size) or why_masks_do_not_fit(job, size) or _why_nowhere(job, opened)
 
 
-def worth_knowing(job: Job, opened: Mapping[Path, ImageFacts]) -> str:
-    """What a run would note of a pair whose content has not the size that is asked for; else
-    empty."""
+def _why_nowhere(job: Job, opened: Mapping[Path, ImageFacts]) -> str | None:
+    """What a run would say of a pair whose styles are all painted nowhere."""
+    black = [_is_black(style.mask, opened) for style in job.styles if style.mask]
+    return NOTHING_PAINTED if len(black) == len(job.styles) and all(black) else None
+
+
+def _is_black(mask: Path, opened: Mapping[Path, ImageFacts]) -> bool:
+    return mask in opened and opened[mask].is_black
+
+
+def worth_knowing(job: Job, opened: Mapping[Path, ImageFacts]) -> list[str]:
+    """What a run would note of a pair whose content has not the size that is asked for, and of one
+    with a style that is painted nowhere."""
     facts = opened.get(job.content)
-    return other_than_asked(job.options, Sized(job.content.name, (facts.width, facts.height))) if facts else ""
+    other = other_than_asked(job.options, Sized(job.content.name, (facts.width, facts.height))) if facts else ""
+    black = [
+        painted_nowhere(style.mask.name, style.image.name)
+        for style in job.styles
+        if style.mask is not None and _is_black(style.mask, opened)
+    ]
+    return [*([other] if other else []), *black]

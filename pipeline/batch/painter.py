@@ -40,6 +40,7 @@ from pipeline.images.inspection import image_size
 from pipeline.job import Job, Painted
 from pipeline.nst.tiling import in_words
 from pipeline.pictures import Pictures, open_pictures
+from pipeline.regions import MaskSources
 from pipeline.schedule import Machine as ScheduleMachine
 from pipeline.schedule import Schedule, Sized, result_size
 from pipeline.store import previous
@@ -97,7 +98,10 @@ class Painter:
         with self._opening(job.content):
             _check_format(job)
         styles = [(style.image, style.weight) for style in job.styles]
-        pictures = open_pictures(job.content, styles, job.options, self._opening, lambda path: job.homes.get(str(path)))
+        home_of = job.homes.get
+        pictures = open_pictures(
+            job.content, styles, job.options, self._opening, lambda path: home_of(str(path)), masks_of(job)
+        )
         machine = ScheduleMachine(precision=self._backend.precision, max_memory=command.max_memory)
         schedule = pictures.schedule(job.options, machine)
         sha256 = {path: opened.sha256 for path, opened in zip(job.inputs, pictures.all, strict=True)}
@@ -188,6 +192,12 @@ class Painter:
         )
 
 
+def masks_of(job: Job) -> MaskSources:
+    """The files of a job's masks."""
+    maps = None if job.region_map is None else (job.region_map, [style.region_map for style in job.styles])
+    return MaskSources([(style.mask, style.own_mask) for style in job.styles], job.content_mask, maps)
+
+
 def _check_format(job: Job) -> None:
     """Raises PairError where the output's format cannot hold the result: before hours of painting,
     and before pictures of gigabytes are opened. Raises BadImage as opening the content does."""
@@ -247,14 +257,18 @@ def _metadata(command: Command, pictures: Pictures, painted: Painted) -> dict[st
     """What a picture says of itself. Times and memory are not in it: equal pairs are equal
     files."""
     job, names = command.job, command.names
+    shown = dict(names.masks)
+    masks = shown.pop("mask", {})
+    styles = [{"image": name, "weight": style.weight} for name, style in zip(names.style, job.styles, strict=True)]
     return {
         "key": painted.key,
         "output": job.output,
         "content": names.content,
-        "style": [{"image": name, "weight": style.weight} for name, style in zip(names.style, job.styles, strict=True)],
+        "style": [style | ({"mask": masks[str(n)]} if str(n) in masks else {}) for n, style in enumerate(styles)],
+        **shown,
         "options": painted.options,
         "weights": painted.weights,
-        "sha256": {"content": pictures.content.sha256, "style": [style.sha256 for style, _share in pictures.styles]},
+        "sha256": pictures.hashes(),
         "size": painted.size,
         "steps": painted.steps,
         "losses": painted.losses,

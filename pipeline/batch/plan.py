@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from pipeline.batch.clashes import find_clashes
-from pipeline.batch.fit import why_too_large, why_too_small
+from pipeline.batch.fit import why_masks_do_not_fit, why_too_large, why_too_small
 from pipeline.batch.networks import Networks, network_difference
 from pipeline.batch.selection import Selection
 from pipeline.errors import BadImage, BadOutput, OutOfMemory, OutOfTime, PairError
@@ -129,7 +129,7 @@ def _fitting(pair: PlannedPair, size: Callable[[Path], Size | BadImage], max_mem
     try:
         for path in pair.job.inputs:
             _at_its_place(pair.job, path, known)
-        if reason := why_too_small(pair.job, known):
+        if reason := why_too_small(pair.job, known) or why_masks_do_not_fit(pair.job, known):
             raise BadImage(reason)
     except BadImage as error:
         return replace(pair, action="fail", reason=str(error), reason_class=BadImage.reason_class)
@@ -302,7 +302,7 @@ def _difference(job: Job, record: Record, weights: NetworkWeights) -> str:
     ]
     if network := network_difference(record.outcome, weights):
         changed.append(network)
-    return ", ".join(changed) or "its content or style changed"
+    return ", ".join(changed) or f"its content{', style or a mask' if job.masks else ' or style'} changed"
 
 
 def _same(before: Any, now: Any) -> bool:

@@ -15,7 +15,7 @@ from pipeline.batch.observer import Observer
 from pipeline.batch.plan import PlannedPair
 from pipeline.batch.system.machine import differences_between
 from pipeline.errors import BadOutput, ExitCode, StylizeError
-from pipeline.job import Job, Manifest, Outcome, Painted, ShownNames, Status, shown_name
+from pipeline.job import Job, Manifest, Outcome, Painted, ShownNames, Status, shown_masks, shown_name
 from pipeline.store.failures import Failure, Failures, circumstances
 from pipeline.store.layout import checkpoint_name, log_name
 from pipeline.store.records import State
@@ -187,6 +187,7 @@ class Results:
             content=shown_name(job.content, self.manifest.input),
             style=tuple(shown_name(style.image, self.manifest.input) for style in job.styles),
             options=options,
+            masks=shown_masks(job, self.manifest.input),
         )
 
     def warn(self, text: str) -> None:

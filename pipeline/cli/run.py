@@ -211,7 +211,7 @@ def check(
     unfit = {job.output: why for job in loaded.pairs if not job.refusal and (why := why_not(job, opened))}
     for why in dict.fromkeys(unfit.values()):
         click.echo(f"error: {printable(why)}", err=True)
-    for told in dict.fromkeys(other for job in loaded.pairs if (other := worth_knowing(job, opened))):
+    for told in dict.fromkeys(note for job in loaded.pairs for note in worth_knowing(job, opened)):
         click.echo(f"warning: {printable(told)}", err=True)
     verdict = f"{bad} cannot be used" if bad else "all open"
     if refused := sum(bool(job.refusal) for job in loaded.pairs) + len(unfit):

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 @dataclass(frozen=True, slots=True)
 class ImageFacts:
     """`width` and `height` are of the upright picture; `format` is Pillow's name for it;
-    `can_be_seen` says whether any pixel has any opacity."""
+    `can_be_seen` says whether any pixel has any opacity, `is_black` whether all of them are
+    black."""
 
     width: int
     height: int
@@ -16,3 +17,4 @@ class ImageFacts:
     sha256: str
     notes: tuple[str, ...] = ()
     can_be_seen: bool = True
+    is_black: bool = False

@@ -23,7 +23,9 @@ def inspect_image(path: str | os.PathLike[str], home: str | None = None) -> Imag
     decoded = decode(source)
     image = decoded.image
     seen = "A" not in image.getbands() or image.getchannel("A").getextrema() != (0, 0)
-    return ImageFacts(*image.size, decoded.format, source.sha256, decoded.notes, seen)
+    bands = (image.getchannel(band) for band in image.getbands() if band != "A")
+    is_black = not seen or all(band.getbbox() is None for band in bands)
+    return ImageFacts(*image.size, decoded.format, source.sha256, decoded.notes, seen, is_black)
 
 
 def image_size(path: str | os.PathLike[str], home: str | None = None) -> tuple[int, int]:

@@ -67,8 +67,8 @@ class Reader:
     def inspect(self, path: str | os.PathLike[str], home: str | None = None) -> ImageFacts:
         """What a picture is, after it was decoded completely. `home`, here and below, is the folder
         that the file has to lie in."""
-        width, height, kind, sha256, notes, seen = self._ask("inspect", path, home)["facts"]
-        return ImageFacts(width, height, kind, sha256, tuple(notes), seen)
+        width, height, kind, sha256, notes, seen, is_black = self._ask("inspect", path, home)["facts"]
+        return ImageFacts(width, height, kind, sha256, tuple(notes), seen, is_black)
 
     def metadata(self, path: str | os.PathLike[str], home: str | None = None) -> dict[str, Any]:
         """The settings stored in an output, which may say anything."""

@@ -40,3 +40,15 @@ def fit_longer_side(width: int, height: int, longer_side: int) -> tuple[int, int
         return max(1, (2 * side * longer_side + longest) // (2 * longest))
 
     return scaled(width), scaled(height)
+
+
+def wrong_shape(mask: str, own: tuple[int, int], picture: str, size: tuple[int, int]) -> str | None:
+    """What to say of a mask, of `own` (width, height), that has another shape than its picture, of
+    `size`; None where one is the other scaled, its sides rounded to whole pixels."""
+    (width, height), (its_width, its_height) = own, size
+    if abs(width * its_height - height * its_width) <= max(*own, *size):
+        return None
+    return (
+        f"mask {mask} is {width}x{height} pixels and {picture} {its_width}x{its_height}; a mask must have the shape"
+        " of its picture, at any size: crop or scale it"
+    )

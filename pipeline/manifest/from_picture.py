@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import ManifestError, OptionError, UsageError
-from pipeline.job import Manifest, RunSettings
+from pipeline.job import Manifest, RunSettings, shown_masks
 from pipeline.manifest.load import load_text
 from pipeline.manifest.options.keywords import options_from_python
 from pipeline.manifest.options.presets import builtin_presets
@@ -64,12 +64,25 @@ def _pair(settings: Mapping[str, Any]) -> dict[str, Any]:
             raise ValueError
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
         raise UsageError("these settings do not say what was painted; were they stored by stylize?") from None
-    blend = [{"image": _inside(image), "weight": float(share)} for image, share in named]
-    return {
-        "content": _inside(content),
-        "style": blend if len(blend) > 1 else blend[0]["image"],
-        "output": output,
-    }
+    blend: list[dict[str, Any]] = [{"image": _inside(image), "weight": float(share)} for image, share in named]
+    for entry, style in zip(blend, styles, strict=True):
+        if "mask" in style:
+            entry["mask"] = _mask(style["mask"])
+    is_plain = len(blend) == 1 and "mask" not in blend[0]
+    pair = {"content": _inside(content), "style": blend[0]["image"] if is_plain else blend}
+    beside = {name: _mask(settings[name]) for name in ("content_mask", "regions") if name in settings}
+    return pair | beside | {"output": output}
+
+
+def _mask(given: Any) -> Any:
+    """A mask's name, or names by what they are of. Raises UsageError for anything else."""
+    if isinstance(given, str) and 0 < len(given) <= _LONGEST_NAME:
+        return _inside(given)
+    if isinstance(given, dict) and given.keys() <= {"content", "style"}:
+        return {where: _mask(name) for where, name in given.items()}
+    if isinstance(given, list) and 0 < len(given) <= _MOST_STYLES:
+        return [_mask(name) for name in given]
+    raise UsageError("these settings do not say what was painted; were they stored by stylize?")
 
 
 def _some(styles: Any) -> Sequence[Any]:
@@ -121,9 +134,17 @@ def _says(manifest: Manifest, pair: Mapping[str, Any], values: Mapping[str, Any]
         job.output == pair["output"]
         and job.content == manifest.input / pair["content"]
         and [(style.image, style.weight) for style in job.styles] == wanted
+        and shown_masks(job, manifest.input) == _masks(pair, blend)
         and all(read[name] == value for name, value in values.items() if name not in _PATHS)
         and all(str(read[name]).endswith(str(values[name])) for name in _PATHS)
     )
+
+
+def _masks(pair: Mapping[str, Any], blend: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The masks of a pair as `shown_masks` has them."""
+    beside = {name: pair[name] for name in ("content_mask", "regions") if name in pair}
+    masks = {str(number): style["mask"] for number, style in enumerate(blend) if "mask" in style}
+    return beside | ({"mask": masks} if masks else {})
 
 
 def _remark(settings: Mapping[str, Any]) -> str:

@@ -116,11 +116,62 @@ PresetSection.__doc__ = _PresetBase.__doc__
 # -------------------------------------------------------------------------------------------- pairs
 
 
+class MaskSection(Section):
+    """Where in the content a style is painted, and what of the style picture is looked at."""
+
+    content: Name = Field(
+        "",
+        description="Grey picture of the content's shape: white where the style is painted.",
+        examples=["masks/{content.stem}-sky.png"],
+    )
+    style: Name = Field(
+        "",
+        description="Grey picture of the style picture's shape: white what of it is looked at.",
+        examples=["masks/wave-foam.png"],
+    )
+
+
+def _kind_of_mask(value: Any) -> str:
+    return "both" if isinstance(value, dict) else "of the content"
+
+
+Mask = Annotated[
+    Annotated[Name, Tag("of the content")] | Annotated[MaskSection, Tag("both")], Discriminator(_kind_of_mask)
+]
+
+
+class RegionsSection(Section):
+    """One colour-coded map of the content and one of each style: a colour is a region, which is
+    painted in what has the same colour in the styles."""
+
+    content: Name = Field(description="Map of the content's shape.", examples=["maps/{content.stem}.png"])
+    style: Annotated[
+        list[Name],
+        Field(min_length=1),
+        BeforeValidator(lambda value: [value] if isinstance(value, str) else value),
+        WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}),
+    ] = Field(
+        description="Map of the style picture's shape; of several styles one for each, in their order.",
+        examples=["maps/{style.stem}.png"],
+    )
+
+
 class Blend(Section):
-    """One style picture of several, and its share."""
+    """One style picture of several, its share, and where it is painted."""
 
     image: Name = Field(description="Picture, relative to the input folder.", examples=["art/wave.jpg"])
     weight: float = Field(1.0, gt=0, description="Share of this picture; shares need not sum to 1.", examples=[2])
+    mask: Mask = Field(
+        "",
+        description=(
+            "Where in the content it is painted: a grey picture of its shape, white for all of it; fields are"
+            " {content.stem} {content.name} {content.parent} and the style's. Left out: where no other style is."
+        ),
+        examples=[
+            "masks/{content.stem}-sky.png",
+            {"content": "masks/{content.stem}-sky.png", "style": "masks/wave.png"},
+        ],
+    )
 
 
 def _kind_of_style(value: Any) -> str:
@@ -148,6 +199,16 @@ class _Painted(Section):
         default_factory=OptionsSection,
         description="Options of this entry; they win over the preset named beside them, and over defaults.",
         examples=[{"size": 768}],
+    )
+    content_mask: Name = Field(
+        "",
+        description="How much the photograph is kept where: a grey picture of its shape, white as `content_weight` says.",
+        examples=["masks/{content.stem}-keep.png"],
+    )
+    regions: RegionsSection | None = Field(
+        None,
+        description="Which part of the content is painted in which part of the styles, by colours of maps.",
+        examples=[{"content": "maps/{content.stem}.png", "style": "maps/{style.stem}.png"}],
     )
     meta: dict[str, Any] = Field(
         default_factory=dict,

@@ -32,6 +32,7 @@ from pipeline.nst.normalization import load
 from pipeline.nst.objective import Objective, objective_of
 from pipeline.nst.optimizers import Adam, GradientDescent, Lbfgs, Optimizer
 from pipeline.nst.preconditioner import SpectralPreconditioner
+from pipeline.nst.terms.guides import means_of_cells
 from pipeline.nst.terms.term import PICTURE, Measured, Probe
 from pipeline.nst.tiled import TiledEvaluator
 from pipeline.nst.tiling import Tiling
@@ -212,7 +213,7 @@ class SeenImage:
 
     def opacity(self, cell: int) -> Pixels | None:
         """As `Image.opacity`."""
-        return None if self.alpha is None else _opacity_of_cells(self.alpha, cell)
+        return None if self.alpha is None else means_of_cells(self.alpha, cell)
 
     def measured(self, probe: Probe, maps: Mapping[str, Any] | None = None) -> Measured:
         """As `Image.measured`; kept where it depends on no maps."""
@@ -236,9 +237,7 @@ class SeenImage:
         assert self.alpha is not None  # or there are no weights
         factor = reduction(layer)
         height, width = (length // factor * factor for length in self.size)
-        opacity = (
-            _opacity_of_cells(self.alpha, cell) if cell else _opacity_of_cells(self.alpha[:height, :width], factor)
-        )
+        opacity = means_of_cells(self.alpha, cell) if cell else means_of_cells(self.alpha[:height, :width], factor)
         # a sum of nothing is no measure
         return tf.constant(opacity if opacity.any() else np.ones_like(opacity))
 
@@ -290,14 +289,6 @@ def _optimizer(options: Options, shape: tuple[int, ...], history: int) -> Optimi
                 preconditioner=SpectralPreconditioner(shape) if spectral else None,
             )
     raise ValueError(f"optimizer: {options.optimizer}")
-
-
-def _opacity_of_cells(alpha: Pixels, cell: int) -> Pixels:
-    """The mean of each `cell` x `cell` pixels; the last ones go on as the picture ends."""
-    whole = np.pad(alpha, [(0, -length % cell) for length in alpha.shape], "edge")
-    height, width = (length // cell for length in whole.shape)
-    means: Pixels = whole.reshape(height, cell, width, cell).mean((1, 3), dtype=np.float32)
-    return means
 
 
 def _nbytes(tensors: Any) -> int:

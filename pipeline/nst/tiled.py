@@ -322,6 +322,8 @@ class TiledEvaluator:
         def piece(layer: str, whole: Any, cell: int | None) -> Any:
             if isinstance(whole, Indexed):
                 return whole._replace(map=piece(layer, whole.map, cell))
+            if isinstance(whole, tuple):
+                return tuple(piece(layer, each, cell) for each in whole)
             geometry = self._geometry
             top, left, height, width = geometry.of_cells(tile, cell) if cell else geometry.of_picture(tile, layer)
             return whole[top : top + height, left : left + width]

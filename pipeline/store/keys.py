@@ -53,9 +53,23 @@ def _hash(job: Job, decided: Options, sha256: Callable[[Path], str], weights_sha
         "weights": weights_sha256,
         "format": Path(job.output).suffix.lower(),
     }
+    if job.masks:
+        makeup["masks"] = _masks(job, sha256)
     if job.options.normalize == "channels":
         makeup["normalization"] = NORMALIZATION
     return hashlib.sha256(json.dumps(makeup, sort_keys=True).encode()).hexdigest()
+
+
+def _masks(job: Job, sha256: Callable[[Path], str]) -> dict[str, Any]:
+    """Masks and region maps by their contents, None for none: of each style, and of the content."""
+
+    def of(mask: Path | None) -> str | None:
+        return None if mask is None else sha256(mask)
+
+    return {
+        "styles": [[of(style.mask), of(style.own_mask), of(style.region_map)] for style in job.styles],
+        "content": [of(job.content_mask), of(job.region_map)],
+    }
 
 
 def _deciding(options: Options) -> dict[str, Any]:

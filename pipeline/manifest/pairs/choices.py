@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from pipeline.job import StyleImage
 from pipeline.manifest.options.rules import PICTURE_SUFFIXES
+from pipeline.manifest.pairs.masks import Names, StyleMasks, read_style_masks
 from pipeline.manifest.pairs.naming import picture_fields
 from pipeline.manifest.pairs.pictures import PictureFinder, matches
 from pipeline.manifest.yaml.problems import Place, Problems, shorten
@@ -37,6 +38,12 @@ class Picture:
     fields: Mapping[str, str]
     places: Mapping[str, str]
     homes: Mapping[str, str]
+    masks: tuple[StyleMasks, ...] = ()  # of a blend's styles
+
+    @property
+    def named(self) -> list[Names]:
+        """Its names, for those of masks."""
+        return [Names(name, bool(self.homes)) for name in self.names]
 
 
 class Chosen(NamedTuple):
@@ -93,7 +100,9 @@ class Chooser:
             pictures = self._of_entry(role, item, taken_away)
             is_sound = is_sound and pictures is not None
             for picture in pictures or ():
-                chosen.setdefault((*picture.names, *(str(image.weight) for image in picture.images)), picture)
+                shares = (str(image.weight) for image in picture.images)
+                masks = (mask.text if mask else "" for of_style in picture.masks for mask in of_style)
+                chosen.setdefault((*picture.names, *shares, *masks), picture)
         if is_sound and not chosen and before[0] == len(self.nothing):
             message = f"no {role} is left: '!' takes away from the names and patterns beside it"
             if before[1] == len(self.patterns):  # no other pictures will ever change that
@@ -128,21 +137,25 @@ class Chooser:
         return [self._picture(role, name, home=home) for name in names if is_left(name, taken_away)]
 
     def _blend(self, node: ListNode) -> Picture | None:
-        names, images = [], []
+        names, images, masks = [], [], []
         places: dict[str, str] = {}
         for item in node.items:
             assert isinstance(item, MapNode)
             image = item.entries["image"].node
             assert isinstance(image, ScalarNode)
             named = self._named("style", image)
-            if named is None:
+            of_style = read_style_masks(item, self._problems)
+            if named is None or of_style is None:
                 return None
             weight = item.entries["weight"].node if "weight" in item.entries else None
             share = float(weight.value) if isinstance(weight, ScalarNode) and weight.value is not None else 1.0
             names.append(image.text)
             images.append(StyleImage(named.images[0].image, share))
+            masks.append(of_style)
+            self.named |= {os.path.normpath(mask.text) for mask in of_style if mask}
             places |= named.places
-        return Picture(tuple(names), tuple(images), picture_fields(tuple(names), "style"), places, {})
+        fields = picture_fields(tuple(names), "style")
+        return Picture(tuple(names), tuple(images), fields, places, {}, tuple(masks))
 
     def _named(self, role: str, node: ScalarNode) -> Picture | None:
         if not self._look_at(node):

@@ -15,6 +15,7 @@ from pipeline.manifest.pairs.cells import Combination
 from pipeline.manifest.pairs.choices import Chooser, Picture, cut_by_comment, warn_of_path
 from pipeline.manifest.pairs.idle import IdleSettings
 from pipeline.manifest.pairs.left_out import tell_left_out
+from pipeline.manifest.pairs.masks import MaskResolver, PairMasks, fault_of_maps, read_pair_masks
 from pipeline.manifest.pairs.matrix import Matrix, read_matrix
 from pipeline.manifest.pairs.naming import (
     DATE,
@@ -48,6 +49,7 @@ class _Entry:
     priority: int
     meta: Mapping[str, Any]
     is_matrix: bool
+    masks: PairMasks
     advice: str = ""  # for a matrix of which two combinations want one output
 
     @property
@@ -67,6 +69,7 @@ class Expansion:
         self._problems = problems
         self._finder = PictureFinder(folders.input, folders.output, follow_links=folders.follow_links)
         self._chooser = Chooser(folders.input, self._finder, problems)
+        self._masks = MaskResolver(folders.input)
         self._outputs = Outputs(problems)
         self._idle = IdleSettings(problems)
         self._wanted = 0
@@ -138,7 +141,8 @@ class Expansion:
         output = node.entries["output"].node if "output" in node.entries else None
         assert output is None or isinstance(output, ScalarNode)
         pattern = self._pattern(output)
-        if layer is None or pattern is None:
+        masks = read_pair_masks(node, self._problems)
+        if layer is None or pattern is None or masks is None:
             return None
         return _Entry(
             where=self._problems.at(node.place),
@@ -149,6 +153,7 @@ class Expansion:
             priority=section.priority,
             meta=section.meta,
             is_matrix=isinstance(section, MatrixSection),
+            masks=masks,
         )
 
     def _pattern(self, node: ScalarNode | None) -> Pattern | None:
@@ -196,8 +201,12 @@ class Expansion:
         return False
 
     def _add(self, entry: _Entry, content: Picture, style: Picture, settled: Settled, index: int) -> bool:
-        """Add a job unless its output cannot be, whatever the pictures' names; false, with the
-        fault noted, then. A fault that comes of their names is the pair's own."""
+        """Add a job unless its output or its masks cannot be, whatever the pictures' names; false,
+        with the fault noted, then. A fault that comes of their names is the pair's own."""
+        maps = entry.masks.maps
+        if maps and (wrong := fault_of_maps(maps, style.masks, len(style.images))):
+            self._problems.add(maps.place, wrong)
+            return False
         if DATE in entry.pattern.fields:
             self.date = self._today
         name = entry.pattern.render(lambda field: _field(field, content, style, settled, index, self._today))
@@ -222,23 +231,30 @@ class Expansion:
             )
         )
         self._idle.look_at(settled, name)
+        masks = self._masks.resolve(entry.masks, style.images, style.masks, content.named[0], style.named)
         init = settled.settings["init"]
         start = {str(Path(init.value)): init.origin} if settled.options.starts_from_file else {}
         self.jobs.append(
             Job(
                 output=name,
                 content=content.images[0].image,
-                styles=style.images,
+                styles=masks.images,
                 options=settled.options,
                 priority=entry.priority,
                 meta=entry.meta,
                 where=entry.where,
                 origins=settled.origins,
-                places={**content.places, **style.places, **start} if content.places or style.places or start else {},
-                homes={**content.homes, **style.homes} if content.homes or style.homes else {},
+                places=_joined(content.places, style.places, masks.places, start),
+                homes=_joined(content.homes, style.homes, masks.homes),
+                content_mask=masks.content,
+                region_map=masks.region_map,
             )
         )
         return True
+
+
+def _joined(*maps: Mapping[str, str]) -> dict[str, str]:
+    return {path: value for each in maps for path, value in each.items()}
 
 
 def _output_fault(name: str, settled: Settled) -> str | None:

@@ -10,19 +10,29 @@ Gatys, Ecker & Bethge, "A Neural Algorithm of Artistic Style" (arXiv 1508.06576)
     means                mean of (F - P)²               the paper's authors' code
     sums, per_pixel      Σ(F - P)²
     roots                1/2 Σ(F - P)² / √(N·M)         cysmith's neural-style-tf
+
+With `content_mask` each position's (F - P)² counts as the mask says; what it is divided by stays
+that of the whole, so that where the mask is white the photograph is kept as without one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import tensorflow as tf
 
 from pipeline.nst.terms import self_similarity
+from pipeline.nst.terms.guides import at_layer
 from pipeline.nst.terms.layered import Distances, OverLayers
-from pipeline.nst.terms.sums import NOTHING, positions, squared_distance, sum_of_squares
+from pipeline.nst.terms.sums import (
+    NOTHING,
+    positions,
+    squared_distance,
+    sum_of_squares,
+    weighted_squared_distance,
+)
 from pipeline.nst.terms.term import ADD, Combine, Measured, Sources, Target, Weighted
 from pipeline.options import Options
 
@@ -41,19 +51,32 @@ class Content(OverLayers):
         """The photograph's features P; ΣP² where the unit divides by it."""
         features = sources.content.features(self.layers)
         squares = self.unit == "normalized"
-        return Target(features, {layer: sum_of_squares(features[layer]) for layer in self.layers if squares})
+        statistics = {layer: sum_of_squares(features[layer]) for layer in self.layers if squares}
+        if sources.kept is None:
+            return Target(features, statistics)
+        size = sources.content.size
+        kept = {layer: tf.constant(at_layer(sources.kept, layer, size)) for layer in self.layers}
+        return Target({layer: (features[layer], kept[layer]) for layer in self.layers}, statistics)
 
-    def measure(self, layer: str, features: tf.Tensor, target: tf.Tensor | None) -> tf.Tensor:
-        """Σ(F - P)², a float32 scalar."""
+    def measure(self, layer: str, features: tf.Tensor, target: Any) -> tf.Tensor:
+        """Σ(F - P)², a float32 scalar; with weights w (height, width) beside P, Σw(F - P)²."""
         assert target is not None  # content has a map of each of its layers
+        if isinstance(target, tuple):
+            return weighted_squared_distance(features, *target)
         return squared_distance(features, target)
 
     def distances(self, measured: Measured, target: Target) -> Distances:
         """Eq. 1 by layer."""
         in_unit = _IN_UNIT[self.unit]
         return {
-            layer: in_unit(measured[layer], target.maps[layer], target.statistics.get(layer)) for layer in self.layers
+            layer: in_unit(measured[layer], _photograph(target.maps[layer]), target.statistics.get(layer))
+            for layer in self.layers
         }
+
+
+def _photograph(target: Any) -> tf.Tensor:
+    """P, of a map with weights or without."""
+    return target[0] if isinstance(target, tuple) else target
 
 
 def _there(squares: tf.Tensor | None) -> tf.Tensor:

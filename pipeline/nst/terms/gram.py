@@ -17,17 +17,19 @@ where both have one size.
     per_pixel            Σ(G - A·M/M_a)² / pixels²                 Keras' example: per pixel
 
 Thousandths, as a style is well met at some thousandths where content is well kept at some tenths:
-this brings both weights near one. Several styles are one by the weighted mean of their A/M_a.
+this brings both weights near one. Several styles are one by the weighted mean of their A/M_a. With
+regions (`guides`) G/M is that of each by itself; M, where a unit has it, is the picture's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import tensorflow as tf
 
+from pipeline.nst.terms.guides import guided_target, is_guided, over_regions
 from pipeline.nst.terms.layered import Distances, OverLayers
 from pipeline.nst.terms.sums import (
     FLOATS_AT_ONCE,
@@ -35,7 +37,7 @@ from pipeline.nst.terms.sums import (
     positions,
     squared_distance,
 )
-from pipeline.nst.terms.term import ADD, PICTURE, Combine, Measured, Sources, Target, Weighted
+from pipeline.nst.terms.term import ADD, PICTURE, Combine, Measured, Sources, Style, Target, Weighted
 from pipeline.options import Options
 
 _THOUSANDTHS = 1000.0
@@ -65,15 +67,21 @@ class Gram(OverLayers):
 
     def target(self, sources: Sources) -> Target:
         """A/M of the style; of several, the mean by their shares."""
-        whole = sum(style.share for style in sources.styles)
-        measured = [(style.image.measured(self), style.share / whole) for style in sources.styles]
-        return Target({}, {layer: _mean(layer, measured) for layer in self.style_layers})
+        return guided_target(sources, self.style_layers, self._of_styles)
 
-    def measure(self, layer: str, features: tf.Tensor, target: tf.Tensor | None) -> GramSum | tf.Tensor:
+    def _of_styles(self, styles: Sequence[Style]) -> dict[str, tf.Tensor]:
+        whole = sum(style.share for style in styles)
+        measured = [(style.image.measured(self), style.share / whole) for style in styles]
+        return {layer: _mean(layer, measured) for layer in self.style_layers}
+
+    def measure(self, layer: str, features: tf.Tensor, target: Any) -> Any:
         """G and M of a layer; of the picture itself its pixels. Of a style with transparency,
-        `target` is how much each position counts, w (height, width): Σ w_k F_ik F_jk and Σ w_k."""
+        `target` is how much each position counts, w (height, width): Σ w_k F_ik F_jk and Σ w_k; of
+        a picture with regions a tuple of such, and of measures."""
         if layer == PICTURE:
             return positions(features)
+        if is_guided(target):
+            return tuple(guided_gram(features, weights) for weights in target)
         if target is not None:
             roots = tf.cast(tf.sqrt(target), features.dtype)[..., tf.newaxis]
             return GramSum(gram_matrix(features * roots), tf.reduce_sum(target))
@@ -81,8 +89,31 @@ class Gram(OverLayers):
 
     def distances(self, measured: Measured, target: Target) -> Distances:
         """Eq. 4 by layer."""
+        return {layer: self._distance(layer, measured, target) for layer in self.style_layers}
+
+    def _distance(self, layer: str, measured: Measured, target: Target) -> tf.Tensor:
         in_unit, pixels = _IN_UNIT[self.unit], measured.get(PICTURE)
-        return {layer: in_unit(measured[layer], target.statistics[layer], pixels) for layer in self.style_layers}
+        whole = positions(target.maps[layer][0]) if layer in target.maps else None
+
+        def distance(found: GramSum, style: tf.Tensor) -> tf.Tensor:
+            here = OfPicture(found.gram / found.positions, found.positions if whole is None else whole)
+            return in_unit(here, style, pixels)
+
+        return over_regions(measured[layer], target.statistics[layer], distance)
+
+
+class OfPicture(NamedTuple):
+    """G/M (N, N) of the picture or a region of it, and how many positions the picture has."""
+
+    gram: tf.Tensor
+    positions: tf.Tensor
+
+
+def guided_gram(features: tf.Tensor, weights: tf.Tensor) -> GramSum:
+    """Σ w_k F_ik F_jk and Σ w_k, of weights (height, width) as features' type has their roots."""
+    roots = tf.cast(tf.sqrt(weights), features.dtype)
+    counted = tf.reduce_sum(tf.square(tf.cast(roots, tf.float32)))
+    return GramSum(gram_matrix(features * roots[..., tf.newaxis]), tf.maximum(counted, NOTHING))
 
 
 def _mean(layer: str, measured: list[tuple[Measured, float]]) -> tf.Tensor:
@@ -91,16 +122,16 @@ def _mean(layer: str, measured: list[tuple[Measured, float]]) -> tf.Tensor:
     return tf.add_n([gram * share for gram, share in shares])
 
 
-def _squared(measured: GramSum, target: tf.Tensor) -> tf.Tensor:
+def _squared(measured: OfPicture, target: tf.Tensor) -> tf.Tensor:
     """Σ(G/M - A/M_a)²."""
-    return squared_distance(measured.gram / measured.positions, target)
+    return squared_distance(measured.gram, target)
 
 
 def _squared_channels(target: tf.Tensor) -> float:
     return float(target.shape[-1]) ** 2
 
 
-_IN_UNIT: Mapping[str, Callable[[GramSum, tf.Tensor, tf.Tensor | None], tf.Tensor]] = {
+_IN_UNIT: Mapping[str, Callable[[OfPicture, tf.Tensor, tf.Tensor | None], tf.Tensor]] = {
     "paper": lambda measured, target, pixels: _squared(measured, target) / (4.0 * _squared_channels(target)),
     "roots": lambda measured, target, pixels: _squared(measured, target) / (4.0 * _squared_channels(target)),
     "normalized": lambda measured, target, pixels: (

@@ -14,7 +14,8 @@ Histograms have 1,024 bins a channel, as wide as 3 % of the value, or of 0.1 aro
 are known how many values it has, and their sum and squares about its middle: of these, which add up
 over tiles, E is made exactly for an R that is one value in each bin, the mean of the style's values
 of those ranks. So picture, style and tiles may have any size. Several styles are one by the
-weighted mean of their histograms.
+weighted mean of their histograms. With regions (`guides`) a picture has a histogram of each, in
+which positions count as its mask says.
 
     unit              per layer
     normalized        1000 · E/M / mean over positions of ΣF² of the style
@@ -23,16 +24,17 @@ weighted mean of their histograms.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
+from pipeline.nst.terms.guides import guided_target, is_guided, over_regions
 from pipeline.nst.terms.layered import Distances, OverLayers
 from pipeline.nst.terms.sums import NOTHING
-from pipeline.nst.terms.term import ADD, Combine, Measured, Sources, Target, Weighted
+from pipeline.nst.terms.term import ADD, Combine, Measured, Sources, Style, Target, Weighted
 from pipeline.options import Options
 
 _THOUSANDTHS = 1000.0
@@ -78,24 +80,32 @@ class Histogram(OverLayers):
 
     def target(self, sources: Sources) -> Target:
         """The style's histograms, by layer."""
-        whole = sum(style.share for style in sources.styles)
-        found = [(style.image.measured(self), style.share / whole) for style in sources.styles]
-        return Target({}, {layer: _mean([(each[layer], share) for each, share in found]) for layer in self.layers})
+        return guided_target(sources, self.layers, self._of_styles)
 
-    def measure(self, layer: str, features: tf.Tensor, target: Any) -> Counted:
+    def _of_styles(self, styles: Sequence[Style]) -> dict[str, Histograms]:
+        whole = sum(style.share for style in styles)
+        found = [(style.image.measured(self), style.share / whole) for style in styles]
+        return {layer: _mean([(each[layer], share) for each, share in found]) for layer in self.layers}
+
+    def measure(self, layer: str, features: tf.Tensor, target: Any) -> Any:
         """The histograms of a layer; of a style with transparency `target` is how much each
-        position counts, (height, width)."""
+        position counts, (height, width); of a picture with regions a tuple of such, and of
+        histograms."""
         by_position = tf.reshape(features, (-1, features.shape[-1]))
+        if is_guided(target):
+            columns = (tf.reshape(weights, (-1, 1)) for weights in target)
+            return tuple(Counted(*_counted_with_gradient(by_position, weights)) for weights in columns)
         if target is not None:
             return Counted(*_counted(by_position, tf.reshape(target, (-1, 1))))
-        return Counted(*_counted_with_gradient(by_position))
+        return Counted(*_counted_with_gradient(by_position, None))
 
     def distances(self, measured: Measured, target: Target) -> Distances:
         """E in its unit, by layer."""
-        return {layer: self._in_unit(measured[layer], target.statistics[layer]) for layer in self.layers}
+        return {layer: over_regions(measured[layer], target.statistics[layer], self._in_unit) for layer in self.layers}
 
     def _in_unit(self, picture: Counted, style: Histograms) -> tf.Tensor:
-        by_position = squared_distance_to(picture, style) / tf.reduce_sum(picture.counts[0])
+        counted = tf.maximum(tf.reduce_sum(picture.counts[0]), NOTHING)
+        by_position = squared_distance_to(picture, style) / counted
         if self.unit != "normalized":
             return by_position / float(picture.counts.shape[0])
         return _THOUSANDTHS * by_position / (style.squares + NOTHING)
@@ -112,7 +122,7 @@ def remapped(counts: tf.Tensor, style: Histograms) -> tf.Tensor:
     """R of each bin with so many values, float32 (N, 1024): the mean of the style's values of the
     same ranks. No gradient flows through it."""
     counts = tf.cast(tf.stop_gradient(counts), tf.float64)
-    last = tf.cumsum(counts, 1) / tf.reduce_sum(counts, 1, keepdims=True)
+    last = tf.cumsum(counts, 1) / tf.maximum(tf.reduce_sum(counts, 1, keepdims=True), NOTHING)
     up_to = _summed_to(last, style)
     before = tf.pad(up_to[:, :-1], [[0, 0], [1, 0]])
     ranks = last - tf.pad(last[:, :-1], [[0, 0], [1, 0]])
@@ -150,22 +160,26 @@ def _mean(counted: list[tuple[Counted, float]]) -> Histograms:
     )
 
 
-@tf.custom_gradient  # type: ignore[untyped-decorator]
-def _counted_with_gradient(
-    by_position: tf.Tensor,
-) -> tuple[tuple[tf.Tensor, ...], Callable[..., tf.Tensor]]:
-    """The histograms of features (M, N); the bin of a value is held fixed in the gradient."""
+def _counted_with_gradient(by_position: tf.Tensor, weights: tf.Tensor | None) -> tuple[tf.Tensor, ...]:
+    """The histograms of features (M, N), positions counting as `weights` (M, 1) say; the bin of a
+    value is held fixed in the gradient."""
 
-    def gradient(_counts: tf.Tensor, sums: tf.Tensor, squares: tf.Tensor) -> tf.Tensor:
-        found: list[tf.Tensor] = []
-        for group in _groups(by_position):
-            with tf.control_dependencies(found):
-                places, apart = _in_bins(by_position[:, group])
-            by_sum, by_square = (tf.gather(tf.reshape(each[group], (-1,)), places) for each in (sums, squares))
-            found.append(tf.cast(by_sum + 2.0 * apart * by_square, by_position.dtype))
-        return tf.concat(found, 1)
+    @tf.custom_gradient  # type: ignore[untyped-decorator]
+    def counted(by_position: tf.Tensor) -> tuple[tuple[tf.Tensor, ...], Callable[..., tf.Tensor]]:
+        def gradient(_counts: tf.Tensor, sums: tf.Tensor, squares: tf.Tensor) -> tf.Tensor:
+            found: list[tf.Tensor] = []
+            for group in _groups(by_position):
+                with tf.control_dependencies(found):
+                    places, apart = _in_bins(by_position[:, group])
+                by_sum, by_square = (tf.gather(tf.reshape(each[group], (-1,)), places) for each in (sums, squares))
+                by_value = by_sum + 2.0 * apart * by_square
+                found.append(tf.cast(by_value if weights is None else weights * by_value, by_position.dtype))
+            return tf.concat(found, 1)
 
-    return _counted(by_position, None), gradient
+        return _counted(by_position, weights), gradient
+
+    result: tuple[tf.Tensor, ...] = counted(by_position)
+    return result
 
 
 def _counted(by_position: tf.Tensor, weights: tf.Tensor | None) -> tuple[tf.Tensor, ...]:

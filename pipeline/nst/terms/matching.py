@@ -35,10 +35,14 @@ def nearest(vectors: tf.Tensor, others: tf.Tensor) -> tf.Tensor:
 
     The products of all with all are never held: pieces of it, and the best so far.
     """
-    return tf.concat(
-        [_nearest(vectors[row : row + _ROWS], others) for row in range(0, vectors.shape[0], _ROWS)],
-        0,
-    )
+    return nearest_with_product(vectors, others)[1]
+
+
+def nearest_with_product(vectors: tf.Tensor, others: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """The same, after the product with it, (n,)."""
+    found = [_nearest(vectors[row : row + _ROWS], others) for row in range(0, vectors.shape[0], _ROWS)]
+    products, numbers = zip(*found, strict=True)
+    return tf.concat(products, 0), tf.concat(numbers, 0)
 
 
 @tf.function(reduce_retracing=True, autograph=False)  # type: ignore[untyped-decorator]
@@ -47,10 +51,10 @@ def _best_of(vectors: tf.Tensor, others: tf.Tensor) -> tuple[tf.Tensor, tf.Tenso
     return tf.reduce_max(products, -1), tf.argmax(products, -1)
 
 
-def _nearest(vectors: tf.Tensor, others: tf.Tensor) -> tf.Tensor:
+def _nearest(vectors: tf.Tensor, others: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     best, where = _best_of(vectors, others[:_COLUMNS])
     for first in range(_COLUMNS, others.shape[0], _COLUMNS):
         value, place = _best_of(vectors, others[first : first + _COLUMNS])
         where = tf.where(value > best, place + first, where)
         best = tf.maximum(value, best)
-    return where
+    return best, where

@@ -13,20 +13,23 @@ they are told apart here. Square roots are found by Newton and Schulz's iteratio
     normalized        1000 · W² / (mean μ̂² + mean of the diagonal of Σ̂)    a thousand for nothing
     all others        W²
 
-Several styles are one by the weighted means of their μ̂ and Σ̂.
+Several styles are one by the weighted means of their μ̂ and Σ̂. With regions (`guides`) μ and Σ are
+those of each by itself.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
 import tensorflow as tf
 
-from pipeline.nst.terms.gram import gram_matrix
+from pipeline.nst.terms.gram import gram_matrix, guided_gram
+from pipeline.nst.terms.guides import guided_target, is_guided, over_regions
 from pipeline.nst.terms.layered import Distances, OverLayers
 from pipeline.nst.terms.sums import NOTHING, positions
-from pipeline.nst.terms.term import ADD, Combine, Measured, Sources, Target, Weighted
+from pipeline.nst.terms.term import ADD, Combine, Measured, Sources, Style, Target, Weighted
 from pipeline.options import Options
 
 _THOUSANDTHS = 1000.0
@@ -64,8 +67,11 @@ class Moments(OverLayers):
 
     def target(self, sources: Sources) -> Target:
         """Mean and covariance of the style, by layer."""
-        whole = sum(style.share for style in sources.styles)
-        found = [(style.image.measured(self), style.share / whole) for style in sources.styles]
+        return guided_target(sources, self.layers, self._of_styles)
+
+    def _of_styles(self, styles: Sequence[Style]) -> dict[str, Normal]:
+        whole = sum(style.share for style in styles)
+        found = [(style.image.measured(self), style.share / whole) for style in styles]
 
         def mean(layer: str) -> Normal:
             normals = [(normal(measured[layer]), share) for measured, share in found]
@@ -74,11 +80,14 @@ class Moments(OverLayers):
                 tf.add_n([each.covariance * share for each, share in normals]),
             )
 
-        return Target({}, {layer: mean(layer) for layer in self.layers})
+        return {layer: mean(layer) for layer in self.layers}
 
-    def measure(self, layer: str, features: tf.Tensor, target: Any) -> Sums:
+    def measure(self, layer: str, features: tf.Tensor, target: Any) -> Any:
         """Sums over the positions of a layer; of a style with transparency `target` is how much
-        each position counts, (height, width)."""
+        each position counts, (height, width); of a picture with regions a tuple of such, and of
+        sums."""
+        if is_guided(target):
+            return tuple(_guided(features, weights) for weights in target)
         if target is not None:
             weights = target[..., tf.newaxis]
             roots = tf.cast(tf.sqrt(weights), features.dtype)
@@ -89,14 +98,21 @@ class Moments(OverLayers):
 
     def distances(self, measured: Measured, target: Target) -> Distances:
         """W² in the unit, by layer."""
-        return {layer: self._in_unit(normal(measured[layer]), target.statistics[layer]) for layer in self.layers}
+        return {layer: over_regions(measured[layer], target.statistics[layer], self._in_unit) for layer in self.layers}
 
-    def _in_unit(self, picture: Normal, style: Normal) -> tf.Tensor:
-        squared = squared_wasserstein(picture, style)
+    def _in_unit(self, picture: Sums, style: Normal) -> tf.Tensor:
+        squared = squared_wasserstein(normal(picture), style)
         if self.unit != "normalized":
             return squared
         nothing = tf.reduce_mean(style.mean**2) + tf.reduce_mean(tf.linalg.diag_part(style.covariance))
         return _THOUSANDTHS * squared / (nothing + NOTHING)
+
+
+def _guided(features: tf.Tensor, weights: tf.Tensor) -> Sums:
+    """The sums of a region, of weights (height, width) as features' type has their roots."""
+    gram, counted = guided_gram(features, weights)
+    exact = tf.square(tf.cast(tf.cast(tf.sqrt(weights), features.dtype), tf.float32))
+    return Sums(tf.reduce_sum(exact[..., tf.newaxis] * tf.cast(features, tf.float32), (0, 1)), gram, counted)
 
 
 def normal(sums: Sums) -> Normal:

@@ -25,6 +25,9 @@ _WHOLE = 16
 _STEPS = np.array([0.7548776662466927, 0.5698402909980532])
 # Times as many places that are looked at where not all of a style can be seen.
 _TRIED = 32
+# Places that are looked at for those of a part of an image: 32 times as many as are sampled of a
+# whole one. A part with more than a 32nd of the pixels is filled evenly.
+_CANDIDATES = 2**15
 
 
 class Lookup(NamedTuple):
@@ -35,9 +38,12 @@ class Lookup(NamedTuple):
     width: tf.Tensor
 
 
-def places(image: Image, count: int, seed: int) -> NDArray[np.int32]:
+def places(image: Image, count: int, seed: int, weights: NDArray[np.float32] | None = None) -> NDArray[np.int32]:
     """Row and column in pixels of so many places of an image, (count, 2), evenly spread and begun
-    by chance; only of what can be seen of it."""
+    by chance; only of what can be seen of it, or with `weights` (height, width), 0..1, as often as
+    these say."""
+    if weights is not None:
+        return _weighted(weights, count, seed)
     whole = [max(1, length // _WHOLE) * _WHOLE for length in image.size]
     opacity = image.opacity(1)
     start = np.random.default_rng(seed).random(2)
@@ -48,6 +54,21 @@ def places(image: Image, count: int, seed: int) -> NDArray[np.int32]:
         seen = spread[there >= 0.5 * there.max()]  # by half, as neighbours are
         spread = np.resize(seen, (count, 2))
     return np.asarray(spread, np.int32)
+
+
+def _weighted(weights: NDArray[np.float32], count: int, seed: int) -> NDArray[np.int32]:
+    """Places (count, 2) of a map of weights that are not all 0."""
+    whole = [max(1, length // _WHOLE) * _WHOLE for length in weights.shape]
+    inside = weights[: whole[0], : whole[1]]
+    random = np.random.default_rng(seed)
+    tried = np.floor((random.random(2) + np.arange(_CANDIDATES)[:, np.newaxis] * _STEPS) % 1 * whole).astype(np.int32)
+    taken = tried[random.random(_CANDIDATES) * inside.max() < inside[tried[:, 0], tried[:, 1]]]
+    if len(taken) < count:  # too small a part to be found so: each of its pixels may come more than once
+        area = inside if inside.any() else weights
+        chances = area.ravel().astype(np.float64)
+        found = random.choice(area.size, count, p=chances / chances.sum())
+        taken = np.minimum(np.stack(np.unravel_index(found, area.shape), -1), np.array(whole) - 1)
+    return np.asarray(taken[:count], np.int32)
 
 
 def lookups(layers: Sequence[str], size: tuple[int, int], at: NDArray[np.int32]) -> dict[str, Indexed]:

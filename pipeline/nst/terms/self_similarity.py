@@ -7,7 +7,8 @@ between the hypercolumns of the picture at places i and j of n, P_ij of the phot
 
 It is 0 for a picture whose parts differ from each other as the photograph's do, whatever they look
 like, and 2 at most. So a style may change every colour and texture, where the distance of features
-holds on to the photograph's. Where we differ from the paper: as in `transport`.
+holds on to the photograph's. Where we differ from the paper: as in `transport`. With `content_mask`
+places are taken as often as the mask says, and E counts for its mean.
 """
 
 from __future__ import annotations
@@ -28,11 +29,12 @@ from pipeline.options import Options
 
 
 class Photograph(NamedTuple):
-    """Of the photograph: P with columns of sum 1, (n, n), and by layer what its channels are
-    multiplied with."""
+    """Of the photograph: P with columns of sum 1, (n, n), by layer what its channels are
+    multiplied with, and the share of it that is kept."""
 
     similarity: tf.Tensor
     scales: Mapping[str, tf.Tensor]
+    kept: tf.Tensor
 
 
 @dataclass(frozen=True)
@@ -47,10 +49,12 @@ class SelfSimilarity:
     def target(self, sources: Sources) -> Target:
         """Maps: where to look. Statistics: the photograph's distances there."""
         content = sources.content
-        at = lookups(self.layers, content.size, places(content, SAMPLES, sources.seed))
+        kept = sources.kept if sources.kept is not None and sources.kept.any() else None
+        share = 1.0 if sources.kept is None else float(sources.kept.mean())
+        at = lookups(self.layers, content.size, places(content, SAMPLES, sources.seed, kept))
         parts = content.measured(self, at)
         scales = scales_of(parts)
-        return Target(at, Photograph(shares(scaled(parts, scales)), scales))
+        return Target(at, Photograph(shares(scaled(parts, scales)), scales, tf.constant(share)))
 
     def measure(self, layer: str, features: tf.Tensor, target: Any) -> tf.Tensor:
         """A layer's part of hypercolumns, (places, channels)."""
@@ -61,7 +65,7 @@ class SelfSimilarity:
         photograph: Photograph = target.statistics
         here = shares(scaled(measured, photograph.scales))
         count = tf.cast(tf.shape(here)[0], tf.float32)
-        return tf.reduce_sum(tf.abs(here - photograph.similarity)) / count
+        return photograph.kept * tf.reduce_sum(tf.abs(here - photograph.similarity)) / count
 
 
 def shares(columns: tf.Tensor) -> tf.Tensor:

@@ -37,6 +37,27 @@ def squared_distance(
     return tf.add_n(squares), gradient
 
 
+def weighted_squared_distance(a: tf.Tensor, b: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+    """Σ_k w_k Σ_c (a_kc - b_kc)², a float32 scalar, of weights w (height, width), float32; else as
+    `squared_distance`, and no gradient flows to `b`."""
+
+    @tf.custom_gradient  # type: ignore[untyped-decorator]
+    def distance(a: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
+        pieces = _pieces(a, b)
+
+        def gradient(incoming: tf.Tensor) -> tf.Tensor:
+            counted = zip(pieces, _differences_in_pieces(a, b), strict=True)
+            return tf.concat([tf.cast(2.0 * incoming * each * column(piece), a.dtype) for piece, each in counted], 0)
+
+        counted = zip(pieces, _differences_in_pieces(a, b), strict=True)
+        return tf.add_n([tf.reduce_sum(tf.square(each) * column(piece)) for piece, each in counted]), gradient
+
+    def column(piece: slice) -> tf.Tensor:
+        return weights[piece][..., tf.newaxis]
+
+    return distance(a)
+
+
 def sum_of_squares(a: tf.Tensor) -> tf.Tensor:
     """Σa², a float32 scalar, of a tensor of any floating point type; no gradient is asked of it."""
     return tf.add_n([tf.reduce_sum(tf.square(piece)) for piece in _differences_in_pieces(a, None)])

@@ -35,7 +35,8 @@ class Target(NamedTuple):
     """What a picture is compared with. No gradient flows through it.
 
     `maps` hold something per position, by layer: (height, width, ...), cut along with tiles, or
-    `Indexed`. Positions are the layer's own, or `Combine.cell` says how long they are.
+    `Indexed`, or a tuple of maps. Positions are the layer's own, or `Combine.cell` says how long
+    they are.
     `statistics` are true of the whole: any nest of tensors.
     """
 
@@ -69,16 +70,30 @@ class Style(NamedTuple):
     share: float
 
 
+class Region(NamedTuple):
+    """A part of the picture with styles of its own. `mask` is how much each pixel belongs to it,
+    float32 (height, width), 0..1, None for all; of its styles only what belongs to the region can
+    be seen. `strength` multiplies its distance: 1, where all styles weigh the same."""
+
+    mask: NDArray[np.float32] | None
+    styles: Sequence[Style]
+    strength: float = 1.0
+
+
 class Sources(NamedTuple):
     """What targets are made from when a descent begins, or a round of it. `start` is the picture as
     it stands then, `guide` the photograph with a quarter of it: what is to be painted. `seed` is
-    another one in each round."""
+    another one in each round. `styles` are those of the whole picture; with `regions` each of these
+    has its own, and `styles` are all of them. `kept` is how much of the content is kept at each
+    pixel, float32 (height, width), 0..1, None for all of it."""
 
     content: Image
     styles: Sequence[Style]
     start: Image
     guide: Image
     seed: int
+    regions: Sequence[Region] = ()
+    kept: NDArray[np.float32] | None = None
 
 
 class Combine(Protocol):

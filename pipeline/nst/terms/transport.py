@@ -20,27 +20,33 @@ itself, which takes a seventh of the time, and shares of the style's, as our net
 have no unit; places are evenly spread, and new after some evaluations and not in each; ½ is the
 weight of colours that theirs has at its finest size; what moves is the picture itself, by any
 optimizer, and not a Laplacian pyramid by RMSprop. Of several styles, each gives as many places as
-its share says.
+its share says. With regions (`guides`) each has as many of the places as it has of the area, at
+least 64, in the picture and in its style, and E is Σ_r λ_r E_r.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
+import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from pipeline.nst.network import NETWORKS
 from pipeline.nst.samples import SAMPLES, column_layers
+from pipeline.nst.terms.guides import Guided, area_share, is_guided
 from pipeline.nst.terms.matching import directions
 from pipeline.nst.terms.sampling import colours, lookups, places, sampled, scaled, scales_of
 from pipeline.nst.terms.sums import NOTHING
 from pipeline.nst.terms.term import ADD, PICTURE, Combine, Measured, Sources, Target, Weighted
+from pipeline.nst.terms.term import Style as Seen
 from pipeline.options import Options
 
 _HUNDRED = 100.0
 _PARTS = 3.0  # that are 1 or more for nothing in common
+_FEWEST = 64  # places of a region: covariances of fewer say little; a sixteenth of a picture's
 _PALETTE = 0.5  # theirs is 1 over the content's weight, which ends at 2
 # Brightness and differences of colours (n, 3) in 0..1: YUV of ITU-R BT.601.
 _BASIS = ((0.299, -0.147, 0.615), (0.587, -0.289, -0.515), (0.114, 0.436, -0.100))
@@ -74,11 +80,34 @@ class Transport:
 
     def target(self, sources: Sources) -> Target:
         """Maps: where to look in the picture. Statistics: what is there in the style."""
-        whole = sum(style.share for style in sources.styles)
+        if sources.regions:
+            return self._guided(sources)
+        here = places(sources.content, SAMPLES, sources.seed)
+        statistics = self._of_styles(sources.styles, SAMPLES, sources.seed + 1, here)
+        return Target(lookups(self.columns, sources.content.size, here), statistics)
+
+    def _guided(self, sources: Sources) -> Target:
+        """Maps of the regions' places, one after the other; statistics by region."""
+        found: list[tuple[NDArray[np.int32], Guided]] = []
+        seed, whole = sources.seed + 1, sum(area_share(region) for region in sources.regions)
+        for number, region in enumerate(sources.regions):
+            share = area_share(region)
+            count = max(_FEWEST, round(SAMPLES * share / whole))
+            here = places(sources.content, count, sources.seed + number, region.mask)
+            style = self._of_styles(region.styles, count, seed, here)
+            found.append((here, Guided(style, tf.constant(share))))
+            seed += len(region.styles)
+        everywhere = np.concatenate([here for here, _ in found])
+        return Target(lookups(self.columns, sources.content.size, everywhere), tuple(guided for _, guided in found))
+
+    def _of_styles(self, styles: Sequence[Seen], samples: int, seed: int, here: NDArray[np.int32]) -> Style:
+        """What so many places of the styles are like, to be compared with the places `here` of the
+        picture."""
+        whole = sum(style.share for style in styles)
         found: dict[str, list[tf.Tensor]] = {layer: [] for layer in self.layers}
-        for number, style in enumerate(sources.styles):
-            count = max(1, round(SAMPLES * style.share / whole))
-            at = places(style.image, count, sources.seed + 1 + number)
+        for number, style in enumerate(styles):
+            count = max(1, round(samples * style.share / whole))
+            at = places(style.image, count, seed + number)
             measured = style.image.measured(self, lookups(self.columns, style.image.size, at))
             for layer in self.columns:
                 found[layer].append(measured[layer])
@@ -87,9 +116,7 @@ class Transport:
         scales = scales_of(parts)
         columns = directions(scaled(parts, scales))
         own = {layer: moments(parts[layer]) for layer in self.columns}
-        here = places(sources.content, SAMPLES, sources.seed)
-        statistics = Style(columns, own, parts[PICTURE], scales, tf.constant(here))
-        return Target(lookups(self.columns, sources.content.size, here), statistics)
+        return Style(columns, own, parts[PICTURE], scales, tf.constant(here))
 
     def measure(self, layer: str, features: tf.Tensor, target: Any) -> tf.Tensor:
         """A layer's part of hypercolumns, (places, channels); the picture as it is."""
@@ -97,7 +124,17 @@ class Transport:
 
     def distance(self, measured: Measured, target: Target, weights: Mapping[str, tf.Tensor]) -> tf.Tensor:
         """E, a float32 scalar."""
-        style: Style = target.statistics
+        if not is_guided(target.statistics):
+            return self._distance(measured, target.statistics)
+        distances, first = [], tf.constant(0)
+        for style, share in target.statistics:
+            last = first + tf.shape(style.places)[0]
+            own = {layer: measured[layer][first:last] for layer in self.columns}
+            distances.append(share * self._distance({**own, PICTURE: measured[PICTURE]}, style))
+            first = last
+        return tf.add_n(distances)
+
+    def _distance(self, measured: Measured, style: Style) -> tf.Tensor:
         columns = directions(scaled(measured, style.scales))
         moved = relaxed(1.0 - tf.matmul(columns, style.columns, transpose_b=True))
         apart = [

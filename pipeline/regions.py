@@ -1,0 +1,146 @@
+"""Which styles are painted in which parts of a picture, and how the parts come from masks.
+
+Styles with one mask are one region, and blend there. Styles without a mask share what the masks of
+the others leave. Where a mask is black everywhere there is no region; where it is white everywhere
+it is as if there were none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pipeline.errors import BadImage
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from pipeline.images.masks import Mask
+
+    Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class MaskSources:
+    """Where the masks of a pair come from, each a path or, in Python, a picture: by style that on
+    the content and that on the style image itself; the content's; the maps of content and styles.
+    None for none."""
+
+    styles: Sequence[tuple[Any, Any]] = ()
+    content: Any = None
+    maps: tuple[Any, Sequence[Any]] | None = None
+
+    def __bool__(self) -> bool:
+        """Is there any?"""
+        of_styles = (mask for pair in self.styles for mask in pair)
+        return any(each is not None for each in (*of_styles, self.content, self.maps))
+
+
+WITHOUT_MASKS = MaskSources()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StyleIn:
+    """A style in a region: its number, and the mask of what of it is looked at, None for all."""
+
+    number: int
+    own: Mask | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Region:
+    """Styles that are painted where `mask` says, or, where it is None, where no other region is.
+    `weight` is how strongly, beside other regions."""
+
+    mask: Mask | None
+    styles: tuple[StyleIn, ...]
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """A region at one size: `mask` (height, width), 0..1, None for all of the picture. `strength`
+    multiplies its distance: 1 is their mean over what all regions cover."""
+
+    mask: Floats | None
+    styles: tuple[StyleIn, ...]
+    strength: float = 1.0
+
+
+def regions_of(masks: Sequence[tuple[Mask | None, Mask | None]], weights: Sequence[float]) -> tuple[Region, ...]:
+    """The regions of styles with these masks, on the content and their own, and these shares."""
+    groups: dict[str, list[int]] = {}
+    for number, (mask, _own) in enumerate(masks):
+        groups.setdefault("" if mask is None else mask.sha256, []).append(number)
+    return tuple(
+        Region(
+            masks[numbers[0]][0],
+            tuple(StyleIn(number, masks[number][1]) for number in numbers),
+            sum(weights[number] for number in numbers) / len(numbers),
+        )
+        for numbers in groups.values()
+    )
+
+
+def parts_at(regions: Sequence[Region], width: int, height: int) -> tuple[Part, ...]:
+    """The regions of a picture of this size; those of nothing are left out. Raises BadImage where
+    nothing is left."""
+    import numpy as np
+
+    masked = {number: each.mask.resized(width, height) for number, each in enumerate(regions) if each.mask}
+    rest = _rest(list(masked.values()))
+    found = []
+    for number, region in enumerate(regions):
+        mask = masked.get(number, rest)
+        if mask is None or mask.any():
+            found.append((region, None if mask is None or mask.min() >= 1 else mask))
+    if not found:
+        raise BadImage(NOTHING_PAINTED)
+    areas = [1.0 if mask is None else float(mask.mean(dtype=np.float64)) for _region, mask in found]
+    whole = sum(area * region.weight for area, (region, _mask) in zip(areas, found, strict=True)) / sum(areas)
+    return tuple(Part(mask, region.styles, region.weight / whole) for region, mask in found)
+
+
+def _rest(masks: Sequence[Floats]) -> Floats | None:
+    """What masks (height, width) leave; None where there are none."""
+    import numpy as np
+
+    if not masks:
+        return None
+    left: Floats = np.clip(1.0 - np.sum(masks, 0), 0.0, 1.0).astype(np.float32)
+    return left
+
+
+def notes_of_regions(regions: Sequence[Region], names: Sequence[str], width: int, height: int) -> list[str]:
+    """What is worth knowing of regions: styles that are painted nowhere."""
+    masks = [region.mask.levels for region in regions if region.mask]
+    notes = [
+        painted_nowhere(region.mask.name, _named(region, names))
+        for region in regions
+        if region.mask and not region.mask.levels.any()
+    ]
+    rest = [region for region in regions if region.mask is None]
+    if masks and rest:
+        left = _rest([region.mask.resized(width, height) for region in regions if region.mask])
+        if left is not None and not left.any():
+            notes.append(f"the masks leave nothing for {_named(rest[0], names)}, which has none")
+    return notes
+
+
+NOTHING_PAINTED = "no style is painted anywhere: all of their masks are black"
+
+
+def painted_nowhere(mask: str, style: str) -> str:
+    """What to note of a style with a black mask."""
+    return f"mask {mask} is black everywhere, so {style} is painted nowhere"
+
+
+def shows_nothing(mask: str, style: str) -> str:
+    """Why a style image with a black mask of its own is refused."""
+    return f"mask {mask} of style {style} is black everywhere, so it shows no style; use one that can be seen"
+
+
+def _named(region: Region, names: Sequence[str]) -> str:
+    return " and ".join(dict.fromkeys(names[style.number] for style in region.styles))
