@@ -30,7 +30,7 @@ def measure(quick: bool) -> Section:
             continue
         published = Options(**{option: setting.value for option, setting in preset.published.items()})
         steps, size = published.steps, published.size
-        ours = Options(**preset.options).steps
+        ours = Options(**preset.options).most_steps
         if quick:
             steps, size, ours = max(1, steps // _QUICK_SHARE), _QUICK_SIZE, max(1, ours // _QUICK_SHARE)
         goal = min(_losses(name, size, steps, optimizer="published"))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pipeline.options import Options
@@ -18,11 +20,12 @@ if TYPE_CHECKING:
 
 
 def coloured_as_asked(pictures: Pictures, inputs: StageInputs, options: Options, pixels: Pixels) -> Pixels:
-    """The result's pixels, float32 (height, width, 3), 0..255, with the colours that are asked for,
-    and blended with the content."""
+    """The result's pixels, float32 (height, width, 3), 0..255, of any size, with the colours that
+    are asked for, and blended with the content."""
     from pipeline.images.colour import blend, match_colours, transfer_luminance
 
-    photograph, seen = pictures.content.resized(*inputs.stage.size)
+    height, width = pixels.shape[:2]
+    photograph, seen = pictures.content.resized(width, height)
     if options.match_color in ("style", "both"):
         match = functools.partial(match_colours, strength=options.match_strength)
         shares = [share for _style, share in pictures.styles]
@@ -30,6 +33,25 @@ def coloured_as_asked(pictures: Pictures, inputs: StageInputs, options: Options,
     if options.preserve_color == "luminance":
         pixels = transfer_luminance(pixels, photograph)
     return pixels if options.strength == 1.0 else blend(photograph, pixels, options.strength)
+
+
+def as_viewed(pictures: Pictures, inputs: StageInputs, options: Options) -> Callable[[Pixels], Pixels]:
+    """What makes of a stage's picture the finished one, as small as it is looked at."""
+    from pipeline.images.scale import resize, resize_alpha
+    from pipeline.images.sizes import fit_longer_side
+    from pipeline.images.stillness import VIEWED
+
+    def size(pixels: Pixels) -> tuple[int, int]:
+        height, width = pixels.shape[:2]
+        return fit_longer_side(width, height, min(VIEWED, max(width, height)))
+
+    small = replace(
+        inputs,
+        parts=pictures.parts(*size(inputs.photograph)),
+        style_images=tuple(resize(pixels, *size(pixels)) for pixels in inputs.style_images),
+        style_alphas=tuple(None if each is None else resize_alpha(each, *size(each)) for each in inputs.style_alphas),
+    )
+    return lambda pixels: coloured_as_asked(pictures, small, options, resize(pixels, *size(pixels)))
 
 
 def notes_of(pictures: Pictures, options: Options, longer_side: int) -> tuple[str, ...]:

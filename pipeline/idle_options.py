@@ -77,6 +77,7 @@ EFFECTS: tuple[Effect, ...] = (
         "with `optimizer: adam` or `gd`",
         lambda options: options.optimizer != "lbfgs",
     ),
+    Effect(("max_steps",), "with `steps: auto`", lambda options: options.steps == "auto"),
     Effect(("beta_1", "beta_2"), "with `optimizer: adam`", lambda options: options.optimizer == "adam"),
     Effect(("preconditioner", "history"), "with `optimizer: lbfgs`", lambda options: options.optimizer == "lbfgs"),
     Effect(("noise_ratio",), "with `init: noise`", lambda options: options.init == "noise"),

@@ -17,7 +17,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         *("optimizer", "learning_rate", "learning_rate_decay", "beta_1", "beta_2"),
         *("preconditioner", "history", "clip"),
     ),
-    "length": ("steps", "patience"),
+    "length": ("steps", "max_steps", "patience"),
     "output": ("preserve_color", "match_color", "match_strength", "strength", "depth", "dpi", "quality"),
 }
 """Every option stands in one group: what is kept between pairs is kept by groups and cannot forget

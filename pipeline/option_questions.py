@@ -22,12 +22,19 @@ class Questions:
     content_loss: str
     content_weight: float
     init: str
+    steps: int | str
+    max_steps: int
     wrap: str
 
     def group(self, name: str) -> tuple[object, ...]:
         """The values of one of `GROUPS`, to keep something by that depends on all of them."""
         values = (getattr(self, option) for option in GROUPS[name])
         return tuple(tuple(v.items()) if isinstance(v, Mapping) else v for v in values)
+
+    @property
+    def most_steps(self) -> int:
+        """Evaluations at full size, at most."""
+        return self.max_steps if self.steps == "auto" else int(self.steps)
 
     @property
     def style_losses(self) -> Mapping[str, float]:

@@ -57,11 +57,20 @@ class Options(Questions):
         choices=("keep", "content"),
         neutral="keep",
     )
-    steps: int = _option(
-        200,
-        "evaluations of loss and gradient at full size; of `neighbours`, those of the last pass",
+    steps: int | Literal["auto"] = _option(
+        "auto",
+        "evaluations of loss and gradient at full size, of `neighbours` those of the last pass; `auto` ends each size when"
+        " the picture has stopped changing to the eye, after `max_steps` at most",
         ge=1,
-        examples=[500],
+        examples=[200, 500],
+    )
+    max_steps: int = _option(
+        200,
+        "evaluations at full size after which `steps: auto` ends at the latest",
+        ge=1,
+        examples=[400],
+        neutral=200,
+        since="0.2",
     )
     scales: int | Literal["auto"] = _option(
         "auto",
@@ -310,7 +319,7 @@ DEFAULTS_OF: Mapping[str, Mapping[str, Any]] = {
     # style's colours at the end, as cosines know no brightness. 50 evaluations at full size are ten
     # rounds of the last pass, after which the loss hardly falls. Weights by the study in
     # docs/method.md.
-    "neighbours": {"style_weight": 1e-2, "tv_weight": 3.0, "steps": 50, "init": "blurred", "match_color": "style"},
+    "neighbours": {"style_weight": 1e-2, "tv_weight": 3.0, "max_steps": 50, "init": "blurred", "match_color": "style"},
 }
 """Defaults that are other ones with a `style_loss`; in a mixture, with one of its parts."""
 

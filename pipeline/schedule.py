@@ -73,7 +73,8 @@ class Machine:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
     """One descent of a pair. `steps` are evaluations; none where the picture is only measured.
-    `history` is how many pairs L-BFGS remembers. Targets are made when it begins and, where
+    Where it goes on
+    `until_still`, it ends before when the picture has stopped changing to the eye. `history` is how many pairs L-BFGS remembers. Targets are made when it begins and, where
     `targets_every` is not 0, anew after so many evaluations. In the `last_pass` terms take the form
     that they have for it."""
 
@@ -87,6 +88,7 @@ class Stage:
     style_tilings: tuple[Tiling | None, ...]
     targets_every: int = 0
     last_pass: bool = False
+    until_still: bool = False
 
     @property
     def longer_side(self) -> int:
@@ -162,12 +164,13 @@ def schedule(options: Options, content: Sized, styles: Sequence[Sized], machine:
             style_tilings=tuple(tilings[1:]),
             targets_every=_MATCHED_ANEW if last_pass else _SAMPLED_ANEW if options.samples else 0,
             last_pass=last_pass,
+            until_still=options.steps == "auto" and steps > 0,
         )
 
-    coarse = max(1, round(options.steps * (_MATCHED_SHARE if matched else _COARSE_SHARE)))
+    coarse = max(1, round(options.most_steps * (_MATCHED_SHARE if matched else _COARSE_SHARE)))
     before = [stage(side, coarse) for side in (sides if matched else sides[:-1])]
     return Schedule(
-        stages=(*before, stage(sides[-1], options.steps, last_pass=matched)),
+        stages=(*before, stage(sides[-1], options.most_steps, last_pass=matched)),
         finish=stage(sides[-1], 0, name=FINISHED, precision="float32", last_pass=matched),
         opened=(full, *(style.size for style in opened)),
     )

@@ -21,18 +21,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.finishing import coloured_as_asked, notes_of
+from pipeline.finishing import as_viewed, coloured_as_asked, notes_of
 from pipeline.job import Losses, Reading, split_by_layer
 from pipeline.options import Options
 from pipeline.pictures import Pictures
 from pipeline.schedule import Schedule
-from pipeline.stage_inputs import Aim, StageResult, aim_of, initial_image, sources, stage_inputs
+from pipeline.stage_inputs import Aim, StageInputs, StageResult, aim_of, initial_image, sources, stage_inputs
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from PIL import Image
 
+    from pipeline.images.stillness import Stillness
     from pipeline.nst.descent import Descent
     from pipeline.nst.engine import Setting, TransferEngine
 
@@ -219,6 +220,7 @@ class _Walk:
         stage, options, done = self.schedule.stages[number], self.options, resume.step if resume else 0
         inputs = stage_inputs(self.pictures, options, stage)
         saved: dict[str, Any] = resume.hand_over() if resume else {}
+        watch = self._watch(inputs, saved)
         start: Pixels | None = (
             saved.pop(_START, None) if resume else initial_image(self.pictures, inputs, options, before)
         )
@@ -238,16 +240,36 @@ class _Walk:
             clock = time.perf_counter() - (self.trace[-1].seconds if self.trace else 0.0)
             self.setup_seconds = clock - self.began
             for begin, end in rounds:
+                if watch is not None and watch.still_at:
+                    break
                 if begin and done <= begin:  # a later round, or one that a snapshot was taken before
                     aim = aim_at(descent.turn(), (number, begin))
-                yield from self._descend(number, descent, aim, setting, range(max(begin, done), end), clock)
+                yield from self._descend(number, descent, aim, setting, range(max(begin, done), end), clock, watch)
                 if descent.flat_at or self.stopped:
                     break
             self._note(stage.longer_side, stage.steps, descent)
             return StageResult(descent.best.numpy(), inputs.photograph)
 
+    def _watch(self, inputs: StageInputs, saved: Mapping[str, Any]) -> Stillness | None:
+        """Who says when the picture has stopped changing, where a stage ends by that."""
+        from pipeline.images.stillness import Stillness
+
+        if not inputs.stage.until_still:
+            return None
+        watch = Stillness(as_viewed(self.pictures, inputs, self.options))
+        if saved:
+            watch.restore(saved)
+        return watch
+
     def _descend(
-        self, number: int, descent: Descent, aim: Aim, setting: Setting, steps: range, clock: float
+        self,
+        number: int,
+        descent: Descent,
+        aim: Aim,
+        setting: Setting,
+        steps: range,
+        clock: float,
+        watch: Stillness | None,
     ) -> Generator[tuple[Reading, Callable[[], Progress]], object, None]:
         """Evaluations number `steps` (from 0) of a stage."""
         stage, final = self.schedule.stages[number], number == len(self.schedule.stages) - 1
@@ -264,15 +286,27 @@ class _Walk:
             reading = Reading.of_evaluation(losses, step=step, seconds=seconds, side=stage.longer_side, final=final)
             if final:
                 self.trace.append(reading)
-            if (yield reading, functools.partial(self._snapshot, number, step, descent, aim.start)) is False:
+            if watch is not None and watch.is_due(step):
+                watch.look(step, descent.best.numpy())
+            kept = functools.partial(self._kept, aim.start, watch)
+            if (yield reading, functools.partial(self._snapshot, number, step, descent, kept)) is False:
                 self.stopped = reading
                 return
+            if watch is not None and watch.still_at:
+                return
 
-    def _snapshot(self, number: int, step: int, descent: Descent, start: Pixels | None) -> Progress:
+    @staticmethod
+    def _kept(start: Pixels | None, watch: Stillness | None) -> dict[str, NDArray[np.generic]]:
+        """What a snapshot holds beside the descent."""
+        kept: dict[str, NDArray[np.generic]] = {} if watch is None else watch.state()
+        return kept if start is None else {**kept, _START: start}
+
+    def _snapshot(
+        self, number: int, step: int, descent: Descent, kept: Callable[[], dict[str, NDArray[np.generic]]]
+    ) -> Progress:
         seconds = time.perf_counter() - self.began
-        kept = {} if start is None else {_START: start}
         final = number == len(self.schedule.stages) - 1
-        return Progress(number, step, seconds, tuple(self.trace), {**descent.state(), **kept}, final)
+        return Progress(number, step, seconds, tuple(self.trace), {**descent.state(), **kept()}, final)
 
     def _note(self, side: int, steps: int, descent: Descent) -> None:
         """What happened on the way."""

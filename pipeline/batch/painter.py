@@ -137,10 +137,10 @@ class Painter:
             checkpoint_name(command.job.output),
             key=key,
             environment={**environment, **command.versions},
-            steps=command.job.options.steps,
+            steps=command.job.options.most_steps,
             tell=remember,
             save_seconds=self._save_seconds,
-            at_most=most_bytes(schedule.size, command.job.options.history, command.job.options.steps),
+            at_most=most_bytes(schedule.size, command.job.options.history, command.job.options.most_steps),
         )
 
     def _read(

@@ -216,7 +216,7 @@ class Scheduler:
 
     def _started(self, pair: PlannedPair) -> None:
         self.results.begin_try(pair)
-        self.results.observer.started(pair.job, pair.job.options.steps, self._estimator.estimate(pair.job))
+        self.results.observer.started(pair.job, pair.job.options.most_steps, self._estimator.estimate(pair.job))
 
     def _read(self, pair: PlannedPair, message: Read) -> None:
         self.results.observer.reading(pair.job, message.reading, message.coarse)

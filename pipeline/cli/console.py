@@ -93,9 +93,9 @@ class Lines(Quiet):
         if (due or self._verbose) and coarse:
             self._say(f"{printable(job.output)}: {coarse_words(reading)}")
         elif due or self._verbose:
-            left = (job.options.steps - reading.step) * reading.seconds / reading.step
+            left = (job.options.most_steps - reading.step) * reading.seconds / reading.step
             self._say(
-                f"{printable(job.output)}: step {reading.step}/{job.options.steps}, "
+                f"{printable(job.output)}: step {reading.step}/{job.options.most_steps}, "
                 f"loss {reading.total:.4g}, {duration(left)} left"
             )
 

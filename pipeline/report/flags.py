@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pipeline.job import Outcome
+from pipeline.options import Options
 from pipeline.report.quantities import percent, significant
 
 # A loss that falls this much within the last tenth of the steps has not settled yet. Pairs of the
@@ -56,7 +57,7 @@ def _still_falling(outcome: Outcome) -> str | None:
     An overshoot at the end changes nothing.
     """
     readings = _finite(outcome.trace)
-    if not readings or _matched(outcome) or readings[-1][0] < FEWEST_STEPS:
+    if not readings or _matched(outcome) or readings[-1][0] < FEWEST_STEPS or _ended_still(outcome):
         return None
     border = readings[-1][0] * (1 - LAST_PART)
     before = [total for step, total in readings if step <= border]
@@ -95,6 +96,12 @@ def _stopped_early(outcome: Outcome) -> str | None:
     if not isinstance(wanted, int) or not 0 < outcome.steps < wanted:
         return None
     return f"Ended after {outcome.steps} of {wanted} steps."
+
+
+def _ended_still(outcome: Outcome) -> bool:
+    """Did it end because the picture had stopped changing to the eye?"""
+    most = outcome.options.get("max_steps", Options().max_steps)
+    return outcome.options.get("steps") == "auto" and isinstance(most, int) and outcome.steps < most
 
 
 def _matched(outcome: Outcome) -> bool:

@@ -125,7 +125,7 @@ class Estimator:
             return None
         cost, precision = found
         pace = self._factor(self._pace, precision, cost)
-        painting = pace * (job.options.steps * cost.evaluation + cost.coarse)
+        painting = pace * (job.options.most_steps * cost.evaluation + cost.coarse)
         other = self._other.at(cost.pixels) if self._other.known else pace
         return Estimate(
             seconds=(painting + other * cost.other) / self._threads,
