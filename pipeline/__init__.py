@@ -12,7 +12,7 @@ from pipeline.python_path import leave_working_directory
 if sys.argv[:1] == ["-m"]:  # Python looks for the command, `python -m pipeline`; a library changes no path
     leave_working_directory()
 
-from pipeline.stylize import Stylization  # imports what could be planted
+from pipeline.stylization import Stylization  # imports what could be planted
 from pipeline.stylizer import Stylizer, release, stylize
 
 __all__ = ["Stylization", "Stylizer", "release", "stylize"]

@@ -16,7 +16,8 @@ from pipeline.options import Options
 from pipeline.pictures import Pictures, open_pictures
 from pipeline.regions import MaskSources
 from pipeline.schedule import Machine
-from pipeline.stylize import Painting, Progress, Stylization, paint
+from pipeline.stylization import Stylization
+from pipeline.stylize import Painting, Progress, paint
 
 if TYPE_CHECKING:
     from types import TracebackType

@@ -82,14 +82,15 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "pictures": ({"errors", "options", "regions", "schedule", "images"}, {"numpy", "PIL"}),
     "stage_inputs": ({"options", "pictures", "regions", "schedule", "images", "nst"}, {"numpy"}),
     "finishing": ({"options", "pictures", "schedule", "stage_inputs", "images"}, {"numpy"}),
+    "stylization": ({"job", "images"}, {"numpy", "PIL"}),
     "stylize": (
-        WORDS | {"finishing", "pictures", "schedule", "stage_inputs", "images", "manifest", "nst"},
+        WORDS | {"finishing", "stylization", "pictures", "schedule", "stage_inputs", "images", "manifest", "nst"},
         {"tensorflow", "numpy", "PIL"},
     ),
     "keywords": (set(), set()),
     "measuring": ({"errors", "job", "options", "pictures", "schedule", "stage_inputs", "images", "nst"}, {"numpy"}),
     "stylizer": (
-        WORDS | {"keywords", "pictures", "regions", "schedule", "stylize", "images", "manifest", "nst"},
+        WORDS | {"keywords", "pictures", "regions", "schedule", "stylization", "stylize", "images", "manifest", "nst"},
         {"numpy", "PIL"},
     ),
     # what stands in an output folder; outcomes to pages
@@ -144,14 +145,14 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "batch.driver": (WORDS | {"batch", "store", "images.reader"}, set()),
     "batch.checkpoints": ({"errors", "job", "store", "batch.messages", "batch.system", "stylize"}, {"numpy"}),
     "batch.backend": (
-        {"job", "options", "pictures", "schedule", "batch.messages", "nst", "stylize"},
+        {"job", "options", "pictures", "schedule", "batch.messages", "nst", "stylization", "stylize"},
         {"tensorflow", "keras", "numpy"},
     ),
     # No process, pipe or signal.
     "batch.painter": (
         WORDS
         | {
-            *("pictures", "regions", "schedule", "stylize", "images", "store", "nst.tiling"),
+            *("pictures", "regions", "schedule", "stylization", "stylize", "images", "store", "nst.tiling"),
             *("batch.backend", "batch.checkpoints", "batch.messages", "batch.showing", "batch.system"),
         },
         set(),
@@ -182,7 +183,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
         {"click", "tqdm"},
     ),
     "__main__": ({"cli"}, set()),
-    "__init__": ({"stylize", "stylizer", "python_path"}, set()),
+    "__init__": ({"stylization", "stylizer", "python_path"}, set()),
 }
 # Modules of the images room that look and do not paint: they serve `check`, `plan` and `show`.
 WITHOUT_NUMPY = {

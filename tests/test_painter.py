@@ -39,7 +39,8 @@ from pipeline.store.disk import LocalStore
 from pipeline.store.keys import pair_key
 from pipeline.store.layout import checkpoint_name
 from pipeline.store.records import State
-from pipeline.stylize import Progress, Stylization
+from pipeline.stylization import Stylization
+from pipeline.stylize import Progress
 
 STEPS = 4
 MACHINE = Machine(device="abacus", threads=3, versions={"tensorflow": "none"})

@@ -20,7 +20,7 @@ from pipeline.images.picture import picture_from_array
 from pipeline.keywords import OptionKeywords
 from pipeline.manifest import options_from_python
 from pipeline.options import OPTION_NAMES
-from pipeline.stylize import Stylization
+from pipeline.stylization import Stylization
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 QUICK = {"size": 48, "steps": 4, "weights": "random", "style_loss": "gram", "precision": "float32"}

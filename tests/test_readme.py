@@ -18,7 +18,7 @@ from pipeline.nst.tiling import Tiling
 from pipeline.report.attention import REASON_CLASSES
 from pipeline.report.data import RunMetadata, build_report
 from pipeline.report.flags import FLAGS
-from pipeline.stylize import Stylization
+from pipeline.stylization import Stylization
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PAGES = {path.name: path.read_text(encoding="utf-8") for path in (REPOSITORY / "docs").glob("*.md")}

@@ -1,6 +1,8 @@
-"""Steps by the picture and not by their number: what counts as a change, when it is asked for, and that nothing is lost by a stop."""
+"""Steps by the picture and not by their number: what counts as a change, when it is asked, and that a stop loses nothing."""
 
 from __future__ import annotations
+
+import itertools
 
 import numpy as np
 import pytest
@@ -78,7 +80,7 @@ def test_it_looks_after_the_last_quarter_of_all_steps():
             watch.look(step, GREY + step * 20 % 255)
             looked.append(step)
     assert looked[0] == stillness._FIRST
-    assert all(now == int(np.ceil(before / 0.75)) for before, now in zip(looked, looked[1:], strict=False))
+    assert all(now == int(np.ceil(before / 0.75)) for before, now in itertools.pairwise(looked))
 
 
 def test_a_picture_that_still_changes_goes_on_and_a_still_one_ends():
@@ -109,7 +111,10 @@ def test_a_watch_goes_on_from_its_state():
 @pytest.mark.parametrize(("options", "until"), [({}, True), ({"steps": 30}, False)])
 def test_a_count_is_a_count(options, until):
     stages = schedule(
-        Options(max_steps=30, **options), Sized("c", (2048, 2048)), [Sized("s", (900, 900))], Machine(precision="float32")
+        Options(max_steps=30, **options),
+        Sized("c", (2048, 2048)),
+        [Sized("s", (900, 900))],
+        Machine(precision="float32"),
     )
     assert [stage.steps for stage in stages.stages] == [30]
     assert [stage.until_still for stage in stages.stages] == [until]

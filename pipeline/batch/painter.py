@@ -47,7 +47,8 @@ from pipeline.store import previous
 from pipeline.store.disk import LocalStore
 from pipeline.store.keys import pair_key
 from pipeline.store.layout import MOST_STYLES, checkpoint_name, style_thumbnail, thumbnail_name
-from pipeline.stylize import Painting, Progress, Stylization
+from pipeline.stylization import Stylization
+from pipeline.stylize import Painting, Progress
 from pipeline.versions import version
 
 RESULT_SIDE = 448  # pixels of the page's picture of a result: a column of three, on a screen of two pixels a dot

@@ -130,7 +130,7 @@ def rim(picture: Pixels) -> float:
     return step(0) / max(float(inside), 1e-9)
 
 
-def to_lab(picture: Pixels) -> Plane:
+def to_lab(picture: NDArray[Any]) -> Plane:
     """sRGB to CIELAB, white D65 (IEC 61966-2-1; CIE 15; the matrix with Lindbloom's digits)."""
     coded = picture / 255.0
     linear = np.where(coded <= 0.04045, coded / 12.92, ((coded + 0.055) / 1.055) ** 2.4)

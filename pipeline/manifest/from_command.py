@@ -190,7 +190,7 @@ class _Wanted:
         optimizer = given.pop("optimizer", program.optimizer)
         rate = given.pop(program.rate[0], None)
         asked = given.pop(program.steps, None)
-        own = preset.published_descent.get("steps", preset.options["max_steps"])
+        own = preset.published_descent.get("steps", preset.options["steps"])
         options: dict[str, Any] = {}
         if optimizer != program.optimizer:
             options["optimizer"] = optimizer
@@ -198,7 +198,7 @@ class _Wanted:
             options["optimizer"] = "published"
         if asked is not None:
             steps = max(1, round(_number(program.steps, asked) * program.counted))
-            options["steps"] = steps if options else max(1, round(steps * preset.options["max_steps"] / own))
+            options["steps"] = steps if options else max(1, round(steps * preset.options["steps"] / own))
             if not options.keys() - {"steps"}:
                 self.notes.append(f"{program.steps} {asked}: of our descent {options['steps']} steps stand for them")
         if rate is not None and options.get("optimizer") and optimizer == ADAM:

@@ -29,7 +29,8 @@ from pipeline.images.encode import to_uint8
 from pipeline.images.scale import resize
 from pipeline.job import Reading
 from pipeline.store.layout import pair_id
-from pipeline.stylize import Progress, Stylization
+from pipeline.stylization import Stylization
+from pipeline.stylize import Progress
 
 STEP_SECONDS = 0.001
 _HOARD = 400 << 20  # bytes; above any max_memory of tests/chaos
