@@ -22,12 +22,13 @@ if TYPE_CHECKING:
 def coloured_as_asked(pictures: Pictures, inputs: StageInputs, options: Options, pixels: Pixels) -> Pixels:
     """The result's pixels, float32 (height, width, 3), 0..255, of any size, with the colours that
     are asked for, and blended with the content."""
-    from pipeline.images.colour import blend, match_colours, transfer_luminance
+    from pipeline.images.colour import blend, match_colours, match_palette, transfer_luminance
 
     height, width = pixels.shape[:2]
     photograph, seen = pictures.content.resized(width, height)
-    if options.match_color in ("style", "both"):
-        match = functools.partial(match_colours, strength=options.match_strength)
+    if options.match_color in ("style", "both", "tones"):
+        match = match_palette if options.match_color == "tones" else match_colours
+        match = functools.partial(match, strength=options.match_strength)
         shares = [share for _style, share in pictures.styles]
         pixels = inputs.recoloured(pixels, seen, shares, match)
     if options.preserve_color == "luminance":

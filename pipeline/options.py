@@ -242,8 +242,9 @@ class Options(Questions):
     )
     match_color: str = _option(
         "none",
-        "bring mean and covariance of colours to the style's: of the result (`style`), of the photograph (`before`) or `both`",
-        choices=("none", "style", "before", "both"),
+        "bring mean and covariance of colours to the style's: of the result (`style`), of the photograph (`before`) or `both`;"
+        " `tones` brings the result's lights and darks to the style's too: its paper, its ink",
+        choices=("none", "style", "before", "both", "tones"),
         neutral="none",
         since="0.2",
     )
@@ -316,10 +317,10 @@ OPTION_NAMES: tuple[str, ...] = tuple(f.name for f in dataclasses.fields(Options
 
 DEFAULTS_OF: Mapping[str, Mapping[str, Any]] = {
     # Kolkin et al. (arXiv 2203.13215) start from the photograph without its detail, and bring the
-    # style's colours at the end, as cosines know no brightness. 50 evaluations at full size are ten
-    # rounds of the last pass, after which the loss hardly falls. Weights by the study in
-    # docs/method.md.
-    "neighbours": {"style_weight": 1e-2, "tv_weight": 3.0, "max_steps": 50, "init": "blurred", "match_color": "style"},
+    # style's colours at the end, as cosines know no brightness. 30 evaluations at full size are six
+    # rounds of the last pass: beside it the picture of ten looks the same. Steps and weights by the
+    # study in docs/method.md.
+    "neighbours": {"style_weight": 1e-2, "tv_weight": 3.0, "max_steps": 30, "init": "blurred", "match_color": "tones"},
 }
 """Defaults that are other ones with a `style_loss`; in a mixture, with one of its parts."""
 

@@ -168,7 +168,7 @@ _VALUES: dict[str, list[Any]] = {
     "noise_ratio": [0.0, 0.6, 1.0],
     "depth": [8, 16],
     "optimizer": ["lbfgs", "adam", "gd"],  # `published` becomes one of these
-    "steps": [20, 50],
+    "steps": ["auto", 20, 50],
     "size": [1024, "original"],
     "scales": [1, 2, 3],
 }

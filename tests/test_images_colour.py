@@ -8,7 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from pipeline.images.colour import blend, match_colours, match_covariance, match_histogram, transfer_luminance
+from pipeline.images.colour import (
+    blend,
+    match_colours,
+    match_covariance,
+    match_histogram,
+    match_palette,
+    match_tones,
+    transfer_luminance,
+)
 from pipeline.images.scale import cover, resize, resize_alpha
 from pipeline.images.sizes import fit_longer_side
 
@@ -283,3 +291,64 @@ def test_with_half_the_strength_colours_go_half_of_their_way():
 def test_a_result_in_the_styles_colours_stays():
     style = (noise(30, 20, seed=2) * 0.4 + 60).astype(np.float32)
     np.testing.assert_allclose(match_colours(style, [(style, None, 2.0)]), style, atol=0.05)
+
+
+# ------------------------------------------------------------------------------------------------ tones
+
+
+def plateaus(*levels_and_counts):
+    grey = np.concatenate([np.full(count, level, np.float32) for level, count in levels_and_counts])
+    return np.repeat(grey[np.newaxis, :, np.newaxis], 3, axis=2)
+
+
+PAPER_AND_INK = plateaus((240, 80), (20, 20))
+
+
+def test_two_greys_of_a_sky_become_nearly_the_styles_paper_and_the_darkest_its_ink() -> None:
+    """At a slope of a quarter, 30 levels of the sky become 7.5, around the paper's."""
+    picture = plateaus((30, 20), (200, 40), (230, 40))
+    found = np.unique(match_tones(picture, [(PAPER_AND_INK, None, 1.0)]).round(2))
+    np.testing.assert_allclose(found, [20, 236.25, 243.75], atol=0.05)
+
+
+def test_a_picture_with_the_styles_tones_keeps_them() -> None:
+    np.testing.assert_allclose(match_tones(PAPER_AND_INK, [(PAPER_AND_INK, None, 1.0)]), PAPER_AND_INK, atol=0.01)
+
+
+def test_no_noise_grows_to_more_than_twice_itself() -> None:
+    noise = np.random.default_rng(0).normal(128, 2, (64, 64, 1)).astype(np.float32).repeat(3, axis=2)
+    ramp = np.linspace(0, 255, 4096, dtype=np.float32).reshape(64, 64, 1).repeat(3, axis=2)
+    matched = match_tones(noise, [(ramp, None, 1.0)])
+    assert 1.9 * noise.std() < matched.std() < 2.01 * noise.std()
+    assert matched.mean() == pytest.approx(ramp.mean(), abs=1)
+
+
+def test_tones_of_several_styles_count_by_their_shares() -> None:
+    one, other = plateaus((200, 10)), plateaus((100, 10))
+    picture = plateaus((50, 25), (150, 75))
+    matched = match_tones(picture, [(one, None, 3.0), (other, None, 1.0)])
+    np.testing.assert_allclose(np.unique(matched.round(2)), [100, 200], atol=0.05)
+
+
+def test_tones_leave_what_colours_differ_by() -> None:
+    picture = np.random.default_rng(1).uniform(80, 160, (16, 16, 3)).astype(np.float32)
+    matched = match_tones(picture, [(picture * 0.5 + 60, None, 1.0)])
+    np.testing.assert_allclose(matched[..., 0] - matched[..., 1], picture[..., 0] - picture[..., 1], atol=1e-3)
+
+
+def test_what_cannot_be_seen_has_no_tones() -> None:
+    hidden = np.concatenate([PAPER_AND_INK, plateaus((120, 900))], axis=1)
+    seen = np.concatenate([np.ones((1, 100), np.float32), np.zeros((1, 900), np.float32)], axis=1)
+    picture = plateaus((60, 30), (180, 70))
+    expected = match_tones(picture, [(PAPER_AND_INK, None, 1.0)])
+    np.testing.assert_array_equal(match_tones(picture, [(hidden, seen, 1.0)]), expected)
+    cut_out = np.concatenate([picture, plateaus((0, 900))], axis=1)
+    np.testing.assert_array_equal(match_tones(cut_out, [(PAPER_AND_INK, None, 1.0)], seen)[:, :100], expected)
+
+
+def test_half_the_strength_goes_half_the_way_to_palette_and_tones() -> None:
+    picture = np.random.default_rng(2).uniform(20, 220, (16, 16, 3)).astype(np.float32)
+    style = [(np.random.default_rng(3).uniform(60, 255, (16, 16, 3)).astype(np.float32), None, 1.0)]
+    whole = match_palette(picture, style)
+    np.testing.assert_allclose(match_palette(picture, style, strength=0.5), (picture + whole) / 2, atol=1e-3)
+    np.testing.assert_allclose(whole, match_tones(match_colours(picture, style), style), atol=1e-4)
