@@ -17,7 +17,8 @@ class OptionKeywords(TypedDict, total=False):
     enlarge: bool
     style_scale: float
     style_aspect: Literal["keep", "content"]
-    steps: int
+    steps: int | Literal["auto"]
+    max_steps: int
     scales: int | Literal["auto"]
     optimizer: Literal["lbfgs", "adam", "gd", "published"]
     learning_rate: float | None
@@ -47,7 +48,7 @@ class OptionKeywords(TypedDict, total=False):
     noise_ratio: float
     seed: int
     preserve_color: Literal["none", "luminance", "histogram", "covariance"]
-    match_color: Literal["none", "style", "before", "both"]
+    match_color: Literal["none", "style", "before", "both", "tones"]
     match_strength: float
     strength: float
     precision: Literal["auto", "float32", "bfloat16"]

@@ -100,7 +100,7 @@ def test_all_problems_are_told_at_once_in_the_order_of_the_file(load: Load) -> N
         "4:16: error: 'retries' must be 0 or more; got -1",
         "4:20: error: unknown key 'job'; did you mean 'jobs'?",
         "5:12: error: unknown option 'szie'; did you mean 'size'?",
-        "6:22: error: 'steps' must be a whole number, 1 or more; got 0",
+        "6:22: error: 'steps' must be a whole number, 1 or more, or 'auto'; got 0",
         "8:15: error: 'content' must be text; got 3; quote it",
         "9:44: error: unknown field '{x}'; fields are content.stem, content.name, content.parent, style.stem, "
         "style.name, style.parent, index, date and the options",
@@ -198,14 +198,14 @@ PRESETS = "presets: {p: {size: 640, steps: 64}, q: {size: 960}}\n"
     [
         ("preset: p, size: 300", "", (), 300, 64),  # what is written beside a preset wins over it
         ("size: 300, preset: p", "", (), 300, 64),  # wherever it stands
-        ("preset: p, size: 300", "preset: q", (), 960, 50),  # a nearer preset wins, and replaces the other as a whole
+        ("preset: p, size: 300", "preset: q", (), 960, "auto"),  # a nearer preset wins, and replaces the other as a whole
         ("preset: p, size: 300, steps: 30", "preset: q", (), 960, 30),  # over defaults only what it sets itself
         ("preset: p, size: 300", "preset: p", (), 640, 64),
-        ("preset: p", "preset: q, size: 99", (), 99, 50),
-        ("size: 300", "preset: q, size: 99", ("size=55",), 55, 50),
+        ("preset: p", "preset: q, size: 99", (), 99, "auto"),
+        ("size: 300", "preset: q, size: 99", ("size=55",), 55, "auto"),
         ("size: 300", "size: 99, steps: 9", ("preset=q",), 960, 9),  # a preset by flag is nearer than the pair
-        ("size: 300", "preset: p, size: 99", ("preset=q", "size=55"), 55, 50),
-        ("size: 300", "preset: p, size: 99", ("size=55", "preset=q"), 55, 50),
+        ("size: 300", "preset: p, size: 99", ("preset=q", "size=55"), 55, "auto"),
+        ("size: 300", "preset: p, size: 99", ("size=55", "preset=q"), 55, "auto"),
     ],
 )
 def test_the_nearer_value_wins(
@@ -323,7 +323,7 @@ def test_wrong_overrides_are_told_first_and_name_their_origin(load: Load) -> Non
         "--set: error: unknown option 'szie'; did you mean 'size'?",
         "--set: error: 'size' must be a whole number, 32 or more, or 'original', or a length like '30cm'; got 'abc'",
         "--set: error: unknown preset 'drft'; did you mean 'draft'?",
-        "--set: error: 'steps' must be a whole number, 1 or more; got nothing",
+        "--set: error: 'steps' must be a whole number, 1 or more, or 'auto'; got nothing",
         "--set: error: expected a value here; quote it if it is meant as text",
         "7:21: error: 'size' must be a whole number, 32 or more, or 'original', or a length like '30cm'; got 1",
     ]

@@ -141,7 +141,7 @@ def test_a_range_is_the_list_of_its_numbers(load: Load, axis: str, values: list[
         ("steps: {from: 1, to: 9, count: 1}", "'count' must be 2 or more; got 1"),
         ("steps: {from: 1, to: 9, cuont: 3}", "unknown key 'cuont'; did you mean 'count'?"),
         ("steps: {from: 1, to: 9, count: 20}", "'steps': so many numbers are not all different once they are rounded; lower count"),
-        ("steps: {from: 0, to: 9, count: 3}", "'steps' must be a whole number, 1 or more; got 0"),
+        ("steps: {from: 0, to: 9, count: 3}", "'steps' must be a whole number, 1 or more, or 'auto'; got 0"),
         ("tv_weight: {from: 0, to: 9, count: 3, log: true}", "'tv_weight': a range with log: true has numbers above 0 only"),
         ("tv_weight: {from: 2, to: 2, count: 3}", "'tv_weight': a range goes from one number to another"),
         ("steps: {from: x, to: 9, count: 3}", "'from' must be a number; got 'x'"),

@@ -30,7 +30,7 @@ def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Load:
         ("tile: 100", "'tile' must be a whole number, 256 or more, or one of auto, off; got 100"),
         ("optimizer: lbfsg", "'optimizer' must be one of lbfgs, adam, gd, published; got 'lbfsg'; did you mean 'lbfgs'?"),
         ("quality: 101", "'quality' must be a whole number from 1 to 100; got 101"),
-        ("steps: 2.5", "'steps' must be a whole number, 1 or more; got 2.5"),
+        ("steps: 2.5", "'steps' must be a whole number, 1 or more, or 'auto'; got 2.5"),
         ("strength: [1]", "'strength' must be a number from 0 to 1; got a list"),
         ("learning_rate: 0", "'learning_rate' must be a number above 0; got 0"),
         ("learning_rate_decay: 1.5", "'learning_rate_decay' must be a number above 0 and at most 1; got 1.5"),

@@ -135,8 +135,9 @@ def match_tones(
     goal = sum(_tones(pixels, seen) * (share / whole) for pixels, seen, share in styles)
     curve = _bounded_curve(counts, np.asarray(goal))
     luminance = result @ _LUMINANCE
-    moved = np.interp(luminance, _TONES, curve).astype(np.float32)
-    return np.clip(result + (moved - luminance)[..., np.newaxis], 0.0, 255.0)
+    difference = np.interp(luminance, _TONES, curve).astype(np.float32) - luminance
+    moved: Floats = np.clip(result + difference[..., np.newaxis], 0.0, 255.0).astype(np.float32)
+    return moved
 
 
 def blend(content: Floats, result: Floats, strength: float) -> Floats:
