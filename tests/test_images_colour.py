@@ -306,7 +306,7 @@ PAPER_AND_INK = plateaus((240, 80), (20, 20))
 
 def test_two_greys_of_a_sky_become_nearly_the_styles_paper_and_the_darkest_its_ink() -> None:
     """At a slope of a quarter, 30 levels of the sky become 7.5, around the paper's."""
-    picture = plateaus((30, 20), (200, 40), (230, 40))
+    picture = plateaus((10, 20), (200, 40), (230, 40))
     found = np.unique(match_tones(picture, [(PAPER_AND_INK, None, 1.0)]).round(2))
     np.testing.assert_allclose(found, [20, 236.25, 243.75], atol=0.05)
 
@@ -315,11 +315,11 @@ def test_a_picture_with_the_styles_tones_keeps_them() -> None:
     np.testing.assert_allclose(match_tones(PAPER_AND_INK, [(PAPER_AND_INK, None, 1.0)]), PAPER_AND_INK, atol=0.01)
 
 
-def test_no_noise_grows_to_more_than_twice_itself() -> None:
+def test_noise_grows_by_a_quarter_at_most() -> None:
     noise = np.random.default_rng(0).normal(128, 2, (64, 64, 1)).astype(np.float32).repeat(3, axis=2)
     ramp = np.linspace(0, 255, 4096, dtype=np.float32).reshape(64, 64, 1).repeat(3, axis=2)
     matched = match_tones(noise, [(ramp, None, 1.0)])
-    assert 1.9 * noise.std() < matched.std() < 2.01 * noise.std()
+    assert 1.24 * noise.std() < matched.std() < 1.2501 * noise.std()
     assert matched.mean() == pytest.approx(ramp.mean(), abs=1)
 
 

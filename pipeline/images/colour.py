@@ -22,9 +22,9 @@ from pipeline.images.scale import Floats
 _LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)
 
 _TONES = np.arange(256.0)
-# Of a curve of tones: a sky keeps a quarter of its contrast, and noise of one level becomes two at
-# most. Looked at with a pen drawing, prints and paintings at 512 px.
-_LEAST_SLOPE, _MOST_SLOPE = 0.25, 2.0
+# Of a curve of tones. A sky keeps a quarter of its contrast. With 1.25 ink is the style's ink; with
+# 2 the grain of paper shows. Looked at with a pen drawing, a woodcut and a painting at 512 px.
+_LEAST_SLOPE, _MOST_SLOPE = 0.25, 1.25
 _FAINT = 1e-6  # share of a tone that no pixel has: it follows its neighbours
 _ITERATIONS = 400  # after which no tone moves by a hundredth of a level any more
 
