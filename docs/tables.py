@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import Stylization, Stylizer, release, stylize
+from pipeline.cli.arguments import RUNNING
+from pipeline.cli.run import run
 from pipeline.errors import EXITS
 from pipeline.idle_options import EFFECTS, counts_only
 from pipeline.manifest.options.foreign import foreign_options
@@ -51,10 +53,15 @@ def preset_table() -> str:
 
 
 def run_table() -> str:
-    """The keys of a manifest's `run`: name, meaning, an example."""
+    """The keys of a manifest's `run`: name, meaning, an example, and the flag of `run` that stands
+    over it, where there is one."""
     fields = RunSection.model_fields.items()
-    rows = ((f"`{key}`", field.description or "", f"`{_yaml(field.examples)}`") for key, field in fields)
-    return _table(("key", "meaning", "example"), rows)
+    named = (parameter.opts[-1] for parameter in run.params if parameter.name in RUNNING)
+    flags = {flag.removeprefix("--").replace("-", "_"): f"`{flag}`" for flag in named}
+    rows = (
+        (f"`{key}`", field.description or "", f"`{_yaml(field.examples)}`", flags.get(key, "")) for key, field in fields
+    )
+    return _table(("key", "meaning", "example", "flag"), rows)
 
 
 def exit_table() -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from night_kit import Nights, painted
+from night_kit import Nights, Scripted, painted
 from patience import PATIENCE, until
 from PIL import Image
 
@@ -196,6 +196,30 @@ def test_settings_of_the_run_reach_the_worker_and_change_no_key(nights: Nights) 
     assert [(c.preview, c.save_every, c.keep_previous) for c in commands] == [(10, 50, 3)] * 2
     nights.manifest(run="{}")
     assert nights.run()["counts"]["up_to_date"] == 2
+
+
+def test_flags_and_their_twins_stand_over_the_settings_of_the_run(
+    nights: Nights, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commands: list[Command] = []
+
+    def answer(command: Command) -> Any:
+        commands.append(command)
+        return painted(nights.output)(command)
+
+    def settings(*flags: str) -> set[tuple[int | None, ...]]:
+        commands.clear()
+        arguments = ["run", str(nights.project / "night.yaml"), "--force", "--quiet", *flags]
+        CliRunner().invoke(cli, arguments, obj=lambda settings, log: Scripted(answer, []))
+        return {(c.preview, c.save_every, c.keep_previous) for c in commands}
+
+    nights.manifest(run="{preview: 10, save_every: 50}")
+    assert settings("--preview", "7", "--keep-previous", "2") == {(7, 50, 2)}
+    monkeypatch.setenv("STYLIZE_PREVIEW", "8")
+    monkeypatch.setenv("STYLIZE_SAVE_EVERY", "9")
+    monkeypatch.setenv("STYLIZE_KEEP_PREVIOUS", "3")
+    assert settings() == {(8, 9, 3)}
+    assert settings("--save-every", "4") == {(8, 4, 3)}
 
 
 def test_a_link_in_the_place_of_the_small_file_is_not_followed(nights: Nights) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from pipeline.errors import EXITS, ExitCode
+from pipeline.job import MOST_KEPT
 from pipeline.printable import printable
 
 if TYPE_CHECKING:
@@ -171,6 +172,59 @@ def selecting(command: Callable[..., Any]) -> Callable[..., Any]:
 
     flagged: Callable[..., Any] = with_selection
     for option in (*_SELECTING, *_OVERRIDING):
+        flagged = option(flagged)
+    return flagged
+
+
+# What stands over a manifest's `run`, by the name that RunSettings has for it.
+RUNNING = {
+    "deadline": click.option(
+        "--deadline", type=TIME_OF_DAY, envvar="STYLIZE_DEADLINE", help="Start no pair that would not finish by then."
+    ),
+    "max_duration": click.option(
+        "--max-duration", type=DURATION, envvar="STYLIZE_MAX_DURATION", help="The same, counted from now."
+    ),
+    "workers": click.option(
+        "-j", "--jobs", "workers", type=click.IntRange(min=1), envvar="STYLIZE_JOBS", help="Worker processes."
+    ),
+    "preview": click.option(
+        "--preview",
+        type=click.IntRange(min=1),
+        metavar="N",
+        envvar="STYLIZE_PREVIEW",
+        help="Keep a small picture of the pair at work every N steps, for the page and status --picture.",
+    ),
+    "save_every": click.option(
+        "--save-every",
+        type=click.IntRange(min=1),
+        metavar="N",
+        envvar="STYLIZE_SAVE_EVERY",
+        help="Keep a numbered picture every N steps, below OUTPUT/.pipeline/steps.",
+    ),
+    "keep_previous": click.option(
+        "--keep-previous",
+        type=click.IntRange(min=1, max=MOST_KEPT),
+        metavar="N",
+        envvar="STYLIZE_KEEP_PREVIOUS",
+        help="Keep the N last pictures of a pair that is painted anew, with their settings.",
+    ),
+}
+
+
+def running(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The flags that stand over a manifest's `run`.
+
+    The command gets those that were given as one `over_run`, by name.
+    """
+
+    @functools.wraps(command)
+    def with_over_run(**flags: Any) -> Any:
+        given = {name: flags[name] for name in RUNNING if flags[name] is not None}
+        others = {name: value for name, value in flags.items() if name not in RUNNING}
+        return command(over_run=given, **others)
+
+    flagged: Callable[..., Any] = with_over_run
+    for option in reversed(RUNNING.values()):
         flagged = option(flagged)
     return flagged
 

@@ -14,11 +14,11 @@ from pipeline.cli.arguments import (
     EXIT_CODES,
     MANIFEST,
     STRICT,
-    TIME_OF_DAY,
     Engine,
     load,
     of_folder,
     print_json,
+    running,
     selecting,
 )
 from pipeline.cli.streams import OutputUnwritable
@@ -37,11 +37,7 @@ if TYPE_CHECKING:
 @of_folder
 @selecting
 @click.option("-n", "--dry-run", is_flag=True, envvar="STYLIZE_DRY_RUN", help="Only say what would be done (see plan).")
-@click.option(
-    "--deadline", type=TIME_OF_DAY, envvar="STYLIZE_DEADLINE", help="Start no pair that would not finish by then."
-)
-@click.option("--max-duration", type=DURATION, envvar="STYLIZE_MAX_DURATION", help="The same, counted from now.")
-@click.option("-j", "--jobs", type=click.IntRange(min=1), envvar="STYLIZE_JOBS", help="Worker processes.")
+@running
 @click.option("--wait", type=DURATION, default=0.0, envvar="STYLIZE_WAIT", help="Wait for another run's end.")
 @click.option("--engine", type=Engine(), expose_value=False, envvar="STYLIZE_ENGINE", help="Where to paint: here.")
 @click.option("-q", "--quiet", is_flag=True, envvar="STYLIZE_QUIET", help="Say only what went wrong.")
@@ -58,9 +54,7 @@ def run(
     strict: bool,
     as_json: bool,
     dry_run: bool,
-    deadline: str | None,
-    max_duration: float | None,
-    jobs: int | None,
+    over_run: dict[str, Any],
     wait: float,
     quiet: bool,
     verbose: bool,
@@ -83,14 +77,8 @@ def run(
     console = observer(quiet=quiet, verbose=verbose, log_format=log_format)
     try:
         loaded = load(manifest, settings, styles, output, strict=strict)
-        settings_of_run = replace(
-            loaded.run,
-            deadline=deadline or loaded.run.deadline,
-            max_duration=max_duration or loaded.run.max_duration,
-            workers=jobs or loaded.run.workers,
-        )
-        loaded = replace(loaded, run=settings_of_run)
-        console = with_log_file(console, None if dry_run else settings_of_run.log_file, loaded.output)
+        loaded = replace(loaded, run=replace(loaded.run, **over_run))
+        console = with_log_file(console, None if dry_run else loaded.run.log_file, loaded.output)
         _refuse_to_match_nothing(loaded, selection)
         if dry_run:
             return _show_plan(loaded, selection, as_json)
