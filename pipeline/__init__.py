@@ -7,6 +7,9 @@ paints a manifest.
 
 import sys
 
+if sys.platform == "win32":  # its Python has neither fcntl nor resource; said here, before either is missed
+    sys.exit("stylize runs on Linux and macOS; on Windows, install and start it inside WSL2 (wsl --install)")
+
 from pipeline.python_path import leave_working_directory
 
 if sys.argv[:1] == ["-m"]:  # Python looks for the command, `python -m pipeline`; a library changes no path

@@ -80,11 +80,12 @@ def test_pictures_are_looked_at_by_a_process_of_their_own_all_the_same(macos, pr
     assert Reader().size(project / "input/content/dog.png") == (48, 40)
 
 
-def test_windows_is_told_in_one_line_what_to_do():
+@pytest.mark.parametrize("door", ["import pipeline", "from pipeline.cli.main import main; main()"])
+def test_windows_is_told_in_one_line_what_to_do(door):
     """Its Python has neither fcntl nor resource."""
     program = (
         "import sys; sys.modules['fcntl'] = sys.modules['resource'] = None; sys.argv = ['stylize', 'run', 'm.yaml']; "
-        "from pipeline.cli.main import main; sys.platform = 'win32'; main()"
+        f"sys.platform = 'win32'; {door}"
     )
     done = subprocess.run(
         [sys.executable, "-c", program],

@@ -103,8 +103,6 @@ def main(engine: OpenEngine | None = None) -> None:
     traceback.
 
     `engine` is what `run` paints with, where it is not this machine's own processes."""
-    if sys.platform == "win32":
-        sys.exit("stylize runs on Linux and macOS; on Windows, install and start it inside WSL2 (wsl --install)")
     secure_streams()
     leave_working_directory()
     try:
