@@ -17,6 +17,7 @@ from pipeline.regions import (
     notes_of_regions,
     parts_at,
     regions_of,
+    regions_of_maps,
     shows_nothing,
 )
 from pipeline.schedule import Machine, Schedule, Sized, schedule, style_side
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from pipeline.images.masks import Mask
     from pipeline.images.picture import Picture
+    from pipeline.images.region_maps import RegionMap
 
     Source = str | os.PathLike[str] | Image.Image | NDArray[np.uint8]
     Opening = Callable[[Source], AbstractContextManager[None]]
@@ -45,14 +47,14 @@ class Pictures:
     content: Picture
     styles: tuple[tuple[Picture, float], ...]
     start: Picture | None = None
-    masks: tuple[Mask, ...] = ()
+    masks: tuple[Mask | RegionMap, ...] = ()
     regions: tuple[Region, ...] = ()
     kept: Mask | None = None
     mask_notes: tuple[str, ...] = ()
     mask_names: Mapping[str, Any] = field(default_factory=dict)
 
     @property
-    def all(self) -> tuple[Picture | Mask, ...]:
+    def all(self) -> tuple[Picture | Mask | RegionMap, ...]:
         """In the order of a job's inputs: content, styles, start, masks."""
         start = () if self.start is None else (self.start,)
         return (self.content, *(style for style, _share in self.styles), *start, *self.masks)
@@ -133,26 +135,61 @@ def _with_masks(
         for (where, own), (style, _share) in zip(sources.styles, opened.styles, strict=True)
     ] or [(None, None)] * len(names)
     kept = mask(sources.content, opened.content)
-    regions = regions_of(of_styles, [share for _style, share in opened.styles])
-    found = [each for pair in of_styles for each in pair] + [kept]
+    maps = _maps(opened, sources.maps, opening, home_of)
+    if maps:
+        regions, notes = regions_of_maps(maps[0], maps[1:]), _notes_of(maps)
+    else:
+        regions = regions_of(of_styles, [share for _style, share in opened.styles])
+        notes = notes_of_regions(regions, names, *opened.content.size)
+    found: list[Mask | RegionMap | None] = [*(each for pair in of_styles for each in pair), kept, *maps]
     return replace(
         opened,
         masks=tuple(each for each in found if each is not None),
         regions=regions,
         kept=kept,
-        mask_names=_shown(of_styles, kept),
-        mask_notes=tuple(notes_of_regions(regions, names, *opened.content.size)),
+        mask_names=_shown(of_styles, kept, maps),
+        mask_notes=tuple(notes),
     )
 
 
-def _shown(of_styles: Sequence[tuple[Mask | None, Mask | None]], kept: Mask | None) -> dict[str, Any]:
+def _maps(
+    opened: Pictures,
+    sources: tuple[Any, Sequence[Any]] | None,
+    opening: Opening,
+    home_of: Callable[[Source], str | None],
+) -> list[RegionMap]:
+    """The maps of the content and of the styles; none without any."""
+    from pipeline.images.region_maps import open_region_map
+
+    found = []
+    if sources is not None:
+        pictures = (opened.content, *(style for style, _share in opened.styles))
+        for source, picture in zip((sources[0], *sources[1]), pictures, strict=True):
+            with opening(source):
+                found.append(open_region_map(source, picture.name, picture.size, home_of(source)))
+    return found
+
+
+def _notes_of(maps: Sequence[RegionMap]) -> list[str]:
+    from pipeline.images.colour_codes import notes_of_maps
+
+    return notes_of_maps(maps[0].colours, [(each.name, each.colours) for each in maps[1:]])
+
+
+def _shown(
+    of_styles: Sequence[tuple[Mask | None, Mask | None]], kept: Mask | None, maps: Sequence[RegionMap]
+) -> dict[str, Any]:
     """The names of masks as a pair in a manifest has them, `mask` by number of the style."""
+    shown: dict[str, Any] = {"content_mask": kept.name} if kept else {}
+    if maps:
+        first, *others = (each.name for each in maps)
+        shown["regions"] = {"content": first, "style": others[0] if len(others) == 1 else others}
     masks: dict[int, Any] = {}
     for number, (where, own) in enumerate(of_styles):
         given = {of: each.name for of, each in (("content", where), ("style", own)) if each is not None}
         if given:
             masks[number] = given["content"] if list(given) == ["content"] else given
-    return ({"content_mask": kept.name} if kept else {}) | ({"mask": masks} if masks else {})
+    return shown | ({"mask": masks} if masks else {})
 
 
 def _mask_of(style: Picture, own: Mask | None) -> Mask | None:

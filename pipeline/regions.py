@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pipeline.images.masks import Mask
+    from pipeline.images.region_maps import RegionMap
 
     Floats = NDArray[np.float32]
 
@@ -82,6 +83,24 @@ def regions_of(masks: Sequence[tuple[Mask | None, Mask | None]], weights: Sequen
         )
         for numbers in groups.values()
     )
+
+
+def regions_of_maps(content: RegionMap, styles: Sequence[RegionMap]) -> tuple[Region, ...]:
+    """The regions of a content and its styles with these maps: a colour of the content's is painted
+    in what has that colour in the styles, or in all of them where none has it."""
+    from pipeline.images.colour_codes import APART, distance, nearest
+
+    found = []
+    for number, region in enumerate(content.colours):
+        own = []
+        for style, map_of in enumerate(styles):
+            known = [each.colour for each in map_of.colours]
+            closest = nearest(region.colour, known)
+            if distance(region.colour, known[closest]) < APART:
+                own.append(StyleIn(style, map_of.mask(closest)))
+        everything = tuple(StyleIn(style) for style in range(len(styles)))
+        found.append(Region(content.mask(number), tuple(own) or everything))
+    return tuple(found)
 
 
 def parts_at(regions: Sequence[Region], width: int, height: int) -> tuple[Part, ...]:

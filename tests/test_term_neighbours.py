@@ -19,9 +19,10 @@ from pipeline.nst.evaluator import WholeEvaluator  # noqa: E402
 from pipeline.nst.extractor import Extractor  # noqa: E402
 from pipeline.nst.kernels import load_kernels  # noqa: E402
 from pipeline.nst.objective import LossWeights, Objective, objective_of, weights_of  # noqa: E402
+from pipeline.nst.terms import candidates, matching  # noqa: E402
 from pipeline.nst.terms import hypercolumns as hypercolumns_module  # noqa: E402
-from pipeline.nst.terms import matching  # noqa: E402
 from pipeline.nst.terms import neighbours as module  # noqa: E402
+from pipeline.nst.terms import neighbours_by_layer as by_layer  # noqa: E402
 from pipeline.nst.terms.guides import means_of_cells  # noqa: E402
 from pipeline.nst.terms.term import Indexed, Sources, Style, Target  # noqa: E402
 from pipeline.nst.tiled import TiledEvaluator  # noqa: E402
@@ -196,11 +197,11 @@ def relative(ours, theirs):
 
 def test_of_several_styles_each_gives_as_many_places_as_its_share_says():
     sources = Sources(None, [Style(None, 3.0), Style(None, 1.0)], None, None, seed=1)
-    three, one = module.shared([np.arange(100), np.arange(100, 200)], sources, 40)
+    three, one = candidates.shared([np.arange(100), np.arange(100, 200)], sources, 40)
     assert (len(three), len(one)) == (30, 10)
     assert (three < 100).all()
     assert (one >= 100).all()
-    few = module.shared([np.arange(5)], sources._replace(styles=sources.styles[:1]), 40)
+    few = candidates.shared([np.arange(5)], sources._replace(styles=sources.styles[:1]), 40)
     assert few[0].tolist() == [0, 1, 2, 3, 4]
 
 
@@ -211,18 +212,18 @@ def test_what_cannot_be_seen_of_a_style_is_nobodys_neighbour(of):
     alpha[:, :32] = 0.7
     image = Cut(None, np.zeros((46, 59, 3)), alpha)
     height, width, columns = (23, 29, 16) if isinstance(of, str) else (12, 15, 8)
-    seen = module._visible(np.arange(height * width), image, of)
+    seen = candidates.visible(np.arange(height * width), image, of)
     assert sorted(set(seen % width)) == list(range(columns))
     assert len(seen) == height * columns
     grid = np.arange(columns, width)  # where nothing of a grid can be seen, it is left
-    assert np.array_equal(module._visible(grid, image, of), seen)
-    assert np.array_equal(module._visible(grid, Cut(None, np.zeros((46, 59, 3)), None), of), grid)
+    assert np.array_equal(candidates.visible(grid, image, of), seen)
+    assert np.array_equal(candidates.visible(grid, Cut(None, np.zeros((46, 59, 3)), None), of), grid)
 
 
 def test_a_grid_has_about_64_positions_along_the_longer_side_of_any_shape():
     random = np.random.default_rng(0)
     for shape in ((300, 200), (64, 64), (63, 40), (6400, 32), (3000, 50), (127, 127)):
-        places = module._grid(shape, random)
+        places = by_layer._grid(shape, random)
         rows, columns = np.unique(places // shape[1]), np.unique(places % shape[1])
         assert len(places) == len(rows) * len(columns)
         assert rows.max() < shape[0]

@@ -3,10 +3,11 @@ memory: said before the first second of work."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from pipeline.errors import BadImage
+from pipeline.images.colour_codes import RegionColour, notes_of_maps
 from pipeline.images.facts import ImageFacts
 from pipeline.images.sizes import wrong_shape
 from pipeline.job import Job
@@ -109,9 +110,12 @@ def _is_black(mask: Path, opened: Mapping[Path, ImageFacts]) -> bool:
     return mask in opened and opened[mask].is_black
 
 
-def worth_knowing(job: Job, opened: Mapping[Path, ImageFacts]) -> list[str]:
-    """What a run would note of a pair whose content has not the size that is asked for, and of one
-    with a style that is painted nowhere."""
+def worth_knowing(
+    job: Job, opened: Mapping[Path, ImageFacts], colours: Mapping[Path, Sequence[RegionColour]]
+) -> list[str]:
+    """What a run would note of a pair whose content has not the size that is asked for, of one with
+    a style that is painted nowhere, and of one whose maps do not agree; `colours` are those of
+    maps."""
     facts = opened.get(job.content)
     other = other_than_asked(job.options, Sized(job.content.name, (facts.width, facts.height))) if facts else ""
     black = [
@@ -119,4 +123,7 @@ def worth_knowing(job: Job, opened: Mapping[Path, ImageFacts]) -> list[str]:
         for style in job.styles
         if style.mask is not None and _is_black(style.mask, opened)
     ]
-    return [*([other] if other else []), *black]
+    maps = [job.region_map, *(style.region_map for style in job.styles)]
+    known = [(path.name, colours[path]) for path in maps if path is not None and path in colours]
+    apart = notes_of_maps(known[0][1], known[1:]) if job.region_map and len(known) == len(maps) else []
+    return [*([other] if other else []), *black, *apart]

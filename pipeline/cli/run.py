@@ -185,10 +185,13 @@ def check(
     places = {path: place for job in loaded.pairs for path, place in job.places.items()}
     homes = {path: home for job in loaded.pairs for path, home in job.homes.items()}
     paths = sorted({path for job in loaded.pairs for path in job.inputs})
-    bad, reader, opened = 0, Reader(), {}
+    maps = {path for job in loaded.pairs for path in (job.region_map, *(style.region_map for style in job.styles))}
+    bad, reader, opened, colours = 0, Reader(), {}, {}
     for path in paths:
         try:
             facts = opened[path] = reader.inspect(path, homes.get(str(path)))
+            if path in maps:
+                colours[path] = reader.colours(path, homes.get(str(path)))
         except PairError as error:
             bad += 1
             place = places.get(str(path))
@@ -199,7 +202,7 @@ def check(
     unfit = {job.output: why for job in loaded.pairs if not job.refusal and (why := why_not(job, opened))}
     for why in dict.fromkeys(unfit.values()):
         click.echo(f"error: {printable(why)}", err=True)
-    for told in dict.fromkeys(note for job in loaded.pairs for note in worth_knowing(job, opened)):
+    for told in dict.fromkeys(note for job in loaded.pairs for note in worth_knowing(job, opened, colours)):
         click.echo(f"warning: {printable(told)}", err=True)
     verdict = f"{bad} cannot be used" if bad else "all open"
     if refused := sum(bool(job.refusal) for job in loaded.pairs) + len(unfit):

@@ -22,6 +22,7 @@ from typing import Any, BinaryIO
 
 from pipeline.errors import BadImage, EnvironmentProblem, OutOfMemory, PairError
 from pipeline.images.budget import CLOCK_RAN_OUT, HEADER_SECONDS, KEPT_SECONDS, too_slow
+from pipeline.images.colour_codes import RegionColour
 from pipeline.images.facts import ImageFacts
 from pipeline.images.memory_file import memory_file
 from pipeline.printable import last_line, printable
@@ -74,6 +75,11 @@ class Reader:
         """The settings stored in an output, which may say anything."""
         settings: dict[str, Any] = self._ask("metadata", path, home)["metadata"]
         return settings
+
+    def colours(self, path: str | os.PathLike[str], home: str | None = None) -> list[RegionColour]:
+        """The colours of a map of regions, each with its share."""
+        found = self._ask("colours", path, home)["colours"]
+        return [RegionColour((red, green, blue), share, thin) for (red, green, blue), share, thin in found]
 
     def _ask(self, ask: str, path: str | os.PathLike[str], home: str | None = None) -> Answer:
         self.check_cancelled()

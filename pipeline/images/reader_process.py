@@ -6,6 +6,7 @@ its stdout, in JSON:
     {"ask": "size", "path": ..., "folder": ..., "home": ...}   {"size": [width, height]}
     {"ask": "inspect", ...}                         {"seconds": limit}, then {"facts": [...]}
     {"ask": "metadata", ...}                        {"metadata": {...}}
+    {"ask": "colours", ...}                         {"seconds": limit}, then {"colours": [...]}
 
 or `{"refused": reason}`, or `{"memory": bytes}` where decoding would have needed more than so many.
 It is held to `budget` by the kernel, and ends when its pipe is closed, when nothing was asked for a
@@ -39,6 +40,7 @@ from pipeline.images.budget import (
 from pipeline.images.file_bytes import MAX_BYTES
 from pipeline.images.inspection import image_size, inspect_image
 from pipeline.images.metadata import read_metadata
+from pipeline.images.region_colours import colours_in_file
 from pipeline.printable import printable
 
 _OOM_SCORE = "800"  # for the kernel's OOM killer: before the driver, as for workers
@@ -107,6 +109,17 @@ def _metadata(path: str, home: Home, _say: Say) -> Answer:
 
 
 def _inspect(path: str, home: Home, say: Say) -> Answer:
+    with _decoding(path, home, say):
+        return {"facts": astuple(inspect_image(path, home))}
+
+
+def _colours(path: str, home: Home, say: Say) -> Answer:
+    with _decoding(path, home, say):
+        return {"colours": colours_in_file(path, home)}
+
+
+@contextmanager
+def _decoding(path: str, home: Home, say: Say) -> Iterator[None]:
     pixels = 0
     with suppress(BadImage), _header(path):  # decoding says what is wrong with it
         width, height = image_size(path, home)
@@ -114,10 +127,15 @@ def _inspect(path: str, home: Home, say: Say) -> Answer:
     seconds = decoding_seconds(pixels)
     say({"seconds": seconds})
     with _within(seconds, decoding_bytes(pixels, _file_bytes(path))):
-        return {"facts": astuple(inspect_image(path, home))}
+        yield
 
 
-_ANSWERS: dict[str, Callable[[str, Home, Say], Answer]] = {"size": _size, "metadata": _metadata, "inspect": _inspect}
+_ANSWERS: dict[str, Callable[[str, Home, Say], Answer]] = {
+    "size": _size,
+    "metadata": _metadata,
+    "inspect": _inspect,
+    "colours": _colours,
+}
 
 
 class _OverrunError(Exception):

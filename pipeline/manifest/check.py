@@ -12,13 +12,13 @@ from pipeline.manifest.options.foreign import named_by_others
 from pipeline.manifest.options.rules import RULES
 from pipeline.manifest.options.types import FaultyValueError
 from pipeline.manifest.run_section import RunSection
+from pipeline.manifest.section import Section
 from pipeline.manifest.sections import (
     AxesSection,
     MatrixSection,
     PairSection,
     PresetSection,
     PublishedSection,
-    Section,
     TopSection,
 )
 from pipeline.manifest.yaml.problems import MAX_PROBLEMS, Place, Problems, did_you_mean, shorten

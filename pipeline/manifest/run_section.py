@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from pipeline.job import MOST_KEPT, RunSettings
-from pipeline.manifest.sections import Name, Section
+from pipeline.manifest.section import Name, Section
 from pipeline.manifest.yaml.scalars import DURATION, SIZE, TIME_OF_DAY, bytes_of_size, seconds, time_of_day
 
 

@@ -11,14 +11,15 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
+from pipeline.manifest.mask_sections import MaskSection, RegionsSection
 from pipeline.manifest.options.presets import usual_values
 from pipeline.manifest.pairs.expand import MAX_PAIRS
 from pipeline.manifest.run_section import RunSection
+from pipeline.manifest.section import Section
 from pipeline.manifest.sections import (
     AxesSection,
     Blend,
     ExclusionSection,
-    MaskSection,
     MatrixSection,
     OptionsSection,
     OverrideSection,
@@ -26,8 +27,6 @@ from pipeline.manifest.sections import (
     PresetSection,
     PublishedSection,
     RangeSection,
-    RegionsSection,
-    Section,
     TopSection,
 )
 

@@ -10,53 +10,19 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Discriminator,
     Field,
     Tag,
     WithJsonSchema,
     create_model,
-    model_validator,
 )
 
+from pipeline.manifest.mask_sections import Mask, RegionsSection
 from pipeline.manifest.options.rules import RULES, OptionRule
 from pipeline.manifest.options.types import option_type
 from pipeline.manifest.pairs.naming import DEFAULT_PATTERN
-
-IGNORED_PREFIX = "x-"  # keys for the writer's own use, as a place for anchors
-
-Name = Annotated[str, Field(min_length=1)]
-
-
-class Section(BaseModel):
-    """A map with a fixed set of keys.
-
-    Keys that start with `x-` are ignored; any other unknown key is an error.
-    """
-
-    model_config = ConfigDict(
-        extra="forbid",
-        strict=True,
-        allow_inf_nan=False,
-        protected_namespaces=(),
-        json_schema_extra={"patternProperties": {f"^{IGNORED_PREFIX}": {}}},
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _without_ignored_keys(cls, data: Any) -> Any:
-        if isinstance(data, dict) and any(key.startswith(IGNORED_PREFIX) for key in data):
-            return {key: value for key, value in data.items() if not key.startswith(IGNORED_PREFIX)}
-        return data
-
-    @property
-    def given(self) -> dict[str, Any]:
-        """What was written, by key, in the order of the model's fields."""
-        written = self.model_fields_set
-        return {name: getattr(self, name) for name in type(self).model_fields if name in written}
-
+from pipeline.manifest.section import Name, Section
 
 # ------------------------------------------------------------------------------------------ options
 
@@ -114,46 +80,6 @@ PresetSection = create_model("PresetSection", __base__=_PresetBase, **_option_fi
 PresetSection.__doc__ = _PresetBase.__doc__
 
 # -------------------------------------------------------------------------------------------- pairs
-
-
-class MaskSection(Section):
-    """Where in the content a style is painted, and what of the style picture is looked at."""
-
-    content: Name = Field(
-        "",
-        description="Grey picture of the content's shape: white where the style is painted.",
-        examples=["masks/{content.stem}-sky.png"],
-    )
-    style: Name = Field(
-        "",
-        description="Grey picture of the style picture's shape: white what of it is looked at.",
-        examples=["masks/wave-foam.png"],
-    )
-
-
-def _kind_of_mask(value: Any) -> str:
-    return "both" if isinstance(value, dict) else "of the content"
-
-
-Mask = Annotated[
-    Annotated[Name, Tag("of the content")] | Annotated[MaskSection, Tag("both")], Discriminator(_kind_of_mask)
-]
-
-
-class RegionsSection(Section):
-    """One colour-coded map of the content and one of each style: a colour is a region, which is
-    painted in what has the same colour in the styles."""
-
-    content: Name = Field(description="Map of the content's shape.", examples=["maps/{content.stem}.png"])
-    style: Annotated[
-        list[Name],
-        Field(min_length=1),
-        BeforeValidator(lambda value: [value] if isinstance(value, str) else value),
-        WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}),
-    ] = Field(
-        description="Map of the style picture's shape; of several styles one for each, in their order.",
-        examples=["maps/{style.stem}.png"],
-    )
 
 
 class Blend(Section):

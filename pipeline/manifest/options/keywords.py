@@ -14,7 +14,8 @@ from pipeline.manifest.options.agreement import disagreements
 from pipeline.manifest.options.precedence import Folders, LayerReader, Layers
 from pipeline.manifest.options.presets import builtin_presets
 from pipeline.manifest.options.rules import RULES
-from pipeline.manifest.sections import IGNORED_PREFIX, OptionsSection
+from pipeline.manifest.section import IGNORED_PREFIX
+from pipeline.manifest.sections import OptionsSection
 from pipeline.manifest.yaml.problems import Place, Problems, shorten
 from pipeline.manifest.yaml.scalars import LARGEST_INTEGER
 from pipeline.manifest.yaml.tree import Entry, ListNode, MapNode, Node, ScalarNode

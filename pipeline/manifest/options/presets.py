@@ -13,7 +13,8 @@ from typing import Any
 
 from pipeline.manifest.check import check
 from pipeline.manifest.options.precedence import Folders, Layer, LayerReader, Layers, Origin, Setting
-from pipeline.manifest.sections import IGNORED_PREFIX, PresetSection, Section
+from pipeline.manifest.section import IGNORED_PREFIX, Section
+from pipeline.manifest.sections import PresetSection
 from pipeline.manifest.yaml.problems import Problems, shorten, suggestion
 from pipeline.manifest.yaml.source import read_source
 from pipeline.manifest.yaml.tree import MapNode, compose

@@ -11,7 +11,8 @@ from pipeline.manifest.options.precedence import Layer, LayerReader, Setting
 from pipeline.manifest.pairs.cells import Axis, Cells, Combination, Otherwise, among, read_exclusions, read_otherwise
 from pipeline.manifest.pairs.choices import Chooser, Picture
 from pipeline.manifest.pairs.naming import Pattern
-from pipeline.manifest.sections import IGNORED_PREFIX, MatrixSection
+from pipeline.manifest.section import IGNORED_PREFIX
+from pipeline.manifest.sections import MatrixSection
 from pipeline.manifest.yaml.problems import Problems
 from pipeline.manifest.yaml.tree import ListNode, MapNode, Node
 
