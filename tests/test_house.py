@@ -275,6 +275,7 @@ LIST_HEAVY = "import sys; print(','.join(sorted({'tensorflow','keras','numpy','t
         ["run", "--help"],
         ["plan", "{manifest}"],
         ["check", "{manifest}"],
+        ["masks", "--help"],
         ["presets"],
         ["schema"],
         ["doctor"],

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline.cli import measure, paint, run, setup, show, status
+from pipeline.cli import masks, measure, paint, run, setup, show, status
 from pipeline.cli.arguments import EXIT_CODES, HELP_WIDTH
 from pipeline.cli.streams import secure_streams
 from pipeline.errors import EnvironmentProblem, ExitCode, StylizeError, UsageError, exit_words
@@ -79,6 +79,7 @@ def cli() -> None:
 for _verb in (
     paint.paint,
     measure.measure,
+    masks.masks,
     run.run,
     run.plan,
     run.check,

@@ -62,7 +62,7 @@ def measure(
     if as_json and as_csv:
         raise click.UsageError("--json and --csv exclude each other")
     for path in (*pictures, content, *styles):
-        _look_at(path)
+        look_at(path)
     # for its options alone: what they are, and what is wrong with them
     (job,) = load_pictures([content], styles[:1], os.devnull, overrides=overrides_of(settings)).pairs
     found = _measured(
@@ -80,7 +80,7 @@ def measure(
     return ExitCode.OK
 
 
-def _look_at(path: Path) -> None:
+def look_at(path: Path) -> None:
     """Raise UsageError for what is no picture, or takes too much time or memory to decode: found
     out by the process that decodes within limits."""
     from pipeline.images.reader import READER
