@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from pipeline.options import Options
+from pipeline.textures import STARTS_OF_CONTENT
 
 WITH_QUALITY = frozenset({".jpg", ".jpeg", ".webp", ".avif"})  # formats that lose something
 WITHOUT_DPI = frozenset({".webp", ".avif"})  # formats that have no place for it
@@ -47,8 +48,12 @@ def counts_only(name: str) -> str:
     return next((effect.when for effect in EFFECTS if name in effect.names), "")
 
 
+def _keeps_content(options: Options) -> bool:
+    return options.content_weight > 0 and not options.is_texture
+
+
 def _keeps_features(options: Options) -> bool:
-    return options.content_weight > 0 and options.content_loss == "features"
+    return _keeps_content(options) and options.content_loss == "features"
 
 
 def _looks_at_style_layers(options: Options) -> bool:
@@ -57,11 +62,19 @@ def _looks_at_style_layers(options: Options) -> bool:
 
 def _chooses_places(options: Options) -> bool:
     of_style = options.style_weight > 0 and not _OF_THEIR_OWN.isdisjoint(options.style_losses)
-    return of_style or (options.content_weight > 0 and options.content_loss == "self_similarity")
+    return of_style or (_keeps_content(options) and options.content_loss == "self_similarity")
+
+
+def _starts_from_noise(options: Options) -> bool:
+    return options.init == "noise" or (options.is_texture and options.init in STARTS_OF_CONTENT)
 
 
 def _has_noise(options: Options) -> bool:
-    return options.init == "noise" and options.noise_ratio > 0
+    return _starts_from_noise(options) and options.noise_ratio > 0
+
+
+def _matches_colours(options: Options) -> bool:
+    return options.match_color != "none" and not (options.is_texture and options.match_color == "before")
 
 
 # Distances of the style that look at layers of their own, in no unit of `losses`, at places that
@@ -80,14 +93,15 @@ EFFECTS: tuple[Effect, ...] = (
     Effect(("max_steps",), "with `steps: auto`", lambda options: options.steps == "auto"),
     Effect(("beta_1", "beta_2"), "with `optimizer: adam`", lambda options: options.optimizer == "adam"),
     Effect(("preconditioner", "history"), "with `optimizer: lbfgs`", lambda options: options.optimizer == "lbfgs"),
-    Effect(("noise_ratio",), "with `init: noise`", lambda options: options.init == "noise"),
+    Effect(("noise_ratio",), "with `init: noise`", _starts_from_noise),
     Effect(("noise_level",), "with `init: noise` and a `noise_ratio` above 0", _has_noise),
     Effect(
         ("seed",),
         "with `init: noise`, `style_loss: neighbours` or `transport`, or `content_loss: self_similarity`",
         lambda options: _has_noise(options) or _chooses_places(options),
     ),
-    Effect(("content_loss",), "with a `content_weight` above 0", lambda options: options.content_weight > 0),
+    Effect(("content_weight", "preserve_color", "strength"), "with a content", lambda options: not options.is_texture),
+    Effect(("content_loss",), "with a `content_weight` above 0", _keeps_content),
     Effect(("content_layers",), "with `content_loss: features` and a `content_weight` above 0", _keeps_features),
     Effect(("style_layers",), f"with {_AT_LAYERS} and a `style_weight` above 0", _looks_at_style_layers),
     Effect(
@@ -100,7 +114,11 @@ EFFECTS: tuple[Effect, ...] = (
         ),
     ),
     Effect(("tv_kind", "tv_unit"), "with a `tv_weight` above 0", lambda options: options.tv_weight > 0),
-    Effect(("enlarge",), "with a `size` in numbers", lambda options: options.size != "original"),
+    Effect(
+        ("enlarge",),
+        "with a `size` in numbers and a content",
+        lambda options: options.size != "original" and not options.is_texture,
+    ),
     Effect(("match_color",), "with a `match_strength` above 0", lambda options: options.match_strength > 0),
-    Effect(("match_strength",), "with a `match_color`", lambda options: options.match_color != "none"),
+    Effect(("match_strength",), "with a `match_color`", _matches_colours),
 )

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pipeline.options import Options
+from pipeline.textures import TEXTURE
 
 # ------------------------------------------------------------------------------------- the manifest
 
@@ -34,7 +35,8 @@ class StyleImage:
 class Job:
     """One pair, completely resolved: it can be started as it is.
 
-    `content`, `styles` and a path in `options.init` or `options.weights` are absolute. `output` is
+    Of a texture, a pair without content, the first style stands for the content. `content`,
+    `styles` and a path in `options.init` or `options.weights` are absolute. `output` is
     the name below the output folder, with forward slashes. `where` is the pair's
     `file:line:column`; `origins` says for each option where its value came from (`built in`,
     `configs/night.yaml:18:47 (preset poster)`, `--set`, `STYLIZE_SET`) and over which others it
@@ -58,6 +60,11 @@ class Job:
     refusal: str = ""
     content_mask: Path | None = None
     region_map: Path | None = None
+
+    @property
+    def content_name(self) -> str:
+        """The content's, without folders."""
+        return TEXTURE if self.options.is_texture else self.content.name
 
     @property
     def inputs(self) -> tuple[Path, ...]:
@@ -94,6 +101,8 @@ class Job:
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> Job:
         """The job that `to_json` described."""
+        options = fields["options"]
+        size = options.get("size")
         return cls(
             **{
                 **fields,
@@ -101,7 +110,7 @@ class Job:
                 "styles": tuple(
                     StyleImage(Path(image), weight, *map(_path, masks)) for image, weight, *masks in fields["styles"]
                 ),
-                "options": Options(**fields["options"]),
+                "options": Options(**options | ({"size": tuple(size)} if isinstance(size, list) else {})),
                 "content_mask": _path(fields.get("content_mask")),
                 "region_map": _path(fields.get("region_map")),
             }

@@ -13,7 +13,7 @@ class OptionKeywords(TypedDict, total=False):
     """What each option may be; docs/options.md says what they mean."""
 
     preset: str
-    size: int | str
+    size: int | str | Sequence[int]
     enlarge: bool
     style_scale: float
     style_aspect: Literal["keep", "content"]

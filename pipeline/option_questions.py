@@ -25,6 +25,7 @@ class Questions:
     steps: int | str
     max_steps: int
     wrap: str
+    size: int | str | tuple[int, int]
 
     def group(self, name: str) -> tuple[object, ...]:
         """The values of one of `GROUPS`, to keep something by that depends on all of them."""
@@ -50,6 +51,11 @@ class Questions:
     def starts_from_file(self) -> bool:
         """Is `init` the path of an image, and not one of its words?"""
         return self.init not in INIT_WORDS
+
+    @property
+    def is_texture(self) -> bool:
+        """Is the picture one without a content, which alone has two sides to ask for?"""
+        return isinstance(self.size, tuple)
 
     @property
     def wraps(self) -> tuple[bool, bool]:

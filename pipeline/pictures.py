@@ -20,7 +20,10 @@ from pipeline.regions import (
     regions_of_maps,
     shows_nothing,
 )
-from pipeline.schedule import Machine, Schedule, Sized, schedule, style_side
+from pipeline.schedule import Machine, Schedule, Size, Sized, result_size, schedule, style_side
+from pipeline.textures import TEXTURE
+
+_MIDDLE_GREY = 127.5
 
 if TYPE_CHECKING:
     import os
@@ -88,14 +91,15 @@ class Pictures:
 
 
 def open_pictures(
-    content: Source,
+    content: Source | None,
     styles: Sequence[tuple[Source, float]],
     options: Options,
     opening: Opening = lambda _: nullcontext(),
     home_of: Callable[[Source], str | None] = lambda _: None,
     masks: MaskSources = WITHOUT_MASKS,
 ) -> Pictures:
-    """Open the pictures of a pair: a photograph of 100 megapixels would be 1.2 GB of floats.
+    """Open the pictures of a pair: a photograph of 100 megapixels would be 1.2 GB of floats. A
+    texture has no content, and a plain grey in its place.
 
     `opening` is entered around each of them; `home_of` is the folder that a file has to lie in,
     where there is one. Raises BadImage for one that cannot be opened, for a style image that cannot
@@ -107,7 +111,10 @@ def open_pictures(
         with opening(source):
             return picture.open_any(source, longer_side, home_of(source))
 
-    photograph = open_any(content, None if isinstance(options.size, str) else options.size)
+    if options.is_texture or content is None:
+        photograph = _plain(result_size(options, Sized(TEXTURE, (1, 1))))
+    else:
+        photograph = open_any(content, options.size if isinstance(options.size, int) else None)
     side = style_side(options, max(photograph.size)) if options.style_aspect == "keep" else None
     opened = Pictures(
         photograph,
@@ -197,6 +204,16 @@ def _mask_of(style: Picture, own: Mask | None) -> Mask | None:
     if own is not None and not own.levels.any():
         raise BadImage(shows_nothing(own.name, style.name))
     return own
+
+
+def _plain(size: Size) -> Picture:
+    """A grey of this size."""
+    import numpy as np
+
+    from pipeline.images.picture import Picture
+
+    width, height = size
+    return Picture(np.full((height, width, 3), _MIDDLE_GREY, np.float32), None, "", TEXTURE)
 
 
 def _seen(style: Picture) -> Picture:

@@ -179,11 +179,17 @@ def schedule(options: Options, content: Sized, styles: Sequence[Sized], machine:
 def result_size(options: Options, content: Sized) -> Size:
     """The size of the picture that a photograph becomes. It is opened at this size, or at its own
     where it has to be enlarged. Raises BadImage."""
+    if isinstance(options.size, tuple):
+        return _allowed(content, _wrapped(options, options.size))
     longest = max(content.size)
     if isinstance(options.size, str) or (longest < options.size and not options.enlarge):
         return _wrapped(options, _fitted(content, "content", longest))
     size = _wrapped(options, _fitted(content, "content", options.size))
-    if longest < options.size and size[0] * size[1] > MAX_PIXELS:
+    return _allowed(content, size) if longest < options.size else size
+
+
+def _allowed(content: Sized, size: Size) -> Size:
+    if size[0] * size[1] > MAX_PIXELS:
         raise BadImage(
             f"content {content.name} would be {size[0]}x{size[1]} pixels; at most {MAX_PIXELS // 10**6} million are"
             " allowed, so lower size"
@@ -195,7 +201,7 @@ def other_than_asked(options: Options, content: Sized) -> str:
     """What to say of a picture that becomes smaller than `size`, as its content is, or whose
     content is enlarged; else empty."""
     longest = max(content.size)
-    if isinstance(options.size, str) or longest >= options.size:
+    if not isinstance(options.size, int) or longest >= options.size:
         return _shortened(options, content)
     if options.enlarge:
         return f"{content.name}: enlarged from {longest} to {options.size} px"
@@ -204,8 +210,8 @@ def other_than_asked(options: Options, content: Sized) -> str:
 
 def _shortened(options: Options, content: Sized) -> str:
     """What to say of a picture with a longer side that is not the one asked for, as it wraps."""
-    asked = max(content.size) if isinstance(options.size, str) else options.size
-    width, height = content.size
+    width, height = options.size if isinstance(options.size, tuple) else content.size
+    asked = options.size if isinstance(options.size, int) else max(width, height)
     longer = asked - (asked % _WRAPPED if options.wraps[width >= height] else 0)
     if longer == asked:
         return ""

@@ -146,6 +146,7 @@ def sources(
     )
     mixed = place[0] > 0 and setting.objective.needs_start  # for terms that ask for no start it is nobody's
     guide = _guide(inputs.photograph, start, options) if mixed else inputs.photograph
+    guide = start if options.is_texture else guide
     return Sources(
         photograph,
         [style for region in regions for style in region.styles],

@@ -60,7 +60,7 @@ class Stylizer:
 
     def __call__(
         self,
-        content: Source,
+        content: Source | None,
         style: Styles,
         *,
         content_mask: Source | None = None,
@@ -75,7 +75,7 @@ class Stylizer:
         from pipeline.nst.precision import effective_precision
         from pipeline.nst.weights import locate
 
-        wanted = options_from_python({**self._options, **options})
+        wanted = options_from_python({**self._options, **options}, texture=content is None)
         shares, of_styles = _shares(style)
         masks = MaskSources(of_styles, content_mask, _maps(regions, len(shares)))
         with _turn:  # of opening too: what Pillow warns of is a program's, not a thread's
@@ -120,7 +120,7 @@ _shared = Stylizer()
 
 
 def stylize(
-    content: Source,
+    content: Source | None,
     style: Styles,
     *,
     content_mask: Source | None = None,

@@ -11,7 +11,10 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "pipeline"
 
-WORDS = {"errors", "idle_options", "job", "mask_names", "option_questions", "options", "printable", "program", "versions"}
+WORDS = {
+    *("errors", "idle_options", "job", "mask_names", "option_questions", "options", "printable", "program"),
+    *("textures", "versions"),
+}
 # Room or module -> (modules of ours, libraries) it may import. A module's own line comes before its room's; `studio.weights` is
 # standard library only, which is why the office and the night desk may ask it where the network is.
 ALLOWED: dict[str, tuple[set[str], set[str]]] = {
@@ -27,8 +30,9 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "option_groups": (set(), set()),
     "option_questions": ({"option_groups"}, set()),
     "options": ({"option_field", "option_questions"}, set()),
-    "idle_options": ({"options"}, set()),
-    "job": ({"options"}, set()),
+    "idle_options": ({"options", "textures"}, set()),
+    "textures": ({"options"}, set()),
+    "job": ({"options", "textures"}, set()),
     "mask_names": ({"job"}, set()),
     # the manifest, images, the network's shape
     "manifest": (WORDS | {"manifest", "nst.network"}, {"yaml", "pydantic", "pydantic_core"}),
@@ -84,7 +88,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "images.budget": (set(), set()),
     "images.facts": (set(), set()),
     "regions": ({"errors", "images"}, {"numpy"}),
-    "pictures": ({"errors", "options", "regions", "schedule", "images"}, {"numpy", "PIL"}),
+    "pictures": ({"errors", "options", "regions", "schedule", "textures", "images"}, {"numpy", "PIL"}),
     "stage_inputs": ({"options", "pictures", "regions", "schedule", "images", "nst"}, {"numpy"}),
     "finishing": ({"options", "pictures", "schedule", "stage_inputs", "images"}, {"numpy"}),
     "stylization": ({"job", "images"}, {"numpy", "PIL"}),

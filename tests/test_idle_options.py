@@ -20,6 +20,7 @@ from pipeline.manifest import Override, load_folder, load_manifest, starter_mani
 from pipeline.manifest.options.rules import RULES
 from pipeline.options import INIT_WORDS, OPTION_NAMES, Options
 from pipeline.schedule import Machine, Sized, schedule
+from pipeline.textures import as_texture
 
 CONFIGS = sorted((Path(__file__).resolve().parent.parent / "configs").glob("*.yaml"))
 
@@ -169,7 +170,7 @@ _VALUES: dict[str, list[Any]] = {
     "depth": [8, 16],
     "optimizer": ["lbfgs", "adam", "gd"],  # `published` becomes one of these
     "steps": ["auto", 20, 50],
-    "size": [1024, "original"],
+    "size": [1024, "original", (96, 64)],
     "scales": [1, 2, 3],
 }
 # A name, a file whose hash is in the key, and what decides rounding alone.
@@ -213,6 +214,7 @@ def made_of() -> Callable[[Options], Any]:
             return engine._optimizer(options, (8, 8, 3), history)
 
     def read(options: Options) -> Any:
+        options = as_texture(options) if options.is_texture else options
         planned = [
             stage
             for size in ((1700, 1500), (400, 300))

@@ -104,7 +104,6 @@ def test_all_problems_are_told_at_once_in_the_order_of_the_file(load: Load) -> N
         "8:15: error: 'content' must be text; got 3; quote it",
         "9:44: error: unknown field '{x}'; fields are content.stem, content.name, content.parent, style.stem, "
         "style.name, style.parent, index, date and the options",
-        "10:5: error: 'content' is missing",
         "10:5: error: 'style' is missing",
     ]
 
@@ -321,11 +320,11 @@ def test_wrong_overrides_are_told_first_and_name_their_origin(load: Load) -> Non
     told = refusal(load, pair("size: 1"), "szie=3", "size=abc", "preset=drft", "steps=", "style_layers=[")
     assert told == [
         "--set: error: unknown option 'szie'; did you mean 'size'?",
-        "--set: error: 'size' must be a whole number, 32 or more, or 'original', or a length like '30cm'; got 'abc'",
+        "--set: error: 'size' must be a whole number, 32 or more, or 'original', or a length like '30cm', or [width, height]; got 'abc'",
         "--set: error: unknown preset 'drft'; did you mean 'draft'?",
         "--set: error: 'steps' must be a whole number, 1 or more, or 'auto'; got nothing",
         "--set: error: expected a value here; quote it if it is meant as text",
-        "7:21: error: 'size' must be a whole number, 32 or more, or 'original', or a length like '30cm'; got 1",
+        "7:21: error: 'size' must be a whole number, 32 or more, or 'original', or a length like '30cm', or [width, height]; got 1",
     ]
 
 

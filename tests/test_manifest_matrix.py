@@ -154,7 +154,7 @@ def test_a_wrong_exclusion_is_refused(load: Load, exclude: str, message: str) ->
     ("axes", "message"),
     [
         ("content: [a.jpg], style: [b.jpg], size: 256", "5:54: error: 'size' is an axis here and must be a list of values, like [768, 30cm]; got 256"),
-        ("content: [a.jpg], style: [b.jpg], size: [256, abc]", "5:60: error: 'size' must be a whole number, 32 or more, or 'original', or a length like '30cm'; got 'abc'"),
+        ("content: [a.jpg], style: [b.jpg], size: [256, abc]", "5:60: error: 'size' must be a whole number, 32 or more, or 'original', or a length like '30cm', or [width, height]; got 'abc'"),
         ("content: [a.jpg], style: [b.jpg], preset: [draft, drft]", "5:64: error: unknown preset 'drft'; did you mean 'draft'?"),
         ("content: ['!a*'], style: [b.jpg]", "5:23: error: no content is left: '!' takes away from the names and patterns beside it"),
         ("content: [], style: [b.jpg]", "5:23: error: 'content' must have at least one item; got an empty list"),

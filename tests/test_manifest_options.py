@@ -247,7 +247,7 @@ def test_a_chain_of_a_thousand_presets_is_resolved(load: Load) -> None:
         ("{p: [1]}", "4:14: error: preset 'p' must be a map of 'key: value'; got a list"),
         (
             "{p: {size: 1}, q: {extends: p}}",
-            "4:21: error: 'size' must be a whole number, 32 or more, or 'original', or a length like '30cm'; got 1",
+            "4:21: error: 'size' must be a whole number, 32 or more, or 'original', or a length like '30cm', or [width, height]; got 1",
         ),
     ],
 )

@@ -166,7 +166,7 @@ def test_every_wrong_keyword_is_named_with_what_it_may_be() -> None:
         "'pooling' must be one of max, avg, l2; got a value of the type object",
         "'preset' must be the name of a preset; got 7",
         "'seed' must be a whole number from 0 to 4294967295; got a whole number beyond 64 bits",
-        "'size' must be a whole number, 32 or more, or 'original', or a length like '30cm'; got '512'",
+        "'size' must be a whole number, 32 or more, or 'original', or a length like '30cm', or [width, height]; got '512'",
         "'steps' must be a whole number, 1 or more, or 'auto'; got True",
         "unknown option 'szie'; did you mean 'size'?",
     ]

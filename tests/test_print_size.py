@@ -117,8 +117,8 @@ def test_a_length_is_an_option_in_python_and_on_the_command_line(load: Load) -> 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ("size: 30m", "7:21: error: 'size' must be a whole number, 32 or more, or 'original', or a length like '30cm'; got '30m'"),
-        ("size: -3cm", "7:21: error: 'size' must be a whole number, 32 or more, or 'original', or a length like '30cm'; got '-3cm'"),
+        ("size: 30m", "7:21: error: 'size' must be a whole number, 32 or more, or 'original', or a length like '30cm', or [width, height]; got '30m'"),
+        ("size: -3cm", "7:21: error: 'size' must be a whole number, 32 or more, or 'original', or a length like '30cm', or [width, height]; got '-3cm'"),
         ("size: 2mm", "7:21: error: 'size': is 24 pixels at 300 dpi, and must be 32 or more"),
         ("dpi: 0", "7:20: error: 'dpi' must be a whole number from 1 to 10000, or 'auto'; got 0"),
     ],

@@ -211,7 +211,9 @@ def test_the_example_of_the_docs_runs_as_it_stands(tmp_path: Path, monkeypatch: 
     monkeypatch.chdir(tmp_path)
     for name, seed in (("photo", 1), ("starry", 2), ("wave", 3)):
         Image.fromarray(image(seed)).save(f"{name}.jpg")
-    monkeypatch.setattr(manifest, "options_from_python", lambda given: options_from_python({**given, **QUICK}))
+    monkeypatch.setattr(
+        manifest, "options_from_python", lambda given, **about: options_from_python({**given, **QUICK}, **about)
+    )
     runpy.run_path(str(REPOSITORY / "docs/example.py"))
     assert {path.name for path in tmp_path.iterdir()} >= {"out.png", "blend.png", "small.jpg"}
 

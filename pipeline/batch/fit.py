@@ -22,7 +22,7 @@ def why_too_small(job: Job, size: Callable[[Path], Size]) -> str | None:
     narrow for the network; None where all is well, or where a size is not known, as `size` raises
     BadImage then."""
     try:
-        content = Sized(job.content.name, size(job.content))
+        content = Sized(job.content_name, size(job.content))
         styles = [Sized(style.image.name, size(style.image)) for style in job.styles]
     except BadImage:
         return None  # whoever opens it will say why
@@ -66,7 +66,7 @@ def why_too_large(job: Job, size: Callable[[Path], Size], max_memory: int | None
     if "neighbours" not in job.options.style_losses or job.options.tile == "off":
         return None
     try:
-        content = Sized(job.content.name, size(job.content))
+        content = Sized(job.content_name, size(job.content))
         width, height = result_size(job.options, content)
     except BadImage:
         return None
@@ -117,7 +117,7 @@ def worth_knowing(
     a style that is painted nowhere, and of one whose maps do not agree; `colours` are those of
     maps."""
     facts = opened.get(job.content)
-    other = other_than_asked(job.options, Sized(job.content.name, (facts.width, facts.height))) if facts else ""
+    other = other_than_asked(job.options, Sized(job.content_name, (facts.width, facts.height))) if facts else ""
     black = [
         painted_nowhere(style.mask.name, style.image.name)
         for style in job.styles

@@ -105,6 +105,7 @@ class Painter:
         )
         machine = ScheduleMachine(precision=self._backend.precision, max_memory=command.max_memory)
         schedule = pictures.schedule(job.options, machine)
+        # a texture's content is its first style, which comes after it
         sha256 = {path: opened.sha256 for path, opened in zip(job.inputs, pictures.all, strict=True)}
         key = pair_key(job, sha256.__getitem__, command.weights.sha256)
         environment = self._environment | {"tiles": in_words(schedule.tilings())}
@@ -202,7 +203,7 @@ def masks_of(job: Job) -> MaskSources:
 def _check_format(job: Job) -> None:
     """Raises PairError where the output's format cannot hold the result: before hours of painting,
     and before pictures of gigabytes are opened. Raises BadImage as opening the content does."""
-    size = result_size(job.options, Sized(job.content.name, image_size(job.content, job.home_of(job.content))))
+    size = result_size(job.options, Sized(job.content_name, image_size(job.content, job.home_of(job.content))))
     format_for(Path(job.output).suffix, max(size))
 
 
@@ -248,7 +249,7 @@ def _write_thumbnails(command: Command, pictures: Pictures, result: Stylization)
     store, output = LocalStore(command.folder, command.place), command.job.output
     small = thumbnail(result.pixels.astype("float32"), result.alpha, RESULT_SIDE)
     store.write(thumbnail_name(output, "result"), small)
-    sources = {"content": pictures.content}
+    sources = {} if command.job.options.is_texture else {"content": pictures.content}
     sources |= {style_thumbnail(number): style for number, (style, _share) in enumerate(pictures.styles[:MOST_STYLES])}
     for which, source in sources.items():
         store.write(thumbnail_name(output, which), thumbnail(source.pixels.astype("float32"), source.alpha))

@@ -185,7 +185,7 @@ class Results:
             if os.path.isabs(options[name]):
                 options[name] = shown_name(Path(options[name]), folder)
         return ShownNames(
-            content=shown_name(job.content, self.manifest.input),
+            content="" if job.options.is_texture else shown_name(job.content, self.manifest.input),
             style=tuple(shown_name(style.image, self.manifest.input) for style in job.styles),
             options=options,
             masks=shown_masks(job, self.manifest.input),

@@ -58,7 +58,7 @@ def _pair(settings: Mapping[str, Any]) -> dict[str, Any]:
     try:
         content, output, styles = settings["content"], settings["output"], settings["style"]
         named = [(style["image"], style.get("weight", 1.0)) for style in _some(styles)]
-        names = [content, output, *(image for image, _ in named)]
+        names = [content or output, output, *(image for image, _ in named)]
         if not all(isinstance(name, str) and 0 < len(name) <= _LONGEST_NAME for name in names):
             raise ValueError
         if any(isinstance(share, bool) or not math.isfinite(share) for _, share in named):
@@ -70,7 +70,8 @@ def _pair(settings: Mapping[str, Any]) -> dict[str, Any]:
         if "mask" in style:
             entry["mask"] = _mask(style["mask"])
     is_plain = len(blend) == 1 and "mask" not in blend[0]
-    pair = {"content": _inside(content), "style": blend[0]["image"] if is_plain else blend}
+    photograph = {"content": _inside(content)} if content else {}
+    pair = {**photograph, "style": blend[0]["image"] if is_plain else blend}
     beside = {name: _mask(settings[name]) for name in ("content_mask", "regions") if name in settings}
     return pair | beside | {"output": output}
 
@@ -133,7 +134,7 @@ def _says(manifest: Manifest, pair: Mapping[str, Any], values: Mapping[str, Any]
     read = job.options.all_values()
     return (
         job.output == pair["output"]
-        and job.content == manifest.input / pair["content"]
+        and job.content == manifest.input / pair.get("content", blend[0]["image"])
         and [(style.image, style.weight) for style in job.styles] == wanted
         and shown_masks(job, manifest.input) == _masks(pair, blend)
         and all(read[name] == value for name, value in values.items() if name not in _PATHS)

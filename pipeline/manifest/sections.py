@@ -147,7 +147,12 @@ class PairSection(_Painted):
     """One picture to paint: a content, a style or a blend of styles, and how."""
 
     content: Name = Field(
-        description="Picture to paint, relative to the input folder.", examples=["photos/amsterdam.jpg"]
+        "",
+        description=(
+            "Picture to paint, relative to the input folder; left out, with a `size` among the options: a texture of the style"
+            " alone."
+        ),
+        examples=["photos/amsterdam.jpg"],
     )
     style: Style = Field(
         description="Picture to take the style from, relative to the input folder, or a list of pictures to blend.",
@@ -177,7 +182,11 @@ class _AxesBase(Section):
     """
 
     content: Patterns = Field(
-        description="Pictures to paint: names or patterns (`*`, `**`, `?`, `[abc]`); `!` takes away.",
+        [],
+        description=(
+            "Pictures to paint: names or patterns (`*`, `**`, `?`, `[abc]`); `!` takes away. Left out, with a `size`: textures"
+            " of the styles alone."
+        ),
         examples=[["photos/*.jpg", "!photos/private-*.jpg"]],
     )
     style: StylePatterns = Field(

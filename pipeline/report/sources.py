@@ -13,6 +13,8 @@ from pipeline.report.quantities import percent
 from pipeline.report.views import Picture
 from pipeline.store.layout import style_thumbnail
 
+_TEXTURE = "texture"  # what stands for a photograph that there is none of
+
 
 class Sources:
     """Of a report's `pairs`; `below` is the input folder from the page, where that is known."""
@@ -29,7 +31,9 @@ class Sources:
                     self._thumbnails.setdefault(key, thumbnails[which])
 
     def content(self, pair: Mapping[str, Any]) -> Picture:
-        """A pair's photograph."""
+        """A pair's photograph; of a texture there is none."""
+        if not pair["content"]:
+            return Picture(caption=_TEXTURE, alt=_TEXTURE, source=None, key=self._key("c", ""))
         return self._picture("photograph", "c", pair["content"], printable(pair["content"]))
 
     def styles(self, pair: Mapping[str, Any]) -> list[Picture]:

@@ -47,7 +47,7 @@ def _hash(job: Job, decided: Options, sha256: Callable[[Path], str], weights_sha
     makeup = {
         "schema": KEY_SCHEMA,
         "algorithm": ALGORITHM,
-        "content": sha256(job.content),
+        "content": None if job.options.is_texture else sha256(job.content),
         "styles": [[sha256(style.image), style.weight] for style in job.styles],
         "options": options,
         "weights": weights_sha256,

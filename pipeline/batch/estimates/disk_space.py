@@ -61,7 +61,7 @@ def check_floor(output: Path, floor: int | None) -> None:
 def _bytes(job: Job, size: tuple[int, int]) -> float:
     """About how much a pair will take on the disk; nothing where it cannot be painted."""
     try:
-        width, height = result_size(job.options, Sized(job.content.name, size))
+        width, height = result_size(job.options, Sized(job.content_name, size))
     except BadImage:
         return 0.0
     a_pixel = _LOSSY if Path(job.output).suffix.lower() in _LOSSY_SUFFIXES else _LOSSLESS * job.options.depth / 8

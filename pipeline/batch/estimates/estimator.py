@@ -168,7 +168,7 @@ class Estimator:
         try:
             stages = schedule(
                 job.options,
-                Sized(job.content.name, content),
+                Sized(job.content_name, content),
                 [Sized(style.image.name, size) for style, size in zip(job.styles, styles, strict=True)],
                 self._machine(self._automatic),
             )
@@ -179,7 +179,7 @@ class Estimator:
     def notes(self, job: Job) -> list[str]:
         """What is worth knowing of a pair before it is painted."""
         size = self._size(job.content)
-        note = other_than_asked(job.options, Sized(printable(job.content.name), size)) if size else ""
+        note = other_than_asked(job.options, Sized(printable(job.content_name), size)) if size else ""
         return [note] if note else []
 
     def _machine(self, precision: str) -> Machine:

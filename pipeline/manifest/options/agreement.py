@@ -27,8 +27,13 @@ class Disagreement(NamedTuple):
     layer: str | None = None
 
 
-def disagreements(options: Options) -> Iterator[Disagreement]:
-    """Everything in a pair's settled options that does not hold together."""
+def disagreements(options: Options, *, texture: bool | None = None) -> Iterator[Disagreement]:
+    """Everything in a pair's settled options that does not hold together; `texture` says whether it
+    has no content, where that is known."""
+    if texture is False and options.is_texture:
+        yield Disagreement("size", "is a width and a height, for pairs without content; give the longer side")
+    if texture and options.size == "original":
+        yield Disagreement("size", "'original' is the content's, and this pair has none; give [width, height]")
     if options.optimizer == PUBLISHED:
         programs = [name for name, preset in builtin_presets().items() if preset.published]
         yield Disagreement(
@@ -37,8 +42,9 @@ def disagreements(options: Options) -> Iterator[Disagreement]:
             f"presets that have are {', '.join(programs)}",
         )
     least = RULES["size"].ge or 0
-    if not isinstance(options.size, str) and options.size < least:  # of a length, which is longer on finer paper
-        yield Disagreement("size", f"is {options.size} pixels at {options.dpi} dpi, and must be {least:g} or more")
+    sides = options.size if isinstance(options.size, tuple) else (options.size,)
+    if any(isinstance(side, int) and side < least for side in sides):  # of a length, which is longer on finer paper
+        yield Disagreement("size", f"is {sides[0]} pixels at {options.dpi} dpi, and must be {least:g} or more")
     network = NETWORKS[options.network]
     for option, layers in (("content_layers", options.content_layers), ("style_layers", options.style_layers)):
         for layer in layers:

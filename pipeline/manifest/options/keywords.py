@@ -20,17 +20,19 @@ from pipeline.manifest.yaml.problems import Place, Problems, shorten
 from pipeline.manifest.yaml.scalars import LARGEST_INTEGER
 from pipeline.manifest.yaml.tree import Entry, ListNode, MapNode, Node, ScalarNode
 from pipeline.options import Options
+from pipeline.textures import as_texture
 
 _NOWHERE = Place(0, 0)
 _MAX_DEPTH = 4  # no option is deeper than a map or a list in a list
 
 
-def options_from_python(mapping: Mapping[str, Any]) -> Options:
+def options_from_python(mapping: Mapping[str, Any], *, texture: bool | None = None) -> Options:
     """The options of keywords like `size=512, preset="fine"`.
 
     What is left out comes from the preset and the defaults. Tuples count as lists, NumPy's numbers
-    as numbers, `pathlib` paths as text; relative paths start at the working directory. Raises
-    OptionError naming every wrong option and what it may be.
+    as numbers, `pathlib` paths as text; relative paths start at the working directory. `texture`
+    says whether there is a content, where that is known. Raises OptionError naming every wrong
+    option and what it may be.
     """
     problems = Problems("", has_places=False)
     node = MapNode(_NOWHERE)
@@ -51,10 +53,10 @@ def options_from_python(mapping: Mapping[str, Any]) -> Options:
         layer = reader.layer(section.given, node, lambda _: "Python")
     if layer is None or problems.found:
         raise OptionError("\n".join(problem.message for problem in problems.found))
-    options = Layers(presets).settle(pair=layer).options
-    if wrong := [f"'{option}': {message}" for option, message, _layer in disagreements(options)]:
+    options = Layers(presets).settle(pair=layer, texture=bool(texture)).options
+    if wrong := [f"'{option}': {message}" for option, message, _layer in disagreements(options, texture=texture)]:
         raise OptionError("\n".join(wrong))
-    return options
+    return as_texture(options) if options.is_texture else options
 
 
 def _node(option: str, value: Any, depth: int = 0) -> Node:

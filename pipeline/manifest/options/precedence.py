@@ -15,6 +15,7 @@ from pipeline.manifest.pairs.choices import warn_of_path
 from pipeline.manifest.yaml.problems import Place, Problems, shorten, suggestion
 from pipeline.manifest.yaml.tree import MapNode, Node
 from pipeline.options import DEFAULT_PRESET, DEFAULTS_OF, Options
+from pipeline.textures import TEXTURE_DEFAULTS, TEXTURE_STYLE_LOSS
 
 
 class Setting(NamedTuple):
@@ -128,6 +129,8 @@ _OWN: Mapping[str, Layer] = {
     style_loss: {name: Setting(value, f"built in for style_loss {style_loss}") for name, value in defaults.items()}
     for style_loss, defaults in DEFAULTS_OF.items()
 }
+_BUILT_IN_FOR_TEXTURES = "built in for a pair without content"
+_OF_TEXTURES: Layer = {name: Setting(value, _BUILT_IN_FOR_TEXTURES) for name, value in TEXTURE_DEFAULTS.items()}
 _BY_DEFAULT: Layer = {"preset": Setting(DEFAULT_PRESET, "built in")}
 
 
@@ -150,48 +153,56 @@ class Layers:
         self._plain: Settled | None = None
         self.overrides: Layer = _flat(self._laid(self._outside))
 
-    def settle(self, axis: Layer = NOTHING, pair: Layer = NOTHING, nearer: Sequence[Layer] = ()) -> Settled:
+    def settle(
+        self, axis: Layer = NOTHING, pair: Layer = NOTHING, nearer: Sequence[Layer] = (), *, texture: bool = False
+    ) -> Settled:
         """The options of a pair, with what it has otherwise than its matrix (`nearer`, the nearest
         last); a preset among them takes the place of the pair's, below the pair's options: no axis
-        loses its value to it. Every preset named in the layers must exist."""
-        if axis or pair or nearer:
+        loses its value to it. Every preset named in the layers must exist. A `texture` has no
+        content."""
+        if axis or pair or nearer or texture:
             presets = [{"preset": layer["preset"]} for layer in nearer if "preset" in layer]
             options = ({name: layer[name] for name in layer if name != "preset"} for layer in nearer)
-            return self._settle(_flat([axis, pair, *presets]), *options)
+            return self._settle(_flat([axis, pair, *presets]), *options, texture=texture)
         if self._plain is None:  # thousands of pairs may have no options of their own
             self._plain = self._settle(NOTHING)
         return self._plain
 
-    def _settle(self, *pair: Layer) -> Settled:
+    def _settle(self, *pair: Layer, texture: bool = False) -> Settled:
         layers = (self._defaults, *pair, *self._outside)
         if not any("preset" in layer for layer in layers):
             layers = (_BY_DEFAULT, *layers)
-        chain = self._chain(self._laid(layers))
+        chain = self._chain(self._laid(layers), texture)
         settings = _flat(chain)
         values = {name: setting.value for name, setting in settings.items()}
         if values["optimizer"] == PUBLISHED and (own := self._presets[values["preset"]].published):
-            chain = self._chain(self._laid(layers, published=True))
+            chain = self._chain(self._laid(layers, published=True), texture)
             settings = _flat(chain)
             values = {name: setting.value for name, setting in settings.items()} | {"optimizer": own["optimizer"].value}
         if is_length(values["size"]):  # whoever names a length wants it to be that long in print
             values["dpi"] = PRINT_DPI if values["dpi"] == "auto" else values["dpi"]
             values["size"] = pixels_of(values["size"], values["dpi"])
+        if texture and isinstance(values["size"], int):
+            values["size"] = (values["size"], values["size"])
         return Settled(
             Options(**values),
             {name: _told(name, setting, chain) for name, setting in settings.items()},
             settings,
         )
 
-    def _chain(self, laid: Sequence[Layer]) -> list[Layer]:
+    def _chain(self, laid: Sequence[Layer], texture: bool) -> list[Layer]:
         """The layers upon those that are built in: the defaults of every option, and those that
-        come with the style loss that the layers ask for."""
+        come with the style loss that the layers ask for, or with a texture."""
         settings = _flat([self._built_in, *laid])
-        if settings["style_loss"] is self._usual and (written := _of_gram(settings)):
-            laid = [*laid, {"style_loss": Setting("gram", f"built in, as '{written}' is written")}]
+        if settings["style_loss"] is self._usual:
+            if written := _of_gram(settings):
+                laid = [*laid, {"style_loss": Setting("gram", f"built in, as '{written}' is written")}]
+            elif texture:
+                laid = [*laid, {"style_loss": Setting(TEXTURE_STYLE_LOSS, _BUILT_IN_FOR_TEXTURES)}]
             settings = _flat([self._built_in, *laid])
         asked = settings["style_loss"].value
-        own = (_OWN.get(style_loss, NOTHING) for style_loss in ([asked] if isinstance(asked, str) else asked))
-        return [_flat([self._built_in, *own]), *laid]
+        own = [_OWN.get(style_loss, NOTHING) for style_loss in ([asked] if isinstance(asked, str) else asked)]
+        return [_flat([self._built_in, *own, *([_OF_TEXTURES] if texture else [])]), *laid]
 
     def _laid(self, layers: Sequence[Layer], *, published: bool = False) -> list[Layer]:
         """The layers with the one preset that counts, the nearest, right below the layer that names

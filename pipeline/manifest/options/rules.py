@@ -49,6 +49,7 @@ class OptionRule:
     is_path: bool
     is_flag: bool
     is_length: bool
+    is_sides: bool
     nullable: bool
     suffixes: tuple[str, ...]
     ge: float | None
@@ -66,7 +67,8 @@ class OptionRule:
         words = f"'{self.words[0]}'" if len(self.words) == 1 else f"one of {', '.join(map(str, self.words))}"
         several = "a map of several 'name: weight'" if self.is_mixture else ""
         flag, length = "true or false" if self.is_flag else "", "a length like '30cm'" if self.is_length else ""
-        ways = (flag, self.number_noun, words if self.words else "", length, self.path_noun, several)
+        sides = "[width, height]" if self.is_sides else ""
+        ways = (flag, self.number_noun, words if self.words else "", length, sides, self.path_noun, several)
         return ", or ".join(way for way in ways if way)
 
     @property
@@ -131,6 +133,7 @@ def rule_of(field: dataclasses.Field[Any], hint: Any) -> OptionRule:
         is_path=is_path,
         is_flag=bool in parts,
         is_length=rules.get("lengths", False),
+        is_sides=any(get_origin(part) is tuple for part in parts),
         nullable=type(None) in parts,
         suffixes=tuple(rules.get("suffixes", PICTURE_SUFFIXES)) if is_path else (),
         ge=rules.get("ge"),

@@ -31,6 +31,9 @@ def option_type(rule: OptionRule) -> Any:
         kinds.append(Literal[rule.words])
     if rule.is_length:
         kinds.append(Annotated[str, Field(pattern=LENGTH)])
+    if rule.is_sides:
+        side = Annotated[int, Field(ge=rule.ge)]
+        kinds.append(Annotated[list[side], Field(min_length=2, max_length=2), AfterValidator(tuple)])
     if rule.nullable:
         kinds.append(None)
     return Union[tuple(kinds)] if kinds else Annotated[str, Field(min_length=1)]  # noqa: UP007

@@ -19,6 +19,7 @@ from pipeline.manifest.pairs.naming import picture_fields
 from pipeline.manifest.pairs.pictures import PictureFinder, matches
 from pipeline.manifest.yaml.problems import Place, Problems, shorten
 from pipeline.manifest.yaml.tree import ListNode, MapNode, Node, ScalarNode
+from pipeline.textures import TEXTURE
 
 _NOT_EXPANDED = re.compile(r"^~|\$[A-Za-z_{(]")
 _LOOKED_AT = 300  # characters after a name: longer than any, and a manifest may be one line of 2 MB
@@ -44,6 +45,10 @@ class Picture:
     def named(self) -> list[Names]:
         """Its names, for those of masks."""
         return [Names(name, bool(self.homes)) for name in self.names]
+
+
+WITHOUT_CONTENT = Picture((TEXTURE,), (), picture_fields((TEXTURE,), "content"), {}, {})
+"""Stands for the content of a pair that has none."""
 
 
 class Chosen(NamedTuple):

@@ -12,7 +12,7 @@ from pipeline.manifest.options.agreement import disagreements
 from pipeline.manifest.options.precedence import NOTHING, Folders, Layer, LayerReader, Layers, Settled
 from pipeline.manifest.options.rules import canonical_layer
 from pipeline.manifest.pairs.cells import Combination
-from pipeline.manifest.pairs.choices import Chooser, Picture, cut_by_comment, warn_of_path
+from pipeline.manifest.pairs.choices import WITHOUT_CONTENT, Chooser, Picture, cut_by_comment, warn_of_path
 from pipeline.manifest.pairs.idle import IdleSettings
 from pipeline.manifest.pairs.left_out import tell_left_out
 from pipeline.manifest.pairs.masks import MaskResolver, PairMasks, fault_of_maps, read_pair_masks
@@ -32,6 +32,7 @@ from pipeline.manifest.pairs.pictures import PictureFinder
 from pipeline.manifest.sections import MatrixSection, PairSection
 from pipeline.manifest.yaml.problems import SHOWN_WIDTH, WHOLE_FILE, Place, Problems, shorten
 from pipeline.manifest.yaml.tree import ListNode, MapNode, Node, ScalarNode
+from pipeline.textures import as_texture
 
 MAX_PAIRS = 100_000
 INDEX_DIGITS = 4  # so that names sort as their numbers do, up to 9,999 pairs of a matrix
@@ -79,12 +80,15 @@ class Expansion:
 
     def add_pair(self, section: PairSection, node: MapNode) -> None:
         """Add the job of one pair."""
-        content = self._chooser.of_pair("content", node.entries["content"].node)
+        texture = "content" not in node.entries
+        content = WITHOUT_CONTENT if texture else self._chooser.of_pair("content", node.entries["content"].node)
         style = self._chooser.of_pair("style", node.entries["style"].node)
         entry = self._entry(section, node)
-        if content is not None and style is not None and entry is not None and self._has_room(node.place, 1):
-            settled = self._layers.settle(pair=entry.layer)
-            if self._agrees(entry, settled):
+        if entry is None or (texture and not self._has_size(node.place, entry.layer)):
+            return
+        if content is not None and style is not None and self._has_room(node.place, 1):
+            settled = self._layers.settle(pair=entry.layer, texture=texture)
+            if self._agrees(entry, settled, texture=texture):
                 self._add(entry, content, style, settled, index=1)
 
     def add_matrix(self, section: MatrixSection, node: MapNode) -> None:
@@ -92,6 +96,11 @@ class Expansion:
         matrix = read_matrix(section, node, self._chooser, self._reader, self._layers.overrides, self._problems)
         entry = self._entry(section, node)
         if matrix is None or entry is None or self._has_clash(entry, node):
+            return
+        axes = node.entries["matrix"].node
+        assert isinstance(axes, MapNode)
+        texture = "content" not in axes.entries
+        if texture and not self._has_size(axes.place, {**entry.layer, **dict.fromkeys(axes.entries)}):
             return
         if not self._has_room(node.entries["matrix"].place, matrix.size, matrix):
             return
@@ -101,8 +110,9 @@ class Expansion:
         for index, chosen in enumerate(matrix.combinations(), start=1):
             options = matrix.options(chosen)
             if options not in settled:
-                settled[options] = self._layers.settle(matrix.layer(chosen), entry.layer, matrix.nearer(chosen))
-                is_sound = self._agrees(entry, settled[options]) and is_sound
+                layers = matrix.layer(chosen), entry.layer, matrix.nearer(chosen)
+                settled[options] = self._layers.settle(*layers, texture=texture)
+                is_sound = self._agrees(entry, settled[options], texture=texture) and is_sound
             if not is_sound:
                 continue  # every combination of options is looked at, so that all faults are told
             content, style = matrix.picture("content", chosen), matrix.picture("style", chosen)
@@ -169,10 +179,17 @@ class Expansion:
             warn_of_path(node, self._problems)
         return self._patterns[text]
 
-    def _agrees(self, entry: _Entry, settled: Settled) -> bool:
+    def _has_size(self, place: Place, written: Iterable[str]) -> bool:
+        """Whether a pair or matrix without content says that it means to have none."""
+        if "size" not in written:
+            hint = "a texture, of the style alone, has its own 'size: [width, height]'"
+            self._problems.add(place, f"'content' is missing; {hint}")
+        return "size" in written
+
+    def _agrees(self, entry: _Entry, settled: Settled, *, texture: bool) -> bool:
         """Whether a pair's options hold together; what does not is told at its own place, or, where
         that is not in this file, at the pair."""
-        wrong = list(disagreements(settled.options))
+        wrong = list(disagreements(settled.options, texture=texture))
         for option, message, layer in wrong:
             setting = settled.settings[option]
             if setting.node is not None and setting.origin.startswith(self._problems.at(setting.node.place)):
@@ -237,9 +254,9 @@ class Expansion:
         self.jobs.append(
             Job(
                 output=name,
-                content=content.images[0].image,
+                content=(content.images or style.images)[0].image,
                 styles=masks.images,
-                options=settled.options,
+                options=as_texture(settled.options) if settled.options.is_texture else settled.options,
                 priority=entry.priority,
                 meta=entry.meta,
                 where=entry.where,

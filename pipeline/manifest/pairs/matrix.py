@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from pipeline.manifest.options.precedence import Layer, LayerReader, Setting
 from pipeline.manifest.pairs.cells import Axis, Cells, Combination, Otherwise, among, read_exclusions, read_otherwise
-from pipeline.manifest.pairs.choices import Chooser, Picture
+from pipeline.manifest.pairs.choices import WITHOUT_CONTENT, Chooser, Picture
 from pipeline.manifest.pairs.naming import Pattern
 from pipeline.manifest.section import IGNORED_PREFIX
 from pipeline.manifest.sections import MatrixSection
@@ -44,8 +44,8 @@ class Matrix:
 
     def picture(self, role: str, chosen: Combination) -> Picture:
         """The content or style of a combination."""
-        index = next(index for index, axis in enumerate(self.axes) if axis.name == role)
-        picture = self.axes[index].choices[chosen[index]]
+        index = next((index for index, axis in enumerate(self.axes) if axis.name == role), None)
+        picture = self.axes[index].choices[chosen[index]] if index is not None else WITHOUT_CONTENT
         assert isinstance(picture, Picture)
         return picture
 

@@ -145,6 +145,8 @@ def option_field(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, float):
         return repr(value).removesuffix(".0")
+    if isinstance(value, tuple):
+        return "x".join(map(option_field, value))
     if isinstance(value, Mapping):
         equal = len(set(value.values())) == 1
         return "+".join(layer if equal else f"{layer}={option_field(weight)}" for layer, weight in value.items())

@@ -20,6 +20,7 @@ from pipeline.nst.terms.hypercolumns import Picked
 from pipeline.nst.terms.layered import Distances, OverLayers
 from pipeline.nst.terms.matching import centred, directions, nearest, nearest_with_product
 from pipeline.nst.terms.term import ADD, Combine, Indexed, Measured, Sources, Target
+from pipeline.nst.wrapping import NO_WRAP, Wraps
 
 _THOUSAND = 1000.0
 
