@@ -320,11 +320,13 @@ def test_wrong_overrides_are_told_first_and_name_their_origin(load: Load) -> Non
     told = refusal(load, pair("size: 1"), "szie=3", "size=abc", "preset=drft", "steps=", "style_layers=[")
     assert told == [
         "--set: error: unknown option 'szie'; did you mean 'size'?",
-        "--set: error: 'size' must be a whole number, 32 or more, or 'original', or a length like '30cm', or [width, height]; got 'abc'",
+        "--set: error: 'size' must be a whole number, 32 or more, or 'original', or a length like '30cm', "
+        "or [width, height]; got 'abc'",
         "--set: error: unknown preset 'drft'; did you mean 'draft'?",
         "--set: error: 'steps' must be a whole number, 1 or more, or 'auto'; got nothing",
         "--set: error: expected a value here; quote it if it is meant as text",
-        "7:21: error: 'size' must be a whole number, 32 or more, or 'original', or a length like '30cm', or [width, height]; got 1",
+        "7:21: error: 'size' must be a whole number, 32 or more, or 'original', or a length like '30cm', "
+        "or [width, height]; got 1",
     ]
 
 
