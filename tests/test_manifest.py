@@ -197,7 +197,13 @@ PRESETS = "presets: {p: {size: 640, steps: 64}, q: {size: 960}}\n"
     [
         ("preset: p, size: 300", "", (), 300, 64),  # what is written beside a preset wins over it
         ("size: 300, preset: p", "", (), 300, 64),  # wherever it stands
-        ("preset: p, size: 300", "preset: q", (), 960, "auto"),  # a nearer preset wins, and replaces the other as a whole
+        (
+            "preset: p, size: 300",
+            "preset: q",
+            (),
+            960,
+            "auto",
+        ),  # a nearer preset wins, and replaces the other as a whole
         ("preset: p, size: 300, steps: 30", "preset: q", (), 960, 30),  # over defaults only what it sets itself
         ("preset: p, size: 300", "preset: p", (), 640, 64),
         ("preset: p", "preset: q, size: 99", (), 99, "auto"),

@@ -51,7 +51,10 @@ def test_a_key_is_the_same_for_the_same_making():
 def test_a_key_stays_what_it_was_from_commit_to_commit():
     """Computed with the code that painted the galleries of algorithm 5. A change here repaints every gallery there is: raise
     ALGORITHM or KEY_SCHEMA on purpose, or find what leaked into the key."""
-    assert key(replace(JOB, options=Options(steps=200))) == "3847b8ee69c9665841c43679ea254ad87ea705b40c32836f1aaff137b55940a7"
+    assert (
+        key(replace(JOB, options=Options(steps=200)))
+        == "3847b8ee69c9665841c43679ea254ad87ea705b40c32836f1aaff137b55940a7"
+    )
     blend = Job(
         output="deep/b.JPG",
         content=Path("/c"),
