@@ -6,6 +6,7 @@ Each stands between two comments, `<!-- options -->` and `<!-- /options -->`.
 from __future__ import annotations
 
 import inspect
+import textwrap
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from pipeline.manifest.run_section import RunSection
 from pipeline.options import STYLE_LOSSES
 
 _HERE = Path(__file__).resolve().parent
+_COLUMNS, _INDENT = 96, 4  # of a signature that takes more than a line
 
 
 def option_table() -> str:
@@ -75,7 +77,10 @@ def python_text() -> str:
     example = (_HERE / "example.py").read_text(encoding="utf-8").partition("import annotations\n\n")[2]
     named = {"stylize": stylize, "Stylizer": Stylizer, "Stylizer.close": Stylizer.close, "release": release}
     named |= {"Stylization.save": Stylization.save}
-    entries = (f"### `{name}{_signature(thing)}`\n\n{inspect.getdoc(thing)}\n" for name, thing in named.items())
+    entries = (
+        f"### `{name}`\n\n```python\n{name}{_signature(thing)}\n```\n\n{inspect.getdoc(thing)}\n"
+        for name, thing in named.items()
+    )
     return "\n".join([f"```python\n{example}```\n\n## Reference\n", *entries])
 
 
@@ -86,7 +91,8 @@ def _signature(thing: Any) -> str:
         for name, parameter in signature.parameters.items()
         if name != "self"
     ]
-    return str(signature.replace(parameters=plain, return_annotation=inspect.Signature.empty))
+    written = str(signature.replace(parameters=plain, return_annotation=inspect.Signature.empty))
+    return ("\n" + " " * _INDENT).join(textwrap.wrap(written, _COLUMNS - _INDENT))
 
 
 def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:

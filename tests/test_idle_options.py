@@ -170,7 +170,7 @@ _VALUES: dict[str, list[Any]] = {
     "depth": [8, 16],
     "optimizer": ["lbfgs", "adam", "gd"],  # `published` becomes one of these
     "steps": ["auto", 20, 50],
-    "size": [1024, "original", (96, 64)],
+    "size": [1024, "original", (1400, 1200)],
     "scales": [1, 2, 3],
 }
 # A name, a file whose hash is in the key, and what decides rounding alone.

@@ -61,8 +61,8 @@ def colour_labels(lab: Floats, count: int) -> NDArray[np.intp]:
             break  # fewer colours than were asked for
         centres = np.vstack([centres, some[random.choice(len(some), p=apart / apart.sum())]])
     for _ in range(_ROUNDS):
-        labels = _squared(some, centres).argmin(1)
-        centres = np.stack([some[labels == n].mean(0) if (labels == n).any() else c for n, c in enumerate(centres)])
+        near = _squared(some, centres).argmin(1)
+        centres = np.stack([some[near == n].mean(0) if (near == n).any() else c for n, c in enumerate(centres)])
     found = np.concatenate([_squared(rows, centres).argmin(1) for rows in np.array_split(pixels, 64)])
     order = np.argsort(-np.bincount(found, minlength=len(centres)))
     labels: NDArray[np.intp] = np.argsort(order)[found].reshape(lab.shape[:2])

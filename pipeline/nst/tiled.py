@@ -10,9 +10,9 @@ and the pooled features that the upper blocks start from. So an evaluation is ma
     3  backward, tile by tile     lower blocks once more, and from those gradients each tile's
                                   share of the picture's
 
-Each tile counts only its core; a picture's own border is seen as without tiles. Nearly all memory
-is held by the lower blocks, where features are large, and most of the work is done in the upper
-ones: cutting below the first pool repeats 5 % of an evaluation, below the second 13 %.
+Each tile counts only its core; a picture's own border is seen as without tiles. The lower blocks
+hold nearly all memory, the upper ones do most of the work: cutting below the first pool repeats 5 %
+of an evaluation, below the second 13 %.
 """
 
 from __future__ import annotations
@@ -83,8 +83,7 @@ class TiledEvaluator:
 
     def losses(self, picture: tf.Tensor, targets: Targets, weights: Mapping[str, LossWeights]) -> dict[str, tf.Tensor]:
         """As `Evaluator.losses`."""
-        found = self._all_measured(picture, self._objective, maps_of(targets))
-        return self._objective.losses(found, targets, weights)
+        return self._objective.losses(self._all_measured(picture, self._objective, maps_of(targets)), targets, weights)
 
     def prepare(self, picture: tf.Tensor, targets: Targets, weights: Mapping[str, LossWeights]) -> None:
         """Nothing: tiles are traced as they come."""
@@ -139,8 +138,7 @@ class TiledEvaluator:
         by_lower, by_own, *by_pooled = tape.gradient(
             losses[TOTAL], sources, unconnected_gradients=tf.UnconnectedGradients.ZERO
         )
-        # The picture's own part at the end: it is of the size of the picture, and so is what it
-        # needs.
+        # The picture's own part at the end: what it needs is of the picture's size.
         with tf.control_dependencies(tf.nest.flatten([by_lower, by_pooled])):
             again = tf.identity(picture)
         with tf.GradientTape(watch_accessed_variables=False) as tape:
