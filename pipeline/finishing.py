@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,8 @@ from pipeline.stage_inputs import StageInputs
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from pipeline.images.stillness import Distance
 
     Pixels = NDArray[np.float32]
 
@@ -36,23 +37,35 @@ def coloured_as_asked(pictures: Pictures, inputs: StageInputs, options: Options,
     return pixels if options.strength == 1.0 else blend(photograph, pixels, options.strength)
 
 
-def as_viewed(pictures: Pictures, inputs: StageInputs, options: Options) -> Callable[[Pixels], Pixels]:
-    """What makes of a stage's picture the finished one, as small as it is looked at."""
+def distance_as_viewed(pictures: Pictures, inputs: StageInputs, options: Options) -> Distance:
+    """How far a stage's picture is from its styles, with its last colours, at the size at which it
+    is looked at. The content's colours, and its share in the result, are no part of it."""
+    from pipeline.images.encode import to_uint8
     from pipeline.images.scale import resize, resize_alpha
-    from pipeline.images.sizes import fit_longer_side
-    from pipeline.images.stillness import VIEWED
+    from pipeline.images.stillness import VIEWED, distance_to
+
+    factor = min(1.0, VIEWED / max(inputs.stage.size))
 
     def size(pixels: Pixels) -> tuple[int, int]:
-        height, width = pixels.shape[:2]
-        return fit_longer_side(width, height, min(VIEWED, max(width, height)))
+        height, width = (max(1, round(length * factor)) for length in pixels.shape[:2])
+        return width, height
+
+    def smaller(pixels: Pixels) -> Pixels:
+        return pixels if factor == 1.0 else resize(pixels, *size(pixels))
 
     small = replace(
         inputs,
-        parts=pictures.parts(*size(inputs.photograph)),
-        style_images=tuple(resize(pixels, *size(pixels)) for pixels in inputs.style_images),
+        style_images=tuple(smaller(pixels) for pixels in inputs.style_images),
         style_alphas=tuple(None if each is None else resize_alpha(each, *size(each)) for each in inputs.style_alphas),
+        parts=pictures.parts(*size(inputs.photograph)),
     )
-    return lambda pixels: coloured_as_asked(pictures, small, options, resize(pixels, *size(pixels)))
+    photograph = to_uint8(smaller(inputs.photograph))
+    shares = [share for _style, share in pictures.styles]
+    styles = [(to_uint8(pixels), share) for pixels, share in zip(small.style_images, shares, strict=True)]
+    plain = replace(options, preserve_color="none", strength=1.0)
+    return lambda pixels: distance_to(
+        styles, photograph, to_uint8(coloured_as_asked(pictures, small, plain, smaller(pixels)))
+    )
 
 
 def notes_of(pictures: Pictures, options: Options, longer_side: int) -> tuple[str, ...]:

@@ -60,7 +60,7 @@ class Options(Questions):
     steps: int | Literal["auto"] = _option(
         "auto",
         "evaluations of loss and gradient at full size, of `neighbours` those of the last pass; `auto` ends each size when"
-        " the picture has stopped changing to the eye, after `max_steps` at most",
+        " the picture comes no nearer to its style to the eye, after `max_steps` at most",
         ge=1,
         examples=[200, 500],
     )
@@ -322,10 +322,10 @@ OPTION_NAMES: tuple[str, ...] = tuple(f.name for f in dataclasses.fields(Options
 
 DEFAULTS_OF: Mapping[str, Mapping[str, Any]] = {
     # Kolkin et al. (arXiv 2203.13215) start from the photograph without its detail, and bring the
-    # style's colours at the end, as cosines know no brightness. 30 evaluations at full size are six
-    # rounds of the last pass: beside it the picture of ten looks the same. Steps and weights by the
-    # study in docs/method.md.
-    "neighbours": {"style_weight": 1e-2, "tv_weight": 3.0, "max_steps": 30, "init": "blurred", "match_color": "tones"},
+    # style's colours at the end, as cosines know no brightness. 50 evaluations at full size are ten
+    # rounds of the last pass, after which the loss hardly falls. Weights by the study in
+    # docs/method.md.
+    "neighbours": {"style_weight": 1e-2, "tv_weight": 3.0, "max_steps": 50, "init": "blurred", "match_color": "tones"},
 }
 """Defaults that are other ones with a `style_loss`; in a mixture, with one of its parts."""
 

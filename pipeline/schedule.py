@@ -73,7 +73,7 @@ class Machine:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
     """One descent of a pair. `steps` are evaluations; none where the picture is only measured.
-    Where it goes on `until_still`, it ends before when the picture has stopped changing to the eye.
+    Where it goes on `until_still`, it ends before, when the picture comes no nearer to its styles.
     `history` is how many pairs L-BFGS remembers. Targets are made when it begins and, where
     `targets_every` is not 0, anew after so many evaluations. In the `last_pass` terms take the form
     that they have for it."""

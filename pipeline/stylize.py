@@ -19,7 +19,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from pipeline.finishing import as_viewed, coloured_as_asked, notes_of
+from pipeline.finishing import coloured_as_asked, distance_as_viewed, notes_of
 from pipeline.job import Losses, Reading, split_by_layer
 from pipeline.options import Options
 from pipeline.pictures import Pictures
@@ -181,7 +181,7 @@ class _Walk:
 
         if not inputs.stage.until_still:
             return None
-        watch = Stillness(as_viewed(self.pictures, inputs, self.options))
+        watch = Stillness(distance_as_viewed(self.pictures, inputs, self.options))
         if saved:
             watch.restore(saved)
         return watch

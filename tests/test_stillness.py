@@ -1,4 +1,4 @@
-"""Steps by the picture and not by their number: what counts as a change, when it is asked, and that a stop loses nothing."""
+"""Steps by the picture and not by their number: when it is looked at, what is better, and that a stop loses nothing."""
 
 from __future__ import annotations
 
@@ -8,104 +8,114 @@ import numpy as np
 import pytest
 
 from pipeline.errors import OptionError
-from pipeline.finishing import as_viewed
+from pipeline.finishing import distance_as_viewed
 from pipeline.images import stillness
 from pipeline.images.picture import Picture
-from pipeline.images.quality import to_lab
-from pipeline.images.stillness import FIELD, Stillness, change
+from pipeline.images.quality import edge_agreement, patch_distance
+from pipeline.images.stillness import Stillness
+from pipeline.manifest.options.keywords import options_from_python
 from pipeline.options import Options
 from pipeline.pictures import Pictures
 from pipeline.schedule import Machine, Sized, schedule
 from pipeline.stage_inputs import stage_inputs
 
-GREY = np.full((64, 64, 3), 128, np.float32)
+ANY = np.zeros((1, 1, 3), np.float32)
 
 
-def as_it_is(pixels):
-    return pixels
-
-
-def seen_change(before, now):
-    return change(to_lab(before), to_lab(now))
-
-
-def test_a_picture_that_stays_as_it_is_has_not_changed():
-    assert seen_change(GREY, GREY) == 0
-
-
-def test_a_change_of_all_is_told_in_delta_e():
-    # L* of sRGB grey 128 is 53.585, of 138 57.486 (CIE 15, IEC 61966-2-1)
-    assert seen_change(GREY, GREY + 10) == pytest.approx(57.486 - 53.585, abs=0.01)
-
-
-def test_what_happens_at_one_place_in_a_hundred_is_not_a_change_of_the_picture():
-    now = GREY.copy()
-    now[:FIELD, :FIELD] = 255  # one of 64 fields
-    assert seen_change(GREY, now) == 0
-    now[: 4 * FIELD, : 4 * FIELD] = 255  # a quarter of them
-    assert seen_change(GREY, now) > 40
-
-
-def test_single_pixels_count_for_their_share_of_a_field():
-    now = GREY.copy()
-    now[::FIELD, ::FIELD] += 10
-    assert seen_change(GREY, now) == pytest.approx(seen_change(GREY, GREY + 10) / FIELD**2, rel=1e-3)
-
-
-def test_what_is_looked_at_is_small_and_has_its_last_colours():
-    """A picture that only grows darker, which the style's colours undo, is still; so is one whose finest texture changes."""
-    content, style = (Picture(each, None, "a", "a") for each in (ramp(0, 200), ramp(100, 255)))
-    pictures = Pictures(content, ((style, 1.0),))
-    options = Options(size=512, match_color="style")
-    stage = pictures.schedule(options, Machine(precision="float32")).stages[0]
-    finished = as_viewed(pictures, stage_inputs(pictures, options, stage), options)
-    picture = ramp(50, 150)
-    assert finished(picture).shape == (128, 256, 3)
-    assert change(to_lab(picture), to_lab(picture - 30)) > 10
-    assert change(to_lab(finished(picture)), to_lab(finished(picture - 30))) < 0.01
-    checks = np.indices(picture.shape[:2]).sum(0)[..., np.newaxis] % 2 * 20.0 - 10
-    assert change(to_lab(finished(picture)), to_lab(finished((picture + checks).astype(np.float32)))) < 0.5
-
-
-def ramp(darkest, lightest):
-    row = np.linspace(darkest, lightest, 512, dtype=np.float32)
-    return np.broadcast_to(row[np.newaxis, :, np.newaxis], (256, 512, 3)) + np.zeros((256, 1, 1), np.float32)
+def watching(*distances):
+    """A watch that is told of these distances, one after the other."""
+    told = iter(distances)
+    return Stillness(lambda pixels: next(told))
 
 
 def test_it_looks_after_the_last_quarter_of_all_steps():
-    watch = Stillness(as_it_is)
+    watch = watching(*((0.5**number, 0.0) for number in range(20)))
     looked = []
-    for step in range(1, 60):
+    for step in range(1, 100):
         if watch.is_due(step):
-            watch.look(step, GREY + step * 20 % 255)
+            watch.look(step, ANY)
             looked.append(step)
-    assert looked[0] == stillness._FIRST
+    assert looked == [16, 22, 30, 40, 54, 72, 96]
     assert all(now == int(np.ceil(before / 0.75)) for before, now in itertools.pairwise(looked))
 
 
-def test_a_picture_that_still_changes_goes_on_and_a_still_one_ends():
-    watch = Stillness(as_it_is)
-    watch.look(12, GREY)
-    watch.look(16, GREY + 30)
+@pytest.mark.parametrize(
+    ("before", "now", "still"),
+    [
+        ((0.30, 0.8), (0.29, 0.8), False),  # nearer by 3.3 %
+        ((0.30, 0.8), (0.292, 0.8), True),  # by 2.7 %
+        ((0.30, 0.8), (0.31, 0.8), True),
+        ((0.30, 0.8), (0.30, 0.82), False),  # as far, with more of the photograph
+        ((0.30, 0.8), (0.30, 0.7), True),
+        ((0.0, 0.8), (0.0, 0.8), True),  # a photograph that is its style
+    ],
+)
+def test_a_picture_is_still_when_it_becomes_neither_more_like_its_style_nor_like_its_photograph(before, now, still):
+    watch = watching(before, now)
+    watch.look(16, ANY)
     assert watch.still_at is None
-    watch.look(22, GREY + 30.1)
-    assert watch.still_at == 22
+    watch.look(22, ANY)
+    assert watch.still_at == (22 if still else None)
 
 
 def test_a_watch_goes_on_from_its_state():
-    watch = Stillness(as_it_is)
+    watch = watching((0.3, 0.5))
     watch.restore(watch.state())
     assert not watch.is_due(stillness._FIRST - 1)
-    watch.look(16, GREY)
-    other = Stillness(as_it_is)
+    watch.look(16, ANY)
+    other = watching((0.3, 0.5))
     other.restore(watch.state())
     assert not other.is_due(21)
     assert other.is_due(22)
-    other.look(22, GREY)
+    other.look(22, ANY)
     assert other.still_at == 22
-    again = Stillness(as_it_is)
+    again = watching()
     again.restore(other.state())
     assert again.still_at == 22
+
+
+def textured(seed, height=96, width=128):
+    random = np.random.default_rng(seed)
+    small = random.uniform(0, 255, (height // 8, width // 8, 3))
+    return np.kron(small, np.ones((8, 8, 1))).astype(np.float32)
+
+
+def test_what_is_looked_at_has_its_last_colours_and_nothing_of_the_contents():
+    content, style = (Picture(textured(seed), None, "a", "a") for seed in (1, 2))
+    pictures = Pictures(content, ((style, 1.0),))
+    options = Options(size=128, match_color="style")
+    stage = pictures.schedule(options, Machine(precision="float32")).stages[0]
+    inputs = stage_inputs(pictures, options, stage)
+    distance = distance_as_viewed(pictures, inputs, options)
+    there, edges = distance(style.pixels)
+    assert there < 0.01
+    assert distance(style.pixels * 0.5 + 20)[0] < 0.02  # which the style's colours undo
+    assert distance(content.pixels)[1] == pytest.approx(1.0, abs=0.01)
+    assert edges == pytest.approx(
+        edge_agreement(style.pixels.astype(np.uint8), content.pixels.astype(np.uint8)), abs=0.01
+    )
+    for without in ({"strength": 0.3}, {"preserve_color": "luminance"}):
+        other = distance_as_viewed(pictures, inputs, Options(size=128, match_color="style", **without))
+        assert other(style.pixels) == (there, edges)
+
+
+def test_large_pictures_are_looked_at_smaller(monkeypatch):
+    content, style = (Picture(textured(seed), None, "a", "a") for seed in (1, 2))
+    pictures = Pictures(content, ((style, 1.0),))
+    options = Options(size=128)
+    inputs = stage_inputs(pictures, options, pictures.schedule(options, Machine(precision="float32")).stages[0])
+    seen = []
+    monkeypatch.setattr(stillness, "patch_distance", lambda one, other: seen.append((one.shape, other.shape)) or 0.0)
+    monkeypatch.setattr(stillness, "VIEWED", 64)
+    distance_as_viewed(pictures, inputs, options)(content.pixels)
+    assert seen == [((48, 64, 3), (48, 64, 3))]
+
+
+def test_styles_count_by_their_shares():
+    pictures = [textured(seed).astype(np.uint8) for seed in (1, 2, 3)]
+    found, _edges = stillness.distance_to([(pictures[1], 3.0), (pictures[2], 1.0)], pictures[0], pictures[0])
+    apart = [patch_distance(pictures[0], each) for each in pictures[1:]]
+    assert found == pytest.approx(0.75 * apart[0] + 0.25 * apart[1])
 
 
 @pytest.mark.parametrize(("options", "until"), [({}, True), ({"steps": 30}, False)])
@@ -122,7 +132,6 @@ def test_a_count_is_a_count(options, until):
 
 
 def test_steps_are_a_count_or_auto():
-    from pipeline.manifest.options.keywords import options_from_python
 
     with pytest.raises(OptionError, match="'auto'"):
         options_from_python({"steps": "soon"})
@@ -166,9 +175,10 @@ def _painting(engine, resume=None):
 def test_a_painting_ends_when_it_is_still_and_wherever_it_was_cut_in_the_same_bytes(engine, monkeypatch):
     from pipeline.stylize import result_of
 
+    monkeypatch.setattr(stillness, "NEARER", -9.0)  # everything is nearer
     whole = result_of(_painting(engine))
     assert whole.trace[-1].step == 40
-    monkeypatch.setattr(stillness, "STILL", 30.0)
+    monkeypatch.setattr(stillness, "NEARER", 0.5)
     painting, taken, result = _painting(engine), [], None
     while result is None:
         try:
@@ -177,9 +187,9 @@ def test_a_painting_ends_when_it_is_still_and_wherever_it_was_cut_in_the_same_by
             result = end.value
         else:
             taken.append(snapshot())
-    assert 12 < len(result.trace) < 40
+    assert len(result.trace) == 22
     assert not np.array_equal(result.pixels, whole.pixels)
-    for progress in (taken[0], taken[12], taken[-2], taken[-1]):
+    for progress in (taken[0], taken[16], taken[-2], taken[-1]):
         again = result_of(_painting(engine, progress))
         assert np.array_equal(again.pixels, result.pixels)
         assert len(again.trace) == len(result.trace)
