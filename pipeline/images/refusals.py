@@ -6,6 +6,7 @@ Looks at the first bytes only.
 from __future__ import annotations
 
 import codecs
+import importlib.util
 import re
 import shlex
 import sys
@@ -15,7 +16,7 @@ class UnfitError(Exception):
     """Why a file is not read, as the rest of a sentence that starts with its name."""
 
 
-_NO_PICTURE = "is not a picture this program reads (JPEG, PNG, WebP, TIFF, BMP, GIF, AVIF)"
+_NO_PICTURE = "is not a picture this program reads (JPEG, PNG, WebP, TIFF, BMP, GIF, AVIF, HEIC)"
 CONVERT = "convert it to PNG or JPEG"
 
 DEVELOP = "develop it with a raw converter and save it as TIFF or JPEG"
@@ -147,6 +148,8 @@ def why_no_picture(data: bytes) -> str:
     if _CR3.match(head):
         return f"is a camera raw file (Canon CR3); {DEVELOP}"
     if is_heif(head):
+        if importlib.util.find_spec("pillow_heif") is not None:
+            return "starts like HEIC but is damaged or cut off; copy it again"
         command = shlex.join([sys.executable, "-m", "pip", "install", "pillow-heif"])
         return f"is HEIC, which needs one package more; install it ({command}), or convert the picture to JPEG"
     for pattern, reason in _MORE:
