@@ -74,6 +74,13 @@ def test_with_style_every_picture_of_the_line_is_a_photograph(paint, project, ca
     assert capsys.readouterr().out == "results/dog--sea.png\nresults/dog--wave.png\n"
 
 
+def test_blend_makes_one_picture_of_all_styles_with_their_weights(paint, capsys):
+    assert paint("dog.png", "--style", "sea.png", "--style", "wave.png", "--blend", "3:1") == ExitCode.OK
+    (job,) = paint.jobs
+    assert [(style.image.name, style.weight) for style in job.styles] == [("sea.png", 3), ("wave.png", 1)]
+    assert capsys.readouterr().out == "dog--sea+wave.png\n"
+
+
 def test_a_pattern_names_results_by_pictures_and_options(paint, capsys):
     assert paint("dog.png", "sea.png", "wave.png", "-o", "a/{style.stem}/{content.stem}-{size}.jpg") == ExitCode.OK
     assert capsys.readouterr().out == "a/wave/dog-48.jpg\na/wave/sea-48.jpg\n"
@@ -126,6 +133,9 @@ def refused(paint: Callable[..., int], *words: str) -> int:
         (["dog.png", "sea.png", "wave.png", "-o", "a.png"], "a.png is one name, and there are 2 pictures to paint"),
         (["dog.png", "wave.png", "-o", "{contnet.stem}.png"], "did you mean 'content.stem'?"),
         (["dog.png", "wave.png", "--set", "szie=9"], "--set: error: unknown option 'szie'; did you mean 'size'?"),
+        (["dog.png", "--style", "wave.png", "--blend", "2:1"], "2:1 has 2 weights, and the number of paintings is 1;"),
+        (["dog.png", "wave.png", "--blend", "2:-1"], "weights are numbers above zero with colons between them"),
+        (["dog.png", "wave.png", "--blend", "2"], "like 2:1. Received: '2'"),
         (["dog.png", "wave.png", "--style", "empty"], "empty holds no picture; pictures end in one of"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline.cli.arguments import EXIT_CODES, overrides_of
+from pipeline.cli.arguments import EXIT_CODES, Word, overrides_of
 from pipeline.errors import ExitCode, OutputError, StylizeError, UsageError
 from pipeline.printable import printable
 
@@ -24,6 +24,17 @@ if TYPE_CHECKING:
     from pipeline.job import Manifest
 
 _SCRATCH = ".stylize-paint-"
+
+
+def _weights(text: str) -> tuple[float, ...]:
+    """`2:1`: numbers above zero, as `weight` in a manifest. Raises ValueError."""
+    try:
+        weights = tuple(float(word) for word in text.split(":"))
+    except ValueError:
+        weights = ()
+    if len(weights) < 2 or not all(0 < weight < float("inf") for weight in weights):
+        raise ValueError("weights are numbers above zero with colons between them, one for each painting, like 2:1")
+    return weights
 
 
 @click.command(epilog=EXIT_CODES)
@@ -42,6 +53,12 @@ _SCRATCH = ".stylize-paint-"
     metavar="NAME|FOLDER",
     help="Name of the result, a pattern of names or a folder.  [default: PHOTOGRAPH--PAINTING.png, here]",
 )
+@click.option(
+    "--blend",
+    type=Word("WEIGHTS", _weights),
+    metavar="2:1",
+    help="One picture in all paintings at once: a weight for each, in the order of --style.",
+)
 @click.option("--set", "settings", metavar="OPTION=VALUE", multiple=True, help="Set an option (repeatable).")
 @click.option("-f", "--force", is_flag=True, help="Replace results that exist.")
 @click.option("-q", "--quiet", is_flag=True, help="Say only what went wrong.")
@@ -52,6 +69,7 @@ def paint(
     pictures: tuple[Path, ...],
     styles: tuple[Path, ...],
     output: str | None,
+    blend: tuple[float, ...] | None,
     settings: tuple[str, ...],
     force: bool,
     quiet: bool,
@@ -72,7 +90,7 @@ def paint(
         pictures, styles = pictures[:-1], pictures[-1:]
     console = observer(quiet=quiet, verbose=verbose, log_format="text")
     try:
-        manifest = load_pictures(pictures, styles, output, overrides=overrides_of(settings))
+        manifest = load_pictures(pictures, styles, output, blend=blend, overrides=overrides_of(settings))
         _look_at_results(manifest, force=force)
         with _scratch(manifest.output) as scratch:
             return _painted(manifest, scratch, console, engine)

@@ -8,6 +8,7 @@ import posixpath
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from pipeline.errors import UsageError
 from pipeline.job import Manifest
@@ -28,10 +29,12 @@ def load_pictures(
     styles: Sequence[Path],
     output: str | None = None,
     *,
+    blend: Sequence[float] | None = None,
     overrides: Sequence[Override] = (),
 ) -> Manifest:
     """Every content in every style, in the order they are named; a folder among the styles stands
-    for the pictures in it.
+    for the pictures in it. With `blend` every content is painted once, in all styles at once, each
+    with its weight.
 
     `output` is the name of the result, a pattern of names as in a manifest, or a folder; left out,
     results are named by their pictures and go to the working directory. Raises UsageError where a
@@ -40,14 +43,15 @@ def load_pictures(
     for content in contents:
         _look_for(content, "photograph")
     painted_as = [name for style in styles for name in _pictures(style)]
+    axis = painted_as if blend is None else [_blended(painted_as, blend)]
     folder, pattern = _where(output)
-    if pattern is not None and "{" not in pattern and len(contents) * len(painted_as) > 1:
+    if pattern is not None and "{" not in pattern and len(contents) * len(axis) > 1:
         raise UsageError(
-            f"{printable(str(output))} is one name, and there are {len(contents) * len(painted_as)} pictures to paint; "
+            f"{printable(str(output))} is one name, and there are {len(contents) * len(axis)} pictures to paint; "
             "give a folder (-o results/), or a pattern (-o '{content.stem}-{style.stem}.png')"
         )
     entry = {
-        "matrix": {"content": [_named(content) for content in contents], "style": painted_as},
+        "matrix": {"content": [_named(content) for content in contents], "style": axis},
         "output": pattern or DEFAULT_PATTERN,
     }
     text = yaml_text({"version": 1, "input": ".", "output": os.path.abspath(folder), "pairs": [entry]})
@@ -55,6 +59,16 @@ def load_pictures(
     problems = Problems(NAME, has_places=False)
     manifest = load_text(text, problems, here / NAME, overrides=overrides)
     return replace(manifest, file=here, name=NAME)
+
+
+def _blended(styles: Sequence[str], weights: Sequence[float]) -> list[dict[str, Any]]:
+    if len(weights) != len(styles):
+        shown = ":".join(f"{weight:g}" for weight in weights)
+        raise UsageError(
+            f"--blend {shown} has {len(weights)} weights, and the number of paintings is {len(styles)}; "
+            "give one for each, in the order of --style"
+        )
+    return [{"image": style, "weight": weight} for style, weight in zip(styles, weights, strict=True)]
 
 
 def _look_for(picture: Path, role: str) -> None:
