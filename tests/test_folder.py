@@ -190,7 +190,7 @@ def outside_make() -> dict[str, str]:
     ids=str,
 )
 def test_make_passes_names_on_as_they_are(tmp_path: Path, variables: list[str], words: list[str]) -> None:
-    for name in ("Makefile", "setup.cfg", "pyproject.toml", "constraints.txt", "locks/run.txt"):
+    for name in ("Makefile", "setup.cfg", "pyproject.toml", "constraints.txt", "locks/run.txt", "locks/heif.txt"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copy(REPOSITORY / name, tmp_path / name)
     program = tmp_path / ".venv/bin/stylize"

@@ -29,7 +29,7 @@ _WORDS = {  # of the figures, which images/quality explains
 }
 
 
-@click.command(epilog=EXIT_CODES)
+@click.command(epilog=EXIT_CODES, short_help="Say how near a picture is to its photograph and style.")
 @click.argument("pictures", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PICTURE...")
 @click.option("--content", required=True, type=click.Path(path_type=Path), help="The photograph that they show.")
 @click.option(

@@ -37,7 +37,7 @@ def _weights(text: str) -> tuple[float, ...]:
     return weights
 
 
-@click.command(epilog=EXIT_CODES)
+@click.command(epilog=EXIT_CODES, short_help="Paint one picture, or a few, without a manifest.")
 @click.argument("pictures", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PHOTOGRAPH... PAINTING")
 @click.option(
     "--style",

@@ -105,7 +105,7 @@ def _print_report(report: Mapping[str, Any], console: Observer, output: Path) ->
         console.warned(f"{str(error).partition(';')[0]}; the report is in {output}")
 
 
-@click.command()
+@click.command(short_help="Say what run would do and why; writes nothing.")
 @MANIFEST
 @of_folder
 @selecting
@@ -211,7 +211,7 @@ def check(
     return ExitCode.SOME_FAILED if bad or refusals or unfit else ExitCode.OK
 
 
-@click.command()
+@click.command(short_help="Remove what earlier runs wrote and nobody wants now.")
 @MANIFEST
 @of_folder
 @click.option("-n", "--dry-run", is_flag=True, help="Only list what would be removed.")

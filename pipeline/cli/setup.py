@@ -10,7 +10,7 @@ from pipeline.errors import ExitCode
 from pipeline.printable import printable, printable_lines
 
 
-@click.command()
+@click.command(short_help="Write a commented manifest for a folder of photographs.")
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path), default=Path("input"))
 @click.option(
     "--style",
@@ -41,7 +41,7 @@ def init(folder: Path, styles: tuple[Path, ...], target: Path | None, force: boo
     return ExitCode.OK
 
 
-@click.command("import")
+@click.command("import", short_help="Print the manifest of another program's command line.")
 @click.argument("command")
 @click.option("--published", is_flag=True, help="With the program's own descent, not ours.")
 def import_(command: str, published: bool) -> int:
@@ -77,7 +77,7 @@ def schema() -> int:
     return ExitCode.OK
 
 
-@click.command()
+@click.command(short_help="Say what this machine has: Python, memory, weights.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
 def doctor(as_json: bool) -> int:
     """Say what this machine has: Python, packages, processors, memory, weights."""

@@ -114,7 +114,7 @@ def _write_anew(manifest: Manifest, shard: Shard | None) -> None:
         click.echo(f"note: this is the report as it was written last: {printable(str(error))}", err=True)
 
 
-@click.command()
+@click.command(short_help="Say that you know of quarantined pairs.")
 @click.argument("pattern")
 @of_output
 def acknowledge(pattern: str, manifest: Path | None, output: Path | None) -> int:

@@ -47,7 +47,7 @@ class Standing:
         return weightiest(codes) if codes else ExitCode.USAGE
 
 
-@click.command()
+@click.command(short_help="Say how far a run is, or how the last one ended.")
 @of_output
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--picture", is_flag=True, help="Print only the paths of small pictures of the pairs at work.")

@@ -283,7 +283,7 @@ pairs:
       content: [{content_axis}]
       style: [{style_axis}]
       # style_weight: [5e-3, 2e-2]  # any option may be an axis; then name it in `output` too
-    # overrides: [{{match: {{content: {content}}}, strength: 0.8}}]  # one of them otherwise
+    # overrides: [{{match: {{content: {content}, style: {style}}}, strength: 0.8}}]  # one otherwise; only that is painted anew
     output: {pattern}
 {more}
   # One pair, with options of its own; painted before the others.
