@@ -117,3 +117,22 @@ print([pair["status"] for pair in report["pairs"]])
     )
     assert done.stdout == "['done']\n", done.stderr
     assert Image.open(project / "out" / "dog.png").size == (48, 40)
+
+
+def test_the_manifest_of_the_masks_page_is_one(tmp_path):
+    """Every name in it is found, and every pair has the masks that the page says."""
+    from pipeline.manifest import load_manifest
+
+    page = (REPOSITORY / "docs" / "masks.md").read_text(encoding="utf-8")
+    text = re.search(r"```yaml\n(.*?)```", page, re.DOTALL)[1]
+    for name in ("photos/house.jpg", "photos/tower.jpg"):
+        (tmp_path / "input" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "input" / name).touch()
+    (tmp_path / "m.yaml").write_text(text)
+    jobs = load_manifest(tmp_path / "m.yaml").pairs
+    assert [[mask.name for mask in job.masks] for job in jobs] == [
+        ["house-sky.png", "house-keep.png"],
+        ["house-sky.png"],
+        ["tower-sky.png"],
+        ["house.png", "stained-glass.png"],
+    ]

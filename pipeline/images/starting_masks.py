@@ -65,8 +65,8 @@ def colour_labels(lab: Floats, count: int) -> NDArray[np.intp]:
         centres = np.stack([some[near == n].mean(0) if (near == n).any() else c for n, c in enumerate(centres)])
     found = np.concatenate([_squared(rows, centres).argmin(1) for rows in np.array_split(pixels, 64)])
     order = np.argsort(-np.bincount(found, minlength=len(centres)))
-    labels: NDArray[np.intp] = np.argsort(order)[found].reshape(lab.shape[:2])
-    return labels
+    ranked: NDArray[np.intp] = np.argsort(order)[found].reshape(lab.shape[:2])
+    return ranked
 
 
 def _squared(some: Floats, others: Floats) -> NDArray[np.float64]:
