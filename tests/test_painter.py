@@ -32,6 +32,8 @@ from pipeline.errors import ExitCode
 from pipeline.images.file_bytes import hash_file
 from pipeline.images.metadata import read_metadata
 from pipeline.job import Job, Reading, ShownNames, StyleImage
+from pipeline.manifest import manifest_for_settings
+from pipeline.mask_names import shown_masks
 from pipeline.nst.weights import locate
 from pipeline.options import Options
 from pipeline.pictures import open_pictures
@@ -175,6 +177,34 @@ def test_a_picture_says_of_itself_how_it_was_made_in_this_order(command):
     assert said["style"] == [{"image": "style/wave.png", "weight": 2.0}]
     assert said["sha256"]["style"] == [hash_file(command.job.styles[0].image)]
     assert (said["meta"], said["pipeline"]) == ({"credit": "city"}, "1.2.3")
+
+
+def test_a_picture_says_its_masks_and_its_key_holds_them(command, project):
+    mask = project / "input/sky.png"
+    with Image.open(command.job.content) as photograph:
+        Image.new("L", photograph.size, 200).save(mask)
+    style = replace(command.job.styles[0], mask=mask)
+    job = replace(command.job, styles=(style,), content_mask=mask)
+    masked = replace(command, job=job, names=replace(command.names, masks=shown_masks(job, project / "input")))
+    *_, done = Painter(ToyBackend()).paint(masked)
+    said = read_metadata(command.folder / command.job.output)
+    assert said["style"] == [{"image": "style/wave.png", "weight": 2.0, "mask": "sky.png"}]
+    assert said["content_mask"] == "sky.png"
+    assert said["sha256"]["masks"] == {"sky.png": hash_file(mask)}
+    assert (
+        done.painted.key
+        == pair_key(job, hash_file, masked.weights.sha256)
+        != pair_key(command.job, hash_file, masked.weights.sha256)
+    )
+    (line,) = manifest_for_settings(said).split("content_mask:")[1:]
+    assert line.splitlines()[0].strip() == '"sky.png"'
+
+
+def test_a_mask_of_another_shape_is_the_pairs_own_failure(command, project):
+    Image.new("L", (200, 40), 200).save(project / "input/sky.png")
+    style = replace(command.job.styles[0], mask=project / "input/sky.png")
+    (failed,) = Painter(ToyBackend()).paint(replace(command, job=replace(command.job, styles=(style,))))
+    assert failed.reason.startswith("mask sky.png is 200x40 pixels and dog.png ")
 
 
 def test_painting_leaves_when_it_is_told_to_and_goes_on_there(command):
