@@ -142,4 +142,4 @@ def test_the_readme_stays_short():
 @pytest.mark.parametrize("page", sorted(set(ALL) - {"docs/architecture.md"}))
 def test_prose_has_at_most_100_columns(page):
     prose = re.sub(r"```.*?```", "", ALL[page], flags=re.DOTALL)
-    assert [line for line in prose.splitlines() if len(line) > 100 and not line.startswith("|")] == []
+    assert [line for line in prose.splitlines() if len(line) > 100 and not line.startswith(("|", "### `"))] == []
