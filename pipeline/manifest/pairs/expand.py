@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -154,6 +155,7 @@ class Expansion:
         masks = read_pair_masks(node, self._problems)
         if layer is None or pattern is None or masks is None:
             return None
+        self._chooser.named |= {os.path.normpath(name) for name in masks.names}
         return _Entry(
             where=self._problems.at(node.place),
             place=node.place,

@@ -58,6 +58,12 @@ class PairMasks(NamedTuple):
     content: MaskName | None = None
     maps: RegionMaps | None = None
 
+    @property
+    def names(self) -> list[str]:
+        """All names, as they are written."""
+        maps = () if self.maps is None else (self.maps.content, *self.maps.styles)
+        return [mask.text for mask in (self.content, *maps) if mask is not None]
+
 
 class Names(NamedTuple):
     """A picture as the manifest names it, and whether a pattern found it, which its masks must then
