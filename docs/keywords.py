@@ -42,7 +42,7 @@ def _type(rule: OptionRule) -> str:
         parts += ["str"]
     elif rule.words:
         parts += [f"Literal[{', '.join(map(_quoted, rule.words))}]"]
-    parts += ["Sequence[int]"] if rule.is_sides else []
+    parts += ["Sequence[int]"] if rule.is_sides else ["Sequence[float]"] if rule.is_several else []
     parts += ["Mapping[str, float]"] if rule.is_mixture else []
     parts += ["None"] if rule.nullable else []
     return " | ".join(parts)

@@ -115,7 +115,7 @@ def _values(rule: OptionRule) -> str:
         return f"{words}, {rule.path_noun}"
     several = "a map of several `name: weight`" if rule.is_mixture else ""
     flag, length = "`true`, `false`" if rule.is_flag else "", "a length like `30cm`" if rule.is_length else ""
-    sides = "`[width, height]`" if rule.is_sides else ""
+    sides = "`[width, height]`" if rule.is_sides else "a list of them" if rule.is_several else ""
     return ", ".join(part for part in (flag, rule.number_noun, words, length, sides, several) if part)
 
 

@@ -30,7 +30,7 @@ def coloured_as_asked(pictures: Pictures, inputs: StageInputs, options: Options,
     if options.match_color in ("style", "both", "tones"):
         match = match_palette if options.match_color == "tones" else match_colours
         match = functools.partial(match, strength=options.match_strength)
-        shares = [share for _style, share in pictures.styles]
+        shares = [share for _style, share in pictures.scaled(options).styles]
         pixels = inputs.recoloured(pixels, seen, shares, match)
     if options.preserve_color == "luminance":
         pixels = transfer_luminance(pixels, photograph)
@@ -57,10 +57,10 @@ def distance_as_viewed(pictures: Pictures, inputs: StageInputs, options: Options
         inputs,
         style_images=tuple(smaller(pixels) for pixels in inputs.style_images),
         style_alphas=tuple(None if each is None else resize_alpha(each, *size(each)) for each in inputs.style_alphas),
-        parts=pictures.parts(*size(inputs.photograph)),
+        parts=pictures.scaled(options).parts(*size(inputs.photograph)),
     )
     photograph = to_uint8(smaller(inputs.photograph))
-    shares = [share for _style, share in pictures.styles]
+    shares = [share for _style, share in pictures.scaled(options).styles]
     styles = [(to_uint8(pixels), share) for pixels, share in zip(small.style_images, shares, strict=True)]
     plain = replace(options, preserve_color="none", strength=1.0)
     return lambda pixels: distance_to(

@@ -101,8 +101,9 @@ class Job:
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> Job:
         """The job that `to_json` described."""
-        options = fields["options"]
-        size = options.get("size")
+        options: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in fields["options"].items()
+        }
         return cls(
             **{
                 **fields,
@@ -110,7 +111,7 @@ class Job:
                 "styles": tuple(
                     StyleImage(Path(image), weight, *map(_path, masks)) for image, weight, *masks in fields["styles"]
                 ),
-                "options": Options(**options | ({"size": tuple(size)} if isinstance(size, list) else {})),
+                "options": Options(**options),
                 "content_mask": _path(fields.get("content_mask")),
                 "region_map": _path(fields.get("region_map")),
             }

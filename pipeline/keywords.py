@@ -15,7 +15,7 @@ class OptionKeywords(TypedDict, total=False):
     preset: str
     size: int | str | Sequence[int]
     enlarge: bool
-    style_scale: float
+    style_scale: float | Sequence[float]
     style_aspect: Literal["keep", "content"]
     steps: int | Literal["auto"]
     max_steps: int
@@ -28,10 +28,12 @@ class OptionKeywords(TypedDict, total=False):
     preconditioner: Literal["auto", "none"]
     history: int | Literal["auto"]
     clip: Literal["always", "end"]
+    average: float
     losses: Literal["normalized", "paper", "means", "sums", "roots", "per_pixel"]
     style_loss: Literal["gram", "moments", "histogram", "transport", "neighbours"] | Mapping[str, float]
     content_loss: Literal["features", "self_similarity"]
     content_weight: float
+    coarse_content: float
     style_weight: float
     tv_weight: float
     tv_kind: float | Literal["squares", "absolute"]

@@ -9,13 +9,13 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "sizes": ("size", "enlarge", "style_scale", "style_aspect", "scales"),
     "network": ("weights", "network", "normalize", "pooling", "border", "wrap", "precision", "tile"),
     "objective": (
-        *("losses", "style_loss", "content_loss", "content_weight", "style_weight", "tv_weight", "tv_kind", "tv_unit"),
-        *("content_layers", "style_layers"),
+        *("losses", "style_loss", "content_loss", "content_weight", "coarse_content"),
+        *("style_weight", "tv_weight", "tv_kind", "tv_unit", "content_layers", "style_layers"),
     ),
     "start": ("init", "noise_level", "noise_ratio", "seed"),
     "descent": (
         *("optimizer", "learning_rate", "learning_rate_decay", "beta_1", "beta_2"),
-        *("preconditioner", "history", "clip"),
+        *("preconditioner", "history", "clip", "average"),
     ),
     "length": ("steps", "max_steps", "patience"),
     "output": ("preserve_color", "match_color", "match_strength", "strength", "depth", "dpi", "quality"),

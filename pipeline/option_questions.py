@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from pipeline.option_groups import GROUPS
 
@@ -11,6 +12,7 @@ Mixture = str | Mapping[str, float]
 """One distance by its name, or several, each with its weight: a map only where a name would not
 do."""
 
+STYLE_LOSSES = ("gram", "moments", "histogram", "transport", "neighbours")
 INIT_WORDS = ("content", "blurred", "noise", "style", "gray")
 
 
@@ -26,6 +28,7 @@ class Questions:
     max_steps: int
     wrap: str
     size: int | str | tuple[int, int]
+    style_scale: float | tuple[float, ...]
 
     def group(self, name: str) -> tuple[object, ...]:
         """The values of one of `GROUPS`, to keep something by that depends on all of them."""
@@ -41,6 +44,11 @@ class Questions:
     def style_losses(self) -> Mapping[str, float]:
         """The distances of `style_loss` with their weights, one or several."""
         return {self.style_loss: 1.0} if isinstance(self.style_loss, str) else self.style_loss
+
+    @property
+    def style_scales(self) -> tuple[float, ...]:
+        """The scales at each of which every style is looked at: one or several."""
+        return self.style_scale if isinstance(self.style_scale, tuple) else (self.style_scale,)
 
     @property
     def samples(self) -> bool:
@@ -61,3 +69,8 @@ class Questions:
     def wraps(self) -> tuple[bool, bool]:
         """Does the picture go on from its other end, from top to bottom, and from left to right?"""
         return self.wrap in ("y", "both"), self.wrap in ("x", "both")
+
+
+def plain_value(value: Any) -> Any:
+    """A value of an option as JSON has it."""
+    return dict(value) if isinstance(value, Mapping) else list(value) if isinstance(value, tuple) else value

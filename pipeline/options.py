@@ -13,9 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from pipeline.option_field import option as _option
-from pipeline.option_questions import INIT_WORDS, LayerWeights, Mixture, Questions
-
-STYLE_LOSSES = ("gram", "moments", "histogram", "transport", "neighbours")
+from pipeline.option_questions import INIT_WORDS, STYLE_LOSSES, LayerWeights, Mixture, Questions, plain_value
 
 DEFAULT_PRESET = "balanced"  # of pairs that name none
 
@@ -48,8 +46,12 @@ class Options(Questions):
         neutral=False,
         since="0.2",
     )
-    style_scale: float = _option(
-        1.0, "longer side of the style image as a factor of `size`; its aspect ratio is kept", gt=0, examples=[0.5]
+    style_scale: float | tuple[float, ...] = _option(
+        1.0,
+        "longer side of the style image as a factor of `size`; its aspect ratio is kept; a list looks at the style at several"
+        " scales at once, with equal shares",
+        gt=0,
+        examples=[0.5, [0.5, 1]],
     )
     style_aspect: str = _option(
         "keep",
@@ -124,6 +126,16 @@ class Options(Questions):
         choices=("always", "end"),
         neutral="always",
     )
+    average: float = _option(
+        0.0,
+        "running mean of the pictures of all steps as the result of each size, in which every step keeps this share of what was"
+        " before; with 0 the picture of the lowest loss is the result",
+        ge=0,
+        le=_BELOW_ONE,
+        examples=[0.99],
+        neutral=0.0,
+        since="0.2",
+    )
     losses: str = _option(
         "normalized",
         "unit of the distances: `normalized` means the same at every size and layer, `paper` is Eq. 1 to 5 of Gatys et al.,"
@@ -151,6 +163,15 @@ class Options(Questions):
     )
     content_weight: float = _option(
         1.0, "weight of the content distance, in the unit of `losses`", ge=0, examples=[2.0]
+    )
+    coarse_content: float = _option(
+        1.0,
+        "by what `content_weight` is multiplied at each coarser size of the pyramid; with 2 it is 4 times as large at a quarter"
+        " of `size`, which settles the composition early",
+        ge=0,
+        examples=[2.0],
+        neutral=1.0,
+        since="0.2",
     )
     style_weight: float = _option(3e-2, "weight of the style distance, in the unit of `losses`", ge=0, examples=[5e-2])
     tv_weight: float = _option(
@@ -310,12 +331,7 @@ class Options(Questions):
         """Plain JSON values of every option, in the order of the fields."""
         # Ten times as fast as `dataclasses.asdict`, which a plan of ten thousand pairs would feel.
         values = {name: getattr(self, name) for name in OPTION_NAMES}
-        return {name: _plain(value) for name, value in values.items()}
-
-
-def _plain(value: Any) -> Any:
-    """A value as JSON has it."""
-    return dict(value) if isinstance(value, Mapping) else list(value) if isinstance(value, tuple) else value
+        return {name: plain_value(value) for name, value in values.items()}
 
 
 OPTION_NAMES: tuple[str, ...] = tuple(f.name for f in dataclasses.fields(Options))

@@ -14,6 +14,7 @@ from pipeline.regions import (
     MaskSources,
     Part,
     Region,
+    StyleIn,
     notes_of_regions,
     parts_at,
     regions_of,
@@ -62,6 +63,15 @@ class Pictures:
         start = () if self.start is None else (self.start,)
         return (self.content, *(style for style, _share in self.styles), *start, *self.masks)
 
+    def scaled(self, options: Options) -> Pictures:
+        """The same with the style images as they are looked at: each once for each of its scales,
+        in the order of a stage's `style_sizes`."""
+        count = len(options.style_scales)
+        if count == 1:
+            return self
+        styles = tuple((style, share / count) for style, share in self.styles for _scale in range(count))
+        return replace(self, styles=styles, regions=tuple(_at_scales(region, count) for region in self.regions))
+
     def schedule(self, options: Options, machine: Machine) -> Schedule:
         """The stages in which they are painted."""
         content, *styles = (
@@ -88,6 +98,12 @@ class Pictures:
         without masks. Raises BadImage where no style is painted anywhere."""
         regions = self.regions or regions_of([(None, None)] * len(self.styles), [share for _, share in self.styles])
         return parts_at(regions, width, height)
+
+
+def _at_scales(region: Region, count: int) -> Region:
+    """A region of styles that are each looked at so many times."""
+    styles = (StyleIn(style.number * count + scale, style.own) for style in region.styles for scale in range(count))
+    return replace(region, styles=tuple(styles))
 
 
 def open_pictures(

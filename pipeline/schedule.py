@@ -72,11 +72,12 @@ class Machine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """One descent of a pair. `steps` are evaluations; none where the picture is only measured.
-    Where it goes on `until_still`, it ends before, when the picture comes no nearer to its styles.
-    `history` is how many pairs L-BFGS remembers. Targets are made when it begins and, where
-    `targets_every` is not 0, anew after so many evaluations. In the `last_pass` terms take the form
-    that they have for it."""
+    """One descent of a pair. `style_sizes` are those of the styles, of each all its scales, and
+    `content` is a factor of the content's weight. `steps` are evaluations; none where the picture
+    is only measured. Where it goes on `until_still`, it ends before, when the picture comes no
+    nearer to its styles. `history` is how many pairs L-BFGS remembers. Targets are made when it
+    begins and, where `targets_every` is not 0, anew after so many evaluations. In the `last_pass`
+    terms take the form that they have for it."""
 
     name: str  # `512 px`, or `finished`
     size: Size
@@ -89,6 +90,7 @@ class Stage:
     targets_every: int = 0
     last_pass: bool = False
     until_still: bool = False
+    content: float = 1.0
 
     @property
     def longer_side(self) -> int:
@@ -140,7 +142,7 @@ def schedule(options: Options, content: Sized, styles: Sequence[Sized], machine:
     """
     full = result_size(options, content)
     opened = [Sized(style.name, opened_style(options, style.size, max(full))) for style in styles]
-    shortest = min(*full, *(min(_style_size(options, style, full)) for style in opened))
+    shortest = min(*full, *(min(each) for each in _style_sizes(options, opened, full)))
     matched = "neighbours" in options.style_losses
     from_small = matched or "transport" in options.style_losses
     smallest = (_SMALLEST_MATCHED, _SHORTEST) if from_small else (_SMALLEST, _SHORTEST_COARSE)
@@ -149,7 +151,7 @@ def schedule(options: Options, content: Sized, styles: Sequence[Sized], machine:
 
     def stage(side: int, steps: int, *, name: str = "", precision: str = usual, last_pass: bool = False) -> Stage:
         size = _wrapped(options, _fitted(Sized(content.name, full), "content", side))
-        style_sizes = tuple(_style_size(options, style, size) for style in opened)
+        style_sizes = tuple(_style_sizes(options, opened, size))
         tilings = [
             tiling(options, width * height, precision, machine.max_memory) for width, height in (size, *style_sizes)
         ]
@@ -165,6 +167,7 @@ def schedule(options: Options, content: Sized, styles: Sequence[Sized], machine:
             targets_every=_MATCHED_ANEW if last_pass else _SAMPLED_ANEW if options.samples else 0,
             last_pass=last_pass,
             until_still=options.steps == "auto" and steps > 0,
+            content=options.coarse_content ** (len(sides) - 1 - sides.index(side)),
         )
 
     coarse = max(1, round(options.most_steps * (_MATCHED_SHARE if matched else _COARSE_SHARE)))
@@ -234,15 +237,20 @@ def opened_style(options: Options, size: Size, longer_side: int) -> Size:
 
 
 def style_side(options: Options, longer_side: int) -> int:
-    """Longer side of the style images for a picture whose own longer side is `longer_side`."""
-    return max(1, round(longer_side * options.style_scale))
+    """Longer side of the style images, at the largest of their scales, for a picture whose own
+    longer side is `longer_side`."""
+    return max(1, round(longer_side * max(options.style_scales)))
 
 
-def _style_size(options: Options, style: Sized, size: Size) -> Size:
-    """The size of a style image for a picture of `size`."""
+def _style_sizes(options: Options, styles: Sequence[Sized], size: Size) -> list[Size]:
+    """The sizes of style images for a picture of `size`: of each style, all its scales."""
+    return [_style_size(options, style, size, scale) for style in styles for scale in options.style_scales]
+
+
+def _style_size(options: Options, style: Sized, size: Size, scale: float) -> Size:
     if options.style_aspect == "keep":
-        return _fitted(style, "style", style_side(options, max(size)))
-    width, height = (max(1, round(length * options.style_scale)) for length in size)
+        return _fitted(style, "style", max(1, round(max(size) * scale)))
+    width, height = (max(1, round(length * scale)) for length in size)
     return _long_enough(style.name, "style", (width, height))
 
 

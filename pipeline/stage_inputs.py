@@ -86,15 +86,16 @@ def stage_inputs(pictures: Pictures, options: Options, stage: Stage) -> StageInp
 
     photograph, seen = pictures.content.resized(*stage.size)
     recoloured = _recolouring(options, photograph)
-    parts = pictures.parts(*stage.size)
-    styles = [style.resized(*size) for (style, _share), size in zip(pictures.styles, stage.style_sizes, strict=True)]
+    shown = pictures.scaled(options)
+    parts = shown.parts(*stage.size)
+    styles = [style.resized(*size) for (style, _share), size in zip(shown.styles, stage.style_sizes, strict=True)]
     style_images = tuple(
         recoloured(pixels, alpha, _where_painted(parts, number, seen)) for number, (pixels, alpha) in enumerate(styles)
     )
     inputs = StageInputs(stage, photograph, style_images, tuple(alpha for _pixels, alpha in styles), parts)
     if options.match_color in ("before", "both"):
         match = functools.partial(match_colours, strength=options.match_strength)
-        shares = [share for _style, share in pictures.styles]
+        shares = [share for _style, share in shown.styles]
         return replace(inputs, photograph=inputs.recoloured(photograph, seen, shares, match))
     return inputs
 
@@ -132,8 +133,10 @@ def sources(
     colours = _colours_from(pictures, options, stage.size)
     of_styles = replace(setting, options=replace(options, wrap="none"))
 
+    shown = pictures.scaled(options)
+
     def style(seen: StyleIn) -> Style:
-        image, share = pictures.styles[seen.number]
+        image, share = shown.styles[seen.number]
         own = () if seen.own is None else (seen.own.sha256,)
         setting_of = replace(of_styles, tiling=stage.style_tilings[seen.number])
         pixels = inputs.style_images[seen.number]
@@ -220,7 +223,7 @@ def aim_of(
 
     objective = objective_of(options, last_pass=inputs.stage.last_pass)
     targets = objective.targets(sources(pictures, inputs, options, engine, seen, place))
-    return Aim(targets, weights_of(options), seen if objective.needs_start else None)
+    return Aim(targets, weights_of(options, inputs.stage.content), seen if objective.needs_start else None)
 
 
 def initial_image(pictures: Pictures, inputs: StageInputs, options: Options, before: StageResult | None) -> Pixels:
@@ -283,7 +286,8 @@ def _palette(pictures: Pictures, options: Options, stage: Stage) -> tuple[Hashab
     if options.match_color not in ("before", "both"):
         return ()
     styles = (
-        (*_seen(style), share, size) for (style, share), size in zip(pictures.styles, stage.style_sizes, strict=True)
+        (*_seen(style), share, size)
+        for (style, share), size in zip(pictures.scaled(options).styles, stage.style_sizes, strict=True)
     )
     return (options.match_strength, options.preserve_color, *styles, *_names_of_masks(pictures))
 

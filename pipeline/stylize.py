@@ -173,7 +173,7 @@ class _Walk:
                 if descent.flat_at or self.stopped:
                     break
             self._note(stage.longer_side, stage.steps, descent)
-            return StageResult(descent.best.numpy(), inputs.photograph)
+            return StageResult(descent.result, inputs.photograph)
 
     def _watch(self, inputs: StageInputs, saved: Mapping[str, Any]) -> Stillness | None:
         """Who says when the picture has stopped changing, where a stage ends by that."""

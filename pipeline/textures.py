@@ -11,10 +11,8 @@ from pipeline.options import Options
 
 TEXTURE = "texture"  # in the place of the content's name
 
-# What a texture has instead of the usual values where nobody wrote others, by the study in
-# docs/method.md.
+# What a texture has instead of the usual values where nobody wrote others.
 TEXTURE_DEFAULTS: Mapping[str, Any] = {"init": "noise"}
-TEXTURE_STYLE_LOSS = "gram"
 
 # What would be asked of a content, as it is without one.
 _WITHOUT_CONTENT: Mapping[str, Any] = {

@@ -170,7 +170,8 @@ _VALUES: dict[str, list[Any]] = {
     "depth": [8, 16],
     "optimizer": ["lbfgs", "adam", "gd"],  # `published` becomes one of these
     "steps": ["auto", 20, 50],
-    "size": [1024, "original", (1400, 1200)],
+    "size": [1024, "original", (1536, 1024)],
+    "style_scale": [1.0, 0.5, (0.5, 1.0)],
     "scales": [1, 2, 3],
 }
 # A name, a file whose hash is in the key, and what decides rounding alone.
@@ -237,7 +238,7 @@ def made_of() -> Callable[[Options], Any]:
             [optimizer(options, stage.history) for stage in planned],
             (start.tobytes(), options.init == "content"),  # which a finer stage looks at
             (options.network, options.normalize, options.pooling, options.border, options.wrap),
-            (options.patience, options.preserve_color, options.strength, options.depth),
+            (options.patience, options.average, options.preserve_color, options.strength, options.depth),
             # as far as `images.colour.match_colours` goes
             (options.match_color, options.match_strength)
             if options.match_color != "none" and options.match_strength

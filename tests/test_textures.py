@@ -43,16 +43,16 @@ def test_a_pair_without_content_has_the_size_that_it_asks_for_and_the_defaults_o
     assert job.content_name == "texture"
     assert job.content == job.styles[0].image
     assert (options.size, options.init, options.content_weight) == ((300, 200), "noise", 0)
-    assert (options.style_loss, options.style_weight, options.steps) == ("gram", 3e-2, 200)
-    assert job.origins["init"] == job.origins["style_loss"].split(",")[0] == "built in for a pair without content"
+    assert (options.style_loss, options.style_weight, options.match_color) == ("neighbours", 1e-2, "style")
+    assert job.origins["init"] == "built in for a pair without content"
     assert result_size(options, Sized("texture", (1, 1))) == (300, 200)
     assert Job.from_json(json.loads(json.dumps(job.to_json()))) == job
 
 
 def test_one_number_is_a_square_and_whatever_is_written_wins(load):
-    job = job_of(load, "size: 96, style_loss: neighbours, init: style, noise_level: 3")
+    job = job_of(load, "size: 96, style_loss: gram, init: style")
     assert job.options.size == (96, 96)
-    assert (job.options.style_loss, job.options.init) == ("neighbours", "style")
+    assert (job.options.style_loss, job.options.init) == ("gram", "style")
     assert job_of(load, "size: 10cm").options.size == (1181, 1181)  # at 300 dots per inch
 
 

@@ -36,16 +36,21 @@ _SETBACKS_ALLOWED = 2
 class Descent:
     """An optimizer bound to an evaluation.
 
-    The image with the lowest loss seen so far is kept in `best`. Where a loss or gradient is not
+    The image with the lowest loss seen so far is kept in `best`, and with `average` above 0 a
+    running mean of all. Where a loss or gradient is not
     finite, the walk goes back to it with half the step; the steps at which that happened are in
     `setbacks`.
     """
 
-    def __init__(self, evaluate: Evaluate, optimizer: Optimizer) -> None:
+    def __init__(self, evaluate: Evaluate, optimizer: Optimizer, average: float = 0.0) -> None:
         self.evaluate = evaluate
+        self.average = average
         self.optimizer = optimizer
         self.best = tf.Variable(tf.zeros_like(optimizer.image), name="best")
         self.best_loss = tf.Variable(np.inf, dtype=tf.float32, name="best_loss")
+        # Σ (1 - a) a^(n-i) X_i over the n steps of this walk, and a^n: divided by 1 - a^n the mean
+        self.sum = tf.Variable(tf.zeros_like(optimizer.image), name="sum") if average else None
+        self.left = tf.Variable(1.0, name="left")
         self.setbacks: list[int] = []
         self.flat_at: int | None = None
         """The step at which patience ended."""
@@ -60,6 +65,9 @@ class Descent:
         def on() -> tf.Tensor:
             tf.cond(loss < self.best_loss, lambda: self._keep(loss), lambda: self.best_loss.read_value())
             self.optimizer.update(gradient)
+            if self.sum is not None:
+                self.sum.assign(self.average * self.sum + (1 - self.average) * self.optimizer.image)
+                self.left.assign(self.average * self.left)
             return tf.constant(True)
 
         def back() -> tf.Tensor:
@@ -73,9 +81,18 @@ class Descent:
         return self.best_loss.assign(loss)
 
     @property
+    def result(self) -> NDArray[np.float32]:
+        """The picture that the walk has come to: the best or, with `average` a, the mean of all
+        steps' with weights that shrink by a from the last one back, as style-transfer-pytorch's
+        (style_transfer.py, `EMA`, at e7e2c71)."""
+        found = self.best if self.sum is None or float(self.left) == 1.0 else self.sum / (1.0 - self.left)
+        return np.asarray(found.numpy(), np.float32)
+
+    @property
     def nbytes(self) -> int:
         """Bytes of memory that the walk itself holds."""
-        return self.optimizer.nbytes + int(np.prod(self.best.shape)) * int(self.best.dtype.size)
+        pictures = 1 if self.sum is None else 2
+        return self.optimizer.nbytes + pictures * int(np.prod(self.best.shape)) * int(self.best.dtype.size)
 
     def prepare(self, *arguments: Any) -> None:
         """Trace what is not traced yet, for arguments like these."""
@@ -87,6 +104,9 @@ class Descent:
         self.optimizer.restart(image)
         self.best.assign(image)
         self.best_loss.assign(np.inf)
+        if self.sum is not None:
+            self.sum.assign(tf.zeros_like(image))
+            self.left.assign(1.0)
         self.setbacks, self.flat_at, self._better = [], None, (0, math.inf)
 
     def turn(self) -> NDArray[np.float32]:
@@ -149,6 +169,7 @@ class Descent:
             "best_loss": snapshot(self.best_loss),
             "setbacks": np.array(self.setbacks, np.int64),
             "better": np.array(self._better, np.float64),
+            **({} if self.sum is None else {"sum": snapshot(self.sum), "left": snapshot(self.left)}),
         }
 
     def restore(self, state: State) -> None:
@@ -157,5 +178,8 @@ class Descent:
         self.optimizer.restore(state)
         self.best.assign(state["best"])
         self.best_loss.assign(state["best_loss"])
+        if self.sum is not None:
+            self.sum.assign(state["sum"])
+            self.left.assign(state["left"])
         self.setbacks, self.flat_at = [int(step) for step in state["setbacks"]], None
         self._better = (int(state["better"][0]), float(state["better"][1]))

@@ -120,7 +120,9 @@ class TransferEngine:
         that are made in turns have one each. `history` is how many pairs L-BFGS remembers."""
         return self._descents.take(
             self._walk(setting, shape, history),
-            lambda: Descent(self.evaluator(setting, shape), _optimizer(setting.options, shape, history)),
+            lambda: Descent(
+                self.evaluator(setting, shape), _optimizer(setting.options, shape, history), setting.options.average
+            ),
         )
 
     def evaluator(self, setting: Setting, shape: tuple[int, ...]) -> Evaluator:

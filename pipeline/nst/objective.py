@@ -21,6 +21,7 @@ from pipeline.nst.terms.term import PICTURE, Measured, Probe, Sources, Target, T
 from pipeline.options import Options
 
 TOTAL = "total"  # the sum's name among the losses
+_CONTENT = "content"  # the name of the term, whichever `content_loss` names
 
 Targets = Mapping[str, Target]
 """Targets by the names of terms."""
@@ -119,11 +120,11 @@ def objective_of(options: Options, *, last_pass: bool = False) -> Objective:
     return Objective([(last_pass and weighted.last_pass) or weighted.term for weighted in _weighted(options)])
 
 
-def weights_of(options: Options) -> dict[str, LossWeights]:
-    """The weights that a pair asks for, by term."""
+def weights_of(options: Options, content: float = 1.0) -> dict[str, LossWeights]:
+    """The weights that a pair asks for, by term; that of the content times `content`."""
     return {
         term.name: LossWeights(
-            tf.constant(weight, tf.float32),
+            tf.constant(weight * content if term.name == _CONTENT else weight, tf.float32),
             {layer: tf.constant(share, tf.float32) for layer, share in sorted(layers.items())},
         )
         for term, weight, layers, _last_pass in _weighted(options)

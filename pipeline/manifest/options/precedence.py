@@ -15,7 +15,7 @@ from pipeline.manifest.pairs.choices import warn_of_path
 from pipeline.manifest.yaml.problems import Place, Problems, shorten, suggestion
 from pipeline.manifest.yaml.tree import MapNode, Node
 from pipeline.options import DEFAULT_PRESET, DEFAULTS_OF, Options
-from pipeline.textures import TEXTURE_DEFAULTS, TEXTURE_STYLE_LOSS
+from pipeline.textures import TEXTURE_DEFAULTS
 
 
 class Setting(NamedTuple):
@@ -194,11 +194,8 @@ class Layers:
         """The layers upon those that are built in: the defaults of every option, and those that
         come with the style loss that the layers ask for, or with a texture."""
         settings = _flat([self._built_in, *laid])
-        if settings["style_loss"] is self._usual:
-            if written := _of_gram(settings):
-                laid = [*laid, {"style_loss": Setting("gram", f"built in, as '{written}' is written")}]
-            elif texture:
-                laid = [*laid, {"style_loss": Setting(TEXTURE_STYLE_LOSS, _BUILT_IN_FOR_TEXTURES)}]
+        if settings["style_loss"] is self._usual and (written := _of_gram(settings)):
+            laid = [*laid, {"style_loss": Setting("gram", f"built in, as '{written}' is written")}]
             settings = _flat([self._built_in, *laid])
         asked = settings["style_loss"].value
         own = [_OWN.get(style_loss, NOTHING) for style_loss in ([asked] if isinstance(asked, str) else asked)]

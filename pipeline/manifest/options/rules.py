@@ -50,6 +50,7 @@ class OptionRule:
     is_flag: bool
     is_length: bool
     is_sides: bool
+    is_several: bool
     nullable: bool
     suffixes: tuple[str, ...]
     ge: float | None
@@ -67,7 +68,7 @@ class OptionRule:
         words = f"'{self.words[0]}'" if len(self.words) == 1 else f"one of {', '.join(map(str, self.words))}"
         several = "a map of several 'name: weight'" if self.is_mixture else ""
         flag, length = "true or false" if self.is_flag else "", "a length like '30cm'" if self.is_length else ""
-        sides = "[width, height]" if self.is_sides else ""
+        sides = "[width, height]" if self.is_sides else "a list of such numbers" if self.is_several else ""
         ways = (flag, self.number_noun, words if self.words else "", length, sides, self.path_noun, several)
         return ", or ".join(way for way in ways if way)
 
@@ -133,7 +134,8 @@ def rule_of(field: dataclasses.Field[Any], hint: Any) -> OptionRule:
         is_path=is_path,
         is_flag=bool in parts,
         is_length=rules.get("lengths", False),
-        is_sides=any(get_origin(part) is tuple for part in parts),
+        is_sides=any(get_origin(part) is tuple and Ellipsis not in get_args(part) for part in parts),
+        is_several=any(get_origin(part) is tuple and Ellipsis in get_args(part) for part in parts),
         nullable=type(None) in parts,
         suffixes=tuple(rules.get("suffixes", PICTURE_SUFFIXES)) if is_path else (),
         ge=rules.get("ge"),
@@ -154,12 +156,14 @@ RULES: Mapping[str, OptionRule] = {
 
 
 def layer_weights(value: Any) -> tuple[dict[str, float], list[Fault]]:
-    """Layers as a list (equal weights that sum to 1) or a map, as Keras' names in the network's
-    order; and what is wrong.
+    """Layers as a list (equal weights that sum to 1), a map, or a list with a `ratio`, as Keras'
+    names in the network's order; and what is wrong.
 
     Weights are finite and not negative, and at least one is above 0. Paper's names are understood.
     After `_MAX_FAULTS` the rest is not looked at.
     """
+    if isinstance(value, dict) and _RATIO in value:
+        return _geometric(value)
     if isinstance(value, list):
         given = [((index,), name, 1.0 / len(value)) for index, name in enumerate(value)]
     elif isinstance(value, dict):
@@ -183,6 +187,30 @@ def layer_weights(value: Any) -> tuple[dict[str, float], list[Fault]]:
     if not faults and not any(weights.values()):
         faults.append(((), "at least one layer with a weight above 0 is needed"))
     return {layer: weights[layer] for layer in _ACTIVATIONS if layer in weights}, faults
+
+
+_RATIO, _LAYERS = "ratio", "layers"
+_FIVE = ["conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1"]  # of Gatys et al., usual for styles
+
+
+def _geometric(value: Mapping[str, Any]) -> tuple[dict[str, float], list[Fault]]:
+    """Weights of which each is `ratio` times the one of the layer before, summing to 1, as
+    anishathalye's -style-layer-weight-exp has them."""
+    ratio, layers = value[_RATIO], value.get(_LAYERS, _FIVE)
+    if isinstance(ratio, bool) or not isinstance(ratio, int | float) or not 0 < ratio <= _MOST_RATIO:
+        return {}, [
+            ((_RATIO,), f"the ratio of layers' weights must be above 0 and at most {_MOST_RATIO}; got {ratio!r}")
+        ]
+    if value.keys() - {_RATIO, _LAYERS} or not isinstance(layers, list) or not layers:
+        return {}, [((), "beside 'ratio' stands 'layers', a list, and nothing else")]
+    _equal, faults = layer_weights(layers)
+    if faults:
+        return {}, [((_LAYERS, *place), message) for place, message in faults]
+    whole = sum(ratio**place for place in range(len(layers)))
+    return layer_weights({name: ratio**place / whole for place, name in enumerate(layers)})
+
+
+_MOST_RATIO = 1000
 
 
 def mixture(value: Any, names: Sequence[str]) -> tuple[Any, list[Fault]]:

@@ -26,7 +26,12 @@ def option_type(rule: OptionRule) -> Any:
         bounds = {
             name: bound for name, bound in (("ge", rule.ge), ("gt", rule.gt), ("le", rule.le)) if bound is not None
         }
-        kinds.append(Annotated[rule.number, Field(**bounds)])  # type: ignore[call-overload]
+        number: Any = Annotated[rule.number, Field(**bounds)]  # type: ignore[call-overload]
+        kinds.append(number)
+        if rule.is_several:
+            kinds.append(
+                Annotated[list[number], Field(min_length=1, max_length=_MOST), AfterValidator(_one_or_several)]
+            )
     if rule.words:
         kinds.append(Literal[rule.words])
     if rule.is_length:
@@ -37,6 +42,13 @@ def option_type(rule: OptionRule) -> Any:
     if rule.nullable:
         kinds.append(None)
     return Union[tuple(kinds)] if kinds else Annotated[str, Field(min_length=1)]  # noqa: UP007
+
+
+_MOST = 8  # numbers of an option of several: scales of a style, each of which takes its time
+
+
+def _one_or_several(values: list[Any]) -> Any:
+    return values[0] if len(values) == 1 else tuple(values)
 
 
 def _suffix_pattern(suffixes: tuple[str, ...]) -> str:
@@ -76,6 +88,15 @@ def _layers_schema() -> dict[str, Any]:
                 "propertyNames": name,
                 "additionalProperties": {"type": "number", "minimum": 0},
                 "minProperties": 1,
+            },
+            {
+                "type": "object",
+                "properties": {
+                    "ratio": {"type": "number", "exclusiveMinimum": 0},
+                    "layers": {"type": "array", "items": name, "minItems": 1, "maxItems": most},
+                },
+                "required": ["ratio"],
+                "additionalProperties": False,
             },
         ]
     }

@@ -146,7 +146,7 @@ def option_field(value: Any) -> str:
     if isinstance(value, float):
         return repr(value).removesuffix(".0")
     if isinstance(value, tuple):
-        return "x".join(map(option_field, value))
+        return ("x" if all(isinstance(each, int) for each in value) else "+").join(map(option_field, value))
     if isinstance(value, Mapping):
         equal = len(set(value.values())) == 1
         return "+".join(layer if equal else f"{layer}={option_field(weight)}" for layer, weight in value.items())
