@@ -61,8 +61,8 @@ def test_each_region_gets_the_colours_of_its_style():
 
 
 def test_outside_of_all_regions_the_photograph_stays_as_it_is():
-    """Two layers see 8 pixels around them; no style is gained and no content lost further out. By Adam, as what L-BFGS starts from
-    spreads each move over the picture."""
+    """Two layers see 8 pixels around them; no style is gained and no content lost further out. By Adam, as what L-BFGS starts
+    from spreads each move over the picture."""
     adam = {"optimizer": "adam", "tv_weight": 0, "style_weight": 1.0}
     result = stylize(CONTENT, [{"image": RED, "mask": LEFT}], **QUICK, **adam)
     apart = np.abs(result.pixels.astype(int) - CONTENT).mean((0, 2))

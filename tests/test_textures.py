@@ -133,7 +133,7 @@ def test_the_settings_of_a_texture_are_a_manifest_without_content(load):
         "options": job.options.as_dict(),
     }
     text = manifest_for_settings(settings)
-    assert "content:" not in text
+    assert "- content:" not in text
     (again,) = load(text.replace("version: 1\n", "").split("\n", 1)[1] if text.startswith("#") else text).pairs
     assert again.options == job.options
 
@@ -186,4 +186,4 @@ def test_a_run_paints_a_texture_shows_it_and_has_nothing_to_do_the_next_time(pro
     assert "2 up to date" in again.stdout + again.stderr
     shown = rehearse("show", "--manifest", "out/texture--wave.png", cwd=project)
     assert shown.returncode == 0, shown.stderr
-    assert "content:" not in shown.stdout
+    assert "- content:" not in shown.stdout

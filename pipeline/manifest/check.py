@@ -19,8 +19,8 @@ from pipeline.manifest.sections import (
     PairSection,
     PresetSection,
     PublishedSection,
-    TopSection,
 )
+from pipeline.manifest.top_section import TopSection
 from pipeline.manifest.yaml.problems import MAX_PROBLEMS, Place, Problems, did_you_mean, shorten
 from pipeline.manifest.yaml.scalars import false_blank, number_meant
 from pipeline.manifest.yaml.tree import ListNode, MapNode, Node, ScalarNode, describe, plain

@@ -20,6 +20,7 @@ from pipeline.manifest.sections import (
     AxesSection,
     Blend,
     ExclusionSection,
+    Gathered,
     MatrixSection,
     OptionsSection,
     OverrideSection,
@@ -27,8 +28,8 @@ from pipeline.manifest.sections import (
     PresetSection,
     PublishedSection,
     RangeSection,
-    TopSection,
 )
+from pipeline.manifest.top_section import TopSection
 
 _DRAFT = "http://json-schema.org/draft-07/schema#"
 _NAMES: dict[type[Section], str] = {
@@ -40,6 +41,7 @@ _NAMES: dict[type[Section], str] = {
     Blend: "blend",
     MaskSection: "mask",
     RegionsSection: "regions",
+    Gathered: "gathered",
     MatrixSection: "matrix",
     AxesSection: "axes",
     ExclusionSection: "exclusion",

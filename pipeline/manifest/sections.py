@@ -100,13 +100,50 @@ class Blend(Section):
     )
 
 
+def _as_list(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+Patterns = Annotated[
+    list[Name],
+    Field(min_length=1),
+    BeforeValidator(_as_list),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}),
+]
+
+
+class Gathered(Section):
+    """All pictures of a folder or a pattern as one style."""
+
+    images: Patterns = Field(
+        description="A folder, a pattern, or a list of names and patterns; `!` takes away.", examples=["monet/*.jpg"]
+    )
+    weight: float = Field(
+        1.0, gt=0, description="Share of all of them, in equal parts; shares need not sum to 1.", examples=[2]
+    )
+    mask: Mask = Field(
+        "", description="Where in the content they are painted, as of a single picture.", examples=["masks/sky.png"]
+    )
+
+
+def _kind_of_part(value: Any) -> str:
+    return "gathered" if isinstance(value, dict) and "images" in value else "one of several"
+
+
+Part = Annotated[
+    Annotated[Blend, Tag("one of several")] | Annotated[Gathered, Tag("gathered")], Discriminator(_kind_of_part)
+]
+
+
 def _kind_of_style(value: Any) -> str:
-    return "blend" if isinstance(value, list) else "one picture"
+    if isinstance(value, list):
+        return "blend"
+    return "gathered" if _kind_of_part(value) == "gathered" else "one picture"
 
 
-BlendList = Annotated[list[Blend], Field(min_length=1)]
+BlendList = Annotated[list[Part], Field(min_length=1)]
 Style = Annotated[
-    Annotated[Name, Tag("one picture")] | Annotated[BlendList, Tag("blend")],
+    Annotated[Name, Tag("one picture")] | Annotated[BlendList, Tag("blend")] | Annotated[Gathered, Tag("gathered")],
     Discriminator(_kind_of_style),
 ]
 
@@ -155,7 +192,10 @@ class PairSection(_Painted):
         examples=["photos/amsterdam.jpg"],
     )
     style: Style = Field(
-        description="Picture to take the style from, relative to the input folder, or a list of pictures to blend.",
+        description=(
+            "Picture to take the style from, relative to the input folder, a list of pictures to blend, or {images: ...}: all"
+            " pictures of a folder or pattern as one style."
+        ),
         examples=["art/starry.jpg", [{"image": "art/kandinsky.jpg", "weight": 2}, {"image": "art/wave.jpg"}]],
     )
 
@@ -163,16 +203,6 @@ class PairSection(_Painted):
 # ----------------------------------------------------------------------------------------- matrices
 
 
-def _as_list(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
-
-
-Patterns = Annotated[
-    list[Name],
-    Field(min_length=1),
-    BeforeValidator(_as_list),
-    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}),
-]
 StylePatterns = Annotated[list[Style], Field(min_length=1), BeforeValidator(_as_list)]
 
 
@@ -190,7 +220,7 @@ class _AxesBase(Section):
         examples=[["photos/*.jpg", "!photos/private-*.jpg"]],
     )
     style: StylePatterns = Field(
-        description="Pictures to take the style from: names, patterns, or lists of pictures to blend.",
+        description="Pictures to take the style from: names, patterns, lists of pictures to blend, or {images: ...}.",
         examples=[["art/*.jpg"]],
     )
 
@@ -278,52 +308,4 @@ class MatrixSection(_Painted):
         default_factory=list,
         description="Combinations to paint otherwise: options for the pairs that `match`; a later entry wins.",
         examples=[[{"match": {"content": "IMG_0001*", "style": "wave*"}, "strength": 0.6}]],
-    )
-
-
-# ---------------------------------------------------------------------------------------- the whole
-
-
-class TopSection(Section):
-    """A night of neural style transfer: pairs of pictures, and how to paint them."""
-
-    version: Annotated[int, Field(ge=1, le=1)] = Field(1, description="Version of this format.", examples=[1])
-    name: Name = Field(
-        "", description="Name of the run in reports; left out: the file's name.", examples=["nightly-gallery"]
-    )
-    input: Name = Field(
-        "input",
-        description=("Folder where content and style paths start, relative to this file; left out: `input` beside it."),
-        examples=["../input"],
-    )
-    output: Name = Field(
-        "output",
-        description=("Folder below which everything is written, relative to this file; left out: `output` beside it."),
-        examples=["../output"],
-    )
-    follow_links: bool = Field(
-        False,
-        description=(
-            "Whether patterns take what lies behind symbolic links that lead out of the pattern's own folder; names that are"
-            " written out may always lie behind links."
-        ),
-        examples=[True],
-    )
-    run: dict[str, Any] = Field(
-        default_factory=dict, description="How to run; never changes a pixel.", examples=[{"deadline": "06:00"}]
-    )
-    defaults: dict[str, Any] = Field(
-        default_factory=dict,
-        description="Options of every pair; a preset that a pair names wins over them.",
-        examples=[{"preset": "balanced", "seed": 7}],
-    )
-    presets: dict[str, Any] = Field(
-        default_factory=dict,
-        description="Presets of your own, by name.",
-        examples=[{"poster": {"extends": "fine", "size": 1024}}],
-    )
-    pairs: list[Any] = Field(
-        min_length=1,
-        description="What to paint, in order.",
-        examples=[[{"content": "photos/amsterdam.jpg", "style": "art/starry.jpg"}]],
     )

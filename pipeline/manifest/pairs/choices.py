@@ -6,9 +6,10 @@ They are plain names, patterns, names taken away by `!`, and blends of styles.
 from __future__ import annotations
 
 import os
+import posixpath
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,6 +24,8 @@ from pipeline.textures import TEXTURE
 
 _NOT_EXPANDED = re.compile(r"^~|\$[A-Za-z_{(]")
 _LOOKED_AT = 300  # characters after a name: longer than any, and a manifest may be one line of 2 MB
+MOST_GATHERED = 100  # pictures of one style: each is measured at every size
+_GATHERED = "styles"  # what they are called where their folder is the input folder
 _PICTURE_IN_COMMENT = re.compile(rf"\s+#.*?({'|'.join(re.escape(suffix) for suffix in PICTURE_SUFFIXES)})\b", re.I)
 
 
@@ -81,7 +84,7 @@ class Chooser:
 
     def of_pair(self, role: str, node: Node) -> Picture | None:
         """The one picture or blend of a pair, or None with the fault noted."""
-        if isinstance(node, ListNode):
+        if isinstance(node, ListNode | MapNode):
             return self._blend(node)
         assert isinstance(node, ScalarNode)
         if ("*" in node.text or "?" in node.text) and self._finder.is_pattern(node.text):
@@ -117,7 +120,7 @@ class Chooser:
         return list(chosen.values()) if is_sound else None
 
     def _of_entry(self, role: str, item: Node, taken_away: tuple[str, ...]) -> list[Picture] | None:
-        if isinstance(item, ListNode):
+        if isinstance(item, ListNode | MapNode):
             blend = self._blend(item)
             return None if blend is None else [blend]
         assert isinstance(item, ScalarNode)
@@ -141,26 +144,66 @@ class Chooser:
         home = self._finder.home(item.text)
         return [self._picture(role, name, home=home) for name in names if is_left(name, taken_away)]
 
-    def _blend(self, node: ListNode) -> Picture | None:
-        names, images, masks = [], [], []
-        places: dict[str, str] = {}
-        for item in node.items:
+    def _blend(self, node: ListNode | MapNode) -> Picture | None:
+        """Several styles, each of them a picture or many as one; or one of these."""
+        parts: list[Picture] = []
+        called: list[str] = []
+        for item in node.items if isinstance(node, ListNode) else [node]:
             assert isinstance(item, MapNode)
-            image = item.entries["image"].node
-            assert isinstance(image, ScalarNode)
-            named = self._named("style", image)
             of_style = read_style_masks(item, self._problems)
-            if named is None or of_style is None:
+            if of_style is None:
+                return None
+            self.named |= {os.path.normpath(mask.text) for mask in of_style if mask}
+            if "images" in item.entries:
+                part, name = self._gathered(item)
+            else:
+                image = item.entries["image"].node
+                assert isinstance(image, ScalarNode)
+                part, name = self._named("style", image), image.text
+            if part is None:
                 return None
             weight = item.entries["weight"].node if "weight" in item.entries else None
             share = float(weight.value) if isinstance(weight, ScalarNode) and weight.value is not None else 1.0
-            names.append(image.text)
-            images.append(StyleImage(named.images[0].image, share))
-            masks.append(of_style)
-            self.named |= {os.path.normpath(mask.text) for mask in of_style if mask}
-            places |= named.places
-        fields = picture_fields(tuple(names), "style")
-        return Picture(tuple(names), tuple(images), fields, places, {}, tuple(masks))
+            shared = tuple(StyleImage(each.image, share * each.weight) for each in part.images)
+            parts.append(replace(part, images=shared, masks=(of_style,) * len(shared)))
+            called.append(name)
+        return Picture(
+            tuple(name for part in parts for name in part.names),
+            tuple(image for part in parts for image in part.images),
+            picture_fields(tuple(called), "style"),
+            {path: place for part in parts for path, place in part.places.items()},
+            {path: home for part in parts for path, home in part.homes.items()},
+            tuple(masks for part in parts for masks in part.masks),
+        )
+
+    def _gathered(self, node: MapNode) -> tuple[Picture | None, str]:
+        """All pictures that `images` names, with equal shares that sum to 1, and what they are
+        called; None with the fault noted, or where there are none today."""
+        images = node.entries["images"].node
+        items = images.items if isinstance(images, ListNode) else [images]
+        found = self.of_axis("style", ListNode(images.place, [self._whole(item) for item in items]))
+        if not found:
+            return None, ""
+        if len(found) > MOST_GATHERED:
+            self._problems.add(
+                images.place, f"{len(found)} pictures are too many for one style; at most {MOST_GATHERED}"
+            )
+            return None, ""
+        share = 1.0 / len(found)
+        gathered = Picture(
+            tuple(name for each in found for name in each.names),
+            tuple(StyleImage(image.image, share) for each in found for image in each.images),
+            {},
+            {path: place for each in found for path, place in each.places.items()},
+            {path: home for each in found for path, home in each.homes.items()},
+        )
+        return gathered, posixpath.basename(posixpath.dirname(gathered.names[0])) or _GATHERED
+
+    def _whole(self, item: Node) -> Node:
+        """A folder as the pattern of all that is in it; anything else as it is."""
+        if isinstance(item, ScalarNode) and os.path.isdir(os.path.join(self._input, item.text)):
+            return replace(item, text=os.path.join(item.text, "*"))
+        return item
 
     def _named(self, role: str, node: ScalarNode) -> Picture | None:
         if not self._look_at(node):
