@@ -118,6 +118,11 @@ EFFECTS: tuple[Effect, ...] = (
             or (options.tv_weight > 0 and options.tv_unit == "losses")
         ),
     ),
+    Effect(
+        ("normalize_gradients",),
+        "with a `content_weight` or `style_weight` above 0",
+        lambda options: _keeps_content(options) or options.style_weight > 0,
+    ),
     Effect(("tv_kind", "tv_unit"), "with a `tv_weight` above 0", lambda options: options.tv_weight > 0),
     Effect(
         ("enlarge",),

@@ -15,6 +15,15 @@ do."""
 STYLE_LOSSES = ("gram", "moments", "histogram", "transport", "neighbours")
 INIT_WORDS = ("content", "blurred", "noise", "style", "gray")
 
+DEFAULTS_OF: Mapping[str, Mapping[str, Any]] = {
+    # Kolkin et al. (arXiv 2203.13215) start from the photograph without its detail, and bring the
+    # style's colours at the end, as cosines know no brightness. 50 evaluations at full size are ten
+    # rounds of the last pass, after which the loss hardly falls. Weights by the study in
+    # docs/method.md.
+    "neighbours": {"style_weight": 1e-2, "tv_weight": 3.0, "max_steps": 50, "init": "blurred", "match_color": "tones"},
+}
+"""Defaults that are other ones with a `style_loss`; in a mixture, with one of its parts."""
+
 
 class Questions:
     """The questions to `options.Options`, which has the values."""

@@ -174,6 +174,15 @@ class Options(Questions):
         since="0.2",
     )
     style_weight: float = _option(3e-2, "weight of the style distance, in the unit of `losses`", ge=0, examples=[5e-2])
+    normalize_gradients: str = _option(
+        "none",
+        "bring the gradient of each layer's distance by its features to an absolute sum of 1 (`l1`, as jcjohnson's program), so"
+        " that weights alone say how much a layer moves; `squared` is what neural-style-pt makes of that: weights of content"
+        " and style are squared",
+        choices=("none", "l1", "squared"),
+        neutral="none",
+        since="0.2",
+    )
     tv_weight: float = _option(
         10.0, "weight of total variation, in the unit of `tv_unit`: smooths", ge=0, examples=[10.0]
     )
@@ -335,15 +344,6 @@ class Options(Questions):
 
 
 OPTION_NAMES: tuple[str, ...] = tuple(f.name for f in dataclasses.fields(Options))
-
-DEFAULTS_OF: Mapping[str, Mapping[str, Any]] = {
-    # Kolkin et al. (arXiv 2203.13215) start from the photograph without its detail, and bring the
-    # style's colours at the end, as cosines know no brightness. 50 evaluations at full size are ten
-    # rounds of the last pass, after which the loss hardly falls. Weights by the study in
-    # docs/method.md.
-    "neighbours": {"style_weight": 1e-2, "tv_weight": 3.0, "max_steps": 50, "init": "blurred", "match_color": "tones"},
-}
-"""Defaults that are other ones with a `style_loss`; in a mixture, with one of its parts."""
 
 NEUTRAL: Mapping[str, Any] = {
     f.name: f.metadata["neutral"] for f in dataclasses.fields(Options) if "neutral" in f.metadata

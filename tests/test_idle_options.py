@@ -238,7 +238,14 @@ def made_of() -> Callable[[Options], Any]:
             [optimizer(options, stage.history) for stage in planned],
             (start.tobytes(), options.init == "content"),  # which a finer stage looks at
             (options.network, options.normalize, options.pooling, options.border, options.wrap),
-            (options.patience, options.average, options.preserve_color, options.strength, options.depth),
+            (
+                options.normalize_gradients == "l1",
+                options.patience,
+                options.average,
+                options.preserve_color,
+                options.strength,
+                options.depth,
+            ),
             # as far as `images.colour.match_colours` goes
             (options.match_color, options.match_strength)
             if options.match_color != "none" and options.match_strength

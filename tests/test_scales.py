@@ -184,3 +184,83 @@ def test_taken_up_again_with_a_mean_scales_wrap_and_weights_by_size_it_ends_in_t
         assert again.last == whole.last
     plain = Options(**QUICK | {"size": 128} | asked | {"average": 0.0})
     assert (result_of(paint(pictures, plain, pictures.schedule(plain, MACHINE), engine)).pixels != whole.pixels).any()
+
+
+# ------------------------------------------------------------------------------- gradients of a length
+
+
+@pytest.mark.slow
+def test_gradients_of_a_length_are_johnsons_layer_by_layer_and_know_no_unit():
+    tf = pytest.importorskip("tensorflow")
+    from nst_kit import targets_by
+
+    from pipeline.nst.evaluator import WholeEvaluator
+    from pipeline.nst.extractor import Extractor
+    from pipeline.nst.kernels import load_kernels
+    from pipeline.nst.objective import objective_of, weights_of
+    from pipeline.nst.weights import locate
+
+    extractor = Extractor(load_kernels(locate("imagenet-8bit")))
+    content, style, picture = (tf.constant(painting(seed, 40, 48), tf.float32) for seed in (1, 2, 3))
+    layers = {"block1_conv1": 0.25, "block2_conv1": 0.75}
+
+    def gradient(**more):
+        options = Options(content_layers=layers, style_layers=layers, tv_weight=0.0, **more)
+        evaluator = WholeEvaluator(objective_of(options), extractor)
+        targets = targets_by(evaluator, options, content, style)
+        return evaluator(picture, targets, weights_of(options))[1]
+
+    def by_hand(content_weight):
+        """In sums of squares: 2 (F - P) by features, over its absolute sum, times 1e-8 at least, times the weight."""
+        target = extractor(content, layers)
+        with tf.GradientTape() as tape:
+            tape.watch(picture)
+            features = extractor(picture, layers)
+        apart = {layer: 2.0 * (features[layer] - target[layer]) for layer in layers}
+        incoming = [
+            content_weight * share * apart[layer] / (tf.reduce_sum(tf.abs(apart[layer])) + 1e-8)
+            for layer, share in layers.items()
+        ]
+        return tape.gradient([features[layer] for layer in layers], picture, output_gradients=incoming)
+
+    alone = gradient(normalize_gradients="l1", losses="sums", content_weight=3.0, style_weight=0.0)
+    np.testing.assert_allclose(alone, by_hand(3.0), rtol=1e-3, atol=1e-6 * float(tf.reduce_max(tf.abs(alone))))
+    ours = gradient(normalize_gradients="l1", losses="sums", content_weight=1.0, style_weight=2.0)
+    theirs = gradient(normalize_gradients="l1", losses="means", content_weight=1.0, style_weight=2.0)
+    assert float(tf.norm(ours - theirs) / tf.norm(ours)) < 1e-3
+    plain = gradient(losses="sums", content_weight=1.0, style_weight=2.0)
+    assert float(tf.norm(ours - plain) / tf.norm(ours)) > 0.1
+
+
+@pytest.mark.slow
+def test_squared_weights_are_neural_style_pts_and_leave_variation_alone():
+    pytest.importorskip("tensorflow")
+    from pipeline.nst.objective import objective_of, weights_of
+
+    weights = {"content_weight": 5.0, "style_weight": 100.0, "tv_weight": 3.0}
+    found = weights_of(Options(normalize_gradients="squared", style_loss={"gram": 1.0, "moments": 2.0}, **weights))
+    assert {name: float(of.term) for name, of in found.items()} == {
+        "content": 25.0,
+        "style.gram": 10_000.0,
+        "style.moments": 40_000.0,
+        "tv": 3.0,
+    }
+    assert not objective_of(Options(normalize_gradients="squared")).normalized
+    assert objective_of(Options(normalize_gradients="l1")).normalized
+
+
+def test_gradients_of_a_length_are_evaluated_whole_and_what_does_not_fit_is_refused(monkeypatch, tmp_path):
+    from pipeline.batch.fit import why_too_large
+
+    assert planned(size=1024, tile=256).stages[-1].tiling is not None
+    assert planned(size=1024, tile=256, normalize_gradients="l1").stages[-1].tiling is None
+    job = Job(
+        output="a.png",
+        content=tmp_path / "c.jpg",
+        styles=(),
+        options=Options(size=6000, normalize_gradients="l1"),
+    )
+    told = why_too_large(job, lambda path: (6000, 6000), 8 * 2**30)
+    assert "with normalize_gradients: l1, which has no tiles, and may have 8.0 GiB; lower size" in (told or "")
+    small = Job(output="a.png", content=tmp_path / "c.jpg", styles=(), options=Options(normalize_gradients="l1"))
+    assert why_too_large(small, lambda path: (512, 512), 8 * 2**30) is None

@@ -63,7 +63,8 @@ def why_too_large(job: Job, size: Callable[[Path], Size], max_memory: int | None
     """What is to be said of a pair whose style's distance cannot be cut into tiles as far as others
     can, where no tiles make it fit into memory: `max_memory` bytes, or the machine's; None where it
     fits."""
-    if "neighbours" not in job.options.style_losses or job.options.tile == "off":
+    whole = job.options.normalize_gradients == "l1"
+    if not whole and ("neighbours" not in job.options.style_losses or job.options.tile == "off"):
         return None
     try:
         content = Sized(job.content_name, size(job.content))
@@ -73,14 +74,18 @@ def why_too_large(job: Job, size: Callable[[Path], Size], max_memory: int | None
     # what `auto` means is known to the worker alone: the one that takes less
     precision = "bfloat16" if job.options.precision == "auto" else job.options.precision
     limit = min(machine_memory(), max_memory or machine_memory())
-    needed = needed_bytes(job.options, width * height, precision, WHOLE_ABOVE)
+    needed = needed_bytes(job.options, width * height, precision, 0 if whole else WHOLE_ABOVE)
     if _CERTAIN * needed <= limit:
         return None
     return (
         f"content {content.name} at {width}x{height} pixels needs about {needed / 2**30:.1f} GiB of memory with "
-        f"style_loss: neighbours, also in tiles, and may have {limit / 2**30:.1f} GiB; lower size, "
-        f"{'raise max_memory, ' if max_memory else ''}or choose another style_loss"
+        f"{_WHOLE if whole else 'style_loss: neighbours, also in tiles'}, and may have {limit / 2**30:.1f} GiB; lower size, "
+        f"{'raise max_memory, ' if max_memory else ''}or choose another "
+        f"{'normalize_gradients' if whole else 'style_loss'}"
     )
+
+
+_WHOLE = "normalize_gradients: l1, which has no tiles"
 
 
 def why_not(job: Job, opened: Mapping[Path, ImageFacts]) -> str | None:

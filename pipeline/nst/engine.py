@@ -164,8 +164,8 @@ class TransferEngine:
     def _evaluation(self, setting: Setting, shape: tuple[int, ...] | None) -> Hashable:
         """All that decides what an evaluation computes."""
         network = setting.options.group("network")
-        terms = setting.objective.terms
-        return (shape, network, setting.precision, setting.tiling, terms)
+        objective = setting.objective
+        return (shape, network, setting.precision, setting.tiling, objective.terms, objective.normalized)
 
     def _walk(self, setting: Setting, shape: tuple[int, ...], history: int) -> Hashable:
         """All that decides how a picture moves."""

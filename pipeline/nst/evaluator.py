@@ -86,7 +86,7 @@ class WholeEvaluator:
         return self._traced[key]
 
     def _losses(self, picture: tf.Tensor, targets: Targets, weights: Mapping[str, LossWeights]) -> dict[str, tf.Tensor]:
-        measured = self._measured(picture, self._objective, maps_of(targets))
+        measured = self._measured(picture, self._objective, maps_of(targets), weights)
         return self._objective.losses(measured, targets, weights)
 
     def _with_gradient(
@@ -98,9 +98,13 @@ class WholeEvaluator:
         return losses, tape.gradient(losses[TOTAL], picture)
 
     def _measured(
-        self, image: tf.Tensor, probes: Probes, maps: Mapping[str, Mapping[str, Any]]
+        self,
+        image: tf.Tensor,
+        probes: Probes,
+        maps: Mapping[str, Mapping[str, Any]],
+        weights: Mapping[str, LossWeights] | None = None,
     ) -> dict[str, dict[str, Any]]:
         """What is known of an image, by layer and probe."""
-        measure = probes.measure(maps)
+        measure = probes.measure(maps, weights)
         found = dict(self._extractor(image, probes.layers, measure))
         return found | {PICTURE: measure(PICTURE, image)}

@@ -17,11 +17,12 @@ from pipeline.nst import terms as known
 from pipeline.nst.own_terms import OptionsWithTerms
 from pipeline.nst.terms.layered import OverLayers
 from pipeline.nst.terms.part import Part, loss_of
+from pipeline.nst.terms.sums import with_gradient_of_length
 from pipeline.nst.terms.term import PICTURE, Measured, Probe, Sources, Target, Term, Weighted
 from pipeline.options import Options
 
 TOTAL = "total"  # the sum's name among the losses
-_CONTENT = "content"  # the name of the term, whichever `content_loss` names
+_CONTENT, _STYLE = "content", "style"  # names of losses, whichever distances they are
 
 Targets = Mapping[str, Target]
 """Targets by the names of terms."""
@@ -47,27 +48,47 @@ class Probes:
         self.layers = tuple(sorted({layer for probe in self.probes for layer in probe.layers if layer != PICTURE}))
         """The network's layers that some of them look at."""
 
-    def measure(self, maps: Mapping[str, Mapping[str, Any]]) -> Callable[[str, tf.Tensor], dict[str, Any]]:
+    def measure(
+        self, maps: Mapping[str, Mapping[str, Any]], weights: Mapping[str, LossWeights] | None = None
+    ) -> Callable[[str, tf.Tensor], dict[str, Any]]:
         """What must be known of a layer, by probe, as a function of the layer's name and its
         features (height, width, channels). `maps` are what that piece is compared with, by probe
-        and layer."""
+        and layer. `weights` are for those whose gradients are brought to a length."""
 
         def measured(layer: str, features: tf.Tensor) -> dict[str, Any]:
             return {
-                probe.name: probe.measure(layer, features, maps.get(probe.name, {}).get(layer))
+                probe.name: probe.measure(
+                    layer, self._seen_by(probe, layer, features, weights), maps.get(probe.name, {}).get(layer)
+                )
                 for probe in self.probes
                 if layer in probe.layers
             }
 
         return measured
 
+    def _seen_by(
+        self, probe: Probe, layer: str, features: tf.Tensor, weights: Mapping[str, LossWeights] | None
+    ) -> tf.Tensor:
+        """The features as one of them sees them."""
+        return features
+
 
 class Objective(Probes):
-    """The loss of a picture, given targets and weights."""
+    """The loss of a picture, given targets and weights. With `normalized` the gradient of each
+    term's share of a layer, by the layer's features, is brought to an absolute sum of 1 and then
+    multiplied by its weights, where these are given to `measure`."""
 
-    def __init__(self, terms: Sequence[Term]) -> None:
+    def __init__(self, terms: Sequence[Term], *, normalized: bool = False) -> None:
         super().__init__(terms)
-        self.terms = tuple(terms)
+        self.terms, self.normalized = tuple(terms), normalized
+
+    def _seen_by(
+        self, probe: Probe, layer: str, features: tf.Tensor, weights: Mapping[str, LossWeights] | None
+    ) -> tf.Tensor:
+        if weights is None or not self.normalized or layer == PICTURE:
+            return features
+        term, layers = weights[probe.name]
+        return with_gradient_of_length(features, term * layers.get(layer, 1.0))
 
     @property
     def needs_start(self) -> bool:
@@ -117,18 +138,27 @@ def of_any_shape(tensor: tf.Tensor) -> tf.TensorSpec:
 def objective_of(options: Options, *, last_pass: bool = False) -> Objective:
     """The objective that a pair asks for, without its targets and weights; in the `last_pass` with
     the terms that stand for others there."""
-    return Objective([(last_pass and weighted.last_pass) or weighted.term for weighted in _weighted(options)])
+    terms = [(last_pass and weighted.last_pass) or weighted.term for weighted in _weighted(options)]
+    return Objective(terms, normalized=options.normalize_gradients == "l1")
 
 
 def weights_of(options: Options, content: float = 1.0) -> dict[str, LossWeights]:
     """The weights that a pair asks for, by term; that of the content times `content`."""
+    power = 2 if options.normalize_gradients == "squared" else 1
     return {
         term.name: LossWeights(
-            tf.constant(weight * content if term.name == _CONTENT else weight, tf.float32),
+            tf.constant(_weight(term, weight, power) * (content if term.name == _CONTENT else 1.0), tf.float32),
             {layer: tf.constant(share, tf.float32) for layer, share in sorted(layers.items())},
         )
         for term, weight, layers, _last_pass in _weighted(options)
     }
+
+
+def _weight(term: Term, weight: float, power: int) -> float:
+    """`normalize_gradients: squared`, as ProGamerGov's neural-style-pt has it (neural_style.py,
+    `ScaleGradients`, at 7251405): what is normalised there is the gradient by the scalar loss,
+    which is the weight, and it is then multiplied by the weight's square."""
+    return weight**power if loss_of(term) in (_CONTENT, _STYLE) else weight
 
 
 def _weighted(options: Options) -> list[Weighted]:

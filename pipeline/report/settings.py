@@ -8,7 +8,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline.options import DEFAULTS_OF, Options
+from pipeline.option_questions import DEFAULTS_OF
+from pipeline.options import Options
 from pipeline.printable import printable
 
 _BUILT_IN = Options().as_dict()

@@ -14,7 +14,8 @@ from pipeline.manifest.options.rules import RULES
 from pipeline.manifest.pairs.choices import warn_of_path
 from pipeline.manifest.yaml.problems import Place, Problems, shorten, suggestion
 from pipeline.manifest.yaml.tree import MapNode, Node
-from pipeline.options import DEFAULT_PRESET, DEFAULTS_OF, Options
+from pipeline.option_questions import DEFAULTS_OF
+from pipeline.options import DEFAULT_PRESET, Options
 from pipeline.textures import TEXTURE_DEFAULTS
 
 
