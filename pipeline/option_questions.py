@@ -79,6 +79,12 @@ class Questions:
         """Does the picture go on from its other end, from top to bottom, and from left to right?"""
         return self.wrap in ("y", "both"), self.wrap in ("x", "both")
 
+    def all_values(self) -> dict[str, Any]:
+        """Plain JSON values of every option, in the order of the fields."""
+        # Ten times as fast as `dataclasses.asdict`, which a plan of ten thousand pairs would feel.
+        values = {name: getattr(self, name) for name in type(self).__slots__}
+        return {name: plain_value(value) for name, value in values.items()}
+
 
 def plain_value(value: Any) -> Any:
     """A value of an option as JSON has it."""

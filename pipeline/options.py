@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from pipeline.option_field import option as _option
-from pipeline.option_questions import INIT_WORDS, STYLE_LOSSES, LayerWeights, Mixture, Questions, plain_value
+from pipeline.option_questions import INIT_WORDS, STYLE_LOSSES, LayerWeights, Mixture, Questions
 
 DEFAULT_PRESET = "balanced"  # of pairs that name none
 
@@ -221,8 +221,7 @@ class Options(Questions):
     )
     normalize: str = _option(
         "none",
-        "`channels` rescales the network's filters so that every channel has a mean activation of 1, as Gatys et al. did with"
-        " theirs",
+        "`channels` rescales the network's filters so that each has a mean activation of 1, as Gatys et al. did",
         choices=("none", "channels"),
         neutral="none",
         since="0.2",
@@ -302,8 +301,7 @@ class Options(Questions):
     )
     tile: int | Literal["auto", "off"] = _option(
         "auto",
-        "compute the network's lower blocks in tiles of this many pixels, which bounds memory and changes nothing but rounding;"
-        " `auto` where a picture would not fit otherwise",
+        "look at tiles of this many pixels, which bounds memory and changes rounding alone; `auto` where memory asks for it",
         ge=256,
         examples=["off", 1024],
     )
@@ -336,21 +334,14 @@ class Options(Questions):
                 del values[name]
         return values
 
-    def all_values(self) -> dict[str, Any]:
-        """Plain JSON values of every option, in the order of the fields."""
-        # Ten times as fast as `dataclasses.asdict`, which a plan of ten thousand pairs would feel.
-        values = {name: getattr(self, name) for name in OPTION_NAMES}
-        return {name: plain_value(value) for name, value in values.items()}
-
 
 OPTION_NAMES: tuple[str, ...] = tuple(f.name for f in dataclasses.fields(Options))
 
 NEUTRAL: Mapping[str, Any] = {
     f.name: f.metadata["neutral"] for f in dataclasses.fields(Options) if "neutral" in f.metadata
 }
-"""Options that came after galleries had been painted, each with the value that paints as before it
-came. At that value an option is no part of a pair's key, so that a new option repaints nothing; and
-should its default ever change, the pairs that leave it out are repainted, and only they."""
+"""Options that came later, each with the value that paints as before: it is then no part of a pair's
+key, and repaints nothing. Should a default change, pairs that leave it out are repainted alone."""
 
 LEFT_OUT: Mapping[str, Any] = {
     f.name: f.metadata["neutral"] for f in dataclasses.fields(Options) if "since" in f.metadata

@@ -167,7 +167,7 @@ def schedule(options: Options, content: Sized, styles: Sequence[Sized], machine:
             targets_every=_MATCHED_ANEW if last_pass else _SAMPLED_ANEW if options.samples else 0,
             last_pass=last_pass,
             until_still=options.steps == "auto" and steps > 0,
-            content=options.coarse_content ** (len(sides) - 1 - sides.index(side)),
+            content=options.coarse_content ** (len(sides) - 1 - sides.index(side)) if options.content_weight else 1.0,
         )
 
     coarse = max(1, round(options.most_steps * (_MATCHED_SHARE if matched else _COARSE_SHARE)))
