@@ -60,14 +60,13 @@ def test_each_region_gets_the_colours_of_its_style():
     assert result.last["style"] < result.first["style"]
 
 
-def test_outside_of_all_regions_the_photograph_stays_as_it_is():
-    """Two layers see 8 pixels around them; no style is gained and no content lost further out. By Adam, as what L-BFGS starts
-    from spreads each move over the picture."""
-    adam = {"optimizer": "adam", "tv_weight": 0, "style_weight": 1.0}
-    result = stylize(CONTENT, [{"image": RED, "mask": LEFT}], **QUICK, **adam)
+def test_outside_of_all_regions_nothing_pulls():
+    """Two layers see 8 pixels around them. By Adam, as what L-BFGS starts from spreads each move over the picture."""
+    adam = {"optimizer": "adam", "tv_weight": 0, "content_weight": 0}
+    result = stylize(CONTENT, [{"image": RED, "mask": LEFT}], **QUICK | adam)
     apart = np.abs(result.pixels.astype(int) - CONTENT).mean((0, 2))
-    assert apart[:24].min() > 5
-    assert apart[48:].max() < 0.2
+    assert apart[:32].min() > 5
+    assert apart[48:].max() == 0
 
 
 def test_the_photograph_is_kept_where_its_mask_is_white():
@@ -78,7 +77,7 @@ def test_the_photograph_is_kept_where_its_mask_is_white():
 
 @pytest.mark.parametrize("style_loss", ["gram", "neighbours"])
 def test_white_masks_make_the_same_pixels_as_none(style_loss):
-    quick = QUICK | {"style_loss": style_loss, "steps": 2, "size": 32}
+    quick = QUICK | {"style_loss": style_loss, "steps": 2, "size": 48}
     masked = stylize(CONTENT, [{"image": RED, "mask": WHITE}], content_mask=WHITE, **quick)
     assert np.array_equal(masked.pixels, stylize(CONTENT, RED, **quick).pixels)
 
@@ -100,8 +99,8 @@ def test_a_colour_of_a_map_is_painted_in_what_has_it():
 
 
 def test_taken_up_again_at_any_size_a_pair_with_masks_ends_in_the_same_bytes():
-    options = Options(**QUICK | {"size": 128, "scales": 2, "steps": 2}, enlarge=True)
-    large = [np.array(Image.fromarray(each).resize((128, 96))) for each in (CONTENT, RED, BLUE)]
+    options = Options(**QUICK | {"size": 176, "scales": 2, "steps": 2})
+    large = [np.array(Image.fromarray(each).resize((176, 132))) for each in (CONTENT, RED, BLUE)]
     masks = MaskSources([(LEFT, None), (None, None)], LEFT)
     pictures = open_pictures(large[0], [(large[1], 1.0), (large[2], 1.0)], options, masks=masks)
     engine = TransferEngine(locate("random"), options)
