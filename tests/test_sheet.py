@@ -6,6 +6,7 @@ import itertools
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 from test_report import HOSTILE_NAMES, facts, outcome
 from test_report_html import WEBP, Page, page
@@ -149,10 +150,11 @@ def test_a_hero_is_drawn_from_its_file_where_that_has_more_to_show(tmp_path: Pat
     assert not is_sharper(4096, 3072)  # 12.6 million pixels are opened on a click
 
 
-def test_a_tiny_hero_is_enlarged_at_most_twice(tmp_path: Path) -> None:
+@pytest.mark.parametrize("count", [1, 9])
+def test_a_tiny_picture_is_enlarged_at_most_twice(tmp_path: Path, count: int) -> None:
     def width(longer_side: int) -> str:
-        shown = page([outcome(size=[longer_side, 40])], folder=tmp_path, pictures={"result": "small.webp"})
-        return shown.all("img")[0]["width"]
+        outcomes = [outcome(f"{n}.png", size=[longer_side, 40]) for n in range(count)]
+        return page(outcomes, folder=tmp_path, pictures={"result": "small.webp"}).all("img")[0]["width"]
 
     assert [width(side) for side in (64, 200, 300)] == ["128", "256", "300"]
 

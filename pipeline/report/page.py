@@ -25,7 +25,7 @@ from pipeline.store.store import Entry
 
 _SMALL_SIDE = 448  # pixels at which a result is shown on the sheet at most; batch/painter makes it so large
 _LARGE_SIDE = 2 * _SMALL_SIDE  # at which a hero is shown at most; the small picture bears twice its size
-_LEAST_SIDE = 256  # to which smaller heroes are enlarged, at most twice: a try of 64 pixels is there to be seen
+_LEAST_SIDE = 256  # to which smaller pictures are enlarged, at most twice: a try of 64 pixels is there to be seen
 _SHARPEST = 6 * 10**6  # pixels of a full file that a page shows by itself: 24 MB decoded, eight of them 200
 _NO_PICTURE = {"interrupted": "stopped midway", "not_started": "waits"}
 _AT_WORK = "at_work"  # reason class of a pair that is painted at this moment
@@ -94,7 +94,7 @@ class PageMaker:
         source = self.links.source(name) if name is not None else None
         caption = printable(pair["output"])
         alt = f"{content.caption} in the style of {' + '.join(style.caption for style in styles)}"
-        size = _as_hero(pair["size"]) if large else _fitted(pair["size"])
+        size = _fitted(pair["size"], _LARGE_SIDE if large else _SMALL_SIDE)
         if source is None and pair["status"] in _NO_PICTURE:
             source, alt = self.preview(pair["output"]).source, f"{alt}, unfinished"
             return Picture(caption=caption, alt=alt, source=source, size=size)
@@ -158,20 +158,13 @@ def _status_words(pair: Mapping[str, Any]) -> str:
     return "being painted" if pair.get("reason_class") == _AT_WORK else STATUS_WORDS[pair["status"]]
 
 
-def _fitted(size: Sequence[int] | None) -> tuple[int, int] | None:
-    """Width and height at which a picture of this size is shown at most, never enlarged."""
-    return _scaled(size, min(_SMALL_SIDE / max(size), 1.0)) if size else None
-
-
-def _as_hero(size: Sequence[int] | None) -> tuple[int, int] | None:
-    """The same for a large picture."""
+def _fitted(size: Sequence[int] | None, longer_side: int) -> tuple[int, int] | None:
+    """Width and height at which a picture of this size is shown at most, `longer_side` or less;
+    only a tiny one is enlarged."""
     if not size:
         return None
     longer = max(size)
-    return _scaled(size, min(_LEAST_SIDE / longer, 2.0) if longer < _LEAST_SIDE else min(_LARGE_SIDE / longer, 1.0))
-
-
-def _scaled(size: Sequence[int], scale: float) -> tuple[int, int]:
+    scale = min(_LEAST_SIDE / longer, 2.0) if longer < _LEAST_SIDE else min(longer_side / longer, 1.0)
     return max(round(size[0] * scale), 1), max(round(size[1] * scale), 1)
 
 
