@@ -340,8 +340,8 @@ OPTION_NAMES: tuple[str, ...] = tuple(f.name for f in dataclasses.fields(Options
 NEUTRAL: Mapping[str, Any] = {
     f.name: f.metadata["neutral"] for f in dataclasses.fields(Options) if "neutral" in f.metadata
 }
-"""Options that came later, each with the value that paints as before: it is then no part of a pair's
-key, and repaints nothing. Should a default change, pairs that leave it out are repainted alone."""
+"""Options that came later, each with the value that paints as before: a pair that has it keeps its
+key. Should a default change, the pairs that leave it out are repainted, and only they."""
 
 LEFT_OUT: Mapping[str, Any] = {
     f.name: f.metadata["neutral"] for f in dataclasses.fields(Options) if "since" in f.metadata
