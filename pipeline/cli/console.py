@@ -80,7 +80,8 @@ class Lines(Quiet):
 
     def started(self, job: Job, steps: int, estimate: Estimate | None) -> None:
         about = f", about {duration(estimate.seconds)} and {memory(estimate.memory)}" if estimate else ""
-        self._say(f"painting {printable(job.output)} ({steps} steps{about})")
+        counted = f"at most {steps}" if job.options.steps == "auto" else f"{steps}"
+        self._say(f"painting {printable(job.output)} ({counted} steps{about})")
 
     def corrected(self, ahead: Estimate) -> None:
         self._say(corrected_line(ahead))
