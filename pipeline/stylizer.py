@@ -249,7 +249,7 @@ def _settings(pictures: Pictures, options: Options, weights: NetworkWeights, res
         shown[name] = PurePath(shown[name]).name
     height, width = result.pixels.shape[:2]
     return {
-        "content": pictures.content.name,
+        "content": "" if options.is_texture else pictures.content.name,
         "style": [
             {"image": style.name, "weight": share} | pictures.shown_masks(number)
             for number, (style, share) in enumerate(pictures.styles)

@@ -21,7 +21,7 @@ from pipeline.nst.extractor import Extractor  # noqa: E402
 from pipeline.nst.kernels import load_kernels  # noqa: E402
 from pipeline.nst.objective import objective_of, weights_of  # noqa: E402
 from pipeline.nst.terms import hypercolumns  # noqa: E402
-from pipeline.nst.terms.neighbours import _grid  # noqa: E402
+from pipeline.nst.terms.neighbours_by_layer import _grid  # noqa: E402
 from pipeline.nst.terms.term import PICTURE, Sources, Style  # noqa: E402
 from pipeline.nst.terms.variation import Variation  # noqa: E402
 from pipeline.nst.tiled import TiledEvaluator  # noqa: E402

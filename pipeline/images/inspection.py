@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 from pipeline.images.convert import TURNED_ASIDE, orientation
 from pipeline.images.decode import decode, decoding, identify
@@ -23,8 +24,9 @@ def inspect_image(path: str | os.PathLike[str], home: str | None = None) -> Imag
     decoded = decode(source)
     image = decoded.image
     seen = "A" not in image.getbands() or image.getchannel("A").getextrema() != (0, 0)
-    bands = (image.getchannel(band) for band in image.getbands() if band != "A")
-    is_black = not seen or all(band.getbbox() is None for band in bands)
+    extremes: Any = image.getextrema()  # of one band a pair, of several a pair for each
+    bands = zip(image.getbands(), [extremes] if len(image.getbands()) == 1 else extremes, strict=True)
+    is_black = not seen or all(highest <= 0 for band, (_lowest, highest) in bands if band != "A")
     return ImageFacts(*image.size, decoded.format, source.sha256, decoded.notes, seen, is_black)
 
 

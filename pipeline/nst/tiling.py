@@ -77,7 +77,8 @@ def tiling(options: Options, pixels: int, precision: str, max_memory: int | None
     """The tiles for a picture of so many pixels, by the option `tile`, and so that the process
     stays below `max_memory` bytes where that is given, and below the machine's memory; None for
     none."""
-    if options.tile == "off" or options.normalize_gradients == "l1":  # whose sum is of the whole picture
+    weighs = options.content_weight > 0 or options.style_weight > 0
+    if options.tile == "off" or (options.normalize_gradients == "l1" and weighs):  # its sum is of the whole picture
         return None
     whole = WHOLE_ABOVE if _matched(options) else _SPLITS[-1]
     allowed = [split for split in _SPLITS if split <= whole and (split > 1 or options.tile == "auto")]
