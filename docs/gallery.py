@@ -1,7 +1,8 @@
 """`make gallery` paints configs/gallery.yaml and lays out one strip for each of its folders, in
-docs/gallery.
+docs/gallery, and the README's first picture, docs/demo.jpg.
 
-A strip is the photograph, the style, and what each distance makes of them, all of one height.
+A strip is the photograph, the style, and what each distance makes of them, all of one height. The
+first picture is what the default makes of some of them, above photograph and style.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ _ROOT = Path(__file__).resolve().parent.parent
 _MANIFEST = _ROOT / "configs/gallery.yaml"
 _HEIGHT = 176  # pixels; a strip of six is as wide as a page
 _GAP = 6
+_FIRST, _FIRST_HEIGHT = ("pen", "print", "brush"), 250  # of the README's picture
 _QUALITY = 88  # of JPEG: strips of about 100 kB
 
 
@@ -36,18 +38,37 @@ def main() -> int:
     for name, pictures in rows.items():
         strip = _strip([Image.open(path).convert("RGB") for path in pictures])
         strip.save(_ROOT / f"docs/gallery/{name}.jpg", quality=_QUALITY, optimize=True)
+    first = [[Image.open(path).convert("RGB") for path in rows[name][:3]] for name in _FIRST]
+    _beside([_above(*pictures) for pictures in first]).save(_ROOT / "docs/demo.jpg", quality=_QUALITY, optimize=True)
     return 0
 
 
 def _strip(pictures: Sequence[Image.Image]) -> Image.Image:
     """Pictures beside each other, each brought to one height."""
-    scaled = [
-        picture.resize((round(picture.width * _HEIGHT / picture.height), _HEIGHT), Image.Resampling.LANCZOS)
-        for picture in pictures
-    ]
-    strip = Image.new("RGB", (sum(picture.width + _GAP for picture in scaled) - _GAP, _HEIGHT), "white")
+    return _beside([_of_height(picture, _HEIGHT) for picture in pictures])
+
+
+def _above(photograph: Image.Image, style: Image.Image, result: Image.Image) -> Image.Image:
+    """The result above its photograph and its style, which are together as wide."""
+    result = _of_height(result, _FIRST_HEIGHT)
+    below = _beside([_of_height(picture, _HEIGHT) for picture in (photograph, style)])
+    below = below.resize((result.width, round(below.height * result.width / below.width)), Image.Resampling.LANCZOS)
+    both = Image.new("RGB", (result.width, result.height + _GAP + below.height), "white")
+    both.paste(result, (0, 0))
+    both.paste(below, (0, result.height + _GAP))
+    return both
+
+
+def _of_height(picture: Image.Image, height: int) -> Image.Image:
+    return picture.resize((round(picture.width * height / picture.height), height), Image.Resampling.LANCZOS)
+
+
+def _beside(pictures: Sequence[Image.Image]) -> Image.Image:
+    """Pictures beside each other, on white."""
+    width = sum(picture.width + _GAP for picture in pictures) - _GAP
+    strip = Image.new("RGB", (width, max(picture.height for picture in pictures)), "white")
     left = 0
-    for picture in scaled:
+    for picture in pictures:
         strip.paste(picture, (left, 0))
         left += picture.width + _GAP
     return strip
