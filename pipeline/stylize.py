@@ -176,7 +176,7 @@ class _Walk:
             return StageResult(descent.result, inputs.photograph)
 
     def _watch(self, inputs: StageInputs, saved: Mapping[str, Any]) -> Stillness | None:
-        """Who says when the picture has stopped changing, where a stage ends by that."""
+        """Who says when the picture comes no nearer to its styles, where a stage ends by that."""
         from pipeline.images.stillness import Stillness
 
         if not inputs.stage.until_still:
@@ -212,7 +212,7 @@ class _Walk:
             if final:
                 self.trace.append(reading)
             if watch is not None and watch.is_due(step):
-                watch.look(step, descent.best.numpy())
+                watch.look(step, descent.result)
             kept = functools.partial(self._kept, aim.start, watch)
             if (yield reading, functools.partial(self._snapshot, number, step, descent, kept)) is False:
                 self.stopped = reading

@@ -13,7 +13,8 @@ from PIL import Image
 
 from pipeline.batch.fit import why_masks_do_not_fit, why_not, worth_knowing
 from pipeline.errors import BadImage, ManifestError
-from pipeline.images.colour_codes import notes_of_maps
+from pipeline.images import region_maps
+from pipeline.images.colour_codes import RegionColour, notes_of_maps
 from pipeline.images.facts import ImageFacts
 from pipeline.images.masks import open_mask
 from pipeline.images.reader import READER
@@ -368,3 +369,18 @@ def test_a_colour_is_painted_in_what_has_it_in_the_styles():
     assert [style.number for style in red.styles] == [0, 1]
     assert [(style.number, style.own.levels.mean()) for style in blue.styles] == [(0, 0.5)]
     assert [(style.number, style.own) for style in green.styles] == [(0, None), (1, None)]
+
+
+def test_what_is_far_from_every_flat_place_takes_the_nearest_colour_and_no_hours(monkeypatch):
+    """Red and blue lie flat at two ends of a long strip of dots, which are nearer to blue."""
+    strip = np.zeros((9, 400, 3), np.uint8)
+    strip[:, ::2], strip[:, 1::2] = (60, 0, 200), (0, 60, 200)
+    strip[:, :5], strip[:, -5:] = (255, 0, 0), (0, 0, 255)
+    rounds = []
+    grown = region_maps._grown
+    monkeypatch.setattr(region_maps, "_grown", lambda *given: rounds.append(1) or grown(*given))
+    colours = (RegionColour((255, 0, 0), 0.5), RegionColour((0, 0, 255), 0.5))
+    labels = region_maps.labelled(Image.fromarray(strip), colours)
+    assert len(rounds) == region_maps._EDGE
+    assert (labels[:, 100:300] == 1).all()
+    assert (labels[:, :5] == 0).all()

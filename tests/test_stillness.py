@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from pipeline.batch.estimates.estimator import FIRST_END
 from pipeline.errors import OptionError
 from pipeline.finishing import distance_as_viewed
 from pipeline.images import stillness
@@ -159,7 +161,7 @@ OPTIONS = Options(
 )
 
 
-def _painting(engine, resume=None):
+def _painting(engine, resume=None, options=None):
     from pipeline.stylize import paint
 
     random = np.random.default_rng(5)
@@ -168,7 +170,30 @@ def _painting(engine, resume=None):
         for name in ("content", "style")
     )
     pictures = Pictures(content, ((style, 1.0),))
-    return paint(pictures, OPTIONS, pictures.schedule(OPTIONS, Machine(precision="float32")), engine, resume=resume)
+    options = options or OPTIONS
+    return paint(pictures, options, pictures.schedule(options, Machine(precision="float32")), engine, resume=resume)
+
+
+def test_estimates_know_when_a_size_can_end_at_the_earliest():
+    watch = watching((0.3, 0.5), (0.3, 0.5))
+    for step in range(1, 100):
+        if watch.is_due(step):
+            watch.look(step, ANY)
+        if watch.still_at:
+            break
+    assert watch.still_at == FIRST_END
+
+
+@pytest.mark.slow
+def test_what_is_looked_at_is_what_a_painting_comes_to(engine, monkeypatch):
+    """With `average` that is a mean, and not the picture with the lowest loss."""
+    seen = []
+    monkeypatch.setattr(stillness.Stillness, "look", lambda watch, step, pixels: seen.append(pixels))
+    averaged = replace(OPTIONS, average=0.8, max_steps=16)
+    taken = [taking().arrays for _reading, taking in _painting(engine, options=averaged)]
+    expected = taken[-1]["sum"] / (1 - taken[-1]["left"])
+    np.testing.assert_allclose(seen[0], expected, atol=1e-3)
+    assert not np.allclose(seen[0], taken[-1]["best"], atol=0.1)
 
 
 @pytest.mark.slow

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import io
-import json
 import os
-import subprocess
 from pathlib import Path
-from typing import Any
 
 import click
 
 from pipeline.cli.arguments import EXIT_CODES
-from pipeline.cli.measure import look_at
-from pipeline.errors import EnvironmentProblem, ExitCode, UsageError
-from pipeline.printable import last_line, printable
+from pipeline.cli.questions import ask, look_at
+from pipeline.errors import ExitCode
+from pipeline.printable import printable
 
 _PROCESS = "pipeline.images.starting_masks"
 _MOST_COLOURS = 8  # `starting_masks.MOST_COLOURS`, by test: this process loads no NumPy
@@ -40,9 +36,8 @@ def masks(pictures: tuple[Path, ...], output: Path | None, colours: int, force: 
         look_at(picture)
     for picture in pictures:
         folder = picture.parent / "masks" if output is None else output
-        found = _made(
-            {"picture": os.path.abspath(picture), "folder": os.path.abspath(folder), "colours": colours, "force": force}
-        )
+        paths = {"picture": os.path.abspath(picture), "folder": os.path.abspath(folder)}
+        found = ask(_PROCESS, {**paths, "colours": colours, "force": force}, "process that makes masks")
         for name in found["written"]:
             click.echo(printable(os.path.join(folder, name)))
         for name in found["kept"]:
@@ -50,24 +45,3 @@ def masks(pictures: tuple[Path, ...], output: Path | None, colours: int, force: 
         for note in found["notes"]:
             click.echo(f"note: {printable(note)}", err=True)
     return ExitCode.OK
-
-
-def _made(question: dict[str, Any]) -> dict[str, Any]:
-    """What the process says that makes them. Raises UsageError for a picture or a folder that it
-    cannot take, EnvironmentProblem where it does not get so far."""
-    from pipeline.batch.system.environment import worker_environment
-    from pipeline.batch.system.machine import worker_threads
-    from pipeline.job import RunSettings
-    from pipeline.python_path import python_command
-
-    environment = worker_environment(os.environ, worker_threads(RunSettings()), None)
-    done = subprocess.run(
-        python_command(_PROCESS), input=json.dumps(question).encode(), env=environment, capture_output=True, check=False
-    )
-    if done.returncode or not done.stdout:
-        words = last_line(io.BytesIO(done.stderr))
-        raise EnvironmentProblem(f"the process that makes masks ended with code {done.returncode}: {words}")
-    answer: dict[str, Any] = json.loads(done.stdout)
-    if "error" in answer:
-        raise UsageError(answer["error"])
-    return answer

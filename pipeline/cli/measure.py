@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import os
-import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,8 +12,9 @@ from typing import Any
 import click
 
 from pipeline.cli.arguments import EXIT_CODES, overrides_of, print_json
-from pipeline.errors import BadImage, EnvironmentProblem, ExitCode, OutOfMemory, UsageError
-from pipeline.printable import last_line, printable
+from pipeline.cli.questions import ask, look_at
+from pipeline.errors import ExitCode
+from pipeline.printable import printable
 
 _PROCESS = "pipeline.measuring"
 _WORDS = {  # of the figures, which images/quality explains
@@ -80,37 +79,9 @@ def measure(
     return ExitCode.OK
 
 
-def look_at(path: Path) -> None:
-    """Raise UsageError for what is no picture, or takes too much time or memory to decode: found
-    out by the process that decodes within limits."""
-    from pipeline.images.reader import READER
-
-    if not path.is_file():
-        raise UsageError(f"there is no picture {printable(path)}")
-    try:
-        READER.inspect(path)
-    except (BadImage, OutOfMemory) as error:
-        raise UsageError(str(error)) from error
-
-
 def _measured(question: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """What the process says that measures. Raises UsageError for a picture that it cannot take,
-    EnvironmentProblem where it does not get so far."""
-    from pipeline.batch.system.environment import worker_environment
-    from pipeline.batch.system.machine import worker_threads
-    from pipeline.job import RunSettings
-    from pipeline.python_path import python_command
-
-    environment = worker_environment(os.environ, worker_threads(RunSettings()), None)
-    done = subprocess.run(
-        python_command(_PROCESS), input=json.dumps(question).encode(), env=environment, capture_output=True, check=False
-    )
-    if done.returncode or not done.stdout:
-        words = last_line(io.BytesIO(done.stderr))
-        raise EnvironmentProblem(f"the measuring process ended with code {done.returncode}: {words}")
-    answer = json.loads(done.stdout)
-    if "error" in answer:
-        raise UsageError(answer["error"])
+    """What the process says that measures. Raises as `ask` does."""
+    answer = ask(_PROCESS, question, "measuring process")
     found: list[dict[str, Any]] = answer["found"]
     return found
 

@@ -19,6 +19,9 @@ from pipeline.images.picture import picture_from_array, picture_from_pillow
 from pipeline.images.region_colours import as_rgb, flat_places, region_colours
 from pipeline.images.sizes import fit_longer_side, wrong_shape
 
+# Pixels, half of a soft edge: brushes have some tens. What is farther from all flat places takes
+# the nearest of all colours, so that a map of noise does not take hours.
+_EDGE = 64
 _EXACT = 8  # of a channel: how near a pixel is to a colour that lies flat nowhere
 
 
@@ -76,9 +79,11 @@ def labelled(image: Image.Image, colours: tuple[RegionColour, ...]) -> NDArray[n
             labels[~flat & (far[number] <= _EXACT)] = number
     if (labels < 0).all():
         labels[:] = far.argmin(0)
-    while (labels < 0).any():
+    for _ in range(_EDGE):
+        if (labels >= 0).all():
+            break
         labels = _grown(labels, far)
-    return labels
+    return np.where(labels < 0, far.argmin(0).astype(np.int16), labels)
 
 
 def _grown(labels: NDArray[np.int16], far: NDArray[np.int16]) -> NDArray[np.int16]:

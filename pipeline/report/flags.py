@@ -99,7 +99,7 @@ def _stopped_early(outcome: Outcome) -> str | None:
 
 
 def _ended_still(outcome: Outcome) -> bool:
-    """Did it end because the picture had stopped changing to the eye?"""
+    """Did it end because the picture came no nearer to its style?"""
     most = outcome.options.get("max_steps", Options().max_steps)
     return outcome.options.get("steps") == "auto" and isinstance(most, int) and outcome.steps < most
 

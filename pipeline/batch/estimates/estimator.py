@@ -37,9 +37,9 @@ _RECENT = 10  # pairs after which what was learnt weighs half: the machine may h
 # A pair that takes so many times its estimate hangs. A first guess is of another machine, which may
 # be fifty times as fast. Chosen; the least is for pairs of seconds beside other programs.
 _LIMIT, _LIMIT_OF_GUESS, _LEAST_LIMIT = 20.0, 100.0, 1800.0
-# Of `max_steps`, those after which a picture has mostly stopped changing to the eye: the median of
-# the pairs of docs/method.md.
-_STILL_AFTER = 0.7
+# Of `max_steps`, those after which a picture mostly comes no nearer to its style: the median of the
+# pairs of docs/method.md. None ends before the second look at it (images/stillness).
+_STILL_AFTER, FIRST_END = 0.7, 22
 _NEAR = 0.5  # in the logarithm of pixels: a picture of twice the pixels weighs a third
 
 
@@ -101,12 +101,10 @@ class Estimator:
         threads = outcome.get("threads") or self._threads
         pace = outcome["seconds_per_step"] * threads / cost.evaluation
         self._pace[precision].add(cost.pixels, pace)
-        share = 1.0
         if options.steps == "auto" and outcome.get("steps"):
-            share = outcome["steps"] / options.most_steps
-            self._taken.add(cost.pixels, share)
+            self._taken.add(cost.pixels, outcome["steps"] / options.most_steps)
         rest = outcome.get("seconds", 0.0) - outcome["seconds_per_step"] * outcome.get("steps", 0)
-        if (rest := rest * threads - pace * share * cost.coarse) > 0:
+        if (rest := rest * threads - pace * cost.coarse) > 0:
             self._other.add(cost.pixels, rest / cost.other)
         if outcome.get("peak_memory_bytes"):
             self._memory[precision].add(cost.pixels, outcome["peak_memory_bytes"] / cost.memory)
@@ -133,7 +131,7 @@ class Estimator:
             return None
         cost, precision = found
         pace = self._factor(self._pace, precision, cost)
-        painting = pace * self._share(job.options, cost) * (job.options.most_steps * cost.evaluation + cost.coarse)
+        painting = pace * (self._steps(job.options, cost) * cost.evaluation + cost.coarse)
         other = self._other.at(cost.pixels) if self._other.known else pace
         return Estimate(
             seconds=(painting + other * cost.other) / self._threads,
@@ -141,11 +139,12 @@ class Estimator:
             guess=not any(factor.known for factor in self._pace.values()),
         )
 
-    def _share(self, options: Options, cost: Cost) -> float:
-        """What is made of the evaluations that a pair may have, as a share."""
+    def _steps(self, options: Options, cost: Cost) -> float:
+        """Evaluations at full size, of those that a pair may have."""
         if options.steps != "auto":
-            return 1.0
-        return self._taken.at(cost.pixels) if self._taken.known else _STILL_AFTER
+            return options.most_steps
+        share = self._taken.at(cost.pixels) if self._taken.known else _STILL_AFTER
+        return min(options.most_steps, max(FIRST_END, share * options.most_steps))
 
     def _decoding(self, job: Job) -> int:
         """Bytes while the largest of its files is opened."""

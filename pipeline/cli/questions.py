@@ -1,0 +1,49 @@
+"""Questions about pictures that a process of its own answers, so that this one stays light."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import BadImage, EnvironmentProblem, OutOfMemory, UsageError
+from pipeline.printable import last_line, printable
+
+
+def look_at(path: Path) -> None:
+    """Raise UsageError for what is no picture, or takes too much time or memory to decode: found
+    out by the process that decodes within limits."""
+    from pipeline.images.reader import READER
+
+    if not path.is_file():
+        raise UsageError(f"there is no picture {printable(path)}")
+    try:
+        READER.inspect(path)
+    except (BadImage, OutOfMemory) as error:
+        raise UsageError(str(error)) from error
+
+
+def ask(module: str, question: Mapping[str, Any], called: str) -> dict[str, Any]:
+    """What a module that is run as a process answers, JSON to JSON. Raises UsageError with its
+    `error`, as for a picture that it cannot take, and EnvironmentProblem where it does not get so
+    far; `called` names it there."""
+    from pipeline.batch.system.environment import worker_environment
+    from pipeline.batch.system.machine import worker_threads
+    from pipeline.job import RunSettings
+    from pipeline.python_path import python_command
+
+    environment = worker_environment(os.environ, worker_threads(RunSettings()), None)
+    done = subprocess.run(
+        python_command(module), input=json.dumps(question).encode(), env=environment, capture_output=True, check=False
+    )
+    if done.returncode or not done.stdout:
+        words = last_line(io.BytesIO(done.stderr))
+        raise EnvironmentProblem(f"the {called} ended with code {done.returncode}: {words}")
+    answer: dict[str, Any] = json.loads(done.stdout)
+    if "error" in answer:
+        raise UsageError(answer["error"])
+    return answer
