@@ -106,6 +106,11 @@ EFFECTS: tuple[Effect, ...] = (
         "with `scales` other than 1 and a `content_weight` above 0",
         lambda options: options.scales != 1 and _keeps_content(options),
     ),
+    Effect(
+        ("empty_areas",),
+        "with a content and a `style_weight` above 0",
+        lambda options: not options.is_texture and options.style_weight > 0,
+    ),
     Effect(("content_loss",), "with a `content_weight` above 0", _keeps_content),
     Effect(("content_layers",), "with `content_loss: features` and a `content_weight` above 0", _keeps_features),
     Effect(("style_layers",), f"with {_AT_LAYERS} and a `style_weight` above 0", _looks_at_style_layers),

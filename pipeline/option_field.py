@@ -20,3 +20,8 @@ def option(default: Any, meaning: str, **rules: Any) -> Any:
     if isinstance(default, dict):
         return field(default_factory=lambda: dict(default), metadata={"meaning": meaning, **rules})
     return field(default=default, metadata={"meaning": meaning, **rules})
+
+
+def new_option(default: Any, meaning: str, **rules: Any) -> Any:
+    """An option that came with version 0.2."""
+    return option(default, meaning, since="0.2", **rules)

@@ -21,8 +21,17 @@ DEFAULTS_OF: Mapping[str, Mapping[str, Any]] = {
     # rounds of the last pass, after which the loss hardly falls. Weights by the study in
     # docs/method.md.
     "neighbours": {"style_weight": 1e-2, "tv_weight": 3.0, "max_steps": 50, "init": "blurred", "match_color": "tones"},
+    # What is typical of a style is not so of its empty areas; and hues stay that a grey style has
+    # not, the photograph's and those that a descent makes (docs/method.md).
+    **{statistics: {"empty_areas": "apart", "match_color": "both"} for statistics in ("gram", "moments", "histogram")},
 }
-"""Defaults that are other ones with a `style_loss`; in a mixture, with one of its parts."""
+"""Defaults that are other ones with a `style_loss`; in a mixture, with one of its parts, those of
+`neighbours` before others, as a mixture walks as they do."""
+
+
+def parts_of(style_loss: Mixture) -> list[str]:
+    """The distances of a `style_loss`, in the order of `STYLE_LOSSES`."""
+    return [style_loss] if isinstance(style_loss, str) else sorted(style_loss, key=STYLE_LOSSES.index)
 
 
 class Questions:

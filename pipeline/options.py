@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from pipeline.option_field import new_option as _new_option
 from pipeline.option_field import option as _option
 from pipeline.option_questions import INIT_WORDS, STYLE_LOSSES, LayerWeights, Mixture, Questions
 
@@ -40,11 +41,10 @@ class Options(Questions):
         lengths=True,
         examples=[768, "30cm"],
     )
-    enlarge: bool = _option(
+    enlarge: bool = _new_option(
         False,
         "enlarge content that is smaller than `size` before it is painted, by Lanczos' filter",
         neutral=False,
-        since="0.2",
     )
     style_scale: float | tuple[float, ...] = _option(
         1.0,
@@ -66,13 +66,12 @@ class Options(Questions):
         ge=1,
         examples=[200, 500],
     )
-    max_steps: int = _option(
+    max_steps: int = _new_option(
         200,
         "evaluations at full size after which `steps: auto` ends at the latest",
         ge=1,
         examples=[400],
         neutral=200,
-        since="0.2",
     )
     scales: int | Literal["auto"] = _option(
         "auto",
@@ -126,7 +125,7 @@ class Options(Questions):
         choices=("always", "end"),
         neutral="always",
     )
-    average: float = _option(
+    average: float = _new_option(
         0.0,
         "running mean of the pictures of all steps as the result of each size, in which every step keeps this share of what was"
         " before; with 0 the picture of the lowest loss is the result",
@@ -134,7 +133,6 @@ class Options(Questions):
         le=_BELOW_ONE,
         examples=[0.99],
         neutral=0.0,
-        since="0.2",
     )
     losses: str = _option(
         "normalized",
@@ -143,7 +141,7 @@ class Options(Questions):
         " count, `per_pixel` is `sums` with Gram matrices per pixel of the picture",
         choices=("normalized", "paper", "means", "sums", "roots", "per_pixel"),
     )
-    style_loss: Mixture = _option(
+    style_loss: Mixture = _new_option(
         "gram",
         "what is compared with the style: `gram` matrices, for brush strokes and textures; `moments`, the mean and"
         " covariance of features; the `histogram` of each feature, beside `gram`; optimal `transport` of sampled places; or"
@@ -152,36 +150,39 @@ class Options(Questions):
         choices=STYLE_LOSSES,
         examples=["neighbours", {"gram": 0.1, "neighbours": 1}],
         neutral="gram",
-        since="0.2",
     )
-    content_loss: str = _option(
+    content_loss: str = _new_option(
         "features",
         "what is kept of the content: its `features`, or its `self_similarity`, which parts of it are alike and which differ",
         choices=("features", "self_similarity"),
         neutral="features",
-        since="0.2",
     )
     content_weight: float = _option(
         1.0, "weight of the content distance, in the unit of `losses`", ge=0, examples=[2.0]
     )
-    coarse_content: float = _option(
+    coarse_content: float = _new_option(
         1.0,
         "by what `content_weight` is multiplied at each coarser size of the pyramid; with 2 it is 4 times as large at a quarter"
         " of `size`, which settles the composition early",
         ge=0,
         examples=[2.0],
         neutral=1.0,
-        since="0.2",
+    )
+    empty_areas: str = _new_option(
+        "alike",
+        "what the photograph's empty areas (sky, walls, still water) are painted from: `alike`, all of the style, or `apart`,"
+        " the style's own empty areas alone, which keeps its figures out of them; masks and regions win over it",
+        choices=("alike", "apart"),
+        neutral="alike",
     )
     style_weight: float = _option(3e-2, "weight of the style distance, in the unit of `losses`", ge=0, examples=[5e-2])
-    normalize_gradients: str = _option(
+    normalize_gradients: str = _new_option(
         "none",
         "bring the gradient of each layer's distance by its features to an absolute sum of 1 (`l1`, as jcjohnson's program), so"
         " that weights alone say how much a layer moves; `squared` is what neural-style-pt makes of that: weights of content"
         " and style are squared",
         choices=("none", "l1", "squared"),
         neutral="none",
-        since="0.2",
     )
     tv_weight: float = _option(
         10.0, "weight of total variation, in the unit of `tv_unit`: smooths", ge=0, examples=[10.0]
@@ -212,19 +213,17 @@ class Options(Questions):
         "layers whose Gram matrices, moments or histograms are matched: a list (equal weights that sum to 1) or layer: weight",
         examples=[["conv1_1", "conv2_1", "conv3_1"], {"relu1_1": 1.0, "relu4_1": 0.25}],
     )
-    network: str = _option(
+    network: str = _new_option(
         "vgg19",
         "network whose layers are looked at; for `vgg16` give `weights` the path of a file",
         choices=("vgg19", "vgg16"),
         neutral="vgg19",
-        since="0.2",
     )
-    normalize: str = _option(
+    normalize: str = _new_option(
         "none",
         "`channels` rescales the network's filters so that each has a mean activation of 1, as Gatys et al. did",
         choices=("none", "channels"),
         neutral="none",
-        since="0.2",
     )
     pooling: str = _option(
         "max",
@@ -236,13 +235,12 @@ class Options(Questions):
         "what the network sees outside the picture: its mirror image, or `zero` as it was trained (leaves a rim)",
         choices=("mirror", "zero"),
     )
-    wrap: str = _option(
+    wrap: str = _new_option(
         "none",
         "edges at which the picture goes on from the other side, so that copies side by side show no seam: left and right"
         " (`x`), top and bottom (`y`) or `both`; such sides are multiples of 16 pixels",
         choices=("none", "x", "y", "both"),
         neutral="none",
-        since="0.2",
     )
     init: str = _option(
         "content",
@@ -269,22 +267,20 @@ class Options(Questions):
         "keep the content's colours: its chroma (`luminance`), or the style recoloured beforehand",
         choices=("none", "luminance", "histogram", "covariance"),
     )
-    match_color: str = _option(
+    match_color: str = _new_option(
         "none",
         "bring mean and covariance of colours to the style's: of the result (`style`), of the photograph (`before`) or `both`;"
         " `tones` brings the result's lights and darks to the style's too: its paper, its ink",
         choices=("none", "style", "before", "both", "tones"),
         neutral="none",
-        since="0.2",
     )
-    match_strength: float = _option(
+    match_strength: float = _new_option(
         1.0,
         "how far `match_color` goes: 0 not at all, 1 the whole way",
         ge=0,
         le=1,
         examples=[0.5],
         neutral=1.0,
-        since="0.2",
     )
     strength: float = _option(1.0, "blend of content (0) and result (1)", ge=0, le=1, examples=[0.8])
     precision: str = _option(
@@ -313,7 +309,7 @@ class Options(Questions):
         examples=["imagenet"],
     )
     depth: Literal[8, 16] = _option(8, "bits per colour of the picture; 16 for .tif outputs only")
-    dpi: int | Literal["auto"] = _option(
+    dpi: int | Literal["auto"] = _new_option(
         "auto",
         "dots per inch that png, jpg and tif outputs say, for whoever prints them; `auto` is the content's own, and 300 where"
         " it has none or `size` is a length",
@@ -321,7 +317,6 @@ class Options(Questions):
         le=10_000,
         examples=[300],
         neutral="auto",
-        since="0.2",
     )
     quality: int = _option(95, "of jpg, webp and avif outputs", ge=1, le=100, examples=[90])
 

@@ -15,9 +15,11 @@ from pipeline.regions import (
     Part,
     Region,
     StyleIn,
+    is_whole,
     notes_of_regions,
     parts_at,
     regions_of,
+    regions_of_emptiness,
     regions_of_maps,
     shows_nothing,
 )
@@ -137,7 +139,20 @@ def open_pictures(
         tuple((_seen(open_any(source, side)), share) for source, share in styles),
         open_any(options.init) if options.starts_from_file else None,
     )
-    return _with_masks(opened, masks, opening, home_of) if masks else opened
+    if masks:
+        opened = _with_masks(opened, masks, opening, home_of)
+    apart = options.empty_areas == "apart" and not options.is_texture and is_whole(opened.regions)
+    return _with_empty_areas(opened) if apart else opened
+
+
+def _with_empty_areas(opened: Pictures) -> Pictures:
+    """The pictures with the parts that their empty areas make."""
+    regions = regions_of_emptiness(opened.content, [style for style, _share in opened.styles])
+    notes = (*opened.mask_notes, *(() if regions else (_NONE_EMPTY,)))
+    return replace(opened, regions=regions or opened.regions, mask_notes=notes)
+
+
+_NONE_EMPTY = "empty_areas: alike, as photograph or style has next to none, or nothing else"
 
 
 def _with_masks(

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pipeline.images.masks import Mask
+    from pipeline.images.picture import Picture
     from pipeline.images.region_maps import RegionMap
 
     Floats = NDArray[np.float32]
@@ -85,6 +86,12 @@ def regions_of(masks: Sequence[tuple[Mask | None, Mask | None]], weights: Sequen
     )
 
 
+def is_whole(regions: Sequence[Region]) -> bool:
+    """Is every style painted everywhere, from all of it: with no masks, or with white ones?"""
+    masks = [mask for region in regions for mask in (region.mask, *(style.own for style in region.styles)) if mask]
+    return len(regions) < 2 and all(mask.levels.min() >= 1 for mask in masks)
+
+
 def regions_of_maps(content: RegionMap, styles: Sequence[RegionMap]) -> tuple[Region, ...]:
     """The regions of a content and its styles with these maps: a colour of the content's is painted
     in what has that colour in the styles, or in all of them where none has it."""
@@ -101,6 +108,46 @@ def regions_of_maps(content: RegionMap, styles: Sequence[RegionMap]) -> tuple[Re
         everything = tuple(StyleIn(style) for style in range(len(styles)))
         found.append(Region(content.mask(number), tuple(own) or everything))
     return tuple(found)
+
+
+# Share of a picture below which its empty areas, or all else, are too few to paint from.
+_LEAST = 0.03
+
+
+def regions_of_emptiness(content: Picture, styles: Sequence[Picture]) -> tuple[Region, ...]:
+    """The content's empty areas, to be painted from those of the styles that are like them, and the
+    rest, from their rest; nothing where the content has none or nothing else, or no style has
+    any."""
+    from pipeline.images.emptiness import empty_as_in, glance
+    from pipeline.images.masks import mask_from_levels
+
+    there = {number: glance(style.pixels) for number, style in enumerate(styles)}
+    some = {number: seen for number, seen in there.items() if _is_part(seen.empty)}
+    seen_of_content = glance(content.pixels)
+    if not some or not _is_part(seen_of_content.empty):
+        return ()
+    here = empty_as_in(seen_of_content, list(some.values()))
+    if not _is_part(here):
+        return ()
+
+    def styles_in(*, empty: bool) -> tuple[StyleIn, ...]:
+        own = {
+            number: mask_from_levels(seen.empty if empty else 1 - seen.empty, _EMPTY if empty else _BUSY)
+            for number, seen in some.items()
+        }
+        return tuple(StyleIn(number, own.get(number)) for number in (some if empty else there))
+
+    return (
+        Region(mask_from_levels(here, _EMPTY), styles_in(empty=True)),
+        Region(mask_from_levels(1 - here, _BUSY), styles_in(empty=False)),
+    )
+
+
+_EMPTY, _BUSY = "empty areas", "all but empty areas"
+
+
+def _is_part(levels: Floats) -> bool:
+    return _LEAST <= float(levels.mean()) <= 1 - _LEAST
 
 
 def parts_at(regions: Sequence[Region], width: int, height: int) -> tuple[Part, ...]:

@@ -170,7 +170,8 @@ def _kept(pictures: Pictures, stage: Stage) -> Pixels | None:
 def _names_of_masks(pictures: Pictures) -> tuple[Hashable, ...]:
     """What style images depend on beside themselves where there are masks: their colours can be
     those of a region of the photograph."""
-    return tuple(mask.sha256 for mask in pictures.masks)
+    regions = (region.mask.sha256 for region in pictures.regions if region.mask)
+    return (*(mask.sha256 for mask in pictures.masks), *regions)
 
 
 # The share of the picture as it stands in what is to be painted, and how many times the photograph

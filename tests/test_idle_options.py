@@ -239,6 +239,7 @@ def made_of() -> Callable[[Options], Any]:
             (start.tobytes(), options.init == "content"),  # which a finer stage looks at
             (options.network, options.normalize, options.pooling, options.border, options.wrap),
             (
+                options.empty_areas if options.style_weight > 0 and not options.is_texture else None,
                 options.normalize_gradients == "l1" and (options.content_weight > 0 or options.style_weight > 0),
                 options.patience,
                 options.average,

@@ -222,15 +222,22 @@ def test_the_nearer_value_wins(
 
 def test_what_is_left_out_comes_with_the_style_loss(load: Load) -> None:
     """Steps, start, colours and weight of matching are none for Gram matrices."""
+    gram = {"empty_areas": "apart", "match_color": "both"}
     assert load(pair("seed: 1")).pairs[0].options == usual(seed=1)
-    assert load(pair("style_loss: gram")).pairs[0].options == Options()
+    assert load(pair("style_loss: gram")).pairs[0].options == Options(**gram)
     assert load(pair("preset: gatys2016")).pairs[0].options.init == "content"
-    assert load(pair("style_loss: gram, init: blurred")).pairs[0].options == Options(init="blurred")
+    assert load(pair("style_loss: gram, init: blurred")).pairs[0].options == Options(init="blurred", **gram)
     own = "presets: {mine: {size: 99}, classical: {style_loss: gram}}\n"
     assert load(own + pair("preset: mine")).pairs[0].options == usual(preset="mine", size=99)
-    assert load(own + pair("preset: classical")).pairs[0].options == Options(preset="classical")
+    assert load(own + pair("preset: classical")).pairs[0].options == Options(preset="classical", **gram)
     assert load("defaults: {style_loss: gram}\n" + pair("style_loss: neighbours")).pairs[0].options == usual()
-    assert load(pair("seed: 1"), "style_loss=gram").pairs[0].options == Options(seed=1)
+    assert load(pair("seed: 1"), "style_loss=gram").pairs[0].options == Options(seed=1, **gram)
+
+
+@pytest.mark.parametrize("mixture", ["{gram: 0.1, neighbours: 1}", "{neighbours: 1, gram: 0.1}"])
+def test_a_mixture_has_what_comes_with_neighbours_before_what_comes_with_others(load: Load, mixture: str) -> None:
+    found = load(pair(f"style_loss: {mixture}")).pairs[0].options
+    assert (found.match_color, found.empty_areas, found.max_steps) == ("tones", "apart", 50)
 
 
 def test_whoever_writes_what_is_of_gram_matrices_gets_them(load: Load) -> None:

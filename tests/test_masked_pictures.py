@@ -39,6 +39,7 @@ QUICK = {
     "steps": 8,
     "weights": "random",
     "style_loss": "gram",
+    "match_color": "none",
     "precision": "float32",
     "history": 4,
 } | LAYERS
@@ -53,7 +54,7 @@ def redness(pixels):
 
 
 def test_each_region_gets_the_colours_of_its_style():
-    result = stylize(CONTENT, [{"image": RED, "mask": LEFT}, BLUE], **QUICK, match_color="style")
+    result = stylize(CONTENT, [{"image": RED, "mask": LEFT}, BLUE], **QUICK | {"match_color": "style"})
     columns = redness(result.pixels)
     assert columns[:24].min() > 60
     assert columns[40:].max() < -60
@@ -85,7 +86,7 @@ def test_white_masks_make_the_same_pixels_as_none(style_loss):
 def test_only_what_the_own_mask_shows_is_looked_at():
     half = np.concatenate([RED[:, :32], BLUE[:, :32]], 1)
     style = {"image": half, "mask": {"style": LEFT}}
-    assert redness(stylize(CONTENT, [style], **QUICK, match_color="style").pixels).min() > 60
+    assert redness(stylize(CONTENT, [style], **QUICK | {"match_color": "style"}).pixels).min() > 60
 
 
 def test_a_colour_of_a_map_is_painted_in_what_has_it():
@@ -93,7 +94,7 @@ def test_a_colour_of_a_map_is_painted_in_what_has_it():
     colours[:, :32], colours[:, 32:] = (255, 0, 0), (0, 255, 0)
     half = np.concatenate([BLUE[:, :32], RED[:, :32]], 1)
     regions = {"content": colours, "style": colours[:, ::-1].copy()}
-    columns = redness(stylize(CONTENT, half, regions=regions, **QUICK, match_color="style").pixels)
+    columns = redness(stylize(CONTENT, half, regions=regions, **QUICK | {"match_color": "style"}).pixels)
     assert columns[:24].min() > 60
     assert columns[40:].max() < -60
 

@@ -23,7 +23,15 @@ from pipeline.options import OPTION_NAMES
 from pipeline.stylization import Stylization
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-QUICK = {"size": 48, "steps": 4, "weights": "random", "style_loss": "gram", "precision": "float32"}
+QUICK = {
+    "size": 48,
+    "steps": 4,
+    "weights": "random",
+    "style_loss": "gram",
+    "match_color": "none",
+    "empty_areas": "alike",
+    "precision": "float32",
+}
 
 
 def image(seed: int, shape: tuple[int, ...] = (40, 48, 3)) -> np.ndarray:

@@ -35,7 +35,14 @@ def painting(seed, height=48, width=64):
 
 
 CONTENT, STYLE, OTHER = painting(1), painting(2, 60, 40), painting(3)
-FULL = {"size": 64, "steps": 5, "weights": "random", "style_loss": "gram"}
+FULL = {
+    "size": 64,
+    "steps": 5,
+    "weights": "random",
+    "style_loss": "gram",
+    "match_color": "none",
+    "empty_areas": "alike",
+}
 # What an option does to a picture, two blocks of the network show as well as five, and a descent that remembers all steps there
 # are as well as one with room for twenty: half the time goes into tracing the network and the other half into L-BFGS.
 SHALLOW = {

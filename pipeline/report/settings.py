@@ -8,8 +8,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline.option_questions import DEFAULTS_OF
-from pipeline.options import Options
+from pipeline.option_questions import DEFAULTS_OF, STYLE_LOSSES
+from pipeline.options import LEFT_OUT, Options
 from pipeline.printable import printable
 
 _BUILT_IN = Options().as_dict()
@@ -23,11 +23,12 @@ def changed_options(options: Mapping[str, Any], weights: str) -> dict[str, Any]:
     are not the run's."""
     asked = options.get("style_loss", "")
     built_in = dict(_BUILT_IN)
-    for style_loss in [asked] if isinstance(asked, str) else asked if isinstance(asked, Mapping) else ():
-        built_in.update(DEFAULTS_OF.get(style_loss, {}))
+    parts = asked if isinstance(asked, Mapping) else [asked]  # it may be anybody's report
+    for style_loss in STYLE_LOSSES:
+        built_in.update(DEFAULTS_OF.get(style_loss, {}) if style_loss in parts else {})
     return {
         name: value
-        for name, value in options.items()
+        for name, value in {**LEFT_OUT, **options}.items()
         if value != built_in.get(name) and (name, value) != ("weights", weights)
     }
 

@@ -14,7 +14,7 @@ from pipeline.manifest.options.rules import RULES
 from pipeline.manifest.pairs.choices import warn_of_path
 from pipeline.manifest.yaml.problems import Place, Problems, shorten, suggestion
 from pipeline.manifest.yaml.tree import MapNode, Node
-from pipeline.option_questions import DEFAULTS_OF
+from pipeline.option_questions import DEFAULTS_OF, parts_of
 from pipeline.options import DEFAULT_PRESET, Options
 from pipeline.textures import TEXTURE_DEFAULTS
 
@@ -193,13 +193,14 @@ class Layers:
 
     def _chain(self, laid: Sequence[Layer], texture: bool) -> list[Layer]:
         """The layers upon those that are built in: the defaults of every option, and those that
-        come with the style loss that the layers ask for, or with a texture."""
+        come with the style loss that the layers ask for, or with a texture. None come with Gram
+        matrices that nobody named: a manifest that has other options of theirs is painted as it was
+        when they were all there was."""
         settings = _flat([self._built_in, *laid])
+        own = [_OWN.get(style_loss, NOTHING) for style_loss in parts_of(settings["style_loss"].value)]
         if settings["style_loss"] is self._usual and (written := _of_gram(settings)):
             laid = [*laid, {"style_loss": Setting("gram", f"built in, as '{written}' is written")}]
-            settings = _flat([self._built_in, *laid])
-        asked = settings["style_loss"].value
-        own = [_OWN.get(style_loss, NOTHING) for style_loss in ([asked] if isinstance(asked, str) else asked)]
+            own = []
         return [_flat([self._built_in, *own, *([_OF_TEXTURES] if texture else [])]), *laid]
 
     def _laid(self, layers: Sequence[Layer], *, published: bool = False) -> list[Layer]:
