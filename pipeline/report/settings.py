@@ -12,7 +12,7 @@ from pipeline.option_questions import DEFAULTS_OF, STYLE_LOSSES
 from pipeline.options import LEFT_OUT, Options
 from pipeline.printable import printable
 
-_BUILT_IN = Options().as_dict()
+_BUILT_IN = Options().all_values()
 # What YAML takes for text without quotes, and for nothing else.
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*")
 _WORDS = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n"})  # that mean something
