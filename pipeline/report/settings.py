@@ -19,16 +19,17 @@ _WORDS = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
 
 
 def changed_options(options: Mapping[str, Any], weights: str) -> dict[str, Any]:
-    """Options that differ from what is built in, also for their style loss; weights only if they
+    """The style loss, and options that differ from what is built in for it; weights only if they
     are not the run's."""
-    asked = options.get("style_loss", "")
-    built_in = dict(_BUILT_IN)
+    given = {**LEFT_OUT, **options}
+    asked = given["style_loss"]
     parts = asked if isinstance(asked, Mapping) else [asked]  # it may be anybody's report
+    built_in = {**_BUILT_IN, "style_loss": None}
     for style_loss in STYLE_LOSSES:
         built_in.update(DEFAULTS_OF.get(style_loss, {}) if style_loss in parts else {})
     return {
         name: value
-        for name, value in {**LEFT_OUT, **options}.items()
+        for name, value in given.items()
         if value != built_in.get(name) and (name, value) != ("weights", weights)
     }
 
