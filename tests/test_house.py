@@ -199,6 +199,9 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
 WITHOUT_NUMPY = {
     "images.colour_codes",
     "images.region_colours",
+    "images.small",
+    "images.sheet",
+    "images.lettering",
     "images.inspection",
     "images.reader",
     "images.reader_process",
@@ -280,6 +283,8 @@ LIST_HEAVY = "import sys; print(','.join(sorted({'tensorflow','keras','numpy','t
         ["plan", "{manifest}"],
         ["check", "{manifest}"],
         ["masks", "--help"],
+        ["sheet", "--help"],
+        ["sheet", "{manifest}"],
         ["presets"],
         ["schema"],
         ["doctor"],

@@ -15,7 +15,7 @@ from pipeline.batch.system.deadline import Moment
 from pipeline.errors import StylizeError
 from pipeline.images.reader import Reader
 from pipeline.job import Job, Manifest, Outcome
-from pipeline.report.data import build_report, known_run
+from pipeline.report.data import build_report, known_run, pair_row
 from pipeline.report.history import HISTORY_RUNS, read_history
 from pipeline.report.write import write_reports
 from pipeline.store.disk import LocalStore
@@ -99,6 +99,13 @@ def _outcome(pair: PlannedPair, results: Results, selection: Selection) -> Outco
     else:
         reason, reason_class = pair.reason, _LEFT_OUT
     return results.outcome(pair, "not_started", reason=reason, reason_class=reason_class)
+
+
+def rows_as_they_stand(manifest: Manifest, observer: Observer) -> list[dict[str, Any]]:
+    """The rows that a report would have of a manifest's pairs, in its order. Nothing is written,
+    and no run that is going on is waited for."""
+    state = State(LocalStore(manifest.output), manifest_name(manifest.file, manifest.output))
+    return [pair_row(outcome) for outcome in standing(Results(manifest, state, observer, "report"), Selection())]
 
 
 def report_anew(manifest: Manifest, observer: Observer, last: Any, shard: str | None = None) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Pictures looked at from a distance: a process of its own decodes, and may be slow, eat memory or
-die without taking anybody with it. Standard library only; no byte of a picture comes in here.
+die without taking anybody with it. Standard library only; no byte of a file comes in here, and
+pixels only of a small picture that was asked for, which nobody decodes again.
 
 The process is started with the first question and kept for the next ones; after trouble there is a
 new one. Its limits are `budget`'s, in processor time, so that a busy machine refuses nothing that
@@ -9,6 +10,7 @@ an idle one reads; here only silence is timed, for a disk that hangs.
 from __future__ import annotations
 
 import atexit
+import base64
 import functools
 import json
 import os
@@ -37,7 +39,7 @@ _LOOK_SECONDS = 0.5  # how often a wish to stop is looked for
 _START_SECONDS = 60.0  # for the process to be there, also on a disk that has just woken up
 # Seconds of silence for each second of processor time: other processes, and reading the file.
 _PATIENCE = 10.0
-_MOST_BYTES = 2**22  # of an answer; the settings of an output are 60 kB
+_MOST_BYTES = 2**23  # of an answer; a small picture of a million pixels is half of it
 
 Answer = dict[str, Any]
 
@@ -81,11 +83,19 @@ class Reader:
         found = self._ask("colours", path, home)["colours"]
         return [RegionColour((red, green, blue), share, thin) for (red, green, blue), share, thin in found]
 
-    def _ask(self, ask: str, path: str | os.PathLike[str], home: str | None = None) -> Answer:
+    def small(
+        self, path: str | os.PathLike[str], box: tuple[int, int], home: str | None = None
+    ) -> tuple[tuple[int, int], bytes]:
+        """(width, height) and RGB pixels of a picture, made to fit into `box` (width, height), of
+        at most a million pixels."""
+        width, height, pixels = self._ask("small", path, home, box=box)["small"]
+        return (width, height), base64.b64decode(pixels)
+
+    def _ask(self, ask: str, path: str | os.PathLike[str], home: str | None = None, **more: Any) -> Answer:
         self.check_cancelled()
         name, process = os.fspath(path), _process(self._module)
         folder = None if os.path.isabs(name) else _working_directory()
-        process.send({"ask": ask, "path": name, "folder": folder, "home": home})
+        process.send({"ask": ask, "path": name, "folder": folder, "home": home, **more})
         seconds, shown = HEADER_SECONDS, printable(name)
         while True:
             try:

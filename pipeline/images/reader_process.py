@@ -7,6 +7,7 @@ its stdout, in JSON:
     {"ask": "inspect", ...}                         {"seconds": limit}, then {"facts": [...]}
     {"ask": "metadata", ...}                        {"metadata": {...}}
     {"ask": "colours", ...}                         {"seconds": limit}, then {"colours": [...]}
+    {"ask": "small", ..., "box": [width, height]}   {"seconds": limit}, then {"small": [...]}
 
 or `{"refused": reason}`, or `{"memory": bytes}` where decoding would have needed more than so many.
 It is held to `budget` by the kernel, and ends when its pipe is closed, when nothing was asked for a
@@ -15,6 +16,7 @@ while, or after a want of memory.
 
 from __future__ import annotations
 
+import base64
 import ctypes
 import json
 import os
@@ -41,6 +43,7 @@ from pipeline.images.file_bytes import MAX_BYTES
 from pipeline.images.inspection import image_size, inspect_image
 from pipeline.images.metadata import read_metadata
 from pipeline.images.region_colours import colours_in_file
+from pipeline.images.small import small_picture
 from pipeline.printable import printable
 
 _OOM_SCORE = "800"  # for the kernel's OOM killer: before the driver, as for workers
@@ -87,7 +90,7 @@ def _answer(question: Answer, say: Say) -> bool:
         with suppress(OSError):  # opening the file will say so
             os.chdir(folder)
     try:
-        say(_ANSWERS[question["ask"]](path, question["home"], say))
+        say(_ANSWERS[question["ask"]](path, question, say))
     except _OverrunError as error:
         say({"memory": error.budget})
         return False
@@ -98,24 +101,30 @@ def _answer(question: Answer, say: Say) -> bool:
     return True
 
 
-def _size(path: str, home: Home, _say: Say) -> Answer:
+def _size(path: str, asked: Answer, _say: Say) -> Answer:
     with _header(path):
-        return {"size": image_size(path, home)}
+        return {"size": image_size(path, asked["home"])}
 
 
-def _metadata(path: str, home: Home, _say: Say) -> Answer:
+def _metadata(path: str, asked: Answer, _say: Say) -> Answer:
     with _header(path):
-        return {"metadata": read_metadata(path, home)}
+        return {"metadata": read_metadata(path, asked["home"])}
 
 
-def _inspect(path: str, home: Home, say: Say) -> Answer:
-    with _decoding(path, home, say):
-        return {"facts": astuple(inspect_image(path, home))}
+def _inspect(path: str, asked: Answer, say: Say) -> Answer:
+    with _decoding(path, asked["home"], say):
+        return {"facts": astuple(inspect_image(path, asked["home"]))}
 
 
-def _colours(path: str, home: Home, say: Say) -> Answer:
-    with _decoding(path, home, say):
-        return {"colours": colours_in_file(path, home)}
+def _colours(path: str, asked: Answer, say: Say) -> Answer:
+    with _decoding(path, asked["home"], say):
+        return {"colours": colours_in_file(path, asked["home"])}
+
+
+def _small(path: str, asked: Answer, say: Say) -> Answer:
+    with _decoding(path, asked["home"], say):
+        (width, height), pixels = small_picture(path, tuple(asked["box"]), asked["home"])
+    return {"small": [width, height, base64.b64encode(pixels).decode("ascii")]}
 
 
 @contextmanager
@@ -130,11 +139,12 @@ def _decoding(path: str, home: Home, say: Say) -> Iterator[None]:
         yield
 
 
-_ANSWERS: dict[str, Callable[[str, Home, Say], Answer]] = {
+_ANSWERS: dict[str, Callable[[str, Answer, Say], Answer]] = {
     "size": _size,
     "metadata": _metadata,
     "inspect": _inspect,
     "colours": _colours,
+    "small": _small,
 }
 
 

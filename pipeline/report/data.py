@@ -94,8 +94,8 @@ def build_report(
     there, even of a pair that never started; keys beyond the promised ones (`reason_class`,
     `notes`, `flags`, ...) may be added to.
     """
-    taken = [_pair(outcome) for outcome in outcomes]
-    pairs = [*taken, *map(_pair, others)]
+    taken = [pair_row(outcome) for outcome in outcomes]
+    pairs = [*taken, *map(pair_row, others)]
     run = _run(facts) | {"counts": _counts(taken) if counts is None else dict(counts)}
     return {"schema": SCHEMA, "run": run, "counts": _counts(pairs), "pairs": pairs}
 
@@ -214,7 +214,8 @@ def _run(facts: RunMetadata) -> dict[str, Any]:
     return {key: _json_value(value) for key, value in run.items()}
 
 
-def _pair(outcome: Outcome) -> dict[str, Any]:
+def pair_row(outcome: Outcome) -> dict[str, Any]:
+    """A pair's row in report.json."""
     names = dict.fromkeys((*_FIRST, *(field.name for field in fields(outcome) if field.name not in _LAST), *_LAST))
     pair = {name: getattr(outcome, name) for name in names}
     pair |= {"losses": _losses(outcome), "flags": flags(outcome)}

@@ -55,6 +55,11 @@ def _data_uri(store: Store, name: str) -> str | None:
         data = store.read(name, at_most=INLINE_BYTES)
     except OSError:
         return None  # the link then shows as a picture that is missing; the report is still written
-    if data[:4] != b"RIFF" or data[8:12] != b"WEBP":
-        return None  # no thumbnail; whoever planted it wants it mailed
+    if not is_thumbnail(data):
+        return None  # whoever planted it wants it mailed
     return f"data:image/webp;base64,{base64.b64encode(data).decode('ascii')}"
+
+
+def is_thumbnail(data: bytes) -> bool:
+    """Are these the bytes of a small picture as we write them: WebP?"""
+    return data[:4] == b"RIFF" and data[8:12] == b"WEBP"

@@ -7,11 +7,10 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipeline.printable import printable
 from pipeline.report.axes import PHOTOGRAPH, STYLE, Axis, axes
 from pipeline.report.data import STATUS_WORDS
+from pipeline.report.legend import legend, value_words
 from pipeline.report.page import PageMaker
-from pipeline.report.settings import shown
 from pipeline.report.views import Filter, Head, PairView, Picture, RowView, SheetView
 
 _HEROES = 8  # pairs that are shown large; of more the page would be long before it is of use
@@ -51,6 +50,7 @@ def sheet_view(maker: PageMaker, pairs: Sequence[Mapping[str, Any]]) -> SheetVie
             for row in rows.values
         ],
         columns=[heads[columns.name, column] for column in columns.values],
+        legend=legend({"Rows": [rows], "Columns": [columns], "On each card": others}),
         common=_common(maker, pairs, {rows.name, columns.name, *(axis.name for axis in others)}),
         filters=_filters(maker, pairs),
         count=len(pairs),
@@ -72,6 +72,7 @@ def _heroes(maker: PageMaker, pairs: Sequence[Mapping[str, Any]], differing: Seq
         heroes=[maker.pair_view(pair, _traits(maker, pair, named), large=True) for pair in sorted(pairs, key=place)],
         rows=[],
         columns=[],
+        legend="",
         common=[],
         filters=[],
         count=len(pairs),
@@ -85,7 +86,7 @@ def _head(maker: PageMaker, axis: Axis, pair: Mapping[str, Any], folder: str) ->
     if pictures:
         caption = " + ".join(picture.caption.removeprefix(folder) for picture in pictures)
         return Head(kind=axis.name, caption=caption, pictures=pictures)
-    return Head(kind=axis.name, caption=_value(axis.name, pair), pictures=[])
+    return Head(kind=axis.name, caption=value_words(axis.name, pair), pictures=[])
 
 
 def _pictures(maker: PageMaker, name: str, pair: Mapping[str, Any]) -> list[Picture]:
@@ -106,14 +107,10 @@ def _joined(pictures: Sequence[Picture]) -> str:
     return " + ".join(picture.caption for picture in pictures)
 
 
-def _value(name: str, pair: Mapping[str, Any]) -> str:
-    return printable(f"{name} {shown(pair['options'].get(name))}")
-
-
 def _traits(maker: PageMaker, pair: Mapping[str, Any], others: Sequence[Axis]) -> list[str]:
     """What tells a pair from the others of its cell."""
     return [
-        _joined(pictures) if (pictures := _pictures(maker, axis.name, pair)) else _value(axis.name, pair)
+        _joined(pictures) if (pictures := _pictures(maker, axis.name, pair)) else value_words(axis.name, pair)
         for axis in others
     ]
 

@@ -96,12 +96,14 @@ class Filter:
 class SheetView:
     """All pairs: a few as large pictures with what they were made of (`heroes`), more as a contact
     sheet. `layout` is how many columns there are: few, some or many (then the pairs of a row follow
-    one another); of heroes it is one or two. `common` is what all pairs have in common."""
+    one another); of heroes it is one or two. `legend` says what rows and columns are, `common` is
+    what all pairs have in common."""
 
     layout: str
     heroes: list[PairView]
     rows: list[RowView]
     columns: list[Head]
+    legend: str
     common: list[Head]
     filters: list[Filter]
     count: int

@@ -1,0 +1,69 @@
+"""Which files a pair's pictures are drawn from, where they are drawn small: the thumbnails that a
+run left, where they are large enough, else the pictures themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.job import Job
+from pipeline.report.links import INLINE_BYTES, is_thumbnail
+from pipeline.store.layout import MOST_STYLES, style_thumbnail, thumbnail_name
+from pipeline.store.store import Store
+
+# Longer sides of what `batch/painter` leaves, by test.
+RESULT_SIDE, SOURCE_SIDE = 448, 256
+STANDS = ("done", "up_to_date")
+"""Statuses of pairs whose picture is as the manifest wants it."""
+
+Files = list[tuple[str, str | None]]
+"""Paths to try one after the other, each with the folder that the file must lie in, or None."""
+
+
+@dataclass(frozen=True, slots=True)
+class SmallPictures:
+    """Of the pairs of a manifest, drawn with a longer side of `side` pixels at most."""
+
+    store: Store
+    side: int
+
+    def result(self, job: Job, pair: Mapping[str, Any]) -> Files:
+        """A pair's painting; none where it is not as the manifest wants it."""
+        if pair["status"] not in STANDS:
+            return []
+        itself = (str(self.store.path(job.output)), self.store.home)
+        return [*self._thumbnail(job, "result", RESULT_SIDE), itself]
+
+    def content(self, job: Job) -> Files:
+        """A pair's photograph; none of a texture."""
+        if job.options.is_texture:
+            return []
+        return [*self._thumbnail(job, "content", SOURCE_SIDE), _input(job, job.content)]
+
+    def styles(self, job: Job) -> list[Files]:
+        """A pair's style pictures."""
+        return [
+            [
+                *(self._thumbnail(job, style_thumbnail(number), SOURCE_SIDE) if number < MOST_STYLES else []),
+                _input(job, style.image),
+            ]
+            for number, style in enumerate(job.styles)
+        ]
+
+    def _thumbnail(self, job: Job, which: str, its_side: int) -> Files:
+        """Where it is large enough, and is one: whoever may write there may have put any file under
+        its name."""
+        name = thumbnail_name(job.output, which)
+        if self.side > its_side:
+            return []
+        try:
+            data = self.store.read(name, at_most=INLINE_BYTES)
+        except OSError:
+            return []
+        return [(str(self.store.path(name)), self.store.home)] if is_thumbnail(data) else []
+
+
+def _input(job: Job, path: Path) -> tuple[str, str | None]:
+    return str(path), job.home_of(path)
