@@ -148,6 +148,29 @@ def test_a_rate_counts_with_the_programs_own_descent_alone(tmp_path):
     assert (theirs.options.optimizer, theirs.options.learning_rate, notes) == ("adam", 0.04 * 255, [])
 
 
+def test_normalized_gradients_are_each_programs_own(tmp_path):
+    """jcjohnson's multiplies by the weight alone, whatever a layer's channels; neural-style-pt's squares weights."""
+    flags = "-content_image c.jpg -style_image s.jpg -normalize_gradients"
+    job, notes = imported(tmp_path, f"th neural_style.lua {flags} -style_layers relu1_1,relu3_1")
+    assert (job.options.normalize_gradients, notes) == ("l1", [])
+    assert job.options.style_layers == {"block1_conv1": 1.0, "block3_conv1": 1.0}
+    job, _ = imported(tmp_path, f"th neural_style.lua {flags}")
+    assert set(job.options.style_layers.values()) == {1.0}
+    assert len(job.options.style_layers) == 5
+    job, notes = imported(tmp_path, f"python neural_style.py {flags}")
+    assert job.options == options_from_python({"preset": "neural-style-pt", "normalize_gradients": "squared"})
+    assert notes == []
+
+
+def test_a_running_mean_is_average_with_either_descent(tmp_path):
+    line = "style_transfer c.jpg s.jpg --avg-decay 0.9"
+    for published in (False, True):
+        job, notes = imported(tmp_path, line, published=published)
+        assert (job.options.average, notes) == (0.9, [])
+    assert imported(tmp_path, "style_transfer c.jpg s.jpg -ad 0.95")[0].options.average == 0.95
+    assert imported(tmp_path, "style_transfer c.jpg s.jpg")[0].options.average == 0.0
+
+
 @pytest.mark.parametrize(
     ("line", "message"),
     [

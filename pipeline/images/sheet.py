@@ -18,7 +18,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 
 from pipeline.errors import PairError, StylizeError
 from pipeline.images.decode import load_formats
@@ -155,7 +155,11 @@ def _draw(pen: ImageDraw.ImageDraw, written: Written, box: Box, letters: int, *,
     left, top, width, _height = box
     for number, text in enumerate(written.lines):
         indent = max(0, round(width - written.font.getlength(text)) // 2) if centred else 0
-        pen.text((left + indent, top + number * round(letters * _LINE)), text, _INK, written.font)
+        place = (left + indent, top + number * round(letters * _LINE))
+        if isinstance(written.font, ImageFont.FreeTypeFont):  # fonts differ in where a line begins
+            pen.text((place[0], place[1] + letters), text, _INK, written.font, anchor="ls")
+        else:
+            pen.text(place, text, _INK, written.font)
 
 
 def answer(question: Mapping[str, Any]) -> dict[str, Any]:

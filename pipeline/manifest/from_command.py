@@ -19,7 +19,7 @@ from pipeline.manifest.load import load_text
 from pipeline.manifest.options.foreign import named_by_others, word_of_others
 from pipeline.manifest.options.presets import Preset, builtin_presets
 from pipeline.manifest.pairs.naming import OUTPUT_SUFFIXES
-from pipeline.manifest.programs import ADAM, Program, program_of
+from pipeline.manifest.programs import ADAM, EACH_LAYER, Program, program_of
 from pipeline.manifest.yaml.problems import Problems
 from pipeline.manifest.yaml.writer import yaml_text
 from pipeline.nst.network import NETWORKS, VGG19
@@ -148,7 +148,8 @@ class _Wanted:
         colours = [given.pop(flag) for flag in _COLOURS if flag in given]
         if any(str(word).lower() not in ("0", "false") for word in colours):
             options["preserve_color"] = "luminance"
-        return options | self._layers() | self._descent()
+        options |= self._layers()
+        return options | self._normalized(options.get("style_layers")) | self._descent()
 
     def _layers(self) -> dict[str, Any]:
         """Layers, weighed as the preset weighs its own."""
@@ -168,6 +169,15 @@ class _Wanted:
                 raise UsageError(f"{option}: {len(weights)} weights for {len(layers)} layers")
             options[option] = dict(zip(layers, self._weighed(own, layers, weights, shares is not None), strict=True))
         return options
+
+    def _normalized(self, layers: Mapping[str, float] | None) -> dict[str, Any]:
+        """Gradients of one length, where they are asked for. Where each layer's is, a factor of its
+        own, which makes up for its channels, has no place."""
+        normalized = self.program.normalized
+        if not normalized or not self.given.pop("normalize_gradients", False):
+            return {}
+        own = {} if normalized != EACH_LAYER else dict.fromkeys(layers or self.preset.options["style_layers"], 1.0)
+        return {"normalize_gradients": normalized, **({"style_layers": own} if own else {})}
 
     def _weighed(self, own: Mapping[str, float], layers: list[str], weights: list[float], shared: bool) -> list[float]:
         """The layers' weights: of equal kind to those of the preset's own layers, whose share of

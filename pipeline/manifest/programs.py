@@ -13,6 +13,9 @@ from dataclasses import dataclass, field
 from pipeline.errors import UsageError
 
 ADAM = "adam"
+EACH_LAYER = "l1"
+"""What brings the gradient of each layer to one length: `StyleLoss:updateGradInput` of
+neural_style.lua divides it by its absolute sum and multiplies it by the weight alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +23,7 @@ class Program:
     """Another program's command line. `places` are its arguments without a flag, the last `+` for
     several; flags by what they are: one word, several, or none. `numbers` are flags that are our
     options, with a factor; `rate` is the flag of adam's rate with its factor, `counted` how many
-    evaluations one of `steps` is."""
+    evaluations one of `steps` is, `normalized` what `normalize_gradients` is here."""
 
     preset: str
     content: str
@@ -35,6 +38,7 @@ class Program:
     short: Mapping[str, str] = field(default_factory=dict)
     numbers: Mapping[str, tuple[str, float]] = field(default_factory=dict)
     shares: str = ""
+    normalized: str = ""
     rate: tuple[str, float] = ("learning_rate", 1.0)
     optimizer: str = "lbfgs"
     dashes: str = "--"
@@ -68,6 +72,7 @@ _NEURAL_STYLE = Program(
         "seed": ("seed", 1),
     },
     shares="style_blend_weights",
+    normalized=EACH_LAYER,
     dashes="-",
     commas=True,
 )
@@ -78,6 +83,7 @@ _NEURAL_STYLE_PT = Program(
         "single": (*_NEURAL_STYLE.single, "multidevice_strategy"),
         "switches": (*_NEURAL_STYLE.switches, "normalize_weights", "disable_check"),
         "numbers": {**_NEURAL_STYLE.numbers, "tv_weight": ("tv_weight", 1.0)},
+        "normalized": "squared",
     }
 )
 _CROWSONKB = Program(
@@ -104,6 +110,7 @@ _CROWSONKB = Program(
         "end_scale": ("size", 1),
         "style_scale_fac": ("style_scale", 1.0),
         "random_seed": ("seed", 1),
+        "avg_decay": ("average", 1.0),
     },
     shares="style_weights",
     rate=("step_size", 255.0),  # its pixels are 0..1
