@@ -9,17 +9,16 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 from PIL import Image
 
+from pipeline.images.sheet import GAP, beside, of_height
 from pipeline.manifest import load_manifest
 
 _ROOT = Path(__file__).resolve().parent.parent
 _MANIFEST = _ROOT / "configs/gallery.yaml"
 _HEIGHT = 176  # pixels; a strip of six is as wide as a page
-_GAP = 6
 _FIRST, _FIRST_HEIGHT = ("pen", "print", "brush"), 250  # of the README's picture
 _QUALITY = 88  # of JPEG: strips of about 100 kB
 
@@ -36,42 +35,22 @@ def main() -> int:
         row.append(manifest.output / job.output)
     (_ROOT / "docs/gallery").mkdir(exist_ok=True)
     for name, pictures in rows.items():
-        strip = _strip([Image.open(path).convert("RGB") for path in pictures])
+        strip = beside([of_height(Image.open(path).convert("RGB"), _HEIGHT) for path in pictures])
         strip.save(_ROOT / f"docs/gallery/{name}.jpg", quality=_QUALITY, optimize=True)
     first = [[Image.open(path).convert("RGB") for path in rows[name][:3]] for name in _FIRST]
-    _beside([_above(*pictures) for pictures in first]).save(_ROOT / "docs/demo.jpg", quality=_QUALITY, optimize=True)
+    beside([_above(*pictures) for pictures in first]).save(_ROOT / "docs/demo.jpg", quality=_QUALITY, optimize=True)
     return 0
-
-
-def _strip(pictures: Sequence[Image.Image]) -> Image.Image:
-    """Pictures beside each other, each brought to one height."""
-    return _beside([_of_height(picture, _HEIGHT) for picture in pictures])
 
 
 def _above(photograph: Image.Image, style: Image.Image, result: Image.Image) -> Image.Image:
     """The result above its photograph and its style, which are together as wide."""
-    result = _of_height(result, _FIRST_HEIGHT)
-    below = _beside([_of_height(picture, _HEIGHT) for picture in (photograph, style)])
+    result = of_height(result, _FIRST_HEIGHT)
+    below = beside([of_height(picture, _HEIGHT) for picture in (photograph, style)])
     below = below.resize((result.width, round(below.height * result.width / below.width)), Image.Resampling.LANCZOS)
-    both = Image.new("RGB", (result.width, result.height + _GAP + below.height), "white")
+    both = Image.new("RGB", (result.width, result.height + GAP + below.height), "white")
     both.paste(result, (0, 0))
-    both.paste(below, (0, result.height + _GAP))
+    both.paste(below, (0, result.height + GAP))
     return both
-
-
-def _of_height(picture: Image.Image, height: int) -> Image.Image:
-    return picture.resize((round(picture.width * height / picture.height), height), Image.Resampling.LANCZOS)
-
-
-def _beside(pictures: Sequence[Image.Image]) -> Image.Image:
-    """Pictures beside each other, on white."""
-    width = sum(picture.width + _GAP for picture in pictures) - _GAP
-    strip = Image.new("RGB", (width, max(picture.height for picture in pictures)), "white")
-    left = 0
-    for picture in pictures:
-        strip.paste(picture, (left, 0))
-        left += picture.width + _GAP
-    return strip
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ _PAPER, _INK, _EMPTY, _FRAME = "white", (34, 34, 34), (242, 242, 242), (205, 205
 _LETTERS, _LINE, _CAPTION = 14, 1.3, 3
 _MOST_ENLARGED = 2.0  # as on the report's page: a try of 64 pixels is there to be seen
 _INSET = 8  # of words in an empty box
-_GAP = 6  # between pictures of a strip
+GAP = 6  # pixels between pictures of a strip
 # Of pictures that stand on many sheets, as heads: 128 of a quarter of a megabyte at most.
 _KEPT, _KEPT_PIXELS = 128, 2**16
 
@@ -85,12 +85,12 @@ def of_height(picture: Image.Image, height: int) -> Image.Image:
 
 def beside(pictures: Sequence[Image.Image]) -> Image.Image:
     """Pictures beside one another, on white."""
-    width = sum(picture.width + _GAP for picture in pictures) - _GAP
+    width = sum(picture.width + GAP for picture in pictures) - GAP
     found = Image.new("RGB", (width, max(picture.height for picture in pictures)), _PAPER)
     left = 0
     for picture in pictures:
         found.paste(picture, (left, 0))
-        left += picture.width + _GAP
+        left += picture.width + GAP
     return found
 
 
