@@ -327,7 +327,7 @@ class Outcome(Painted):
     """How one pair went. The fields are the keys of a row in report.json (README, "report.json").
 
     `content` and `style` are names relative to the input folder where they lie below it;
-    `style_shares` are the styles' shares as they were given.
+    `style_shares` are the styles' shares as they were given; `masks` are as `ShownNames` has them.
     `failing_since` (ISO 8601) and `failed_runs` count runs without a break in which the pair failed
     in the same way; `acknowledged`: somebody has said that he knows of it. `notes` are things worth
     knowing that are not failures ("first of 12 frames used").
@@ -347,3 +347,4 @@ class Outcome(Painted):
     priority: int = 0
     meta: dict[str, Any] = field(default_factory=dict)
     style_shares: list[float] = field(default_factory=list)
+    masks: dict[str, Any] = field(default_factory=dict)

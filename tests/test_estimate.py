@@ -10,7 +10,15 @@ from PIL import Image
 
 from benchmarks.work import convolution_work as counted_work
 from pipeline.batch.estimates.cost import pair_cost, seen_pixels
-from pipeline.batch.estimates.estimator import START_SECONDS, TRIAL_STEPS, Estimate, Estimator, in_all, time_limit
+from pipeline.batch.estimates.estimator import (
+    START_SECONDS,
+    TRIAL_STEPS,
+    Estimate,
+    Estimator,
+    in_all,
+    mask_bytes,
+    time_limit,
+)
 from pipeline.batch.plan import Plan, make_plan
 from pipeline.cli.console import Lines, planned_line
 from pipeline.cli.progress import Bars
@@ -395,3 +403,27 @@ def test_what_a_bar_says_is_left_is_by_the_steps_at_full_size(job, resumed):
 )
 def test_a_pair_hangs_when_it_takes_a_multiple_of_its_estimate_and_half_an_hour(estimate, limit):
     assert time_limit(estimate) == limit
+
+
+def test_masks_are_foreseen_of_the_picture_one_for_each_region_and_of_a_style_the_one_looked_through(job, tmp_path):
+    """Of 256 x 128 pixels, by hand: 4 bytes each."""
+    stage = scheduled(job.options, (512, 256)).stages[-1]
+    pixels = 256 * 128
+    (style,) = job.styles
+    sky, land, own = (tmp_path / f"{name}.png" for name in ("sky", "land", "own"))
+
+    def foreseen(*styles, **changes):
+        of_all = replace(stage, style_sizes=(stage.size,) * len(styles))
+        return mask_bytes(replace(job, styles=styles, **changes), of_all) / (4 * pixels)
+
+    assert foreseen(style) == 0
+    assert foreseen(replace(style, mask=sky), replace(style, mask=land)) == 2
+    assert foreseen(replace(style, mask=sky), replace(style, mask=sky), style) == 2  # sky, and what it leaves
+    assert foreseen(replace(style, own_mask=own), style) == 1
+    assert foreseen(style, content_mask=sky) == 1
+    assert foreseen(replace(style, region_map=land), region_map=sky) == 8 + 1
+    plain = Estimator(threads=2).estimate(job).memory
+    masked = (
+        Estimator(threads=2).estimate(replace(job, region_map=sky, styles=(replace(style, region_map=land),))).memory
+    )
+    assert masked - plain == 9 * 4 * pixels

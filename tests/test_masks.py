@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 
@@ -384,3 +385,27 @@ def test_what_is_far_from_every_flat_place_takes_the_nearest_colour_and_no_hours
     assert len(rounds) == region_maps._EDGE
     assert (labels[:, 100:300] == 1).all()
     assert (labels[:, :5] == 0).all()
+
+
+def test_no_distance_is_held_for_each_colour_of_a_map_and_a_mask_of_it_is_a_byte_a_pixel():
+    """Of 24 colours the distances alone would be 48 bytes a pixel."""
+    wide = 400
+    most = {}
+    for count in (2, 24):
+        strips = np.zeros((64, wide, 3), np.uint8)
+        levels = np.arange(count) * (250 // count)
+        strips[:] = np.stack([levels, 255 - levels, levels % 97], -1)[np.arange(wide) * count // wide]
+        colours = tuple(
+            RegionColour(tuple(map(int, strips[0, (2 * n + 1) * wide // (2 * count)])), 1 / count) for n in range(count)
+        )
+        tracemalloc.start()
+        labels = region_maps.labelled(Image.fromarray(strips), colours)
+        most[count] = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert sorted(set(labels.ravel().tolist())) == list(range(count))
+    assert max(most.values()) < 24 * 2 * 64 * wide
+    mask = open_region_map(drawn((BLUE, (0, 0, 24, 64))), "p", (96, 64)).mask(1)
+    assert mask.levels.nbytes == 96 * 64
+    for size in ((96, 64), (48, 32)):
+        assert mask.resized(*size).dtype == np.float32
+    assert mask.resized(48, 32).mean() == pytest.approx(0.25, abs=0.01)

@@ -356,3 +356,20 @@ def test_settings_tell_a_value_that_is_left_out_where_it_is_stored_and_is_not_wh
     told = changed_options(stored, "random")
     assert (told["empty_areas"], told["match_color"]) == ("alike", "none")
     assert "empty_areas" not in changed_options(Options(style_loss="gram", empty_areas="apart").as_dict(), "random")
+def test_a_card_names_a_pairs_masks_with_links_to_their_files() -> None:
+    masks = {
+        "mask": {"0": "masks/sky.png", "1": {"content": "masks/land.png", "style": "masks/foam<b>.png"}},
+        "content_mask": "masks/keep.png",
+        "regions": {"content": "maps/house.png", "style": "maps/wave.png"},
+    }
+    shown = page([outcome(style=["art/wave.jpg", "art/pen.jpg"], masks=masks)], input="../input")
+    for words in (
+        "art/wave.jpg is painted where masks/sky.png",
+        "art/pen.jpg is painted where masks/land.png",
+        "of art/pen.jpg is looked at masks/foam<b>.png",
+        "the photograph is kept where masks/keep.png",
+        "regions by the colours of maps/house.png , maps/wave.png",
+    ):
+        assert words in shown.text
+    assert {"./../input/masks/sky.png", "./../input/maps/wave.png"} <= {link.get("href") for link in shown.all("a")}
+    assert "is painted where" not in page([outcome()]).text

@@ -168,6 +168,7 @@ class Results:
             "content": names.content,
             "style": list(names.style),
             "style_shares": [style.weight for style in job.styles],
+            "masks": dict(names.masks),
             "status": status,
             "weights": {"name": pair.weights.name, "sha256": pair.weights.sha256} if pair.weights else {},
             "seed": job.options.seed,

@@ -30,10 +30,11 @@ _LUMA = (0.299, 0.587, 0.114)  # of red, green and blue: ITU-R BT.601, as Pillow
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Mask:
-    """`levels` are float32 (height, width), 0..1; `size` is (width, height) of the file; `sha256`
-    is of its bytes, or of the pixels where there was none. `notes` are worth knowing."""
+    """`levels` are float32 (height, width), 0..1, or bool, where they are all or nothing; `size` is
+    (width, height) of the file; `sha256` is of its bytes, or of the pixels where there was none.
+    `notes` are worth knowing."""
 
-    levels: Floats
+    levels: Floats | NDArray[np.bool_]
     size: tuple[int, int]
     sha256: str
     name: str
@@ -43,8 +44,10 @@ class Mask:
         """Levels (height, width): the mean of what lies under a pixel that is larger."""
         shape = self.levels.shape
         if shape == (height, width):
-            return self.levels
-        levels = by_rows(lambda top, bottom: self.levels[top:bottom], shape, width, height, _TRIANGLE)
+            return self.levels.astype(np.float32, copy=False)
+        levels = by_rows(
+            lambda top, bottom: self.levels[top:bottom].astype(np.float32), shape, width, height, _TRIANGLE
+        )
         return np.clip(levels, 0.0, 1.0)
 
 

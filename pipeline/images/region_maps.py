@@ -37,7 +37,7 @@ class RegionMap:
 
     def mask(self, number: int) -> Mask:
         """The region of one colour."""
-        levels = (self.labels == number).astype(np.float32)
+        levels = self.labels == number
         size = (levels.shape[1], levels.shape[0])
         shown = hexadecimal(self.colours[number].colour)
         return Mask(levels, size, f"{self.sha256} {shown}", f"{self.name} {shown}")
@@ -69,33 +69,48 @@ def open_region_map(source: Any, of: str, size: tuple[int, int], home: str | Non
 
 def labelled(image: Image.Image, colours: tuple[RegionColour, ...]) -> NDArray[np.int16]:
     """The region of each pixel, int16 (height, width): flat ones by their colour, those between by
-    the nearest colour of a region that touches them."""
+    the nearest colour of a region that touches them. Takes the same memory for all numbers of
+    colours."""
     pixels = np.asarray(image, np.int16)
     flat = np.asarray(flat_places(image)) > 0
-    far = np.stack([_distance(pixels, region.colour) for region in colours])
-    labels = np.where(flat, far.argmin(0), -1).astype(np.int16)
+    nearest = _nearest(pixels, colours)
+    labels = np.where(flat, nearest, np.int16(-1))
     for number, region in enumerate(colours):
         if region.thin:
-            labels[~flat & (far[number] <= _EXACT)] = number
+            labels[~flat & (_distance(pixels, region.colour) <= _EXACT)] = number
     if (labels < 0).all():
-        labels[:] = far.argmin(0)
+        labels[:] = nearest
+    palette = np.array([region.colour for region in colours], np.int16)
     for _ in range(_EDGE):
         if (labels >= 0).all():
             break
-        labels = _grown(labels, far)
-    return np.where(labels < 0, far.argmin(0).astype(np.int16), labels)
+        labels = _grown(labels, pixels, palette)
+    return np.where(labels < 0, nearest, labels)
 
 
-def _grown(labels: NDArray[np.int16], far: NDArray[np.int16]) -> NDArray[np.int16]:
+def _nearest(pixels: NDArray[np.int16], colours: tuple[RegionColour, ...]) -> NDArray[np.int16]:
+    """The number of the nearest colour of each pixel; of equals the first."""
+    found = np.zeros(pixels.shape[:2], np.int16)
+    least = _distance(pixels, colours[0].colour)
+    for number, region in enumerate(colours[1:], start=1):
+        apart = _distance(pixels, region.colour)
+        nearer = apart < least
+        found[nearer], least[nearer] = number, apart[nearer]
+    return found
+
+
+def _grown(labels: NDArray[np.int16], pixels: NDArray[np.int16], palette: NDArray[np.int16]) -> NDArray[np.int16]:
     """Pixels without a label take that one of those around them whose colour is nearest."""
     around = np.pad(labels, 1, constant_values=-1)
     height, width = labels.shape
     best, least = labels.copy(), np.full(labels.shape, np.iinfo(np.int16).max, np.int16)
     rows, columns = np.nonzero(labels < 0)
+    colours = pixels[rows, columns]
     for down in range(3):
         for right in range(3):
             label = around[down : down + height, right : right + width][rows, columns]
-            apart = np.where(label < 0, np.iinfo(np.int16).max, far[label, rows, columns])
+            away = np.abs(colours - palette[label]).max(-1)
+            apart = np.where(label < 0, np.iinfo(np.int16).max, away)
             nearer = apart < least[rows, columns]
             best[rows[nearer], columns[nearer]] = label[nearer]
             least[rows[nearer], columns[nearer]] = apart[nearer]

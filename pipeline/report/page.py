@@ -60,6 +60,7 @@ class PageMaker:
             keys=self.sources.keys(pair),
             contents=content,
             styles=styles,
+            masks=self.sources.masks(pair),
             traits=[*traits],
             reason=printable(pair["reason"] or ""),
             attempts=pair["attempts"],

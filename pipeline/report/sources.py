@@ -45,6 +45,24 @@ class Sources:
         ]
         return [self._picture("style", "s", name, text) for name, text in zip(names, captions, strict=True)]
 
+    def masks(self, pair: Mapping[str, Any]) -> list[tuple[str, list[Picture]]]:
+        """A pair's masks by name, with links to their files: what each is of, in words."""
+        found = pair.get("masks") or {}
+        rows: list[tuple[str, list[str]]] = []
+        for number, masks in (found.get("mask") or {}).items():
+            given = {"content": masks} if isinstance(masks, str) else masks
+            style = printable(pair["style"][int(number)])
+            if "content" in given:
+                rows.append((f"{style} is painted where", [given["content"]]))
+            if "style" in given:
+                rows.append((f"of {style} is looked at", [given["style"]]))
+        if "content_mask" in found:
+            rows.append(("the photograph is kept where", [found["content_mask"]]))
+        if regions := found.get("regions"):
+            of_styles = regions["style"] if isinstance(regions["style"], list) else [regions["style"]]
+            rows.append(("regions by the colours of", [regions["content"], *of_styles]))
+        return [(words, [self._picture("mask", "m", name, printable(name)) for name in names]) for words, names in rows]
+
     def keys(self, pair: Mapping[str, Any]) -> tuple[str, str]:
         """Short names of a pair's photograph and of its style or blend."""
         return self._key("c", pair["content"]), self._key("b", key_of(STYLE, pair))

@@ -42,7 +42,8 @@ class OlderView:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairView:
     """One pair as the page shows it. `anchor` is its place on the page, `keys` are those of its
-    photograph and its style, `traits` what it differs in beside its row and column."""
+    photograph and its style, `masks` are files that say where, with words for what they say,
+    `traits` what it differs in beside its row and column."""
 
     name: str
     anchor: str
@@ -52,6 +53,7 @@ class PairView:
     keys: tuple[str, str]
     contents: Picture
     styles: list[Picture]
+    masks: list[tuple[str, list[Picture]]]
     traits: list[str]
     reason: str
     attempts: int

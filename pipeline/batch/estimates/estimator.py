@@ -25,7 +25,7 @@ from pipeline.job import Job, Reading
 from pipeline.nst.precision import fast_flags
 from pipeline.options import OPTION_NAMES, Options
 from pipeline.printable import printable
-from pipeline.schedule import Machine, Size, Sized, other_than_asked, schedule, stage_name
+from pipeline.schedule import Machine, Size, Sized, Stage, other_than_asked, schedule, stage_name
 
 START_SECONDS = 6.0  # per run: importing TensorFlow, loading the network
 # after which a pair's own pace is known; the first holds what is done once and is not counted
@@ -40,6 +40,9 @@ _LIMIT, _LIMIT_OF_GUESS, _LEAST_LIMIT = 20.0, 100.0, 1800.0
 # Of `max_steps`, those after which a picture mostly comes no nearer to its style: the median of the
 # pairs of docs/method.md. None ends before the second look at it (images/stillness).
 _STILL_AFTER, FIRST_END = 0.7, 22
+# Of a map nobody knows the colours before it is decoded: as many as `stylize masks` makes at most.
+_REGIONS_OF_MAP = 8
+_LEVEL_BYTES = 4  # float32
 _NEAR = 0.5  # in the logarithm of pixels: a picture of twice the pixels weighs a third
 
 
@@ -173,7 +176,8 @@ class Estimator:
             )
         except BadImage:
             return None
-        return pair_cost(job.options, stages), stages.stages[-1].precision
+        cost = pair_cost(job.options, stages)
+        return replace(cost, memory=cost.memory + mask_bytes(job, stages.stages[-1])), stages.stages[-1].precision
 
     def notes(self, job: Job) -> list[str]:
         """What is worth knowing of a pair before it is painted."""
@@ -194,6 +198,18 @@ class Estimator:
             except (Stopped, OutOfTime):  # whoever asks next hears of it from elsewhere
                 return None
         return self._sizes[path]
+
+
+def mask_bytes(job: Job, stage: Stage) -> int:
+    """Bytes of a pair's masks at the size of a stage: of the picture those of all regions at once,
+    of each style image that one by which it is looked at."""
+    places = {style.mask for style in job.styles}  # one None: what the others leave
+    regions = _REGIONS_OF_MAP if job.region_map else len(places) if places != {None} else 0
+    of_picture = regions + (job.content_mask is not None)
+    scales = len(stage.style_sizes) // len(job.styles)
+    masked = [bool(style.own_mask or style.region_map) for style in job.styles for _scale in range(scales)]
+    of_styles = (math.prod(size) for size, has in zip(stage.style_sizes, masked, strict=True) if has)
+    return _LEVEL_BYTES * (of_picture * math.prod(stage.size) + sum(of_styles))
 
 
 @dataclass(slots=True)
