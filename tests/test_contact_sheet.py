@@ -16,10 +16,12 @@ from test_report import HOSTILE_NAMES, facts, outcome
 from pipeline.batch.painter import RESULT_SIDE as PAINTED_SIDE
 from pipeline.cli import sheet as verb
 from pipeline.cli.main import cli
+from pipeline.errors import BadImage, UsageError
 from pipeline.images import lettering as lettering_module
 from pipeline.images import sheet as drawing
 from pipeline.images.encode import FORMAT_OF_SUFFIX
 from pipeline.images.lettering import Lettering
+from pipeline.images.reader import READER
 from pipeline.images.small import MOST_PIXELS
 from pipeline.job import Job, StyleImage
 from pipeline.options import Options
@@ -354,9 +356,21 @@ def test_the_suffix_says_the_format_and_another_is_refused(night: Nights, tmp_pa
 def test_a_sheet_never_takes_the_place_of_a_painting(night: Nights) -> None:
     night.run()
     before = (night.output / "dog-40.png").read_bytes()
-    result = call(night, "-o", str(night.output / "dog-40.png"))
-    assert "is a painting of this manifest" in str(result.exception)
+    for more in ([], ["--only", "sea-*"]):
+        result = call(night, "-o", str(night.output / "dog-40.png"), *more)
+        assert "is a painting; give another name with -o" in str(result.exception)
+    night.manifest("\n  - {content: content/sea.png, style: style/wave.png, output: other.png}")
+    night.run()  # the picture of another manifest, by its record
+    assert "is a painting" in str(call(night, "-o", str(night.output / "dog-40.png")).exception)
     assert (night.output / "dog-40.png").read_bytes() == before
+
+
+def test_a_font_that_is_none_is_told(night: Nights, tmp_path: Path) -> None:
+    (tmp_path / "a.ttf").write_bytes(b"no font")
+    result = call(night, "-o", str(tmp_path / "a.png"), "--font", str(tmp_path / "a.ttf"))
+    assert "is no font" in str(result.exception)
+    assert isinstance(result.exception, UsageError)
+    assert not (tmp_path / "a.png").exists()
 
 
 def test_only_some_pairs_can_be_laid_out_and_none_is_an_error(night: Nights, tmp_path: Path) -> None:
@@ -449,9 +463,6 @@ def test_a_photograph_that_is_gone_costs_its_own_place_alone(night: Nights, tmp_
 
 
 def test_a_small_picture_fits_its_box_lies_on_white_and_stays_in_its_home(tmp_path: Path) -> None:
-    from pipeline.errors import BadImage
-    from pipeline.images.reader import READER
-
     image = Image.new("RGBA", (400, 200), (200, 0, 0, 0))
     image.paste((0, 0, 200, 255), (200, 0, 400, 200))
     image.save(tmp_path / "a.png")

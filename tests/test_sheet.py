@@ -249,3 +249,11 @@ def test_the_page_of_a_run_that_goes_on_shows_the_pair_at_work(tmp_path: Path) -
 
 def test_quarantined_pairs_are_no_bug() -> None:
     assert "Stopped by a bug" not in page([outcome(status="quarantined")], exit_code=12).text
+
+
+def test_a_line_says_what_is_in_rows_in_columns_and_on_cards() -> None:
+    shown = page(matrix(4, 3, seed=[1, 2]))
+    assert "Rows: photograph (4). Columns: style (3). On each card: seed (1, 2)." in shown.text
+    shown = page(matrix(1, 1, style_weight=[1, 2, 3], seed=range(8)))  # type: ignore[arg-type]
+    assert "Rows: seed (8). Columns: style_weight (1, 2, 3)." in shown.text
+    assert "Rows:" not in page(matrix(1, 2)).text

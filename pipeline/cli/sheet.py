@@ -104,12 +104,13 @@ def sheet(
     picture is an empty place that says why. What does not fit on a sheet of 6000 pixels goes to
     sheet-2.png and on.
     """
-    loaded = _chosen(load(manifest, settings, styles, results, strict=strict), only)
+    whole = load(manifest, settings, styles, results, strict=strict)
+    loaded, taken = _chosen(whole, only), _Taken(whole)
     if strip:
         if output is None:
             raise click.UsageError("--strip writes a file for each pair; name a folder for them with -o")
-        return _strips(loaded, output, height, kind)
-    return _sheets(loaded, output, cell, font)
+        return _strips(loaded, taken, output, height, kind)
+    return _sheets(loaded, taken, output, cell, font)
 
 
 def _chosen(manifest: Manifest, only: str | None) -> Manifest:
@@ -124,7 +125,7 @@ def _chosen(manifest: Manifest, only: str | None) -> Manifest:
     return replace(manifest, pairs=pairs)
 
 
-def _sheets(manifest: Manifest, output: Path | None, cell: int, font: Path | None) -> int:
+def _sheets(manifest: Manifest, taken: _Taken, output: Path | None, cell: int, font: Path | None) -> int:
     from pipeline.report.contact_sheet import contact_sheets
 
     file = manifest.output / _NAME if output is None else Path(os.path.abspath(output))
@@ -136,14 +137,14 @@ def _sheets(manifest: Manifest, output: Path | None, cell: int, font: Path | Non
     files = [file if number == 1 else file.with_stem(f"{file.stem}-{number}") for number in range(1, len(found) + 1)]
     asked = {"format": kind, "quality": _QUALITY, "font": None if font is None else os.path.abspath(font)}
     drawn = ({**asked, "sheet": sheet.to_json()} for sheet in found)
-    code = _write(zip(files, drawn, strict=True), files, manifest)
+    code = _write(zip(files, drawn, strict=True), files, taken)
     old = file.with_stem(f"{file.stem}-{len(found) + 1}")
     if os.path.lexists(old):
         click.echo(f"note: {printable(old)} is of an earlier, larger sheet", err=True)
     return code
 
 
-def _strips(manifest: Manifest, folder: Path, height: int, kind: str) -> int:
+def _strips(manifest: Manifest, taken: _Taken, folder: Path, height: int, kind: str) -> int:
     from pipeline.report.contact_sheet import why_none
 
     pictures, asked, files = _pictures(manifest, _LARGEST), [], []
@@ -157,7 +158,7 @@ def _strips(manifest: Manifest, folder: Path, height: int, kind: str) -> int:
         files.append(Path(os.path.abspath(folder), names[job.output]))
     if not files:
         raise UsageError(f"no pair of {printable(manifest.file)} is painted yet; 'stylize run' does that")
-    return _write(zip(files, asked, strict=True), files, manifest)
+    return _write(zip(files, asked, strict=True), files, taken)
 
 
 def _strip_names(jobs: Sequence[Job], kind: str) -> dict[str, str]:
@@ -183,17 +184,18 @@ def _pictures(manifest: Manifest, side: int) -> SmallPictures:
     return SmallPictures(LocalStore(manifest.output), side)
 
 
-def _write(asked: Iterator[tuple[Path, dict[str, Any]]], files: Sequence[Path], manifest: Manifest) -> int:
+def _write(asked: Iterator[tuple[Path, dict[str, Any]]], files: Sequence[Path], taken: _Taken) -> int:
     """Have each file drawn and put it under its name, whole or not at all."""
     from pipeline.store.disk import LocalStore
 
-    _spare_results(files, manifest)
+    taken.refuse(files)
     code = ExitCode.OK
     with tempfile.TemporaryFile() as drawn, conversation(_PROCESS, "process that draws", [drawn.fileno()]) as ask:
         for file, question in asked:
             answer = ask({**question, "file": drawn.fileno()})
             if "error" in answer:
-                raise OutputError(f"{printable(file)} cannot be drawn: {printable(answer['error'])}")
+                failure = UsageError if answer["exit_code"] == ExitCode.USAGE else OutputError
+                raise failure(f"{printable(file)} cannot be drawn: {printable(answer['error'])}")
             for note in answer["notes"]:
                 click.echo(f"error: {printable(note)}", err=True)
                 code = ExitCode.SOME_FAILED
@@ -208,9 +210,22 @@ def _copy(drawn: IO[bytes], written: IO[bytes]) -> None:
     shutil.copyfileobj(drawn, written)
 
 
-def _spare_results(files: Sequence[Path], manifest: Manifest) -> None:
-    """Raise UsageError where a file would stand in a painting's place."""
-    results = {os.path.realpath(manifest.output / job.output) for job in manifest.pairs}
-    for file in files:
-        if os.path.realpath(file) in results:
-            raise UsageError(f"{printable(file)} is a painting of this manifest; give another name with -o")
+class _Taken:
+    """The names of paintings: those that a manifest wants, and those that stand beside them."""
+
+    def __init__(self, manifest: Manifest) -> None:
+        self._folder = Path(os.path.realpath(manifest.output))
+        self._wanted = {self._folder / job.output for job in manifest.pairs}
+
+    def refuse(self, files: Sequence[Path]) -> None:
+        """Raise UsageError where a file would stand in a painting's place."""
+        from pipeline.store.disk import LocalStore
+        from pipeline.store.layout import record_name
+        from pipeline.store.records import read_record
+
+        store = LocalStore(self._folder)
+        for file in (Path(os.path.realpath(file)) for file in files):
+            below = file.is_relative_to(self._folder)
+            name = file.relative_to(self._folder).as_posix() if below else ""
+            if file in self._wanted or (below and read_record(store, record_name(name)) is not None):
+                raise UsageError(f"{printable(file)} is a painting; give another name with -o")

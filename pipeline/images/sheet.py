@@ -5,7 +5,7 @@ line to stdout, in JSON; the file that was asked for goes to the open file `file
 
     {"sheet": {"size", "pictures", "texts"}, "format", "quality", "font", "file"}
     {"strip": [files, ...], "height", "format", "quality", "file"}
-    {"size": [width, height], "notes": [sentences]} or {"error": sentence}
+    {"size": [width, height], "notes": [sentences]} or {"error": sentence, "exit_code"}
 
 Files of unknown origin are not decoded here either: `reader` has that done, and gives bare pixels.
 """
@@ -20,11 +20,12 @@ from typing import Any
 
 from PIL import Image, ImageDraw, ImageFont
 
-from pipeline.errors import PairError, StylizeError
+from pipeline.errors import ExitCode, PairError, StylizeError, UsageError
 from pipeline.images.decode import load_formats
 from pipeline.images.lettering import Lettering, Written
 from pipeline.images.reader import READER
 from pipeline.images.small import MOST_PIXELS
+from pipeline.printable import printable
 
 Files = Sequence[Sequence[str | None]]
 """Paths to try one after the other, each with the folder that the file must lie in, or None."""
@@ -167,7 +168,7 @@ def answer(question: Mapping[str, Any]) -> dict[str, Any]:
     if "strip" in question:
         image, notes = strip(question["strip"], question["height"])
     else:
-        image, notes = draw_sheet(question["sheet"], Lettering(question["font"]))
+        image, notes = draw_sheet(question["sheet"], _lettering(question["font"]))
     load_formats()
     with open(question["file"], "wb", closefd=False) as file:
         file.seek(0)
@@ -176,13 +177,22 @@ def answer(question: Mapping[str, Any]) -> dict[str, Any]:
     return {"size": image.size, "notes": list(dict.fromkeys(notes))}
 
 
+def _lettering(font: str | None) -> Lettering:
+    try:
+        return Lettering(font)
+    except OSError as error:
+        raise UsageError(f"{printable(font or '')} is no font ({error})") from error
+
+
 def main() -> None:
     """Answer questions until there are no more."""
     for line in sys.stdin.buffer:
         try:
             found = answer(json.loads(line))
-        except (StylizeError, OSError) as error:
-            found = {"error": str(error)}
+        except StylizeError as error:
+            found = {"error": str(error), "exit_code": int(error.exit_code)}
+        except OSError as error:
+            found = {"error": str(error), "exit_code": int(ExitCode.ENVIRONMENT)}
         print(json.dumps(found), flush=True)
 
 
