@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup stylize plan check report gallery test fuzz lint bench chaos audit sbom lock clean distclean
+.PHONY: help setup stylize plan check report gallery cookbook test fuzz lint bench chaos audit sbom lock clean distclean
 
 MANIFEST ?= configs/demo.yaml
 FOLDER ?=
@@ -51,6 +51,9 @@ report: $(VENV)/.ready  ## print the report of the last run
 
 gallery: $(VENV)/.ready  ## paint each kind of style by each distance, as strips in docs/gallery
 	@$(VENV)/bin/python -m docs.gallery
+
+cookbook: $(VENV)/.ready  ## paint the recipes of docs/cookbook.md, as strips in docs/cookbook
+	@$(VENV)/bin/python -m docs.cookbook
 
 test: $(VENV)/.ready-test  ## run the tests, two files at a time (ARGS='-m "not slow"' for those that take seconds)
 	@$(VENV)/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)

@@ -108,6 +108,16 @@ def test_statistics_paint_empty_areas_apart_unless_a_program_is_asked_for():
             assert preset.options["match_color"] == "none", name
 
 
+def test_settings_tell_a_value_that_is_left_out_where_it_is_stored_and_is_not_what_comes_with_the_style_loss():
+    from pipeline.report.settings import changed_options
+
+    stored = Options(style_loss="gram", losses="paper").as_dict()
+    assert "empty_areas" not in stored
+    told = changed_options(stored, "random")
+    assert (told["empty_areas"], told["match_color"]) == ("alike", "none")
+    assert "empty_areas" not in changed_options(Options(style_loss="gram", empty_areas="apart").as_dict(), "random")
+
+
 @pytest.mark.slow
 def test_gram_matrices_leave_empty_areas_empty_where_they_are_painted_apart():
     """How much stands in the content's empty half, inside of what two layers see."""

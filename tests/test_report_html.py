@@ -347,15 +347,6 @@ def test_a_thousand_pairs_make_a_page_below_thirty_megabytes(tmp_path: Path, pic
     assert len(source.encode()) < 30e6
 
 
-def test_settings_tell_a_value_that_is_left_out_where_it_is_stored_and_is_not_what_comes_with_the_style_loss():
-    from pipeline.options import Options
-    from pipeline.report.settings import changed_options
-
-    stored = Options(style_loss="gram", losses="paper").as_dict()
-    assert "empty_areas" not in stored
-    told = changed_options(stored, "random")
-    assert (told["empty_areas"], told["match_color"]) == ("alike", "none")
-    assert "empty_areas" not in changed_options(Options(style_loss="gram", empty_areas="apart").as_dict(), "random")
 def test_a_card_names_a_pairs_masks_with_links_to_their_files() -> None:
     masks = {
         "mask": {"0": "masks/sky.png", "1": {"content": "masks/land.png", "style": "masks/foam<b>.png"}},
