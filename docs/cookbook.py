@@ -1,5 +1,5 @@
-"""`make cookbook` paints the recipes of docs/cookbook.md at 256 pixels and lays out a strip of each:
-its photographs, styles and results.
+"""`make cookbook` paints the recipes of docs/cookbook.md at 256 pixels, each as a strip of its
+photographs, styles and results.
 
 A recipe is a heading, a manifest in YAML, and the picture that is named after it.
 """
