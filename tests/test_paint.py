@@ -81,6 +81,17 @@ def test_blend_makes_one_picture_of_all_styles_with_their_weights(paint, capsys)
     assert capsys.readouterr().out == "dog--sea+wave.png\n"
 
 
+def test_masks_say_where_the_first_paintings_go_and_where_the_photograph_is_kept(paint, project, capsys):
+    Image.new("L", Image.open("dog.png").size, 128).save(project / "sky.png")
+    words = ["dog.png", "--style", "sea.png", "--style", "wave.png", "--mask", "sky.png", "--content-mask", "sky.png"]
+    assert paint(*words) == ExitCode.OK
+    (job,) = paint.jobs
+    sky = (project / "sky.png").resolve()
+    assert [(style.image.name, style.mask) for style in job.styles] == [("sea.png", sky), ("wave.png", None)]
+    assert job.content_mask == sky
+    assert capsys.readouterr().out == "dog--sea+wave.png\n"
+
+
 def test_a_pattern_names_results_by_pictures_and_options(paint, capsys):
     assert paint("dog.png", "sea.png", "wave.png", "-o", "a/{style.stem}/{content.stem}-{size}.jpg") == ExitCode.OK
     assert capsys.readouterr().out == "a/wave/dog-48.jpg\na/wave/sea-48.jpg\n"
@@ -136,6 +147,9 @@ def refused(paint: Callable[..., int], *words: str) -> int:
         (["dog.png", "--style", "wave.png", "--blend", "2:1"], "2:1 has 2 weights, and the number of paintings is 1;"),
         (["dog.png", "wave.png", "--blend", "2:-1"], "weights are numbers above zero with colons between them"),
         (["dog.png", "wave.png", "--blend", "2"], "like 2:1. Received: '2'"),
+        (["dog.png", "wave.png", "--mask", "sky.png"], "there is no mask sky.png"),
+        (["dog.png", "wave.png", "--content-mask", "."], ". is a folder; name the masks in it"),
+        (["dog.png", "wave.png", *2 * ["--mask", "sea.png"]], "--mask is given 2 times, and the number of paintings is 1;"),
         (["dog.png", "wave.png", "--style", "empty"], "empty holds no picture; pictures end in one of"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

@@ -59,6 +59,21 @@ def _weights(text: str) -> tuple[float, ...]:
     metavar="2:1",
     help="One picture in all paintings at once: a weight for each, in the order of --style.",
 )
+@click.option(
+    "--mask",
+    "masks",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    metavar="PATH",
+    help="Where the first painting goes, and the next with the next mask: white in a grey picture. One picture in all"
+    " paintings at once; those without a mask have the rest.",
+)
+@click.option(
+    "--content-mask",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="Where the photograph is kept: white as usual, black not at all.",
+)
 @click.option("--set", "settings", metavar="OPTION=VALUE", multiple=True, help="Set an option (repeatable).")
 @click.option("-f", "--force", is_flag=True, help="Replace results that exist.")
 @click.option("-q", "--quiet", is_flag=True, help="Say only what went wrong.")
@@ -70,6 +85,8 @@ def paint(
     styles: tuple[Path, ...],
     output: str | None,
     blend: tuple[float, ...] | None,
+    masks: tuple[Path, ...],
+    content_mask: Path | None,
     settings: tuple[str, ...],
     force: bool,
     quiet: bool,
@@ -90,7 +107,15 @@ def paint(
         pictures, styles = pictures[:-1], pictures[-1:]
     console = observer(quiet=quiet, verbose=verbose, log_format="text")
     try:
-        manifest = load_pictures(pictures, styles, output, blend=blend, overrides=overrides_of(settings))
+        manifest = load_pictures(
+            pictures,
+            styles,
+            output,
+            blend=blend,
+            masks=masks,
+            content_mask=content_mask,
+            overrides=overrides_of(settings),
+        )
         _look_at_results(manifest, force=force)
         with _scratch(manifest.output) as scratch:
             return _painted(manifest, scratch, console, engine)

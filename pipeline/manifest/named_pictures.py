@@ -30,11 +30,14 @@ def load_pictures(
     output: str | None = None,
     *,
     blend: Sequence[float] | None = None,
+    masks: Sequence[Path] = (),
+    content_mask: Path | None = None,
     overrides: Sequence[Override] = (),
 ) -> Manifest:
     """Every content in every style, in the order they are named; a folder among the styles stands
     for the pictures in it. With `blend` every content is painted once, in all styles at once, each
-    with its weight.
+    with its weight; so it is with `masks`, which say where the first styles are painted, the others
+    having the rest. `content_mask` says where how much of the content is kept.
 
     `output` is the name of the result, a pattern of names as in a manifest, or a folder; left out,
     results are named by their pictures and go to the working directory. Raises UsageError where a
@@ -43,22 +46,39 @@ def load_pictures(
     for content in contents:
         _look_for(content, "photograph")
     painted_as = [name for style in styles for name in _pictures(style)]
-    axis = painted_as if blend is None else [_blended(painted_as, blend)]
+    axis = [_together(painted_as, blend, masks)] if blend is not None or masks else painted_as
     folder, pattern = _where(output)
     if pattern is not None and "{" not in pattern and len(contents) * len(axis) > 1:
         raise UsageError(
             f"{printable(str(output))} is one name, and there are {len(contents) * len(axis)} pictures to paint; "
             "give a folder (-o results/), or a pattern (-o '{content.stem}-{style.stem}.png')"
         )
-    entry = {
+    entry: dict[str, Any] = {
         "matrix": {"content": [_named(content) for content in contents], "style": axis},
         "output": pattern or DEFAULT_PATTERN,
     }
+    if content_mask is not None:
+        _look_for(content_mask, "mask")
+        entry["content_mask"] = _named(content_mask)
     text = yaml_text({"version": 1, "input": ".", "output": os.path.abspath(folder), "pairs": [entry]})
     here = Path.cwd()
     problems = Problems(NAME, has_places=False)
     manifest = load_text(text, problems, here / NAME, overrides=overrides)
     return replace(manifest, file=here, name=NAME)
+
+
+def _together(styles: Sequence[str], weights: Sequence[float] | None, masks: Sequence[Path]) -> list[dict[str, Any]]:
+    """One style of all of them, with what was given for each."""
+    blended = [{"image": style} for style in styles] if weights is None else _blended(styles, weights)
+    if len(masks) > len(styles):
+        raise UsageError(
+            f"--mask is given {len(masks)} times, and the number of paintings is {len(styles)}; "
+            "give at most one for each, in the order of --style"
+        )
+    for mask, style in zip(masks, blended, strict=False):
+        _look_for(mask, "mask")
+        style["mask"] = _named(mask)
+    return blended
 
 
 def _blended(styles: Sequence[str], weights: Sequence[float]) -> list[dict[str, Any]]:
@@ -73,9 +93,8 @@ def _blended(styles: Sequence[str], weights: Sequence[float]) -> list[dict[str, 
 
 def _look_for(picture: Path, role: str) -> None:
     if picture.is_dir():
-        raise UsageError(
-            f"{printable(picture)} is a folder; name the {role}s in it, or paint all of them with stylize run FOLDER"
-        )
+        others = "" if role == "mask" else ", or paint all of them with stylize run FOLDER"
+        raise UsageError(f"{printable(picture)} is a folder; name the {role}s in it{others}")
     if not picture.exists():
         raise UsageError(f"there is no {role} {printable(picture)}")
     if any(0xD800 <= ord(character) < 0xE000 for character in os.fspath(picture)):  # bytes that Python escaped
