@@ -101,7 +101,7 @@ def test_statistics_paint_empty_areas_apart_unless_a_program_is_asked_for():
     for style_loss in ("gram", "moments", "histogram"):
         assert usual_values(style_loss)["empty_areas"] == "apart"
         assert usual_values(style_loss)["match_color"] == "both"
-    ours = {"balanced", "draft", "fine", "classic", "nnst", "strotss"}
+    ours = {"balanced", "draft", "fine", "classic", "drawing", "print", "mosaic", "painting", "nnst", "strotss"}
     for name, preset in builtin_presets().items():
         if name not in ours:
             assert preset.options["empty_areas"] == "alike", name
