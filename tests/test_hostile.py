@@ -21,6 +21,7 @@ QUICK = {
     "uploads that are links": RUN_AND_CLEAN[:1],
     "upload tile.tif": RUN_AND_CLEAN[:1],
     "planted modules": RUN_AND_CLEAN[:1],
+    "link sheet.png": (("sheet", "night.yaml"),),
 }
 
 

@@ -500,7 +500,7 @@ def modules(place: Path) -> None:
 
 _RECORD, _FAILED, _RUNS = record_name("dog.png"), f"{DOG}.failed.json", f"{HISTORY}runs.jsonl"
 _KEPT = (LOCK, _RUNS, HASHES, _RECORD, _FAILED, f"{DOG}.content.webp", checkpoint_name("dog.png"))
-_WRITTEN = ("report.json", "report.html", "report.txt", "dog.png")
+_WRITTEN = ("report.json", "report.html", "report.txt", "sheet.png", "dog.png")
 _FOLDERS = (".pipeline", "sub", RECORDS[:-1], HISTORY[:-1], CHECKPOINTS[:-1])
 _NAMES = (
     *("../outside/victim.txt", "../../victim", "/etc/hostname", "mine.txt", "*", "x\x1b[2J", "", "\0"),

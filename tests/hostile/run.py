@@ -50,6 +50,8 @@ VERBS: tuple[tuple[str, ...], ...] = (
     ("report", "night.yaml"),
     ("status", "night.yaml"),
     ("history", "night.yaml"),
+    ("sheet", "night.yaml"),
+    ("sheet", "night.yaml", "--strip", "-o", "strips"),
     ("clean", "night.yaml"),
     ("run", "night.yaml", "-q", "--retry-failed"),
 )
