@@ -55,7 +55,9 @@ gallery: $(VENV)/.ready  ## paint each kind of style by each distance, as strips
 cookbook: $(VENV)/.ready  ## paint the recipes of docs/cookbook.md, as strips in docs/cookbook
 	@$(VENV)/bin/python -m docs.cookbook
 
-test: $(VENV)/.ready-test  ## run the tests, two files at a time (ARGS='-m "not slow"' for those that take seconds)
+# Tests start Python some three hundred times: what is compiled is kept, also where the shell says otherwise.
+test: export PYTHONDONTWRITEBYTECODE =
+test: $(VENV)/.ready-test  ## run the tests, two files at a time (ARGS='-m "not slow"' for those that load no TensorFlow and start no Python)
 	@$(VENV)/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 fuzz: $(VENV)/.ready  ## look for inputs that break the loader, the image door, what runs keep, or weights (ARGS="--seconds 1200 --doors image")

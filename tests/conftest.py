@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -16,6 +17,7 @@ from patience import PATIENCE
 from PIL import Image
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+READER = "pipeline.images.reader_process"
 sys.path.insert(0, str(REPOSITORY))  # as `python -m tests.chaos` has it
 
 from tests.chaos.project import environment as chaos_environment  # noqa: E402
@@ -27,10 +29,19 @@ settings.register_profile("untimed", deadline=None, derandomize=True, suppress_h
 settings.load_profile("untimed")
 
 
+# Fixtures that call the command.
+_CALLING = {"stylize", "rehearse", "warm_commands"}
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files that take minutes come first, so that two processes end at about the same time."""
+    """Files that take minutes come first, so that two processes end at about the same time. What calls the command is slow
+    without being marked."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
+    for item in items:
+        if _CALLING.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -38,6 +49,42 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     if config.option.markexpr != "not slow" or collection_path.suffix != ".py":
         return None
     return "\npytestmark = pytest.mark.slow\n" in collection_path.read_text(encoding="utf-8") or None
+
+
+_STARTED: list[str] = []  # processes that the test at work has started, as the words of their commands
+
+
+@pytest.fixture(scope="session", autouse=True)
+def starts_are_seen() -> Iterator[None]:
+    """Of this process; what children start is theirs."""
+    begin = subprocess.Popen.__init__
+
+    def seen(popen: subprocess.Popen[Any], args: Any, *more: Any, **named: Any) -> None:
+        _STARTED.append(args if isinstance(args, str) else " ".join(map(os.fsdecode, args)))
+        begin(popen, args, *more, **named)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(subprocess.Popen, "__init__", seen)
+        yield
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    _STARTED.clear()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """Who says nothing is light, and is held to it: no Python is started but the one that decodes pictures, and nothing has
+    loaded TensorFlow (which only shows with -m "not slow", as files of slow tests load it too)."""
+    yield
+    if item.get_closest_marker("slow"):
+        return
+    python = [words for words in _STARTED if words.startswith(sys.executable) and READER not in words]
+    assert not python, f"it starts Python, so mark it slow: {python}"
+    assert item.config.option.markexpr != "not slow" or "tensorflow" not in sys.modules, (
+        "mark what loads TensorFlow slow"
+    )
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -49,6 +49,7 @@ def of_this_place(command: str, manifest: Path) -> str:
     return command
 
 
+@pytest.mark.slow
 def test_crons_bare_environment_is_enough_and_a_good_night_sends_no_mail(project, tmp_path_factory):
     nights = Nights(project)
     nights.run()
@@ -61,6 +62,7 @@ def test_crons_bare_environment_is_enough_and_a_good_night_sends_no_mail(project
     assert list(home.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_crons_mail_of_a_bad_night_names_the_pair_the_code_and_the_report(project, tmp_path):
     nights = Nights(project)
     nights.run()

@@ -121,6 +121,7 @@ def test_11_another_run_within_two_seconds_and_in_words(nights, stylize):
     assert (event["event"], event["exit_code"]) == ("ended", 11)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_130_and_143_while_waiting_for_another_run(nights, number, code):
     """In the middle of a pair: tests/test_run.py."""

@@ -60,6 +60,7 @@ def test_a_seal_is_made_to_fit() -> None:
     assert all(kept.resealed(data) == data for data in tried)
 
 
+@pytest.mark.slow
 def test_a_finding_is_kept_and_ends_with_1(tmp_path: Path) -> None:
     """In a copy where the loader has a bug and one door kills its process. Both are among the first batch of seed 0."""
     shutil.copytree(REPOSITORY / "tests/fuzz", tmp_path / "tests/fuzz", ignore=shutil.ignore_patterns("findings"))

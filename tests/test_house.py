@@ -275,6 +275,7 @@ HEAVY = ("tensorflow", "keras", "numpy", "PIL")
 LIST_HEAVY = "import sys; print(','.join(sorted({'tensorflow','keras','numpy','torch','PIL'} & set(sys.modules))))"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -306,6 +307,7 @@ except SystemExit as end: assert not end.code, end.code
     assert done.stdout.splitlines()[-1] == ""
 
 
+@pytest.mark.slow
 def test_importing_the_package_is_light():
     done = subprocess.run(
         [sys.executable, "-c", f"from pipeline import stylize\nassert callable(stylize)\n{LIST_HEAVY}"],
@@ -316,6 +318,7 @@ def test_importing_the_package_is_light():
     assert done.stdout == "\n"
 
 
+@pytest.mark.slow
 def test_stylize_is_a_function_however_its_module_was_imported():
     script = """
 import pipeline.stylize

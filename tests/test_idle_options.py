@@ -256,6 +256,7 @@ def made_of() -> Callable[[Options], Any]:
     return read
 
 
+@pytest.mark.slow
 @settings(max_examples=150)
 @given(options=_options, name=st.sampled_from(_NAMES))
 def test_the_table_of_what_counts_is_true_in_both_directions(made_of, options, name):
@@ -270,6 +271,7 @@ def test_the_table_of_what_counts_is_true_in_both_directions(made_of, options, n
         assert any(made_of(other) != before for other in others)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", _NAMES)
 def test_every_option_counts_in_some_company_and_has_none_in_others_only_if_the_table_says_so(made_of, name):
     """The same, option by option, in the company in which it counts."""

@@ -457,6 +457,7 @@ def test_truncated_pillow_image_is_refused(tmp_path: Path) -> None:
 # ------------------------------------------------------------------------------------------------------------ the walls
 
 
+@pytest.mark.slow
 def test_commands_that_only_look_do_not_load_numpy() -> None:
     program = (
         "import sys; import pipeline.images.inspection, pipeline.images.metadata, pipeline.images.sizes;"
@@ -465,6 +466,7 @@ def test_commands_that_only_look_do_not_load_numpy() -> None:
     subprocess.run([sys.executable, "-c", program], check=True)
 
 
+@pytest.mark.slow
 def test_hashing_does_not_even_load_pillow() -> None:
     program = "import sys; import pipeline.images.file_bytes; assert not {'numpy', 'PIL'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", program], check=True)

@@ -150,6 +150,7 @@ def test_pillow_image_of_the_result_has_its_pixels_and_alpha() -> None:
 # ----------------------------------------------------------------------------------------------------------- same bytes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("alpha", [None, fading()], ids=["opaque", "alpha"])
 def test_another_process_writes_the_same_bytes(alpha: NDArray[np.float32] | None) -> None:
     here = {suffix: encode_picture(ramp(), alpha, suffix, 95, SETTINGS) for suffix in SUFFIXES}

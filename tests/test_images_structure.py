@@ -174,6 +174,7 @@ def test_warnings_are_not_kept_by_the_million() -> None:
 # ------------------------------------------------------------------------------------------------------ Pillow's modules
 
 
+@pytest.mark.slow
 def test_pillow_knows_the_formats_that_are_read_and_no_other(tmp_path: Path) -> None:
     """Not EPS, which starts Ghostscript: after reading, refusing and writing every kind of file."""
     program = """

@@ -14,6 +14,8 @@ import pytest
 from pipeline.python_path import python_command
 from tests.conftest import fill_project
 
+pytestmark = pytest.mark.slow
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 # All that could be meant by an import: what Python brings along, and what is installed.
 NAMES = sorted({*sys.stdlib_module_names, *(module.name for module in pkgutil.iter_modules())} - {"pipeline", "tests"})
@@ -30,7 +32,8 @@ def planted(tmp_path_factory):
             trap = f"open({str(project / 'ran')!r}, 'a').write(__file__ + chr(10))\nraise SystemExit(99)\n"
             (folder / f"{name}.py").write_text(trap)
     (project / "night.yaml").write_text(
-        "version: 1\ninput: input\noutput: out\ndefaults: {size: 48, steps: 2, weights: random, style_loss: gram, history: 1}\n"
+        "version: 1\ninput: input\noutput: out\ndefaults: {size: 48, steps: 2, weights: random, style_loss: gram, history: 1,"
+        " content_layers: [conv2_1], style_layers: [conv1_1, conv2_1]}\n"
         f"run: {{on_start: [{sys.executable}, -P, -c, pass]}}\n"
         "pairs: [{content: content/dog.png, style: style/wave.png}]\n"
     )
@@ -57,7 +60,6 @@ def test_no_verb_imports_what_lies_about(planted, verb):
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.slow
 def test_no_run_imports_what_lies_about(planted):
     # Only here: whoever asks for a module by its name, `python -m pipeline`, gets the first of that name.
     (planted / "pipeline.py").write_text((planted / "random.py").read_text())

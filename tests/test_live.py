@@ -286,6 +286,7 @@ def chaos(project: Path) -> Iterator[Chaos]:
         run.communicate()
 
 
+@pytest.mark.slow
 def test_numbered_pictures_are_left_of_each_stage_and_the_result_is_the_same(chaos: Chaos) -> None:
     chaos.manifest("{}")
     assert chaos.run() == 0
@@ -304,6 +305,7 @@ def test_numbered_pictures_are_left_of_each_stage_and_the_result_is_the_same(cha
     assert not (chaos.output / preview_name("dog.png")).exists()
 
 
+@pytest.mark.slow
 def test_a_pair_that_is_killed_leaves_its_small_picture_for_status(chaos: Chaos) -> None:
     chaos.manifest("{preview: 2, retries: 0}")
     (chaos.project / "faults" / f"{pair_id('dog.png')}.1").write_text("9 hang")

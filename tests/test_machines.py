@@ -80,6 +80,7 @@ def test_pictures_are_looked_at_by_a_process_of_their_own_all_the_same(macos, pr
     assert Reader().size(project / "input/content/dog.png") == (48, 40)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("door", ["import pipeline", "from pipeline.cli.main import main; main()"])
 def test_windows_is_told_in_one_line_what_to_do(door):
     """Its Python has neither fcntl nor resource."""
@@ -101,6 +102,7 @@ def test_windows_is_told_in_one_line_what_to_do(door):
     assert done.returncode == 1
 
 
+@pytest.mark.slow
 def test_make_says_which_pythons_will_do_before_it_makes_anything(tmp_path):
     old = tmp_path / "python3.10"
     old.write_text(

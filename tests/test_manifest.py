@@ -351,6 +351,7 @@ def test_an_axis_that_an_override_overrules_has_one_value_left(load: Load) -> No
 # ---------------------------------------------------------------------------------------------------------------- light
 
 
+@pytest.mark.slow
 def test_reading_a_manifest_loads_neither_numpy_nor_tensorflow(tmp_path: Path) -> None:
     (tmp_path / "m.yaml").write_text("pairs: [{content: a.jpg, style: b.jpg}]\n")
     code = (

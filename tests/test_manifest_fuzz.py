@@ -16,6 +16,8 @@ from pipeline.errors import ManifestError, OptionError
 from pipeline.manifest import Override, load_manifest, options_from_python
 from pipeline.options import OPTION_NAMES, Options
 
+pytestmark = pytest.mark.slow
+
 # Derandomised, so that a run in the night fails for the same reason as the run before it.
 bounded = settings(
     max_examples=100,

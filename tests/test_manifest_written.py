@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -45,8 +46,13 @@ def as_editors_read(text: str) -> Any:
     return yaml.load(text, Loader)
 
 
+@functools.cache
+def validator() -> jsonschema.Draft7Validator:
+    return jsonschema.Draft7Validator(json_schema())
+
+
 def complaints(text: str) -> list[str]:
-    return [error.message for error in jsonschema.Draft7Validator(json_schema()).iter_errors(as_editors_read(text))]
+    return [error.message for error in validator().iter_errors(as_editors_read(text))]
 
 
 def objects(schema: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:

@@ -141,6 +141,7 @@ def test_links_are_not_followed(tmp_path: Path) -> None:
     assert victim.read_text() == "mine"
 
 
+@pytest.mark.slow
 def test_the_painter_keeps_the_file_its_record_and_its_small_picture(project: Path) -> None:
     from test_live import Chaos
 

@@ -26,6 +26,8 @@ from pipeline.images.inspection import image_size, inspect_image
 from pipeline.images.metadata import read_metadata
 from pipeline.images.reader import READER, Reader
 
+pytestmark = pytest.mark.slow
+
 # What a file is called says what becomes of its decoder. The clock of those that are to be late, by their size, is short.
 ODD = """
 import os, signal, sys, time

@@ -70,6 +70,7 @@ def test_a_picture_of_one_colour_has_one():
     assert [name for name in made(np.full((64, 64, 3), 90, np.uint8)) if name.startswith("colour")] == ["colour1"]
 
 
+@pytest.mark.slow
 def test_the_verb_writes_png_that_a_manifest_can_name(tmp_path):
     Image.fromarray(landscape()).save(tmp_path / "a.png")
     result = CliRunner().invoke(cli, ["masks", str(tmp_path / "a.png"), "--colours", "3"])
@@ -80,6 +81,7 @@ def test_the_verb_writes_png_that_a_manifest_can_name(tmp_path):
     assert len(open_region_map(folder / "a-regions.png", "a", (128, 96)).colours) == 3
 
 
+@pytest.mark.slow
 def test_what_was_edited_is_kept(tmp_path):
     Image.fromarray(landscape()).save(tmp_path / "a.png")
     (tmp_path / "masks").mkdir()

@@ -21,6 +21,8 @@ from pipeline.batch.system.signals import Stop
 from pipeline.cli.main import cli as command
 from pipeline.cli.main import main
 
+pytestmark = pytest.mark.slow
+
 COMMAND = f"{shlex.quote(sys.executable)} -m pipeline"
 
 

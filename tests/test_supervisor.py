@@ -22,6 +22,8 @@ from pipeline.job import Job, RunSettings, ShownNames
 from pipeline.nst.weights import locate
 from pipeline.options import Options
 
+pytestmark = pytest.mark.slow
+
 # What a pair's output is called says what becomes of its worker; what it says of its picture is itself.
 WORKER = """
 import os, signal, sys, time

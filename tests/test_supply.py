@@ -140,6 +140,7 @@ SKIPPED = {"name": "mypy", "skip_reason": "Dependency not found on PyPI and coul
 FLAW = {"name": "pillow", "version": "1.0", "vulns": [{"id": "CVE-1", "fix_versions": ["1.1"]}]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("answer", "code", "words"),
     [

@@ -22,6 +22,8 @@ from pipeline.job import Job, RunSettings, ShownNames
 from pipeline.nst.weights import locate
 from pipeline.options import Options
 
+pytestmark = pytest.mark.slow
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 MIB = 1 << 20
 
@@ -192,7 +194,6 @@ for line in os.fdopen(commands):
 """
 
 
-@pytest.mark.slow
 def test_ctrl_z_stops_the_worker_too_and_fg_ends_in_a_finished_picture(tmp_path):
     (tmp_path / "driver.py").write_text(DRIVER)
     (tmp_path / "counting_worker.py").write_text(COUNTING)
