@@ -23,14 +23,11 @@ from pipeline.options import OPTION_NAMES
 from pipeline.stylization import Stylization
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+# Two blocks of the network, and a history as long as the descent: quickly traced.
 QUICK = {
-    "size": 48,
-    "steps": 4,
-    "weights": "random",
-    "style_loss": "gram",
-    "match_color": "none",
-    "empty_areas": "alike",
-    "precision": "float32",
+    **{"match_color": "none", "empty_areas": "alike"},
+    **{"size": 48, "steps": 4, "weights": "random", "style_loss": "gram", "precision": "float32", "history": 4},
+    **{"content_layers": {"block2_conv1": 1.0}, "style_layers": {"block1_conv1": 0.5, "block2_conv1": 0.5}},
 }
 
 

@@ -15,12 +15,8 @@ from nst_kit import targets_by  # noqa: E402
 
 from pipeline.images.picture import Picture  # noqa: E402
 from pipeline.job import split_by_layer  # noqa: E402
-from pipeline.nst.engine import TransferEngine  # noqa: E402
-from pipeline.nst.evaluator import WholeEvaluator  # noqa: E402
-from pipeline.nst.extractor import Extractor  # noqa: E402
-from pipeline.nst.kernels import load_kernels  # noqa: E402
+from pipeline.nst.engine import Setting, TransferEngine  # noqa: E402
 from pipeline.nst.objective import objective_of, weights_of  # noqa: E402
-from pipeline.nst.tiled import TiledEvaluator  # noqa: E402
 from pipeline.nst.tiling import Tiling  # noqa: E402
 from pipeline.nst.weights import locate  # noqa: E402
 from pipeline.options import Options  # noqa: E402
@@ -36,44 +32,45 @@ def picture(seed, height=46, width=59):
 
 
 @pytest.fixture(scope="module")
-def extractor():
-    return Extractor(load_kernels(locate("random")))
+def engine():
+    """Its evaluators are kept by their terms, which are the same whatever they weigh."""
+    return TransferEngine(locate("random"), Options())
 
 
-def evaluated(extractor, style_loss, tiling=None):
+def evaluated(engine, style_loss, tiling=None):
     """Losses by name, and the gradient, of a picture beside two others."""
     layers = {"content_layers": {"block2_conv1": 1.0}, "style_layers": {"block1_conv1": 0.5, "block3_conv1": 0.5}}
     options = Options(style_loss=style_loss, weights="random", **layers)
     photograph, style, image = (tf.constant(picture(seed)) for seed in range(3))
-    evaluator = WholeEvaluator(objective_of(options), extractor)
+    evaluator = engine.evaluator(Setting(options, "float32", None), image.shape)
     targets = targets_by(evaluator, options, photograph, style)
     if tiling:
-        evaluator = TiledEvaluator(objective_of(options), extractor, image.shape, tiling)
+        evaluator = engine.evaluator(Setting(options, "float32", tiling), image.shape)
     losses, gradient = evaluator(image, targets, weights_of(options))
     return split_by_layer({name: float(loss) for name, loss in losses.items()})[0], gradient.numpy()
 
 
-def test_a_mixture_is_the_weighted_sum_of_its_parts_and_told_as_one_loss(extractor):
-    gram, gram_gradient = evaluated(extractor, "gram")
-    moments, moments_gradient = evaluated(extractor, "moments")
+def test_a_mixture_is_the_weighted_sum_of_its_parts_and_told_as_one_loss(engine):
+    gram, gram_gradient = evaluated(engine, "gram")
+    moments, moments_gradient = evaluated(engine, "moments")
     content = gram["content"] + gram["tv"]
-    losses, gradient = evaluated(extractor, {"gram": 2.0, "moments": 0.5})
+    losses, gradient = evaluated(engine, {"gram": 2.0, "moments": 0.5})
     assert list(losses) == ["total", "content", "style", "tv"]
     assert losses["style"] == pytest.approx(2 * gram["style"] + 0.5 * moments["style"], rel=1e-5)
     assert losses["total"] == pytest.approx(content + losses["style"], rel=1e-5)
-    plain, _ = evaluated(extractor, {"gram": 2.0})
+    plain, _ = evaluated(engine, {"gram": 2.0})
     assert plain["style"] == pytest.approx(2 * gram["style"], rel=1e-6)
-    alone = evaluated(extractor, {"gram": 1.0, "moments": 1.0})[1]
+    alone = evaluated(engine, {"gram": 1.0, "moments": 1.0})[1]
     assert np.linalg.norm(gradient) > 0
     only_content = gram_gradient + moments_gradient - alone  # counted twice in the two, once in the sum
     expected = 2 * (gram_gradient - only_content) + 0.5 * (moments_gradient - only_content) + only_content
     np.testing.assert_allclose(gradient, expected, atol=2e-3 * np.abs(expected).max())
 
 
-def test_a_mixture_is_cut_into_tiles_as_its_parts_are(extractor):
+def test_a_mixture_is_cut_into_tiles_as_its_parts_are(engine):
     mixed = {"gram": 1.0, "moments": 1.0}
-    whole, gradient = evaluated(extractor, mixed)
-    tiled, our_gradient = evaluated(extractor, mixed, Tiling(side=32, split=2))
+    whole, gradient = evaluated(engine, mixed)
+    tiled, our_gradient = evaluated(engine, mixed, Tiling(side=32, split=2))
     assert tiled["style"] == pytest.approx(whole["style"], rel=1e-4)
     assert np.linalg.norm(gradient - our_gradient) < 1e-2 * np.linalg.norm(gradient)
 
@@ -89,9 +86,14 @@ def test_in_the_last_pass_the_other_parts_of_a_mixture_stay():
     assert set(found["style.gram"].layers) == set(options.style_layers)
 
 
-def test_a_mixture_taken_up_again_in_any_pass_ends_in_the_same_bytes():
+def test_a_mixture_taken_up_again_in_any_pass_ends_in_the_same_bytes(monkeypatch):
+    """Of the layers that are matched, one of each block: quickly traced."""
+    four = ("block1_conv2", "block2_conv1", "block3_conv1", "block4_conv1")
+    monkeypatch.setattr("pipeline.nst.terms.neighbours.matched_layers", lambda network: four)
     options = Options(
         style_loss={"gram": 0.1, "neighbours": 1.0},
+        content_layers={"block2_conv1": 1.0},
+        style_layers={"block1_conv2": 0.5, "block3_conv1": 0.5},
         **{"size": 64, "scales": 1, "steps": 7, "weights": "random", "precision": "float32", "history": 3},
     )
     engine = TransferEngine(locate("random"), options)
