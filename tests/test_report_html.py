@@ -339,6 +339,7 @@ def test_trend_stacks_the_pairs_of_a_run_and_the_fullest_run_fills_the_height() 
     assert "2 new, 1 failed, 0 waiting" in full.words
 
 
+@pytest.mark.slow
 def test_a_thousand_pairs_make_a_page_below_thirty_megabytes(tmp_path: Path, pictures: dict[str, str]) -> None:
     trace = falling([1e6 / step for step in range(1, 301)])
     report = build_report(facts(), [outcome(f"{n}.png", trace=trace) for n in range(1000)])

@@ -11,7 +11,7 @@ import pytest
 from pipeline.batch.estimates.estimator import FIRST_END
 from pipeline.errors import OptionError
 from pipeline.finishing import distance_as_viewed
-from pipeline.images import stillness
+from pipeline.images import quality, stillness
 from pipeline.images.picture import Picture
 from pipeline.images.quality import edge_agreement, patch_distance
 from pipeline.images.stillness import Stillness
@@ -113,7 +113,8 @@ def test_large_pictures_are_looked_at_smaller(monkeypatch):
     assert seen == [((48, 64, 3), (48, 64, 3))]
 
 
-def test_styles_count_by_their_shares():
+def test_styles_count_by_their_shares(monkeypatch):
+    monkeypatch.setattr(quality, "PATCHES", 500)  # of both sides
     pictures = [textured(seed).astype(np.uint8) for seed in (1, 2, 3)]
     found, _edges = stillness.distance_to([(pictures[1], 3.0), (pictures[2], 1.0)], pictures[0], pictures[0])
     apart = [patch_distance(pictures[0], each) for each in pictures[1:]]
