@@ -90,7 +90,8 @@ def test_an_engine_is_added_by_its_lines(project):
     pair = "{content: content/dog.png, style: style/wave.png, output: dog.png}"
     (project / "m.yaml").write_text(
         "version: 1\ninput: input\noutput: out\n"
-        f"defaults: {{size: 48, steps: 2, weights: random, style_loss: gram, history: 1}}\n"
+        f"defaults: {{size: 48, steps: 2, weights: random, style_loss: gram, history: 1,"
+        " content_layers: [conv2_1], style_layers: [conv1_1, conv2_1]}\n"
         f"run: {{threads: 2}}\npairs: [{pair}]\n"
     )
     program = (

@@ -1,8 +1,8 @@
 """Whole runs of the command, as a scheduler sees them: pictures, report, exit codes. Random weights, tiny pictures.
 
 TensorFlow paints (`stylize`, `painted`) where that is what is looked at: the first run and all that it says of a picture,
-equal bytes, 16 bits, distances of sampled places, the worker's memory, a bug in a pair. Everything else is the driver's, the
-plan's, the records' or the worker process', and is the same whoever paints: there the engine of tests/chaos does it
+equal bytes, 16 bits, distances of sampled places, the worker's memory. Everything else is the driver's, the plan's, the
+records' or the worker process', and is the same whoever paints: there the engine of tests/chaos does it
 (`rehearse`, `rehearsed`), the product's driver and worker with a picture in milliseconds.
 """
 
@@ -26,6 +26,8 @@ from conftest import REPOSITORY, fill_project, rehearsing
 from patience import PATIENCE, until
 from PIL import Image
 
+from pipeline.store.layout import pair_id
+
 pytestmark = pytest.mark.slow
 
 PAIRS = """
@@ -34,7 +36,7 @@ PAIRS = """
 """
 
 
-# Quickly traced; for what does not depend on how deep the network is.
+# Quickly traced: no run here depends on how deep the network is. Of the usual layers: test_real_weights.
 SHALLOW = ", history: 2, content_layers: [conv2_1], style_layers: [conv1_1, conv2_1]"
 LONG = 100_000  # steps that no test waits for: each takes a millisecond at least
 
@@ -45,7 +47,7 @@ def write_manifest(
     steps: int = 4,
     weights: str = "random",
     run: str = "{threads: 2}",
-    options: str = "",
+    options: str = SHALLOW,
 ) -> None:
     (project / "night.yaml").write_text(
         f"version: 1\nname: test\ninput: input\noutput: out\nrun: {run}\n"
@@ -303,16 +305,11 @@ def test_an_output_that_cannot_be_written_is_the_environments_fault(project, sty
     assert "Traceback" not in done.stderr
 
 
-def test_a_bug_in_a_pair_is_code_1_with_its_traceback_in_the_log(project, stylize):
+def test_a_bug_in_a_pair_is_code_1_with_its_traceback_in_the_log(project, rehearse):
     write_manifest(project)
-    (project / "sitecustomize.py").write_text(
-        "import sys\n"
-        "if 'pipeline.batch.engines.worker' in sys.orig_argv:\n"
-        "    import pipeline.stylize\n"
-        "    def paint(*_, **__): raise RuntimeError('a bug for this test')\n"
-        "    sys.modules['pipeline.stylize'].paint = paint\n"
-    )
-    done = stylize("run", "night.yaml", cwd=project, PYTHONPATH=f"{project}:{REPOSITORY}")
+    faults = Path(rehearsing(project)["CHAOS_FAULTS"])
+    (faults / f"{pair_id('dog--wave.png')}.0").write_text("1 raise")
+    done = rehearse("run", "night.yaml", cwd=project)
     assert done.returncode == 1
     assert report_of(project)["pairs"][0]["reason"] == "unexpected RuntimeError: a bug for this test"
     logs = list((project / "out/.pipeline/history").glob("*.log"))
@@ -335,7 +332,7 @@ def test_distances_of_sampled_places_are_painted_in_a_night_of_several_shapes(pr
   - {content: content/sea.png, style: style/wave.png, options: {style_loss: neighbours, size: 44}}
   - {content: content/sea.png, style: style/wave.png, output: 3.png, options: {style_loss: {transport: 1, histogram: 1}}}
 """
-    write_manifest(project, pairs, steps=2, options=SHALLOW)
+    write_manifest(project, pairs, steps=2)
     assert stylize("run", "night.yaml", cwd=project).returncode == 0
     sizes = {tuple(pair["size"]) for pair in report_of(project)["pairs"]}
     assert len(sizes) == 2
@@ -587,7 +584,7 @@ def test_16_bits_are_painted_and_round_to_the_picture_of_8(project, stylize):
             ("b.tif", "depth: 16, preserve_color: luminance, strength: 0.5"),
         )
     )
-    write_manifest(project, pairs + "\n", steps=2, options=SHALLOW)
+    write_manifest(project, pairs + "\n", steps=2)
     done = stylize("run", "night.yaml", cwd=project)
     assert done.returncode == 0, done.stderr
 
