@@ -22,7 +22,8 @@ from pipeline.store.layout import checkpoint_name, pair_id
 pytestmark = pytest.mark.slow
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-STEPS = 50  # more than the 20 pairs of L-BFGS' history, twice
+HISTORY = 5  # pairs that L-BFGS remembers, which are quickly traced
+STEPS = 14  # more than those, twice
 
 # Two optimizers. Taken up again in the middle of a pyramid: test_stylize and test_term_neighbours.
 MANIFEST = f"""\
@@ -31,8 +32,8 @@ input: input
 output: OUT
 run: {{threads: 1}}
 defaults:
-  {{size: 48, steps: {STEPS}, weights: random, precision: float32, style_loss: gram, content_layers: [conv2_1],
-    style_layers: [conv1_1, conv2_1]}}
+  {{size: 48, steps: {STEPS}, weights: random, precision: float32, style_loss: gram, history: {HISTORY},
+    content_layers: [conv2_1], style_layers: [conv1_1, conv2_1]}}
 pairs:
   - {{content: content/dog.png, style: style/wave.png, output: lbfgs.png}}
   - {{content: content/sea.png, style: style/wave.png, output: adam.png, options: {{optimizer: adam}}}}
@@ -151,14 +152,14 @@ def test_stopped_and_killed_and_killed_again_it_ends_in_the_same_bytes(nights):
     whole = nights.start("whole")
     assert whole.wait(PATIENCE) == 0, whole.stderr.read()
 
-    stopped = nights.start("out", "lbfgs.png-26")
-    nights.held("lbfgs.png-26")
+    stopped = nights.start("out", "lbfgs.png-8")
+    nights.held("lbfgs.png-8")
     stopped.send_signal(signal.SIGTERM)
     assert stopped.wait(PATIENCE) == 143  # how soon is measured in benchmarks
     row = nights.report("out")["lbfgs.png"]
     assert row["status"] == "interrupted"
-    assert row["steps"] == 26
-    assert row["reason"] == f"stopped; step 26 of {STEPS} is saved, and the next run goes on from there"
+    assert row["steps"] == 8
+    assert row["reason"] == f"stopped; step 8 of {STEPS} is saved, and the next run goes on from there"
     with np.load(nights.project / f"out/.pipeline/checkpoints/{pair_id('lbfgs.png')}.npz") as checkpoint:
         environment = json.loads(checkpoint["about"].tobytes())["environment"]
     assert (environment["threads"], environment["device"]) == (1, "CPU")  # else it would not be gone on from
@@ -166,13 +167,13 @@ def test_stopped_and_killed_and_killed_again_it_ends_in_the_same_bytes(nights):
     assert environment["tensorflow"]
     assert "Nothing is wrong with them. The next run goes on" in (nights.project / "out/report.txt").read_text()
 
-    killed = nights.start("out", "lbfgs.png-46", "adam.png-21")
-    heard(killed, f"lbfgs.png: resumed at step 26 of {STEPS}")
-    nights.held("lbfgs.png-46")
+    killed = nights.start("out", "lbfgs.png-13", "adam.png-6")
+    heard(killed, f"lbfgs.png: resumed at step 8 of {STEPS}")
+    nights.held("lbfgs.png-13")
     worker_of(killed).kill()
     said = heard(killed, "lbfgs.png: resumed at step ")
     assert "killed (signal 9)" in "".join(said)
-    nights.held("adam.png-21")
+    nights.held("adam.png-6")
     until(LocalStore(nights.project / "out").path(checkpoint_name("adam.png")).exists)  # a thread of its own writes it
     killed.kill()
     killed.wait()
