@@ -23,7 +23,7 @@ regions (`guides`) G/M is that of each by itself; M, where a unit has it, is the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
@@ -37,7 +37,7 @@ from pipeline.nst.terms.sums import (
     positions,
     squared_distance,
 )
-from pipeline.nst.terms.term import ADD, PICTURE, Combine, Measured, Sources, Style, Target, Weighted
+from pipeline.nst.terms.term import ADD, PICTURE, Combine, Measured, Sources, Target, Weighted
 from pipeline.options import Options
 
 _THOUSANDTHS = 1000.0
@@ -67,12 +67,7 @@ class Gram(OverLayers):
 
     def target(self, sources: Sources) -> Target:
         """A/M of the style; of several, the mean by their shares."""
-        return guided_target(sources, self.style_layers, self._of_styles)
-
-    def _of_styles(self, styles: Sequence[Style]) -> dict[str, tf.Tensor]:
-        whole = sum(style.share for style in styles)
-        measured = [(style.image.measured(self), style.share / whole) for style in styles]
-        return {layer: _mean(layer, measured) for layer in self.style_layers}
+        return guided_target(sources, self, self.style_layers, _mean)
 
     def measure(self, layer: str, features: tf.Tensor, target: Any) -> Any:
         """G and M of a layer; of the picture itself its pixels. Of a style with transparency,
@@ -116,10 +111,9 @@ def guided_gram(features: tf.Tensor, weights: tf.Tensor) -> GramSum:
     return GramSum(gram_matrix(features * roots[..., tf.newaxis]), tf.maximum(counted, NOTHING))
 
 
-def _mean(layer: str, measured: list[tuple[Measured, float]]) -> tf.Tensor:
+def _mean(measured: list[tuple[GramSum, float]]) -> tf.Tensor:
     """The weighted mean of Gram matrices per position; of a single style, its own."""
-    shares = [(style[layer].gram / style[layer].positions, share) for style, share in measured]
-    return tf.add_n([gram * share for gram, share in shares])
+    return tf.add_n([style.gram / style.positions * share for style, share in measured])
 
 
 def _squared(measured: OfPicture, target: tf.Tensor) -> tf.Tensor:

@@ -15,7 +15,7 @@ to be: then a pixel of a region is drawn to its style as a pixel of a picture wi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,7 +23,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from pipeline.nst.network import reduction
-from pipeline.nst.terms.term import Region, Sources, Style, Target
+from pipeline.nst.terms.term import Probe, Region, Sources, Style, Target
 
 Floats = NDArray[np.float32]
 
@@ -36,10 +36,17 @@ class Guided(NamedTuple):
 
 
 def guided_target(
-    sources: Sources, layers: Sequence[str], of_styles: Callable[[Sequence[Style]], Mapping[str, Any]]
+    sources: Sources, term: Probe, layers: Sequence[str], mean: Callable[[list[tuple[Any, float]]], Any]
 ) -> Target:
-    """The target of a term whose statistics of some styles `of_styles` makes, by layer. With
-    regions maps are tuples of w_r (height, width), and statistics tuples of `Guided`."""
+    """The target of a term that knows the styles by a statistic of each layer: `mean` makes it of
+    what the term measures there of each style, with shares that sum to 1. With regions maps are
+    tuples of w_r (height, width), and statistics tuples of `Guided`."""
+
+    def of_styles(styles: Sequence[Style]) -> dict[str, Any]:
+        whole = sum(style.share for style in styles)
+        found = [(style.image.measured(term), style.share / whole) for style in styles]
+        return {layer: mean([(measured[layer], share) for measured, share in found]) for layer in layers}
+
     if not sources.regions:
         return Target({}, of_styles(sources.styles))
     found = [(of_styles(region.styles), area_share(region)) for region in sources.regions]

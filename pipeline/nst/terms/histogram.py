@@ -24,7 +24,7 @@ which positions count as its mask says.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
@@ -34,7 +34,7 @@ import tensorflow as tf
 from pipeline.nst.terms.guides import guided_target, is_guided, over_regions
 from pipeline.nst.terms.layered import Distances, OverLayers
 from pipeline.nst.terms.sums import NOTHING
-from pipeline.nst.terms.term import ADD, Combine, Measured, Sources, Style, Target, Weighted
+from pipeline.nst.terms.term import ADD, Combine, Measured, Sources, Target, Weighted
 from pipeline.options import Options
 
 _THOUSANDTHS = 1000.0
@@ -80,12 +80,7 @@ class Histogram(OverLayers):
 
     def target(self, sources: Sources) -> Target:
         """The style's histograms, by layer."""
-        return guided_target(sources, self.layers, self._of_styles)
-
-    def _of_styles(self, styles: Sequence[Style]) -> dict[str, Histograms]:
-        whole = sum(style.share for style in styles)
-        found = [(style.image.measured(self), style.share / whole) for style in styles]
-        return {layer: _mean([(each[layer], share) for each, share in found]) for layer in self.layers}
+        return guided_target(sources, self, self.layers, _mean)
 
     def measure(self, layer: str, features: tf.Tensor, target: Any) -> Any:
         """The histograms of a layer; of a style with transparency `target` is how much each

@@ -19,7 +19,6 @@ those of each by itself.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
@@ -29,7 +28,7 @@ from pipeline.nst.terms.gram import gram_matrix, guided_gram
 from pipeline.nst.terms.guides import guided_target, is_guided, over_regions
 from pipeline.nst.terms.layered import Distances, OverLayers
 from pipeline.nst.terms.sums import NOTHING, positions
-from pipeline.nst.terms.term import ADD, Combine, Measured, Sources, Style, Target, Weighted
+from pipeline.nst.terms.term import ADD, Combine, Measured, Sources, Target, Weighted
 from pipeline.options import Options
 
 _THOUSANDTHS = 1000.0
@@ -67,20 +66,7 @@ class Moments(OverLayers):
 
     def target(self, sources: Sources) -> Target:
         """Mean and covariance of the style, by layer."""
-        return guided_target(sources, self.layers, self._of_styles)
-
-    def _of_styles(self, styles: Sequence[Style]) -> dict[str, Normal]:
-        whole = sum(style.share for style in styles)
-        found = [(style.image.measured(self), style.share / whole) for style in styles]
-
-        def mean(layer: str) -> Normal:
-            normals = [(normal(measured[layer]), share) for measured, share in found]
-            return Normal(
-                tf.add_n([each.mean * share for each, share in normals]),
-                tf.add_n([each.covariance * share for each, share in normals]),
-            )
-
-        return {layer: mean(layer) for layer in self.layers}
+        return guided_target(sources, self, self.layers, _mean)
 
     def measure(self, layer: str, features: tf.Tensor, target: Any) -> Any:
         """Sums over the positions of a layer; of a style with transparency `target` is how much
@@ -106,6 +92,15 @@ class Moments(OverLayers):
             return squared
         nothing = tf.reduce_mean(style.mean**2) + tf.reduce_mean(tf.linalg.diag_part(style.covariance))
         return _THOUSANDTHS * squared / (nothing + NOTHING)
+
+
+def _mean(measured: list[tuple[Sums, float]]) -> Normal:
+    """The weighted means of means and covariances."""
+    normals = [(normal(style), share) for style, share in measured]
+    return Normal(
+        tf.add_n([each.mean * share for each, share in normals]),
+        tf.add_n([each.covariance * share for each, share in normals]),
+    )
 
 
 def _guided(features: tf.Tensor, weights: tf.Tensor) -> Sums:
