@@ -42,7 +42,7 @@ sys.exit(run.returncode)
 def write_manifest(project: Path, contents: str, output: str, name: str = "night.yaml") -> Path:
     path = project / name
     path.write_text(
-        "version: 1\ninput: input\noutput: out\ndefaults: {size: 48, steps: 2, weights: random, style_loss: gram}\n"
+        "version: 1\ninput: input\noutput: out\ndefaults: {size: 48, steps: 2, weights: random, style_loss: gram, history: 1}\n"
         f"pairs:\n  - matrix: {{content: {contents}, style: [style/wave.png]}}\n    output: '{output}'\n"
     )
     return path
