@@ -265,7 +265,15 @@ def test_the_two_ends_of_a_picture_differ_no_more_than_other_neighbours_do(style
     random = np.random.default_rng(3)
     style = np.asarray(Image.fromarray(random.integers(0, 256, (12, 12, 3), np.uint8)).resize((96, 96)))
     content = np.full((64, 64, 3), 128, np.uint8)
-    start = {"init": "noise", "noise_level": 10, "seed": 1, "content_weight": 0, "steps": 16, "scales": 1}
+    start = {
+        "init": "noise",
+        "noise_level": 10,
+        "seed": 1,
+        "content_weight": 0,
+        "steps": 16,
+        "history": 15,
+        "scales": 1,
+    }
     result = stylize(content, style, style_loss=style_loss, wrap=wrap, size=64, weights="imagenet-8bit", **start)
     ends, others = seam(result.image)
     assert (ends < np.quantile(others, 0.95)) == (wrap != "none")
@@ -274,7 +282,7 @@ def test_the_two_ends_of_a_picture_differ_no_more_than_other_neighbours_do(style
 def test_a_rolled_start_ends_in_a_rolled_picture(tmp_path):
     """With Gram matrices and no content, after some steps: to grey levels of rounding."""
     start = noise(5).round().astype(np.uint8)
-    options = {"content_weight": 0, "style_loss": "gram", "steps": 4, "scales": 1, "precision": "float32"}
+    options = {"content_weight": 0, "style_loss": "gram", "steps": 4, "history": 3, "scales": 1, "precision": "float32"}
 
     def painted(name, pixels):
         Image.fromarray(pixels).save(tmp_path / name)
