@@ -214,6 +214,14 @@ class WorkerDied(PairError):
     retry = True
 
 
+class MachineLost(PairError):
+    """The machine of a cluster that painted the pair is gone, or was taken away, which is not the
+    pair's doing."""
+
+    reason_class = "machine_lost"
+    retry = True
+
+
 class OutOfMemory(PairError):
     """The pair needed more memory than it may have."""
 

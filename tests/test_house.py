@@ -176,6 +176,27 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
         {"psutil"},
     ),
     "batch.engines.growth": (set(), set()),
+    # Dask itself is spoken to by two modules: the driver's line to it, and what runs in its workers.
+    "batch.engines.cluster.proof": ({"errors", "printable", "versions", "store.disk", "store.keys"}, set()),
+    "batch.engines.cluster.link": ({"errors"}, {"dask", "distributed"}),
+    "batch.engines.cluster.work": (
+        {"printable", "batch.engines.cluster.link", "batch.engines.protocol", "batch.messages"},
+        set(),
+    ),
+    "batch.engines.cluster.engine": (
+        {
+            *("errors", "job", "store.disk", "store.layout"),
+            *("batch.engines.cluster", "batch.engines.local", "batch.engines.protocol", "batch.messages"),
+        },
+        set(),
+    ),
+    "batch.engines.cluster.host": (
+        {
+            *("errors", "job", "nst.weights"),
+            *("batch.engines.cluster.proof", "batch.engines.local", "batch.messages"),
+        },
+        {"distributed"},
+    ),
     "batch.engines.worker": (
         {
             *("errors", "batch.backend", "batch.checkpoints", "batch.messages", "batch.painter", "batch.system"),

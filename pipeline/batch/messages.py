@@ -47,12 +47,13 @@ class Command:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
     """Where pairs are painted, for the report: `auto_precision` is what `precision: auto` means
-    there, and why."""
+    there, and why; `slots` is how many pairs are painted at once, 0 where the settings say it."""
 
     device: str = ""
     threads: int | None = None
     auto_precision: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
+    slots: int = 0
 
 
 @dataclass(frozen=True, slots=True)

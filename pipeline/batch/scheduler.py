@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import math
 import traceback
-from collections import deque
+from collections import Counter, deque
 from dataclasses import asdict
 from typing import assert_never
 
-from pipeline.batch.engines.protocol import Event, OpenEngine
+from pipeline.batch.engines.protocol import Event, OpenEngine, Remark
 from pipeline.batch.estimates.disk_space import check_floor
 from pipeline.batch.estimates.estimator import START_SECONDS, Estimate, Estimator, in_all, time_limit
 from pipeline.batch.messages import (
@@ -31,7 +31,15 @@ from pipeline.batch.results import Results
 from pipeline.batch.system.deadline import Moment, end_of_run
 from pipeline.batch.system.machine import worker_threads
 from pipeline.batch.system.signals import Stop
-from pipeline.errors import DiskFull, EnvironmentProblem, ExitCode, OutOfMemory, StylizeError, WorkerDied
+from pipeline.errors import (
+    DiskFull,
+    EnvironmentProblem,
+    ExitCode,
+    MachineLost,
+    OutOfMemory,
+    StylizeError,
+    WorkerDied,
+)
 from pipeline.images.reader import READER, Reader
 from pipeline.job import RunSettings
 from pipeline.versions import version
@@ -39,6 +47,9 @@ from pipeline.versions import version
 # Classes of failures whose second try gets the machine for itself: memory that ran out was perhaps
 # another worker's doing.
 _WANTS_ROOM = frozenset({OutOfMemory.reason_class, WorkerDied.reason_class})
+# How often a pair may lose its machine before it is held to be the reason: a node whose memory ran
+# out is gone too. `retries` does not count these: where machines come and go it would be used up.
+_MOST_LOSSES = 5
 
 
 class Scheduler:
@@ -70,6 +81,7 @@ class Scheduler:
         # where a pair's checkpoint stood when it was last told
         self._saved: dict[str, Position] = {}
         self._in_hand: dict[str, PlannedPair] = {}  # pairs that workers have, by output
+        self._losses: Counter[str] = Counter()  # of machines under a pair
         self._alone: set[str] = set()  # outputs that are painted with no other beside them
         self._closing = False  # no new pair is started any more
         self._aborted: Exception | None = None  # what ended the work before its time
@@ -78,7 +90,8 @@ class Scheduler:
         """What the pairs that wait will probably take, with the start of the run where it is still
         to come."""
         estimates = [self._estimator.estimate(pair.job) for pair in self._waiting]
-        return in_all(estimates, self._settings.workers, started=self.machine is not None)
+        slots = self.machine.slots if self.machine else 0
+        return in_all(estimates, slots or self._settings.workers, started=self.machine is not None)
 
     def abort(self, trouble: Exception) -> None:
         """Start no pair any more, for this reason: the machine's, or a bug's. It ends the work and
@@ -120,7 +133,10 @@ class Scheduler:
     def _paint(self) -> None:
         engine = self._open_engine(self._settings, self.results.log)
         for event in engine.run(self._next, self.is_over):
-            self._hear(event)
+            if isinstance(event, Remark):
+                self.results.warn(event.text)
+            else:
+                self._hear(event)
             self.machine = engine.machine
         if self._waiting and self.stopped.by is None and self._late():
             self.results.codes.append(ExitCode.DEADLINE)
@@ -243,13 +259,12 @@ class Scheduler:
         self.results.add(self.results.outcome(pair, "interrupted", reason=reason, steps=steps))
 
     def _failed(self, pair: PlannedPair, failure: Failed) -> None:
-        tries = self.results.tries(pair)
         self._reasons[pair.job.output] = failure
-        may_retry = self.stopped.by is None and not self._closing
-        if failure.retry and tries <= self._settings.retries and may_retry:
+        if self.stopped.by is None and not self._closing and self._may_retry(pair, failure):
+            tries = self.results.tries(pair)
             self.results.observer.warned(f"{pair.job.output}: {failure.reason}; trying once more ({tries + 1})")
             self._waiting.appendleft(pair)
-            if failure.reason_class in _WANTS_ROOM:
+            if failure.reason_class in _WANTS_ROOM and self._settings.engine == "local":
                 self._alone.add(pair.job.output)
             return
         if failure.traceback:
@@ -257,6 +272,13 @@ class Scheduler:
         self.results.failed(pair, failure.reason, failure.reason_class, failure.exit_code)
         if failure.exit_code is ExitCode.ENVIRONMENT or self._settings.on_error == "stop":
             self._closing = True
+
+    def _may_retry(self, pair: PlannedPair, failure: Failed) -> bool:
+        output = pair.job.output
+        if failure.reason_class == MachineLost.reason_class:
+            self._losses[output] += 1
+            return self._losses[output] <= _MOST_LOSSES
+        return failure.retry and self.results.tries(pair) - self._losses[output] <= self._settings.retries
 
     def _leave_over(self, pair: PlannedPair) -> None:
         """A pair whose turn never came, or whose second try never came."""

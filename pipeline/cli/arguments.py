@@ -107,22 +107,6 @@ def of_folder(command: Command) -> Command:
     return command
 
 
-class Engine(click.Choice[str]):
-    """Where pairs are painted. There is one; who wants a cluster is told what does the same."""
-
-    name = "engine"
-
-    def __init__(self) -> None:
-        super().__init__(["local"])
-
-    def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:
-        """What click says of any other word."""
-        return (
-            f"{super().get_invalid_choice_message(value, ctx)} A run stays on its machine; "
-            "divide the pairs between machines with --shard I/N (2/3), one run on each."
-        )
-
-
 SHARD = click.option(
     "--shard",
     type=Word("I/N", _shard),
@@ -186,6 +170,18 @@ RUNNING = {
     ),
     "workers": click.option(
         "-j", "--jobs", "workers", type=click.IntRange(min=1), envvar="STYLIZE_JOBS", help="Worker processes."
+    ),
+    "engine": click.option(
+        "--engine",
+        type=click.Choice(["local", "dask"]),
+        envvar="STYLIZE_ENGINE",
+        help="Who paints: this machine, or the workers of a Dask cluster.",
+    ),
+    "scheduler": click.option(
+        "--scheduler",
+        metavar="ADDRESS",
+        envvar="STYLIZE_SCHEDULER",
+        help="With --engine dask: tcp://HOST:8786, tls://HOST:8786, or the scheduler's .json file.",
     ),
     "preview": click.option(
         "--preview",

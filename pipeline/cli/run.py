@@ -14,7 +14,6 @@ from pipeline.cli.arguments import (
     EXIT_CODES,
     MANIFEST,
     STRICT,
-    Engine,
     load,
     of_folder,
     print_json,
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     from pipeline.batch.engines.protocol import OpenEngine
     from pipeline.batch.observer import Observer
     from pipeline.batch.selection import Selection
-    from pipeline.job import Manifest
+    from pipeline.job import Manifest, RunSettings
 
 
 @click.command(epilog=EXIT_CODES)
@@ -38,8 +37,13 @@ if TYPE_CHECKING:
 @selecting
 @click.option("-n", "--dry-run", is_flag=True, envvar="STYLIZE_DRY_RUN", help="Only say what would be done (see plan).")
 @running
-@click.option("--wait", type=DURATION, default=0.0, envvar="STYLIZE_WAIT", help="Wait for another run's end.")
-@click.option("--engine", type=Engine(), expose_value=False, envvar="STYLIZE_ENGINE", help="Where to paint: here.")
+@click.option(
+    "--wait",
+    type=DURATION,
+    default=0.0,
+    envvar="STYLIZE_WAIT",
+    help="Wait so long for another run's end, or where a cluster has no worker, for one.",
+)
 @click.option("-q", "--quiet", is_flag=True, envvar="STYLIZE_QUIET", help="Say only what went wrong.")
 @click.option("-v", "--verbose", is_flag=True, envvar="STYLIZE_VERBOSE", help="Say every step.")
 @click.option("--log-format", type=click.Choice(["text", "json"]), default="text", envvar="STYLIZE_LOG_FORMAT")
@@ -70,7 +74,6 @@ def run(
     from dataclasses import replace
 
     from pipeline.batch.driver import run as run_manifest
-    from pipeline.batch.engines.local import LocalEngine
     from pipeline.cli.log_file import with_log_file
     from pipeline.cli.progress import observer
 
@@ -78,13 +81,14 @@ def run(
     try:
         loaded = load(manifest, settings, styles, output, strict=strict)
         loaded = replace(loaded, run=replace(loaded.run, **over_run))
+        if "scheduler" in over_run and loaded.run.engine == "local":
+            raise click.UsageError("--scheduler is for --engine dask")
         console = with_log_file(console, None if dry_run else loaded.run.log_file, loaded.output)
         _refuse_to_match_nothing(loaded, selection)
         if dry_run:
             return _show_plan(loaded, selection, as_json)
-        report = run_manifest(
-            loaded, selection, console, engine=engine or LocalEngine, command=tuple(sys.argv), wait_seconds=wait
-        )
+        engine = engine or _engine(loaded.run, wait)
+        report = run_manifest(loaded, selection, console, engine=engine, command=tuple(sys.argv), wait_seconds=wait)
     except StylizeError as error:
         console.refused(error)
         return error.exit_code
@@ -93,6 +97,25 @@ def run(
     console.ended(report, str(loaded.output))
     code: int = report["run"]["exit_code"]
     return code
+
+
+def _engine(settings: RunSettings, wait: float) -> OpenEngine:
+    """What paints. Raises UsageError and EnvironmentProblem where a cluster is wanted that cannot
+    be asked."""
+    if settings.engine == "local":
+        from pipeline.batch.engines.local import LocalEngine
+
+        return LocalEngine
+    from functools import partial
+
+    from pipeline.batch.engines.cluster.engine import PATIENCE_SECONDS, DaskEngine
+    from pipeline.batch.engines.cluster.link import check_installed
+
+    if settings.scheduler is None:
+        raise click.UsageError("the engine dask needs its scheduler's address: --scheduler tcp://HOST:8786")
+    check_installed()
+
+    return partial(DaskEngine, patience=max(wait, PATIENCE_SECONDS))
 
 
 def _print_report(report: Mapping[str, Any], console: Observer, output: Path) -> None:

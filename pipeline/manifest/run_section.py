@@ -61,6 +61,16 @@ class RunSection(Section):
     )
     jobs: int = Field(_RUN.workers, ge=1, description="Pairs painted at the same time.", examples=[1])
     threads: int = Field(_LEFT_OUT, ge=1, description="Threads of each pair; left out: all there are.", examples=[2])
+    engine: Literal["local", "dask"] = Field(
+        _RUN.engine,
+        description="Who paints: this machine, or the workers of a Dask cluster ([farm.md](farm.md)).",
+        examples=["dask"],
+    )
+    scheduler: Name = Field(
+        _LEFT_OUT,
+        description="The address of the Dask cluster's scheduler, or the .json file that it writes.",
+        examples=["tcp://10.0.0.1:8786"],
+    )
     on_error: Literal["continue", "stop"] = Field(
         _RUN.on_error, description="After a failed pair: go on with the others, or start none.", examples=["stop"]
     )

@@ -281,6 +281,11 @@ def open_to_read_log(path: Path) -> BinaryIO:
     return store.open(name)
 
 
+def store_of_log(path: Path) -> LocalStore:
+    """The output folder that a run's log belongs to."""
+    return _of_log(path)[0]
+
+
 def _of_log(path: Path) -> tuple[LocalStore, str]:
     depth = log_name("").count("/") + 1
     return LocalStore(Path(*path.parts[:-depth])), "/".join(path.parts[-depth:])

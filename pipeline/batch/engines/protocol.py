@@ -18,6 +18,12 @@ class Event(NamedTuple):
     message: PairMessage
 
 
+class Remark(NamedTuple):
+    """Something that a reader of the run should know, and that is no pair's."""
+
+    text: str
+
+
 class Engine(Protocol):
     """Paints pairs and says how it goes. No pair can take the run with it."""
 
@@ -25,7 +31,7 @@ class Engine(Protocol):
     def machine(self) -> Machine | None:
         """Where pairs are painted; None until the first worker has started up."""
 
-    def run(self, next_command: Callable[[], Command | None], stop: Callable[[], bool]) -> Iterator[Event]:
+    def run(self, next_command: Callable[[], Command | None], stop: Callable[[], bool]) -> Iterator[Event | Remark]:
         """Paint until `next_command` has no more to give; yield events as they come.
 
         Each pair begins with `Started` and has one last message (messages.LastMessage); one that
