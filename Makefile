@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup stylize plan check report gallery cookbook test fuzz lint bench chaos audit sbom lock clean distclean
+.PHONY: help setup cluster stylize plan check report gallery cookbook test fuzz lint bench chaos audit sbom lock clean distclean
 
 MANIFEST ?= configs/demo.yaml
 FOLDER ?=
@@ -36,6 +36,8 @@ help:  ## print this list
 	@echo 'variables: MANIFEST=configs/demo.yaml FOLDER=~/photos STYLE=starry.jpg ARGS="--only *.png" PYTHON=python3'
 
 setup: $(VENV)/.ready  ## make .venv with everything that a run needs
+
+cluster: $(VENV)/.ready-cluster  ## add to .venv what --engine dask needs (docs/farm.md)
 
 stylize: $(VENV)/.ready  ## paint every pair of MANIFEST, or of FOLDER with STYLE, that is not up to date
 	@$(VENV)/bin/stylize run $(WANTED) $(ARGS)
@@ -108,7 +110,11 @@ $(VENV)/.ready: setup.cfg pyproject.toml constraints.txt locks/run.txt locks/hei
 	@$(VENV)/bin/python -m pip --disable-pip-version-check --quiet install --no-deps --no-build-isolation -e .
 	@touch $@
 
-$(VENV)/.ready-test: $(VENV)/.ready locks/test.txt
+$(VENV)/.ready-cluster: $(VENV)/.ready locks/cluster.txt
+	@$(call INSTALL,cluster)
+	@touch $@
+
+$(VENV)/.ready-test: $(VENV)/.ready-cluster locks/test.txt
 	@$(call INSTALL,test)
 	@touch $@
 

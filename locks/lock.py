@@ -38,6 +38,7 @@ def main() -> int:
     write("run", known)
     for name, wanted in (
         ("heif", extras["heif"].split()),
+        ("cluster", extras["cluster"].split()),
         ("test", extras["test"].split()),
         ("lint", extras["lint"].split()),
         ("audit", BESIDE["audit"]),

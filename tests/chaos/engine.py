@@ -104,7 +104,10 @@ class ChaosBackend:
             self._enter(f"fault:{what}:{output}", step)
             if what == "nan":
                 return True
-            _do(what)
+            if what == "hold":
+                _hold(self._faults / "go")
+            else:
+                _do(what)
         return False
 
 
@@ -115,6 +118,12 @@ def _mixture(pictures, options, width, height, coarse):
         state = state + np.float32(share) * resize(style.pixels, width, height) / 255
     state = state + np.float32(options.style_weight + (options.seed % 97) / 97) + coarse.mean()
     return state.astype(np.float32) % np.float32(1.0)
+
+
+def _hold(go: Path) -> None:
+    """Stay at this step until SIGTERM comes, or the file `go` is there."""
+    while not (signal.getsignal(signal.SIGTERM).__self__.stopping or go.exists()):
+        time.sleep(0.02)
 
 
 def _do(what: str) -> None:

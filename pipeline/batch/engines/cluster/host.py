@@ -123,10 +123,11 @@ def _weights_here(weights: NetworkWeights) -> NetworkWeights:
 def _paint(order: Mapping[str, Any], command: Command, voice: _Voice, wanted: Callable[[], bool]) -> Answer:
     global _host
     for _ in range(2):  # one that has just gone for want of work is replaced
-        if _host is None or _host.over or _host.orders != order["settings"]:
+        log = _log_here(Path(order["log"]))
+        if _host is None or _host.over or (_host.orders, _host.log) != (order["settings"], log):
             if _host is not None:
                 _host.leave(_CLOSE_SECONDS)
-            _host = _Host(order["settings"], _log_here(Path(order["log"])))
+            _host = _Host(order["settings"], log)
         if (answer := _host.paint(command, voice, wanted)) is not None:
             return answer
     return {"unfit": "its painting process ended for no reason that is known"}
@@ -160,12 +161,12 @@ class _Voice:
 
 class _Host:
     """This machine's engine with one slot, on a thread of its own: its painter dies with the thread
-    that started it (prctl(2), PR_SET_PDEATHSIG). `orders` are the settings that it was made with,
+    that started it (prctl(2), PR_SET_PDEATHSIG). `orders` and `log` are what it was made with,
     `over` says that it takes no pair any more."""
 
     def __init__(self, orders: Mapping[str, Any], log: Path) -> None:
         self.orders, self.over = orders, False
-        self._log = log
+        self.log = log
         self._commands: queue.SimpleQueue[Command | None] = queue.SimpleQueue()
         self._said: queue.SimpleQueue[tuple[PairMessage, Machine | None] | Exception | None] = queue.SimpleQueue()
         self._stop = threading.Event()
@@ -177,7 +178,7 @@ class _Host:
     def _serve(self) -> None:
         orders = dict(self.orders)
         worker = orders.pop("worker")
-        engine = LocalEngine(RunSettings(**orders), self._log, worker=worker)
+        engine = LocalEngine(RunSettings(**orders), self.log, worker=worker)
         try:
             for event in engine.run(self._next, self._stop.is_set):
                 self._said.put((event.message, engine.machine))

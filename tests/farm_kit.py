@@ -1,0 +1,151 @@
+"""A Dask cluster of real processes on this machine, as Dask's own commands start it, and runs that paint on it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+from patience import PATIENCE, until
+
+from pipeline.store.layout import pair_id
+from tests.chaos.project import environment as chaos_environment
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+PAINTER = "tests.chaos.engine"
+
+
+class Farm:
+    """A scheduler and its workers, which paint with the engine of tests/chaos. `place` holds what that must be told, and the
+    processes' logs."""
+
+    def __init__(self, place: Path, scheme: str = "tcp", **environment: str) -> None:
+        self.place = place
+        (place / "faults").mkdir(parents=True, exist_ok=True)
+        self._scheme = scheme
+        self._count = 0
+        # saved after every step that finds the last one written
+        self.environment = chaos_environment(place, save_seconds=0.0) | environment
+        self.environment["PYTHONPATH"] = os.pathsep.join([str(REPOSITORY), *_others_on_path()])
+        self.workers: list[subprocess.Popen[bytes]] = []
+        self.drivers: list[subprocess.Popen[str]] = []
+        self.scheduler = self._start("scheduler", "--host", f"{scheme}://127.0.0.1", "--port", "0")
+        until(lambda: self.file.exists() or self.scheduler.poll() is not None)
+        assert self.scheduler.poll() is None, (place / "0.log").read_text()
+
+    @property
+    def file(self) -> Path:
+        """Where the scheduler says its address."""
+        return self.place / "scheduler.json"
+
+    def _start(self, what: str, *arguments: str) -> subprocess.Popen[bytes]:
+        with (self.place / f"{self._count}.log").open("wb") as log:
+            self._count += 1
+            return subprocess.Popen(
+                [sys.executable, "-m", "dask", what, "--no-dashboard", "--scheduler-file", str(self.file), *arguments],
+                cwd=self.place,
+                env=self.environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def worker(self, *arguments: str, slot: bool = True) -> subprocess.Popen[bytes]:
+        """One more worker, of one thread. Without a nanny it is one process, and dies as a machine does."""
+        offered = ("--resources", "slot=1") if slot else ()
+        folder = self.place / f"worker{self._count}"
+        flags = ("--nthreads", "1", "--nworkers", "1", "--memory-limit", "0", "--local-directory", str(folder), *offered)
+        self.workers.append(self._start("worker", *flags, *(arguments or ("--no-nanny",))))
+        return self.workers[-1]
+
+    def have(self, workers: int) -> None:
+        """See to it that so many are there."""
+        self.workers = [worker for worker in self.workers if worker.poll() is None]
+        for _ in range(workers - len(self.workers)):
+            self.worker()
+
+    def close(self) -> None:
+        """Kill everything."""
+        for process in (*self.drivers, *self.workers, self.scheduler):
+            kill_group(process)
+
+    def lay_fault(self, output: str, *whats: str, step: int = 6) -> None:
+        """Mischief for a pair's first tries (tests/chaos/engine)."""
+        for number, what in enumerate(whats):
+            (self.place / "faults" / f"{pair_id(output)}.{number}").write_text(f"{step} {what}")
+
+    def steps(self, output: str) -> list[int]:
+        """The steps that were made of a pair, in order, by whoever made them."""
+        diary = self.place / "diary"
+        lines = diary.read_text().splitlines() if diary.exists() else []
+        return [int(line.split()[1]) for line in lines if line.startswith(f"{output} ")]
+
+    def met(self, output: str, what: str = "hold") -> bool:
+        """Has a painter come to the mischief that was laid?"""
+        diary = self.place / "diary"
+        return diary.exists() and f"fault:{what}:{output} " in diary.read_text()
+
+    def start(self, project: Path, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+        """`run night.yaml` on this cluster, going on."""
+        self.drivers.append(
+            subprocess.Popen(
+                [sys.executable, "-m", "tests.chaos.start", "run", "night.yaml", *self.flags, *arguments],
+                cwd=project,
+                env=self.environment | environment,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                start_new_session=True,
+            )
+        )
+        return self.drivers[-1]
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """What makes a run one on this cluster."""
+        return ("--engine", "dask", "--scheduler", str(self.file))
+
+    def run(self, project: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """The same to its end."""
+        return ended(self.start(project, *arguments, **environment))
+
+
+def ended(run: subprocess.Popen[str]) -> subprocess.CompletedProcess[str]:
+    """A run that comes to its end."""
+    out, err = run.communicate(timeout=PATIENCE)
+    return subprocess.CompletedProcess(run.args, run.returncode, out, err)
+
+
+def painters(worker: subprocess.Popen[bytes]) -> list[int]:
+    """The painting processes below a worker."""
+    found = []
+    with suppress(psutil.NoSuchProcess):
+        for child in psutil.Process(worker.pid).children(recursive=True):
+            with suppress(psutil.NoSuchProcess):
+                if PAINTER in child.cmdline():
+                    found.append(child.pid)
+    return found
+
+
+def painting(farm: Farm) -> subprocess.Popen[bytes]:
+    """The one worker that has a painter."""
+    (found,) = (worker for worker in farm.workers if worker.poll() is None and painters(worker))
+    return found
+
+
+def kill_group(process: subprocess.Popen[bytes] | subprocess.Popen[str]) -> None:
+    """SIGKILL to a process and its children, as a machine that loses its power."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait(PATIENCE)
+
+
+def _others_on_path() -> list[str]:
+    given = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    return [folder for folder in given if os.path.isabs(folder) and Path(folder) != REPOSITORY]
+
+

@@ -1,0 +1,253 @@
+"""Runs on a Dask cluster: real schedulers, workers and drivers on this machine, pictures by the engine of tests/chaos."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import fill_project
+from farm_kit import Farm, ended, kill_group, painters, painting
+from night_kit import statuses
+from patience import until
+
+from pipeline.store.layout import checkpoint_name
+
+STEPS = 12
+PAIRS = """
+  - {content: content/dog.png, style: style/wave.png, output: dog.png}
+  - {content: content/sea.png, style: style/wave.png, output: sea.png}
+"""
+MANY = """
+  - matrix: {content: ["content/*"], style: ["style/*"], seed: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]}
+    output: "{content.stem}-{seed}.png"
+"""
+
+
+BLIND = """
+from pathlib import Path
+from pipeline.batch.engines.cluster import proof
+there = proof.LocalStore
+proof.LocalStore = lambda folder: there(Path("{elsewhere}") / Path(folder).name)
+proof.prove_folder.__defaults__ = (0.0,)
+"""
+
+
+@pytest.fixture(scope="module")
+def farm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Farm]:
+    """One cluster for the module, whose scheduler lives until the last test but one."""
+    farm = Farm(tmp_path_factory.mktemp("farm"))
+    yield farm
+    farm.close()
+
+
+@pytest.fixture
+def project(tmp_path: Path, farm: Farm) -> Path:
+    for old in ((farm.place / "faults").glob("*"), farm.place.glob("diary")):
+        for path in old:
+            path.unlink()
+    return fill_project(tmp_path)
+
+
+def write(project: Path, pairs: str = PAIRS, run: str = "{threads: 1}", output: str = "out") -> None:
+    (project / "night.yaml").write_text(
+        f"version: 1\ninput: input\noutput: {output}\nrun: {run}\n"
+        f"defaults: {{size: 48, steps: {STEPS}, weights: random}}\npairs:{pairs}"
+    )
+
+
+def report_of(project: Path, output: str = "out") -> dict[str, Any]:
+    return json.loads((project / output / "report.json").read_text())
+
+
+def pair_of(project: Path, output: str) -> dict[str, Any]:
+    (pair,) = (pair for pair in report_of(project)["pairs"] if pair["output"] == output)
+    return pair
+
+
+def pictures(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.glob("*.png")}
+
+
+def without_times(value: Any) -> Any:
+    """What a report says, but for times, memory, and where one run differs from every other."""
+    if isinstance(value, dict):
+        passing = {"seconds", "seconds_per_step", "setup_seconds", "peak_memory_bytes", "finished", "started", "id", "command"}
+        return {name: without_times(each) for name, each in value.items() if name not in passing}
+    return [without_times(each) for each in value] if isinstance(value, list) else value
+
+
+# ------------------------------------------------------------------------------------------------- who cannot be painted on
+
+
+def test_without_a_worker_that_offers_a_slot_a_run_ends_with_4_and_says_what_to_start(farm, project):
+    farm.worker(slot=False)
+    write(project)
+    done = farm.run(project, CHAOS_PATIENCE="3")
+    assert done.returncode == 4, done.stderr
+    assert f"no worker of {farm.file} offers a slot; start one with 'dask worker {farm.file} --nworkers 1 --resources" in done.stderr
+    assert statuses(report_of(project)) == {"dog.png": "not_started", "sea.png": "not_started"}
+    kill_group(farm.workers.pop())
+
+
+def test_a_worker_without_the_shared_folder_is_named_and_paints_nothing(farm, project, tmp_path_factory):
+    """A worker that finds another folder under every path."""
+    write(project)
+    blind = tmp_path_factory.mktemp("elsewhere") / "blind.py"
+    blind.write_text(BLIND.format(elsewhere=blind.parent))
+    farm.worker("--no-nanny", "--preload", str(blind))
+    done = farm.run(project, CHAOS_PATIENCE="3")
+    assert done.returncode == 4, done.stderr
+    assert f"on {os.uname().nodename} does not see the output folder {project / 'out'}" in done.stderr
+    assert "mount the same folder there, under the same path; it paints nothing" in done.stderr
+    kill_group(farm.workers.pop())
+
+
+# ----------------------------------------------------------------------------------------------------------- as on one machine
+
+
+def test_a_run_on_a_cluster_gives_the_bytes_and_the_report_of_one_machine(farm, project, rehearse):
+    farm.have(2)
+    local = {"CHAOS_SAVE_SECONDS": "0.0"}
+    write(project)
+    assert rehearse("run", "night.yaml", cwd=project, **local).returncode == 0
+    write(project, output="farm")
+    done = farm.run(project)
+    assert done.returncode == 0, done.stderr
+    write(project, output="shards")
+    for shard in ("1/2", "2/2"):
+        assert rehearse("run", "night.yaml", "--shard", shard, cwd=project, **local).returncode == 0
+    assert pictures(project / "farm") == pictures(project / "out") == pictures(project / "shards") != {}
+    here, there = (without_times(report_of(project, output)) for output in ("out", "farm"))
+    assert there["pairs"] == here["pairs"]
+    assert there["counts"] == here["counts"]
+    assert there["run"].keys() == here["run"].keys()
+    assert farm.run(project, "--dry-run").stdout == rehearse("plan", "night.yaml", cwd=project).stdout
+    assert sorted(path.name for path in (project / "farm/.pipeline/now").iterdir()) == []  # no token is left
+
+
+def test_one_poison_among_twenty_costs_nobody_else_and_a_killed_painter_one_more_try(farm, project):
+    farm.have(2)
+    write(project, MANY)
+    farm.lay_fault("dog-3.png", "SIGKILL", "exit")
+    farm.lay_fault("sea-5.png", "SIGKILL")
+    done = farm.run(project)
+    assert done.returncode == 3, done.stderr
+    report = report_of(project)
+    assert Counter(statuses(report).values()) == {"done": 19, "failed": 1}
+    assert pair_of(project, "dog-3.png")["reason_class"] == "worker_died"
+    attempts = {pair["output"]: pair["attempts"] for pair in report["pairs"] if pair["attempts"] != 1}
+    assert attempts == {"dog-3.png": 2, "sea-5.png": 2}
+    good = [pair["output"] for pair in report["pairs"] if pair["attempts"] == 1]
+    assert all(farm.steps(output) == list(range(1, STEPS + 1)) for output in good)
+
+
+def test_a_pair_whose_worker_is_killed_goes_on_elsewhere_to_the_same_bytes(farm, project, rehearse):
+    farm.have(2)
+    write(project)
+    farm.lay_fault("dog.png", "hold", step=9)
+    run = farm.start(project, "--only", "dog.png")
+    until(lambda: farm.met("dog.png"))
+    kill_group(painting(farm))
+    done = ended(run)
+    assert done.returncode == 0, done.stderr
+    assert "dog.png: its worker tcp://127.0.0.1:" in done.stderr
+    pair = pair_of(project, "dog.png")
+    assert (pair["status"], pair["attempts"]) == ("done", 2)
+    assert pair["notes"][0].startswith("resumed at step ")
+    assert len(farm.steps("dog.png")) < 2 * STEPS
+    write(project, output="local")
+    assert rehearse("run", "night.yaml", "--only", "dog.png", cwd=project).returncode == 0
+    assert (project / "out/dog.png").read_bytes() == (project / "local/dog.png").read_bytes()
+
+
+def test_a_worker_that_joins_is_given_pairs_and_one_that_is_closed_gives_its_pair_back_saved(farm, project):
+    for worker in farm.workers:
+        kill_group(worker)
+    farm.workers.clear()
+    write(project)
+    farm.lay_fault("dog.png", "hold", step=9)
+    run = farm.start(project)
+    leaving = farm.worker("--nanny")  # which is Dask's own default; the run waits for it
+    until(lambda: farm.met("dog.png"))
+    farm.worker()
+    until(lambda: farm.steps("sea.png"))
+    os.kill(leaving.pid, signal.SIGTERM)
+    done = ended(run)
+    assert done.returncode == 0, done.stderr
+    assert "was closed; step " in done.stderr
+    pair = pair_of(project, "dog.png")
+    assert (pair["status"], pair["attempts"]) == ("done", 2)
+    assert pair["notes"][0].startswith("resumed at step ")
+    steps = farm.steps("dog.png")
+    assert sorted(set(steps)) == list(range(1, STEPS + 1))
+    assert len(steps) <= STEPS + 1  # nothing was lost but the step it was held at
+
+
+# ------------------------------------------------------------------------------------------------------------ stopped and cut off
+
+
+def test_sigterm_to_the_driver_has_the_workers_save_and_the_next_run_goes_on(farm, project):
+    farm.have(1)
+    write(project)
+    farm.lay_fault("dog.png", "hold", step=9)
+    run = farm.start(project)
+    until(lambda: farm.met("dog.png"))
+    os.kill(run.pid, signal.SIGTERM)
+    done = ended(run)
+    assert done.returncode == 143, done.stderr
+    pair = pair_of(project, "dog.png")
+    assert pair["status"] == "interrupted"
+    assert pair["reason"].startswith("stopped; step ")
+    assert (project / "out" / checkpoint_name("dog.png")).exists()
+    assert pair_of(project, "sea.png")["status"] == "not_started"
+    done = farm.run(project)
+    assert done.returncode == 0, done.stderr
+    assert pair_of(project, "dog.png")["notes"][0].startswith("resumed at step ")
+
+
+def test_a_pair_whose_driver_is_killed_is_saved_and_left(farm, project):
+    farm.have(1)
+    write(project)
+    farm.lay_fault("dog.png", "hold", step=9)
+    run = farm.start(project)
+    until(lambda: farm.met("dog.png"))
+    os.kill(run.pid, signal.SIGKILL)
+    until(lambda: not any(painters(worker) for worker in farm.workers))
+    assert (project / "out" / checkpoint_name("dog.png")).exists()
+    assert not (project / "out/dog.png").exists()
+    done = farm.run(project)  # the lock is free, and the workers are
+    assert done.returncode == 0, done.stderr
+    assert statuses(report_of(project)) == {"dog.png": "done", "sea.png": "done"}
+
+
+def test_a_deadline_ends_the_pairs_of_workers_too(farm, project):
+    farm.have(1)
+    write(project, run="{threads: 1, max_duration: 60s}")
+    farm.lay_fault("dog.png", "hold", step=9)
+    run = farm.start(project, "--max-duration", "15s")
+    done = ended(run)
+    assert done.returncode == 10, done.stderr
+    assert {pair["status"] for pair in report_of(project)["pairs"]} <= {"interrupted", "not_started"}
+
+
+def test_a_scheduler_that_dies_ends_the_run_with_4_and_the_next_one_paints_the_rest(farm, project, rehearse):
+    farm.have(1)
+    write(project)
+    farm.lay_fault("sea.png", "hold", step=9)
+    run = farm.start(project)
+    until(lambda: farm.met("sea.png"))
+    kill_group(farm.scheduler)
+    done = ended(run)
+    assert done.returncode == 4, done.stderr
+    assert f"the Dask scheduler {farm.file} is gone; what is finished is safe: start it again" in done.stderr
+    assert statuses(report_of(project)) == {"dog.png": "done", "sea.png": "interrupted"}
+    until(lambda: not any(painters(worker) for worker in farm.workers))
+    done = rehearse("run", "night.yaml", cwd=project)
+    assert done.returncode == 0, done.stderr
+    assert statuses(report_of(project)) == {"dog.png": "up_to_date", "sea.png": "done"}
