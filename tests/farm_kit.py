@@ -58,7 +58,17 @@ class Farm:
         """One more worker, of one thread. Without a nanny it is one process, and dies as a machine does."""
         offered = ("--resources", "slot=1") if slot else ()
         folder = self.place / f"worker{self._count}"
-        flags = ("--nthreads", "1", "--nworkers", "1", "--memory-limit", "0", "--local-directory", str(folder), *offered)
+        flags = (
+            "--nthreads",
+            "1",
+            "--nworkers",
+            "1",
+            "--memory-limit",
+            "0",
+            "--local-directory",
+            str(folder),
+            *offered,
+        )
         self.workers.append(self._start("worker", *flags, *(arguments or ("--no-nanny",))))
         return self.workers[-1]
 
@@ -147,5 +157,3 @@ def kill_group(process: subprocess.Popen[bytes] | subprocess.Popen[str]) -> None
 def _others_on_path() -> list[str]:
     given = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     return [folder for folder in given if os.path.isabs(folder) and Path(folder) != REPOSITORY]
-
-

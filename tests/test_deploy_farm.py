@@ -181,7 +181,14 @@ def test_the_script_for_slurm_jobs_one_by_one_asks_for_workers_that_a_run_accept
             signal.signal(number, handler)
     flags = check_run((tmp_path / "words").read_text().split())
     assert (flags["scheduler"], flags["deadline"]) == ("tcp://10.0.0.1:8786", "06:00")
-    words = ["--nthreads", str(asked["cores"] // asked["processes"]), "--nworkers", str(asked["processes"]), "--memory-limit", "0"]
+    words = [
+        "--nthreads",
+        str(asked["cores"] // asked["processes"]),
+        "--nworkers",
+        str(asked["processes"]),
+        "--memory-limit",
+        "0",
+    ]
     check_worker(["dask", "worker", *words, *asked["worker_extra_args"]])
     assert asked["closed"]
     assert asked["maximum_jobs"] > asked["minimum_jobs"] >= 1

@@ -19,7 +19,9 @@ sys.path.insert(0, str(REPOSITORY / "locks"))
 import audit
 import install
 
-LOCKS = {name: (REPOSITORY / f"locks/{name}.txt").read_text() for name in ("run", "heif", "cluster", "test", "lint", "audit")}
+LOCKS = {
+    name: (REPOSITORY / f"locks/{name}.txt").read_text() for name in ("run", "heif", "cluster", "test", "lint", "audit")
+}
 
 
 def versions(text):

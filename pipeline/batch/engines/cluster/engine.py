@@ -105,12 +105,13 @@ class DaskEngine:
             offers = {offer.address: offer for offer in work.link.offers()}
         except EnvironmentProblem:
             yield from _cut_off(work)
-        for address in work.workers.keys() - offers.keys():
+        for address in sorted(work.workers.keys() - offers.keys()):
             worker = work.workers.pop(address)
             if (token := worker.pair) in work.pairs:
                 yield from self._lost(work, token, f"its worker {worker} is gone")
-        for address in offers.keys() - work.workers.keys():
-            self._probe(work, Worker(offers[address]))
+        for address, offer in offers.items():
+            if address not in work.workers:
+                self._probe(work, Worker(offer))
         if self.machine is not None:
             self.machine = replace(self.machine, slots=sum(not worker.unfit for worker in work.workers.values()))
 
@@ -152,13 +153,16 @@ class DaskEngine:
 
     def _wait_for_workers(self, work: Work) -> None:
         """Raise EnvironmentProblem where nobody could paint for too long."""
-        fit = [worker for worker in work.workers.values() if not worker.unfit]
-        if fit:
+        scheduler, workers = self._settings.scheduler, work.workers.values()
+        if work.pairs or any(worker.free for worker in workers):
             work.alone_since = time.monotonic()
         elif time.monotonic() - work.alone_since > self._patience:
-            scheduler = self._settings.scheduler
-            if unfit := [worker.unfit for worker in work.workers.values()]:
-                raise EnvironmentProblem(f"no worker of {scheduler} can paint: the first {unfit[0]}")
+            if unfit := [worker for worker in workers if worker.unfit]:
+                raise EnvironmentProblem(f"no worker of {scheduler} can paint: the first, {unfit[0]}, {unfit[0].unfit}")
+            if work.workers:
+                raise EnvironmentProblem(
+                    f"the workers of {scheduler} do not answer, as they do other work; wait longer (--wait 1h)"
+                )
             raise EnvironmentProblem(
                 f"no worker of {scheduler} offers a slot; start one with "
                 f"'dask worker {scheduler} --nworkers 1 --resources {SLOT}=1', or wait longer for one (--wait 1h)"

@@ -18,6 +18,7 @@ import re
 import socket
 import threading
 import time
+import traceback
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -30,6 +31,7 @@ from pipeline.batch.engines.cluster.proof import prove_folder, unseen, versions
 from pipeline.batch.engines.local import LocalEngine
 from pipeline.batch.messages import (
     Command,
+    Failed,
     Interrupted,
     Killed,
     LastMessage,
@@ -40,7 +42,7 @@ from pipeline.batch.messages import (
     decode_command,
     encode,
 )
-from pipeline.errors import StylizeError
+from pipeline.errors import ExitCode, StylizeError
 from pipeline.job import RunSettings
 from pipeline.nst.weights import AUTOMATIC, NetworkWeights, locate
 
@@ -71,6 +73,8 @@ def prove(question: Mapping[str, str]) -> Answer:
         place = prove_folder(Path(question["folder"]), question["name"], question["token"])
     except StylizeError as error:
         return answer | {"trouble": str(error)}
+    except Exception as error:  # an answer, as not every exception can be sent
+        return answer | {"trouble": f"failed to look at the output folder ({type(error).__name__})"}
     _places[question["folder"]] = place
     return answer
 
@@ -80,6 +84,19 @@ def paint(order: Mapping[str, Any]) -> Answer:
     though another may; or `stranger`, where the order was another process'."""
     if order["me"] != ME:
         return {"stranger": True}
+    try:
+        return _ordered(order)
+    except Exception as error:
+        bug = Failed(
+            reason=f"unexpected {type(error).__name__} in a worker of the cluster",
+            reason_class="bug",
+            exit_code=ExitCode.BUG,
+            traceback=traceback.format_exc(),
+        )
+        return {"last": encode(bug).decode()}
+
+
+def _ordered(order: Mapping[str, Any]) -> Answer:
     command = decode_command(order["command"])
     if path := unseen(order["inputs"]):
         return {"unfit": f"does not see {path} as it is here"}
