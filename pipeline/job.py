@@ -151,8 +151,8 @@ class RunSettings:
     preview: int | None = None  # evaluations between two small pictures of the pair at work
     save_every: int | None = None  # evaluations between two numbered pictures that are kept
     keep_previous: int | None = None  # older pictures of a pair that is painted anew
-    engine: Literal["local", "dask"] = "local"  # who paints: this machine, or a cluster's workers
-    scheduler: str | None = None  # of a cluster: its address, or the file that has it
+    engine: Literal["local", "dask"] = "local"  # who paints
+    scheduler: str | None = None  # a cluster's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,7 +195,6 @@ def shown_name(path: Path, folder: Path) -> str:
 
 
 # --------------------------------------------------------------------------------------- the record
-
 
 # Losses that every objective has, in the order in which reports name them; those of further terms
 # follow.

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -21,19 +22,22 @@ PAINTER = "tests.chaos.engine"
 
 class Farm:
     """A scheduler and its workers, which paint with the engine of tests/chaos. `place` holds what that must be told, and the
-    processes' logs."""
+    processes' logs; `command` starts a cluster of another kind, which
+    writes its address into `scheduler.json` there."""
 
-    def __init__(self, place: Path, scheme: str = "tcp", **environment: str) -> None:
+    def __init__(
+        self, place: Path, scheme: str = "tcp", *, command: list[str] | None = None, **environment: str
+    ) -> None:
         self.place = place
         (place / "faults").mkdir(parents=True, exist_ok=True)
-        self._scheme = scheme
         self._count = 0
         # saved after every step that finds the last one written
         self.environment = chaos_environment(place, save_seconds=0.0) | environment
         self.environment["PYTHONPATH"] = os.pathsep.join([str(REPOSITORY), *_others_on_path()])
         self.workers: list[subprocess.Popen[bytes]] = []
         self.drivers: list[subprocess.Popen[str]] = []
-        self.scheduler = self._start("scheduler", "--host", f"{scheme}://127.0.0.1", "--port", "0")
+        flags = ("--host", "127.0.0.1", "--protocol", scheme, "--port", "0")
+        self.scheduler = self._process(command, {}) if command else self._start("scheduler", *flags)
         until(lambda: self.file.exists() or self.scheduler.poll() is not None)
         assert self.scheduler.poll() is None, (place / "0.log").read_text()
 
@@ -42,19 +46,24 @@ class Farm:
         """Where the scheduler says its address."""
         return self.place / "scheduler.json"
 
-    def _start(self, what: str, *arguments: str) -> subprocess.Popen[bytes]:
+    def _start(self, what: str, *arguments: str, **environment: str) -> subprocess.Popen[bytes]:
+        words = ["-m", "dask", what, "--no-dashboard", "--scheduler-file", str(self.file), *arguments]
+        return self._process([sys.executable, *words], environment)
+
+    def _process(self, command: list[str], environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
         with (self.place / f"{self._count}.log").open("wb") as log:
             self._count += 1
             return subprocess.Popen(
-                [sys.executable, "-m", "dask", what, "--no-dashboard", "--scheduler-file", str(self.file), *arguments],
+                command,
                 cwd=self.place,
-                env=self.environment,
+                env=self.environment | environment,
+                stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
             )
 
-    def worker(self, *arguments: str, slot: bool = True) -> subprocess.Popen[bytes]:
+    def worker(self, *arguments: str, slot: bool = True, **environment: str) -> subprocess.Popen[bytes]:
         """One more worker, of one thread. Without a nanny it is one process, and dies as a machine does."""
         offered = ("--resources", "slot=1") if slot else ()
         folder = self.place / f"worker{self._count}"
@@ -69,7 +78,7 @@ class Farm:
             str(folder),
             *offered,
         )
-        self.workers.append(self._start("worker", *flags, *(arguments or ("--no-nanny",))))
+        self.workers.append(self._start("worker", *flags, *(arguments or ("--no-nanny",)), **environment))
         return self.workers[-1]
 
     def have(self, workers: int) -> None:
@@ -94,10 +103,22 @@ class Farm:
         lines = diary.read_text().splitlines() if diary.exists() else []
         return [int(line.split()[1]) for line in lines if line.startswith(f"{output} ")]
 
+    def painters_seen(self) -> set[str]:
+        """The process ids of all that made a step."""
+        return {line.split()[3] for line in (self.place / "diary").read_text().splitlines()}
+
     def met(self, output: str, what: str = "hold") -> bool:
         """Has a painter come to the mischief that was laid?"""
         diary = self.place / "diary"
         return diary.exists() and f"fault:{what}:{output} " in diary.read_text()
+
+    def holder(self, output: str) -> subprocess.Popen[bytes]:
+        """The worker whose painter holds this pair."""
+        until(lambda: self.met(output))
+        lines = [line.split() for line in (self.place / "diary").read_text().splitlines()]
+        pid = next(int(line[3]) for line in reversed(lines) if line[0] == f"fault:hold:{output}")
+        (found,) = (worker for worker in self.workers if pid in painters(worker))
+        return found
 
     def start(self, project: Path, *arguments: str, **environment: str) -> subprocess.Popen[str]:
         """`run night.yaml` on this cluster, going on."""
@@ -138,12 +159,6 @@ def painters(worker: subprocess.Popen[bytes]) -> list[int]:
             with suppress(psutil.NoSuchProcess):
                 if PAINTER in child.cmdline():
                     found.append(child.pid)
-    return found
-
-
-def painting(farm: Farm) -> subprocess.Popen[bytes]:
-    """The one worker that has a painter."""
-    (found,) = (worker for worker in farm.workers if worker.poll() is None and painters(worker))
     return found
 
 

@@ -41,6 +41,9 @@ class Line:
     def offers(self) -> list[Offer]:
         return [Offer(address, 1) for address in self.workers]
 
+    def cut(self, heard: Heard) -> bool:
+        return "cut off" in heard.lost
+
     def gone(self) -> EnvironmentProblem:
         return EnvironmentProblem("the scheduler is gone")
 
@@ -243,10 +246,14 @@ def test_a_pair_that_killed_its_painter_is_not_kept_from_others_of_a_cluster(run
     assert statuses(report) == {"dog.png": "done", "sea.png": "done"}
 
 
-def test_a_scheduler_that_is_gone_is_the_environments_fault(run, nights):
+@pytest.mark.parametrize("seen", ["no line", "a lost task"])
+def test_a_scheduler_that_is_gone_is_the_environments_fault(run, nights, seen):
     def loses_it(line: Line, token: str, order: dict[str, Any]) -> None:
         line.say(token, Started())
-        line.stands = False
+        if seen == "no line":
+            line.stands = False
+        else:
+            line.inbox.put(Heard(token, lost="cut off"))
 
     report, said = run(Line(a=loses_it))
     assert report["run"]["exit_code"] == 4

@@ -292,8 +292,8 @@ def test_every_line_of_the_table_is_lived_in():
 
 
 # Pillow too: pictures are decoded by a process that may die (images/reader), never by the one that plans and records.
-HEAVY = ("tensorflow", "keras", "numpy", "PIL")
-LIST_HEAVY = "import sys; print(','.join(sorted({'tensorflow','keras','numpy','torch','PIL'} & set(sys.modules))))"
+HEAVY = ("tensorflow", "keras", "numpy", "PIL", "dask", "distributed")
+LIST_HEAVY = f"import sys; print(','.join(sorted({ {'torch', *HEAVY} } & set(sys.modules))))"
 
 
 @pytest.mark.slow

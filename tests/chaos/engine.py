@@ -128,6 +128,8 @@ def _hold(go: Path) -> None:
 
 def _do(what: str) -> None:
     match what:
+        case "nap":
+            time.sleep(1.0)
         case "hang":
             time.sleep(3600)
         case "deaf":  # in a library that lets no signal through

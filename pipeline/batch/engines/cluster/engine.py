@@ -220,6 +220,8 @@ class DaskEngine:
                 heard = work.link.inbox.get_nowait()
 
     def _hear(self, work: Work, heard: Heard) -> Iterator[Said]:
+        if work.link.cut(heard):
+            yield from _cut_off(work)
         if (probed := work.probes.pop(heard.token, None)) is not None:
             yield from self._proved(work, probed, heard)
             return

@@ -25,6 +25,7 @@ CONNECT_SECONDS = 30.0  # that a scheduler is tried to be reached; Dask's own de
 _ANSWER_SECONDS = 30.0  # that it may take to answer
 _LOOK_SECONDS = 0.2  # between two looks whether the run is stopped meanwhile
 SLOT = "slot"  # the resource that workers offer: `dask worker ... --resources slot=1`
+_CUT = "scheduler-connection-lost"  # what a client says of tasks whose scheduler is gone (distributed: client.py)
 _NOBODY_HAS = "stylize-more"
 PACKAGE = "pip install 'stylize-pipeline[cluster]'"
 
@@ -67,6 +68,10 @@ class Link:
     def stands(self) -> bool:
         """Is the scheduler there? One that comes back knows nothing of our tasks."""
         return bool(self._client.status == "running")
+
+    def cut(self, heard: Heard) -> bool:
+        """Was a task lost because the scheduler is gone?"""
+        return bool(heard.lost) and (_CUT in heard.lost or not self.stands)
 
     def offers(self) -> list[Offer]:
         """The workers that offer a slot now, by their addresses; raises EnvironmentProblem where
