@@ -299,7 +299,7 @@ def test_a_stop_ends_the_connecting(monkeypatch):
 def test_without_the_package_a_cluster_is_refused_in_one_line(monkeypatch, project, nights):
     found = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name, *_: None if name == "distributed" else found(name))
-    with pytest.raises(EnvironmentProblem, match=r"not installed: pip install 'stylize-pipeline\[cluster\]'"):
+    with pytest.raises(EnvironmentProblem, match="not installed: run 'make cluster', or"):
         connect("tcp://127.0.0.1:1", "topic", lambda: False)
 
 

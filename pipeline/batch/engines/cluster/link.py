@@ -27,7 +27,7 @@ _LOOK_SECONDS = 0.2  # between two looks whether the run is stopped meanwhile
 SLOT = "slot"  # the resource that workers offer: `dask worker ... --resources slot=1`
 _CUT = "scheduler-connection-lost"  # what a client says of tasks whose scheduler is gone (distributed: client.py)
 _NOBODY_HAS = "stylize-more"
-PACKAGE = "pip install 'stylize-pipeline[cluster]'"
+PACKAGE = "run 'make cluster', or pip install 'dask[distributed]'"
 
 
 @dataclass(frozen=True, slots=True)

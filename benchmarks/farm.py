@@ -1,0 +1,154 @@
+"""What a farm is worth, and what it costs: Dask's scheduler and workers as processes of this machine.
+
+- **Two workers**: pairs an hour of two workers of one thread against one, painting with the real network (256 px, Gram). From
+  the first picture of each worker to the last of all, so that the start of TensorFlow is in neither.
+- **Overhead**: a pair's time on a farm of one worker above its time on this machine's own engine, both painting in
+  milliseconds (tests/chaos), as a share of a pair of a minute. Median of rounds in turns.
+- **Lost workers**: forty pairs of a few seconds on three workers, of which one is killed every so often and another started.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from benchmarks.figures import Figure, Section, table
+from benchmarks.machine import REPOSITORY
+
+sys.path[:0] = [str(REPOSITORY / "tests"), str(REPOSITORY)]
+from farm_kit import Farm, ended, kill_group
+
+PAIR_SECONDS = 60.0  # of which the overhead is a share
+KILL_EVERY = 20.0  # seconds
+CONTENTS = ("astronaut", "cat", "coffee")
+STYLES = ("ink-waves", "palette-knife", "stained-glass", "starry-flow")
+
+
+def measure(quick: bool) -> Section:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        one, two = (_pairs_an_hour(folder / str(workers), workers, quick) for workers in (1, 2))
+        here, there = _per_pair(folder / "overhead", pairs=12 if quick else 60, rounds=1 if quick else 5)
+        lost = _killed(folder / "lost", pairs=8 if quick else 40, every=5.0 if quick else KILL_EVERY)
+    overhead = statistics.median(b - a for a, b in zip(here, there, strict=True))
+    rows = [
+        ("pairs an hour, one worker of one thread", f"{one:.0f}"),
+        ("pairs an hour, two", f"{two:.0f}"),
+        ("a pair on this machine's engine", f"{1000 * statistics.median(here):.0f} ms"),
+        ("the same on a farm", f"{1000 * statistics.median(there):.0f} ms"),
+        ("workers killed", str(lost["kills"])),
+        ("pairs that were begun more than once", str(lost["again"])),
+        ("steps that were made twice, of all", f"{lost['twice']} of {lost['steps']}"),
+    ]
+    figures = [
+        Figure("pairs an hour, two Dask workers of one thread against one", two / one, "at least", 1.9, " x"),
+        Figure("overhead of a farm per pair of a minute", 100 * overhead / PAIR_SECONDS, "at most", 1.0, " %"),
+        Figure("good pairs not painted, workers killed on the way", lost["missing"], "at most", 0.0),
+        Figure("tries of a pair beyond its lost workers", lost["beyond"], "at most", 1.0),
+    ]
+    return Section(name="farm", title="A farm", text=f"{__doc__}\n{table(['', ''], rows)}\n", figures=figures)
+
+
+def _pairs_an_hour(folder: Path, workers: int, quick: bool) -> float:
+    """With the real network."""
+    steps, contents = (4, CONTENTS[:2]) if quick else (30, CONTENTS)
+    with _farm(folder, workers) as farm:
+        (folder / "night.yaml").write_text(
+            f"version: 1\ninput: {REPOSITORY / 'input'}\noutput: out\n"
+            f"defaults: {{style_loss: gram, size: {96 if quick else 256}, steps: {steps}}}\n"
+            f"pairs:\n  - matrix:\n      content: [{', '.join(f'content/{name}.jpg' for name in contents)}]\n"
+            f"      style: [{', '.join(f'style/{name}.jpg' for name in STYLES)}]\n"
+        )
+        command = [sys.executable, "-m", "pipeline", "run", "night.yaml", "--log-format", "json", *farm.flags]
+        done = subprocess.run(command, cwd=folder, env=farm.environment, stderr=subprocess.PIPE, text=True, check=True)
+    ends = sorted(_finished(done.stderr))
+    return (len(ends) - workers) / (ends[-1] - ends[workers - 1]) * 3600
+
+
+def _finished(log: str) -> Iterator[float]:
+    """When each pair was finished, in seconds."""
+    for line in log.splitlines():
+        said = json.loads(line)
+        if said.get("event") == "finished":
+            yield datetime.fromisoformat(said["time"]).timestamp()
+
+
+def _per_pair(folder: Path, pairs: int, rounds: int) -> tuple[list[float], list[float]]:
+    """Seconds of a run for each pair beyond the first: here, and on a farm of one worker."""
+    here, there = [], []
+    with _farm(folder, 1) as farm:
+        for number in range(rounds):
+            for seconds, flags in ((here, ()), (there, farm.flags)):
+                walls = []
+                for count in (1, pairs):
+                    _write(folder, count, f"out{number}{len(flags)}{count}", steps=12)
+                    command = [sys.executable, "-m", "tests.chaos.start", "run", "night.yaml", "-q", *flags]
+                    began = time.perf_counter()
+                    subprocess.run(command, cwd=folder, env=farm.environment, check=True)
+                    walls.append(time.perf_counter() - began)
+                seconds.append((walls[1] - walls[0]) / (pairs - 1))
+    return here, there
+
+
+def _killed(folder: Path, pairs: int, every: float) -> dict[str, Any]:
+    """What becomes of a run whose workers are killed one after the other."""
+    source = random.Random(1)
+    with _farm(folder, 3) as farm:
+        _write(folder, pairs, "out", steps=60)
+        for number in range(pairs):
+            farm.lay_fault(f"{number}.png", "nap", "nap", "nap", step=40)
+        run = farm.start(folder, "-q")
+        kills, next_kill = 0, time.monotonic() + every
+        while run.poll() is None:
+            time.sleep(0.1)
+            if time.monotonic() > next_kill:
+                victim = source.choice(farm.workers)
+                farm.workers.remove(victim)
+                kill_group(victim)
+                farm.worker()
+                kills, next_kill = kills + 1, next_kill + every
+        ended(run)
+        report = json.loads((folder / "out/report.json").read_text())["pairs"]
+        made = [farm.steps(f"{number}.png") for number in range(pairs)]
+    again = [pair["attempts"] - 1 for pair in report if pair["attempts"] > 1]
+    return {
+        "kills": kills,
+        "again": len(again),
+        "missing": sum(pair["status"] != "done" for pair in report),
+        "beyond": max(0, sum(again) - kills) + 1,  # a kill costs a try of one pair at most
+        "twice": sum(len(steps) - len(set(steps)) for steps in made),
+        "steps": sum(map(len, made)),
+    }
+
+
+@contextlib.contextmanager
+def _farm(folder: Path, workers: int) -> Iterator[Farm]:
+    folder.mkdir(parents=True, exist_ok=True)
+    farm = Farm(folder)
+    try:
+        farm.have(workers)
+        yield farm
+    finally:
+        farm.close()
+
+
+def _write(folder: Path, pairs: int, output: str, steps: int) -> None:
+    """A manifest of so many pairs, each with a seed of its own."""
+    rows = "".join(
+        f"  - {{content: content/cat.jpg, style: style/ink-waves.jpg, output: {number}.png, options: {{seed: {number}}}}}\n"
+        for number in range(pairs)
+    )
+    (folder / "night.yaml").write_text(
+        f"version: 1\ninput: {REPOSITORY / 'input'}\noutput: {output}\nrun: {{threads: 1}}\n"
+        f"defaults: {{size: 64, steps: {steps}, weights: random}}\npairs:\n{rows}"
+    )
