@@ -79,7 +79,7 @@ def _finished(log: str) -> Iterator[float]:
     """When each pair was finished, in seconds."""
     for line in log.splitlines():
         said = json.loads(line)
-        if said.get("event") == "finished":
+        if said.get("event") == "done":
             yield datetime.fromisoformat(said["time"]).timestamp()
 
 

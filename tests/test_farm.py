@@ -19,6 +19,8 @@ from patience import until
 
 from pipeline.store.layout import checkpoint_name
 
+pytestmark = pytest.mark.slow
+
 STEPS = 12
 PAIRS = """
   - {content: content/dog.png, style: style/wave.png, output: dog.png}
@@ -139,6 +141,19 @@ def test_a_run_on_a_cluster_gives_the_bytes_and_the_report_of_one_machine(farm, 
     assert there["run"].keys() == here["run"].keys()
     assert farm.run(project, "--dry-run").stdout == rehearse("plan", "night.yaml", cwd=project).stdout
     assert sorted(path.name for path in (project / "farm/.pipeline/now").iterdir()) == []  # no token is left
+
+
+def test_the_real_network_paints_the_same_bytes_on_a_cluster(farm, project, stylize):
+    farm.have(1)
+    pair = "\n  - {content: content/dog.png, style: style/wave.png, output: dog.png, options: {steps: 3}}\n"
+    write(project, pair)
+    assert stylize("run", "night.yaml", cwd=project).returncode == 0
+    write(project, pair, output="farm")
+    done = stylize("run", "night.yaml", *farm.flags, cwd=project, PYTHONPATH=farm.environment["PYTHONPATH"])
+    assert done.returncode == 0, done.stderr
+    assert pictures(project / "farm") == pictures(project / "out") != {}
+    here, there = (without_times(report_of(project, output)) for output in ("out", "farm"))
+    assert there["pairs"] == here["pairs"]
 
 
 def test_one_poison_among_twenty_costs_nobody_else_and_a_killed_painter_one_more_try(farm, project):

@@ -9,7 +9,6 @@ What a fork does not show, as imports, Python's own settings and closed streams,
 from __future__ import annotations
 
 import atexit
-import functools
 import gc
 import json
 import os
@@ -117,12 +116,12 @@ wanted = ""  # of the call that this fork runs
 
 if __name__ == "__main__":
     serve()
-    from pipeline.batch.engines.local import LocalEngine
     from pipeline.cli.main import main
+    from tests.chaos.start import engine
 
     code: Any = 1
     try:
-        main(engine=functools.partial(LocalEngine, worker="tests.chaos.engine") if wanted != "pipeline" else None)
+        main(engine=engine if wanted != "pipeline" else None)
     except SystemExit as end:
         code = end.code
     # The end of a process, but for taking a thousand modules apart.
