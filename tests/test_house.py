@@ -146,6 +146,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
         },
         set(),
     ),
+    "batch.merging": ({"errors", "job", "printable", "batch.selection", "report.data"}, set()),
     "batch.retention": (WORDS | {"store"}, set()),
     "batch.standing": (WORDS | {"batch", "report", "store", "images.reader"}, set()),
     "batch.interim": (WORDS | {"batch", "report", "store"}, set()),

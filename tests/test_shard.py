@@ -134,3 +134,57 @@ def test_a_selection_over_part_of_the_pairs_is_not_whole():
     assert Selection().whole
     assert not Selection(shard=Shard(1, 2)).whole
     assert not Selection(only="*").whole
+
+
+# ------------------------------------------------------------------------------------------------ machines that share no folder
+
+
+@pytest.fixture
+def apart(nights):
+    """Two parts, painted into folders of their own, and the files of their reports."""
+    nights.manifest(MANY)
+    files = []
+    for index in (1, 2):
+        nights.output = nights.project / "out"
+        nights.run(failed("diverged") if index == 2 else None, shard=Shard(index, 2))
+        files.append(nights.project / f"machine{index}" / f"report.{index}-of-2.json")
+        (nights.project / "out").rename(files[-1].parent)
+    return nights, files
+
+
+def test_reports_of_parts_are_merged_into_that_of_a_whole_run(apart, stylize):
+    nights, files = apart
+    flags = [word for file in reversed(files) for word in ("--merge", str(file))]
+    merged = json.loads(stylize("report", *flags, "--json").stdout)
+    first, second = (json.loads(file.read_text()) for file in files)
+    both = {**statuses(first), **statuses(second)}
+    expected = {name: "failed" if Shard(2, 2).has(name) else "done" for name in both}
+    assert statuses(merged) == expected
+    assert merged["counts"] == merged["run"]["counts"]
+    assert (merged["counts"]["done"], merged["counts"]["failed"]) == tuple(
+        sum(status == wanted for status in expected.values()) for wanted in ("done", "failed")
+    )
+    run = merged["run"]
+    assert (run["shard"], run["exit_code"]) == (None, 3)
+    assert run["started"] == min(first["run"]["started"], second["run"]["started"])
+    assert run["id"] == f"{second['run']['id']}, {first['run']['id']}"
+    text = stylize("report", *flags).stdout
+    assert f"{merged['counts']['done']} new, {merged['counts']['failed']} failed" in text.splitlines()[0]
+    whole = nights.run()
+    assert merged.keys() == whole.keys()
+    assert run.keys() == whole["run"].keys()
+
+
+def test_parts_that_do_not_belong_together_are_no_report(apart, stylize):
+    _, (first, second) = apart
+    other = first.with_name("other.json")
+    other.write_text(first.read_text().replace('"shard": "1/2"', '"shard": "1/3"'))
+    for files, words in (
+        ([first], "the report of part 2/2 is missing"),
+        ([first, first], "part 1/2 is given twice"),
+        ([second, other], "part 1/3 is of another division than the parts of 2"),
+        ([first, first.with_name("report.html")], "cannot be read: No such file"),
+        ([first, first.parent / ".pipeline/history/runs.1-of-2.jsonl"], "is no report of a part"),
+    ):
+        done = stylize("report", *(word for file in files for word in ("--merge", str(file))))
+        assert (done.returncode, words in done.stderr) == (2, True), done.stderr

@@ -65,6 +65,14 @@ def output_folder(manifest: Path | None, output: Path | None) -> Path:
 @click.option("--json", "as_json", is_flag=True, help="Print report.json.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print the losses: a line for each reading of each pair.")
 @SHARD
+@click.option(
+    "--merge",
+    "parts",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    metavar="FILE",
+    help="Print one report out of those of all parts, report.1-of-3.json and so on (repeatable).",
+)
 def report(
     manifest: Path | None,
     output: Path | None,
@@ -72,12 +80,15 @@ def report(
     shard: Shard | None,
     as_json: bool,
     as_csv: bool,
+    parts: tuple[Path, ...],
 ) -> int:
     """Print the report of the last run. Of a MANIFEST or FOLDER it is written anew before,
     from records, without painting.
     """
     from pipeline.cli.rendering import last_report, last_report_file
 
+    if parts:
+        return _print_merged(parts, as_json)
     if manifest is not None and (output is None or manifest.is_dir()):
         loaded = load(manifest, (), styles, output)
         folder = loaded.output
@@ -91,6 +102,18 @@ def report(
             click.echo(printable(line.removesuffix("\r\n")))
     else:
         click.echo(last_report_file(folder, "json" if as_json else "txt", shard), nl=False)
+    return ExitCode.OK
+
+
+def _print_merged(parts: tuple[Path, ...], as_json: bool) -> int:
+    from pipeline.batch.merging import merged
+    from pipeline.report.text import render_text
+
+    report = merged(parts)
+    if as_json:
+        print_json(report)
+    else:
+        click.echo(render_text(report), nl=False)
     return ExitCode.OK
 
 

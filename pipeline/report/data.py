@@ -96,11 +96,12 @@ def build_report(
     """
     taken = [pair_row(outcome) for outcome in outcomes]
     pairs = [*taken, *map(pair_row, others)]
-    run = _run(facts) | {"counts": _counts(taken) if counts is None else dict(counts)}
-    return {"schema": SCHEMA, "run": run, "counts": _counts(pairs), "pairs": pairs}
+    run = _run(facts) | {"counts": counts_of(taken) if counts is None else dict(counts)}
+    return {"schema": SCHEMA, "run": run, "counts": counts_of(pairs), "pairs": pairs}
 
 
-def _counts(pairs: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+def counts_of(pairs: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    """How many pairs have each status."""
     counts: dict[str, int] = dict.fromkeys(STATUSES, 0)
     for pair in pairs:
         counts[pair["status"]] += 1
@@ -154,7 +155,7 @@ def verdict(report: Mapping[str, Any]) -> str:
     """The run in one ASCII line, also the first of report.txt: `18 new, 2 failed - 5 h 12 m - exit
     3 (some failed)`."""
     run = report["run"]
-    counted = ", ".join(f"{number} {words}" for words, number in _worded_counts(report)) or "no pairs"
+    counted = ", ".join(f"{number} {words}" for words, number in _wordedcounts_of(report)) or "no pairs"
     return f"{counted} - {duration(run['seconds'] or 0.0)} - {_end(report)}"
 
 
@@ -174,7 +175,7 @@ def _end(report: Mapping[str, Any]) -> str:
     return f"exit 0 (all that was asked for; {standing_words(report)})"
 
 
-def _worded_counts(report: Mapping[str, Any]) -> Iterable[tuple[str, int]]:
+def _wordedcounts_of(report: Mapping[str, Any]) -> Iterable[tuple[str, int]]:
     for status, words in STATUS_WORDS.items():
         if number := report["run"]["counts"][status]:
             yield words + (_shared_reason(report) if status == "not_started" else ""), number
