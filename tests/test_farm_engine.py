@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import queue
 import socket
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -219,6 +221,37 @@ def test_a_worker_that_is_closed_gives_its_pair_back_with_what_is_saved(run, nig
     report, said = run(Line(a=leaves))
     assert said == ["dog.png: its worker a on node was closed; step 2 of 4 is saved; trying once more (2)"]
     assert statuses(report) == {"dog.png": "done", "sea.png": "done"}
+
+
+def test_a_worker_that_dies_while_it_is_asked_is_asked_again_if_it_is_there(run, nights):
+    line = Line(a=paints(nights.output))
+    answered = line.submit
+    asked = []
+
+    def dies_once(token: str, address: str, task: Any, order: dict[str, Any], *, slot: bool) -> None:
+        asked.append(token)
+        if len(asked) == 1:
+            line.inbox.put(Heard(token, lost="KilledWorker: it died"))
+        else:
+            answered(token, address, task, order, slot=slot)
+
+    line.submit = dies_once
+    report, said = run(line)
+    assert statuses(report) == {"dog.png": "done", "sea.png": "done"}
+    assert said == []
+
+
+def test_the_token_of_a_run_goes_with_it_and_that_of_a_killed_one_after_a_week(run, nights):
+    run(Line(a=paints(nights.output)))
+    now = nights.output / ".pipeline/now"
+    assert list(now.iterdir()) == []
+    for name, days in (("young", 6), ("old", 8)):
+        path = now / f"{name}.token"
+        path.write_text("")
+        os.utime(path, (time.time() - days * 86400,) * 2)
+    nights.output.joinpath("dog.png").unlink()
+    run(Line(a=paints(nights.output)))
+    assert [path.name for path in now.iterdir()] == ["young.token"]
 
 
 def test_a_cluster_is_called_to_grow_while_there_are_more_pairs_than_workers(run, nights):

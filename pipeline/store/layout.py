@@ -32,6 +32,7 @@ HASHES = f"{RECORDS}hashes.json"
 MOST_STYLES = 6  # of a blend that are shown small; of more the names are enough
 CHECKPOINT_SUFFIX = ".npz"
 FAILURE_SUFFIX = ".failed.json"
+TOKEN_SUFFIX = ".token"
 
 
 def pair_id(output: str) -> str:
@@ -75,7 +76,7 @@ def now_name(shard: str | None = None) -> str:
 
 def token_name(run_id: str) -> str:
     """By which a cluster's workers prove that they see this folder, as long as the run lasts."""
-    return f"{NOW}{run_id}.token"
+    return f"{NOW}{run_id}{TOKEN_SUFFIX}"
 
 
 def preview_name(output: str) -> str:

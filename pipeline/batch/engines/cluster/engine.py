@@ -37,8 +37,8 @@ from pipeline.batch.messages import (
 )
 from pipeline.errors import EnvironmentProblem, MachineLost, StylizeError
 from pipeline.job import RunSettings
-from pipeline.store.disk import store_of_log
-from pipeline.store.layout import token_name
+from pipeline.store.disk import LocalStore, store_of_log
+from pipeline.store.layout import NOW, TOKEN_SUFFIX, token_name
 
 PATIENCE_SECONDS = 60.0  # that a worker is waited for where there is none
 _LOOK_SECONDS = 0.5  # that a message is waited for, before stop flag and workers are looked at
@@ -46,6 +46,7 @@ _WORKERS_SECONDS = 2.0  # between two looks at who is there: the scheduler answe
 # Workers notice within a quarter of a second that a pair is not wanted, and then have seven
 # (engines/local) to save it; with the report that follows a stop takes ten.
 _SAVE_SECONDS = 8.0
+_OLD_SECONDS = 7 * 86400.0  # of a token: no run lasts a week
 _MOST_MOVES = 5  # of a pair that no worker began
 _MOST_CALLED_FOR = 100  # workers at a time; Dask itself looks at no more tasks (adaptive_target)
 
@@ -75,6 +76,7 @@ class DaskEngine:
             return
         store, name, token = store_of_log(self._log), token_name(run_id), secrets.token_hex(16)
         try:
+            _remove_old_tokens(store)
             store.write(name, token.encode())
             work = Work(link, {"folder": str(store.folder), "name": name, "token": token})
             yield from self._run(work, next_command, stop)
@@ -129,7 +131,7 @@ class DaskEngine:
             return  # gone meanwhile
         answer = heard.answer
         if answer is None and heard.died:
-            worker.unfit = "it is gone"  # as the next look will show
+            del work.workers[worker.offer.address]  # it is asked anew where the next look finds it
             return
         if answer is None:
             yield from self._unfit(worker, f"does not run this program ({heard.lost}); install it there")
@@ -304,6 +306,14 @@ class DaskEngine:
         for pair in work.pairs.values():
             yield Event(pair.output, Killed() if pair.begun else Interrupted())
         work.pairs.clear()
+
+
+def _remove_old_tokens(store: LocalStore) -> None:
+    """Those of runs that were killed. Another shard's run may be going on beside this one."""
+    for entry in store.list(NOW):
+        if entry.name.endswith(TOKEN_SUFFIX) and time.time() - entry.fingerprint.mtime_ns / 1e9 > _OLD_SECONDS:
+            with suppress(OSError, StylizeError):
+                store.delete(entry.name)
 
 
 def _cut_off(work: Work) -> Iterator[Said]:
