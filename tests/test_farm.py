@@ -145,7 +145,10 @@ def test_a_run_on_a_cluster_gives_the_bytes_and_the_report_of_one_machine(farm, 
 
 def test_the_real_network_paints_the_same_bytes_on_a_cluster(farm, project, stylize):
     farm.have(1)
-    pair = "\n  - {content: content/dog.png, style: style/wave.png, output: dog.png, options: {steps: 3}}\n"
+    options = (
+        "steps: 3, precision: float32, style_loss: gram, content_layers: [conv2_1], style_layers: [conv1_1, conv2_1]"
+    )
+    pair = f"\n  - {{content: content/dog.png, style: style/wave.png, output: dog.png, options: {{{options}}}}}\n"
     write(project, pair)
     assert stylize("run", "night.yaml", cwd=project).returncode == 0
     write(project, pair, output="farm")
