@@ -1,37 +1,94 @@
-"""The colours of a finished picture, and what there is to note of its sources."""
+"""A finished picture, its colours and its full size, and what there is to note of its sources."""
 
 from __future__ import annotations
 
 import functools
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pipeline.options import Options
 from pipeline.pictures import Pictures
-from pipeline.schedule import Sized, other_than_asked, style_side
+from pipeline.schedule import notes_of_size, style_side
 from pipeline.stage_inputs import StageInputs
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from pipeline.images.picture import Fine
     from pipeline.images.stillness import Distance
 
     Pixels = NDArray[np.float32]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Finished:
+    """A result: `pixels` in whole numbers, `alpha` and `deep` as `Stylization` has them."""
+
+    pixels: NDArray[np.uint8]
+    alpha: Pixels | None
+    deep: Pixels | None
+
+
+def finished(pictures: Pictures, inputs: StageInputs, options: Options, painted: Pixels) -> Finished:
+    """What is saved of a painting, float32 (height, width, 3), 0..255: with the colours that are
+    asked for, at the size to which it is sharpened, in whole numbers."""
+    from pipeline.images.encode import to_uint8
+
+    if pictures.content.fine is not None:
+        return _sharpened(pictures, inputs, options, painted, pictures.content.fine)
+    coloured = coloured_as_asked(pictures, inputs, options, painted)
+    height, width = painted.shape[:2]
+    alpha = pictures.content.resized_alpha(width, height)
+    return Finished(to_uint8(coloured), alpha, coloured if options.depth == 16 else None)
+
+
+def _sharpened(pictures: Pictures, inputs: StageInputs, options: Options, painted: Pixels, fine: Fine) -> Finished:
+    """A painting at the size of `fine`, a few rows at a time."""
+    import numpy as np
+
+    from pipeline.images.encode import to_uint8
+    from pipeline.images.sharpening import sharpened
+
+    height, width = painted.shape[:2]
+    photograph, _alpha = pictures.content.resized(width, height)
+    matched = _matched(pictures, inputs, options, painted)
+    pixels = np.empty_like(fine.pixels)
+    deep = np.empty(fine.pixels.shape, np.float32) if options.depth == 16 else None
+    for rows, found, whole in sharpened(matched, photograph, fine.pixels, options.wraps):
+        coloured = _as_photograph(options, np.clip(found, 0, 255), whole)
+        pixels[rows] = to_uint8(coloured)
+        if deep is not None:
+            deep[rows] = coloured
+    return Finished(pixels, fine.alpha, deep)
+
+
 def coloured_as_asked(pictures: Pictures, inputs: StageInputs, options: Options, pixels: Pixels) -> Pixels:
     """The result's pixels, float32 (height, width, 3), 0..255, of any size, with the colours that
     are asked for, and blended with the content."""
-    from pipeline.images.colour import blend, match_colours, match_palette, transfer_luminance
-
     height, width = pixels.shape[:2]
-    photograph, seen = pictures.content.resized(width, height)
-    if options.match_color in ("style", "both", "tones"):
-        match = match_palette if options.match_color == "tones" else match_colours
-        match = functools.partial(match, strength=options.match_strength)
-        shares = [share for _style, share in pictures.scaled(options).styles]
-        pixels = inputs.recoloured(pixels, seen, shares, match)
+    photograph, _seen = pictures.content.resized(width, height)
+    return _as_photograph(options, _matched(pictures, inputs, options, pixels), photograph)
+
+
+def _matched(pictures: Pictures, inputs: StageInputs, options: Options, pixels: Pixels) -> Pixels:
+    """With the style's colours, where they are asked for."""
+    from pipeline.images.colour import match_colours, match_palette
+
+    if options.match_color not in ("style", "both", "tones"):
+        return pixels
+    height, width = pixels.shape[:2]
+    _photograph, seen = pictures.content.resized(width, height)
+    match = match_palette if options.match_color == "tones" else match_colours
+    match = functools.partial(match, strength=options.match_strength)
+    shares = [share for _style, share in pictures.scaled(options).styles]
+    return inputs.recoloured(pixels, seen, shares, match)
+
+
+def _as_photograph(options: Options, pixels: Pixels, photograph: Pixels) -> Pixels:
+    """With the photograph's chroma, and blended with it, where that is asked for."""
+    from pipeline.images.colour import blend, transfer_luminance
+
     if options.preserve_color == "luminance":
         pixels = transfer_luminance(pixels, photograph)
     return pixels if options.strength == 1.0 else blend(photograph, pixels, options.strength)
@@ -73,8 +130,7 @@ def notes_of(pictures: Pictures, options: Options, longer_side: int) -> tuple[st
     enlarged, and which style images had to be enlarged."""
     notes = [f"{picture.name}: {note}" for picture in pictures.all for note in picture.notes]
     notes += pictures.mask_notes
-    if other := other_than_asked(options, Sized(pictures.content.name, pictures.content.size)):
-        notes.append(other)
+    notes += notes_of_size(options, pictures.sized_content)
     side = style_side(options, longer_side)
     for style, _share in pictures.styles:
         if max(style.size) < side:

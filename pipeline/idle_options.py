@@ -134,6 +134,11 @@ EFFECTS: tuple[Effect, ...] = (
         "with a `size` in numbers and a content",
         lambda options: options.size != "original" and not options.is_texture,
     ),
+    Effect(
+        ("sharpen_to",),
+        "with a content and a `size` in numbers",
+        lambda options: isinstance(options.size, int),  # of a texture it is two
+    ),
     Effect(("match_color",), "with a `match_strength` above 0", lambda options: options.match_strength > 0),
     Effect(("match_strength",), "with a `match_color`", _matches_colours),
 )

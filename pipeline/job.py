@@ -296,12 +296,12 @@ class Painted:
     """What there is to know of a picture that was painted: what the painter says of it, and what a
     record and a row of report.json keep.
 
-    `size` is (width, height) of the picture in pixels. `weights` are the network's name and
-    SHA-256. `threads` are the processor threads it was painted with; `painted_with` is all that
-    equal bytes depend on beside the key: threads, device, processor, TensorFlow, tiles. `tilings`
-    are those tiles as numbers, by what was evaluated in them; None where that is not known.
-    `losses` are those of the `first` step and of the finished picture (`last`), by name, and
-    `layer_losses` the shares of layers in them; `trace` holds rows of readings.
+    `size` is (width, height) of the picture in pixels; `painted_size` that of the painting, where
+    it was sharpened. `weights` are the network's name and SHA-256. `threads` are the processor
+    threads it was painted with; `painted_with` is all that equal bytes depend on beside the key:
+    threads, device, processor, TensorFlow, tiles. `tilings` are those tiles as numbers, by what was
+    evaluated; None where not known. `losses` are those of the `first` step and of the finished
+    picture (`last`), by name, `layer_losses` their shares by layer; `trace` holds rows of readings.
     """
 
     size: list[int] | None = None
@@ -321,6 +321,7 @@ class Painted:
     losses: dict[str, dict[str, float]] = field(default_factory=dict)
     layer_losses: dict[str, dict[str, float]] = field(default_factory=dict)
     trace: list[dict[str, float]] = field(default_factory=list)
+    painted_size: list[int] | None = None
 
 
 @dataclass(slots=True, kw_only=True)

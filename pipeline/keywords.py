@@ -59,6 +59,7 @@ class OptionKeywords(TypedDict, total=False):
     patience: int
     tile: int | Literal["auto", "off"]
     weights: str | os.PathLike[str]
+    sharpen_to: int | str | None
     depth: Literal[8, 16]
     dpi: int | Literal["auto"]
     quality: int

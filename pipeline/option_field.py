@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import field
+from collections.abc import Mapping
+from dataclasses import field, fields
+from functools import cache
 from typing import Any
 
 
@@ -25,3 +27,9 @@ def option(default: Any, meaning: str, **rules: Any) -> Any:
 def new_option(default: Any, meaning: str, **rules: Any) -> Any:
     """An option that came with version 0.2."""
     return option(default, meaning, since="0.2", **rules)
+
+
+@cache
+def neutral_values(options: type[Any], rule: str) -> Mapping[str, Any]:
+    """The neutral values of those fields of a class of options that have this rule, by name."""
+    return {field.name: field.metadata["neutral"] for field in fields(options) if rule in field.metadata}

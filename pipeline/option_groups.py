@@ -19,7 +19,10 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         *("preconditioner", "history", "clip", "average"),
     ),
     "length": ("steps", "max_steps", "patience"),
-    "output": ("preserve_color", "match_color", "match_strength", "strength", "depth", "dpi", "quality"),
+    "output": (
+        *("preserve_color", "match_color", "match_strength", "strength"),
+        *("sharpen_to", "depth", "dpi", "quality"),
+    ),
 }
 """Every option stands in one group: what is kept between pairs is kept by groups and cannot forget
 one."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
+from pipeline.option_field import neutral_values
 from pipeline.option_groups import GROUPS
 
 LayerWeights = Mapping[str, float]
@@ -87,6 +88,15 @@ class Questions:
     def wraps(self) -> tuple[bool, bool]:
         """Does the picture go on from its other end, from top to bottom, and from left to right?"""
         return self.wrap in ("y", "both"), self.wrap in ("x", "both")
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON values, in the order of the fields, as pictures, records and the report store
+        them: without the options that are `LEFT_OUT`."""
+        values, kind = self.all_values(), cast("Any", type(self))
+        for name, neutral in neutral_values(kind, "since").items():
+            if values[name] == neutral:
+                del values[name]
+        return values
 
     def all_values(self) -> dict[str, Any]:
         """Plain JSON values of every option, in the order of the fields."""

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from pipeline.option_field import neutral_values
 from pipeline.option_field import new_option as _new_option
 from pipeline.option_field import option as _option
 from pipeline.option_questions import INIT_WORDS, STYLE_LOSSES, LayerWeights, Mixture, Questions
@@ -308,11 +309,20 @@ class Options(Questions):
         suffixes=(".h5",),
         examples=["imagenet"],
     )
+    sharpen_to: int | Literal["original"] | None = _new_option(
+        None,
+        "longer side to which a picture painted at `size` is enlarged with the photograph's own sharp edges: pixels, a"
+        " length on paper at `dpi`, or `original`, the photograph's, beyond which nothing goes; left out: not at all",
+        ge=32,
+        lengths=True,
+        examples=["original", 6000, "50cm"],
+        neutral=None,
+    )
     depth: Literal[8, 16] = _option(8, "bits per colour of the picture; 16 for .tif outputs only")
     dpi: int | Literal["auto"] = _new_option(
         "auto",
         "dots per inch that png, jpg and tif outputs say, for whoever prints them; `auto` is the content's own, and 300 where"
-        " it has none or `size` is a length",
+        " it has none or `size` or `sharpen_to` is a length",
         ge=1,
         le=10_000,
         examples=[300],
@@ -320,26 +330,13 @@ class Options(Questions):
     )
     quality: int = _option(95, "of jpg, webp and avif outputs", ge=1, le=100, examples=[90])
 
-    def as_dict(self) -> dict[str, Any]:
-        """Plain JSON values, in the order of the fields, as pictures, records and the report store
-        them: without the options that are `LEFT_OUT`."""
-        values = self.all_values()
-        for name, neutral in LEFT_OUT.items():
-            if values[name] == neutral:
-                del values[name]
-        return values
-
 
 OPTION_NAMES: tuple[str, ...] = tuple(f.name for f in dataclasses.fields(Options))
 
-NEUTRAL: Mapping[str, Any] = {
-    f.name: f.metadata["neutral"] for f in dataclasses.fields(Options) if "neutral" in f.metadata
-}
+NEUTRAL: Mapping[str, Any] = neutral_values(Options, "neutral")
 """Options that came later, each with the value that paints as before: a pair that has it keeps its
 key. Should a default change, the pairs that leave it out are repainted, and only they."""
 
-LEFT_OUT: Mapping[str, Any] = {
-    f.name: f.metadata["neutral"] for f in dataclasses.fields(Options) if "since" in f.metadata
-}
+LEFT_OUT: Mapping[str, Any] = neutral_values(Options, "since")
 """Options that `as_dict` leaves out at these values, their neutral ones; where one is missing, this
 was its value."""

@@ -23,7 +23,7 @@ from pipeline.regions import (
     regions_of_maps,
     shows_nothing,
 )
-from pipeline.schedule import Machine, Schedule, Size, Sized, result_size, schedule, style_side
+from pipeline.schedule import Machine, Schedule, Size, Sized, fine_side, painted_size, schedule, style_side
 from pipeline.textures import TEXTURE
 
 _MIDDLE_GREY = 127.5
@@ -76,10 +76,14 @@ class Pictures:
 
     def schedule(self, options: Options, machine: Machine) -> Schedule:
         """The stages in which they are painted."""
-        content, *styles = (
-            Sized(picture.name, picture.size) for picture in (self.content, *(style for style, _share in self.styles))
-        )
-        return schedule(options, content, styles, machine)
+        styles = [Sized(style.name, style.size) for style, _share in self.styles]
+        return schedule(options, self.sized_content, styles, machine)
+
+    @property
+    def sized_content(self) -> Sized:
+        """The photograph's name and sizes."""
+        fine = self.content.fine
+        return Sized(self.content.name, self.content.size, None if fine is None else fine.size)
 
     def hashes(self) -> dict[str, Any]:
         """The files' SHA-256, as outputs tell them."""
@@ -125,14 +129,14 @@ def open_pictures(
     """
     from pipeline.images import picture
 
-    def open_any(source: Source, longer_side: int | None = None) -> Picture:
+    def open_any(source: Source, longer_side: int | None = None, fine_side: int | None = None) -> Picture:
         with opening(source):
-            return picture.open_any(source, longer_side, home_of(source))
+            return picture.open_any(source, longer_side, home_of(source), fine_side)
 
     if options.is_texture or content is None:
-        photograph = _plain(result_size(options, Sized(TEXTURE, (1, 1))))
+        photograph = _plain(painted_size(options, Sized(TEXTURE, (1, 1))))
     else:
-        photograph = open_any(content, options.size if isinstance(options.size, int) else None)
+        photograph = open_any(content, options.size if isinstance(options.size, int) else None, fine_side(options))
     side = style_side(options, max(photograph.size)) if options.style_aspect == "keep" else None
     opened = Pictures(
         photograph,

@@ -12,6 +12,7 @@ small first and enlarged, the strokes are already there.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -55,10 +56,12 @@ def stage_name(longer_side: int) -> str:
 
 
 class Sized(NamedTuple):
-    """A picture's name, for messages, and its size."""
+    """A picture's name, for messages, and its size. `fine` is the size of what is kept of it beside
+    what was opened at `size`, where anything is."""
 
     name: str
     size: Size
+    fine: Size | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,15 +112,17 @@ class Stage:
 class Schedule:
     """The stages of a pair, coarse to fine, the last at full size; `finish` measures the finished
     picture in float32. `opened` is the size at which content and styles are opened: none larger
-    than it is needed."""
+    than it is needed. `finished` is the size of the result, which is larger than the painting where
+    that is sharpened."""
 
     stages: tuple[Stage, ...]
     finish: Stage
     opened: tuple[Size, ...]
+    finished: Size
 
     @property
     def size(self) -> Size:
-        """Of the result."""
+        """Of the painting."""
         return self.stages[-1].size
 
     def tilings(self) -> dict[str, Tiling]:
@@ -140,7 +145,8 @@ def schedule(options: Options, content: Sized, styles: Sequence[Sized], machine:
 
     Raises BadImage where too little would be left of a picture.
     """
-    full = result_size(options, content)
+    full, finished = painted_size(options, content), finished_size(options, content)
+    beside = sharpening_bytes(options, finished) if finished != full else 0
     opened = [Sized(style.name, opened_style(options, style.size, max(full))) for style in styles]
     shortest = min(*full, *(min(each) for each in _style_sizes(options, opened, full)))
     matched = "neighbours" in options.style_losses
@@ -153,7 +159,8 @@ def schedule(options: Options, content: Sized, styles: Sequence[Sized], machine:
         size = _wrapped(options, _fitted(Sized(content.name, full), "content", side))
         style_sizes = tuple(_style_sizes(options, opened, size))
         tilings = [
-            tiling(options, width * height, precision, machine.max_memory) for width, height in (size, *style_sizes)
+            tiling(options, width * height, precision, machine.max_memory, beside)
+            for width, height in (size, *style_sizes)
         ]
         return Stage(
             name=name or stage_name(side),
@@ -176,12 +183,40 @@ def schedule(options: Options, content: Sized, styles: Sequence[Sized], machine:
         stages=(*before, stage(sides[-1], options.most_steps, last_pass=matched)),
         finish=stage(sides[-1], 0, name=FINISHED, precision="float32", last_pass=matched),
         opened=(full, *(style.size for style in opened)),
+        finished=finished,
     )
 
 
-def result_size(options: Options, content: Sized) -> Size:
-    """The size of the picture that a photograph becomes. It is opened at this size, or at its own
-    where it has to be enlarged. Raises BadImage."""
+def finished_size(options: Options, content: Sized) -> Size:
+    """The size of the picture that a photograph becomes: that at which it is painted, or a larger
+    one to which it is sharpened, and which is never larger than the photograph. Raises BadImage."""
+    painted = painted_size(options, content)
+    side, own = fine_side(options), content.fine or content.size
+    if side is None or not isinstance(options.size, int):
+        return painted
+    finished = min(side, max(own))
+    return fit_longer_side(*own, finished) if finished > min(options.size, max(own)) else painted
+
+
+def fine_side(options: Options) -> int | None:
+    """The longer side, in pixels, that a photograph is kept at for its detail; None where it is
+    not."""
+    return sys.maxsize if options.sharpen_to == "original" else options.sharpen_to
+
+
+# Of the photograph and the result in whole numbers, of Pillow's copy of it, four bytes a pixel, and
+# of its file. Of 16 bits, the result before it is rounded, and two copies of it in whole numbers.
+_SHARPENING_BYTES = {8: 3 + 3 + 4 + 3, 16: 3 + 3 + 12 + 2 * 6 + 6}
+
+
+def sharpening_bytes(options: Options, finished: Size) -> int:
+    """Bytes that are held beside the painting for a result of this size."""
+    return _SHARPENING_BYTES[options.depth] * finished[0] * finished[1]
+
+
+def painted_size(options: Options, content: Sized) -> Size:
+    """The size at which a photograph is painted. It is opened at this size, or at its own where it
+    has to be enlarged. Raises BadImage."""
     if isinstance(options.size, tuple):
         return _allowed(content, _wrapped(options, options.size))
     longest = max(content.size)
@@ -200,7 +235,25 @@ def _allowed(content: Sized, size: Size) -> Size:
     return size
 
 
-def other_than_asked(options: Options, content: Sized) -> str:
+def notes_of_size(options: Options, content: Sized) -> list[str]:
+    """What to say of a picture that has not the size that is asked for."""
+    return [note for note in (_other_than_asked(options, content), _less_than_sharp(options, content)) if note]
+
+
+def _less_than_sharp(options: Options, content: Sized) -> str:
+    """What to say of a picture that `sharpen_to` does not bring to the size that it says, as its
+    photograph has no more; else empty."""
+    side, longest = fine_side(options), max(content.fine or content.size)
+    if side is None or not isinstance(options.size, int):
+        return ""
+    if min(side, longest) <= options.size:
+        return f"{content.name}: painted no smaller than 'sharpen_to' could make it, which does nothing"
+    if longest < side != sys.maxsize:
+        return f"{content.name}: {longest} px long, and so is the picture, not {side}"
+    return ""
+
+
+def _other_than_asked(options: Options, content: Sized) -> str:
     """What to say of a picture that becomes smaller than `size`, as its content is, or whose
     content is enlarged; else empty."""
     longest = max(content.size)

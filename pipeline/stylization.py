@@ -74,7 +74,7 @@ class Stylization:
 
         options = self.settings.get("options", {})
         return encode_picture(
-            self.pixels.astype("float32") if self.deep is None or suffix == ".png" else self.deep,
+            self.pixels if self.deep is None or suffix == ".png" else self.deep,
             self.alpha,
             suffix,
             options.get("quality", 95),

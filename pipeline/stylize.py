@@ -4,7 +4,7 @@
     schedule    the sizes they are painted at, coarse to fine, and how               schedule
     targets     what to keep of the one and take from the others                     nst/terms
     descent     the picture X that minimises their weighted sum, step by step        nst/descent
-    finish      colours, strength, whole numbers                                     images/
+    finish      colours, strength, full size, whole numbers                          finishing
 
 TensorFlow is imported when a pair is painted, not when this module is: `import pipeline` takes
 milliseconds.
@@ -19,7 +19,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from pipeline.finishing import coloured_as_asked, distance_as_viewed, notes_of
+from pipeline.finishing import distance_as_viewed, finished, notes_of
 from pipeline.job import Losses, Reading, split_by_layer
 from pipeline.options import Options
 from pipeline.pictures import Pictures
@@ -247,7 +247,7 @@ class _Walk:
 
         from pipeline.images.encode import to_uint8
         from pipeline.images.print_size import print_dpi
-        from pipeline.images.scale import resize_alpha, resize_wrapped
+        from pipeline.images.scale import resize_wrapped
         from pipeline.nst.engine import Setting
         from pipeline.nst.objective import objective_of, weights_of
 
@@ -266,12 +266,11 @@ class _Walk:
         last, layers = split_by_layer({name: float(loss) for name, loss in found.items()})
         del picture, seen, targets
         # of what was found, not of its whole numbers: those of 8 bits are then 16 bits, rounded
-        coloured = coloured_as_asked(self.pictures, inputs, options, np.clip(best, 0, 255))
-        alpha = self.pictures.content.alpha
+        result = finished(self.pictures, inputs, options, np.clip(best, 0, 255))
         return Stylization(
-            pixels=to_uint8(coloured),
-            deep=coloured if options.depth == 16 else None,
-            alpha=None if alpha is None else resize_alpha(alpha, *stage.size),
+            pixels=result.pixels,
+            deep=result.deep,
+            alpha=result.alpha,
             trace=tuple(self.trace),
             first=Losses(self.trace[0].losses),
             last=Losses(last),

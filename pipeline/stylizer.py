@@ -85,7 +85,7 @@ class Stylizer:
             weights = locate(wanted.weights)
             engine = self._engine_for(weights, wanted)
             result = _result_of(paint(pictures, _with_terms(wanted, terms), schedule, engine), callback)
-        return replace(result, settings=_settings(pictures, wanted, weights, result))
+        return replace(result, settings=_settings(pictures, wanted, weights, result, schedule.size))
 
     def close(self) -> None:
         """Let go of the network. Waits for a painting of another thread; the next call loads it
@@ -241,7 +241,9 @@ def _with_terms(options: Options, terms: Sequence[OwnTerm]) -> Options:
     return with_terms(options, terms)
 
 
-def _settings(pictures: Pictures, options: Options, weights: NetworkWeights, result: Stylization) -> dict[str, Any]:
+def _settings(
+    pictures: Pictures, options: Options, weights: NetworkWeights, result: Stylization, painted: tuple[int, int]
+) -> dict[str, Any]:
     """What a picture's file says of its making, in the words of a night's; no path of this
     machine."""
     shown = options.as_dict()
@@ -259,6 +261,7 @@ def _settings(pictures: Pictures, options: Options, weights: NetworkWeights, res
         "weights": {"name": weights.name, "sha256": weights.sha256},
         "sha256": pictures.hashes(),
         "size": [width, height],
+        **({} if painted == (width, height) else {"painted_size": list(painted)}),
         "steps": len(result.trace),
         "losses": {"first": dict(result.first), "last": dict(result.last)},
         "meta": {},

@@ -20,6 +20,7 @@ _WITHOUT_CONTENT: Mapping[str, Any] = {
     "content_weight": 0.0,
     "preserve_color": "none",
     "strength": 1.0,
+    "sharpen_to": None,
 }
 STARTS_OF_CONTENT = ("content", "blurred")  # of `init`
 _MATCHED = {"before": "none", "both": "style"}  # of `match_color`, likewise

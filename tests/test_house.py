@@ -28,7 +28,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "python_child": (set(), set()),
     "option_field": (set(), set()),
     "option_groups": (set(), set()),
-    "option_questions": ({"option_groups"}, set()),
+    "option_questions": ({"option_field", "option_groups"}, set()),
     "options": ({"option_field", "option_questions"}, set()),
     "idle_options": ({"options", "textures"}, set()),
     "textures": ({"options"}, set()),

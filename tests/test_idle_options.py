@@ -19,7 +19,7 @@ from pipeline.idle_options import EFFECTS, WITH_QUALITY, counts_only, with_effec
 from pipeline.manifest import Override, load_folder, load_manifest, starter_manifest
 from pipeline.manifest.options.rules import RULES
 from pipeline.options import INIT_WORDS, OPTION_NAMES, Options
-from pipeline.schedule import Machine, Sized, schedule
+from pipeline.schedule import Machine, Sized, finished_size, schedule
 from pipeline.textures import as_texture
 
 CONFIGS = sorted((Path(__file__).resolve().parent.parent / "configs").glob("*.yaml"))
@@ -171,6 +171,7 @@ _VALUES: dict[str, list[Any]] = {
     "optimizer": ["lbfgs", "adam", "gd"],  # `published` becomes one of these
     "steps": ["auto", 20, 50],
     "size": [1024, "original", (1536, 1024)],
+    "sharpen_to": [None, "original", 600, 1500],
     "style_scale": [1.0, 0.5, (0.5, 1.0)],
     "scales": [1, 2, 3],
 }
@@ -247,6 +248,7 @@ def made_of() -> Callable[[Options], Any]:
                 options.strength,
                 options.depth,
             ),
+            finished_size(options, Sized("c", (1700, 1500))),
             # as far as `images.colour.match_colours` goes
             (options.match_color, options.match_strength)
             if options.match_color != "none" and options.match_strength

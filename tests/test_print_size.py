@@ -18,7 +18,7 @@ from pipeline.images.print_size import own_dpi, print_dpi
 from pipeline.manifest import options_from_python
 from pipeline.options import Options
 from pipeline.pictures import open_pictures
-from pipeline.schedule import Machine, Sized, result_size
+from pipeline.schedule import Machine, Sized, painted_size
 from pipeline.stage_inputs import stage_inputs
 
 SMALL = Sized("small.jpg", (451, 300))
@@ -44,14 +44,14 @@ def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Load:
     ],
 )
 def test_content_is_enlarged_where_it_is_asked_for_and_smaller(size, enlarge, result):
-    assert result_size(Options(size=size, enlarge=enlarge), SMALL) == result
+    assert painted_size(Options(size=size, enlarge=enlarge), SMALL) == result
 
 
 def test_content_is_not_enlarged_beyond_what_can_be_painted():
     with pytest.raises(
         BadImage, match=r"content small.jpg would be 30000x19956 pixels; at most 110 million .* lower size"
     ):
-        result_size(Options(size=30_000, enlarge=True), SMALL)
+        painted_size(Options(size=30_000, enlarge=True), SMALL)
 
 
 def test_an_enlarged_photograph_is_pillows_lanczos_of_it():

@@ -14,7 +14,7 @@ from pipeline.idle_options import without_effect
 from pipeline.job import Job
 from pipeline.manifest import options_from_python
 from pipeline.manifest.from_picture import manifest_for_settings
-from pipeline.schedule import Machine, Sized, result_size, schedule
+from pipeline.schedule import Machine, Sized, painted_size, schedule
 from pipeline.store.keys import pair_key
 
 
@@ -45,7 +45,7 @@ def test_a_pair_without_content_has_the_size_that_it_asks_for_and_the_defaults_o
     assert (options.size, options.init, options.content_weight) == ((300, 200), "noise", 0)
     assert (options.style_loss, options.style_weight, options.match_color) == ("neighbours", 1e-2, "tones")
     assert job.origins["init"] == "built in for a pair without content"
-    assert result_size(options, Sized("texture", (1, 1))) == (300, 200)
+    assert painted_size(options, Sized("texture", (1, 1))) == (300, 200)
     assert Job.from_json(json.loads(json.dumps(job.to_json()))) == job
 
 

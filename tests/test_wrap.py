@@ -29,7 +29,7 @@ from pipeline.nst.tiling import Tiling  # noqa: E402
 from pipeline.nst.weights import locate  # noqa: E402
 from pipeline.nst.wrapping import closed, continued  # noqa: E402
 from pipeline.options import Options  # noqa: E402
-from pipeline.schedule import Machine, Sized, other_than_asked, schedule  # noqa: E402
+from pipeline.schedule import Machine, Sized, notes_of_size, schedule  # noqa: E402
 
 WAYS = [(True, False), (False, True), (True, True)]
 
@@ -239,7 +239,7 @@ def sides(wrap, size, content=(1000, 750)):
     options = Options(wrap=wrap, size=size)
     photograph = Sized("photo.jpg", content)
     found = schedule(options, photograph, [Sized("art.jpg", (900, 800))], Machine(precision="float32"))
-    return [stage.size for stage in found.stages], other_than_asked(options, photograph)
+    return [stage.size for stage in found.stages], "".join(notes_of_size(options, photograph))
 
 
 def test_sides_that_wrap_are_whole_positions_of_every_layer():

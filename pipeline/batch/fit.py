@@ -14,7 +14,16 @@ from pipeline.job import Job
 from pipeline.nst.tiling import WHOLE_ABOVE, machine_memory, needed_bytes
 from pipeline.pictures import cannot_be_seen
 from pipeline.regions import NOTHING_PAINTED, painted_nowhere, shows_nothing
-from pipeline.schedule import Machine, Size, Sized, other_than_asked, result_size, schedule
+from pipeline.schedule import (
+    Machine,
+    Size,
+    Sized,
+    finished_size,
+    notes_of_size,
+    painted_size,
+    schedule,
+    sharpening_bytes,
+)
 
 
 def why_too_small(job: Job, size: Callable[[Path], Size]) -> str | None:
@@ -68,13 +77,15 @@ def why_too_large(job: Job, size: Callable[[Path], Size], max_memory: int | None
         return None
     try:
         content = Sized(job.content_name, size(job.content))
-        width, height = result_size(job.options, content)
+        width, height = painted_size(job.options, content)
+        finished = finished_size(job.options, content)
     except BadImage:
         return None
     # what `auto` means is known to the worker alone: the one that takes less
     precision = "bfloat16" if job.options.precision == "auto" else job.options.precision
     limit = min(machine_memory(), max_memory or machine_memory())
     needed = needed_bytes(job.options, width * height, precision, 0 if whole else WHOLE_ABOVE)
+    needed += sharpening_bytes(job.options, finished) if finished != (width, height) else 0
     if _CERTAIN * needed <= limit:
         return None
     return (
@@ -122,7 +133,7 @@ def worth_knowing(
     a style that is painted nowhere, and of one whose maps do not agree; `colours` are those of
     maps."""
     facts = opened.get(job.content)
-    other = other_than_asked(job.options, Sized(job.content_name, (facts.width, facts.height))) if facts else ""
+    other = notes_of_size(job.options, Sized(job.content_name, (facts.width, facts.height))) if facts else []
     black = [
         painted_nowhere(style.mask.name, style.image.name)
         for style in job.styles
@@ -131,4 +142,4 @@ def worth_knowing(
     maps = [job.region_map, *(style.region_map for style in job.styles)]
     known = [(path.name, colours[path]) for path in maps if path is not None and path in colours]
     apart = notes_of_maps(known[0][1], known[1:]) if job.region_map and len(known) == len(maps) else []
-    return [*([other] if other else []), *black, *apart]
+    return [*other, *black, *apart]

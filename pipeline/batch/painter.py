@@ -42,7 +42,7 @@ from pipeline.nst.tiling import in_words
 from pipeline.pictures import Pictures, open_pictures
 from pipeline.regions import MaskSources
 from pipeline.schedule import Machine as ScheduleMachine
-from pipeline.schedule import Schedule, Sized, result_size
+from pipeline.schedule import Schedule, Sized, finished_size
 from pipeline.store import previous
 from pipeline.store.disk import LocalStore
 from pipeline.store.keys import pair_key
@@ -191,6 +191,7 @@ class Painter:
             losses={"first": dict(result.first), "last": dict(result.last)},
             layer_losses={end: dict(shares) for end, shares in result.layer_losses.items()},
             trace=[reading.as_row() for reading in result.trace],
+            painted_size=None if schedule.size == (width, height) else list(schedule.size),
         )
 
 
@@ -203,7 +204,7 @@ def masks_of(job: Job) -> MaskSources:
 def _check_format(job: Job) -> None:
     """Raises PairError where the output's format cannot hold the result: before hours of painting,
     and before pictures of gigabytes are opened. Raises BadImage as opening the content does."""
-    size = result_size(job.options, Sized(job.content_name, image_size(job.content, job.home_of(job.content))))
+    size = finished_size(job.options, Sized(job.content_name, image_size(job.content, job.home_of(job.content))))
     format_for(Path(job.output).suffix, max(size))
 
 
@@ -228,7 +229,7 @@ def _write(command: Command, pictures: Pictures, result: Stylization, painted: P
     """The picture under its final name, and its thumbnails."""
     job = command.job
     data = encode_picture(
-        result.pixels.astype("float32") if result.deep is None else result.deep,
+        result.pixels if result.deep is None else result.deep,
         result.alpha,
         Path(job.output).suffix,
         job.options.quality,
@@ -247,12 +248,12 @@ def _write(command: Command, pictures: Pictures, result: Stylization, painted: P
 
 def _write_thumbnails(command: Command, pictures: Pictures, result: Stylization) -> None:
     store, output = LocalStore(command.folder, command.place), command.job.output
-    small = thumbnail(result.pixels.astype("float32"), result.alpha, RESULT_SIDE)
+    small = thumbnail(result.pixels, result.alpha, RESULT_SIDE)
     store.write(thumbnail_name(output, "result"), small)
     sources = {} if command.job.options.is_texture else {"content": pictures.content}
     sources |= {style_thumbnail(number): style for number, (style, _share) in enumerate(pictures.styles[:MOST_STYLES])}
     for which, source in sources.items():
-        store.write(thumbnail_name(output, which), thumbnail(source.pixels.astype("float32"), source.alpha))
+        store.write(thumbnail_name(output, which), thumbnail(source.pixels, source.alpha))
 
 
 def _metadata(command: Command, pictures: Pictures, painted: Painted) -> dict[str, Any]:
@@ -272,6 +273,7 @@ def _metadata(command: Command, pictures: Pictures, painted: Painted) -> dict[st
         "weights": painted.weights,
         "sha256": pictures.hashes(),
         "size": painted.size,
+        **({"painted_size": painted.painted_size} if painted.painted_size else {}),
         "steps": painted.steps,
         "losses": painted.losses,
         "meta": dict(job.meta),

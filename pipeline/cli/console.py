@@ -238,9 +238,10 @@ def finished_line(outcome: Outcome) -> str:
     name = printable(outcome.output)
     if outcome.status == "done":
         width, height = outcome.size or (0, 0)
+        painted = "painted at {}x{}, ".format(*outcome.painted_size) if outcome.painted_size else ""
         first, last = (outcome.losses[end]["total"] for end in ("first", "last"))
         return (
-            f"done {name}: {width}x{height}, {outcome.steps} steps in {duration(outcome.seconds)}, "
+            f"done {name}: {width}x{height}, {painted}{outcome.steps} steps in {duration(outcome.seconds)}, "
             f"loss {first:.4g} -> {last:.4g}" + "".join(f"; {printable(note)}" for note in outcome.notes)
         )
     return f"{outcome.status.replace('_', ' ')} {name}" + (f": {printable(outcome.reason)}" if outcome.reason else "")

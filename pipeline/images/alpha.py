@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from pipeline.images.scale import LANCZOS, Box, Floats, Rows, by_rows, plane
+from pipeline.images.scale import LANCZOS, Box, Floats, Levels, Rows, by_rows, plane
 
 # What a wholly transparent picture shows: the middle of the range, as far from black as from white.
 GROUND = 127.5
@@ -24,7 +24,7 @@ _TRIANGLE = Image.Resampling.BILINEAR
 
 
 def resize_visible(
-    pixels: Floats, alpha: Floats, width: int, height: int, box: Box | None = None
+    pixels: Levels, alpha: Floats, width: int, height: int, box: Box | None = None
 ) -> tuple[Floats, Floats]:
     """Pixels (H, W, 3), 0..255, and opacity (H, W), 0..1, as (height, width, 3) and (height,
     width).
@@ -36,7 +36,7 @@ def resize_visible(
     resized = np.empty((height, width, 3), np.float32)
     for channel in range(3):
         resized[..., channel] = opacity.resize(
-            lambda top, bottom, channel=channel: pixels[top:bottom, :, channel]  # type: ignore[misc]
+            lambda top, bottom, channel=channel: pixels[top:bottom, :, channel].astype(np.float32, copy=False)  # type: ignore[misc]
         )
     return resized, opacity.resized
 

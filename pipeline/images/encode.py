@@ -21,7 +21,7 @@ from pipeline.images.convert import srgb_profile
 from pipeline.images.decode import load_formats
 from pipeline.images.metadata import PNG_KEY, settings_json, xmp_packet
 from pipeline.images.print_size import USUAL_DPI
-from pipeline.images.scale import Floats, resize
+from pipeline.images.scale import Floats, Levels, bands, resize
 from pipeline.images.sizes import fit_longer_side
 from pipeline.images.tiff import tiff_16_bit
 
@@ -51,17 +51,22 @@ _STEPS_16_TO_8 = 257  # 65535 / 255, so white stays white
 _THUMBNAIL_QUALITY = 80  # WebP; chosen by eye, about 10 kB at 256 pixels
 
 
-def to_uint8(pixels: Floats) -> NDArray[np.uint8]:
-    """Cut off at 0 and 255, rounded to the nearest integer, halves to even.
+def to_uint8(pixels: Levels) -> NDArray[np.uint8]:
+    """Cut off at 0 and 255, rounded to the nearest integer, halves to even; as it is where it is
+    in whole numbers already.
 
     Raises Diverged for NaN and infinity.
     """
+    if pixels.dtype == np.uint8:
+        whole: NDArray[np.uint8] = pixels.astype(np.uint8, copy=False)
+        return whole
     _check_finite(pixels)
-    return np.rint(np.clip(pixels, 0.0, 255.0)).astype(np.uint8)
+    rounded: NDArray[np.uint8] = np.rint(np.clip(pixels, 0.0, 255.0)).astype(np.uint8)
+    return rounded
 
 
 def encode_picture(
-    pixels: Floats,
+    pixels: Levels,
     alpha: Floats | None,
     suffix: str,
     quality: int,
@@ -72,11 +77,11 @@ def encode_picture(
 ) -> bytes:
     """A complete picture file with an sRGB profile and the settings in its metadata.
 
-    `pixels` (H, W, 3), 0..255; `alpha` (H, W), 0..1, or None; `suffix` one of FORMAT_OF_SUFFIX;
-    `quality` 1..100 for JPEG, WebP and AVIF; `settings` plain JSON values; `depth` 8 or, for TIFF
-    alone, 16 bits per colour; `dpi` the dots per inch that PNG, JPEG and TIFF say. JPEG has no
-    transparency: there the picture is laid over white. Raises PairError as `format_for` does,
-    Diverged for pixels that are not finite.
+    `pixels` (H, W, 3), 0..255, floats or whole numbers; `alpha` (H, W), 0..1, or None; `suffix` one
+    of FORMAT_OF_SUFFIX; `quality` 1..100 for JPEG, WebP and AVIF; `settings` plain JSON values;
+    `depth` 8 or, for TIFF alone, 16 bits per colour; `dpi` the dots per inch that PNG, JPEG and
+    TIFF say. JPEG has no transparency: there the picture is laid over white. Raises PairError as
+    `format_for` does, Diverged for pixels that are not finite.
     """
     kind = format_for(suffix, max(pixels.shape[:2]))
     text = settings_json(settings)
@@ -88,7 +93,7 @@ def encode_picture(
     return _save(_image(pixels, alpha, kind), kind, icc_profile=srgb_profile(), **parameters)
 
 
-def thumbnail(pixels: Floats, alpha: Floats | None = None, longer_side: int = 256) -> bytes:
+def thumbnail(pixels: Levels, alpha: Floats | None = None, longer_side: int = 256) -> bytes:
     """A small WebP of (H, W, 3) pixels with opacity (H, W), its longer side at most `longer_side`;
     no metadata."""
     height, width = pixels.shape[:2]
@@ -124,25 +129,33 @@ def format_for(suffix: str, longer_side: int) -> str:
     return kind
 
 
-def _to_uint16(pixels: Floats, alpha: Floats | None) -> NDArray[np.uint16]:
-    """Pixels and, as a fourth channel, alpha in 0..65535. Raises Diverged for NaN and infinity."""
+def _to_uint16(pixels: Levels, alpha: Floats | None) -> NDArray[np.uint16]:
+    """Pixels and, as a fourth channel, alpha in 0..65535, a few rows at a time. Raises Diverged for
+    NaN and infinity."""
     _check_finite(pixels)
-    levels = [np.clip(pixels, 0.0, 255.0) * np.float32(_STEPS_16_TO_8)]
-    if alpha is not None:
-        levels.append(alpha[..., np.newaxis] * np.float32(65535))
-    return np.rint(np.concatenate(levels, axis=-1)).astype(np.uint16)
+    height, width = pixels.shape[:2]
+    levels = np.empty((height, width, 3 if alpha is None else 4), np.uint16)
+    for rows in bands(height, width):
+        some: Floats = pixels[rows].astype(np.float32, copy=False)
+        levels[rows, :, :3] = np.rint(np.clip(some, 0.0, 255.0) * np.float32(_STEPS_16_TO_8))
+        if alpha is not None:
+            levels[rows, :, 3] = np.rint(alpha[rows] * np.float32(65535))
+    return levels
 
 
-def _check_finite(pixels: Floats) -> None:
+def _check_finite(pixels: Levels) -> None:
     if not np.isfinite(pixels).all():
         raise Diverged("the picture has values that are not finite, so nothing was written; lower the learning rate")
 
 
-def _image(pixels: Floats, alpha: Floats | None, kind: str) -> Image.Image:
+def _image(pixels: Levels, alpha: Floats | None, kind: str) -> Image.Image:
     if alpha is None or kind != "JPEG":
         return to_pillow(to_uint8(pixels), alpha)
-    opacity = alpha[..., np.newaxis]
-    return to_pillow(to_uint8(opacity * pixels + (1 - opacity) * np.float32(_WHITE)), None)
+    laid = np.empty(pixels.shape, np.uint8)
+    for rows in bands(*pixels.shape[:2]):
+        opacity = alpha[rows, :, np.newaxis]
+        laid[rows] = to_uint8(opacity * pixels[rows] + (1 - opacity) * np.float32(_WHITE))
+    return to_pillow(laid, None)
 
 
 def _parameters(kind: str, quality: int, text: str, packet: bytes, dpi: int) -> dict[str, Any]:

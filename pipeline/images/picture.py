@@ -18,8 +18,23 @@ from pipeline.images.convert import before_loading, to_canonical
 from pipeline.images.decode import decode, decoding
 from pipeline.images.file_bytes import read_source
 from pipeline.images.print_size import own_dpi
-from pipeline.images.scale import LANCZOS, Floats, Rows, by_rows, cover, covering_box, resize
+from pipeline.images.scale import LANCZOS, Floats, Rows, by_rows, cover, covering_box, resize, resize_alpha
 from pipeline.images.sizes import check_shape, fit_longer_side
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fine:
+    """A picture at a larger size than it is worked on: pixels in whole numbers (height, width, 3),
+    and alpha as `Picture` has it."""
+
+    pixels: NDArray[np.uint8]
+    alpha: Floats | None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) of `pixels`."""
+        height, width, _ = self.pixels.shape
+        return width, height
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,7 +45,8 @@ class Picture:
     nothing can be seen, they continue what can (`alpha.extend`). `alpha` is float32 (height,
     width), 0..1, or None if all is opaque. `sha256` is of the file's bytes (of the pixels, where
     there was no file). `name` is the file's own, without folders. `notes` are worth knowing and no
-    failures. `dpi` are the dots per inch that the file says, if it says any.
+    failures. `dpi` are the dots per inch that the file says, if it says any. `fine` is the picture
+    larger than `pixels`, where it was asked for and is.
     """
 
     pixels: Floats
@@ -39,6 +55,7 @@ class Picture:
     name: str
     notes: tuple[str, ...] = ()
     dpi: int | None = None
+    fine: Fine | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -60,6 +77,10 @@ class Picture:
             return resize(self.pixels, width, height), None
         return resize_visible(self.pixels, self.alpha, width, height)
 
+    def resized_alpha(self, width: int, height: int) -> Floats | None:
+        """Alpha (height, width), by its own filter; None if all is opaque."""
+        return None if self.alpha is None else resize_alpha(self.alpha, width, height)
+
     def covering(self, width: int, height: int) -> Floats:
         """Pixels (height, width, 3): scaled to fill it, the rest cut off evenly."""
         if self.alpha is None:
@@ -72,17 +93,24 @@ def open_any(
     source: str | os.PathLike[str] | Image.Image | NDArray[Any],
     longer_side: int | None = None,
     home: str | None = None,
+    fine_side: int | None = None,
 ) -> Picture:
-    """A path, a Pillow image or an array, made no larger than `longer_side`. `home` is the folder
-    that a file has to lie in. Raises as the three below do."""
+    """A path, a Pillow image or an array, made no larger than `longer_side`, and kept beside it as
+    `fine`, no larger than `fine_side`, where that is larger. `home` is the folder that a file has
+    to lie in. Raises as the three below do."""
     if isinstance(source, str | os.PathLike):
-        return open_picture(source, longer_side, home)
+        return open_picture(source, longer_side, home, fine_side)
     if isinstance(source, np.ndarray):
-        return picture_from_array(source, longer_side=longer_side)
-    return picture_from_pillow(source, longer_side=longer_side)
+        return picture_from_array(source, longer_side=longer_side, fine_side=fine_side)
+    return picture_from_pillow(source, longer_side=longer_side, fine_side=fine_side)
 
 
-def open_picture(path: str | os.PathLike[str], longer_side: int | None = None, home: str | None = None) -> Picture:
+def open_picture(
+    path: str | os.PathLike[str],
+    longer_side: int | None = None,
+    home: str | None = None,
+    fine_side: int | None = None,
+) -> Picture:
     """Open a picture file; with `home` only if it lies in that folder.
 
     Raises BadImage with a reason a person can act on, OutOfMemory if it does not fit. With
@@ -97,10 +125,13 @@ def open_picture(path: str | os.PathLike[str], longer_side: int | None = None, h
     del source  # the file's bytes are not needed beside the pixels
     with decoding(shown, b"", []):  # names the file, should memory end here
         pixels, alpha = _planes(decoded.image, longer_side)
-    return Picture(pixels, alpha, sha256, name, decoded.notes, decoded.dpi)
+        fine = _fine(decoded.image, longer_side, fine_side)
+    return Picture(pixels, alpha, sha256, name, decoded.notes, decoded.dpi, fine)
 
 
-def picture_from_pillow(image: Image.Image, name: str = "", longer_side: int | None = None) -> Picture:
+def picture_from_pillow(
+    image: Image.Image, name: str = "", longer_side: int | None = None, fine_side: int | None = None
+) -> Picture:
     """A Pillow image of any mode, made smaller as `open_picture` does. Raises OptionError if it is
     none, BadImage if it cannot be painted from."""
     if not isinstance(image, Image.Image):
@@ -118,10 +149,13 @@ def picture_from_pillow(image: Image.Image, name: str = "", longer_side: int | N
     filename = getattr(image, "filename", "")
     known_name = os.path.basename(filename) if isinstance(filename, str) else ""
     called = name or known_name or "PIL image"
-    return Picture(*_planes(canonical, longer_side), sha256, called, tuple(notes), own_dpi(image.info))
+    planes, fine = _planes(canonical, longer_side), _fine(canonical, longer_side, fine_side)
+    return Picture(*planes, sha256, called, tuple(notes), own_dpi(image.info), fine)
 
 
-def picture_from_array(array: NDArray[Any], name: str = "array", longer_side: int | None = None) -> Picture:
+def picture_from_array(
+    array: NDArray[Any], name: str = "array", longer_side: int | None = None, fine_side: int | None = None
+) -> Picture:
     """An array as a picture, made smaller as `open_picture` does: (height, width) or (height,
     width, 1), grey; (height, width, 3), RGB; (height, width, 4), RGB with opacity, not multiplied
     in. Of uint8, or of floats in 0..1, which become 8 bits as a file has them. Raises OptionError
@@ -138,7 +172,7 @@ def picture_from_array(array: NDArray[Any], name: str = "array", longer_side: in
         array = _eight_bits(array)
     if channels == 1:
         array = array.reshape(array.shape[:2])
-    return picture_from_pillow(Image.fromarray(np.ascontiguousarray(array)), name, longer_side)
+    return picture_from_pillow(Image.fromarray(np.ascontiguousarray(array)), name, longer_side, fine_side)
 
 
 def _eight_bits(array: NDArray[Any]) -> NDArray[np.uint8]:
@@ -153,8 +187,18 @@ def _eight_bits(array: NDArray[Any]) -> NDArray[np.uint8]:
     return np.rint(array.astype(np.float64) * 255).astype(np.uint8)
 
 
-def _planes(image: Image.Image, longer_side: int | None) -> tuple[Floats, Floats | None]:
-    """Pixels and alpha of a canonical image.
+def _fine(image: Image.Image, longer_side: int | None, fine_side: int | None) -> Fine | None:
+    """A canonical image at `fine_side` where that is larger than what `longer_side` makes of it."""
+    longest = max(image.size)
+    if fine_side is None or longer_side is None or min(fine_side, longest) <= min(longer_side, longest):
+        return None
+    return Fine(*_planes(image, fine_side, np.uint8))
+
+
+def _planes(
+    image: Image.Image, longer_side: int | None, kind: type[np.float32 | np.uint8] = np.float32
+) -> tuple[NDArray[Any], Floats | None]:
+    """Pixels, floats or rounded to whole numbers, and alpha of a canonical image.
 
     One channel after the other and some rows at a time, so that at full size it is only ever held
     as integers.
@@ -167,14 +211,14 @@ def _planes(image: Image.Image, longer_side: int | None) -> tuple[Floats, Floats
     opacity = Opacity(_rows_of(image, last, 255), shape, width, height) if last == "A" else None
     if opacity is None:
         colours.append(last)
-    pixels = np.empty((height, width, 3), np.float32)
+    pixels = np.empty((height, width, 3), kind)
     for channel, band in enumerate(colours):
         rows = _rows_of(image, band)
         resized = by_rows(rows, shape, width, height, LANCZOS) if opacity is None else opacity.resize(rows)
-        pixels[..., channel] = resized
+        levels = np.clip(resized, 0.0, 255.0)
+        pixels[..., channel] = levels if kind is np.float32 else np.rint(levels)
     if len(colours) == 1:  # grey
         pixels[..., 1:] = pixels[..., :1]
-    np.clip(pixels, 0.0, 255.0, out=pixels)
     return pixels, None if opacity is None else opacity.resized
 
 

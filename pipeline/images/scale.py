@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 Floats = NDArray[np.float32]
+Levels = NDArray[np.float32] | NDArray[np.uint8]
+"""Grey levels, 0..255, as floats or in whole numbers."""
 Box = tuple[float, float, float, float]
 Rows = Callable[[int, int], Floats]
 """Some rows of a channel, from one up to another: (rows, W)."""
@@ -17,10 +19,11 @@ Rows = Callable[[int, int], Floats]
 LANCZOS = Image.Resampling.LANCZOS
 _LOBES = 3  # Lanczos', in Pillow: pixels that it sees to each side
 _AT_ONCE = 2**22  # numbers: 16 MB of floats
+_BAND = 2**20  # pixels of three floats: 12 MB
 
 
-def resize(pixels: Floats, width: int, height: int, box: Box | None = None) -> Floats:
-    """Pixels (H, W, 3), float32, 0..255, as (height, width, 3).
+def resize(pixels: Levels, width: int, height: int, box: Box | None = None) -> Floats:
+    """Pixels (H, W, 3), 0..255, as (height, width, 3).
 
     With a `box` (left, top, right, bottom), of that part of them. Never shares memory with
     `pixels`. Lanczos with three lobes, widened by the factor of reduction so that nothing aliases,
@@ -65,7 +68,14 @@ def covering_box(old_width: int, old_height: int, width: int, height: int) -> Bo
     return left, top, old_width - left, old_height - top
 
 
-def plane(levels: Floats) -> Image.Image:
+def bands(height: int, width: int) -> Iterator[slice]:
+    """The rows of a picture of this size, from top to bottom, as many at a time as are a million
+    pixels, and one at least."""
+    step = max(1, _BAND // width)
+    return (slice(top, min(top + step, height)) for top in range(0, height, step))
+
+
+def plane(levels: Levels) -> Image.Image:
     """One channel (H, W) as a Pillow image of floats (mode F), a copy."""
     return Image.fromarray(np.ascontiguousarray(levels, np.float32))
 

@@ -73,10 +73,10 @@ _LOWER_SHARE = {split: VGG19.work([deepest]) / VGG19.work([_DEEPEST[5]]) for spl
 _ROOM = 0.9  # share of a limit that an estimate may fill
 
 
-def tiling(options: Options, pixels: int, precision: str, max_memory: int | None) -> Tiling | None:
-    """The tiles for a picture of so many pixels, by the option `tile`, and so that the process
-    stays below `max_memory` bytes where that is given, and below the machine's memory; None for
-    none."""
+def tiling(options: Options, pixels: int, precision: str, max_memory: int | None, beside: int = 0) -> Tiling | None:
+    """The tiles for a picture of so many pixels, by the option `tile`, and so that the process,
+    with what it holds `beside`, stays below `max_memory` bytes where that is given, and below the
+    machine's memory; None for none."""
     weighs = options.content_weight > 0 or options.style_weight > 0
     if options.tile == "off" or (options.normalize_gradients == "l1" and weighs):  # its sum is of the whole picture
         return None
@@ -84,7 +84,7 @@ def tiling(options: Options, pixels: int, precision: str, max_memory: int | None
     allowed = [split for split in _SPLITS if split <= whole and (split > 1 or options.tile == "auto")]
     if max_memory is None:
         allowed = [split for split in allowed if pixels <= _LARGEST.get(split, pixels)] or allowed[-1:]
-    limit = _ROOM * min(machine_memory(), max_memory or machine_memory())
+    limit = _ROOM * min(machine_memory(), max_memory or machine_memory()) - beside
     fits = (split for split in allowed if needed_bytes(options, pixels, precision, split) <= limit)
     split = next(fits, allowed[-1])
     if not split:

@@ -47,7 +47,11 @@ def history_row(report: Mapping[str, Any]) -> dict[str, Any]:
         "counts": run["counts"],
         "seconds_per_step": _median([pair["seconds_per_step"] for pair in painted]),
         "seconds_per_step_and_megapixel": _median(
-            [pair["seconds_per_step"] / _megapixels(pair["size"]) for pair in painted if pair["size"]]
+            [
+                pair["seconds_per_step"] / _megapixels(pair["painted_size"] or pair["size"])
+                for pair in painted
+                if pair["size"]
+            ]
         ),
         "peak_memory_bytes": max(peaks, default=None),
         "failed": [pair["output"] for pair in taken if pair["status"] == "failed"][:_FAILED_NAMES],

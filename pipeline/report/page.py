@@ -173,9 +173,14 @@ def _is_sharper(size: Sequence[int] | None) -> bool:
     return bool(size) and max(size or ()) > _SMALL_SIDE and size[0] * size[1] <= _SHARPEST  # type: ignore[index]
 
 
+def _by(size: Sequence[int]) -> str:
+    return " × ".join(map(str, size))
+
+
 def _numbers(pair: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if pair["size"]:
-        yield "Size", " × ".join(map(str, pair["size"]))
+        painted = f", painted at {_by(pair['painted_size'])}" if pair["painted_size"] else ""
+        yield "Size", _by(pair["size"]) + painted
     if pair["steps"]:
         yield "Steps", f"{pair['steps']:,}"
     if pair["seconds"]:

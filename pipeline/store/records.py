@@ -176,8 +176,8 @@ def painted_fields(fields: Any, kind: type[Painted] = Painted) -> dict[str, Any]
     known = fitting(kind, fields)
     if known is None:
         return None
-    size, counts = known.get("size"), (known.get(name) or 0 for name in _COUNTS)
-    if size is not None and (len(size) != 2 or not all(0 < side < _LONGEST_SIDE for side in size)):
+    sizes, counts = (known.get("size"), known.get("painted_size")), (known.get(name) or 0 for name in _COUNTS)
+    if any(size and (len(size) != 2 or not all(0 < side < _LONGEST_SIDE for side in size)) for size in sizes):
         return None
     return known if all(0 <= count < _MOST for count in counts) else None
 

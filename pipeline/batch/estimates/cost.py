@@ -16,7 +16,7 @@ from pipeline.nst.positions import cells, matched_layers, products_by_layer, pro
 from pipeline.nst.samples import column_layers, products_of_self_similarity, products_of_transport
 from pipeline.nst.tiling import Tiling, extra_work, needed_bytes
 from pipeline.options import Options
-from pipeline.schedule import Schedule, Size, Stage
+from pipeline.schedule import Schedule, Size, Stage, sharpening_bytes
 
 # Measured on an x86-64 server with avx512_bf16 (AMD EPYC, two cores at 2.6 GHz) by `make bench
 # ARGS="memory"`. Times are core-seconds: two cores take half of them.
@@ -24,6 +24,7 @@ _EVALUATION = 0.02
 _EVALUATION_PER_PIXEL = {"float32": 15.4e-6, "bfloat16": 8.4e-6}
 _TRACING = 3.0  # per size of a pyramid; another pair of the same shape would not pay it
 _DECODING_PER_PIXEL = 1e-6  # and resizing, encoding, thumbnails
+_SHARPENING_PER_PIXEL = 1e-6  # of the result; TO MEASURE
 # A pass forward alone, as targets and the finished picture are measured: its share of an
 # evaluation.
 _FORWARD = 0.45
@@ -82,6 +83,7 @@ def pair_cost(options: Options, schedule: Schedule) -> Cost:
     forward = _FORWARD * _pass(pixels, "float32", share) * (1 + targets)
     if full.precision != "float32":
         forward += _FORWARD * _pass(pixels, full.precision, share) * targets
+    sharpened = math.prod(schedule.finished) if schedule.finished != schedule.size else 0
     return Cost(
         pixels=pixels,
         tiling=full.tiling,
@@ -91,13 +93,15 @@ def pair_cost(options: Options, schedule: Schedule) -> Cost:
         ),
         other=(_TRACING_MATCHED if matched else _TRACING) * len(schedule.stages)
         + _DECODING_PER_PIXEL * pixels
+        + _SHARPENING_PER_PIXEL * sharpened
         + forward,
         memory=needed_bytes(
             options,
             full.size[0] * full.size[1],
             full.precision,
             full.tiling.split if full.tiling else 0,
-        ),
+        )
+        + (sharpening_bytes(options, schedule.finished) if sharpened else 0),
     )
 
 

@@ -12,7 +12,7 @@ from pipeline.errors import BadImage, DiskFull, PairError
 from pipeline.images.reader import READER, Reader
 from pipeline.job import Job
 from pipeline.printable import printable
-from pipeline.schedule import Sized, result_size
+from pipeline.schedule import Sized, finished_size
 
 # Bytes a pixel: the demo's PNGs have 2.4 and its JPEG of quality 95 has 0.8; rounded up, as other
 # pictures are busier.
@@ -61,7 +61,7 @@ def check_floor(output: Path, floor: int | None) -> None:
 def _bytes(job: Job, size: tuple[int, int]) -> float:
     """About how much a pair will take on the disk; nothing where it cannot be painted."""
     try:
-        width, height = result_size(job.options, Sized(job.content_name, size))
+        width, height = finished_size(job.options, Sized(job.content_name, size))
     except BadImage:
         return 0.0
     a_pixel = _LOSSY if Path(job.output).suffix.lower() in _LOSSY_SUFFIXES else _LOSSLESS * job.options.depth / 8

@@ -25,7 +25,7 @@ from pipeline.job import Job, Reading
 from pipeline.nst.precision import fast_flags
 from pipeline.options import OPTION_NAMES, Options
 from pipeline.printable import printable
-from pipeline.schedule import Machine, Size, Sized, Stage, other_than_asked, schedule, stage_name
+from pipeline.schedule import Machine, Size, Sized, Stage, notes_of_size, schedule, stage_name
 
 START_SECONDS = 6.0  # per run: importing TensorFlow, loading the network
 # after which a pair's own pace is known; the first holds what is done once and is not counted
@@ -96,9 +96,11 @@ class Estimator:
             self._automatic = precision
         # Of the style images only their number is known: they are taken for as large as the
         # content.
-        pictures = [Sized("", (size[0], size[1]))] * (1 + len(outcome.get("style", [""])))
+        finished, size = (size[0], size[1]), outcome.get("painted_size") or size
+        content = Sized("", (size[0], size[1]), finished)
+        styles = [Sized("", content.size)] * len(outcome.get("style", [""]))
         painted = replace(options, precision=precision)
-        cost = pair_cost(painted, schedule(painted, pictures[0], pictures[1:], self._machine(precision)))
+        cost = pair_cost(painted, schedule(painted, content, styles, self._machine(precision)))
         if not _tiled_as(cost, outcome):
             return
         threads = outcome.get("threads") or self._threads
@@ -182,8 +184,7 @@ class Estimator:
     def notes(self, job: Job) -> list[str]:
         """What is worth knowing of a pair before it is painted."""
         size = self._size(job.content)
-        note = other_than_asked(job.options, Sized(printable(job.content_name), size)) if size else ""
-        return [note] if note else []
+        return notes_of_size(job.options, Sized(printable(job.content_name), size)) if size else []
 
     def _machine(self, precision: str) -> Machine:
         return Machine(precision=precision, max_memory=self._max_memory)
@@ -256,7 +257,7 @@ def _tiled_as(cost: Cost, outcome: Mapping[str, Any]) -> bool:
     tilings = outcome.get("tilings")
     if tilings is None:
         return now is None and outcome.get("painted_with", {}).get("tiles") == "none"
-    return bool(tilings.get(stage_name(max(outcome["size"]))) == now)
+    return bool(tilings.get(stage_name(max(outcome.get("painted_size") or outcome["size"]))) == now)
 
 
 def _options(row: Mapping[str, Any]) -> Options:

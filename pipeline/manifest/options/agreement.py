@@ -41,10 +41,11 @@ def disagreements(options: Options, *, texture: bool | None = None) -> Iterator[
             f"preset '{shorten(options.preset)}' has no descent of a program of its own; "
             f"presets that have are {', '.join(programs)}",
         )
-    least = RULES["size"].ge or 0
-    sides = options.size if isinstance(options.size, tuple) else (options.size,)
-    if any(isinstance(side, int) and side < least for side in sides):  # of a length, which is longer on finer paper
-        yield Disagreement("size", f"is {sides[0]} pixels at {options.dpi} dpi, and must be {least:g} or more")
+    sides = {"size": options.size[0] if isinstance(options.size, tuple) else options.size}
+    for name, side in (sides | {"sharpen_to": options.sharpen_to}).items():
+        least = RULES[name].ge or 0
+        if isinstance(side, int) and side < least:  # of a length, which is longer on finer paper
+            yield Disagreement(name, f"is {side} pixels at {options.dpi} dpi, and must be {least:g} or more")
     network = NETWORKS[options.network]
     for option, layers in (("content_layers", options.content_layers), ("style_layers", options.style_layers)):
         for layer in layers:

@@ -132,6 +132,7 @@ _OWN: Mapping[str, Layer] = {
 }
 _BUILT_IN_FOR_TEXTURES = "built in for a pair without content"
 _OF_TEXTURES: Layer = {name: Setting(value, _BUILT_IN_FOR_TEXTURES) for name, value in TEXTURE_DEFAULTS.items()}
+_LENGTHS = [name for name, rule in RULES.items() if rule.is_length]
 _BY_DEFAULT: Layer = {"preset": Setting(DEFAULT_PRESET, "built in")}
 
 
@@ -180,9 +181,10 @@ class Layers:
             chain = self._chain(self._laid(layers, published=True), texture)
             settings = _flat(chain)
             values = {name: setting.value for name, setting in settings.items()} | {"optimizer": own["optimizer"].value}
-        if is_length(values["size"]):  # whoever names a length wants it to be that long in print
-            values["dpi"] = PRINT_DPI if values["dpi"] == "auto" else values["dpi"]
-            values["size"] = pixels_of(values["size"], values["dpi"])
+        for name in _LENGTHS:
+            if is_length(values[name]):  # whoever names a length wants it to be that long in print
+                values["dpi"] = PRINT_DPI if values["dpi"] == "auto" else values["dpi"]
+                values[name] = pixels_of(values[name], values["dpi"])
         if texture and isinstance(values["size"], int):
             values["size"] = (values["size"], values["size"])
         return Settled(
