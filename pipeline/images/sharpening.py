@@ -1,26 +1,25 @@
 """A painted picture carried to a photograph's full resolution.
 
 What a painting lacks there is the photograph's finest detail. It is added as the painting would
-have it: by how much it moved the finest detail that it could hold, place by place and channel by
-channel.
+have it: by how strongly the painting follows the photograph, place by place and channel by channel.
 
     large = enlarged(X) + g · (p - enlarged(P))      X painted, p the photograph, P at X's size
-    g = slope · share                                in a window around each pixel of X
+    g = slope · share²                               in a window around each pixel of X
 
-`slope` is that of the least squares fit of X's finest detail by P's, and `share` how much of X's
-that fit explains. Where X follows the photograph, as at an outline, the large picture has the
-photograph's own sharp edge, in X's colours; where strokes or flat colours took its place, g is
-near 0, and the large picture is X enlarged. What is added averages out over a pixel of X, so that
-the large picture made smaller is X again.
+`slope` is that of the least squares fit of X by P, and `share` how much of X's variance that fit
+explains. Where X follows the photograph, as at an outline, the large picture has the photograph's
+own sharp edge, in X's colours; where strokes or flat colours took its place, g is near 0, and the
+large picture is X enlarged. What is added averages out over a pixel of X, so that the large picture
+made smaller is X again.
 
 Sources: the local linear model is that of K. He, J. Sun, X. Tang, "Guided Image Filtering" (IEEE
 PAMI 35, 2013), Eq. 4 to 8, and the way over a small picture that of K. He, J. Sun, "Fast Guided
-Filter" (2015, arXiv 1505.00996). We differ: what the model does not explain is kept, as strokes
-are no noise; and it is fitted to the finest detail alone, and weighted by what it explains. Fitted
-to whole levels it hangs the photograph's texture over places that were painted flat: with a
-photograph under a median of 11 pixels as the painting, at a quarter of its size, the error is 9.3
-grey levels, where enlarging alone has 2.8; as here 2.1, where enlarging has 2.0. With the
-photograph in other colours as the painting it is 2.7, where enlarging has 10.1.
+Filter" (2015, arXiv 1505.00996). We differ: what the model does not explain is kept, as strokes are
+no noise, and detail is weighted by what the model explains. Without the weight a castle in swirling
+strokes gets back each of its windows; with it, its roof's edge alone. It was looked at on paintings
+of 256 pixels of photographs of 1024; and where the truth is known, a photograph in other colours,
+or under a median of 11 pixels, as the painting of its quarter, the errors are 1.8 and 4.5 grey
+levels, 1.2 and 6.7 without the weight, and 10.1 and 2.0 of enlarging by Lanczos' filter alone.
 """
 
 from __future__ import annotations
@@ -36,11 +35,12 @@ from PIL import Image
 from pipeline.images.scale import LANCZOS, Box, Floats, bands, plane
 
 _WINDOW, _SMOOTHED = 2, 1  # pixels of X to each side: of the fit, and of the mean of what it found
-_SEEN = 1 + _WINDOW + _SMOOTHED  # what g sees to each side: finest detail is of a pixel and its neighbours
+_SEEN = _WINDOW + _SMOOTHED  # what g sees to each side
 _BEYOND = 4  # what enlarging sees to each side: Lanczos has three lobes, and rows end between pixels
-# Grey levels squared: finest detail below it is noise. Of 5, 50 and 200 the smallest was best;
-# rounding to 8 bits alone has 1/12.
+# Grey levels squared: less variance is noise. Rounding to 8 bits alone has 1/12; of 5 and 20 the
+# smaller was better.
 _NOISE = np.float32(5.0)
+_MIDDLE = np.float32(127.5)  # squares of levels around it have more digits left
 
 
 def sharpened(
@@ -84,19 +84,13 @@ def _gain(painted: Floats, small: Floats, first: int, last: int) -> Floats:
     from_row, to_row = max(0, first - _SEEN), min(len(small), last + _SEEN)
     above, below = from_row - (first - _SEEN), last + _SEEN - to_row
     around = [(above, below), (_SEEN, _SEEN), (0, 0)]
-    x, p = (_finest(np.pad(picture[from_row:to_row], around, "symmetric")) for picture in (painted, small))
-    together, of_painted, of_photograph = (_mean(product, _WINDOW) for product in (x * p, x * x, p * p))
-    slope = together / (of_photograph + _NOISE)
-    share = slope * together / (of_painted + _NOISE)  # of the painting's finest detail, what the slope explains
-    return _mean(slope * share, _SMOOTHED)
-
-
-def _finest(pixels: Floats) -> Floats:
-    """What is in pixels (h + 2, w + 2, 3) beyond their mean over their neighbours, with weights
-    1 2 1 each way: (h, w, 3)."""
-    down = pixels[:-2] + 2 * pixels[1:-1] + pixels[2:]
-    around: Floats = (down[:, :-2] + 2 * down[:, 1:-1] + down[:, 2:]) / 16
-    return pixels[1:-1, 1:-1] - around
+    x: Floats = np.pad(painted[from_row:to_row], around, "symmetric") - _MIDDLE
+    p: Floats = np.pad(small[from_row:to_row], around, "symmetric") - _MIDDLE
+    mean_x, mean_p = _mean(x, _WINDOW), _mean(p, _WINDOW)
+    of_both = _mean(x * p, _WINDOW) - mean_x * mean_p
+    slope = of_both / (_mean(p * p, _WINDOW) - mean_p * mean_p + _NOISE)
+    share = slope * of_both / (_mean(x * x, _WINDOW) - mean_x * mean_x + _NOISE)
+    return _mean(slope * share * share, _SMOOTHED)
 
 
 def _mean(values: Floats, reach: int) -> Floats:
