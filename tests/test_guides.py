@@ -120,6 +120,21 @@ print([pair["status"] for pair in report["pairs"]])
     assert Image.open(project / "out" / "dog.png").size == (48, 40)
 
 
+def test_the_manifest_of_the_print_page_is_one(tmp_path):
+    from pipeline.manifest import load_manifest
+
+    page = (REPOSITORY / "docs" / "print.md").read_text(encoding="utf-8")
+    for name in ("photos/harbour.jpg", "photos/house.jpg", "art/wave.jpg"):
+        (tmp_path / "input" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "input" / name).touch()
+    (tmp_path / "m.yaml").write_text(re.search(r"```yaml\n(.*?)```", page, re.DOTALL)[1])
+    jobs = load_manifest(tmp_path / "m.yaml").pairs
+    assert [(job.options.size, job.options.sharpen_to, job.options.dpi) for job in jobs] == [
+        (1024, 5906, 300),  # 50 / 2.54 * 300 = 5905.5
+        (1024, "original", 300),
+    ]
+
+
 def test_the_manifest_of_the_masks_page_is_one(tmp_path):
     """Every name in it is found, and every pair has the masks that the page says."""
     from pipeline.manifest import load_manifest

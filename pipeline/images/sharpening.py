@@ -39,8 +39,8 @@ _SEEN = _WINDOW + _SMOOTHED  # what g sees to each side
 _BEYOND = 4  # what enlarging sees to each side: Lanczos has three lobes, and rows end between pixels
 # Grey levels squared: less variance is noise. Rounding to 8 bits alone has 1/12; of 5 and 20 the
 # smaller was better.
-_NOISE = np.float32(5.0)
-_MIDDLE = np.float32(127.5)  # squares of levels around it have more digits left
+_NOISE = 5.0
+_MIDDLE = 127.5  # squares of levels around it have more digits left
 
 
 def sharpened(
@@ -88,8 +88,8 @@ def _gain(painted: Floats, small: Floats, first: int, last: int) -> Floats:
     p: Floats = np.pad(small[from_row:to_row], around, "symmetric") - _MIDDLE
     mean_x, mean_p = _mean(x, _WINDOW), _mean(p, _WINDOW)
     of_both = _mean(x * p, _WINDOW) - mean_x * mean_p
-    slope = of_both / (_mean(p * p, _WINDOW) - mean_p * mean_p + _NOISE)
-    share = slope * of_both / (_mean(x * x, _WINDOW) - mean_x * mean_x + _NOISE)
+    slope: Floats = np.divide(of_both, _mean(p * p, _WINDOW) - mean_p * mean_p + _NOISE)
+    share: Floats = np.divide(slope * of_both, _mean(x * x, _WINDOW) - mean_x * mean_x + _NOISE)
     return _mean(slope * share * share, _SMOOTHED)
 
 
