@@ -19,7 +19,11 @@ SCHEMA = 1  # of report.json; raised when a key changes its meaning, not when on
 _VERSIONS = ("pipeline", "tensorflow", "keras", "pillow", "python")
 # What a reader of a row looks for first; the other fields of an Outcome follow in their own order.
 _FIRST = ("output", "content", "style", "status", "reason", "attempts")
-_LAST = ("layer_losses", "masks", "painted_size")  # of a row too: readers know the order of those that were there before
+_LAST = (
+    "layer_losses",
+    "masks",
+    "painted_size",
+)  # of a row too: readers know the order of those that were there before
 
 # What a report written anew keeps of the last run, and what each is.
 _KEPT_OF_RUN: dict[str, type | tuple[type, ...]] = {
