@@ -15,8 +15,6 @@ from typing import Any, Literal
 from pipeline.options import Options
 from pipeline.textures import TEXTURE
 
-# ------------------------------------------------------------------------------------- the manifest
-
 
 @dataclass(frozen=True, slots=True)
 class StyleImage:
@@ -193,8 +191,6 @@ def shown_name(path: Path, folder: Path) -> str:
     file's name alone."""
     return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.name
 
-
-# --------------------------------------------------------------------------------------- the record
 
 # Losses that every objective has, in the order in which reports name them; those of further terms
 # follow.
