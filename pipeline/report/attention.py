@@ -115,6 +115,10 @@ _FAILURES = {
         "Painting process ended unexpectedly",
         "Most often the system ended it for want of memory: lower size or jobs, close other programs, set max_memory.",
     ),
+    "machine_lost": (
+        "The machine that painted it was lost",
+        "The next run goes on where each is saved; look why workers of the cluster go, in their own logs.",
+    ),
     "memory": (
         "Not enough memory",
         "Lower size, run fewer jobs at once, or raise max_memory if the machine has more to give.",
