@@ -37,8 +37,6 @@ help:  ## print this list
 
 setup: $(VENV)/.ready  ## make .venv with everything that a run needs
 
-cluster: $(VENV)/.ready-cluster  ## add to .venv what --engine dask needs (docs/farm.md)
-
 stylize: $(VENV)/.ready  ## paint every pair of MANIFEST, or of FOLDER with STYLE, that is not up to date
 	@$(VENV)/bin/stylize run $(WANTED) $(ARGS)
 
@@ -50,6 +48,8 @@ check: $(VENV)/.ready  ## validate MANIFEST and open every image
 
 report: $(VENV)/.ready  ## print the report of the last run
 	@$(VENV)/bin/stylize report $(WANTED) $(ARGS)
+
+cluster: $(VENV)/.ready-cluster  ## add to .venv what --engine dask needs (docs/farm.md)
 
 gallery: $(VENV)/.ready  ## paint each kind of style by each distance, as strips in docs/gallery
 	@$(VENV)/bin/python -m docs.gallery
