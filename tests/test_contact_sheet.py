@@ -311,6 +311,7 @@ def colours(path: Path) -> set[tuple[int, int, int]]:
     return {colour for _count, colour in Image.open(path).convert("RGB").getcolors(2**24)}
 
 
+@pytest.mark.slow
 def test_the_sheet_shows_what_is_painted_beside_the_results(night: Nights) -> None:
     night.run()
     result = call(night)
@@ -322,6 +323,7 @@ def test_the_sheet_shows_what_is_painted_beside_the_results(night: Nights) -> No
     assert night.plan().count("paint") == 0  # nothing was touched
 
 
+@pytest.mark.slow
 def test_pictures_that_are_missing_leave_places_with_reasons_and_nothing_is_painted(night: Nights) -> None:
     result = call(night, "--cell", "64")
     assert result.return_value == 0, result.output
@@ -344,6 +346,7 @@ def test_pairs_that_failed_are_told(night: Nights, monkeypatch: pytest.MonkeyPat
     assert real is not drawing._empty
 
 
+@pytest.mark.slow
 def test_the_suffix_says_the_format_and_another_is_refused(night: Nights, tmp_path: Path) -> None:
     night.run()
     for suffix, kind in (("jpg", "JPEG"), ("webp", "WEBP"), ("png", "PNG")):
@@ -365,6 +368,7 @@ def test_a_sheet_never_takes_the_place_of_a_painting(night: Nights) -> None:
     assert (night.output / "dog-40.png").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_a_font_that_is_none_is_told(night: Nights, tmp_path: Path) -> None:
     (tmp_path / "a.ttf").write_bytes(b"no font")
     result = call(night, "-o", str(tmp_path / "a.png"), "--font", str(tmp_path / "a.ttf"))
@@ -373,6 +377,7 @@ def test_a_font_that_is_none_is_told(night: Nights, tmp_path: Path) -> None:
     assert not (tmp_path / "a.png").exists()
 
 
+@pytest.mark.slow
 def test_only_some_pairs_can_be_laid_out_and_none_is_an_error(night: Nights, tmp_path: Path) -> None:
     night.run()
     call(night, "--only", "*-80.png", "-o", str(tmp_path / "a.png"))
@@ -381,6 +386,7 @@ def test_only_some_pairs_can_be_laid_out_and_none_is_an_error(night: Nights, tmp
     assert "matches --only 'nothing'" in str(call(night, "--only", "nothing").exception)
 
 
+@pytest.mark.slow
 def test_what_is_larger_than_a_sheet_goes_on_on_the_next(night: Nights, monkeypatch: pytest.MonkeyPatch) -> None:
     night.run()
     monkeypatch.setattr(contact_sheet, "LONGEST_SIDE", 700)
@@ -392,6 +398,7 @@ def test_what_is_larger_than_a_sheet_goes_on_on_the_next(night: Nights, monkeypa
     assert "a-2.png is of an earlier, larger sheet" in call(night, "-o", str(night.project / "a.png")).stderr
 
 
+@pytest.mark.slow
 def test_a_strip_is_photograph_style_and_result_and_what_is_not_painted_is_told(night: Nights, tmp_path: Path) -> None:
     night.run(limit=4)
     result = call(night, "--strip", "-o", str(tmp_path / "strips"), "--height", "60", "--format", "png")
@@ -428,6 +435,7 @@ def secret(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_a_link_under_a_thumbnails_name_shows_nothing_of_what_it_leads_to(night: Nights, tmp_path: Path) -> None:
     night.run()
     for output in ("dog-40.png", "sea-40.png"):
@@ -439,6 +447,7 @@ def test_a_link_under_a_thumbnails_name_shows_nothing_of_what_it_leads_to(night:
     assert (40, 9, 9) in colours(tmp_path / "a.png")
 
 
+@pytest.mark.slow
 def test_a_thumbnail_that_is_damaged_or_none_gives_way_to_the_picture_itself(night: Nights, tmp_path: Path) -> None:
     night.run()
     store = LocalStore(night.output)
@@ -453,6 +462,7 @@ def test_a_thumbnail_that_is_damaged_or_none_gives_way_to_the_picture_itself(nig
     assert {(40, 9, 9), (80, 9, 9), (120, 9, 9)} <= colours(tmp_path / "a.png")
 
 
+@pytest.mark.slow
 def test_a_photograph_that_is_gone_costs_its_own_place_alone(night: Nights, tmp_path: Path) -> None:
     night.run()
     (night.project / "input/content/dog.png").write_bytes(b"no picture any more")

@@ -162,7 +162,7 @@ def test_keywords_take_python_s_own_kinds(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_no_keywords_are_the_defaults() -> None:
     assert options_from_python({}) == usual()
-    assert options_from_python({"style_loss": "gram"}) == Options()
+    assert options_from_python({"style_loss": "gram"}) == Options(empty_areas="apart", match_color="both")
 
 
 def test_every_wrong_keyword_is_named_with_what_it_may_be() -> None:
