@@ -147,7 +147,8 @@ _EMPTY, _BUSY = "empty areas", "all but empty areas"
 
 
 def _is_part(levels: Floats) -> bool:
-    return _LEAST <= float(levels.mean()) <= 1 - _LEAST
+    """Are some places, and not all, more empty than not?"""
+    return _LEAST <= float((levels > 0.5).mean()) <= 1 - _LEAST
 
 
 def parts_at(regions: Sequence[Region], width: int, height: int) -> tuple[Part, ...]:

@@ -72,6 +72,15 @@ def test_there_is_nothing_apart_where_one_of_them_has_no_empty_areas_or_nothing_
     assert regions_of_emptiness(picture_from_array(content), [picture_from_array(style)]) == ()
 
 
+def test_a_style_that_is_nowhere_more_empty_than_not_has_no_empty_areas():
+    """Grain just above the threshold: everywhere a little empty."""
+    grain = np.clip(np.random.default_rng(5).normal(128, 8.0, (96, 128, 1)), 0, 255).repeat(3, -1).astype(np.uint8)
+    levels = glance(grain.astype(np.float32)).empty
+    assert levels.mean() > 0.03
+    assert levels.max() < 0.5
+    assert regions_of_emptiness(picture_from_array(CONTENT), [picture_from_array(grain)]) == ()
+
+
 def test_of_several_styles_those_with_empty_areas_paint_them():
     pictures = [picture_from_array(each) for each in (DOTS, STYLE)]
     empty, busy = regions_of_emptiness(picture_from_array(CONTENT), pictures)

@@ -92,5 +92,6 @@ def test_a_photograph_is_0_from_itself_and_a_style_from_itself_and_layers_are_th
     assert [photograph.figures["style"], photograph.figures["edges"]] == pytest.approx([1, 1])
     assert third.size == (48, 48)
     unit = {"style_loss": "gram", "losses": "normalized", "style_weight": 1}
+    unit |= {"match_color": "none", "empty_areas": "alike"}
     whole = paint(other, style, size=48, steps=1, weights="random", precision="float32", **unit)
     assert np.mean(list(third.style.values())) == pytest.approx(whole.first["style"], rel=1e-4)

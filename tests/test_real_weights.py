@@ -17,7 +17,10 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 
 
 # A history of six pairs is traced in a third of the time of twenty.
-CAT = "{size: 64, steps: 60, precision: float32, weights: imagenet-8bit, style_loss: gram, history: 6}"
+CAT = (
+    "{size: 64, steps: 60, precision: float32, weights: imagenet-8bit, style_loss: gram, history: 6,"
+    " match_color: none, empty_areas: alike}"
+)
 NOISE = "{size: 48, steps: 4, seed: 3, init: noise, weights: imagenet-8bit, style_loss: gram, history: 4}"
 
 

@@ -35,6 +35,7 @@ from pipeline.nst.weights import locate  # noqa: E402
 AS_KEYWORDS = {
     **{"size": 48, "steps": 4, "weights": "random", "precision": "float32", "style_loss": "gram", "history": 3},
     **{"content_layers": {"block2_conv1": 1.0}, "style_layers": {"block1_conv1": 0.5, "block2_conv1": 0.5}},
+    **{"match_color": "none", "empty_areas": "alike"},
 }
 OPTIONS = Options(**AS_KEYWORDS)
 
