@@ -105,7 +105,9 @@ class Farm:
 
     def painters_seen(self) -> set[str]:
         """The process ids of all that made a step."""
-        return {line.split()[3] for line in (self.place / "diary").read_text().splitlines()}
+        diary = self.place / "diary"
+        lines = diary.read_text().splitlines() if diary.exists() else []
+        return {line.split()[3] for line in lines}
 
     def met(self, output: str, what: str = "hold") -> bool:
         """Has a painter come to the mischief that was laid?"""

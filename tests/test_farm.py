@@ -321,10 +321,12 @@ def test_an_adaptive_cluster_grows_from_nothing_with_the_pairs_that_wait(project
     try:
         write(project, MANY.replace(", 7, 8, 9, 10", ""))
         for seed in range(1, 7):
-            farm.lay_fault(f"dog-{seed}.png", "nap")
-            farm.lay_fault(f"sea-{seed}.png", "nap")
-        done = farm.run(project)
+            farm.lay_fault(f"dog-{seed}.png", "hold")
+            farm.lay_fault(f"sea-{seed}.png", "hold")
+        run = farm.start(project)
+        until(lambda: len(farm.painters_seen()) == 2)  # each holds its pair until the other is there
+        (farm.place / "faults" / "go").touch()
+        done = ended(run)
         assert done.returncode == 0, done.stderr
-        assert len(farm.painters_seen()) == 2
     finally:
         farm.close()
