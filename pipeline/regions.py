@@ -110,24 +110,20 @@ def regions_of_maps(content: RegionMap, styles: Sequence[RegionMap]) -> tuple[Re
     return tuple(found)
 
 
-# Share of a picture below which its empty areas, or all else, are too few to paint from.
-_LEAST = 0.03
-
-
 def regions_of_emptiness(content: Picture, styles: Sequence[Picture]) -> tuple[Region, ...]:
     """The content's empty areas, to be painted from those of the styles that are like them, and the
     rest, from their rest; nothing where the content has none or nothing else, or no style has
     any."""
-    from pipeline.images.emptiness import empty_as_in, glance
+    from pipeline.images.emptiness import empty_as_in, glance, is_part
     from pipeline.images.masks import mask_from_levels
 
-    there = {number: glance(style.pixels) for number, style in enumerate(styles)}
-    some = {number: seen for number, seen in there.items() if _is_part(seen.empty)}
-    seen_of_content = glance(content.pixels)
-    if not some or not _is_part(seen_of_content.empty):
+    there = {number: glance(style.pixels, style.alpha) for number, style in enumerate(styles)}
+    some = {number: seen for number, seen in there.items() if seen.has_parts}
+    if not some:
         return ()
+    seen_of_content = glance(content.pixels, content.alpha)
     here = empty_as_in(seen_of_content, list(some.values()))
-    if not _is_part(here):
+    if not is_part(here, seen_of_content.seen):
         return ()
 
     def styles_in(*, empty: bool) -> tuple[StyleIn, ...]:
@@ -144,11 +140,6 @@ def regions_of_emptiness(content: Picture, styles: Sequence[Picture]) -> tuple[R
 
 
 _EMPTY, _BUSY = "empty areas", "all but empty areas"
-
-
-def _is_part(levels: Floats) -> bool:
-    """Are some places, and not all, more empty than not?"""
-    return _LEAST <= float((levels > 0.5).mean()) <= 1 - _LEAST
 
 
 def parts_at(regions: Sequence[Region], width: int, height: int) -> tuple[Part, ...]:

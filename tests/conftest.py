@@ -29,6 +29,12 @@ settings.register_profile("untimed", deadline=None, derandomize=True, suppress_h
 settings.load_profile("untimed")
 
 
+# Started in the background of a shell, or by nohup, signals are ignored, by children too: tests that send them would wait.
+for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+
+
 # Fixtures that call the command.
 _CALLING = {"stylize", "rehearse", "warm_commands"}
 

@@ -81,6 +81,21 @@ def test_a_style_that_is_nowhere_more_empty_than_not_has_no_empty_areas():
     assert regions_of_emptiness(picture_from_array(CONTENT), [picture_from_array(grain)]) == ()
 
 
+def test_of_a_style_only_what_can_be_seen_is_empty_or_not():
+    """Its empty half is transparent: what stands there instead is no paper."""
+    alpha = np.full((48, 64, 1), 255, np.uint8)
+    alpha[:, :32] = 0
+    dots_alone = picture_from_array(np.concatenate([STYLE, alpha], -1))
+    paper_alone = picture_from_array(np.concatenate([STYLE, 255 - alpha], -1))
+    for style in (dots_alone, paper_alone):
+        assert regions_of_emptiness(picture_from_array(CONTENT), [style]) == ()
+    alpha[:, 16:32] = 255
+    (region, _rest) = regions_of_emptiness(
+        picture_from_array(CONTENT), [picture_from_array(np.concatenate([STYLE, alpha], -1))]
+    )
+    assert region.mask.levels[:, :20].min() > 0.95
+
+
 def test_of_several_styles_those_with_empty_areas_paint_them():
     pictures = [picture_from_array(each) for each in (DOTS, STYLE)]
     empty, busy = regions_of_emptiness(picture_from_array(CONTENT), pictures)

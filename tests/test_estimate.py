@@ -421,6 +421,10 @@ def test_masks_are_foreseen_of_the_picture_one_for_each_region_and_of_a_style_th
     assert foreseen(replace(style, mask=sky), replace(style, mask=sky), style) == 2  # sky, and what it leaves
     assert foreseen(replace(style, own_mask=own), style) == 1
     assert foreseen(style, content_mask=sky) == 1
+    apart = replace(job.options, empty_areas="apart")
+    assert foreseen(style, options=apart) == 2 + 1
+    assert foreseen(style, options=apart, content_mask=sky) == 2 + 1 + 1
+    assert foreseen(replace(style, mask=sky), style, options=apart) == 2  # masks win
     assert foreseen(replace(style, region_map=land), region_map=sky) == 8 + 1
     plain = Estimator(threads=2).estimate(job).memory
     masked = (

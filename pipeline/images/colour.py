@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from pipeline.images.scale import Floats
 
 # Luminance Y of YIQ: Rec. ITU-R BT.601, 2.5.1.
-_LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)
+LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)
 
 _TONES = np.arange(256.0)
 # Of a curve of tones. A sky keeps a quarter of its contrast. With 1.25 ink is the style's ink; with
@@ -42,7 +42,7 @@ def transfer_luminance(result: Floats, content: Floats) -> Floats:
     luminances to each channel. The paper may also match the style's luminance to the content's
     before painting; that is a step of its own and no part of this function.
     """
-    difference = (result - content) @ _LUMINANCE
+    difference = (result - content) @ LUMINANCE
     return np.clip(content + difference[..., np.newaxis], 0.0, 255.0)
 
 
@@ -134,7 +134,7 @@ def match_tones(
     counts = _tones(result, alpha)
     goal = sum(_tones(pixels, seen) * (share / whole) for pixels, seen, share in styles)
     curve = _bounded_curve(counts, np.asarray(goal))
-    luminance = result @ _LUMINANCE
+    luminance = result @ LUMINANCE
     difference = np.interp(luminance, _TONES, curve).astype(np.float32) - luminance
     moved: Floats = np.clip(result + difference[..., np.newaxis], 0.0, 255.0).astype(np.float32)
     return moved
@@ -166,7 +166,7 @@ def _ranks(counts: NDArray[np.intp] | NDArray[np.float64]) -> NDArray[np.float64
 def _tones(pixels: Floats, alpha: Floats | None) -> NDArray[np.float64]:
     """The share of all pixels, or of what can be seen of them, at each of `_TONES`."""
     weights = None if alpha is None or not alpha.any() else alpha.ravel()
-    nearest = np.rint(np.clip(pixels @ _LUMINANCE, 0, 255)).astype(np.intp).ravel()
+    nearest = np.rint(np.clip(pixels @ LUMINANCE, 0, 255)).astype(np.intp).ravel()
     counts = np.bincount(nearest, weights, len(_TONES)).astype(np.float64)
     shares: NDArray[np.float64] = counts / counts.sum()
     return shares

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageFilter
 
-from pipeline.images.scale import Floats, by_rows
+from pipeline.images.colour import LUMINANCE
+from pipeline.images.scale import Floats, by_rows, resize_alpha
 from pipeline.images.sizes import fit_longer_side
 
 # Pixels along the longer side: what is seen at a glance. Chosen by eye, as all below, with a castle
@@ -23,29 +24,54 @@ _AROUND = 5.0
 # Shares of the brightness of empty areas between which they are as bright as each other, and the
 # grey levels over which they cease to be.
 _DARKEST, _LIGHTEST, _AS_BRIGHT = 0.02, 0.98, 16.0
-_LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601, as Pillow has it
+
+
+# Share of a picture below which its empty areas, or all else, are too few to paint from.
+_LEAST = 0.03
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Glance:
     """A picture at a glance, 256 places at most along its longer side, float32 (height, width):
-    `empty`, 0..1, how empty a place is; its `brightness`, 0..255."""
+    `empty`, 0..1, how empty a place is; its `brightness`, 0..255; and how much can be `seen` of it,
+    0..1."""
 
     empty: Floats
     brightness: Floats
+    seen: Floats
+
+    @property
+    def has_parts(self) -> bool:
+        """Are some of the places that can be seen more empty than not, and some are not?"""
+        return is_part(self.empty, self.seen)
+
+    @property
+    def range_of_empty(self) -> tuple[float, float]:
+        """Between which brightnesses its empty places are, the lower first, but for the outermost
+        hundredths."""
+        places = (self.empty > 0.5) & (self.seen > 0.5)
+        low, high = np.quantile(self.brightness[places], (_DARKEST, _LIGHTEST))
+        return float(low), float(high)
 
 
-def glance(pixels: Floats) -> Glance:
-    """A picture (height, width, 3), 0..255. A place is empty where the mean length of the gradient
-    of brightness around it is small."""
+def is_part(levels: Floats, seen: Floats) -> bool:
+    """Are some of the places that can be seen, and not all, more than half of it?"""
+    visible = seen > 0.5
+    return bool(visible.any()) and _LEAST <= float((levels[visible] > 0.5).mean()) <= 1 - _LEAST
+
+
+def glance(pixels: Floats, alpha: Floats | None = None) -> Glance:
+    """A picture (height, width, 3), 0..255, with opacity (height, width), 0..1. A place is empty
+    where the mean length of the gradient of brightness around it is small."""
     height, width, _ = pixels.shape
     size = fit_longer_side(width, height, min(_GLANCE, max(width, height)))
-    grey = by_rows(lambda top, bottom: pixels[top:bottom] @ _LUMA, (height, width), *size, Image.Resampling.LANCZOS)
+    grey = by_rows(lambda top, bottom: pixels[top:bottom] @ LUMINANCE, (height, width), *size, Image.Resampling.LANCZOS)
     lengths = np.hypot(*np.gradient(grey)) if min(size) > 1 else np.zeros_like(grey)
     # Pillow blurs whole numbers alone: an eighth of a grey level is one; 32 and more are all busy.
     whole = Image.fromarray(np.clip(lengths * 8, 0, 255).astype(np.uint8))
     around = np.asarray(whole.filter(ImageFilter.GaussianBlur(_AROUND)), np.float32) / 8
-    return Glance(np.asarray(1 / (1 + np.exp((around - _QUIET) / _SOFT)), np.float32), grey)
+    empty = np.asarray(1 / (1 + np.exp((around - _QUIET) / _SOFT)), np.float32)
+    return Glance(empty, grey, np.ones_like(grey) if alpha is None else resize_alpha(alpha, *size))
 
 
 def empty_as_in(here: Glance, styles: Sequence[Glance]) -> Floats:
@@ -56,8 +82,8 @@ def empty_as_in(here: Glance, styles: Sequence[Glance]) -> Floats:
     ranks = (np.cumsum(counts) - counts / 2) / here.brightness.size
     alike = np.zeros(len(ranks))
     for style in styles:
-        low, high = np.quantile(style.brightness[style.empty > 0.5], (_DARKEST, _LIGHTEST))
-        becomes = np.quantile(style.brightness, ranks)
+        low, high = style.range_of_empty
+        becomes = np.quantile(style.brightness[style.seen > 0.5], ranks)
         beyond = np.maximum(low - becomes, becomes - high)
         alike = np.maximum(alike, np.clip(1 - beyond / _AS_BRIGHT, 0, 1))
     return np.asarray(here.empty * alike[numbers].reshape(here.empty.shape), np.float32)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pipeline.errors import BadImage
+from pipeline.images.colour import LUMINANCE
 from pipeline.images.decode import decode, decoding
 from pipeline.images.file_bytes import read_source
 from pipeline.images.picture import Picture, picture_from_array, picture_from_pillow
@@ -25,7 +26,6 @@ from pipeline.images.sizes import fit_longer_side, wrong_shape
 
 # Without the lobes of Lanczos, which would let a style into what lies beside its region.
 _TRIANGLE = Image.Resampling.BILINEAR
-_LUMA = (0.299, 0.587, 0.114)  # of red, green and blue: ITU-R BT.601, as Pillow has it for grey
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,7 +78,7 @@ def mask_from_levels(levels: NDArray[Any], name: str) -> Mask:
 
 def _image_of(picture: Picture) -> Image.Image:
     alpha = 1.0 if picture.alpha is None else picture.alpha
-    return Image.fromarray(np.asarray(picture.pixels @ np.array(_LUMA, np.float32) * alpha, np.float32))
+    return Image.fromarray(np.asarray(picture.pixels @ LUMINANCE * alpha, np.float32))
 
 
 def _levels(image: Image.Image, longer_side: int) -> Floats:

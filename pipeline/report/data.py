@@ -19,11 +19,8 @@ SCHEMA = 1  # of report.json; raised when a key changes its meaning, not when on
 _VERSIONS = ("pipeline", "tensorflow", "keras", "pillow", "python")
 # What a reader of a row looks for first; the other fields of an Outcome follow in their own order.
 _FIRST = ("output", "content", "style", "status", "reason", "attempts")
-_LAST = (
-    "layer_losses",
-    "masks",
-    "painted_size",
-)  # of a row too: readers know the order of those that were there before
+# Of a row too, after all others: readers know the order of those that were there before.
+_LAST = ("layer_losses", "masks", "painted_size")
 
 # What a report written anew keeps of the last run, and what each is.
 _KEPT_OF_RUN: dict[str, type | tuple[type, ...]] = {
@@ -159,7 +156,7 @@ def verdict(report: Mapping[str, Any]) -> str:
     """The run in one ASCII line, also the first of report.txt: `18 new, 2 failed - 5 h 12 m - exit
     3 (some failed)`."""
     run = report["run"]
-    counted = ", ".join(f"{number} {words}" for words, number in _wordedcounts_of(report)) or "no pairs"
+    counted = ", ".join(f"{number} {words}" for words, number in _worded_counts(report)) or "no pairs"
     return f"{counted} - {duration(run['seconds'] or 0.0)} - {_end(report)}"
 
 
@@ -179,7 +176,7 @@ def _end(report: Mapping[str, Any]) -> str:
     return f"exit 0 (all that was asked for; {standing_words(report)})"
 
 
-def _wordedcounts_of(report: Mapping[str, Any]) -> Iterable[tuple[str, int]]:
+def _worded_counts(report: Mapping[str, Any]) -> Iterable[tuple[str, int]]:
     for status, words in STATUS_WORDS.items():
         if number := report["run"]["counts"][status]:
             yield words + (_shared_reason(report) if status == "not_started" else ""), number

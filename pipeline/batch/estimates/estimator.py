@@ -203,12 +203,16 @@ class Estimator:
 
 def mask_bytes(job: Job, stage: Stage) -> int:
     """Bytes of a pair's masks at the size of a stage: of the picture those of all regions at once,
-    of each style image that one by which it is looked at."""
+    of each style image that one by which it is looked at. Empty areas that are painted apart have
+    such masks too."""
     places = {style.mask for style in job.styles}  # one None: what the others leave
     regions = _REGIONS_OF_MAP if job.region_map else len(places) if places != {None} else 0
+    looked_through = any(style.own_mask for style in job.styles)
+    apart = job.options.empty_areas == "apart" and not (regions or looked_through or job.options.is_texture)
+    regions = 2 if apart else regions
     of_picture = regions + (job.content_mask is not None)
     scales = len(stage.style_sizes) // len(job.styles)
-    masked = [bool(style.own_mask or style.region_map) for style in job.styles for _scale in range(scales)]
+    masked = [bool(apart or style.own_mask or style.region_map) for style in job.styles for _scale in range(scales)]
     of_styles = (math.prod(size) for size, has in zip(stage.style_sizes, masked, strict=True) if has)
     return _LEVEL_BYTES * (of_picture * math.prod(stage.size) + sum(of_styles))
 
