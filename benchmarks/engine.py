@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from pipeline.processor import onednn_switch
+
 THREADS = len(os.sched_getaffinity(0))
 # Before the first import of TensorFlow; as batch/engines/local sets them for a worker.
 os.environ |= {
@@ -14,7 +16,7 @@ os.environ |= {
     "OMP_NUM_THREADS": str(THREADS),
     "KERAS_BACKEND": "tensorflow",
     "TF_CPP_MIN_LOG_LEVEL": "2",
-}
+} | onednn_switch()
 
 import keras  # noqa: F401 - for `rivals`, which must not import it first
 import numpy as np
@@ -87,7 +89,8 @@ def _targets(
 ) -> dict[str, Target]:
     """What the picture is compared with, in the precision of the setting; nothing is kept for others."""
     content, style = (engine.image(setting, pixels.astype(np.float32), None) for pixels in (photograph, style_image))
-    return objective_of(setting.options).targets(Sources(content, [Style(style, 1.0)], content))
+    sources = Sources(content, [Style(style, 1.0)], start=content, guide=content, seed=0)
+    return objective_of(setting.options).targets(sources)
 
 
 def peak_memory() -> int:

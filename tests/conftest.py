@@ -20,6 +20,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 READER = "pipeline.images.reader_process"
 sys.path.insert(0, str(REPOSITORY))  # as `python -m tests.chaos` has it
 
+from pipeline.processor import onednn_switch  # noqa: E402
 from tests.chaos.project import environment as chaos_environment  # noqa: E402
 from tests.warm import WarmCommand  # noqa: E402
 
@@ -28,6 +29,9 @@ from tests.warm import WarmCommand  # noqa: E402
 settings.register_profile("untimed", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
 
+
+# TensorFlow that a test imports by itself computes as that of a run does, so that bytes can be compared.
+os.environ |= onednn_switch()
 
 # Started in the background of a shell, or by nohup, signals are ignored, by children too: tests that send them would wait.
 for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):

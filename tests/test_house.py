@@ -24,6 +24,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "versions": (set(), set()),
     "program": (set(), set()),
     "memory_limit": (set(), set()),
+    "processor": (set(), set()),
     "python_path": (set(), set()),
     "python_child": (set(), set()),
     "option_field": (set(), set()),
@@ -39,7 +40,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "images": (WORDS | {"images"}, {"numpy", "PIL", "pillow_heif"}),
     "nst.network": (set(), set()),
     "nst.weights": ({"errors"}, set()),
-    "nst.precision": (set(), {"tensorflow"}),  # inside one function, which only a worker calls
+    "nst.precision": ({"processor"}, {"tensorflow"}),  # inside one function, which only a worker calls
     "nst.positions": ({"nst.network"}, set()),
     "nst.tiling": ({"options", "memory_limit", "nst.network", "nst.positions"}, set()),
     "nst.geometry": ({"nst.network"}, set()),
@@ -48,9 +49,13 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     # tensors
     "nst.hdf5": (set(), {"numpy", "h5py"}),
     "nst.kernels": ({"errors", "printable", "nst.hdf5", "nst.network", "nst.weights"}, {"numpy"}),
-    "nst.keras_settings": ({"errors"}, {"keras"}),
+    "nst.keras_settings": ({"errors", "processor"}, {"keras"}),
+    "nst.convolution": ({"processor"}, {"tensorflow", "numpy"}),
     "nst.wrapping": (set(), {"tensorflow"}),
-    "nst.extractor": ({"nst.keras_settings", "nst.kernels", "nst.network", "nst.wrapping"}, {"tensorflow"}),
+    "nst.extractor": (
+        {"nst.convolution", "nst.keras_settings", "nst.kernels", "nst.network", "nst.wrapping"},
+        {"tensorflow"},
+    ),
     "nst.normalization": (
         {"nst.extractor", "nst.kernels", "nst.network", "nst.weights"},
         {"tensorflow", "numpy"},
@@ -108,7 +113,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     # a night
     "batch.selection": (set(), set()),
     "batch.messages": ({"errors", "job", "nst.weights"}, set()),
-    "batch.system": (WORDS | {"batch.system", "memory_limit", "python_path"}, {"psutil"}),
+    "batch.system": (WORDS | {"batch.system", "memory_limit", "processor", "python_path"}, {"psutil"}),
     "batch.run_metadata": ({"job", "program", "versions", "report.data", "batch.messages", "batch.system"}, set()),
     "batch.estimates.cost": (
         {"options", "schedule", "nst.network", "nst.positions", "nst.samples", "nst.tiling"},

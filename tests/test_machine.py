@@ -8,6 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from pipeline import processor
 from pipeline.batch.system import machine
 from pipeline.batch.system.environment import clean_environment, recorded, worker_environment
 from pipeline.memory_limit import memory_left, memory_limit
@@ -198,7 +199,7 @@ def test_the_peak_is_the_process_own_and_not_what_its_parent_held(monkeypatch):
 
 def test_a_machine_that_hides_instructions_is_another_machine(monkeypatch, tmp_path):
     info = tmp_path / "cpuinfo"
-    monkeypatch.setattr(machine, "Path", lambda _: info)
+    monkeypatch.setattr(processor, "Path", lambda _: info)
     info.write_text("processor : 0\nmodel name : Z80\nflags : fpu avx2 sse4_1 avx512_bf16 ht\n")
     assert machine.instructions() == "sse4_1 avx2 avx512_bf16"
     info.write_text("processor : 0\nFeatures : fp asimd bf16\n")

@@ -65,7 +65,9 @@ class TensorFlowBackend:
 
 
 def _start_tensorflow(threads: int) -> Machine:
-    import keras
+    from pipeline.nst.keras_settings import load_keras
+
+    keras = load_keras()
     import numpy as np
     import tensorflow as tf
 

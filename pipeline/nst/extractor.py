@@ -14,6 +14,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from pipeline.nst.convolution import convolved, forward_by_back, turned
 from pipeline.nst.keras_settings import as_trained, load_keras
 from pipeline.nst.kernels import Kernels
 from pipeline.nst.network import FRAME, LINEAR, VGG19, Network, is_pool, reduction
@@ -55,6 +56,7 @@ class Extractor:
         wraps: Wraps = NO_WRAP,
     ) -> None:
         self.network = network
+        self._turned: dict[str, tf.Tensor] = {}  # kernels, for `convolved`
         with as_trained():
             self._make_layers(kernels, network)
         assert network.order == "BGR"  # of both networks there are; kernel and mean are turned
@@ -80,6 +82,7 @@ class Extractor:
     def _set(self, pooling: str, border: str, precision: str, wraps: Wraps) -> None:
         self._pooling = {"avg": self._averages, "l2": self._roots}.get(pooling, {})
         self._policy = keras.DTypePolicy("mixed_bfloat16" if precision == "bfloat16" else "float32")
+        self._forward_by_back = precision == "float32" and forward_by_back()
         self.border, self.wraps = border, wraps
         self.dtype = tf.as_dtype(precision)
         """Of its features."""
@@ -147,15 +150,27 @@ class Extractor:
         for name in names:
             layer = self._pooling.get(name) or self._layers[name]
             layer.dtype_policy = self._policy  # one of other options may have called it last
-            if not is_pool(name):
-                layer.padding = "valid" if any(self.wraps) else "same"
-                features = closed(features, self.wraps) if any(self.wraps) else features
-            features = layer(features)
+            features = layer(features) if is_pool(name) else self._convolved(features, layer)
             features = passed(features, name + LINEAR, goes_on=name != names[-1] or name in wanted)
             if not is_pool(name):
                 features = tf.nn.relu(features)
             features = passed(features, name, goes_on=name != names[-1])
         return measured
+
+    def _convolved(self, features: tf.Tensor, layer: Any) -> tf.Tensor:
+        """What a layer's filters make of features; along wraps those at an end see the other."""
+        if not self._forward_by_back or layer.kernel.shape[2] == len(self.network.order):
+            layer.padding = "valid" if any(self.wraps) else "same"
+            return layer(closed(features, self.wraps) if any(self.wraps) else features)
+        if layer.name not in self._turned:
+            with tf.init_scope():
+                self._turned[layer.name] = turned(layer.kernel)
+        if not any(self.wraps):
+            return convolved(features, layer, self._turned[layer.name])
+        # the border, whose filters saw zeros, is cut off
+        height, width = tf.unstack(tf.shape(features)[1:3])
+        wide = convolved(closed(features, self.wraps), layer, self._turned[layer.name])
+        return cut(wide, tf.constant(1), tf.constant(1), height, width)[tf.newaxis]
 
     def crop(self, features: tf.Tensor, factor: int, height: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
         """The part of a padded input's features (1, h, w, channels), `factor` times smaller than

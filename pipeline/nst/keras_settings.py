@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from pipeline.errors import EnvironmentProblem
+from pipeline.processor import onednn_switch
 
 
 def load_keras() -> Any:
@@ -20,15 +21,9 @@ def load_keras() -> Any:
         # what is left where another backend was tried, which is not installed
         for name in [name for name in sys.modules if name.startswith("keras.")]:
             del sys.modules[name]
-        before = os.environ.get("KERAS_BACKEND")
-        os.environ["KERAS_BACKEND"] = "tensorflow"  # stronger than keras.json
-        try:
+        # stronger than keras.json
+        with _environment({"KERAS_BACKEND": "tensorflow"} | onednn_switch()):
             import keras
-        finally:
-            if before is None:
-                del os.environ["KERAS_BACKEND"]
-            else:
-                os.environ["KERAS_BACKEND"] = before
     import keras
 
     if keras.config.backend() != "tensorflow":
@@ -37,6 +32,21 @@ def load_keras() -> Any:
             "set KERAS_BACKEND=tensorflow, or paint in a program of its own"
         )
     return keras
+
+
+@contextmanager
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """While it lasts, these stand in the environment."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
 
 @contextmanager

@@ -3,8 +3,7 @@ it where it has not."""
 
 from __future__ import annotations
 
-from contextlib import suppress
-from pathlib import Path
+from pipeline.processor import processor_flags
 
 # Processor flags, as Linux names them, of instructions that multiply bfloat16: Intel's and AMD's
 # vectors, Intel's tiles.
@@ -38,12 +37,8 @@ def automatic_precision() -> tuple[str, str]:
 def fast_flags() -> tuple[str, ...]:
     """The processor's flags that make bfloat16 fast; none where they cannot be read (then bfloat16
     is not hoped for)."""
-    with suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith(("flags", "Features")):
-                present = set(line.split(":", 1)[1].split())
-                return tuple(flag for flag in _FAST_FLAGS if flag in present)
-    return ()
+    present = processor_flags()
+    return tuple(flag for flag in _FAST_FLAGS if flag in present)
 
 
 def _gpu_capability() -> tuple[int, int] | None:

@@ -15,6 +15,7 @@ import psutil
 
 from pipeline.job import RunSettings
 from pipeline.memory_limit import memory_left, memory_limit
+from pipeline.processor import processor_flags
 
 _GPUS = Path("/proc/driver/nvidia/gpus")  # a folder for each, named by its address on the bus
 
@@ -73,11 +74,8 @@ _INSTRUCTIONS = (
 def instructions() -> str:
     """Those that decide which kernels compute here: `avx avx2 fma`; `unknown` where the kernel does
     not say."""
-    with suppress(OSError, StopIteration):
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        flags = next(line for line in lines if line.startswith(("flags", "Features"))).split(":", 1)[1].split()
-        return " ".join(name for name in _INSTRUCTIONS if name in flags)
-    return "unknown"
+    flags = processor_flags()
+    return " ".join(name for name in _INSTRUCTIONS if name in flags) if flags else "unknown"
 
 
 def differences_between(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:

@@ -1,0 +1,82 @@
+"""Convolutions forward as ones back: the same numbers, and the same gradients."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from pipeline.nst import convolution, extractor
+from pipeline.nst.convolution import convolved, forward_by_back, turned
+from pipeline.nst.extractor import Extractor
+from pipeline.nst.kernels import load_kernels
+from pipeline.nst.network import VGG19
+from pipeline.nst.weights import locate
+
+_LAYERS = ("block1_conv1", "block1_conv2", "block2_conv2", "block3_conv1")
+
+
+@pytest.fixture(scope="module")
+def kernels():
+    return load_kernels(locate("random"))
+
+
+def test_a_convolution_is_the_way_back_through_the_turned_kernel():
+    rng = np.random.default_rng(0)
+    layer = tf.keras.layers.Conv2D(5, 3, padding="same")
+    layer.build((None, None, None, 4))
+    layer.set_weights([rng.normal(size=(3, 3, 4, 5)), rng.normal(size=5)])
+    features = tf.constant(rng.normal(size=(1, 6, 7, 4)), tf.float32)
+    found = {}
+    for name, way in (("usual", layer), ("turned", lambda x: convolved(x, layer, turned(layer.kernel)))):
+        with tf.GradientTape() as tape:
+            tape.watch(features)
+            made = way(features)
+            loss = tf.reduce_sum(tf.sin(made))
+        found[name] = made.numpy(), tape.gradient(loss, features).numpy()
+    for usual, by_turned in zip(*found.values(), strict=True):
+        np.testing.assert_allclose(by_turned, usual, atol=1e-5)
+
+
+@pytest.mark.parametrize("wraps", [(False, False), (True, False), (False, True), (True, True)])
+@pytest.mark.parametrize("border", ["mirror", "zero"])
+def test_the_network_is_the_same_both_ways(kernels, monkeypatch, wraps, border):
+    image = tf.constant(np.random.default_rng(2).uniform(0, 255, (48, 32, 3)), tf.float32)
+    found = []
+    for by_back in (False, True):
+        monkeypatch.setattr(extractor, "forward_by_back", lambda by_back=by_back: by_back)
+        network = Extractor(kernels, VGG19, border=border, wraps=wraps)
+
+        @tf.function(autograph=False)
+        def measured(image, network=network):
+            with tf.GradientTape() as tape:
+                tape.watch(image)
+                features = network(image, _LAYERS)
+                loss = tf.add_n([tf.reduce_mean(features[layer] ** 2) for layer in _LAYERS])
+            return features, tape.gradient(loss, image)
+
+        found.append(measured(image))
+    (usual, gradient), (by_turned, same_gradient) = found
+    for layer in _LAYERS:
+        assert by_turned[layer].shape == usual[layer].shape
+        np.testing.assert_allclose(by_turned[layer], usual[layer], rtol=1e-4, atol=1e-5 * np.abs(usual[layer]).max())
+    np.testing.assert_allclose(same_gradient, gradient, atol=1e-5 * np.abs(gradient).max())
+
+
+@pytest.mark.parametrize(
+    ("flags", "onednn", "gpus", "by_back"),
+    [
+        ({"avx2"}, True, [], True),
+        ({"avx2"}, False, [], False),
+        ({"avx2"}, True, ["a GPU"], False),
+        ({"avx2", "avx512f"}, True, [], False),
+        (set(), True, [], False),
+    ],
+)
+def test_forward_is_by_back_where_onednn_has_no_fast_way_forward(monkeypatch, flags, onednn, gpus, by_back):
+    from tensorflow.python.util import _pywrap_util_port
+
+    monkeypatch.setattr(convolution, "processor_flags", lambda: frozenset(flags))
+    monkeypatch.setattr(_pywrap_util_port, "IsMklEnabled", lambda: onednn)
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: gpus)
+    assert forward_by_back() is by_back
