@@ -1,7 +1,7 @@
 """Run benchmarks and write RESULTS.md: `python -m benchmarks [SECTION ...] [--quick]`.
 
 Each section runs in a fresh process, one after the other, and nothing else should: they measure the machine. A section's
-result stands in benchmarks/results/; RESULTS.md is all of them together.
+result stands in benchmarks/results/, in a folder for each kind of machine; RESULTS.md is all of them together.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from benchmarks.figures import Section, render
 
 HERE = Path(__file__).resolve().parent
 # In the order of the report.
-SECTIONS = ("limit", "profile", "race", "batch", "memory", "losses", "estimates", "night", "page")
+SECTIONS = ("limit", "profile", "race", "picture", "batch", "memory", "losses", "estimates", "night", "page")
 ON_REQUEST = ("farm", "quality", "published")  # a quarter of an hour each, hours; only where they are named
 
 
@@ -40,21 +40,28 @@ def main() -> int:
         print(f"{name} ...", file=sys.stderr, flush=True)
         failed += not _run(name, arguments.quick)
     if not arguments.quick:
-        results = [HERE / "results" / f"{name}.json" for name in SECTIONS + ON_REQUEST]
-        sections = [Section.load(path) for path in results if path.is_file()]
-        (HERE / "RESULTS.md").write_text(render(sections), encoding="utf-8")
+        (HERE / "RESULTS.md").write_text(render(_results()), encoding="utf-8")
         print(f"wrote {HERE / 'RESULTS.md'}", file=sys.stderr)
     return 1 if failed else 0
+
+
+def _results() -> dict[str, list[Section]]:
+    """What was measured, by kind of machine."""
+    found = {}
+    for folder in sorted((HERE / "results").iterdir()):
+        paths = (folder / f"{name}.json" for name in SECTIONS + ON_REQUEST)
+        found[folder.name] = [Section.load(path) for path in paths if path.is_file()]
+    return found
 
 
 def _run(name: str, quick: bool) -> bool:
     """Measure one section in a process of its own; did it succeed?"""
     with tempfile.TemporaryDirectory() as folder:
-        into = Path(folder) / "section.json" if quick else HERE / "results" / f"{name}.json"
+        into = Path(folder) / "section.json" if quick else HERE / "results" / machine.kind() / f"{name}.json"
         command = [sys.executable, "-m", "benchmarks", name, "--into", str(into), *(["--quick"] if quick else [])]
         done = subprocess.run(command, cwd=HERE.parent, check=False)
         if done.returncode == 0 and quick:
-            print(render([Section.load(into)]), flush=True)
+            print(render({machine.kind(): [Section.load(into)]}), flush=True)
     return done.returncode == 0
 
 

@@ -10,6 +10,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.images.quality import to_lab
+
+# Of CIELAB's ΔE: Mahy, Van Eycken and Oosterlinck, Color Research and Application 19 (1994).
+NOTICEABLE = 2.3
+
 
 @dataclass(frozen=True, slots=True)
 class Figure:
@@ -67,6 +75,18 @@ def evaluations_to(target: float, count: int, judge: Callable[[int], float]) -> 
     return high
 
 
+def stands_at(pictures: Mapping[int, NDArray[np.uint8]]) -> int:
+    """The first of the steps from which on no picture (height, width, 3) differs noticeably from the last."""
+    steps = sorted(pictures)
+    last = to_lab(pictures[steps[-1]])
+    found = steps[-1]
+    for step in reversed(steps[:-1]):
+        if np.linalg.norm(to_lab(pictures[step]) - last, axis=-1).mean() >= NOTICEABLE:
+            break
+        found = step
+    return found
+
+
 def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """A Markdown table; the first column is words, the others are numbers and stand to the right."""
     lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
@@ -96,16 +116,20 @@ def targets_table(sections: Sequence[Section]) -> str:
     return table(["figure", "measured", "target", ""], rows)
 
 
-def render(sections: Sequence[Section]) -> str:
-    """RESULTS.md."""
+def render(by_kind: Mapping[str, Sequence[Section]]) -> str:
+    """RESULTS.md: a part for each kind of machine (`machine.kind`)."""
     parts = [
         "# Benchmarks\n",
         'Written by `make bench`; `make bench ARGS="limit race"` renews single sections, `ARGS=--quick` only prints. Absolute\n'
-        "times belong to one machine and one moment: what is claimed are ratios, measured side by side in one run.\n",
+        "times belong to one machine and one moment: what is claimed are ratios, measured side by side in one run. Processors\n"
+        "of other kinds have parts of their own, by the best instructions that they have for convolutions.\n",
     ]
-    if any(section.figures for section in sections):
-        parts.append("## Targets\n\n" + targets_table(sections) + "\n")
-    for section in sections:
-        where = "; ".join(f"{name} {value}" for name, value in section.machine.items())
-        parts.append(f"## {section.title}\n\n{section.text.strip()}\n\n_{where}; took {section.seconds:.0f} s._\n")
+    for kind, sections in by_kind.items():
+        parts.append(f"## Processors with {kind}\n")
+        if any(section.figures for section in sections):
+            parts.append(f"### Targets, {kind}\n\n{targets_table(sections)}\n")
+        for section in sections:
+            where = "; ".join(f"{name} {value}" for name, value in section.machine.items())
+            text = f"{section.text.strip()}\n\n_{where}; took {section.seconds:.0f} s._\n"
+            parts.append(f"### {section.title}, {kind}\n\n{text}")
     return "\n".join(parts)

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import psutil
 
+from pipeline.processor import processor_flags
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 # What decides the speed of a convolution: the width of vectors, and whether they take bfloat16.
 _FLAGS = ("avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile", "amx_bf16", "asimd", "bf16", "sve")
@@ -32,6 +34,12 @@ def description() -> dict[str, str]:
         "at commit": _commit(),
         "of": datetime.datetime.now(datetime.UTC).date().isoformat(),
     }
+
+
+def kind() -> str:
+    """What decides which figures compare: the best instructions for convolutions, as a folder's name."""
+    flags = processor_flags()
+    return next((name for name in ("amx_bf16", "avx512_bf16", "avx512f", "avx2") if name in flags), platform.machine())
 
 
 def time_of_others() -> Callable[[], str]:

@@ -108,7 +108,7 @@ def measure(quick: bool) -> Section:
     loss = means_objective(network, content, style, CONTENT_LAYERS, STYLE_LAYERS)
     tutorial = Tutorial(loss, content)
     matched = matching_rate(network, loss, content, style)
-    factor = _best_factor(loss, content, matched)
+    factor = best_factor(loss, content, matched)
     example = Example(loss, content, matched * factor)
     ours, theirs = Ours(), Side()
     rivals: list[tuple[Any, Side]] = [(tutorial, Side()), (example, Side())]
@@ -140,7 +140,7 @@ def measure(quick: bool) -> Section:
     return _section(race, setup, factor, matched * factor)
 
 
-def _best_factor(loss: Any, content: NDArray[np.uint8], matched: float) -> float:
+def best_factor(loss: Any, content: NDArray[np.uint8], matched: float) -> float:
     """Which of `_RATES` times the matched rate stands lowest after ten steps; the example is given its best."""
     losses = {}
     for factor in _RATES:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
-from benchmarks.figures import Figure, Section, evaluations_to, median_ratio, render, significant, table
+from benchmarks.figures import Figure, Section, evaluations_to, median_ratio, render, significant, stands_at, table
+from benchmarks.machine import REPOSITORY
 from benchmarks.work import convolution_work
 from pipeline.images import quality as measures
 
@@ -50,10 +54,30 @@ def test_a_table_is_markdown():
 
 def test_a_missed_target_is_said_with_its_figure():
     figures = [Figure("ratio", 0.31, "at most", 0.22), Figure("share", 0.9, "at least", 0.88)]
-    text = render([Section(name="race", title="Race", text="words", figures=figures, machine={"on": "a box"})])
+    text = render(
+        {"avx2": [Section(name="race", title="Race", text="words", figures=figures, machine={"on": "a box"})]}
+    )
     assert "| ratio | 0.310 | at most 0.220 | **missed** |" in text
     assert "| share | 0.900 | at least 0.880 | met |" in text
     assert "_on a box; took 0 s._" in text
+
+
+def test_kinds_of_machines_have_parts_of_their_own():
+    sections = [Section(name="race", title="Race", text="words")]
+    assert [line for line in render({"avx2": sections, "amx_bf16": sections}).splitlines() if line.startswith("#")] == [
+        "# Benchmarks",
+        *("## Processors with avx2", "### Race, avx2"),
+        *("## Processors with amx_bf16", "### Race, amx_bf16"),
+    ]
+
+
+def test_a_picture_stands_once_it_never_differs_noticeably_again():
+    def grey(level):
+        return np.full((4, 4, 3), level, np.uint8)
+
+    # A grey level is 0.39 of CIELAB's lightness here (L* of 100 and of 101 out of 255).
+    assert stands_at({5: grey(60), 10: grey(100), 15: grey(90), 20: grey(98), 25: grey(101), 30: grey(100)}) == 20
+    assert stands_at({5: grey(60), 10: grey(100)}) == 10
 
 
 def test_a_section_survives_its_file(tmp_path):
@@ -142,3 +166,23 @@ def test_single_pixels_clipped_ones_and_a_rim_are_counted():
     assert measures.rim(framed) == pytest.approx(1, abs=0.1)
     framed[:4] = framed[-4:] = framed[:, :4] = framed[:, -4:] = 0
     assert measures.rim(framed) > 1.5
+
+
+@pytest.mark.slow
+def test_our_side_walks_and_judges_pictures():
+    """In a process of its own, as it sets TensorFlow up."""
+    program = """
+from benchmarks.engine import Descent
+from benchmarks.pictures import generated
+from pipeline.nst.engine import TransferEngine
+from pipeline.nst.weights import locate
+from pipeline.options import Options
+
+options = Options(size=48, style_loss="gram", precision="float32", weights="random")
+descent = Descent(TransferEngine(locate("random"), options), options, generated(48, seed=1), generated(48, seed=2))
+losses = list(descent.evaluations(3))
+assert len(losses) == 3 and descent.evaluate() > 0
+assert abs(descent.loss(descent.best) / min(losses) - 1) < 1e-3, (descent.loss(descent.best), losses)
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -12,7 +12,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from pipeline.errors import Diverged
-from pipeline.nst.optimizers import Optimizer, State, snapshot
+from pipeline.nst.optimizers import Optimizer, State, nbytes_of, picture_variable, snapshot
 
 
 class Evaluate(Protocol):
@@ -34,7 +34,8 @@ _SETBACKS_ALLOWED = 2
 
 
 class Descent:
-    """An optimizer bound to an evaluation.
+    """An optimizer bound to an evaluation, which may be another one, of pictures of another size,
+    from a `start` on.
 
     The image with the lowest loss seen so far is kept in `best`, and with `average` above 0 a
     running mean of all. Where a loss or gradient is not
@@ -46,17 +47,19 @@ class Descent:
         self.evaluate = evaluate
         self.average = average
         self.optimizer = optimizer
-        self.best = tf.Variable(tf.zeros_like(optimizer.image), name="best")
+        shape = tuple(optimizer.image.read_value().shape)
+        self.best = picture_variable(shape, "best")
         self.best_loss = tf.Variable(np.inf, dtype=tf.float32, name="best_loss")
         # Σ (1 - a) a^(n-i) X_i over the n steps of this walk, and a^n: divided by 1 - a^n the mean
-        self.sum = tf.Variable(tf.zeros_like(optimizer.image), name="sum") if average else None
+        self.sum = picture_variable(shape, "sum") if average else None
         self.left = tf.Variable(1.0, name="left")
         self.setbacks: list[int] = []
         self.flat_at: int | None = None
         """The step at which patience ended."""
         # step and loss of the last improvement that counts for patience
         self._better = (0, math.inf)
-        self._move = tf.function(self._moved, autograph=False)
+        kinds = [tf.TensorSpec([], tf.float32), tf.TensorSpec(optimizer.image.shape, tf.float32)]
+        self._move = tf.function(self._moved, input_signature=kinds, autograph=False)
 
     def _moved(self, loss: tf.Tensor, gradient: tf.Tensor) -> tf.Tensor:
         """Move on if loss and gradient are finite, else go back; says which."""
@@ -92,12 +95,12 @@ class Descent:
     def nbytes(self) -> int:
         """Bytes of memory that the walk itself holds."""
         pictures = 1 if self.sum is None else 2
-        return self.optimizer.nbytes + pictures * int(np.prod(self.best.shape)) * int(self.best.dtype.size)
+        return self.optimizer.nbytes + pictures * nbytes_of(self.best)
 
     def prepare(self, *arguments: Any) -> None:
         """Trace what is not traced yet, for arguments like these."""
         self.evaluate.prepare(self.optimizer.image.read_value(), *arguments)
-        self._move.get_concrete_function(self.best_loss.read_value(), self.best.read_value())
+        self._move.get_concrete_function()
 
     def start(self, image: tf.Tensor) -> None:
         """Forget every earlier walk and stand at `image`."""

@@ -25,7 +25,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from pipeline.nst.descent import Descent
-from pipeline.nst.evaluator import Evaluator, WholeEvaluator
+from pipeline.nst.evaluator import MOST_OF_ANY_SHAPE, Evaluator, WholeEvaluator
 from pipeline.nst.extractor import Extractor
 from pipeline.nst.network import NETWORKS, reduction
 from pipeline.nst.normalization import load
@@ -113,27 +113,32 @@ class TransferEngine:
         try:
             yield descent
         finally:
-            self._descents.give_back(self._walk(setting, shape, history), descent)
+            self._descents.give_back(_walk(setting, history), descent)
 
     def descent(self, setting: Setting, shape: tuple[int, ...], history: int) -> Descent:
-        """A descent on pictures of this shape (height, width, 3), for nobody else: two paintings
-        that are made in turns have one each. `history` is how many pairs L-BFGS remembers."""
-        return self._descents.take(
-            self._walk(setting, shape, history),
-            lambda: Descent(
-                self.evaluator(setting, shape), _optimizer(setting.options, shape, history), setting.options.average
-            ),
-        )
+        """A descent on pictures of this shape (height, width, 3), for nobody else, which stands
+        nowhere yet: two paintings that are made in turns have one each. `history` is how many pairs
+        L-BFGS remembers."""
+        evaluator = self.evaluator(setting, shape)
+
+        def make() -> Descent:
+            return Descent(evaluator, _optimizer(setting.options, shape, history), setting.options.average)
+
+        descent = self._descents.take(_walk(setting, history), make)
+        descent.evaluate = evaluator
+        return descent
 
     def evaluator(self, setting: Setting, shape: tuple[int, ...]) -> Evaluator:
-        """What evaluates pictures of this shape (height, width, 3) with their gradients."""
-        key = self._evaluation(setting, shape)
-        return self._evaluators.get(key, lambda: self._make_evaluator(setting, shape))
+        """What evaluates pictures of this shape (height, width, 3) with their gradients. One that
+        needs no tiles and is not large serves those of all shapes."""
+        of_any = setting.tiling is None and shape[0] * shape[1] <= MOST_OF_ANY_SHAPE
+        key = self._evaluation(setting, None if of_any else shape)
+        return self._evaluators.get(key, lambda: self._make_evaluator(setting, None if of_any else shape))
 
     def measurer(self, setting: Setting, shape: tuple[int, ...]) -> Evaluator:
         """What measures images of this shape without gradients: untiled, one for all shapes."""
-        key = self._evaluation(setting, shape if setting.tiling else None)
-        return self._measurers.get(key, lambda: self._make_evaluator(setting, shape))
+        known = shape if setting.tiling else None
+        return self._measurers.get(self._evaluation(setting, known), lambda: self._make_evaluator(setting, known))
 
     def first_not_finite(self, setting: Setting, image: tf.Tensor) -> str:
         """Where in the network the features of an image (height, width, 3) stop being finite: a
@@ -167,14 +172,10 @@ class TransferEngine:
         objective = setting.objective
         return (shape, network, setting.precision, setting.tiling, objective.terms, objective.normalized)
 
-    def _walk(self, setting: Setting, shape: tuple[int, ...], history: int) -> Hashable:
-        """All that decides how a picture moves."""
-        return (self._evaluation(setting, shape), setting.options.group("descent"), history)
-
-    def _make_evaluator(self, setting: Setting, shape: tuple[int, ...]) -> Evaluator:
+    def _make_evaluator(self, setting: Setting, shape: tuple[int, ...] | None) -> Evaluator:
         objective, extractor = setting.objective, self._extractor_for(setting)
-        if setting.tiling is None:
-            return WholeEvaluator(objective, extractor)
+        if setting.tiling is None or shape is None:
+            return WholeEvaluator(objective, extractor, shape)
         return TiledEvaluator(objective, extractor, shape, setting.tiling)
 
     def _extractor_for(self, setting: Setting) -> Extractor:
@@ -291,6 +292,11 @@ def _optimizer(options: Options, shape: tuple[int, ...], history: int) -> Optimi
                 preconditioner=SpectralPreconditioner(shape) if spectral else None,
             )
     raise ValueError(f"optimizer: {options.optimizer}")
+
+
+def _walk(setting: Setting, history: int) -> Hashable:
+    """All that decides how a picture moves."""
+    return (setting.options.group("descent"), history)
 
 
 def _nbytes(tensors: Any) -> int:

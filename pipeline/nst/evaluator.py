@@ -37,17 +37,17 @@ class Evaluator(Protocol):
 class WholeEvaluator:
     """Evaluates a picture at once.
 
-    Everything is traced: a graph frees features as it goes, where calls one by one keep all.
+    Everything is traced: a graph frees features as it goes, where calls one by one keep all. With
+    `shape` (height, width, 3) it is for pictures of that shape, without it for those of all shapes
+    up to MOST_OF_ANY_SHAPE pixels.
     """
 
-    def __init__(self, objective: Objective, extractor: Extractor) -> None:
+    def __init__(self, objective: Objective, extractor: Extractor, shape: tuple[int, ...] | None = None) -> None:
         self._objective, self._extractor = objective, extractor
+        self._shape = shape
         self._picture = [tf.TensorSpec([None, None, 3])]
-        self._traced: dict[Any, Any] = {}  # features by layers, measures by term
+        self._traced: dict[Any, Any] = {}  # features by layers, measures by term, gradients by targets
         self.losses = tf.function(self._losses, autograph=False, reduce_retracing=True)
-        # Written as a graph by hand, so it need not be rewritten into one: tracing takes half the
-        # time.
-        self._evaluate = tf.function(self._with_gradient, autograph=False)
 
     def features(self, image: tf.Tensor, layers: Sequence[str]) -> Mapping[str, tf.Tensor]:
         """As `Evaluator.features`."""
@@ -70,12 +70,13 @@ class WholeEvaluator:
         self, picture: tf.Tensor, targets: Targets, weights: Mapping[str, LossWeights]
     ) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
         """As `Evaluator.__call__`."""
-        result: tuple[dict[str, tf.Tensor], tf.Tensor] = self._evaluate(picture, targets, weights)
+        evaluate = self._evaluate(targets, weights)
+        result: tuple[dict[str, tf.Tensor], tf.Tensor] = evaluate(picture, targets, weights)
         return result
 
     def prepare(self, picture: tf.Tensor, targets: Targets, weights: Mapping[str, LossWeights]) -> None:
         """As `Evaluator.prepare`."""
-        self._evaluate.get_concrete_function(picture, targets, weights)
+        self._evaluate(targets, weights).get_concrete_function()
 
     def _once(self, key: Any, function: Any, *specification: Any) -> Any:
         """The function, traced once for pictures of all shapes; `specification` is of what it takes
@@ -83,6 +84,25 @@ class WholeEvaluator:
         if key not in self._traced:
             signature = [*self._picture, *specification]
             self._traced[key] = tf.function(function, input_signature=signature, autograph=False)
+        return self._traced[key]
+
+    def _evaluate(self, targets: Targets, weights: Mapping[str, LossWeights]) -> Any:
+        """Losses and gradient, traced for targets of this kind."""
+        kind = tf.TensorSpec.from_tensor if self._shape else _of_any_size
+        of_targets = {
+            name: target._replace(
+                maps=tf.nest.map_structure(kind, target.maps),
+                statistics=tf.nest.map_structure(tf.TensorSpec.from_tensor, target.statistics),
+            )
+            for name, target in targets.items()
+        }
+        of_weights = tf.nest.map_structure(tf.TensorSpec.from_tensor, dict(weights))
+        key = repr((of_targets, of_weights))
+        if key not in self._traced:
+            signature = [tf.TensorSpec(self._shape or [None, None, 3]), of_targets, of_weights]
+            # Written as a graph by hand, so it need not be rewritten into one: tracing takes half
+            # the time.
+            self._traced[key] = tf.function(self._with_gradient, input_signature=signature, autograph=False)
         return self._traced[key]
 
     def _losses(self, picture: tf.Tensor, targets: Targets, weights: Mapping[str, LossWeights]) -> dict[str, tf.Tensor]:
@@ -108,3 +128,14 @@ class WholeEvaluator:
         measure = probes.measure(maps, weights)
         found = dict(self._extractor(image, probes.layers, measure))
         return found | {PICTURE: measure(PICTURE, image)}
+
+
+# A picture of 512 x 512. Up to it what is taken piece by piece to save memory is one piece
+# (`sums.FLOATS_AT_ONCE`, `hypercolumns`), so a size need not be known while tracing.
+MOST_OF_ANY_SHAPE = 2**18
+
+
+def _of_any_size(tensor: tf.Tensor) -> tf.TensorSpec:
+    """Maps like this one for pictures of all sizes: with as many channels, where it has some."""
+    rank = len(tensor.shape)
+    return tf.TensorSpec([None, None, tensor.shape[-1]] if rank == 3 else [None] * rank, tensor.dtype)

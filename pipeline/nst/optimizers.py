@@ -50,6 +50,12 @@ class Optimizer(Protocol):
         """Continue exactly where `state` was taken."""
 
 
+def picture_variable(shape: tuple[int, ...], name: str) -> tf.Variable:
+    """Zeros of this shape (height, width, channels), where pictures of other heights and widths can
+    be put later: what is traced with it serves all sizes."""
+    return tf.Variable(tf.zeros(shape), name=name, shape=tf.TensorShape([*[None] * (len(shape) - 1), shape[-1]]))
+
+
 def snapshot(variable: tf.Variable) -> NDArray[np.generic]:
     """A variable's present value. Nothing is copied: TensorFlow gives the variable another buffer
     when it changes, for as long as somebody holds this one. An optimizer's state is forty pictures,
@@ -64,6 +70,9 @@ class Preconditioner:
     variables: Mapping[str, tf.Variable] = {}
     """What it has learnt, all zero at the start."""
 
+    def fit(self, shape: tuple[int, ...]) -> None:
+        """Be for pictures of this shape from now on."""
+
     def __call__(self, picture: tf.Tensor) -> tf.Tensor:
         """P times a picture, the same shape."""
         return picture
@@ -73,9 +82,15 @@ class Preconditioner:
         return _dot(y, self(y))
 
 
+def nbytes_of(variable: tf.Variable) -> int:
+    """Bytes of memory of what it holds now."""
+    held = variable.read_value()
+    return int(np.prod(held.shape)) * int(held.dtype.size)
+
+
 class _Remembering:
     """An optimizer whose memory is its named tf.Variables, all zero at the start but the image and
-    the step scale."""
+    the step scale. It can be started again with a picture of another size."""
 
     image: tf.Variable
     step_scale: tf.Variable
@@ -86,7 +101,7 @@ class _Remembering:
 
     @property
     def nbytes(self) -> int:
-        return sum(int(np.prod(held.shape)) * held.dtype.size for held in self._variables().values())
+        return sum(nbytes_of(held) for held in self._variables().values())
 
     def backtrack(self, image: tf.Tensor) -> None:
         self.image.assign(image)
@@ -97,7 +112,8 @@ class _Remembering:
 
     def restart(self, image: tf.Tensor) -> None:
         for variable in self._variables().values():
-            variable.assign(tf.zeros_like(variable))
+            is_picture = not variable.shape.is_fully_defined()
+            variable.assign(tf.zeros_like(image if is_picture else variable))
         self.step_scale.assign(1.0)
         self.image.assign(image)
 
@@ -138,12 +154,12 @@ class Lbfgs(_Remembering):
         self.first_step = first_step
         self.bounds = bounds
         self.preconditioner = preconditioner or Preconditioner()
-        self.image = tf.Variable(tf.zeros(shape), name="image")
-        self.gradient = tf.Variable(tf.zeros(shape), name="gradient")  # of the evaluation before
-        self.last_s = tf.Variable(tf.zeros(shape), name="last_s")  # s = x' - x of the last step
+        self.image = picture_variable(shape, "image")
+        self.gradient = picture_variable(shape, "gradient")  # of the evaluation before
+        self.last_s = picture_variable(shape, "last_s")  # s = x' - x of the last step
         # s, oldest first
-        self.s = [tf.Variable(tf.zeros(shape), name=f"s_{i}") for i in range(history)]
-        self.y = [tf.Variable(tf.zeros(shape), name=f"y_{i}") for i in range(history)]  # y = ∇' - ∇
+        self.s = [picture_variable(shape, f"s_{i}") for i in range(history)]
+        self.y = [picture_variable(shape, f"y_{i}") for i in range(history)]  # y = ∇' - ∇
         # s·y; 0 where nothing is remembered yet
         self.curvatures = tf.Variable(tf.zeros(history), name="curvatures")
         self.unit = tf.Variable(0.0, name="unit")  # of gradients: the first one's largest entry
@@ -152,6 +168,14 @@ class Lbfgs(_Remembering):
 
     def _variables(self) -> Mapping[str, tf.Variable]:
         return {**super()._variables(), **self.preconditioner.variables}
+
+    def restart(self, image: tf.Tensor) -> None:
+        self.preconditioner.fit(tuple(image.shape))
+        super().restart(image)
+
+    def restore(self, state: State) -> None:
+        self.preconditioner.fit(state["image"].shape)
+        super().restore(state)
 
     def turn(self) -> None:
         # No s, so no y: the difference of two objectives' gradients is no curvature. With it, the
@@ -234,9 +258,9 @@ class Adam(_Remembering):
         self.decay = decay
         self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
         self.bounds = bounds
-        self.image = tf.Variable(tf.zeros(shape), name="image")
-        self.mean = tf.Variable(tf.zeros(shape), name="mean")
-        self.square = tf.Variable(tf.zeros(shape), name="square")
+        self.image = picture_variable(shape, "image")
+        self.mean = picture_variable(shape, "mean")
+        self.square = picture_variable(shape, "square")
         self.evaluations = tf.Variable(0, name="evaluations")
         self.step_scale = tf.Variable(1.0, name="step_scale")  # 1, 1/2, 1/4 ... of the first steps
 
@@ -274,7 +298,7 @@ class GradientDescent(_Remembering):
         self.decay = decay
         self.first_step = first_step
         self.bounds = bounds
-        self.image = tf.Variable(tf.zeros(shape), name="image")
+        self.image = picture_variable(shape, "image")
         # α at the start; 0 until the first gradient is known
         self.rate = tf.Variable(0.0, name="rate")
         self.steps = tf.Variable(0, name="steps")

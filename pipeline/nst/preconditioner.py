@@ -50,25 +50,17 @@ class SpectralPreconditioner(Preconditioner):
         decay: float = _DECAY,
         after: int = _TRUSTED_AFTER,
     ) -> None:
-        self._shape = height, width, _ = shape
-        self._trust, self._decay, self._after = trust, decay, after
-        down = np.fft.fftfreq(height) * height
-        right = np.fft.rfftfreq(width) * width
-        # (height, width // 2 + 1)
-        length = np.maximum(np.hypot(down[:, np.newaxis], right[np.newaxis]), 1.0)
-        # Where each frequency lies among the bands' middles: 0 the first, BANDS - 1 the last. All
-        # else is made of it on the way: of a large picture it is as large as a colour.
-        span = max(math.log(length.max()), 1e-9)
-        self._place = tf.constant(np.log(length) / span * (BANDS - 1), tf.float32)
+        self._exponent, self._trust, self._decay, self._after = exponent, trust, decay, after
+        # Of pictures of the present shape. Where each frequency (height, width // 2 + 1) lies among
+        # the bands' middles: 0 the first, BANDS - 1 the last. All else is made of it on the way: of
+        # a large picture it is as large as a colour.
+        self._place = tf.Variable(tf.zeros((0, 0)), shape=(None, None))
         # of the logarithm of the power law, per band
-        self._slope = -2 * exponent * span / (BANDS - 1)
-        # A real picture's spectrum stands for two waves but for the first and, of an even width,
-        # the last column.
-        twice = np.full(len(right), 2.0, np.float32)
-        twice[0] = 1
-        if width % 2 == 0:
-            twice[-1] = 1
-        self._waves = tf.constant(twice)
+        self._slope = tf.Variable(0.0)
+        # how many waves a column stands for
+        self._waves = tf.Variable(tf.zeros(0), shape=(None,))
+        self._shape: tuple[int, ...] = ()
+        self.fit(shape)
         self.moved = tf.Variable(tf.zeros((3, BANDS)), name="moved")  # running Σ|ŝ|²
         self.turned = tf.Variable(tf.zeros((3, BANDS)), name="turned")  # running Σ|ŷ|²
         self.pairs = tf.Variable(0.0, name="pairs")
@@ -82,10 +74,27 @@ class SpectralPreconditioner(Preconditioner):
             "learnt": self.learnt,
         }
 
+    def fit(self, shape: tuple[int, ...]) -> None:
+        if tuple(shape) == self._shape:
+            return
+        self._shape = height, width, _ = tuple(shape)
+        down = np.fft.fftfreq(height) * height
+        right = np.fft.rfftfreq(width) * width
+        length = np.maximum(np.hypot(down[:, np.newaxis], right[np.newaxis]), 1.0)
+        span = max(math.log(length.max()), 1e-9)
+        self._place.assign(np.asarray(np.log(length) / span * (BANDS - 1), np.float32))
+        self._slope.assign(-2 * self._exponent * span / (BANDS - 1))
+        # A real picture's spectrum stands for two waves but for the first and, of an even width,
+        # the last column.
+        twice = np.full(len(right), 2.0, np.float32)
+        twice[0] = 1
+        if width % 2 == 0:
+            twice[-1] = 1
+        self._waves.assign(twice)
+
     def __call__(self, picture: tf.Tensor) -> tf.Tensor:
-        height, width, _ = self._shape
         spectrum = self._spectrum(picture) * tf.cast(self._gains(), tf.complex64)
-        back = tf.signal.irfft2d(spectrum, fft_length=(height, width))
+        back = tf.signal.irfft2d(spectrum, fft_length=tf.shape(picture)[:2])
         return tf.tensordot(tf.transpose(back, (1, 2, 0)), _OPPONENTS, 1)
 
     def learn(self, s: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
@@ -98,8 +107,8 @@ class SpectralPreconditioner(Preconditioner):
         edged = tf.pad(gain, [[0, 0], [1, 1]], mode="SYMMETRIC")
         smooth = 0.25 * edged[:, :-2] + 0.5 * gain + 0.25 * edged[:, 2:]
         self.learnt.assign(tf.where(self.pairs >= self._after, self._trust * smooth, tf.zeros_like(smooth)))
-        height, width, _ = self._shape
-        return tf.reduce_sum(turned * self._gains()) / (height * width)  # yᵀPy, by Parseval
+        positions = tf.cast(tf.size(y) // y.shape[-1], tf.float32)
+        return tf.reduce_sum(turned * self._gains()) / positions  # yᵀPy, by Parseval
 
     def _gains(self) -> tf.Tensor:
         """By what each frequency of each opponent colour is multiplied, (3, height, width // 2 +
