@@ -1,7 +1,5 @@
 """The nouns every room shares. Standard library only: no files are read here, nothing is computed.
-
-A manifest becomes `Job`s; a `Job`, with its `Options`, becomes an `Outcome`; an `Outcome` holds
-`Reading`s.
+A manifest becomes `Job`s; a `Job`, with its `Options`, becomes an `Outcome`; that holds `Reading`s.
 """
 
 from __future__ import annotations
@@ -142,7 +140,10 @@ class RunSettings:
     retention: float | None = None  # how old what runs leave behind may become
     retention_runs: int | None = None  # the same, counted in runs
     min_free_disk: int | None = None
-    log_file: str | None = None  # absolute
+    log_file: str | None = None  # absolute, as the three below
+    events_file: str | None = None
+    metrics_file: str | None = None
+    junit: str | None = None
     on_start: tuple[str, ...] = ()
     on_success: tuple[str, ...] = ()
     on_failure: tuple[str, ...] = ()
@@ -289,15 +290,14 @@ STATUSES: tuple[Status, ...] = ("done", "up_to_date", "failed", "interrupted", "
 
 @dataclass(slots=True, kw_only=True)
 class Painted:
-    """What there is to know of a picture that was painted: what the painter says of it, and what a
-    record and a row of report.json keep.
-
-    `size` is (width, height) of the picture in pixels; `painted_size` that of the painting, where
-    it was sharpened. `weights` are the network's name and SHA-256. `threads` are the processor
-    threads it was painted with; `painted_with` is all that equal bytes depend on beside the key:
-    threads, device, processor, TensorFlow, tiles. `tilings` are those tiles as numbers, by what was
-    evaluated; None where not known. `losses` are those of the `first` step and of the finished
-    picture (`last`), by name, `layer_losses` their shares by layer; `trace` holds rows of readings.
+    """What a painter says of its picture, and a record and a row of report.json keep. `size` is
+    (width, height) of the picture in pixels; `painted_size` that of the painting, where it was
+    sharpened. `weights` are the network's name and SHA-256. `threads` are the processor threads it
+    was painted with, on the machine named `node`; `painted_with` is all that equal bytes depend on
+    beside the key: threads, device, processor, TensorFlow, tiles. `tilings` are those tiles as
+    numbers, by what was evaluated; None where not known. `losses` are those of the `first` step and
+    of the finished picture (`last`), by name, `layer_losses` their shares by layer; `trace` holds
+    rows of readings.
     """
 
     size: list[int] | None = None
@@ -318,6 +318,7 @@ class Painted:
     layer_losses: dict[str, dict[str, float]] = field(default_factory=dict)
     trace: list[dict[str, float]] = field(default_factory=list)
     painted_size: list[int] | None = None
+    node: str = ""
 
 
 @dataclass(slots=True, kw_only=True)

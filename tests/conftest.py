@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import functools
+import json
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 from hypothesis import HealthCheck, settings
 from patience import PATIENCE
@@ -104,6 +106,25 @@ def signals_are_heard() -> None:
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, lambda *_: None)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def reports_fit_their_schema() -> Iterator[None]:
+    """Every report.json that this process writes is held against the schema that is published."""
+    from pipeline.report import write
+    from pipeline.report.schema import report_schema
+
+    validator = jsonschema.Draft7Validator(report_schema())
+    to_text = write._json_text
+
+    def checked(report: Mapping[str, Any]) -> str:
+        text = to_text(report)
+        validator.validate(json.loads(text))
+        return text
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(write, "_json_text", checked)
+        yield
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -153,6 +153,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     ),
     "batch.merging": ({"errors", "job", "printable", "batch.selection", "report.data"}, set()),
     "batch.retention": (WORDS | {"store"}, set()),
+    "batch.machine_files": (WORDS | {"report", "store"}, set()),
     "batch.standing": (WORDS | {"batch", "report", "store", "images.reader"}, set()),
     "batch.interim": (WORDS | {"batch", "report", "store"}, set()),
     "batch.live": (WORDS | {"batch.estimates", "batch.observer", "batch.plan", "store"}, set()),

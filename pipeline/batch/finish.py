@@ -1,5 +1,5 @@
-"""The end of a run: what was learnt is saved, the report written, the hook called. Whatever fails,
-the report is returned."""
+"""The end of a run: what was learnt is saved, the report and files for other programs written, the
+hook called. Whatever fails, the report is returned."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 from pipeline.batch.clean import useless_checkpoints
+from pipeline.batch.machine_files import write_machine_files
 from pipeline.batch.results import Results
 from pipeline.batch.retention import remove_old
 from pipeline.batch.run_metadata import run_metadata
@@ -27,7 +28,7 @@ from pipeline.store.layout import CHECKPOINTS, history_name, pair_id
 
 
 def finish(scheduler: Scheduler, *, began: Moment, command: tuple[str, ...], selection: Selection) -> dict[str, Any]:
-    """Save what was learnt, write report and history, call the hook.
+    """Save what was learnt, write report, history and files for other programs, call the hook.
 
     `began` is the run's start.
     """
@@ -41,6 +42,7 @@ def finish(scheduler: Scheduler, *, began: Moment, command: tuple[str, ...], sel
     _sweep_checkpoints(results)
     report = _report(scheduler, others, began, command, selection)
     history = history_name(selection.shard.suffix if selection.shard else None)
+    _write_for_machines(report, results)
     _write(report, results, history)
     if manifest.run.retention is not None or manifest.run.retention_runs is not None:
         remove_old(state.store, manifest.run, read_history(state.store, history, last=manifest.run.retention_runs))
@@ -64,6 +66,13 @@ def _sweep_checkpoints(results: Results) -> None:
         store.prune(CHECKPOINTS)
 
 
+def _write_for_machines(report: dict[str, Any], results: Results) -> None:
+    """Write metrics and the like; what cannot be written is said in the report too."""
+    for trouble in write_machine_files(report, results.manifest.run, results.manifest.output):
+        results.warn(trouble)
+    report["run"]["warnings"] = list(results.warnings)
+
+
 def _write(report: dict[str, Any], results: Results, history: str) -> None:
     """Write reports and history. What cannot be written makes exit code 4, and the text of the
     report is said instead."""
@@ -83,7 +92,7 @@ def _write(report: dict[str, Any], results: Results, history: str) -> None:
     if trouble is None:
         return
     results.warn(str(trouble))
-    report["run"]["warnings"] = list(results.warnings)
+    _write_for_machines(report, results)  # they have its exit code
     try:
         # once more, now that its exit code is another; it may be only the page that was too large
         reports()

@@ -10,6 +10,7 @@ signal or pipe: whoever drives it passes its messages on, and says when to leave
 
 from __future__ import annotations
 
+import socket
 import traceback
 from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, nullcontext, suppress
@@ -192,6 +193,7 @@ class Painter:
             layer_losses={end: dict(shares) for end, shares in result.layer_losses.items()},
             trace=[reading.as_row() for reading in result.trace],
             painted_size=None if schedule.size == (width, height) else list(schedule.size),
+            node=socket.gethostname(),
         )
 
 

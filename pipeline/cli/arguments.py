@@ -68,6 +68,12 @@ def _time_of_day(text: str) -> str:
     return time_of_day(text)
 
 
+def _file(text: str) -> str:
+    if not text:
+        raise ValueError("a file's name has at least one letter")
+    return os.path.abspath(text)
+
+
 def _shard(text: str) -> Shard:
     from pipeline.batch.selection import Shard
 
@@ -76,6 +82,7 @@ def _shard(text: str) -> Shard:
 
 DURATION = Word("DURATION", _seconds)
 TIME_OF_DAY = Word("HH:MM", _time_of_day)
+FILE = Word("FILE", _file)
 MANIFEST = click.argument("manifest", type=click.Path(path_type=Path), metavar="MANIFEST|FOLDER")
 
 STYLES = click.option(
@@ -203,6 +210,18 @@ RUNNING = {
         metavar="N",
         envvar="STYLIZE_KEEP_PREVIOUS",
         help="Keep the N last pictures of a pair that is painted anew, with their settings.",
+    ),
+    "events_file": click.option(
+        "--events-file", type=FILE, envvar="STYLIZE_EVENTS_FILE", help="Add what happens to a file, as JSON lines."
+    ),
+    "metrics_file": click.option(
+        "--metrics-file",
+        type=FILE,
+        envvar="STYLIZE_METRICS_FILE",
+        help="Write how the run went as metrics, for Prometheus' textfile collector.",
+    ),
+    "junit": click.option(
+        "--junit", type=FILE, envvar="STYLIZE_JUNIT", help="Write JUnit XML, one test case a pair, for CI servers."
     ),
 }
 

@@ -123,7 +123,10 @@ class Lines(Quiet):
 
 
 class JsonLines:
-    """One object a line: time, level, event, and what belongs to it."""
+    """One object a line: time, level, event, and what belongs to it (docs/machines.md)."""
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream  # left out: stderr, whatever that is by then
 
     def waiting(self, holder: str) -> None:
         self._say("info", "waiting", holder=holder)
@@ -168,8 +171,9 @@ class JsonLines:
         self.warned(text)
 
     def ended(self, report: Mapping[str, Any], output: str) -> None:
-        code = report["run"]["exit_code"]
-        self._say("error" if code else "info", "ended", exit_code=code, counts=report["run"]["counts"], output=output)
+        code, run = report["run"]["exit_code"], report["run"]
+        more = {"run": run["id"], "counts": run["counts"], "output": output}
+        self._say("error" if code else "info", "ended", exit_code=code, **more)
 
     def unwritten(self, report: str) -> None:
         self._say("error", "report", text=report)
@@ -180,7 +184,7 @@ class JsonLines:
     def _say(self, level: str, event: str, **more: Any) -> None:
         now = datetime.datetime.now().astimezone().isoformat(timespec="milliseconds")
         line = json.dumps({"time": now, "level": level, "event": event, **more})  # ASCII: nothing acts on a terminal
-        print(line, file=sys.stderr, flush=True)
+        print(line, file=self._stream or sys.stderr, flush=True)
 
 
 def _is_trouble(outcome: Outcome) -> bool:

@@ -1,5 +1,5 @@
-"""`log_file` of a manifest: what a run says, whatever is said on the terminal, in a file of its
-own."""
+"""`log_file` and `events_file` of a run: what it says, whatever is said on the terminal, in files
+of its own."""
 
 from __future__ import annotations
 
@@ -9,19 +9,26 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
-from pipeline.cli.console import Lines
+from pipeline.cli.console import JsonLines, Lines
 from pipeline.errors import OutputError
 from pipeline.printable import printable
 
 if TYPE_CHECKING:
     from pipeline.batch.observer import Observer
     from pipeline.errors import StylizeError
+    from pipeline.job import RunSettings
 
 
-def with_log_file(console: Observer, path: str | None, output: Path) -> Observer:
-    """The console, which from now on is also heard by a file; where that cannot be written, the
-    console says so, and the run goes on without. `output` is the run's folder, below which no link
-    is followed."""
+def with_files(console: Observer, run: RunSettings, output: Path) -> Observer:
+    """The console, which from now on is also heard by the files that these settings name."""
+    heard = with_log_file(console, run.log_file, output)
+    return with_log_file(heard, run.events_file, output, as_events=True)
+
+
+def with_log_file(console: Observer, path: str | None, output: Path, *, as_events: bool = False) -> Observer:
+    """The console, which from now on is also heard by a file, in lines or `as_events`; where that
+    cannot be written, the console says so, and the run goes on without. `output` is the run's
+    folder, below which no link is followed."""
     if path is None:
         return console
     try:
@@ -30,9 +37,10 @@ def with_log_file(console: Observer, path: str | None, output: Path) -> Observer
         )
     except (OSError, OutputError) as error:
         why = error.strerror if isinstance(error, OSError) else str(error)
-        console.warned(f"log_file {printable(path)} cannot be written: {why}; the run goes on without")
+        name = "events_file" if as_events else "log_file"
+        console.warned(f"{name} {printable(path)} cannot be written: {why}; the run goes on without")
         return console
-    both: Any = _Both(console, _Heard(stream=stream))
+    both: Any = _Both(console, JsonLines(stream) if as_events else _Heard(stream=stream))
     observer: Observer = both
     return observer
 

@@ -74,7 +74,7 @@ def run(
     from dataclasses import replace
 
     from pipeline.batch.driver import run as run_manifest
-    from pipeline.cli.log_file import with_log_file
+    from pipeline.cli.log_file import with_files
     from pipeline.cli.progress import observer
 
     console = observer(quiet=quiet, verbose=verbose, log_format=log_format)
@@ -83,7 +83,7 @@ def run(
         loaded = replace(loaded, run=replace(loaded.run, **over_run))
         if "scheduler" in over_run and loaded.run.engine == "local":
             raise click.UsageError("--scheduler is for --engine dask")
-        console = with_log_file(console, None if dry_run else loaded.run.log_file, loaded.output)
+        console = console if dry_run else with_files(console, loaded.run, loaded.output)
         _refuse_to_match_nothing(loaded, selection)
         if dry_run:
             return _show_plan(loaded, selection, as_json)

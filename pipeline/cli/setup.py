@@ -69,9 +69,13 @@ def presets(name: str | None) -> int:
 
 
 @click.command()
-def schema() -> int:
+@click.option("--report", "of_report", is_flag=True, help="That of report.json, for programs that read it.")
+def schema(of_report: bool) -> int:
     """Print the manifest's JSON Schema (for editors)."""
-    from pipeline.manifest import schema_text
+    if of_report:
+        from pipeline.report.schema import schema_text
+    else:
+        from pipeline.manifest import schema_text
 
     click.echo(schema_text(), nl=False)
     return ExitCode.OK

@@ -16,7 +16,7 @@ from pipeline.manifest.options.presets import all_presets
 from pipeline.manifest.pairs.choices import warn_of_path
 from pipeline.manifest.pairs.expand import Expansion
 from pipeline.manifest.pairs.ranges import with_ranges
-from pipeline.manifest.run_section import RunSection
+from pipeline.manifest.run_section import FILES, RunSection
 from pipeline.manifest.sections import MatrixSection, OptionsSection, PairSection
 from pipeline.manifest.top_section import TopSection
 from pipeline.manifest.yaml.problems import WHOLE_FILE, Problems
@@ -128,7 +128,7 @@ def _defaults(node: Node | None, reader: LayerReader, problems: Problems) -> Lay
 
 
 def _run_settings(node: Node | None, problems: Problems, beside: Path) -> RunSettings:
-    """The settings of `run`; a log file's path starts at `beside`."""
+    """The settings of `run`; paths of files start at `beside`."""
     section = None if node is None else check(RunSection, node, problems, "'run'")
     if section is None:
         return RunSettings()
@@ -139,8 +139,8 @@ def _run_settings(node: Node | None, problems: Problems, beside: Path) -> RunSet
         given["workers"] = given.pop("jobs")
     if isinstance(given.get("retention"), int):
         given["retention_runs"] = given.pop("retention")
-    if "log_file" in given:
-        given["log_file"] = os.path.abspath(beside / given["log_file"])
+    for name in FILES.intersection(given):
+        given[name] = os.path.abspath(beside / given[name])
     return RunSettings(**given)
 
 

@@ -29,6 +29,8 @@ _Retention = Annotated[
 _Time = Annotated[str, BeforeValidator(time_of_day), _schema(TIME_OF_DAY)]
 _Command = Annotated[list[Name], Field(min_length=1)]
 _RUN = RunSettings()
+FILES = frozenset({"log_file", "events_file", "metrics_file", "junit"})
+"""Keys that are paths of files to write, which start at the manifest."""
 _LEFT_OUT: Any = None  # has no value that could be written
 
 
@@ -108,6 +110,21 @@ class RunSection(Section):
         _LEFT_OUT,
         description="File to which every line of every run is added, `--quiet` or not; relative to the manifest.",
         examples=["night.log"],
+    )
+    events_file: Name = Field(
+        _LEFT_OUT,
+        description="File to which what happens in every run is added as JSON lines ([machines.md](machines.md)).",
+        examples=["events.jsonl"],
+    )
+    metrics_file: Name = Field(
+        _LEFT_OUT,
+        description="File of metrics that Prometheus' textfile collector reads, written anew after each run.",
+        examples=["/var/lib/node_exporter/stylize.prom"],
+    )
+    junit: Name = Field(
+        _LEFT_OUT,
+        description="JUnit XML file, one test case a pair, written anew after each run, for CI servers.",
+        examples=["junit.xml"],
     )
     on_start: _Command = Field(
         [], description="Command to run before the first pair, without a shell.", examples=[["./wake.sh"]]

@@ -16,11 +16,11 @@ from pipeline.report.quantities import duration
 
 SCHEMA = 1  # of report.json; raised when a key changes its meaning, not when one is added
 
-_VERSIONS = ("pipeline", "tensorflow", "keras", "pillow", "python")
+VERSIONS = ("pipeline", "tensorflow", "keras", "pillow", "python")
 # What a reader of a row looks for first; the other fields of an Outcome follow in their own order.
 _FIRST = ("output", "content", "style", "status", "reason", "attempts")
 # Of a row too, after all others: readers know the order of those that were there before.
-_LAST = ("layer_losses", "masks", "painted_size")
+_LAST = ("layer_losses", "masks", "painted_size", "flags", "node")
 
 # What a report written anew keeps of the last run, and what each is.
 _KEPT_OF_RUN: dict[str, type | tuple[type, ...]] = {
@@ -204,7 +204,7 @@ def _run(facts: RunMetadata) -> dict[str, Any]:
         "device": facts.device,
         "threads": facts.threads,
         "auto_precision": facts.auto_precision,
-        "versions": dict.fromkeys(_VERSIONS, "") | dict(facts.versions),
+        "versions": dict.fromkeys(VERSIONS, "") | dict(facts.versions),
         "command": facts.command,
         "host": facts.host,
         "deadline": facts.deadline,
@@ -219,8 +219,8 @@ def _run(facts: RunMetadata) -> dict[str, Any]:
 def pair_row(outcome: Outcome) -> dict[str, Any]:
     """A pair's row in report.json."""
     names = dict.fromkeys((*_FIRST, *(field.name for field in fields(outcome) if field.name not in _LAST), *_LAST))
-    pair = {name: getattr(outcome, name) for name in names}
-    pair |= {"losses": _losses(outcome), "flags": flags(outcome)}
+    made = {"losses": _losses(outcome), "flags": flags(outcome)}
+    pair = {name: made[name] if name in made else getattr(outcome, name) for name in names}
     return {key: _json_value(value) for key, value in pair.items()}
 
 
