@@ -1,5 +1,5 @@
-"""The report as one page that opens anywhere, offline; its script adds filters, full-size pictures
-and keys, and nothing is missing without it."""
+"""The report as one page, or several, that open anywhere, offline; a script adds search, filters,
+full-size pictures and keys, and nothing is missing without it."""
 
 from __future__ import annotations
 
@@ -18,14 +18,17 @@ from pipeline.errors import EXITS, ExitCode
 from pipeline.printable import printable
 from pipeline.report import drawings
 from pipeline.report.attention import attention
+from pipeline.report.axes import axes
 from pipeline.report.data import STATUS_WORDS, report_stem, standing_words, verdict
 from pipeline.report.history import HISTORY_RUNS, history_row, usual_speed
 from pipeline.report.links import INLINE_PAIRS, Links
 from pipeline.report.page import PageMaker, remark_views, run_rows
+from pipeline.report.paging import PAGE_PAIRS, Pages, index_json, split
 from pipeline.report.progress import step_words
 from pipeline.report.quantities import count, duration, memory, moment, percent, significant
-from pipeline.report.sheet import sheet_view
-from pipeline.report.views import Picture
+from pipeline.report.sheet import filters, sheet_view
+from pipeline.report.views import Filter, Picture
+from pipeline.store.layout import thumbnail_name
 from pipeline.store.now import Now
 from pipeline.store.store import Store
 
@@ -34,44 +37,112 @@ _AS_USUAL = 0.05  # of the usual seconds per step; less than this is noise
 _SLOWER = 0.3  # of the usual seconds per step; up to this it comes and goes with what else the machine does
 
 
-def render_html(
+def render_html(report: Mapping[str, Any], **how: Any) -> str:
+    """The report's first page, or its only one, as text; for the rest see `render_pages`."""
+    *_others, (_name, page) = render_pages(report, **how)
+    return page
+
+
+def render_pages(
     report: Mapping[str, Any],
     *,
     store: Store,
     thumbnails: Callable[[str], Mapping[str, str]],
     history: Sequence[Mapping[str, Any]] = (),
     now: Now | None = None,
-) -> str:
-    """The page as text. It will stand at the top of `store`. For the rest see `write_page`."""
-    run, pairs = report["run"], report["pairs"]
-    maker = PageMaker(report, Links(store, thumbnails, inline=len(pairs) <= INLINE_PAIRS), curves=now is None)
+    token: str = "",
+) -> Iterator[tuple[str, str]]:
+    """The names of all pages in `store`, and their texts: the first page last, as it leads to the
+    others. `token` is part of the others' names. For the rest see `write_page`."""
+    shown = [*report["pairs"]] if now is None else _of_interest(report["pairs"])
+    maker = PageMaker(report, Links(store, thumbnails, inline=len(shown) <= INLINE_PAIRS), curves=now is None)
+    found = axes(shown) if len(shown) > PAGE_PAIRS else None
+    pages = Pages(report_stem(report["run"]["shard"]), token, split(shown, *found[:2]) if found else [shown])
+    for number in range(len(pages), 0, -1):
+        maker.links.up = pages.up(number)
+        pairs = pages.pairs[number - 1]
+        context = _first_page(report, maker, pages, history, now) if number == 1 else _FURTHER
+        sheet = sheet_view(maker, pairs, found) if pairs else None
+        yield pages.name(number), _template().render(**context, **_every_page(report, pages, number), sheet=sheet)
+
+
+def _of_interest(pairs: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """What is shown while a run goes on: all, or of many those at which something has happened."""
+    if len(pairs) <= PAGE_PAIRS:
+        return [*pairs]
+    return [pair for pair in pairs if pair["status"] not in ("not_started", "up_to_date")][-PAGE_PAIRS:]
+
+
+def _every_page(report: Mapping[str, Any], pages: Pages, number: int) -> dict[str, Any]:
+    """What each page has, whichever it is."""
+    run, script = report["run"], _file("report.js")
+    return {
+        "script": script,
+        "script_hash": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        "css": _file("report.css"),
+        "stem": pages.stem,
+        "source": printable(run["manifest"]),
+        "when": moment(run["started"]),
+        "number": number,
+        "pages": pages.rows(number) if len(pages) > 1 else [],
+        "whole": sum(map(len, pages.pairs)),
+        "drawings": drawings,
+    }
+
+
+def _first_page(
+    report: Mapping[str, Any],
+    maker: PageMaker,
+    pages: Pages,
+    history: Sequence[Mapping[str, Any]],
+    now: Now | None,
+) -> dict[str, Any]:
+    """What stands on the first page alone."""
+    run = report["run"]
     earlier = [row for row in history if row["id"] != run["id"]]
     rows = [*earlier, *([] if now else [history_row(report)])][-HISTORY_RUNS:]
     groups = [group for group in attention(report) if now is None or group.status in _URGENT]
-    script = _file("report.js")
-    return _template().render(
-        **(_heading(report) if now is None else _heading_of(now)),
-        script=script,
-        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-        css=_file("report.css"),
-        standing=standing_words(report),
-        stem=report_stem(run["shard"]),
-        source=printable(run["manifest"]),
-        when=moment(run["started"]),
-        counts=[(status, words, report["counts"][status]) for status, words in STATUS_WORDS.items()],
-        groups=[maker.group_view(group) for group in groups],
-        remarks=remark_views(report),
-        warnings=[printable(warning) for warning in run["warnings"]],
-        sheet=sheet_view(maker, pairs) if pairs else None,
-        now=_now(now, maker) if now else None,
-        health=[] if now else list(_health(report, rows[-1], earlier)),
-        trend=drawings.trend(rows) if len(rows) > 1 else [],
-        trend_ends=(moment(rows[0]["started"]), moment(rows[-1]["started"])) if rows else (),
-        drawings=drawings,
-        facts=run_rows(run),
-        notes=[printable(note) for note in run["notes"]],
-        command=printable(shlex.join(run["command"])),
-    )
+    every = filters(maker, [pair for pairs in pages.pairs for pair in pairs]) if len(pages) > 1 else []
+    return (_heading(report) if now is None else _heading_of(now)) | {
+        "standing": standing_words(report),
+        "counts": [(status, words, report["counts"][status]) for status, words in STATUS_WORDS.items()],
+        "groups": [maker.group_view(group) for group in groups],
+        "remarks": remark_views(report, lambda pair: pages.address_of(pair, 1)),
+        "painted": run["counts"]["done"],
+        "warnings": [printable(warning) for warning in run["warnings"]],
+        "now": _now(now, maker) if now else None,
+        "health": [] if now else list(_health(report, rows[-1], earlier)),
+        "trend": drawings.trend(rows) if len(rows) > 1 else [],
+        "trend_ends": (moment(rows[0]["started"]), moment(rows[-1]["started"])) if rows else (),
+        "facts": run_rows(run),
+        "notes": [printable(note) for note in run["notes"]],
+        "command": printable(shlex.join(run["command"])),
+        "every": every,
+        "index": _index(maker, pages, every) if len(pages) > 1 else "",
+    }
+
+
+# What a further page has of all that.
+_FURTHER: dict[str, Any] = {
+    **dict.fromkeys(("groups", "remarks", "warnings", "health", "trend", "facts", "notes", "every"), ()),
+    **dict.fromkeys(("verdict", "mood", "headline", "explanation", "standing", "command", "index"), ""),
+    **{"counts": (), "now": None, "painted": 0, "trend_ends": ()},
+}
+
+
+def _index(maker: PageMaker, pages: Pages, every: Sequence[Filter]) -> Markup:
+    """See paging.index_json; it is all escaped there."""
+    by = [number for number, name in enumerate(("photograph", "style")) if name in {choice.name for choice in every}]
+
+    def chosen_by(pair: Mapping[str, Any]) -> list[str]:
+        keys = maker.sources.keys(pair)
+        return [keys[number] for number in by]
+
+    def pictured(pair: Mapping[str, Any]) -> bool:
+        name = maker.links.names(pair["output"]).get("result")
+        return name == thumbnail_name(pair["output"], "result") and pair["status"] in ("done", "up_to_date")
+
+    return Markup(index_json(pages, pictured, chosen_by))
 
 
 def _heading(report: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,13 +18,15 @@ INLINE_BYTES = 128 * 2**10
 
 @dataclass(slots=True)
 class Links:
-    """Addresses for a page at the top of `store`; pictures are put into the page if `inline`."""
+    """Addresses for a page; pictures are put into it if `inline`. `up` leads from its folder to the
+    top of `store`: empty there, else `../` for each folder."""
 
     store: Store
     thumbnails: Callable[[str], Mapping[str, str]]
     inline: bool
+    up: str = ""
     # One style picture often serves many pairs.
-    _encoded: dict[str, str] = field(default_factory=dict)
+    _encoded: dict[str, str | None] = field(default_factory=dict)
 
     def names(self, output: str) -> Mapping[str, str]:
         """The names of the small pictures of an output, by `content`, `style`, `result`."""
@@ -32,9 +34,13 @@ class Links:
 
     def source(self, name: str) -> str:
         """The address of a small picture."""
-        if name not in self._encoded:
-            self._encoded[name] = (self.inline and _data_uri(self.store, name)) or relative(name)
-        return self._encoded[name]
+        if self.inline and name not in self._encoded:
+            self._encoded[name] = _data_uri(self.store, name)
+        return self._encoded.get(name) or self.to(name)
+
+    def to(self, name: str) -> str:
+        """The address of any file, by its name from the top of the store."""
+        return relative(self.up + name)
 
 
 def relative(name: str) -> str:

@@ -5,8 +5,7 @@ Every text from outside passes `printable` here; escaping for HTML is the templa
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,12 +13,12 @@ from pipeline.printable import printable
 from pipeline.report.attention import Group, failing, flagged, retry_command
 from pipeline.report.data import STATUS_WORDS
 from pipeline.report.drawings import loss_curve
-from pipeline.report.links import Links, relative
+from pipeline.report.links import Links
 from pipeline.report.quantities import duration, memory, percent, significant
 from pipeline.report.settings import as_yaml, changed_options, differences, shown
 from pipeline.report.sources import Sources
 from pipeline.report.views import GroupView, OlderView, PairView, Picture, Rows
-from pipeline.store.layout import preview_name
+from pipeline.store.layout import pair_id, preview_name
 from pipeline.store.previous import files_by_pair, older_pictures
 from pipeline.store.store import Entry
 
@@ -28,6 +27,9 @@ _LARGE_SIDE = 2 * _SMALL_SIDE  # at which a hero is shown at most; the small pic
 _LEAST_SIDE = 256  # to which smaller pictures are enlarged, at most twice: a try of 64 pixels is there to be seen
 _SHARPEST = 6 * 10**6  # pixels of a full file that a page shows by itself: 24 MB decoded, eight of them 200
 _NO_PICTURE = {"interrupted": "stopped midway", "not_started": "waits"}
+_MOST_OF_A_FLAG = 12  # names; the others are found by the filters
+# Of one group, with reasons and commands; the others are found by the filters below.
+_MOST_OF_A_GROUP = 200
 _AT_WORK = "at_work"  # reason class of a pair that is painted at this moment
 # Statuses whose picture stands as the manifest wants it.
 _STANDS = ("done", "up_to_date")
@@ -70,6 +72,7 @@ class PageMaker:
             meta=[(printable(key), printable(shown(value))) for key, value in pair["meta"].items()],
             curve=loss_curve(pair["trace"], _parts(pair["losses"])) if self.curves else None,
             flags=[printable(flag["text"]) for flag in pair["flags"]],
+            flag_names=[flag["name"] for flag in pair["flags"]],
             notes=[printable(note) for note in pair["notes"]],
             older=list(self._older_views(pair)),
         )
@@ -77,8 +80,11 @@ class PageMaker:
     def group_view(self, group: Group) -> GroupView:
         """The view of a group."""
         run = self.report["run"]
-        pairs = [(self.pair_view(pair), retry_command(run, pair["output"]), failing(pair)) for pair in group.pairs]
-        return GroupView(status=group.status, title=group.title, fix=group.fix, pairs=pairs)
+        pairs = [
+            (self.pair_view(pair), retry_command(run, pair["output"]), failing(pair))
+            for pair in group.pairs[:_MOST_OF_A_GROUP]
+        ]
+        return GroupView(status=group.status, title=group.title, fix=group.fix, count=len(group.pairs), pairs=pairs)
 
     def preview(self, output: str) -> Picture:
         """The small picture of a pair at work, as far as there is one."""
@@ -99,7 +105,7 @@ class PageMaker:
         if source is None and pair["status"] in _NO_PICTURE:
             source, alt = self.preview(pair["output"]).source, f"{alt}, unfinished"
             return Picture(caption=caption, alt=alt, source=source, size=size)
-        link = relative(pair["output"]) if source is not None else None
+        link = self.links.to(pair["output"]) if source is not None else None
         sharper = large and link is not None and _is_sharper(pair["size"])
         return Picture(caption=caption, alt=alt, source=source, link=link, size=size, is_sharper=sharper)
 
@@ -111,7 +117,7 @@ class PageMaker:
                 caption=caption,
                 alt=caption,
                 source=self.links.source(older.small) if older.small else None,
-                link=relative(older.picture),
+                link=self.links.to(older.picture),
             )
             yield OlderView(
                 picture=picture,
@@ -120,17 +126,22 @@ class PageMaker:
             )
 
 
-def remark_views(report: Mapping[str, Any]) -> list[tuple[str, Rows]]:
-    """For each flag that was raised, in words: names and anchors of the pictures to look at."""
+def remark_views(report: Mapping[str, Any], page: Callable[[Mapping[str, Any]], str]) -> list[tuple[str, int, Rows]]:
+    """For each flag that was raised, in words: how many pictures to look at, names and addresses of
+    the first. `page` is the address of the page that a pair stands on."""
     return [
-        (name.replace("_", " ").capitalize(), [(printable(pair["output"]), anchor(pair)) for pair in pairs])
+        (
+            name.replace("_", " ").capitalize(),
+            len(pairs),
+            [(printable(pair["output"]), f"{page(pair)}#{anchor(pair)}") for pair in pairs[:_MOST_OF_A_FLAG]],
+        )
         for name, pairs in flagged(report).items()
     ]
 
 
 def anchor(pair: Mapping[str, Any]) -> str:
     """Where a pair stands on the page; a digest, since names may hold what an address may not."""
-    return "pair-" + hashlib.sha256(pair["output"].encode("utf-8", "surrogatepass")).hexdigest()[:12]
+    return "pair-" + pair_id(pair["output"])[:12]
 
 
 def run_rows(run: Mapping[str, Any]) -> Rows:

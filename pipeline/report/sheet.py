@@ -15,14 +15,19 @@ from pipeline.report.views import Filter, Head, PairView, Picture, RowView, Shee
 
 _HEROES = 8  # pairs that are shown large; of more the page would be long before it is of use
 _ALONE = 3  # heroes that have the page's width each; of more there are two beside one another
+_MOST_CHOICES = 200  # of one filter; more are found by a part of their name
 _FEW, _SOME = 3, 6  # columns that a page of 700 and of 1100 pixels holds so that pictures can be seen
 
 
-def sheet_view(maker: PageMaker, pairs: Sequence[Mapping[str, Any]]) -> SheetView:
-    """The view of these rows of a report, of which there is at least one."""
-    rows, columns, others = axes(pairs)
-    if len(pairs) <= _HEROES:
+def sheet_view(
+    maker: PageMaker, pairs: Sequence[Mapping[str, Any]], found: tuple[Axis, Axis, list[Axis]] | None = None
+) -> SheetView:
+    """The view of these rows of a report, of which there is at least one. `found` are the axes of
+    all pages, where this is one of several."""
+    rows, columns, others = found or axes(pairs)
+    if len(pairs) <= _HEROES and not found:
         return _heroes(maker, pairs, (rows, columns, *others))
+    rows, columns = (_those_of(axis, pairs) for axis in (rows, columns)) if found else (rows, columns)
     cells: dict[tuple[str, str], list[PairView]] = {}
     first: dict[tuple[str, str], Mapping[str, Any]] = {}  # of each value of an axis, a pair
     for pair in pairs:
@@ -52,10 +57,16 @@ def sheet_view(maker: PageMaker, pairs: Sequence[Mapping[str, Any]]) -> SheetVie
         columns=[heads[columns.name, column] for column in columns.values],
         legend=legend({"Rows": [rows], "Columns": [columns], "On each card": others}),
         common=_common(maker, pairs, {rows.name, columns.name, *(axis.name for axis in others)}),
-        filters=_filters(maker, pairs),
+        filters=filters(maker, pairs),
         count=len(pairs),
         new=sum(pair["status"] == "done" for pair in pairs),
     )
+
+
+def _those_of(axis: Axis, pairs: Sequence[Mapping[str, Any]]) -> Axis:
+    """The axis with the values that these pairs have."""
+    there = {axis.key_of(pair) for pair in pairs}
+    return Axis(axis.name, tuple(value for value in axis.values if value in there))
 
 
 def _heroes(maker: PageMaker, pairs: Sequence[Mapping[str, Any]], differing: Sequence[Axis]) -> SheetView:
@@ -124,8 +135,8 @@ def _common(maker: PageMaker, pairs: Sequence[Mapping[str, Any]], told: set[str]
     ]
 
 
-def _filters(maker: PageMaker, pairs: Sequence[Mapping[str, Any]]) -> list[Filter]:
-    """Those by which there is something to choose."""
+def filters(maker: PageMaker, pairs: Sequence[Mapping[str, Any]]) -> list[Filter]:
+    """Those by which there is something to choose, and not too much."""
     there = {pair["status"] for pair in pairs}
     statuses = [(status, words) for status, words in STATUS_WORDS.items() if status in there]
     contents = {maker.sources.keys(pair)[0]: maker.sources.content(pair).caption for pair in pairs}
@@ -135,4 +146,6 @@ def _filters(maker: PageMaker, pairs: Sequence[Mapping[str, Any]]) -> list[Filte
         Filter(name="photograph", label="Photograph", choices=sorted(contents.items(), key=lambda item: item[1])),
         Filter(name="style", label="Style", choices=sorted(styles.items(), key=lambda item: item[1])),
     ]
-    return [filter for filter in found if len(filter.choices) > 1]
+    flags = {flag["name"]: flag["name"].replace("_", " ") for pair in pairs for flag in pair["flags"]}
+    choosing = [filter for filter in found if 1 < len(filter.choices) <= _MOST_CHOICES]
+    return [*choosing, *([Filter(name="flag", label="Worth a look", choices=sorted(flags.items()))] if flags else [])]

@@ -8,7 +8,7 @@ from typing import Any
 
 from pipeline.printable import printable
 from pipeline.report.axes import STYLE, key_of, shares_of
-from pipeline.report.links import Links, relative
+from pipeline.report.links import Links
 from pipeline.report.quantities import percent
 from pipeline.report.views import Picture
 from pipeline.store.layout import style_thumbnail
@@ -78,7 +78,7 @@ class Sources:
             caption=caption,
             alt=f"{noun}: {caption}",
             source=self._links.source(thumbnail) if thumbnail is not None else None,
-            link=relative(str(PurePosixPath(self._below or "", name))) if below else None,
+            link=self._links.to(str(PurePosixPath(self._below or "", name))) if below else None,
             key=key,
         )
 

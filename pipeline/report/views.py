@@ -63,6 +63,7 @@ class PairView:
     meta: Rows
     curve: LossCurve | None
     flags: list[str]
+    flag_names: list[str]
     notes: list[str]
     older: list[OlderView]
 
@@ -113,8 +114,20 @@ class SheetView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PageRow:
+    """One page of a report of several: its address (none of the page that says so), the names of
+    its first and last pair, and what is on it, in words."""
+
+    number: int
+    address: str
+    first: str
+    last: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GroupView:
-    """Pairs that need a person for one reason.
+    """Pairs that need a person for one reason: the first of `count`.
 
     Each has the command to retry it and, if it failed before, since when.
     """
@@ -122,4 +135,5 @@ class GroupView:
     status: str
     title: str
     fix: str
+    count: int
     pairs: list[tuple[PairView, str, str]]

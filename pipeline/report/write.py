@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+import secrets
+from collections.abc import Callable, Mapping, Sequence, Set
+from contextlib import suppress
 from typing import Any
 
+from pipeline.errors import StylizeError
 from pipeline.report.data import report_stem
 from pipeline.report.text import render_text
+from pipeline.store.layout import PAGES, pages_folder
 from pipeline.store.now import Now
 from pipeline.store.store import Store
 
@@ -41,12 +45,30 @@ def write_page(
     history: Sequence[Mapping[str, Any]] = (),
     now: Now | None = None,
 ) -> None:
-    """The page alone; `now` is how the run stands where it is still going on."""
+    """The page alone, or all pages of a large report: the first of them last, when the others
+    stand; those of an earlier report go after that. `now` is how the run stands where it is still
+    going on."""
     # Here, not above: Jinja2 is for those who write a page, not for those who read a report's text.
-    from pipeline.report.html import render_html
+    from pipeline.report.html import render_pages
 
-    page = render_html(report, store=store, thumbnails=thumbnails, history=history, now=now)
-    store.write(f"{report_stem(report['run']['shard'])}.html", page.encode("utf-8", "backslashreplace"))
+    token = secrets.token_hex(4)
+    pages = render_pages(report, store=store, thumbnails=thumbnails, history=history, now=now, token=token)
+    written = set()
+    for name, page in pages:
+        store.write(name, page.encode("utf-8", "backslashreplace"))
+        written.add(name)
+    if now is None:
+        _remove_others(store, pages_folder(report_stem(report["run"]["shard"])), written)
+
+
+def _remove_others(store: Store, folder: str, written: Set[str]) -> None:
+    """Pages that no report leads to any more; what cannot be removed waits for the next report."""
+    with suppress(OSError, StylizeError):
+        for entry in store.list(folder):
+            if entry.name not in written and entry.name.endswith(".html"):
+                store.delete(entry.name)
+        for name in (folder, PAGES):
+            store.prune(name)
 
 
 def _json_text(report: Mapping[str, Any]) -> str:

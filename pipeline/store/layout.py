@@ -11,6 +11,7 @@
 .pipeline/now/<pair id>.webp              the pair at work, small              batch/showing
 .pipeline/steps/<pair id>/<stage>-<side>px-<step>.jpg   pictures on the way    batch/showing
 .pipeline/previous/<pair id>.<number>.*   older pictures with their records    store/previous
+.pipeline/pages/<report>/<token>-<number>.html  further pages of a large report  report/paging
 .pipeline/history/runs.jsonl              a line per run, or per shard         report/history
 .pipeline/history/<run id>.log            tracebacks, and what TensorFlow says
 """
@@ -29,10 +30,12 @@ NOW = f"{STATE}/now/"
 STEPS = f"{STATE}/steps/"
 PREVIOUS = f"{STATE}/previous/"
 HASHES = f"{RECORDS}hashes.json"
+PAGES = f"{STATE}/pages/"
 MOST_STYLES = 6  # of a blend that are shown small; of more the names are enough
 CHECKPOINT_SUFFIX = ".npz"
 FAILURE_SUFFIX = ".failed.json"
 TOKEN_SUFFIX = ".token"
+RESULT_SUFFIX = ".result.webp"
 
 
 def pair_id(output: str) -> str:
@@ -67,6 +70,12 @@ def thumbnail_name(output: str, which: str) -> str:
 def checkpoint_name(output: str) -> str:
     """A pair's checkpoint."""
     return f"{CHECKPOINTS}{pair_id(output)}{CHECKPOINT_SUFFIX}"
+
+
+def pages_folder(report: str) -> str:
+    """Where the further pages of a report (`report`, `report.2-of-3`) are, with the slash that ends
+    it."""
+    return f"{PAGES}{report}/"
 
 
 def now_name(shard: str | None = None) -> str:
