@@ -55,8 +55,13 @@ def render_pages(
     """The names of all pages in `store`, and their texts: the first page last, as it leads to the
     others. `token` is part of the others' names. For the rest see `write_page`."""
     shown = [*report["pairs"]] if now is None else _of_interest(report["pairs"])
-    maker = PageMaker(report, Links(store, thumbnails, inline=len(shown) <= INLINE_PAIRS), curves=now is None)
     found = axes(shown) if len(shown) > PAGE_PAIRS else None
+
+    def curves(pair: Mapping[str, Any]) -> bool:
+        """Of many pairs, of those that are new: the others' are not drawn anew each night."""
+        return now is None and (found is None or pair["status"] == "done")
+
+    maker = PageMaker(report, Links(store, thumbnails, inline=len(shown) <= INLINE_PAIRS), curves)
     pages = Pages(report_stem(report["run"]["shard"]), token, split(shown, *found[:2]) if found else [shown])
     for number in range(len(pages), 0, -1):
         maker.links.up = pages.up(number)

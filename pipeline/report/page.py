@@ -37,12 +37,12 @@ _STANDS = ("done", "up_to_date")
 
 @dataclass(slots=True)
 class PageMaker:
-    """Makes the views of a report's pairs, with their loss curves if `curves`: these take more time
-    than all the rest."""
+    """Makes the views of a report's pairs, with the loss curves of those of which `curves` says so:
+    these take more time than all the rest."""
 
     report: Mapping[str, Any]
     links: Links
-    curves: bool = True
+    curves: Callable[[Mapping[str, Any]], bool]
     sources: Sources = field(init=False)
     _older: dict[str, list[Entry]] = field(init=False)
 
@@ -70,7 +70,7 @@ class PageMaker:
             numbers=list(_numbers(pair)),
             losses=list(_losses(pair["losses"])),
             meta=[(printable(key), printable(shown(value))) for key, value in pair["meta"].items()],
-            curve=loss_curve(pair["trace"], _parts(pair["losses"])) if self.curves else None,
+            curve=loss_curve(pair["trace"], _parts(pair["losses"])) if self.curves(pair) else None,
             flags=[printable(flag["text"]) for flag in pair["flags"]],
             flag_names=[flag["name"] for flag in pair["flags"]],
             notes=[printable(note) for note in pair["notes"]],
