@@ -81,7 +81,7 @@ class Browser:
         """The texts of the elements that are seen."""
         found: list[str] = self.ask(
             f"[...document.querySelectorAll({json.dumps(selector)})].filter((e) => e.checkVisibility())"
-            ".map((e) => e.innerText.trim())"
+            ".map((e) => e.textContent.trim().replace(/\\s+/g, ' '))"
         )
         return found
 
