@@ -25,12 +25,15 @@ class Links:
     thumbnails: Callable[[str], Mapping[str, str]]
     inline: bool
     up: str = ""
+    _names: dict[str, Mapping[str, str]] = field(default_factory=dict)
     # One style picture often serves many pairs.
     _encoded: dict[str, str | None] = field(default_factory=dict)
 
     def names(self, output: str) -> Mapping[str, str]:
         """The names of the small pictures of an output, by `content`, `style`, `result`."""
-        return self.thumbnails(output)
+        if output not in self._names:
+            self._names[output] = self.thumbnails(output)
+        return self._names[output]
 
     def source(self, name: str) -> str:
         """The address of a small picture."""

@@ -22,7 +22,8 @@ from pipeline.store.store import Fingerprint, Store
 _RECORD = re.compile(re.escape(RECORDS) + r"[0-9a-f]{16}\.json")  # named by `pair_id`
 # Readings of a trace: enough for the report's curve; the run's own report has all of them.
 _TRACE_KEPT = 60
-THUMBNAILS = ("content", "result", *map(style_thumbnail, range(MOST_STYLES)))
+_OTHERS = ("content", "result")
+THUMBNAILS = (*_OTHERS, *map(style_thumbnail, range(MOST_STYLES)))
 # Manifests of one folder that want one output; of more the first are forgotten.
 _MOST_MANIFESTS = 20
 _MOST_TOLD = 3  # records that are none; more are counted
@@ -111,8 +112,14 @@ class State:
 
     def thumbnails(self, output: str) -> dict[str, str]:
         """The names of the thumbnails that exist, by content, style and result."""
-        names = {which: thumbnail_name(output, which) for which in THUMBNAILS}
-        return {which: name for which, name in names.items() if self.store.exists(name)}
+        found = {}
+        for which in THUMBNAILS:
+            name = thumbnail_name(output, which)
+            if self.store.exists(name):
+                found[which] = name
+            elif which not in _OTHERS:  # styles are numbered without a gap: no use to ask for six
+                break
+        return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
