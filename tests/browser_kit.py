@@ -28,6 +28,10 @@ _FLAGS = (
 _KEYS = {"ArrowLeft": 37, "ArrowRight": 39, "Home": 36, "End": 35, "Tab": 9, "Enter": 13, "Escape": 27}
 
 
+class BrowserError(Exception):
+    """The browser will not do what it was asked."""
+
+
 class Browser:
     """One tab. What its page writes to the console as an error, and what its policy refuses, is in `errors`; the addresses
     that it asked for are in `asked`."""
@@ -52,7 +56,8 @@ class Browser:
         os.write(self._to, json.dumps(message).encode() + b"\0")
         while (answer := self._next()).get("id") != self._number:
             pass
-        assert "error" not in answer, answer
+        if "error" in answer:
+            raise BrowserError(answer["error"]["message"])
         result: dict[str, Any] = answer["result"]
         return result
 
@@ -72,9 +77,12 @@ class Browser:
         return answer["result"].get("value")
 
     def until(self, script: str) -> None:
-        """Wait for an expression to be true."""
+        """Wait for an expression to be true, in this page or in the one that comes."""
         end = time.monotonic() + PATIENCE
-        while not self.ask(script):
+        while True:
+            with contextlib.suppress(BrowserError):  # between two pages
+                if self.ask(script):
+                    return
             assert time.monotonic() < end, script
 
     def texts(self, selector: str) -> list[str]:

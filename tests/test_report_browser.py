@@ -97,6 +97,9 @@ def test_search_finds_pairs_of_all_pages_and_leads_to_them(tab: Browser, pages: 
     assert tab.texts("#tally") == ["1 picture"]
     assert tab.texts("#found .name") == ["p009--s3.png"]
     assert tab.texts("#this-page .pic") == []
+    tab.ask("document.querySelector('[name=find]').value = ''")
+    tab.type("input[name=find]", "photos/p009.jpg art/s3")  # of what it was made
+    assert tab.texts("#found .name") == ["p009--s3.png"]
     tab.until("document.querySelector('#found img').naturalWidth === 60")
     tab.click("#found a")
     tab.until("location.pathname.includes('-5.html') && document.querySelector('.pic:target')?.checkVisibility()")
@@ -133,6 +136,9 @@ def test_a_single_page_is_searched_by_name_status_and_flag(tab: Browser, one: Pa
     tab.choose("select[name=status]", "failed")
     assert tab.texts(".sheet .name") == []
     assert tab.texts("#tally") == ["0 pictures"]
+    tab.open(one)
+    tab.type("input[name=find]", "s1.jpg p003.jpg")
+    assert tab.texts(".sheet .name") == ["p003--s1.png"]
 
 
 def test_a_link_to_a_pair_that_is_filtered_away_shows_it_again(tab: Browser, one: Path) -> None:

@@ -174,6 +174,7 @@ def test_the_index_has_every_pair_with_its_page(tmp_path: Path, few_on_a_page: N
     assert index["statuses"][failed[1]] == ["failed", "failed"]
     assert (failed[3], flagged[3]) == (0, 1)  # whether there is a small picture
     assert (failed[4], flagged[4]) == ("", "retried")
+    assert [index["names"][key] for key in failed[5:]] == ["photos/p005.jpg", "art/s3.jpg"]
     assert index["small"][0] + flagged[2] + index["small"][1] == f"./{thumbnail_name('p005--s4.png', 'result')}"
 
 

@@ -26,8 +26,8 @@ from pipeline.report.page import PageMaker, remark_views, run_rows
 from pipeline.report.paging import PAGE_PAIRS, Pages, index_json, split
 from pipeline.report.progress import step_words
 from pipeline.report.quantities import count, duration, memory, moment, percent, significant
-from pipeline.report.sheet import filters, sheet_view
-from pipeline.report.views import Filter, Picture
+from pipeline.report.sheet import filters, joined, sheet_view
+from pipeline.report.views import Picture
 from pipeline.store.layout import thumbnail_name
 from pipeline.store.now import Now
 from pipeline.store.store import Store
@@ -123,7 +123,7 @@ def _first_page(
         "notes": [printable(note) for note in run["notes"]],
         "command": printable(shlex.join(run["command"])),
         "every": every,
-        "index": _index(maker, pages, every) if len(pages) > 1 else "",
+        "index": _index(maker, pages) if len(pages) > 1 else "",
     }
 
 
@@ -135,19 +135,18 @@ _FURTHER: dict[str, Any] = {
 }
 
 
-def _index(maker: PageMaker, pages: Pages, every: Sequence[Filter]) -> Markup:
+def _index(maker: PageMaker, pages: Pages) -> Markup:
     """See paging.index_json; it is all escaped there."""
-    by = [number for number, name in enumerate(("photograph", "style")) if name in {choice.name for choice in every}]
 
-    def chosen_by(pair: Mapping[str, Any]) -> list[str]:
-        keys = maker.sources.keys(pair)
-        return [keys[number] for number in by]
+    def sources(pair: Mapping[str, Any]) -> dict[str, str]:
+        captions = maker.sources.content(pair).caption, joined(maker.sources.styles(pair))
+        return dict(zip(maker.sources.keys(pair), captions, strict=True))
 
     def pictured(pair: Mapping[str, Any]) -> bool:
         name = maker.links.names(pair["output"]).get("result")
         return name == thumbnail_name(pair["output"], "result") and pair["status"] in ("done", "up_to_date")
 
-    return Markup(index_json(pages, pictured, chosen_by))
+    return Markup(index_json(pages, pictured, sources))
 
 
 def _heading(report: Mapping[str, Any]) -> dict[str, Any]:

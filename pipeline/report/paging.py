@@ -92,11 +92,19 @@ def split(pairs: Sequence[Pair], rows: Axis, columns: Axis) -> list[list[Pair]]:
     return pages
 
 
-def index_json(pages: Pages, pictured: Callable[[Pair], bool], chosen_by: Callable[[Pair], Sequence[str]]) -> str:
+def index_json(pages: Pages, pictured: Callable[[Pair], bool], sources: Callable[[Pair], Mapping[str, str]]) -> str:
     """What the first page's script searches, fit to stand in a page: for each page its address, and
     for each of its pairs name, status, the digest that its anchor and its small picture are named
-    by, whether there is that picture (`pictured`), its flags, and what else it is `chosen_by`."""
+    by, whether there is that picture (`pictured`), its flags, and the keys of its `sources`,
+    photograph and style, whose names stand in a table of their own."""
     statuses = list(STATUS_WORDS)
+    names: dict[str, str] = {}
+
+    def keys(pair: Pair) -> list[str]:
+        of_pair = sources(pair)
+        names.update(of_pair)
+        return [*of_pair]
+
     found = [
         {
             "at": pages.address(number, 1),
@@ -107,15 +115,15 @@ def index_json(pages: Pages, pictured: Callable[[Pair], bool], chosen_by: Callab
                     pair_id(pair["output"]),
                     int(pictured(pair)),
                     " ".join(flag["name"] for flag in pair["flags"]),
-                    *chosen_by(pair),
+                    *keys(pair),
                 ]
                 for pair in pairs
             ],
         }
         for number, pairs in enumerate(pages.pairs, start=1)
     ]
-    whole = {"statuses": list(STATUS_WORDS.items()), "small": [relative(RECORDS), RESULT_SUFFIX], "pages": found}
-    text = json.dumps(whole, separators=(",", ":"))
+    known = {"statuses": list(STATUS_WORDS.items()), "small": [relative(RECORDS), RESULT_SUFFIX], "names": names}
+    text = json.dumps({**known, "pages": found}, separators=(",", ":"))
     return text.replace("<", "\\u003c")  # no name ends the script it stands in
 
 

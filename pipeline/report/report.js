@@ -12,7 +12,7 @@
   const asked = () => {
     const wanted = words();
     return (name, valueOf) =>
-      wanted.every((word) => name.toLowerCase().includes(word)) &&
+      wanted.every((word) => name().toLowerCase().includes(word)) &&
       choices.every((choice) => {
         const value = choice.value && valueOf(choice.name);
         return !choice.value || (choice.name === "flag" ? value.split(" ").includes(choice.value) : value === choice.value);
@@ -27,7 +27,7 @@
     const takes = asked();
     let count = 0;
     for (const card of cards) {
-      card.hidden = !takes(card.querySelector(".name").textContent, (name) => card.dataset[name]);
+      card.hidden = !takes(() => all(".name, .names-of", card).map((text) => text.textContent).join(" "), (name) => card.dataset[name]);
       count += card.hidden ? 0 : 1;
     }
     const narrowed = isNarrowed();
@@ -40,8 +40,8 @@
   // own pictures, each with the way to its page.
   const index = document.getElementById("index");
   const search = () => {
-    const { statuses, small, pages } = JSON.parse(index.textContent);
-    const further = choices.map((choice) => choice.name).filter((name) => name === "photograph" || name === "style");
+    const { statuses, small, names, pages } = JSON.parse(index.textContent);
+    const places = { flag: 4, photograph: 5, style: 6 };
     const box = document.getElementById("found");
     const more = document.getElementById("more-found");
     let found = [];
@@ -89,9 +89,8 @@
         whole += page.pairs.length;
         if (!narrowed) continue;
         for (const pair of page.pairs) {
-          const valueOf = (name) =>
-            name === "status" ? statuses[pair[1]][0] : name === "flag" ? pair[4] : pair[5 + further.indexOf(name)];
-          if (takes(pair[0], valueOf)) found.push([page.at, pair]);
+          const valueOf = (name) => (name === "status" ? statuses[pair[1]][0] : pair[places[name]]);
+          if (takes(() => pair[0] + " " + names[pair[5]] + " " + names[pair[6]], valueOf)) found.push([page.at, pair]);
         }
       }
       box.querySelector(".cells").replaceChildren();

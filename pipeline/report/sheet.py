@@ -114,14 +114,15 @@ def _folder(maker: PageMaker, name: str, pairs: Sequence[Mapping[str, Any]]) -> 
     return folders.pop() if len(folders) == 1 else ""
 
 
-def _joined(pictures: Sequence[Picture]) -> str:
+def joined(pictures: Sequence[Picture]) -> str:
+    """The captions of a blend's styles, or of one."""
     return " + ".join(picture.caption for picture in pictures)
 
 
 def _traits(maker: PageMaker, pair: Mapping[str, Any], others: Sequence[Axis]) -> list[str]:
     """What tells a pair from the others of its cell."""
     return [
-        _joined(pictures) if (pictures := _pictures(maker, axis.name, pair)) else value_words(axis.name, pair)
+        joined(pictures) if (pictures := _pictures(maker, axis.name, pair)) else value_words(axis.name, pair)
         for axis in others
     ]
 
@@ -129,7 +130,7 @@ def _traits(maker: PageMaker, pair: Mapping[str, Any], others: Sequence[Axis]) -
 def _common(maker: PageMaker, pairs: Sequence[Mapping[str, Any]], told: set[str]) -> list[Head]:
     """The photograph and the style, where they are the same in all pairs and head no row."""
     return [
-        Head(kind=name, caption=_joined(pictures), pictures=pictures)
+        Head(kind=name, caption=joined(pictures), pictures=pictures)
         for name in (PHOTOGRAPH, STYLE)
         if name not in told and (pictures := _pictures(maker, name, pairs[0]))
     ]
@@ -140,7 +141,7 @@ def filters(maker: PageMaker, pairs: Sequence[Mapping[str, Any]]) -> list[Filter
     there = {pair["status"] for pair in pairs}
     statuses = [(status, words) for status, words in STATUS_WORDS.items() if status in there]
     contents = {maker.sources.keys(pair)[0]: maker.sources.content(pair).caption for pair in pairs}
-    styles = {maker.sources.keys(pair)[1]: _joined(maker.sources.styles(pair)) for pair in pairs}
+    styles = {maker.sources.keys(pair)[1]: joined(maker.sources.styles(pair)) for pair in pairs}
     found = [
         Filter(name="status", label="Status", choices=statuses),
         Filter(name="photograph", label="Photograph", choices=sorted(contents.items(), key=lambda item: item[1])),
