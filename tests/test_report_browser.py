@@ -141,6 +141,16 @@ def test_a_single_page_is_searched_by_name_status_and_flag(tab: Browser, one: Pa
     assert tab.texts(".sheet .name") == ["p003--s1.png"]
 
 
+def test_a_number_above_leads_to_those_that_it_counts(tab: Browser, one: Path, pages: Path) -> None:
+    for page, expected in ((one, 11), (pages, 60)):  # of the latter the first sixty, of 69
+        tab.open(page)
+        tab.click(".chip.done")
+        assert len(tab.texts("#pictures ~ * .pic .name")) == expected
+        assert set(tab.texts("#pictures ~ * .pic .tag b")) == {"new"}
+    tab.click("#more-found")
+    assert len(tab.texts("#found .name")) == 69
+
+
 def test_a_link_to_a_pair_that_is_filtered_away_shows_it_again(tab: Browser, one: Path) -> None:
     tab.open(one)
     tab.type("input[name=find]", "p000")

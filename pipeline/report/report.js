@@ -104,6 +104,13 @@
   for (const box of all(".filters")) box.hidden = false;
   for (const choice of choices) choice.addEventListener("change", narrow);
   if (find) find.addEventListener("input", narrow);
+  // "812 new" above leads to those that are.
+  for (const chip of all("a[data-choose]")) {
+    chip.addEventListener("click", () => {
+      const choice = choices.find((other) => other.name === "status");
+      if (choice) { choice.value = chip.dataset.choose; narrow(); }
+    });
+  }
   // A browser that comes back to the page puts in what was looked for.
   addEventListener("pageshow", () => { if (isNarrowed()) narrow(); });
   // A link from above to a pair that is not shown shows it again.
