@@ -16,6 +16,8 @@ import yaml
 from night_kit import Nights, failed, painted
 from test_report import HOSTILE_NAMES, facts, one_of_each, outcome
 
+from pipeline.batch.merging import merged
+from pipeline.batch.selection import Shard
 from pipeline.cli.console import JsonLines
 from pipeline.cli.log_file import with_files
 from pipeline.errors import Locked
@@ -445,3 +447,14 @@ def test_the_mail_of_the_docs_has_the_verdict_in_its_subject_and_the_report_belo
 def test_flags_of_metrics_are_those_of_reports() -> None:
     found = parsed(metrics_text(build_report(facts(), [])))
     assert {dict(labels)["flag"] for labels in found["stylize_run_flagged_pairs"]} == FLAGS.keys()
+
+
+def test_a_report_merged_of_parts_fits_the_schema(nights: Nights) -> None:
+    parts = []
+    for number in (1, 2):
+        nights.run(painted(nights.output), shard=Shard.parse(f"{number}/2"))
+        parts.append(nights.output / f"report.{number}-of-2.json")
+    whole = merged(parts)
+    jsonschema.Draft7Validator(report_schema()).validate(whole)
+    assert value(metrics_text(whole), "stylize_run_pairs", status="done") == 2
+    assert len(cases(checked(junit_xml(whole)))) == 2
