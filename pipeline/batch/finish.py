@@ -69,7 +69,8 @@ def _sweep_checkpoints(results: Results) -> None:
 def _write_for_machines(report: dict[str, Any], results: Results) -> None:
     """Write metrics and the like; what cannot be written is said in the report too."""
     for trouble in write_machine_files(report, results.manifest.run, results.manifest.output):
-        results.warn(trouble)
+        if trouble not in results.warnings:
+            results.warn(trouble)
     report["run"]["warnings"] = list(results.warnings)
 
 
