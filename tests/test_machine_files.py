@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -278,7 +279,9 @@ def test_flags_and_variables_stand_over_the_manifest(rehearse, nights: Nights, m
     names = {path.name for path in nights.project.iterdir()}
     assert {"b.xml", "b.prom", "a.jsonl"} <= names
     assert "a.xml" not in names
-    parsed((nights.project / "b.prom").read_text())
+    here = socket.gethostname()
+    assert value((nights.project / "b.prom").read_text(), "stylize_node_painted_pairs", node=here) == 2
+    assert {pair["node"] for pair in nights.report()["pairs"]} == {here}
     rehearse("run", "night.yaml", "--dry-run", "--junit", "c.xml", cwd=nights.project)
     assert not (nights.project / "c.xml").exists()
 
