@@ -7,11 +7,13 @@ import pytest
 import tensorflow as tf
 
 from pipeline.nst import convolution, extractor
+from pipeline.nst import winograd as ways
 from pipeline.nst.convolution import convolved, forward_by_back, turned
 from pipeline.nst.extractor import Extractor
 from pipeline.nst.kernels import load_kernels
 from pipeline.nst.network import VGG19
 from pipeline.nst.weights import locate
+from pipeline.nst.winograd import winograd
 
 _LAYERS = ("block1_conv1", "block1_conv2", "block2_conv2", "block3_conv1")
 
@@ -36,6 +38,45 @@ def test_a_convolution_is_the_way_back_through_the_turned_kernel():
         found[name] = made.numpy(), tape.gradient(loss, features).numpy()
     for usual, by_turned in zip(*found.values(), strict=True):
         np.testing.assert_allclose(by_turned, usual, atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [(4, 4), (5, 9), (16, 12), (33, 30)])
+def test_winograds_way_makes_what_a_convolution_makes(size):
+    rng = np.random.default_rng(3)
+    features = tf.constant(rng.normal(size=(1, *size, 5)), tf.float32)
+    kernel = tf.constant(rng.normal(size=(3, 3, 5, 7)), tf.float32)
+    expected = tf.nn.conv2d(features, kernel, 1, "SAME").numpy()
+    np.testing.assert_allclose(winograd(features, kernel), expected, atol=2e-5 * np.abs(expected).max())
+
+
+def test_winograds_way_is_the_same_in_strips(monkeypatch):
+    rng = np.random.default_rng(4)
+    features = tf.constant(rng.normal(size=(1, 22, 10, 3)), tf.float32)
+    kernel = tf.constant(rng.normal(size=(3, 3, 3, 2)), tf.float32)
+    whole = winograd(features, kernel)
+    for numbers in (1, 20, 30, 100):  # 6 x 3 pieces of 3 channels: strips of 1, 1, 2 and 6 rows of pieces
+        monkeypatch.setattr(ways, "_NUMBERS", numbers)
+        np.testing.assert_allclose(winograd(features, kernel), whole, atol=2e-5 * np.abs(whole).max())
+
+
+def test_many_channels_and_positions_go_winograds_way_and_few_do_not(monkeypatch):
+    taken = []
+    monkeypatch.setattr(convolution, "winograd", lambda *given: taken.append(given) or winograd(*given))
+    rng = np.random.default_rng(5)
+    for channels, side, expected in ((128, 32, 2), (128, 31, 0), (64, 32, 0)):
+        taken.clear()
+        layer = tf.keras.layers.Conv2D(128, 3, padding="same")
+        layer.build((None, None, None, channels))
+        features = tf.constant(rng.normal(size=(1, side, side, channels)), tf.float32)
+        with tf.GradientTape() as tape:
+            tape.watch(features)
+            loss = tf.reduce_sum(convolved(features, layer, turned(layer.kernel)) ** 2)
+        with tf.GradientTape() as usual:
+            usual.watch(features)
+            expected_loss = tf.reduce_sum(layer(features) ** 2)
+        gradient, known = tape.gradient(loss, features), usual.gradient(expected_loss, features)
+        np.testing.assert_allclose(gradient, known, atol=3e-5 * np.abs(known).max())
+        assert len(taken) == expected  # forward and back
 
 
 @pytest.mark.parametrize("wraps", [(False, False), (True, False), (False, True), (True, True)])

@@ -50,7 +50,8 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "nst.hdf5": (set(), {"numpy", "h5py"}),
     "nst.kernels": ({"errors", "printable", "nst.hdf5", "nst.network", "nst.weights"}, {"numpy"}),
     "nst.keras_settings": ({"errors", "processor"}, {"keras"}),
-    "nst.convolution": ({"processor"}, {"tensorflow", "numpy"}),
+    "nst.winograd": (set(), {"tensorflow", "numpy"}),
+    "nst.convolution": ({"processor", "nst.winograd"}, {"tensorflow", "numpy"}),
     "nst.wrapping": (set(), {"tensorflow"}),
     "nst.extractor": (
         {"nst.convolution", "nst.keras_settings", "nst.kernels", "nst.network", "nst.wrapping"},

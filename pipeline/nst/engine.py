@@ -1,10 +1,10 @@
 """A loaded network at work, and what is worth keeping between pairs.
 
 Kept are evaluators, descents with their traced steps, and what was measured of images: a night of a
-hundred photographs in four styles measures four styles once and traces each shape once. Nothing
-kept here changes a result: a key holds everything that a result depends on, by groups of options
-and by terms, never by a list of fields. What has a state, a descent, is lent to one painting at a
-time.
+hundred photographs in four styles measures four styles once, and what is traced serves pictures of
+all shapes up to 512 x 512 pixels. Nothing kept here changes a result: a key holds everything that a
+result depends on, by groups of options and by terms, never by a list of fields. What has a state, a
+descent, is lent to one painting at a time.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ from pipeline.options import Options
 Pixels = NDArray[np.float32]
 Kept = TypeVar("Kept")
 
-# What is traced for a shape holds 28 MB (14 shapes around 130 x 120 px), beside the buffers below;
-# every shape of a pyramid in both orientations finds room.
+# What is traced for an objective or, of large pictures, a shape holds 28 MB (14 shapes around 130 x
+# 120 px), beside the buffers below; every shape of a pyramid in both orientations finds room.
 _SHAPES_KEPT = 12
-# A descent holds its L-BFGS history, 2 x 20 pictures (126 MB at 512 x 512). Bytes of those kept for
-# their trace; one is always.
+# A descent holds its L-BFGS history, 2 x 20 pictures (126 MB at 512 x 512), of the picture painted
+# last: the next one puts its own there. Bytes of those kept for their trace; one is always.
 _DESCENTS_BYTES = 512 * 2**20
 # What is measured of a style is 2.3 MB for the usual five layers; content features at 512 x 512
 # are 8 MB, at 4096 x 4096 537 MB, in bfloat16 half.
