@@ -10,13 +10,15 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
+from pipeline.batch.curve import Curve, points_each
 from pipeline.batch.estimates.estimator import Estimate
 from pipeline.batch.observer import Observer
-from pipeline.batch.plan import Plan
+from pipeline.batch.plan import Action, Plan, PlannedPair
 from pipeline.errors import StylizeError
-from pipeline.job import Job, Outcome, Reading
-from pipeline.store.layout import now_name, preview_name
+from pipeline.job import Job, Outcome, Reading, ShownNames, Status
+from pipeline.store.layout import now_name, preview_name, roll_name
 from pipeline.store.now import AtWork, Now, write_now
+from pipeline.store.roll import Enrolled, add_to_roll, write_roll
 from pipeline.store.store import Store
 
 # Between two writings of the small file: what `status` says is this old at most, or a step.
@@ -30,13 +32,21 @@ _PAGE_SECONDS = 5.0
 _LONGEST_WRITING = 2.0
 _MOST_SHARE = 0.05  # of the run's time, for writing the page
 _LONGEST_REASON = 500  # characters
+# How pairs stand before any is painted, by what is planned for them.
+_STATUS: Mapping[Action, Status] = {
+    "paint": "not_started",
+    "keep": "up_to_date",
+    "fail": "failed",
+    "quarantined": "quarantined",
+}
 
 
 class Live:
     """An Observer (batch/observer) between a run and whoever listens.
 
-    `ahead` tells what the pairs that wait will take, and `write_page` writes the page; both are
-    called only when the run is planned. Nothing that fails here costs the run anything.
+    `ahead` tells what the pairs that wait will take, `write_page` writes the page, and `names` are
+    a pair's names in reports; they are called only when the run is planned. Nothing that fails here
+    costs the run anything.
     """
 
     def __init__(self, observer: Observer, store: Store, run_id: str, shard: str | None) -> None:
@@ -44,7 +54,9 @@ class Live:
         self.now = Now(run=run_id, started=_time(), updated=_time())
         self.ahead: Callable[[], Estimate | None] = lambda: None
         self.write_page: Callable[[Now], object] = lambda now: None
+        self.names: Callable[[Job], ShownNames] = lambda job: ShownNames(content="", style=(), options={})
         self._at_work: dict[str, AtWork] = {}
+        self._curves: dict[str, Curve] = {}
         self._ends: dict[str, float] = {}  # by the clock `time.monotonic`, of the pairs at work
         self._left: float | None = None  # seconds that those that wait will take
         self._wrote = self._page_due = self._ahead_due = 0.0
@@ -56,13 +68,16 @@ class Live:
         self.now = replace(self.now, whole=plan.count("paint") + plan.count("fail"))
         self._look_ahead(ahead)
         if plan.count("paint"):
+            with suppress(OSError, StylizeError):
+                write_roll(self._store, self._shard, self.now.run, map(self._enrolled, plan.pairs))
             self._write(0.0)
 
     def started(self, job: Job, steps: int, estimate: Estimate | None) -> None:
         """A pair is at work."""
         self._observer.started(job, steps, estimate)
         self._forget_preview(job.output)
-        self._at_work[job.output] = AtWork(output=job.output, steps=steps)
+        self._at_work[job.output] = AtWork(output=job.output, steps=steps, started=_time())
+        self._curves[job.output] = Curve()
         if estimate:
             self._ends[job.output] = time.monotonic() + estimate.seconds
         if time.monotonic() >= self._ahead_due:
@@ -89,6 +104,7 @@ class Live:
         if not coarse:
             left = max(pair.steps - reading.step, 0) * reading.seconds / reading.step
             self._ends[job.output] = time.monotonic() + left
+        self._curves[job.output].add(reading)
         self._at_work[job.output] = replace(
             pair, step=reading.step, side=reading.side, coarse=coarse, loss=reading.total
         )
@@ -99,6 +115,9 @@ class Live:
         self._observer.finished(outcome)
         was_at_work = self._at_work.pop(outcome.output, None) is not None
         self._ends.pop(outcome.output, None)
+        self._curves.pop(outcome.output, None)
+        if was_at_work:
+            self._enroll(outcome)
         if was_at_work and outcome.status != "interrupted":
             self._forget_preview(outcome.output)
         if not outcome.attempts:
@@ -135,9 +154,10 @@ class Live:
         self._observer.refused(error)
 
     def close(self) -> None:
-        """The report is written: what stands in the small file is of no use any more."""
-        with suppress(OSError, StylizeError):
-            self._store.delete(now_name(self._shard))
+        """The report is written: what stands in the small files is of no use any more."""
+        for name in (now_name(self._shard), roll_name(self._shard)):
+            with suppress(OSError, StylizeError):
+                self._store.delete(name)
 
     def _look_ahead(self, ahead: Estimate | None) -> None:
         self._left = ahead.seconds if ahead else None
@@ -164,10 +184,30 @@ class Live:
                 self.write_page = lambda now: None
 
     def _pairs(self, clock: float) -> list[AtWork]:
+        points = points_each(len(self._at_work))
         return [
-            replace(pair, seconds_left=max(self._ends[output] - clock, 0.0) if output in self._ends else None)
+            replace(
+                pair,
+                seconds_left=max(self._ends[output] - clock, 0.0) if output in self._ends else None,
+                curve=self._curves[output].columns(points),
+            )
             for output, pair in self._at_work.items()
         ]
+
+    def _enrolled(self, pair: PlannedPair) -> Enrolled:
+        names, waits = self.names(pair.job), pair.action == "paint"
+        return Enrolled(
+            output=pair.job.output,
+            status=_STATUS[pair.action],
+            content=names.content,
+            style=[*names.style],
+            reason=None if waits else pair.reason,
+        )
+
+    def _enroll(self, outcome: Outcome) -> None:
+        with suppress(OSError, StylizeError):
+            ended = Enrolled(output=outcome.output, status=outcome.status, reason=outcome.reason)
+            add_to_roll(self._store, self._shard, ended)
 
     def _seconds_left(self, clock: float) -> float | None:
         """Of the pairs at work and, after them, those that wait."""

@@ -7,6 +7,7 @@
 .pipeline/records/hashes.json             hashes of input files                store/hashes
 .pipeline/checkpoints/<pair id>.npz       where a painting stood               batch/checkpoints
 .pipeline/now/run.json                    how the run stands that is going on  batch/live
+.pipeline/now/run.pairs.jsonl             its pairs, and how those ended       store/roll
 .pipeline/now/<run id>.token              by which a cluster's workers know the folder
 .pipeline/now/<pair id>.webp              the pair at work, small              batch/showing
 .pipeline/steps/<pair id>/<stage>-<side>px-<step>.jpg   pictures on the way    batch/showing
@@ -81,6 +82,11 @@ def pages_folder(report: str) -> str:
 def now_name(shard: str | None = None) -> str:
     """How a whole run stands that is going on, or one over a shard (`2-of-3`)."""
     return f"{NOW}run.json" if shard is None else f"{NOW}run.{shard}.json"
+
+
+def roll_name(shard: str | None = None) -> str:
+    """Which pairs that run took up, and how they ended."""
+    return now_name(shard).removesuffix(".json") + ".pairs.jsonl"
 
 
 def token_name(run_id: str) -> str:

@@ -26,7 +26,9 @@ _MOST_AT_WORK = 1000  # pairs at the same time
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AtWork:
     """A pair that is painted. `step` of `steps` at full size; at a smaller one (`side` pixels, then
-    `coarse`) `step` is one there. `seconds_left` are its own."""
+    `coarse`) `step` is one there. `seconds_left` are its own. `started` is an ISO time. `curve` has
+    the losses at this size by name, each as many numbers as `step` there; none where there are too
+    many pairs for all to have one."""
 
     output: str
     steps: int
@@ -35,6 +37,8 @@ class AtWork:
     coarse: bool = False
     loss: float | None = None
     seconds_left: float | None = None
+    started: str = ""
+    curve: dict[str, list[float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
