@@ -111,6 +111,11 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     # what stands in an output folder; outcomes to pages
     "store": (WORDS | {"store", "images.file_bytes", "nst.network"}, set()),
     "report": (WORDS | {"report", "store"}, {"jinja2", "markupsafe"}),
+    # a night as a page: its server knows nothing of what it serves, and none of it knows how a run is made
+    "watch.server": (set(), set()),
+    "watch.last": (WORDS | {"store"}, set()),
+    "watch.night": (WORDS | {"store", "watch.last"}, set()),
+    "watch": (WORDS | {"watch", "report", "store"}, {"jinja2", "markupsafe"}),
     # a night
     "batch.selection": (set(), set()),
     "batch.messages": ({"errors", "job", "nst.weights"}, set()),
@@ -153,11 +158,12 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
         set(),
     ),
     "batch.merging": ({"errors", "job", "printable", "batch.selection", "report.data"}, set()),
+    "batch.curve": ({"job"}, set()),
     "batch.retention": (WORDS | {"store"}, set()),
     "batch.machine_files": (WORDS | {"report", "store"}, set()),
     "batch.standing": (WORDS | {"batch", "report", "store", "images.reader"}, set()),
     "batch.interim": (WORDS | {"batch", "report", "store"}, set()),
-    "batch.live": (WORDS | {"batch.estimates", "batch.observer", "batch.plan", "store"}, set()),
+    "batch.live": (WORDS | {"batch.curve", "batch.estimates", "batch.observer", "batch.plan", "store"}, set()),
     "batch.showing": ({"errors", "job", "images", "store", "batch.messages", "stylize"}, {"numpy"}),
     "batch.finish": (WORDS | {"batch", "report", "store"}, set()),
     "batch.driver": (WORDS | {"batch", "store", "images.reader"}, set()),
@@ -216,7 +222,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "cli": (
         WORDS
         | {
-            *("cli", "report", "batch", "store", "manifest", "images.reader", "nst.weights", "nst.precision"),
+            *("cli", "report", "batch", "store", "watch", "manifest", "images.reader", "nst.weights", "nst.precision"),
             "python_path",
         },
         {"click", "tqdm"},
@@ -315,6 +321,7 @@ LIST_HEAVY = f"import sys; print(','.join(sorted({ {'torch', *HEAVY} } & set(sys
         ["masks", "--help"],
         ["sheet", "--help"],
         ["sheet", "{manifest}"],
+        ["watch", "--help"],
         ["presets"],
         ["schema"],
         ["doctor"],

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline.cli import masks, measure, paint, run, setup, sheet, show, status
+from pipeline.cli import masks, measure, paint, run, setup, sheet, show, status, watch
 from pipeline.cli.arguments import EXIT_CODES, HELP_WIDTH
 from pipeline.cli.streams import secure_streams
 from pipeline.errors import EnvironmentProblem, ExitCode, StylizeError, UsageError, exit_words
@@ -88,6 +88,7 @@ for _verb in (
     show.report,
     sheet.sheet,
     status.status,
+    watch.watch,
     show.history,
     show.acknowledge,
     setup.import_,
