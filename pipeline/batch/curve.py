@@ -10,25 +10,26 @@ from pipeline.job import Reading
 # which every second goes when there are too many.
 MOST_POINTS = 32
 # Of the curves of all pairs at work, so that the run's small file stays below 64 KiB
-# (store/checksummed_json): a point of five losses has 50 bytes.
-POINTS_IN_ALL = 640
+# (store/checksummed_json): a point of six losses has 80 bytes.
+POINTS_IN_ALL = 480
 LEAST_POINTS = 8  # with fewer there is no curve
 _MOST_LOSSES = 6  # total, content, style, tv and two more
 _DIGITS = 4
 
 
 class Curve:
-    """Readings of one pair, those of its present size alone: losses of two sizes are no one
+    """Readings of one pair, those of its present stage alone: losses of two sizes are no one
     curve."""
 
     def __init__(self) -> None:
-        self._side, self._every = 0, 1
+        self._side, self._last, self._every = 0, 0, 1
         self._points: list[tuple[int, dict[str, float]]] = []
 
     def add(self, reading: Reading) -> None:
         """One more step."""
-        if reading.side != self._side:
+        if reading.side != self._side or reading.step <= self._last:
             self._side, self._every, self._points = reading.side, 1, []
+        self._last = reading.step
         losses = dict(list(reading.losses.items())[:_MOST_LOSSES])
         if (reading.step - 1) % self._every or not all(map(math.isfinite, losses.values())):
             return

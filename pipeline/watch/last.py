@@ -30,7 +30,7 @@ class LastRun:
     id: str = ""
     started: str = ""
     finished: str = ""
-    seconds: float = 0.0
+    seconds: float | None = None
     exit_code: int = 0
     host: str = ""
     device: str = ""
@@ -94,7 +94,7 @@ def _lines(store: Store, name: str) -> Iterator[bytes]:
 
 def _run(line: bytes) -> LastRun | None:
     fields = fitting(LastRun, _first_value(line[len(_RUN) :]))
-    if fields is None or not 0 <= fields.get("seconds", 0.0) <= _LONGEST_RUN:
+    if fields is None or not 0 <= (fields.get("seconds") or 0.0) <= _LONGEST_RUN:
         return None
     run = LastRun(**fields)
     return run if run.exit_code in [int(code) for code in ExitCode] else None

@@ -6,7 +6,7 @@ Every text from outside passes `printable` here; escaping for HTML is the templa
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -154,7 +154,7 @@ def _heading_of_last(night: Night, facts: list[tuple[str, str]]) -> Heading:
             "Manifest": run.manifest,
             "Started": moment(run.started),
             "Ended": moment(run.finished),
-            "Took": duration(run.seconds),
+            "Took": duration(run.seconds or 0.0),
             "Device": run.device,
             "Host": run.host,
         }
@@ -162,7 +162,7 @@ def _heading_of_last(night: Night, facts: list[tuple[str, str]]) -> Heading:
     return Heading(
         mood="bad" if code in _BAD else "good" if code == ExitCode.OK else "wait",
         headline="All well" if code == ExitCode.OK else "Needs attention" if code in _ENDED else "Stopped early",
-        verdict=f"{told or 'no pairs'} - {duration(max(run.seconds for run in runs))}",
+        verdict=f"{told or 'no pairs'} - {duration(max(run.seconds or 0.0 for run in runs))}",
         explanation=EXITS[code].sentence if code != ExitCode.OK else "",
         facts=facts,
     )
@@ -195,7 +195,14 @@ def _curve_of(pair: AtWork) -> LossCurve | None:
     if any(len(column) != len(steps) for column in columns.values()):
         return None
     rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
-    return loss_curve(rows, [name for name in columns if name != "step"])
+    return _shown(loss_curve(rows, [name for name in columns if name != "step"]))
+
+
+def _shown(curve: LossCurve | None) -> LossCurve | None:
+    """With names of losses as they can be shown: a forged file may call them anything."""
+    if curve is None:
+        return None
+    return replace(curve, lines=[replace(line, part=printable(line.part)) for line in curve.lines])
 
 
 def listing(night: Night, store: Store, asked: Mapping[str, str]) -> Listing:
@@ -206,7 +213,8 @@ def listing(night: Night, store: Store, asked: Mapping[str, str]) -> Listing:
     for pair in night.pairs.values():
         if not wanted or any(wanted in printable(n).casefold() for n in (pair.output, pair.content, *pair.style)):
             by_status.setdefault(_status(pair, night), []).append(pair)
-    every = [pair for pairs in by_status.values() for pair in pairs]
+    order = [_AT_WORK, *STATUS_WORDS]
+    every = [pair for status in order for pair in by_status.get(status, [])]
     if show not in by_status and show != _ALL:
         found: list[Enrolled] = []
     else:
@@ -218,7 +226,6 @@ def listing(night: Night, store: Store, asked: Mapping[str, str]) -> Listing:
         words = {"show": show, "q": search, "page": number} | changes
         return "./?" + urlencode({name: value for name, value in words.items() if value not in ("", _ALL, 1)})
 
-    order = [_AT_WORK, *STATUS_WORDS]
     choices = [(_ALL, "all", len(every))]
     choices += [(status, _words(status, night), len(by_status[status])) for status in order if status in by_status]
     first = (number - 1) * PAGE_PAIRS
@@ -269,24 +276,28 @@ def _small(output: str, status: str, store: Store) -> str | None:
 def pair_view(night: Night, store: Store, output: str) -> tuple[PairView, Work | None, Card]:
     """All there is to know of one pair; how far it is, if it is at work."""
     pair = night.pairs.get(output) or Enrolled(output=output, status="not_started")
-    row = _row(pair, night, store)
+    row, is_known = _row(pair, night, store)
     names = State(store).thumbnails
     report = {"pairs": [row], "run": {"input": None, "weights": {"name": row["weights"].get("name", "")}}}
     view = PageMaker(report, Links(store, names, inline=False)).pair_view(row, large=True)
+    if not is_known:  # of numbers and settings these would be the built-in ones
+        view = replace(view, numbers=[], settings="")
+    losses = [(printable(part), first, last, ratio) for part, first, last, ratio in view.losses]
+    view = replace(view, losses=losses, curve=_shown(view.curve))
     at_work = night.at_work.get(output)
     return view, _work(at_work, night, store) if at_work else None, _card(pair, night, store)
 
 
-def _row(pair: Enrolled, night: Night, store: Store) -> dict[str, Any]:
-    """As in report.json, from the pair's record where its picture stands."""
+def _row(pair: Enrolled, night: Night, store: Store) -> tuple[dict[str, Any], bool]:
+    """As in report.json, from the pair's record where its picture stands; whether that is so."""
     known: dict[str, Any] = {"output": pair.output, "content": pair.content, "style": list(pair.style)}
     known |= {"style_shares": [1.0] * len(pair.style), "status": pair.status, "reason": pair.reason}
     record = read_record(store, record_name(pair.output)) if _status(pair, night) in _STANDS else None
     if record is not None:
-        return pair_row(Outcome(**{**record.outcome, "status": pair.status}))
+        return pair_row(Outcome(**{**record.outcome, "status": pair.status})), True
     if pair.status in ("failed", "quarantined") and (failure := Failures(store).of(pair.output)) is not None:
         known |= {"failing_since": failure.since, "failed_runs": failure.runs}
-    return pair_row(Outcome(**known))
+    return pair_row(Outcome(**known)), False
 
 
 def _status(pair: Enrolled, night: Night) -> str:

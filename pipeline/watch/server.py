@@ -31,6 +31,7 @@ MOST_CONNECTIONS, MOST_LISTENERS = 48, 16
 _REQUEST_SECONDS, _ANSWER_SECONDS, _LISTENING_SECONDS = 5.0, 120.0, 600.0
 _LOOK_SECONDS = 1.0  # between two looks for news
 _QUIET_SECONDS = 15.0  # after which a listener is told that we are still here, as it may not be
+_POLL_SECONDS = 0.25  # between two looks for who is late, and whether it is over
 _BLOCK = 2**16
 
 SAFE: Mapping[str, str] = {
@@ -85,7 +86,7 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         self._open: dict[socket.socket, float] = {}  # ends, by the clock `time.monotonic`
         self._proven: set[socket.socket] = set()
         self._listeners = 0
-        self._thread = threading.Thread(target=self.serve_forever, args=(0.25,), daemon=True)
+        self._thread = threading.Thread(target=self.serve_forever, args=(_POLL_SECONDS,), daemon=True)
         super().__init__((ADDRESS, port), _Handler)
 
     @property
@@ -129,7 +130,7 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
             for late in [one for one, end in self._open.items() if end < now]:
                 _cut(late)
 
-    def prove(self, request: socket.socket, seconds: float = _ANSWER_SECONDS) -> None:
+    def prove(self, request: socket.socket, seconds: float) -> None:
         """This one knows the secret, and may take so long from now."""
         with self._lock:
             if request in self._open:
@@ -175,6 +176,9 @@ class _Handler(BaseHTTPRequestHandler):
     """One request; the connection ends with its answer."""
 
     server: Server
+    # Where nothing was read that says otherwise:
+    command = ""
+    request_version = "HTTP/1.0"
     timeout = _REQUEST_SECONDS  # for each time that is waited; the whole is the server's to bound
 
     def setup(self) -> None:
@@ -201,10 +205,12 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command not in ("GET", "HEAD"):
             return self._refuse(405, {"Allow": "GET, HEAD"})
         path, _, query = self.path.partition("?")
-        secret, slash, rest = path.removeprefix("/").partition("/")
+        if not path.startswith("/"):
+            return self._refuse(400)
+        secret, slash, rest = path[1:].partition("/")
         if not secrets.compare_digest(secret.encode("latin-1", "replace"), self.server.secret.encode()):
             return self._refuse(404)
-        self.server.prove(self.connection)
+        self.server.prove(self.connection, _ANSWER_SECONDS)
         if not slash:
             return self._refuse(308, {"Location": f"/{self.server.secret}/"})
         if rest == "events":
@@ -253,6 +259,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.listen(-1)
 
     def _begin(self, status: int, headers: Mapping[str, str]) -> None:
+        self.request_version = "HTTP/1.0"  # 0.9 would have no headers
         self.send_response_only(status)
         for name, value in {**SAFE, **headers, "Connection": "close"}.items():
             self.send_header(name, value)

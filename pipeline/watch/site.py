@@ -49,7 +49,11 @@ class Pages:
     def answer(self, path: str, query: str) -> Answer | None:
         """The answer to an address below the site's top, still quoted."""
         if path == "":
-            return self._page(dict(parse_qsl(query, max_num_fields=_MOST_WORDS)))
+            try:
+                asked = dict(parse_qsl(query, max_num_fields=_MOST_WORDS))
+            except ValueError:  # more words than any of our pages asks with
+                return None
+            return self._page(asked)
         try:
             return self._picture(os.fsdecode(unquote_to_bytes(path)))
         except (OSError, StylizeError):  # nothing there, a link, or a name that leads out
@@ -88,7 +92,7 @@ def _rendered(template: str, about: Mapping[str, Any]) -> Answer:
         .render(**about, css=style, script=script, again=_AGAIN.get(state, _AGAIN_ELSE))
     )
     policy = (
-        f"default-src 'none'; img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; "
+        f"default-src 'none'; img-src 'self' data:; connect-src 'self'; form-action 'self'; base-uri 'none'; "
         f"frame-ancestors 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'"
     )
     return Answer(
