@@ -21,7 +21,7 @@ from pipeline.store.disk import LocalStore
 from pipeline.store.layout import preview_name, thumbnail_name
 from pipeline.store.now import AtWork, Now, write_now
 from pipeline.store.roll import Enrolled, add_to_roll, write_roll
-from pipeline.watch import night, server
+from pipeline.watch import night, server, site
 
 pytestmark = [pytest.mark.slow, needs_chromium]
 
@@ -43,7 +43,6 @@ def store(tmp_path: Path) -> LocalStore:
 def watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tab: Tab) -> Iterator[Watched]:
     monkeypatch.setattr(night, "_LOOK_SECONDS", 0.05)
     monkeypatch.setattr(server, "_LOOK_SECONDS", 0.05)
-    tab.ask("Emulation.setScriptExecutionDisabled", value=False)
     with watching(tmp_path / "out") as watched:
         yield watched
         tab.open("about:blank")
@@ -70,30 +69,26 @@ def begin(store: LocalStore) -> None:
 SHOWN = "[...document.images].filter((image) => image.complete && image.naturalWidth).length"
 
 
-def says(tab: Tab, words: str) -> bool:
-    return words in tab.does("document.body.innerText")
-
-
 def test_the_page_brings_itself_up_to_date_and_keeps_where_its_reader_is(
     tab: Tab, watched: Watched, store: LocalStore
 ) -> None:
     begin(store)
     tab.open(watched.server.url)
     until(lambda: tab.does(SHOWN) == 3)  # a.png, and b.png twice
-    assert says(tab, "step 4 of 9")
-    until(lambda: says(tab, "Live: what is new shows by itself."))
+    assert tab.says("step 4 of 9")
+    until(lambda: tab.says("Live: what is new shows by itself."))
     tab.does("window.same = true; document.querySelector('[name=q]').value = 'typed'")
     tab.does("document.querySelector('.chip.done').focus()")
     before = tab.does("document.querySelector('.works img').src")
     picture(store, preview_name("b.png"), (30, 30, 200))
     at_step(store, 7)
-    until(lambda: says(tab, "step 7 of 9"))
+    until(lambda: tab.says("step 7 of 9"))
     assert tab.does("document.querySelector('.works img').src") != before
     until(lambda: tab.does(SHOWN) == 3)
     add_to_roll(store, None, Enrolled(output="b.png", status="failed", reason="<b>no</b> luck"))
     at_step(store, 1, "c.png", finished=2, failed=1)
-    until(lambda: says(tab, "<b>no</b> luck"))
-    assert says(tab, "2 of this run's 3 pairs finished, 1 failed")
+    until(lambda: tab.says("<b>no</b> luck"))
+    assert tab.says("2 of this run's 3 pairs finished, 1 failed")
     assert tab.does("window.same")  # it was never loaded anew
     assert tab.does("document.querySelector('[name=q]').value") == "typed"
     assert tab.does("document.activeElement.getAttribute('href')") == "./?show=done"
@@ -102,14 +97,14 @@ def test_the_page_brings_itself_up_to_date_and_keeps_where_its_reader_is(
 
 def test_the_page_goes_from_a_night_to_its_report_by_itself(tab: Tab, watched: Watched, store: LocalStore) -> None:
     tab.open(watched.server.url)
-    assert says(tab, "No run has left anything here yet")
+    assert tab.says("No run has left anything here yet")
     begin(store)
-    until(lambda: says(tab, "step 4 of 9"))
+    until(lambda: tab.says("step 4 of 9"))
     for name in (".pipeline/now/run.json", ".pipeline/now/run.pairs.jsonl"):
         store.delete(name)
     write_reports(store, build_report(facts(exit_code=0), [outcome("a.png")]), thumbnails=lambda name: {})
-    until(lambda: says(tab, "All well"))
-    assert not says(tab, "At work")
+    until(lambda: tab.says("All well"))
+    assert not tab.says("At work")
 
 
 def test_nobody_else_is_asked_and_the_policy_forbids_nothing_of_ours(
@@ -122,11 +117,11 @@ def test_nobody_else_is_asked_and_the_policy_forbids_nothing_of_ours(
     tab.heard.clear()
     tab.does("window.alert = () => { document.title = 'owned'; }")
     tab.open(watched.server.url)
-    until(lambda: says(tab, "Live: what is new"))
+    until(lambda: tab.says("Live: what is new"))
     for name in HOSTILE_NAMES:
-        assert says(tab, printable(name))
+        assert tab.says(printable(name))
     tab.does("document.querySelector('.works h3 a').click()")
-    until(lambda: says(tab, "The whole night") and says(tab, "Live: what is new"))
+    until(lambda: tab.says("The whole night") and tab.says("Live: what is new"))
     assert tab.does("document.querySelector('h1').innerText") == HOSTILE_NAMES[0]
     asked = [urlsplit(url) for url in tab.requests if not url.startswith("data:")]
     assert {each.netloc for each in asked} == {f"127.0.0.1:{watched.port}"}
@@ -138,24 +133,27 @@ def test_nobody_else_is_asked_and_the_policy_forbids_nothing_of_ours(
 def test_without_a_script_the_page_loads_again_by_itself(
     tab: Tab, watched: Watched, store: LocalStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(__import__("pipeline.watch.site", fromlist=["_AGAIN"])._AGAIN, "painting", 1)
+    monkeypatch.setitem(site._AGAIN, "painting", 1)
     tab.ask("Emulation.setScriptExecutionDisabled", value=True)
-    begin(store)
-    tab.open(watched.server.url)
-    assert says(tab, "Without a script this page loads again")
-    assert tab.does(SHOWN) == 3
-    at_step(store, 8)
-    until(lambda: says(tab, "step 8 of 9"))
-    assert not says(tab, "Live:")
+    try:
+        begin(store)
+        tab.open(watched.server.url)
+        assert tab.says("Without a script this page loads again")
+        assert tab.does(SHOWN) == 3
+        at_step(store, 8)
+        until(lambda: tab.says("step 8 of 9"))
+        assert not tab.says("Live:")
+    finally:
+        tab.ask("Emulation.setScriptExecutionDisabled", value=False)
 
 
 def test_when_the_watch_ends_the_page_says_so_and_stays(tab: Tab, store: LocalStore, tmp_path: Path) -> None:
     begin(store)
     with watching(store.folder) as watched:
         tab.open(watched.server.url)
-        until(lambda: says(tab, "Live: what is new"))
-    until(lambda: says(tab, "stylize watch has ended, or is out of reach"))
-    assert says(tab, "step 4 of 9")
+        until(lambda: tab.says("Live: what is new"))
+    until(lambda: tab.says("stylize watch has ended, or is out of reach"))
+    assert tab.says("step 4 of 9")
 
 
 @pytest.mark.parametrize("width", [320, 390, 800, 1400])
