@@ -23,6 +23,8 @@ from pipeline.store.store import Store
 
 # Of the file: a line has some 150 bytes, and a hundred thousand pairs are the most that was tried.
 _MOST_BYTES = 2**26
+MOST_PAIRS = 200_000  # of what is read; each takes some hundred bytes of memory
+_LONGEST_LINE = 2**16  # bytes; a name has at most 2000
 _LONGEST_REASON = 500  # characters
 _HEAD = '{"run": '
 _LONGEST_HEAD = 200  # bytes of the first line
@@ -82,7 +84,8 @@ class Roll:
         whole = new[: new.rfind(b"\n") + 1]  # a line that is being written is read the next time
         self._read += len(whole)
         for line in whole.splitlines():
-            self._take(line)
+            if len(line) <= _LONGEST_LINE and len(self.pairs) < MOST_PAIRS:
+                self._take(line)
 
     def _take(self, line: bytes) -> None:
         try:

@@ -10,13 +10,14 @@ from typing import Any
 
 from pipeline.errors import ExitCode, StylizeError
 from pipeline.job import STATUSES
-from pipeline.store.roll import Enrolled
+from pipeline.store.roll import MOST_PAIRS, Enrolled
 from pipeline.store.shapes import fitting
 from pipeline.store.store import Entry, Store
 
 _REPORT = re.compile(r"report(?:\.([0-9]{1,6}-of-[0-9]{1,6}))?\.json")
-# A row has some 20 kB, mostly its trace (cli/rendering has the same bound for the file).
-_MOST_BYTES, _LONGEST_LINE = 2**29, 2**24
+# A row has some 20 kB, mostly its trace (cli/rendering has the same bound for the file); the names
+# with which it begins have some hundred bytes.
+_MOST_BYTES, _LONGEST_LINE, _LONGEST_BEGINNING = 2**29, 2**24, 2**16
 _RUN, _PAIRS = b' "run": ', b' "pairs": ['  # as report/write begins lines
 # What follows in a row is not wanted here; within a string the quotes would be escaped.
 _REST = b', "attempts": '
@@ -78,7 +79,7 @@ def _read(store: Store, name: str, shard: str, last: Last) -> None:
         if not within and line.startswith(_RUN) and (run := _run(line)) is not None:
             last.runs[shard] = run
         within = within or line.startswith(_PAIRS)
-        if within and (pair := _pair(line)) is not None:
+        if within and len(last.pairs) < MOST_PAIRS and (pair := _pair(line)) is not None:
             before = last.pairs.get(pair.output)
             if before is None or before.status == "not_started":  # which another part says of ours
                 last.pairs[pair.output] = pair
@@ -102,9 +103,10 @@ def _run(line: bytes) -> LastRun | None:
 
 def _pair(line: bytes) -> Enrolled | None:
     start, end = line.find(b"{"), line.find(_REST)
-    if start < 0:
+    beginning = line[start:end] + b"}" if end > 0 else line[start:]
+    if start < 0 or len(beginning) > _LONGEST_BEGINNING:
         return None
-    fields = fitting(Enrolled, _first_value(line[start:end] + b"}" if end > 0 else line[start:]))
+    fields = fitting(Enrolled, _first_value(beginning))
     if not fields or not fields.get("output") or fields.get("status") not in STATUSES:
         return None
     return Enrolled(**fields)

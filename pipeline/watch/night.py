@@ -117,7 +117,7 @@ class Watcher:
 def _state_of(store: Store, shard: str, now: Now) -> State:
     """A run's, from what it wrote last, and whether its process is there, where it is of this
     machine: to ask the lock itself would take it for an instant."""
-    with contextlib.suppress(ValueError):
+    with contextlib.suppress(ValueError, OverflowError, OSError):  # a time that is none
         updated = datetime.fromisoformat(now.updated)
         age = (datetime.now(updated.tzinfo) - updated).total_seconds()
         if (there := _is_there(store, shard, now.run)) is not None:
@@ -131,7 +131,7 @@ def _is_past(now: Now, found: list[tuple[str, Entry]]) -> bool:
     """Has another run written a report since this one was killed?"""
     try:
         updated = datetime.fromisoformat(now.updated).timestamp()
-    except (ValueError, OverflowError):
+    except (ValueError, OverflowError, OSError):
         return bool(found)
     return any(entry.fingerprint.mtime_ns > updated * 1e9 for _, entry in found)
 

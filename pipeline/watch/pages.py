@@ -322,7 +322,7 @@ def _time_of_day(iso: str) -> str:
     """`21:40:03`, with the day where it is another."""
     try:
         then = datetime.fromisoformat(iso)
-    except ValueError:
+        same = then.date() == datetime.now(then.tzinfo).date()
+    except (ValueError, OverflowError):
         return iso
-    same = then.date() == datetime.now(then.tzinfo).date()
     return then.strftime("%H:%M:%S" if same else "%a %d %b %Y, %H:%M:%S")
