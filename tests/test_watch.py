@@ -599,7 +599,7 @@ def test_the_roll_of_another_run_is_not_taken_for_this_ones(store: LocalStore, w
 
 def test_long_reasons_are_cut_in_the_roll(store: LocalStore) -> None:
     write_roll(store, None, "x", [])
-    add_to_roll(store, None, Enrolled(output="a", status="failed", reason="y" * 10**6))
+    add_to_roll(store, None, [Enrolled(output="a", status="failed", reason="y" * 10**6)])
     assert store.fingerprint(roll_name()).size < 1000
 
 

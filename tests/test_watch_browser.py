@@ -60,7 +60,7 @@ def at_step(store: LocalStore, step: int, output: str = "b.png", **changes: obje
 
 def begin(store: LocalStore) -> None:
     write_roll(store, None, "r", [Enrolled(output=f"{name}.png", status="not_started") for name in "abc"])
-    add_to_roll(store, None, Enrolled(output="a.png", status="done"))
+    add_to_roll(store, None, [Enrolled(output="a.png", status="done")])
     picture(store, thumbnail_name("a.png", "result"), (200, 30, 30))
     picture(store, preview_name("b.png"), (30, 200, 30))
     at_step(store, 4)
@@ -74,7 +74,7 @@ def test_the_page_brings_itself_up_to_date_and_keeps_where_its_reader_is(
 ) -> None:
     begin(store)
     tab.open(watched.server.url)
-    until(lambda: tab.does(SHOWN) == 3)  # a.png, and b.png twice
+    until(lambda: tab.holds(f"{SHOWN} === 3"))  # a.png, and b.png twice
     assert tab.says("step 4 of 9")
     until(lambda: tab.says("Live: what is new shows by itself."))
     tab.does("window.same = true; document.querySelector('[name=q]').value = 'typed'")
@@ -84,8 +84,8 @@ def test_the_page_brings_itself_up_to_date_and_keeps_where_its_reader_is(
     at_step(store, 7)
     until(lambda: tab.says("step 7 of 9"))
     assert tab.does("document.querySelector('.works img').src") != before
-    until(lambda: tab.does(SHOWN) == 3)
-    add_to_roll(store, None, Enrolled(output="b.png", status="failed", reason="<b>no</b> luck"))
+    until(lambda: tab.holds(f"{SHOWN} === 3"))
+    add_to_roll(store, None, [Enrolled(output="b.png", status="failed", reason="<b>no</b> luck")])
     at_step(store, 1, "c.png", finished=2, failed=1)
     until(lambda: tab.says("<b>no</b> luck"))
     assert tab.says("2 of this run's 3 pairs finished, 1 failed")
@@ -139,7 +139,7 @@ def test_without_a_script_the_page_loads_again_by_itself(
         begin(store)
         tab.open(watched.server.url)
         assert tab.says("Without a script this page loads again")
-        assert tab.does(SHOWN) == 3
+        until(lambda: tab.holds(f"{SHOWN} === 3"))
         at_step(store, 8)
         until(lambda: tab.says("step 8 of 9"))
         assert not tab.says("Live:")
@@ -167,7 +167,7 @@ def test_nothing_is_wider_than_the_window(tab: Tab, watched: Watched, store: Loc
     tab.open(watched.server.url + page.replace("pair", ""))
     if page == "pair":
         tab.does("document.querySelector('.pic h3 a').click()")
-        until(lambda: tab.does("!!document.querySelector('h1.one')"))
+        until(lambda: tab.holds("document.querySelector('h1.one')"))
     assert tab.does("document.documentElement.scrollWidth") <= width
     tab.ask("Emulation.clearDeviceMetricsOverride")
 

@@ -57,6 +57,7 @@ class Live:
         self.names: Callable[[Job], ShownNames] = lambda job: ShownNames(content="", style=(), options={})
         self._at_work: dict[str, AtWork] = {}
         self._curves: dict[str, Curve] = {}
+        self._ended: list[Enrolled] = []  # and not in the roll yet
         self._ends: dict[str, float] = {}  # by the clock `time.monotonic`, of the pairs at work
         self._left: float | None = None  # seconds that those that wait will take
         self._wrote = self._page_due = self._ahead_due = 0.0
@@ -117,7 +118,7 @@ class Live:
         self._ends.pop(outcome.output, None)
         self._curves.pop(outcome.output, None)
         if was_at_work:
-            self._enroll(outcome)
+            self._ended.append(Enrolled(output=outcome.output, status=outcome.status, reason=outcome.reason))
         if was_at_work and outcome.status != "interrupted":
             self._forget_preview(outcome.output)
         if not outcome.attempts:
@@ -174,6 +175,10 @@ class Live:
             self.now, updated=_time(), at_work=self._pairs(clock), seconds_left=self._seconds_left(clock)
         )
         with suppress(OSError, StylizeError):
+            if ended := self._ended:
+                self._ended = []
+                add_to_roll(self._store, self._shard, ended)
+        with suppress(OSError, StylizeError):
             write_now(self._store, self._shard, self.now)
         if page and self._new and clock >= self._page_due:
             self._new = False
@@ -203,11 +208,6 @@ class Live:
             style=[*names.style],
             reason=None if waits else pair.reason,
         )
-
-    def _enroll(self, outcome: Outcome) -> None:
-        with suppress(OSError, StylizeError):
-            ended = Enrolled(output=outcome.output, status=outcome.status, reason=outcome.reason)
-            add_to_roll(self._store, self._shard, ended)
 
     def _seconds_left(self, clock: float) -> float | None:
         """Of the pairs at work and, after them, those that wait."""

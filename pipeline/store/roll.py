@@ -1,5 +1,5 @@
 """Which pairs a run took up, and how each ended, while the run goes on: written once, then a line
-for each pair that ends.
+for each pair that has ended, those of two seconds at once.
 
     OUTPUT/.pipeline/now/run.pairs.jsonl
 
@@ -48,9 +48,9 @@ def write_roll(store: Store, shard: str | None, run_id: str, pairs: Iterable[Enr
     store.write(roll_name(shard), ("\n".join(lines) + "\n").encode("ascii"))
 
 
-def add_to_roll(store: Store, shard: str | None, pair: Enrolled) -> None:
-    """A pair has ended. Raises as `Store.append` does."""
-    store.append(roll_name(shard), (json.dumps(_row(pair)) + "\n").encode("ascii"))
+def add_to_roll(store: Store, shard: str | None, pairs: Iterable[Enrolled]) -> None:
+    """These pairs have ended. Raises as `Store.append` does."""
+    store.append(roll_name(shard), "".join(json.dumps(_row(pair)) + "\n" for pair in pairs).encode("ascii"))
 
 
 def _row(pair: Enrolled) -> dict[str, Any]:
