@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import fcntl
+import io
 import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -15,7 +17,9 @@ from typing import Any
 
 import pytest
 from night_kit import Nights
-from test_live import Stepping
+from patience import PATIENCE, until
+from PIL import Image
+from test_live import Chaos, Stepping
 from test_report import HOSTILE_NAMES, facts, falling, outcome
 from test_report_html import ACTING, Page
 from watch_kit import Watched, watching
@@ -62,6 +66,15 @@ def store(tmp_path: Path) -> LocalStore:
 def watched(tmp_path: Path) -> Iterator[Watched]:
     with watching(tmp_path / "out") as watched:
         yield watched
+
+
+@pytest.fixture
+def chaos(project: Path) -> Iterator[Chaos]:
+    chaos = Chaos(project)
+    yield chaos
+    for run in chaos.running:
+        run.kill()
+        run.communicate()
 
 
 def page(watched: Watched, query: str = "") -> Page:
@@ -209,6 +222,26 @@ def test_shards_that_paint_at_the_same_time_are_one_night(store: LocalStore, wat
     shown = page(watched).text
     assert "3 of this run's 10 pairs finished" in shown
     assert "2 being painted" in shown
+
+
+@pytest.mark.slow
+def test_a_real_night_is_watched_until_it_is_killed(chaos: Chaos) -> None:
+    chaos.manifest("{preview: 2, retries: 0}")
+    (chaos.project / "faults" / f"{pair_id('dog.png')}.1").write_text("9 hang")
+    with watching(chaos.output) as watched:
+        assert "Nothing here" in page(watched).text
+        running = chaos.start()
+        until(lambda: "at 24 px" in page(watched).text or re.search("step [5-9] of", page(watched).text))
+        until(lambda: page(watched).all("img"))
+        picture = watched.get(page(watched).all("img")[0]["src"][2:])
+        with Image.open(io.BytesIO(picture.body)) as small:
+            assert small.format == "WEBP"
+        assert "Painting" in page(watched).text
+        running.send_signal(signal.SIGKILL)
+        running.wait(PATIENCE)
+        assert "Killed" in page(watched).text
+        assert chaos.run() == 0
+        assert "All well" in page(watched).text
 
 
 # ---------------------------------------------------------------------------------------------------------- the last one
