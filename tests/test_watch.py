@@ -157,6 +157,19 @@ def test_pairs_that_ended_are_known_while_the_others_are_painted(nights: Nights)
     assert "1 to 1 of" not in texts[3]  # one page of one pair needs no numbers
 
 
+def test_what_is_shown_is_what_the_run_planned_whatever_the_manifest_says_by_now(nights: Nights) -> None:
+    texts: list[str] = []
+    other = "\n  - {content: content/dog.png, style: style/wave.png, output: other.png}\n"
+    with watching(nights.output) as watched:
+
+        def look(step: int) -> None:
+            nights.manifest(pairs=other)
+            texts.append(page(watched).text)
+
+        nights.run_with(Stepping(nights.output, look))
+    assert all("dog.png" in text and "sea.png" in text and "other.png" not in text for text in texts)
+
+
 def test_watching_writes_nothing_and_asks_no_lock(nights: Nights, monkeypatch: pytest.MonkeyPatch) -> None:
     nights.run()
 
@@ -507,6 +520,37 @@ def test_a_curve_that_is_none_of_ours_breaks_no_page(
     write_now(store, None, Now(run="x", started=LATER, updated=LATER, at_work=[pair]))
     assert "step 2 of 9" in page(watched).text
     assert_harmless(page(watched, of_pair("a.png")))
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        {"masks": {"mask": {"99": "x", "y": 3}, "regions": 5}, "style": [], "style_shares": [1.0, 2.0], "content": ""},
+        {"style_shares": [0.0], "style": ["\x1b"], "meta": {"a": [{"b": []}]}, "status": "failed", "priority": 3},
+        {"losses": {"first": {}, "last": {"<b>\x1b": 1.0}}, "layer_losses": {"x": {"y": 1.0}}},
+        {"trace": [{"step": 1.5, "<b>": 1.0, "total": 1.0}, {"step": 2.0, "total": -1.0}, {}]},
+        {"trace": [{"step": 1.0, "total": 1.0, "\x1b": 1.0}, {"step": 2.0, "total": 5.0, "\x1b": 2.0}]},
+        {"options": {"style_loss": [[]], "size": {"x": None}, "\x1b": "\u202e"}, "notes": ["\x1b", "<b>"]},
+        *(
+            {"options": {"style_loss": loss, "init": [], "steps": loss}}
+            for loss in (None, 5, True, {"a": "b"}, [["x"]])
+        ),
+        {"losses": {"first": {"total": 1e-308, "style": 5e-324}, "last": {"total": 1e308, "style": -1e308}}},
+        {"size": [1, 999_999], "painted_size": [1, 1], "steps": 2**60, "seconds": 1e18, "peak_memory_bytes": 2**62},
+        {"size": None, "seconds_per_step": 0.0, "precision": "\u202e", "weights": {}, "painted_with": {"x": []}},
+    ],
+)
+def test_a_forged_record_breaks_no_page(nights: Nights, forged: dict[str, Any]) -> None:
+    nights.run(only="sea.png")
+    record = asdict(State(LocalStore(nights.output)).record("sea.png"))
+    write_checksummed_json(
+        LocalStore(nights.output), record_name("sea.png"), record | {"outcome": record["outcome"] | forged}
+    )
+    assert State(LocalStore(nights.output)).record("sea.png") is not None
+    with watching(nights.output) as watched:
+        shown = page(watched, of_pair("sea.png"))
+    assert "content/sea.png" in shown.text
+    assert_harmless(shown)
 
 
 @pytest.mark.parametrize(

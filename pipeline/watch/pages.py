@@ -6,13 +6,13 @@ Every text from outside passes `printable` here; escaping for HTML is the templa
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
 from pipeline.errors import EXITS, ExitCode
-from pipeline.job import Outcome
+from pipeline.job import Outcome, Painted
 from pipeline.printable import printable
 from pipeline.report.data import STATUS_WORDS, pair_row
 from pipeline.report.drawings import LossCurve, loss_curve
@@ -282,22 +282,30 @@ def pair_view(night: Night, store: Store, output: str) -> tuple[PairView, Work |
     view = PageMaker(report, Links(store, names, inline=False)).pair_view(row, large=True)
     if not is_known:  # of numbers and settings these would be the built-in ones
         view = replace(view, numbers=[], settings="")
+    styles = [replace(shown, caption=printable(name)) for shown, name in zip(view.styles, pair.style, strict=True)]
     losses = [(printable(part), first, last, ratio) for part, first, last, ratio in view.losses]
-    view = replace(view, losses=losses, curve=_shown(view.curve))
+    view = replace(view, styles=styles, losses=losses, curve=_shown(view.curve))
     at_work = night.at_work.get(output)
     return view, _work(at_work, night, store) if at_work else None, _card(pair, night, store)
 
 
 def _row(pair: Enrolled, night: Night, store: Store) -> tuple[dict[str, Any], bool]:
-    """As in report.json, from the pair's record where its picture stands; whether that is so."""
+    """As in report.json, from the pair's record where its picture stands; whether that is so. Names
+    are the run's own; a record can be anybody's."""
     known: dict[str, Any] = {"output": pair.output, "content": pair.content, "style": list(pair.style)}
     known |= {"style_shares": [1.0] * len(pair.style), "status": pair.status, "reason": pair.reason}
     record = read_record(store, record_name(pair.output)) if _status(pair, night) in _STANDS else None
     if record is not None:
-        return pair_row(Outcome(**{**record.outcome, "status": pair.status})), True
-    if pair.status in ("failed", "quarantined") and (failure := Failures(store).of(pair.output)) is not None:
+        known |= {name: value for name, value in record.outcome.items() if name in _PAINTED}
+        if not isinstance(known.get("options", {}).get("style_loss", ""), str | dict):
+            known["options"] = {}
+    elif pair.status in ("failed", "quarantined") and (failure := Failures(store).of(pair.output)) is not None:
         known |= {"failing_since": failure.since, "failed_runs": failure.runs}
-    return pair_row(Outcome(**known)), False
+    return pair_row(Outcome(**known)), record is not None
+
+
+# Of a record, what is the picture's and not the manifest's.
+_PAINTED = frozenset({field.name for field in fields(Painted)} | {"notes"})
 
 
 def _status(pair: Enrolled, night: Night) -> str:

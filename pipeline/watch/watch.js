@@ -47,7 +47,12 @@
     source.addEventListener("open", () => say("Live: what is new shows by itself.", false));
     source.addEventListener("news", (event) => { wanted = event.data; look(); });
     source.addEventListener("error", () => {
-      say("No news since " + new Date().toLocaleTimeString() + ": stylize watch has ended, or is out of reach.", true);
+      const since = new Date().toLocaleTimeString();
+      // A stream ends now and then, and the browser asks for another by itself.
+      setTimeout(() => {
+        if (document.hidden || (source && source.readyState === EventSource.OPEN)) return;
+        say("No news since " + since + ": stylize watch has ended, or is out of reach.", true);
+      }, 5000);
       if (source.readyState === EventSource.CLOSED) { source = null; setTimeout(listen, 10000); }
     });
   };
