@@ -65,7 +65,7 @@ def run(
         results = Results(manifest, state, live, run_id)
         results.warnings += [*plan.warnings, *lacks, *state.strange()]
         scheduler = Scheduler(plan, results, engine, stopped, began, reader)
-        live.ahead, live.names = scheduler.ahead, results.names
+        live.ahead, live.sources = scheduler.ahead, results.sources
         live.write_page = InterimPage(scheduler, began, command, selection).write
         live.planned(plan, scheduler.ahead() if trouble is None else None)
         for warning in results.warnings:

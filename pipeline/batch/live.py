@@ -15,7 +15,7 @@ from pipeline.batch.estimates.estimator import Estimate
 from pipeline.batch.observer import Observer
 from pipeline.batch.plan import Action, Plan, PlannedPair
 from pipeline.errors import StylizeError
-from pipeline.job import Job, Outcome, Reading, ShownNames, Status
+from pipeline.job import Job, Outcome, Reading, Status
 from pipeline.store.layout import now_name, preview_name, roll_name
 from pipeline.store.now import AtWork, Now, write_now
 from pipeline.store.roll import Enrolled, add_to_roll, write_roll
@@ -44,9 +44,9 @@ _STATUS: Mapping[Action, Status] = {
 class Live:
     """An Observer (batch/observer) between a run and whoever listens.
 
-    `ahead` tells what the pairs that wait will take, `write_page` writes the page, and `names` are
-    a pair's names in reports; they are called only when the run is planned. Nothing that fails here
-    costs the run anything.
+    `ahead` tells what the pairs that wait will take, `write_page` writes the page, and `sources`
+    are a pair's content and styles as reports name them; they are called only when the run is
+    planned. Nothing that fails here costs the run anything.
     """
 
     def __init__(self, observer: Observer, store: Store, run_id: str, shard: str | None) -> None:
@@ -54,7 +54,7 @@ class Live:
         self.now = Now(run=run_id, started=_time(), updated=_time())
         self.ahead: Callable[[], Estimate | None] = lambda: None
         self.write_page: Callable[[Now], object] = lambda now: None
-        self.names: Callable[[Job], ShownNames] = lambda job: ShownNames(content="", style=(), options={})
+        self.sources: Callable[[Job], tuple[str, tuple[str, ...]]] = lambda job: ("", ())
         self._at_work: dict[str, AtWork] = {}
         self._curves: dict[str, Curve] = {}
         self._ended: list[Enrolled] = []  # and not in the roll yet
@@ -200,13 +200,13 @@ class Live:
         ]
 
     def _enrolled(self, pair: PlannedPair) -> Enrolled:
-        names, waits = self.names(pair.job), pair.action == "paint"
+        content, style = self.sources(pair.job)
         return Enrolled(
             output=pair.job.output,
             status=_STATUS[pair.action],
-            content=names.content,
-            style=[*names.style],
-            reason=None if waits else pair.reason,
+            content=content,
+            style=[*style],
+            reason=None if pair.action == "paint" else pair.reason,
         )
 
     def _seconds_left(self, clock: float) -> float | None:

@@ -185,12 +185,18 @@ class Results:
         for name, folder in (("init", self.manifest.input), ("weights", self.manifest.file.parent)):
             if os.path.isabs(options[name]):
                 options[name] = shown_name(Path(options[name]), folder)
+        content, style = self.sources(job)
         return ShownNames(
-            content="" if job.options.is_texture else shown_name(job.content, self.manifest.input),
-            style=tuple(shown_name(style.image, self.manifest.input) for style in job.styles),
+            content=content,
+            style=style,
             options=options,
             masks=shown_masks(job, self.manifest.input),
         )
+
+    def sources(self, job: Job) -> tuple[str, tuple[str, ...]]:
+        """Content and styles alone, in half the time."""
+        content = "" if job.options.is_texture else shown_name(job.content, self.manifest.input)
+        return content, tuple(shown_name(style.image, self.manifest.input) for style in job.styles)
 
     def warn(self, text: str) -> None:
         """Say something once now and once in the report."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pipeline.errors import StylizeError
@@ -54,7 +54,8 @@ def add_to_roll(store: Store, shard: str | None, pairs: Iterable[Enrolled]) -> N
 
 
 def _row(pair: Enrolled) -> dict[str, Any]:
-    row = asdict(replace(pair, reason=pair.reason[:_LONGEST_REASON] if pair.reason else None))
+    row: dict[str, Any] = {"output": pair.output, "status": pair.status, "content": pair.content, "style": pair.style}
+    row |= {"reason": pair.reason[:_LONGEST_REASON] if pair.reason else None}
     return {name: value for name, value in row.items() if value}
 
 
