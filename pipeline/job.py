@@ -284,6 +284,12 @@ def loss_names(rows: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
     return tuple(name for name in found if name not in _NO_LOSSES and OF_LAYER not in name)
 
 
+def flat(known: Any) -> dict[str, Any]:
+    """The fields of a dataclass whose values are JSON's own, by name. Nothing is copied, as
+    `dataclasses.asdict` copies every reading of a trace."""
+    return {part.name: getattr(known, part.name) for part in dataclasses.fields(known)}
+
+
 Status = Literal["done", "up_to_date", "failed", "interrupted", "not_started", "quarantined"]
 STATUSES: tuple[Status, ...] = ("done", "up_to_date", "failed", "interrupted", "not_started", "quarantined")
 

@@ -147,7 +147,11 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
         set(),
     ),
     "batch.clean": (WORDS | {"store", "images.reader", "manifest.pairs.naming"}, set()),
-    "batch.results": (WORDS | {"batch.messages", "batch.system", "batch.observer", "batch.plan", "store"}, set()),
+    "batch.outcomes": ({"job", "store.records"}, set()),
+    "batch.results": (
+        WORDS | {"batch.messages", "batch.outcomes", "batch.system", "batch.observer", "batch.plan", "store"},
+        set(),
+    ),
     # No engine by name: which one paints is the driver's choice.
     "batch.scheduler": (
         WORDS

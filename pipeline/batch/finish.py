@@ -4,7 +4,7 @@ hook called. Whatever fails, the report is returned."""
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -36,7 +36,7 @@ def finish(scheduler: Scheduler, *, began: Moment, command: tuple[str, ...], sel
     manifest, state = results.manifest, results.state
     others = standing(results, selection, scheduler.is_over)
     if scheduler.stopped.by is not None:
-        results.codes.append(ExitCode.SIGINT if scheduler.stopped.by == signal.SIGINT else ExitCode.SIGTERM)
+        results.codes.add(ExitCode.SIGINT if scheduler.stopped.by == signal.SIGINT else ExitCode.SIGTERM)
     with suppress(OutputError, BadOutput):  # it only saves time next night
         state.hashes.save(whole=selection.whole)
     _sweep_checkpoints(results)
@@ -55,7 +55,7 @@ def finish(scheduler: Scheduler, *, began: Moment, command: tuple[str, ...], sel
 
 def _sweep_checkpoints(results: Results) -> None:
     """Remove checkpoints that no run will go on from."""
-    over = {outcome.output: outcome.status in ("done", "up_to_date") for outcome in results.outcomes.values()}
+    over = {output: status in ("done", "up_to_date") for output, status in results.outcomes.statuses()}
     finished = {pair_id(output) for output, done in over.items() if done}
     unfinished = {pair_id(output) for output, done in over.items() if not done}
     store = results.state.store
@@ -123,7 +123,7 @@ def call_hook(
 
 
 def _report(
-    scheduler: Scheduler, others: Sequence[Outcome], began: Moment, command: tuple[str, ...], selection: Selection
+    scheduler: Scheduler, others: Iterable[Outcome], began: Moment, command: tuple[str, ...], selection: Selection
 ) -> dict[str, Any]:
     results = scheduler.results
     # kept pictures may be of another network than those that were painted
@@ -141,4 +141,4 @@ def _report(
         warnings=results.warnings,
     )
     taken = (results.of(pair.job) for pair in scheduler.plan.pairs)
-    return build_report(facts, [outcome for outcome in taken if outcome is not None], others)
+    return build_report(facts, (outcome for outcome in taken if outcome is not None), others)

@@ -21,6 +21,9 @@ from pipeline.report.write import write_page
 from pipeline.store.layout import history_name
 from pipeline.store.now import Now
 
+# Of more pairs the page is written when the run is over: one of 2,000 takes the processor longer
+# than batch/live lets it, and one of a hundred thousand would hold up a farm for minutes.
+_MOST_PAIRS = 2000
 _AT_WORK, _WAITING = "at_work", "waiting"  # reason classes, of this page alone
 
 
@@ -39,6 +42,8 @@ class InterimPage:
 
     def _write(self, now: Now) -> None:
         scheduler, results = self._scheduler, self._scheduler.results
+        if len(results.manifest.pairs) > _MOST_PAIRS:
+            return
         outcomes = [_so_far(pair, results, now) for pair in scheduler.plan.pairs]
         if self._others is None:  # by their records alone: nothing is read that could take long
             taken = {outcome.output for outcome in outcomes}

@@ -23,7 +23,7 @@ from pipeline.store.store import Store
 
 # Between two writings of the small file: what `status` says is this old at most, or a step.
 _FILE_SECONDS = 2.0
-# Between two looks at what the pairs that wait will take: of ten thousand it takes a second.
+# Between two looks at what the pairs that wait will take.
 _AHEAD_SECONDS = 10.0
 # Of the page: a reader looks at it for longer.
 _PAGE_SECONDS = 5.0

@@ -104,6 +104,8 @@ def make_plan(
             break
         except OutOfMemory as error:  # of the process that looks: whatever stands there is not judged
             pair = PlannedPair(job=job, action="fail", reason=str(error), reason_class=error.reason_class)
+        if len(pairs) >= _MOST_WHOLE and pair.record is not None:
+            pair = replace(pair, record=pair.record.brief())
         pairs.append(_held(pair, failures, manifest.run, retry=selection.retry_failed))
     taken = _limited(_longest_wanted_first(pairs, state.store), selection.limit)
     choosing = any(pair.action == "paint" and pair.job.options.weights == "auto" for pair in taken)
@@ -112,6 +114,11 @@ def make_plan(
         warnings=(networks.warning,) if choosing and networks.warning else (),
         left=len(pairs) - len(taken),
     )
+
+
+# Pairs of a plan whose records are kept whole, with the readings of their traces: 70 KB of memory
+# each. Those of more are read again, pair by pair, where they are wanted.
+_MOST_WHOLE = 2000
 
 
 def _fitting(pair: PlannedPair, size: Callable[[Path], Size | BadImage], max_memory: int | None) -> PlannedPair:

@@ -7,15 +7,16 @@ import datetime
 import os
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 from pipeline.batch.observer import Observer
+from pipeline.batch.outcomes import Outcomes
 from pipeline.batch.plan import PlannedPair
 from pipeline.batch.system.machine import differences_between
 from pipeline.errors import BadOutput, ExitCode, StylizeError
-from pipeline.job import Job, Manifest, Outcome, Painted, ShownNames, Status, shown_name
+from pipeline.job import Job, Manifest, Outcome, Painted, ShownNames, Status, flat, shown_name
 from pipeline.mask_names import shown_masks
 from pipeline.store.failures import Failure, Failures, circumstances
 from pipeline.store.layout import checkpoint_name, log_name
@@ -36,9 +37,9 @@ class Results:
     def __init__(self, manifest: Manifest, state: State, observer: Observer, run_id: str) -> None:
         self.manifest, self.state, self.observer, self.run_id = manifest, state, observer, run_id
         self.log = state.store.path(log_name(run_id))
-        self.outcomes: dict[str, Outcome] = {}
+        self.outcomes = Outcomes(len(manifest.pairs))
         self._refused: dict[int, Outcome] = {}
-        self.codes: list[ExitCode] = []
+        self.codes: set[ExitCode] = set()
         self.warnings: list[str] = list(manifest.warnings)
         self._failures = Failures(state.store)
         self._tries: dict[str, int] = {}
@@ -53,9 +54,9 @@ class Results:
 
     def add(self, outcome: Outcome, code: ExitCode = ExitCode.SOME_FAILED) -> None:
         """Take in how a pair went; `code` is what a failure means for the run."""
-        self.outcomes[outcome.output] = outcome
+        self.outcomes.add(outcome)
         if outcome.status in ("failed", "quarantined"):
-            self.codes.append(code)
+            self.codes.add(code)
         self.observer.finished(outcome)
 
     def refused(self, pair: PlannedPair) -> None:
@@ -63,16 +64,20 @@ class Results:
         outcomes, and nothing is remembered under it."""
         outcome = self.outcome(pair, "failed", reason=pair.reason, reason_class=pair.reason_class, attempts=1)
         self._refused[id(pair.job)] = outcome
-        self.codes.append(ExitCode.SOME_FAILED)
+        self.codes.add(ExitCode.SOME_FAILED)
         self.observer.finished(outcome)
 
     def of(self, job: Job) -> Outcome | None:
         """How a pair went, once that is known."""
         return self._refused.get(id(job)) if job.refusal else self.outcomes.get(job.output)
 
+    def knows(self, job: Job) -> bool:
+        """Is it known how a pair went?"""
+        return id(job) in self._refused if job.refusal else job.output in self.outcomes
+
     def done(self, pair: PlannedPair, painted: Painted, notes: Sequence[str]) -> Outcome:
         """A pair was painted, as its painter says. Its record is kept."""
-        outcome = Outcome(**self._known(pair, "done") | asdict(painted))
+        outcome = Outcome(**self._known(pair, "done") | flat(painted))
         outcome.notes = [*notes, *_not_the_same_again(pair, outcome)]
         self._record(outcome)
         self._failures.forget(pair.job.output)
@@ -83,6 +88,7 @@ class Results:
     def kept(self, pair: PlannedPair) -> Outcome:
         """What is known of a picture that is right: from its record, or from its own metadata,
         which becomes a record."""
+        pair = self._with_whole_record(pair)
         outcome = self.of_picture(pair)
         # a record with the key of an earlier version gets today's
         if pair.adopted is not None or (pair.record is not None and pair.record.key != pair.key):
@@ -96,9 +102,15 @@ class Results:
 
     def of_picture(self, pair: PlannedPair) -> Outcome:
         """The same, with nothing noted."""
+        pair = self._with_whole_record(pair)
         source = pair.adopted or (pair.record.outcome if pair.record else {})
         before = {name: value for name, value in source.items() if name in _KEPT}
         return Outcome(**before | self._known(pair, "up_to_date"))
+
+    def _with_whole_record(self, pair: PlannedPair) -> PlannedPair:
+        if pair.record is None or not pair.record.is_brief:
+            return pair
+        return replace(pair, record=self.state.record(pair.job.output))
 
     def failure_of(self, output: str) -> Failure | None:
         """How a pair failed last, if it has not been painted since."""
@@ -217,7 +229,7 @@ class Results:
             self.warn(f"no record of {outcome.output} was kept: {error}")
         except (OSError, StylizeError) as error:
             self.warn(f"no record of {outcome.output} was kept: {error}")
-            self.codes.append(ExitCode.ENVIRONMENT)
+            self.codes.add(ExitCode.ENVIRONMENT)
 
 
 def _not_the_same_again(pair: PlannedPair, outcome: Outcome) -> list[str]:

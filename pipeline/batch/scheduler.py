@@ -4,9 +4,10 @@ paint."""
 from __future__ import annotations
 
 import math
+import random
 import traceback
 from collections import Counter, deque
-from dataclasses import asdict
+from collections.abc import Collection
 from typing import assert_never
 
 from pipeline.batch.engines.protocol import Event, OpenEngine, Remark
@@ -41,7 +42,7 @@ from pipeline.errors import (
     WorkerDied,
 )
 from pipeline.images.reader import READER, Reader
-from pipeline.job import RunSettings
+from pipeline.job import RunSettings, flat
 from pipeline.versions import version
 
 # Classes of failures whose second try gets the machine for itself: memory that ran out was perhaps
@@ -50,6 +51,9 @@ _WANTS_ROOM = frozenset({OutOfMemory.reason_class, WorkerDied.reason_class})
 # How often a pair may lose its machine before it is held to be the reason: a node whose memory ran
 # out is gone too. `retries` does not count these: where machines come and go it would be used up.
 _MOST_LOSSES = 5
+# Of the pairs that wait, that an estimate of them all looks at: it takes 0.1 s, every ten seconds.
+# By chance, as every n-th of a matrix may be of one style.
+_MOST_LOOKED_AT = 1000
 
 
 class Scheduler:
@@ -89,19 +93,25 @@ class Scheduler:
     def ahead(self) -> Estimate | None:
         """What the pairs that wait will probably take, with the start of the run where it is still
         to come."""
-        estimates = [self._estimator.estimate(pair.job) for pair in self._waiting]
+        looked_at = _some(self._waiting)
+        estimates = [self._estimator.estimate(pair.job) for pair in looked_at]
         slots = self.machine.slots if self.machine else 0
-        return in_all(estimates, slots or self._settings.workers, started=self.machine is not None)
+        return in_all(
+            estimates,
+            slots or self._settings.workers,
+            started=self.machine is not None,
+            stand_for=len(self._waiting) / max(1, len(looked_at)),
+        )
 
     def abort(self, trouble: Exception) -> None:
         """Start no pair any more, for this reason: the machine's, or a bug's. It ends the work and
         not the books."""
         self._aborted, self._closing = trouble, True
         if isinstance(trouble, StylizeError):
-            self.results.codes.append(trouble.exit_code)
+            self.results.codes.add(trouble.exit_code)
             self.results.warn(str(trouble))
             return
-        self.results.codes.append(ExitCode.BUG)
+        self.results.codes.add(ExitCode.BUG)
         self.results.write_log("".join(traceback.format_exception(trouble)))
         self.results.warn(f"a bug ended the run; its traceback is in {self.results.log}")
 
@@ -112,7 +122,7 @@ class Scheduler:
         except Exception as trouble:
             self.abort(trouble)
         for pair in self.plan.pairs:
-            if self.results.of(pair.job) is None:
+            if not self.results.knows(pair.job):
                 self._leave_over(pair)
 
     def _work(self) -> None:
@@ -139,7 +149,7 @@ class Scheduler:
                 self._hear(event)
             self.machine = engine.machine
         if self._waiting and self.stopped.by is None and self._late():
-            self.results.codes.append(ExitCode.DEADLINE)
+            self.results.codes.add(ExitCode.DEADLINE)
 
     def is_over(self) -> bool:
         """Has a signal ended the run, or its time?"""
@@ -164,7 +174,7 @@ class Scheduler:
                 return self._command(pair)
         if self._waiting:
             self._closing = True
-            self.results.codes.append(ExitCode.DEADLINE)
+            self.results.codes.add(ExitCode.DEADLINE)
         return None
 
     def _has_room(self) -> bool:
@@ -241,17 +251,19 @@ class Scheduler:
             self.results.observer.corrected(ahead)
 
     def _done(self, pair: PlannedPair, message: Done) -> None:
+        for known in (self._reasons, self._saved):
+            known.pop(pair.job.output, None)
         outcome = self.results.done(pair, message.painted, message.notes)
         # A disk that takes no record takes no picture.
         self._closing = self._closing or ExitCode.ENVIRONMENT in self.results.codes
-        self._estimator.learn(asdict(outcome))
+        self._estimator.learn(flat(outcome))
         self.results.add(outcome)
 
     def _interrupted(self, pair: PlannedPair, saved: Position | None) -> None:
         ended = "stopped"
         if self.stopped.by is None and self._late():
             ended = "the deadline came"
-            self.results.codes.append(ExitCode.DEADLINE)
+            self.results.codes.add(ExitCode.DEADLINE)
         if saved is None:
             reason, steps = f"{ended} before there was anything to save", 0
         else:
@@ -295,3 +307,11 @@ class Scheduler:
             reason = "the run was stopped" if self.stopped.by else "the run ended early, after a failure"
             reason_class = "stopped"
         self.results.add(self.results.outcome(pair, "not_started", reason=reason, reason_class=reason_class))
+
+
+def _some(waiting: Collection[PlannedPair]) -> list[PlannedPair]:
+    """All of them, or so many as stand for all; the same ones of as many each time."""
+    if len(waiting) <= _MOST_LOOKED_AT:
+        return list(waiting)
+    places = set(random.Random(0).sample(range(len(waiting)), _MOST_LOOKED_AT))
+    return [pair for place, pair in enumerate(waiting) if place in places]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -29,16 +29,17 @@ class _TimeUpError(StylizeError):
     """A run that is over looks at nothing that can wait."""
 
 
-def standing(results: Results, selection: Selection, is_over: Callable[[], bool] = lambda: False) -> list[Outcome]:
-    """How the manifest's pairs stand that have no outcome in `results`, in its order. Nothing is
-    written, and no picture is read that nobody has painted from.
+def standing(results: Results, selection: Selection, is_over: Callable[[], bool] = lambda: False) -> Iterator[Outcome]:
+    """How the manifest's pairs stand that have no outcome in `results`, in its order, each when it
+    is asked for, as a hundred thousand take memory; but what is planned of them is known at once.
+    Nothing is written, and no picture is read that nobody has painted from.
 
     Once `is_over`, records alone are believed.
     """
-    left = [job for job in results.manifest.pairs if results.of(job) is None]
+    left = [job for job in results.manifest.pairs if not results.knows(job)]
     planned = _planned([job for job in left if not job.refusal], results, is_over)
     pairs = (refused(job) if job.refusal else planned[job.output] for job in left)
-    return [_outcome(pair, results, selection) for pair in pairs]
+    return (_outcome(pair, results, selection) for pair in pairs)
 
 
 def _planned(jobs: Sequence[Job], results: Results, is_over: Callable[[], bool]) -> dict[str, PlannedPair]:
@@ -77,14 +78,16 @@ def _by_record(job: Job, results: Results, is_over: Callable[[], bool]) -> Plann
         action="keep" if stands else "paint",
         reason="not looked at",
         key=record.key if stands and record is not None else "",
-        record=record,
+        record=record.brief() if record is not None else None,
         failure=results.failure_of(job.output),
     )
 
 
 def _outcome(pair: PlannedPair, results: Results, selection: Selection) -> Outcome:
     if pair.action == "keep":
-        return results.of_picture(pair)
+        outcome = results.of_picture(pair)
+        results.outcomes.thin(outcome)
+        return outcome
     if pair.action == "quarantined":
         return results.of_failure(pair, "quarantined")
     if pair.failure is not None:

@@ -21,6 +21,7 @@ from pipeline.store.store import Store
 _NAME = re.compile(re.escape(NOW) + r"run(?:\.([0-9]{1,6}-of-[0-9]{1,6}))?\.json")
 _MOST = 1e9  # of whatever is counted or measured: seconds are thirty years
 _MOST_AT_WORK = 1000  # pairs at the same time
+_MOST_BYTES = 2**20  # of the file: a pair at work has some 200 bytes, with a long name a thousand
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +78,7 @@ def read_all(store: Store) -> dict[str, Now]:
 
 
 def _read(store: Store, name: str) -> Now | None:
-    row = read_checksummed_json(store, name)
+    row = read_checksummed_json(store, name, _MOST_BYTES)
     at_work = row.get("at_work") if isinstance(row, dict) else None
     if not isinstance(at_work, list) or len(at_work) > _MOST_AT_WORK:
         return None

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from pipeline.errors import PairError, StylizeError
-from pipeline.job import Outcome, Painted
+from pipeline.job import Outcome, Painted, flat
 from pipeline.printable import printable
 from pipeline.store.checksummed_json import MOST_BYTES, checksummed, read_checksummed_json
 from pipeline.store.hashes import HashTable
@@ -27,6 +27,8 @@ THUMBNAILS = (*_OTHERS, *map(style_thumbnail, range(MOST_STYLES)))
 # Manifests of one folder that want one output; of more the first are forgotten.
 _MOST_MANIFESTS = 20
 _MOST_TOLD = 3  # records that are none; more are counted
+# Of an outcome: of which picture it is, and what equal bytes depend on beside the key.
+_BRIEF = ("output", "precision", "painted_with")
 
 
 class State:
@@ -61,10 +63,9 @@ class State:
         """How the pairs went that were painted last, by any manifest: rows as in report.json,
         oldest first."""
         try:
-            entries = [entry for entry in self.store.list(RECORDS) if _RECORD.fullmatch(entry.name)]
+            newest = self.store.newest(RECORDS, _RECORD.fullmatch, most)
         except (OSError, StylizeError):
             return []
-        newest = sorted(entries, key=lambda entry: entry.fingerprint.mtime_ns)[-most:]
         records = [read_record(self.store, entry.name) for entry in newest]
         return [record.outcome for record in records if record is not None]
 
@@ -79,7 +80,7 @@ class State:
             sha256=self.store.sha256(outcome.output),
             size=fingerprint.size,
             mtime_ns=fingerprint.mtime_ns,
-            outcome=asdict(outcome) | {"trace": thin(outcome.trace)},
+            outcome=flat(outcome) | {"trace": thin(outcome.trace)},
             manifests=self._manifests(self.record(outcome.output)),
         )
         self._write(record)
@@ -95,9 +96,9 @@ class State:
 
     def _write(self, record: Record) -> None:
         """Without the user's own words where they are too long to be read again."""
-        data = checksummed(asdict(record))
+        data = checksummed(flat(record))
         if len(data) > MOST_BYTES:
-            data = checksummed(asdict(replace(record, outcome={**record.outcome, "meta": {}, "notes": []})))
+            data = checksummed(flat(replace(record, outcome={**record.outcome, "meta": {}, "notes": []})))
         self.store.write(record_name(record.outcome["output"]), data)
 
     def stands(self, record: Record, output: str) -> bool:
@@ -134,6 +135,17 @@ class Record:
     mtime_ns: int
     outcome: Mapping[str, Any]
     manifests: Sequence[str] = field(default_factory=list)
+
+    def brief(self) -> Record:
+        """What a plan needs of a record to the end of its run: little memory."""
+        known = {name: self.outcome[name] for name in _BRIEF if name in self.outcome}
+        return replace(self, outcome=known, manifests=tuple(self.manifests))
+
+    @property
+    def is_brief(self) -> bool:
+        """Is there more of it on the disk? A record that is written has a trace, if an empty
+        one."""
+        return "trace" not in self.outcome
 
     def matches(self, store: Store, picture: str, *, read: bool) -> bool:
         """Is the picture still what was written? It is read only where its time is another, and
@@ -200,9 +212,9 @@ def manifest_name(manifest: Path, output: Path) -> str:
     return os.path.relpath(os.path.realpath(manifest), os.path.realpath(output))
 
 
-def thin(trace: list[dict[str, float]]) -> list[dict[str, float]]:
-    """At most `_TRACE_KEPT` readings, the first and the last among them, evenly spread."""
-    if len(trace) <= _TRACE_KEPT:
+def thin(trace: list[dict[str, float]], most: int = _TRACE_KEPT) -> list[dict[str, float]]:
+    """At most so many readings (two or more), the first and the last among them, evenly spread."""
+    if len(trace) <= most:
         return trace
     last = len(trace) - 1
-    return [trace[round(i * last / (_TRACE_KEPT - 1))] for i in range(_TRACE_KEPT)]
+    return [trace[round(i * last / (most - 1))] for i in range(most)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import heapq
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -79,6 +80,11 @@ class Store(Protocol):
     def list(self, prefix: str) -> Sequence[Entry]:
         """The files whose names begin with `prefix`, by name; none from folders deeper than where
         it ends. Nothing where there is no such folder, or it may not be read."""
+
+    def newest(self, prefix: str, wanted: Callable[[str], object], most: int) -> Sequence[Entry]:
+        """Of the files that `list` gives, those that are `wanted` by their names and were written
+        last, at most so many, oldest first."""
+        return newest_of((entry for entry in self.list(prefix) if wanted(entry.name)), most)
 
     def fingerprint(self, name: str) -> Fingerprint:
         """What tells whether the file is still the one it was. Its bytes are not read."""
@@ -157,6 +163,11 @@ class Store(Protocol):
 
     def path(self, name: str) -> Path:
         """Where the file is on this machine: to open as a picture, or to name to a person."""
+
+
+def newest_of(entries: Iterable[Entry], most: int) -> list[Entry]:
+    """Those that were written last, at most so many, oldest first."""
+    return heapq.nlargest(most, entries, key=lambda entry: entry.fingerprint.mtime_ns)[::-1]
 
 
 def check_name(name: str) -> str:

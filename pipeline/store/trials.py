@@ -54,8 +54,7 @@ def cannot_write(files: Beneath, error: OSError) -> OutputError:
 
 def refused_names(files: Beneath, names: Iterable[str]) -> dict[str, str]:
     """Those names of outputs that the file system does not take, with its reason."""
-    odd = {name: [part for part in name.split("/") if not _is_usual(part)] for name in names}
-    odd = {name: parts for name, parts in odd.items() if parts}
+    odd = {name: odd for name in names if (odd := [part for part in name.split("/") if not _is_usual(part)])}
     if not odd:
         return {}
     parts = dict.fromkeys(part for parts in odd.values() for part in parts)

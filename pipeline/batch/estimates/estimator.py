@@ -12,6 +12,7 @@ an empty folder there is a first guess, and the first steps of a run's first pai
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -222,7 +223,7 @@ class _Factor:
     """Observed factors by the logarithm of pixels, oldest first; their weighted median. 1 where
     nothing is known."""
 
-    seen: list[tuple[float, float]] = field(default_factory=list)
+    seen: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=4 * _RECENT))
 
     @property
     def known(self) -> bool:
@@ -238,7 +239,7 @@ class _Factor:
             return 1.0
         place = math.log(pixels)
         weighted = []
-        for age, (where, factor) in enumerate(reversed(self.seen[-4 * _RECENT :])):
+        for age, (where, factor) in enumerate(reversed(self.seen)):
             weighted.append((factor, 0.5 ** (age / _RECENT) / (1.0 + ((where - place) / _NEAR) ** 2)))
         return _weighted_quantile(weighted, share)
 
@@ -281,15 +282,17 @@ def time_limit(estimate: Estimate | None) -> float:
     return max(_LEAST_LIMIT, estimate.seconds * (_LIMIT_OF_GUESS if estimate.guess else _LIMIT))
 
 
-def in_all(estimates: Iterable[Estimate | None], jobs: int, *, started: bool = False) -> Estimate | None:
+def in_all(
+    estimates: Iterable[Estimate | None], jobs: int, *, started: bool = False, stand_for: float = 1.0
+) -> Estimate | None:
     """Many pairs on `jobs` workers, with the start of the run unless that has `started`; None where
-    there is nothing to do."""
+    there is nothing to do. Each estimate may stand for several pairs."""
     known = [estimate for estimate in estimates if estimate is not None]
     if not known:
         return None
     return Estimate(
         seconds=(0.0 if started else START_SECONDS)
-        + sum(estimate.seconds for estimate in known) / min(jobs, len(known)),
+        + stand_for * sum(estimate.seconds for estimate in known) / min(jobs, stand_for * len(known)),
         memory=sum(sorted(estimate.memory for estimate in known)[-jobs:]),
         guess=any(estimate.guess for estimate in known),
     )

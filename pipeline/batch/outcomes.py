@@ -1,0 +1,81 @@
+"""How the pairs of a run went, by output, in little memory: a night on a farm has a hundred
+thousand of them.
+
+An outcome with the readings of its trace takes 100 to 300 KB as Python's objects. The first are
+kept as they are; of the others the report's readings are kept, and all of it packed.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Iterator
+from dataclasses import fields
+from typing import Any
+
+from pipeline.job import Outcome, Status
+from pipeline.store.records import thin
+
+# Readings of all traces of a report: 300 KB of memory and 100 KB of report.json a thousand. So a
+# thousand pairs have 300 each, more than the steps of a usual pair; a hundred thousand have three.
+_MOST_READINGS = 300_000
+_FEWEST = 2  # of a pair: the first and the last
+_MOST_WHOLE = 100_000  # readings of outcomes that are not packed: some 100 MB
+_FASTEST = 1  # of zlib; others find hardly more, as most of an outcome is in the pattern
+_MOST_PATTERN = 2**15  # bytes of a pattern that zlib looks at
+_NAMES = tuple(field.name for field in fields(Outcome))
+
+
+class Outcomes:
+    """Outcomes of a run over so many `pairs`."""
+
+    def __init__(self, pairs: int) -> None:
+        self._readings = max(_FEWEST, _MOST_READINGS // max(pairs, 1))
+        self._whole: dict[str, Outcome] = {}
+        self._packed: dict[str, tuple[Status, bytes]] = {}
+        self._held = 0  # readings of those that are whole
+        self._pattern = b""
+
+    def add(self, outcome: Outcome) -> None:
+        """Keep it, in the place of an earlier one; its trace may be thinned."""
+        output = outcome.output
+        self.thin(outcome)
+        self._packed.pop(output, None)
+        if (before := self._whole.pop(output, None)) is not None:
+            self._held -= len(before.trace) + 1
+        if self._held < _MOST_WHOLE:
+            self._whole[output] = outcome
+            self._held += len(outcome.trace) + 1  # an outcome without a trace takes room too
+        else:
+            self._packed[output] = outcome.status, self._pack(outcome)
+
+    def thin(self, outcome: Outcome) -> None:
+        """Leave as many readings as each pair may have in the report of such a run."""
+        outcome.trace = thin(outcome.trace, self._readings)
+
+    def get(self, output: str) -> Outcome | None:
+        """How the pair went; None where that is not known."""
+        if (entry := self._packed.get(output)) is not None:
+            return self._unpacked(entry[1])
+        return self._whole.get(output)
+
+    def __contains__(self, output: str) -> bool:
+        return output in self._whole or output in self._packed
+
+    def statuses(self) -> Iterator[tuple[str, Status]]:
+        """Outputs with their statuses."""
+        yield from ((output, outcome.status) for output, outcome in self._whole.items())
+        yield from ((output, status) for output, (status, _packed) in self._packed.items())
+
+    def _pack(self, outcome: Outcome) -> bytes:
+        """As JSON, as a record has it, less what the first of them had in the same words."""
+        row = {name: getattr(outcome, name) for name in _NAMES}
+        text = json.dumps(row, default=str).encode()  # what has no place in JSON is its text in reports
+        self._pattern = self._pattern or text[-_MOST_PATTERN:]
+        packer = zlib.compressobj(_FASTEST, zdict=self._pattern)
+        return packer.compress(text) + packer.flush()
+
+    def _unpacked(self, packed: bytes) -> Outcome:
+        unpacker = zlib.decompressobj(zdict=self._pattern)
+        row: dict[str, Any] = json.loads(unpacker.decompress(packed) + unpacker.flush())
+        return Outcome(**row)
