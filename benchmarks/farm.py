@@ -1,24 +1,23 @@
 """What a farm is worth, and what it costs: Dask's scheduler and workers as processes of this machine.
 
-- **Two workers**: pairs an hour of two workers of one thread against one, painting with the real network (256 px, Gram). From
+- **Two workers**: pairs an hour of two workers of one thread against one, painting with the real network (128 px, Gram). From
   the first picture of each worker to the last of all, so that the start of TensorFlow is in neither.
 - **Overhead**: a pair's time on a farm of one worker above its time on this machine's own engine, both painting in
-  milliseconds (tests/chaos), as a share of a pair of a minute. Median of rounds in turns.
-- **Lost workers**: forty pairs of a few seconds on three workers, of which one is killed every so often and another started.
+  milliseconds (tests/chaos), as a share of a pair of a minute. Median of rounds in
+  turns.
+- **Lost workers**: forty pairs of nine seconds on three workers, of which one is killed every twenty seconds and another
+  started; pairs are saved every three seconds.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
-import random
-import re
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -28,10 +27,11 @@ from benchmarks.figures import Figure, Section, table
 from benchmarks.machine import REPOSITORY
 
 sys.path[:0] = [str(REPOSITORY / "tests"), str(REPOSITORY)]
-from farm_kit import Farm, ended, kill_group
+from farm_kit import Farm, ended, losses
 
 PAIR_SECONDS = 60.0  # of which the overhead is a share
 KILL_EVERY = 20.0  # seconds
+SAVE_EVERY = 3.0  # seconds between two checkpoints of a pair: three of one that takes nine
 CONTENTS = ("astronaut", "cat", "coffee")
 STYLES = ("ink-waves", "palette-knife", "stained-glass", "starry-flow")
 
@@ -40,7 +40,7 @@ def measure(quick: bool) -> Section:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         one, two = (_pairs_an_hour(folder / str(workers), workers, quick) for workers in (1, 2))
-        here, there = _per_pair(folder / "overhead", pairs=12 if quick else 60, rounds=1 if quick else 5)
+        here, there = _per_pair(folder / "overhead", pairs=12 if quick else 60, rounds=1 if quick else 3)
         lost = _killed(folder / "lost", pairs=8 if quick else 40, every=5.0 if quick else KILL_EVERY)
     overhead = statistics.median(b - a for a, b in zip(here, there, strict=True))
     rows = [
@@ -51,11 +51,13 @@ def measure(quick: bool) -> Section:
         ("workers killed", str(lost["kills"])),
         ("pairs that were begun more than once", str(lost["again"])),
         ("steps that were made twice, of all", f"{lost['twice']} of {lost['steps']}"),
+        (f"work lost with a worker, most (saved every {SAVE_EVERY:.0f} s)", f"{lost['lost']:.1f} s"),
     ]
     figures = [
         Figure("pairs an hour, two Dask workers of one thread against one", two / one, "at least", 1.9, " x"),
         Figure("overhead of a farm per pair of a minute", 100 * overhead / PAIR_SECONDS, "at most", 1.0, " %"),
         Figure("good pairs not painted, workers killed on the way", lost["missing"], "at most", 0.0),
+        Figure("work lost with a worker, most, in save intervals", lost["lost"] / SAVE_EVERY, "at most", 1.0),
         Figure("tries of a pair beyond the first and its lost workers, most", lost["beyond"], "at most", 0.0),
     ]
     return Section(name="farm", title="A farm", text=f"{__doc__}\n{table(['', ''], rows)}\n", figures=figures)
@@ -63,11 +65,11 @@ def measure(quick: bool) -> Section:
 
 def _pairs_an_hour(folder: Path, workers: int, quick: bool) -> float:
     """With the real network."""
-    steps, contents = (4, CONTENTS[:2]) if quick else (30, CONTENTS)
+    steps, contents = (4, CONTENTS[:2]) if quick else (20, CONTENTS)
     with _farm(folder, workers) as farm:
         (folder / "night.yaml").write_text(
             f"version: 1\ninput: {REPOSITORY / 'input'}\noutput: out\n"
-            f"defaults: {{style_loss: gram, size: {96 if quick else 256}, steps: {steps}}}\n"
+            f"defaults: {{style_loss: gram, size: {64 if quick else 128}, steps: {steps}}}\n"
             f"pairs:\n  - matrix:\n      content: [{', '.join(f'content/{name}.jpg' for name in contents)}]\n"
             f"      style: [{', '.join(f'style/{name}.jpg' for name in STYLES)}]\n"
         )
@@ -104,24 +106,18 @@ def _per_pair(folder: Path, pairs: int, rounds: int) -> tuple[list[float], list[
 
 def _killed(folder: Path, pairs: int, every: float) -> dict[str, Any]:
     """What becomes of a run whose workers are killed one after the other."""
-    source = random.Random(1)
-    with _farm(folder, 3) as farm:
+    with _farm(folder, 3, CHAOS_SAVE_SECONDS=str(SAVE_EVERY)) as farm:
         _write(folder, pairs, "out", steps=60)
         for number in range(pairs):
-            farm.lay_fault(f"{number}.png", "nap", "nap", "nap", step=40)
+            for which, step in enumerate(range(6, 60, 6)):  # a pair of nine seconds
+                farm.lay_fault(f"{number}.png", "nap", step=step, first=which)
         run = farm.start(folder)
-        kills, next_kill = 0, time.monotonic() + every
-        while run.poll() is None:
-            time.sleep(0.1)
-            if time.monotonic() > next_kill:
-                victim = source.choice(farm.workers)
-                farm.workers.remove(victim)
-                kill_group(victim)
-                farm.worker()
-                kills, next_kill = kills + 1, next_kill + every
-        told = Counter(re.findall(r"(\d+\.png): its worker ", ended(run).stderr))
+        began = time.monotonic()
+        kills = farm.harass(run, lambda kills: time.monotonic() > began + every * (kills + 1))
+        told = losses(ended(run))
         report = json.loads((folder / "out/report.json").read_text())["pairs"]
         made = [farm.steps(f"{number}.png") for number in range(pairs)]
+        lost = [seconds for number in range(pairs) for _steps, seconds in farm.lost_work(f"{number}.png")]
     again = [pair["attempts"] - 1 for pair in report if pair["attempts"] > 1]
     return {
         "kills": kills,
@@ -130,13 +126,14 @@ def _killed(folder: Path, pairs: int, every: float) -> dict[str, Any]:
         "beyond": max(pair["attempts"] - 1 - told[pair["output"]] for pair in report),
         "twice": sum(len(steps) - len(set(steps)) for steps in made),
         "steps": sum(map(len, made)),
+        "lost": max(lost, default=0.0),
     }
 
 
 @contextlib.contextmanager
-def _farm(folder: Path, workers: int) -> Iterator[Farm]:
+def _farm(folder: Path, workers: int, **environment: str) -> Iterator[Farm]:
     folder.mkdir(parents=True, exist_ok=True)
-    farm = Farm(folder)
+    farm = Farm(folder, **environment)
     try:
         farm.have(workers)
         yield farm

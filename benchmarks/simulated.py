@@ -43,6 +43,7 @@ from pipeline.nst.weights import locate
 from pipeline.store.keys import pair_key
 from pipeline.store.layout import thumbnail_name
 
+_KEY = "the key of the pair"
 LATENCY = 0.005  # seconds that a message is on its way; chosen
 
 
@@ -52,20 +53,25 @@ class Clock:
     def __init__(self) -> None:
         self.aside = 0.0  # of the processor, that is not the driver's
         self._leapt = 0.0
-        self._start = time.monotonic() - time.process_time()
+        self._worked = time.process_time()  # when it was looked at last: to ask costs more than the driver's look
+        self._start = time.monotonic() - self._worked
         self._wall = time.time() - time.monotonic()
         self.began = self.now
         # In the place of the module `time`, for the rooms that plan by it.
         self.module = SimpleNamespace(
             monotonic=lambda: self.now,
             time=lambda: self._wall + self.now,
-            process_time=time.process_time,
+            process_time=self._work,
             sleep=lambda seconds: self.leap(self.now + seconds),
         )
 
     @property
     def now(self) -> float:
-        return self._start + self._leapt + time.process_time() - self.aside
+        return self._start + self._leapt + self._worked - self.aside
+
+    def _work(self) -> float:
+        self._worked = time.process_time()
+        return self._worked
 
     def leap(self, moment: float) -> None:
         """Have it be so late, if it is not yet."""
@@ -286,11 +292,11 @@ class SimulatedFarm:
     @contextmanager
     def _aside(self) -> Iterator[None]:
         """What is done here is not the driver's work."""
-        before = time.thread_time()
+        before = self._clock.module.process_time()
         try:
             yield
         finally:
-            self._clock.aside += time.thread_time() - before
+            self._clock.aside += self._clock.module.process_time() - before
 
 
 class _Lines:
@@ -301,6 +307,7 @@ class _Lines:
         self._weights = locate("random")
         self._readings = [self._reading(step, steps, source) for step in range(1, steps + 1)]
         self._steps: dict[int, str] = {}
+        self._done = ""
         self._hash: Callable[..., str] = _remembered(hash_file)
         losses = self._readings[0].losses
         self._painted: dict[str, Any] = {
@@ -338,14 +345,17 @@ class _Lines:
 
     def done(self, job: Job) -> str:
         weights = {"name": self._weights.name, "sha256": self._weights.sha256}
+        key = pair_key(job, self._hash, weights["sha256"])
         painted = Painted(
             **self._painted,
-            key=pair_key(job, self._hash, weights["sha256"]),
+            key=_KEY,
             weights=weights,
             seed=job.options.seed,
             options=job.options.as_dict(),
         )
-        return encode(Done(painted)).decode()
+        # Nothing but the key is another from pair to pair, and a trace takes long to be written.
+        self._done = self._done or encode(Done(painted)).decode()
+        return self._done.replace(_KEY, key)
 
 
 def _remembered(ask: Callable[..., str]) -> Callable[..., str]:

@@ -171,6 +171,12 @@ def _run(folder: Path, pairs: int, workers: int, every: int) -> dict[str, Any]:
     booked(finish, "write_reports", "report")
 
     class Listening(Lines):
+        def finished(self, outcome: Any) -> None:
+            super().finished(outcome)
+            if outcome.attempts and self._so_far % 1000 == 0:
+                spent = time.process_time() - clock.aside
+                print(f"{self._so_far:,} pairs, {spent:.0f} s, {_peak() >> 20} MiB", file=sys.stderr, flush=True)
+
         def planned(self, plan: Any, ahead: Any) -> None:
             super().planned(plan, ahead)
             found["memory_planned"] = _peak()

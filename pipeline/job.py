@@ -84,7 +84,8 @@ class Job:
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values, for the worker's pipe; `from_json` gives an equal job back."""
-        return dataclasses.asdict(self) | {
+        return flat(self) | {
+            "options": self.options.all_values(),
             "content": str(self.content),
             "styles": [
                 [str(style.image), style.weight, *map(_text, (style.mask, style.own_mask, style.region_map))]

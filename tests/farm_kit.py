@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import random
+import re
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -92,16 +97,47 @@ class Farm:
         for process in (*self.drivers, *self.workers, self.scheduler):
             kill_group(process)
 
-    def lay_fault(self, output: str, *whats: str, step: int = 6) -> None:
-        """Mischief for a pair's first tries (tests/chaos/engine)."""
-        for number, what in enumerate(whats):
+    def lay_fault(self, output: str, *whats: str, step: int = 6, first: int = 0) -> None:
+        """Mischief for a pair's first tries (tests/chaos/engine); `first` tells it from what was laid before."""
+        for number, what in enumerate(whats, first):
             (self.place / "faults" / f"{pair_id(output)}.{number}").write_text(f"{step} {what}")
 
     def steps(self, output: str) -> list[int]:
         """The steps that were made of a pair, in order, by whoever made them."""
+        return [step for step, _seconds in self._made(output)]
+
+    def lost_work(self, output: str) -> list[tuple[int, float]]:
+        """The work that was lost each time the pair was begun again: steps that were made twice, and the seconds from the last
+        step that was saved to the last that was made."""
+        made, first = self._made(output), {}
+        for step, seconds in made:
+            first.setdefault(step, seconds)
+        begun = first.get(1, 0.0)
+        return [
+            (last - step + 1, seconds - first.get(step - 1, begun))
+            for (last, seconds), (step, _) in itertools.pairwise(made)
+            if step <= last
+        ]
+
+    def _made(self, output: str) -> list[tuple[int, float]]:
+        """Steps of a pair with their times."""
         diary = self.place / "diary"
         lines = diary.read_text().splitlines() if diary.exists() else []
-        return [int(line.split()[1]) for line in lines if line.startswith(f"{output} ")]
+        words = (line.split() for line in lines if line.startswith(f"{output} "))
+        return [(int(step), float(seconds)) for _, step, seconds, _pid in words]
+
+    def harass(self, run: subprocess.Popen[str], due: Callable[[int], bool]) -> int:
+        """Until the run ends, kill a worker and start another whenever it is `due` after so many; returns how many."""
+        source, kills = random.Random(1), 0
+        while run.poll() is None:
+            time.sleep(0.1)
+            if due(kills):
+                victim = source.choice(self.workers)
+                self.workers.remove(victim)
+                kill_group(victim)
+                self.worker()
+                kills += 1
+        return kills
 
     def painters_seen(self) -> set[str]:
         """The process ids of all that made a step."""
@@ -145,6 +181,11 @@ class Farm:
     def run(self, project: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """The same to its end."""
         return ended(self.start(project, *arguments, **environment))
+
+
+def losses(run: subprocess.CompletedProcess[str]) -> Counter[str]:
+    """How often each pair lost its worker, as the run said."""
+    return Counter(re.findall(r"([\w-]+\.png): its worker ", run.stderr))
 
 
 def ended(run: subprocess.Popen[str]) -> subprocess.CompletedProcess[str]:

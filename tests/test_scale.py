@@ -63,8 +63,8 @@ def test_a_later_outcome_of_a_pair_takes_the_place_of_the_first(monkeypatch: pyt
 
 
 def test_a_packed_outcome_takes_few_bytes_beside_the_pattern(all_packed: None) -> None:
-    """Of ten thousand pairs each has thirty readings: as JSON some 2,400 bytes, most of them in the first one's words."""
-    kept = Outcomes(10_000)
+    """Of two thousand pairs each has thirty readings: as JSON some 2,400 bytes, most of them in the first one's words."""
+    kept = Outcomes(2_000)
     for number in range(20):
         kept.add(outcome(number))
     sizes = [len(packed) for _status, packed in kept._packed.values()]
@@ -72,7 +72,7 @@ def test_a_packed_outcome_takes_few_bytes_beside_the_pattern(all_packed: None) -
 
 
 def test_a_report_has_so_many_readings_in_all_and_the_first_and_last_of_every_pair() -> None:
-    for pairs, readings in ((1, 200), (1_000, 200), (10_000, 30), (100_000, 3), (10**6, 2)):
+    for pairs, readings in ((1, 200), (300, 200), (1_000, 60), (10_000, 6), (100_000, 2)):
         kept = Outcomes(pairs)
         kept.add(outcome(1))
         found = kept.get("1.png")
@@ -81,15 +81,14 @@ def test_a_report_has_so_many_readings_in_all_and_the_first_and_last_of_every_pa
         assert (found.trace[0], found.trace[-1]) == (row(1), row(200))
 
 
-def test_a_large_plan_reads_records_again_where_they_are_wanted(
-    project: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_large_plan_reads_records_again_where_they_are_wanted(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     nights = Nights(project)
     nights.run()
     whole = nights.run()
     monkeypatch.setattr(plan, "_MOST_WHOLE", 1)
     dog, sea = nights.plan().pairs
-    assert dog.record is not None and sea.record is not None
+    assert dog.record is not None
+    assert sea.record is not None
     assert (dog.record.is_brief, sea.record.is_brief) == (False, True)
     assert set(sea.record.outcome) <= {"output", "precision", "painted_with"}
     again = nights.run()
@@ -112,7 +111,8 @@ def test_a_record_that_is_read_again_is_claimed_whole(project: Path, monkeypatch
 
     run(load_manifest(project / "second.yaml"), Selection(), Quiet())
     after = State(LocalStore(nights.output)).record("sea.png")
-    assert before is not None and after is not None
+    assert before is not None
+    assert after is not None
     assert list(after.manifests) == ["../night.yaml", "../second.yaml"]
     assert after.outcome == before.outcome
 
@@ -140,7 +140,7 @@ def test_what_lies_ahead_is_told_from_a_sample_of_many_pairs(project: Path, monk
         monkeypatch.setattr(scheduler, "_MOST_LOOKED_AT", most)
         asked.clear()
         nights.run(failed("error", exit_code=4), Voice())
-        assert len(set(asked)) <= most
+        assert len(set(asked)) <= most + 1  # the one that is begun has an estimate too
     assert foretold[1] == pytest.approx(foretold[0])
 
 

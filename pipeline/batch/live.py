@@ -23,6 +23,8 @@ from pipeline.store.store import Store
 
 # Between two writings of the small file: what `status` says is this old at most, or a step.
 _FILE_SECONDS = 2.0
+# Pairs at work, up to which the file is written at each one's start: two hundred begin at once.
+_FEW = 8
 # Between two looks at what the pairs that wait will take.
 _AHEAD_SECONDS = 10.0
 # Of the page: a reader looks at it for longer.
@@ -83,7 +85,8 @@ class Live:
             self._ends[job.output] = time.monotonic() + estimate.seconds
         if time.monotonic() >= self._ahead_due:
             self._look_ahead(self.ahead())
-        self._write(0.0)  # nothing more may be heard of it for a minute
+        # Of few, nothing more may be heard for a minute; of many somebody is heard of soon.
+        self._write(0.0 if len(self._at_work) <= _FEW else None)
 
     def corrected(self, ahead: Estimate) -> None:
         """What was learnt of the pairs that wait."""

@@ -16,9 +16,10 @@ from typing import Any
 from pipeline.job import Outcome, Status
 from pipeline.store.records import thin
 
-# Readings of all traces of a report: 300 KB of memory and 100 KB of report.json a thousand. So a
-# thousand pairs have 300 each, more than the steps of a usual pair; a hundred thousand have three.
-_MOST_READINGS = 300_000
+# Readings of all traces of a report: each takes a kilobyte of memory and 360 bytes of report.json.
+# So three hundred pairs have 200 each, as many as a usual pair has steps; a thousand have the 60
+# that records keep of every pair; from thirty thousand on each has two.
+_MOST_READINGS = 60_000
 _FEWEST = 2  # of a pair: the first and the last
 _MOST_WHOLE = 100_000  # readings of outcomes that are not packed: some 100 MB
 _FASTEST = 1  # of zlib; others find hardly more, as most of an outcome is in the pattern

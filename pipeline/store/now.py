@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
+from pipeline.job import flat
 from pipeline.store.checksummed_json import read_checksummed_json, write_checksummed_json
 from pipeline.store.layout import NOW, now_name
 from pipeline.store.shapes import fitting
@@ -59,7 +60,7 @@ class Now:
 
     def as_row(self) -> dict[str, Any]:
         """In plain JSON values."""
-        return asdict(self)
+        return flat(self) | {"at_work": [flat(pair) for pair in self.at_work]}
 
 
 def write_now(store: Store, shard: str | None, now: Now) -> None:

@@ -90,8 +90,10 @@ class DaskEngine:
             if not work.link.stands:
                 yield from _cut_off(work)
             yield from self._look_around(work)
-            if self._hand_out(work, next_command) and not work.pairs:
-                return
+            if not work.settled:
+                work.settled = True
+                if self._hand_out(work, next_command) and not work.pairs:
+                    return
             self._wait_for_workers(work)
             yield from self._listen(work, _LOOK_SECONDS)
         yield from self._interrupt(work)
@@ -102,7 +104,7 @@ class DaskEngine:
         """Take in who came, and take back the pairs of who went."""
         if time.monotonic() - work.looked < _WORKERS_SECONDS:
             return
-        work.looked = time.monotonic()
+        work.looked, work.settled = time.monotonic(), False
         try:
             offers = {offer.address: offer for offer in work.link.offers()}
         except EnvironmentProblem:
@@ -127,6 +129,7 @@ class DaskEngine:
     def _proved(self, work: Work, worker: Worker, heard: Heard) -> Iterator[Said]:
         """A worker showed what it is; one that cannot paint is told of once."""
         work.link.drop(heard.token)
+        work.settled = False
         if work.workers.get(worker.offer.address) is not worker:
             return  # gone meanwhile
         answer = heard.answer
@@ -273,7 +276,7 @@ class DaskEngine:
 
     def _take_back(self, work: Work, token: str) -> Pair:
         pair = work.pairs.pop(token)
-        pair.worker.pair = ""
+        pair.worker.pair, work.settled = "", False
         work.link.drop(token)
         return pair
 

@@ -59,6 +59,7 @@ class Work:
     pairs: dict[str, Pair] = field(default_factory=dict)
     again: deque[Command] = field(default_factory=deque)
     moves: dict[str, int] = field(default_factory=dict)  # by output
+    settled: bool = False  # nothing has come since pairs were last given away, but readings
     looked: float = -1e9
     alone_since: float = field(default_factory=time.monotonic)
 
