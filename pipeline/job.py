@@ -4,12 +4,12 @@ A manifest becomes `Job`s; a `Job`, with its `Options`, becomes an `Outcome`; th
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from pipeline.flat import flat
 from pipeline.options import Options
 from pipeline.textures import TEXTURE
 
@@ -283,12 +283,6 @@ def loss_names(rows: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
     for row in rows:
         found |= dict.fromkeys(row)
     return tuple(name for name in found if name not in _NO_LOSSES and OF_LAYER not in name)
-
-
-def flat(known: Any) -> dict[str, Any]:
-    """The fields of a dataclass whose values are JSON's own, by name. Nothing is copied, as
-    `dataclasses.asdict` copies every reading of a trace."""
-    return {part.name: getattr(known, part.name) for part in dataclasses.fields(known)}
 
 
 Status = Literal["done", "up_to_date", "failed", "interrupted", "not_started", "quarantined"]

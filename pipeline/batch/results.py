@@ -16,7 +16,8 @@ from pipeline.batch.outcomes import Outcomes
 from pipeline.batch.plan import PlannedPair
 from pipeline.batch.system.machine import differences_between
 from pipeline.errors import BadOutput, ExitCode, StylizeError
-from pipeline.job import Job, Manifest, Outcome, Painted, ShownNames, Status, flat, shown_name
+from pipeline.flat import flat
+from pipeline.job import Job, Manifest, Outcome, Painted, ShownNames, Status, shown_name
 from pipeline.mask_names import shown_masks
 from pipeline.store.failures import Failure, Failures, circumstances
 from pipeline.store.layout import checkpoint_name, log_name

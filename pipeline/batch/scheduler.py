@@ -41,8 +41,9 @@ from pipeline.errors import (
     StylizeError,
     WorkerDied,
 )
+from pipeline.flat import flat
 from pipeline.images.reader import READER, Reader
-from pipeline.job import RunSettings, flat
+from pipeline.job import RunSettings
 from pipeline.versions import version
 
 # Classes of failures whose second try gets the machine for itself: memory that ran out was perhaps

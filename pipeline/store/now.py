@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from pipeline.job import flat
+from pipeline.flat import flat
 from pipeline.store.checksummed_json import read_checksummed_json, write_checksummed_json
 from pipeline.store.layout import NOW, now_name
 from pipeline.store.shapes import fitting

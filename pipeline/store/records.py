@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import PairError, StylizeError
-from pipeline.job import Outcome, Painted, flat
+from pipeline.flat import flat
+from pipeline.job import Outcome, Painted
 from pipeline.printable import printable
 from pipeline.store.checksummed_json import MOST_BYTES, checksummed, read_checksummed_json
 from pipeline.store.hashes import HashTable
