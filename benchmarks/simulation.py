@@ -20,6 +20,7 @@ import gc
 import json
 import os
 import resource
+import signal
 import subprocess
 import sys
 import tempfile
@@ -136,7 +137,7 @@ def _make(folder: Path, pairs: int) -> Path:
     return manifest
 
 
-def _run(folder: Path, pairs: int, workers: int, every: int) -> dict[str, Any]:
+def _run(folder: Path, pairs: int, workers: int, every: int = 1, until: int = 0) -> dict[str, Any]:
     from benchmarks.simulated import Clock, Habits, SimulatedFarm
     from pipeline.batch import driver, finish, interim, live
     from pipeline.batch.engines.cluster import engine
@@ -175,6 +176,8 @@ def _run(folder: Path, pairs: int, workers: int, every: int) -> dict[str, Any]:
             super().finished(outcome)
             if outcome.attempts and self._so_far % 1000 == 0:
                 spent = time.process_time() - clock.aside
+                if self._so_far == until:
+                    os.kill(os.getpid(), signal.SIGTERM)
                 print(f"{self._so_far:,} pairs, {spent:.0f} s, {_peak() >> 20} MiB", file=sys.stderr, flush=True)
 
         def planned(self, plan: Any, ahead: Any) -> None:
@@ -239,15 +242,16 @@ def main() -> None:
     parser.add_argument("--profile", type=Path, help="cProfile's figures, into this file")
     parser.add_argument("--traces", action="store_true", help="what holds memory when the last pair is done (slow)")
     parser.add_argument("--every", type=int, default=1, help="steps that workers say")
+    parser.add_argument("--until", type=int, default=0, help="pairs after which the run is stopped, in thousands")
     given = parser.parse_args()
     if given.profile:
         import cProfile
 
         profile = cProfile.Profile()
-        found = profile.runcall(_run, given.folder, given.pairs, given.workers, given.every)
+        found = profile.runcall(_run, given.folder, given.pairs, given.workers, given.every, given.until)
         profile.dump_stats(given.profile)
     else:
-        found = _run(given.folder, given.pairs, given.workers, given.every)
+        found = _run(given.folder, given.pairs, given.workers, given.every, given.until)
     gc.collect()
     found["share"] = found["work"] / found["simulated"]
     print(json.dumps(found))

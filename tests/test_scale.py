@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,11 @@ import pytest
 from night_kit import Nights, failed, painted, statuses
 
 from pipeline.batch import interim, outcomes, plan, scheduler
+from pipeline.batch.estimates import estimator
 from pipeline.batch.estimates.estimator import Estimate, Estimator, in_all
 from pipeline.batch.outcomes import Outcomes
-from pipeline.job import Outcome
+from pipeline.job import Job, Outcome, StyleImage
+from pipeline.options import Options
 from pipeline.store.disk import LocalStore
 from pipeline.store.now import AtWork, Now, read_all, write_now
 from pipeline.store.records import State
@@ -142,6 +145,24 @@ def test_what_lies_ahead_is_told_from_a_sample_of_many_pairs(project: Path, monk
         nights.run(failed("error", exit_code=4), Voice())
         assert len(set(asked)) <= most + 1  # the one that is begun has an estimate too
     assert foretold[1] == pytest.approx(foretold[0])
+
+
+def test_pairs_of_the_same_sizes_and_options_are_priced_once(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+    schedule = estimator.schedule
+    monkeypatch.setattr(estimator, "schedule", lambda *given: asked.append(given) or schedule(*given))
+    pairs = [
+        Job(output="1.png", content=project / "input/content/dog.png", styles=(), options=options)
+        for options in (Options(size=64), Options(size=64), Options(size=64, init="noise", seed=2), Options(size=72))
+    ]
+    wave = StyleImage(project / "input/style/wave.png")
+    known = Estimator(threads=1)
+    first = [known.estimate(replace(pair, styles=(wave,))) for pair in pairs]
+    assert len(asked) == 3
+    assert [known.estimate(replace(pair, styles=(wave,))) for pair in pairs] == first
+    assert len(asked) == 3
+    assert known.estimate(replace(pairs[0], styles=(wave, wave))) != first[0]
+    assert len(asked) == 4
 
 
 def test_an_estimate_that_stands_for_many_is_as_long_as_many() -> None:

@@ -22,6 +22,7 @@ from pipeline.store.records import thin
 _MOST_READINGS = 60_000
 _FEWEST = 2  # of a pair: the first and the last
 _MOST_WHOLE = 100_000  # readings of outcomes that are not packed: some 100 MB
+_BESIDE = 10  # readings that take as much as all else of an outcome
 _FASTEST = 1  # of zlib; others find hardly more, as most of an outcome is in the pattern
 _MOST_PATTERN = 2**15  # bytes of a pattern that zlib looks at
 _NAMES = tuple(field.name for field in fields(Outcome))
@@ -43,10 +44,10 @@ class Outcomes:
         self.thin(outcome)
         self._packed.pop(output, None)
         if (before := self._whole.pop(output, None)) is not None:
-            self._held -= len(before.trace) + 1
+            self._held -= len(before.trace) + _BESIDE
         if self._held < _MOST_WHOLE:
             self._whole[output] = outcome
-            self._held += len(outcome.trace) + 1  # an outcome without a trace takes room too
+            self._held += len(outcome.trace) + _BESIDE
         else:
             self._packed[output] = outcome.status, self._pack(outcome)
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -44,6 +44,7 @@ _STILL_AFTER, FIRST_END = 0.7, 22
 # Of a map nobody knows the colours before it is decoded: as many as `stylize masks` makes at most.
 _REGIONS_OF_MAP = 8
 _LEVEL_BYTES = 4  # float32
+_MOST_COSTS = 4000  # that are remembered, a kilobyte each
 _NEAR = 0.5  # in the logarithm of pixels: a picture of twice the pixels weighs a third
 
 
@@ -78,6 +79,7 @@ class Estimator:
         self._automatic = "bfloat16" if fast_flags() else "float32"
         self._taken = _Factor()  # steps taken, as a share of `max_steps`
         self._sizes: dict[Path, Size | None] = {}
+        self._costs: dict[Hashable, tuple[Cost, Stage] | None] = {}
         self._first_step: dict[str, float] = {}
         for outcome in outcomes:
             self.learn(outcome)
@@ -170,17 +172,32 @@ class Estimator:
             return None
         # the run will say why
         styles = (self._size(style.image) or content for style in job.styles)
-        try:
-            stages = schedule(
-                job.options,
-                Sized(job.content_name, content),
-                [Sized(style.image.name, size) for style, size in zip(job.styles, styles, strict=True)],
-                self._machine(self._automatic),
-            )
-        except BadImage:
+        found = self._cost_of_sizes(job.options, content, tuple(styles))
+        if found is None:
             return None
-        cost = pair_cost(job.options, stages)
-        return replace(cost, memory=cost.memory + mask_bytes(job, stages.stages[-1])), stages.stages[-1].precision
+        cost, last = found
+        return replace(cost, memory=cost.memory + mask_bytes(job, last)), last.precision
+
+    def _cost_of_sizes(self, options: Options, *sizes: Any) -> tuple[Cost, Stage] | None:
+        """What a pair of a content and styles of such `sizes` costs, and its last stage; None where
+        it cannot be painted. Most pairs of a manifest have one of few sizes and options."""
+        key = (self._automatic, sizes, _hashable(options))
+        if key not in self._costs:
+            if len(self._costs) >= _MOST_COSTS:
+                self._costs.clear()
+            content, styles = sizes
+            try:
+                stages = schedule(
+                    options,
+                    Sized("", content),
+                    [Sized("", size) for size in styles],
+                    self._machine(self._automatic),
+                )
+            except BadImage:
+                self._costs[key] = None
+            else:
+                self._costs[key] = pair_cost(options, stages), stages.stages[-1]
+        return self._costs[key]
 
     def notes(self, job: Job) -> list[str]:
         """What is worth knowing of a pair before it is painted."""
@@ -200,6 +217,14 @@ class Estimator:
             except (Stopped, OutOfTime):  # whoever asks next hears of it from elsewhere
                 return None
         return self._sizes[path]
+
+
+def _hashable(options: Options) -> Hashable:
+    values = (getattr(options, name) for name in OPTION_NAMES)
+    return tuple(
+        tuple(value.items()) if isinstance(value, Mapping) else tuple(value) if isinstance(value, list) else value
+        for value in values
+    )
 
 
 def mask_bytes(job: Job, stage: Stage) -> int:
