@@ -19,10 +19,20 @@ from pipeline.batch.engines.cluster import link as link_module
 from pipeline.batch.engines.cluster import proof
 from pipeline.batch.engines.cluster.engine import DaskEngine
 from pipeline.batch.engines.cluster.link import Heard, Offer, connect
-from pipeline.batch.messages import Interrupted, Machine, PairMessage, Position, Ready, Started, decode_command, encode
+from pipeline.batch.messages import (
+    Interrupted,
+    Machine,
+    PairMessage,
+    Position,
+    Read,
+    Ready,
+    Started,
+    decode_command,
+    encode,
+)
 from pipeline.cli.console import Quiet
 from pipeline.errors import EnvironmentProblem, StylizeError
-from pipeline.job import RunSettings
+from pipeline.job import Reading, RunSettings
 from pipeline.store.disk import LocalStore
 
 Act = Callable[["Line", str, dict[str, Any]], None]
@@ -143,6 +153,31 @@ def test_pairs_are_given_in_the_plans_order_and_the_machine_is_the_workers(run, 
     assert line.given == [("a", "dog.png"), ("b", "sea.png")]
     assert (report["run"]["device"], report["run"]["threads"], report["run"]["exit_code"]) == ("CPU", 1, 0)
     assert said == []
+
+
+def test_readings_have_no_worker_looked_for_that_is_free(run, nights, monkeypatch):
+    """Two hundred workers say four hundred readings a second: who is free changes with beginnings and ends alone."""
+
+    class OneByOne(queue.Queue):
+        def get_nowait(self):
+            raise queue.Empty
+
+    def tells(line: Line, token: str, order: dict[str, Any]) -> None:
+        line.say(token, Ready(Machine(device="CPU", threads=1)), Started())
+        for step in range(1, 101):
+            reading = Reading(step=step, seconds=step, side=48, losses={"total": 1.0, "content": 0.5, "style": 0.5})
+            line.say(token, Read(reading, coarse=False))
+        line.answer(token, painted(nights.output)(decode_command(order["command"])))
+
+    looks = []
+    hand_out = DaskEngine._hand_out
+    monkeypatch.setattr(DaskEngine, "_hand_out", lambda *given: looks.append(1) or hand_out(*given))
+    monkeypatch.setattr(engine_module, "_WORKERS_SECONDS", 3600.0)
+    line = Line(a=tells)
+    line.inbox = OneByOne()
+    report, _ = run(line)
+    assert statuses(report) == {"dog.png": "done", "sea.png": "done"}
+    assert len(looks) == 4  # at first, when the worker has shown itself, and after each pair
 
 
 def test_a_worker_of_another_version_is_told_of_and_given_nothing(run, nights):

@@ -21,7 +21,8 @@ from pipeline.store.shapes import fitting
 from pipeline.store.store import Fingerprint, Store
 
 _RECORD = re.compile(re.escape(RECORDS) + r"[0-9a-f]{16}\.json")  # named by `pair_id`
-# Readings of a trace: enough for the report's curve; the run's own report has all of them.
+# Readings of a trace: enough for the report's curve; the report of a run over few pairs has all of
+# them (batch/outcomes).
 _TRACE_KEPT = 60
 _OTHERS = ("content", "result")
 THUMBNAILS = (*_OTHERS, *map(style_thumbnail, range(MOST_STYLES)))
