@@ -3,8 +3,7 @@
 - **Two workers**: pairs an hour of two workers of one thread against one, painting with the real network (128 px, Gram). From
   the first picture of each worker to the last of all, so that the start of TensorFlow is in neither.
 - **Overhead**: a pair's time on a farm of one worker above its time on this machine's own engine, both painting in
-  milliseconds (tests/chaos), as a share of a pair of a minute. Median of rounds in
-  turns.
+  milliseconds (tests/chaos), as a share of a pair of a minute. Median of rounds in turns.
 - **Lost workers**: forty pairs of nine seconds on three workers, of which one is killed every twenty seconds and another
   started; pairs are saved every three seconds.
 """
