@@ -20,6 +20,7 @@ from pipeline.printable import printable
 from pipeline.store import trials
 from pipeline.store.beneath import LINK, Beneath, Place, opened_folder, sync_file
 from pipeline.store.layout import STATE, log_name
+from pipeline.store.listing import entries_beneath
 from pipeline.store.lock import holders, run_lock
 from pipeline.store.store import Entry, Fingerprint, Store, check_name, newest_of
 from pipeline.store.whole import PASSING, failure_to_write, is_part, part_name, put
@@ -96,27 +97,14 @@ class LocalStore(Store):
         """Regular files only."""
         check_name(f"{prefix}*")  # whatever ends it
         with contextlib.suppress(OSError):
-            return tuple(sorted(self._twice(lambda: list(self._entries(prefix)))))
+            return tuple(sorted(self._twice(lambda: list(entries_beneath(self._files, prefix)))))
         return ()
 
     def newest(self, prefix: str, wanted: Callable[[str], object], most: int) -> Sequence[Entry]:
         """Holding no more than those."""
         with contextlib.suppress(OSError):
-            return self._twice(lambda: newest_of(self._entries(prefix, wanted), most))
+            return self._twice(lambda: newest_of(entries_beneath(self._files, prefix, wanted), most))
         return ()
-
-    def _entries(self, prefix: str, wanted: Callable[[str], object] = lambda name: True) -> Iterator[Entry]:
-        """The folder is opened once: a hundred thousand pairs have 400,000 files in one."""
-        folder, slash, start = prefix.rpartition("/")
-        with self._files.folder(folder.split("/") if folder else []) as at:
-            for last in os.listdir(at):
-                name = f"{folder}{slash}{last}"
-                if not last.startswith(start) or not wanted(name):
-                    continue
-                with contextlib.suppress(OSError):  # gone in the meantime
-                    status = os.lstat(last, dir_fd=at)
-                    if stat.S_ISREG(status.st_mode):
-                        yield Entry(name, _fingerprint(status))
 
     def fingerprint(self, name: str) -> Fingerprint:
         """From one call of the system; FileNotFoundError also for what is no regular file."""
