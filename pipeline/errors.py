@@ -236,6 +236,13 @@ class TimedOut(PairError):
     retry = True
 
 
+class ObjectTrouble(PairError):
+    """An object cannot be read or written, as its store or the network has it, also after several
+    tries."""
+
+    reason_class = "object_store"
+
+
 class EnvironmentProblem(StylizeError):
     """The machine, not the manifest, stands in the way. `reason_class` as of a PairError."""
 

@@ -1,0 +1,1 @@
+"""Stores of objects: what is read from them and written to them."""

@@ -1,0 +1,146 @@
+"""Buckets of S3, Google's and Azure's stores, by fsspec's file systems of them."""
+
+from __future__ import annotations
+
+import datetime
+import errno
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+import fsspec
+
+from pipeline.objects.service import BLOCK, CONNECT_SECONDS, MOST_LISTED, READ_SECONDS, Found, Listed
+
+# One PUT up to the 5 GiB that S3 takes in one (docs.aws.amazon.com, "Uploading objects"): twice
+# this many bytes, to s3fs.
+_ONE_PUT = 5 * 2**30 // 2
+_ONCE: Mapping[str, Mapping[str, Any]] = {
+    # tries are counted here (objects/service), not in three places upon each other
+    "s3": {
+        "config_kwargs": {
+            "connect_timeout": CONNECT_SECONDS,
+            "read_timeout": READ_SECONDS,
+            "retries": {"mode": "standard", "total_max_attempts": 1},
+        }
+    },
+}
+_TAGS = ("ETag", "etag", "generation", "md5Hash")
+_TIMES = ("LastModified", "last_modified", "updated", "mtime", "created")
+_BLOCKS = 8 * BLOCK  # read at once
+
+
+class Bucket:
+    """A bucket or container."""
+
+    def __init__(self, protocol: str, name: str) -> None:
+        for library in ("fsspec", "s3fs", "gcsfs", "adlfs", "aiobotocore", "botocore", "azure"):
+            logging.getLogger(library).setLevel(logging.CRITICAL)  # what is worth saying is said by us
+        self._protocol, self._name = protocol, name
+        self._files = self._opened()
+
+    def _opened(self) -> Any:
+        options = _ONCE.get(self._protocol, {})
+        files = fsspec.filesystem(self._protocol, skip_instance_cache=True, use_listings_cache=False, **options)
+        if self._protocol == "s3":
+            files.retries = 1
+        return files
+
+    def look(self, path: str) -> Found:
+        """By one request."""
+        about = self._files.info(self._whole(path))
+        if about.get("type") == "directory":
+            raise FileNotFoundError(errno.ENOENT, "not an object")
+        return _found(about)
+
+    def names(self, folder: str) -> Sequence[Listed]:
+        """A page after the other, where that is S3's."""
+        if self._protocol == "s3":
+            return list(self._pages(folder))
+        whole = self._whole(folder)
+        listed = []
+        for about in self._files.ls(whole, detail=True):
+            name = about["name"].strip("/").removeprefix(whole.strip("/")).strip("/")
+            listed.append(Listed(name, about["type"] == "directory"))
+        return listed
+
+    def _pages(self, folder: str) -> Sequence[Listed]:
+        prefix = f"{folder}/" if folder else ""
+        found: list[Listed] = []
+        asked: dict[str, Any] = {"Bucket": self._name, "Prefix": prefix, "Delimiter": "/"}
+        while True:
+            page = self._files.call_s3("list_objects_v2", **asked)
+            found += [Listed(part["Prefix"][len(prefix) : -1], True) for part in page.get("CommonPrefixes", ())]
+            found += [Listed(part["Key"][len(prefix) :], False) for part in page.get("Contents", ())]
+            if not page.get("IsTruncated") or len(found) > MOST_LISTED:
+                return found
+            asked["ContinuationToken"] = page["NextContinuationToken"]
+
+    def every(self, folder: str) -> Mapping[str, Found]:
+        """By listings without folders."""
+        whole = self._whole(folder).strip("/")
+        about = self._files.find(self._whole(folder), detail=True)
+        below = f"{whole}/"
+        return {
+            path.strip("/")[len(below) :]: _found(each)
+            for path, each in about.items()
+            if path.strip("/").startswith(below)
+        }
+
+    def get(self, path: str, file: IO[bytes], check: Callable[[int], object]) -> Found:
+        """In blocks; what changed meanwhile is read again."""
+        found = self.look(path)
+        check(found.size)
+        with self._files.open(self._whole(path), "rb", block_size=_BLOCKS, cache_type="readahead") as source:
+            while block := source.read(_BLOCKS):
+                file.write(block)
+                check(file.tell())
+        if self.look(path) != found:
+            raise OSError(errno.EAGAIN, "changed while it was read")
+        return found
+
+    def put(self, path: str, data: Path | bytes) -> None:
+        """By one PUT, or what the store makes one of."""
+        whole, once = self._whole(path), {"chunksize": _ONE_PUT} if self._protocol == "s3" else {}
+        if isinstance(data, bytes):
+            self._files.pipe_file(whole, data, **once)
+        else:
+            self._files.put_file(str(data), whole, **once)
+
+    def create(self, path: str, data: bytes) -> bool:
+        """By `If-None-Match: *`, or the store's own word for it."""
+        try:
+            self._files.pipe_file(self._whole(path), data, mode="create")
+        except FileExistsError:
+            return False
+        except (TypeError, ValueError) as error:
+            raise NotImplementedError from error
+        except OSError as error:
+            # 412 Precondition Failed, which s3fs says so
+            if error.errno == errno.EINVAL and self._files.exists(self._whole(path)):
+                return False
+            if error.errno in (errno.ENOSYS, errno.EOPNOTSUPP):
+                raise NotImplementedError from error
+            raise
+        return True
+
+    def delete(self, path: str) -> None:
+        """By one request."""
+        self._files.rm_file(self._whole(path))
+
+    def renew(self) -> None:
+        """Nothing: their libraries keep connections, and drop those that failed."""
+
+    def _whole(self, path: str) -> str:
+        return f"{self._name}/{path}" if path else self._name
+
+
+def _found(about: Mapping[str, Any]) -> Found:
+    tag = next((str(about[name]).strip('"') for name in _TAGS if about.get(name)), "")
+    when = next((about[name] for name in _TIMES if about.get(name)), 0)
+    if isinstance(when, str):
+        when = datetime.datetime.fromisoformat(when)
+    seconds = when.timestamp() if isinstance(when, datetime.datetime) else float(when)
+    mtime_ns = int(seconds) * 10**9  # listings and answers round otherwise
+    return Found(int(about["size"] or 0), mtime_ns, tag or f"{mtime_ns}-{about['size']}")

@@ -1,0 +1,83 @@
+"""Pictures that a manifest names by an address, or in a folder that is one: listed, and fetched to
+where the rest of the house reads them (urls)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Lock
+
+from pipeline.errors import BadImage, EnvironmentProblem, ObjectTrouble, OutOfTime, StylizeError
+from pipeline.objects.mirror import Mirror
+from pipeline.objects.service import Listed, Remote
+from pipeline.printable import printable
+from pipeline.urls import key_fault, local_path, split_url, tags_path, url_of
+
+_AT_ONCE = 8  # chosen: what a store gives a client without slowing him down
+
+
+class Fetched:
+    """The files among `paths` that stand for objects, as they are in their stores now.
+
+    Raises EnvironmentProblem where a store does not answer at all, OutputError where no copy can be
+    kept, and what `check_cancelled` raises; but after OutOfTime nothing more is fetched, and that is
+    all.
+    """
+
+    def __init__(self, paths: Iterable[Path], check_cancelled: Callable[[], object] = lambda: None) -> None:
+        self._trouble: dict[Path, StylizeError] = {}
+        self._check_cancelled = check_cancelled
+        self._gone: str | None = None  # a store that does not answer
+        self._late = False
+        self._asking = Lock()
+        remote = [(path, url) for path in dict.fromkeys(paths) if (url := url_of(path))]
+        if not remote:
+            return
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            for _ in pool.map(lambda each: self._fetch(*each), remote):
+                pass
+        if self._gone is not None:
+            raise EnvironmentProblem(f"{self._gone} does not answer; the run is over")
+
+    def check(self, path: Path) -> None:
+        """Raises BadImage or ObjectTrouble where the file could not be fetched."""
+        if (trouble := self._trouble.get(path)) is not None:
+            raise trouble
+
+    def _fetch(self, path: Path, url: str) -> None:
+        if self._gone is not None or self._late:
+            return
+        try:
+            self._check_cancelled()
+            mirror_of(url).fetch("", self._check_cancelled)
+        except OutOfTime:
+            self._late = True
+        except FileNotFoundError:
+            self._trouble[path] = BadImage(f"there is no picture {printable(url)}")
+        except ObjectTrouble as trouble:
+            self._trouble[path] = trouble
+            with self._asking:  # one asks for all
+                if self._gone is None and not Remote(url).answers():
+                    self._gone = "://".join(split_url(url)[:2])
+
+
+def mirror_of(url: str) -> Mirror:
+    """The copy of one object, where `urls` has it."""
+    return Mirror(Remote(url), local_path(url), tags_path(url))
+
+
+def list_folder(path: str) -> tuple[list[Listed], int]:
+    """The names in a folder that stands for one of a store, and how many are left out because no
+    file can be called so. Raises EnvironmentProblem where it cannot be listed."""
+    url = url_of(path)
+    assert url is not None  # that is why
+    try:
+        names = Remote(url).names()
+    except ObjectTrouble as trouble:
+        raise EnvironmentProblem(f"cannot list {trouble}") from trouble
+    except FileNotFoundError:
+        return [], 0
+    sound = [each for each in names if each.name and "/" not in each.name and key_fault(each.name) is None]
+    markers = sum(not each.name for each in names)  # the folder itself, as consoles of stores make it
+    return sound, len(names) - len(sound) - markers

@@ -1,0 +1,134 @@
+"""Pictures by https, read-only. Standard library only.
+
+A redirection is followed on the same host alone: where else a server would send us, as to an
+address inside our own network, is not the manifest's word.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import errno
+import ssl
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping, Sequence
+from email.message import Message
+from http.client import HTTPResponse
+from pathlib import Path
+from typing import IO, Any
+from urllib.parse import quote, urlsplit
+
+from pipeline.objects.service import BLOCK, READ_SECONDS, Found, Listed
+
+_SAFE = "/%:@!$&'()*+,;=~-._"  # of a path as it is written in an address (RFC 3986, 3.3), which may be quoted
+_BUSY = (408, 425, 429)  # "later", beside all of 5xx (RFC 9110, 15.5; RFC 6585, 4)
+
+
+class RedirectedError(OSError):
+    """A server sends us elsewhere."""
+
+
+class _SameHost(urllib.request.HTTPRedirectHandler):
+    max_redirections = 5  # chosen
+
+    def redirect_request(
+        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Message, newurl: str
+    ) -> urllib.request.Request | None:
+        old, new = urlsplit(req.full_url), urlsplit(newurl)
+        if new.scheme != "https" or new.netloc.lower() != old.netloc.lower():
+            raise RedirectedError(errno.EXDEV, "redirected to another host")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+class Https:
+    """The pictures of one host."""
+
+    def __init__(self, authority: str) -> None:
+        self._authority = authority
+        self._opener = urllib.request.OpenerDirector()
+        for handler in (
+            urllib.request.ProxyHandler(),
+            urllib.request.HTTPSHandler(context=ssl.create_default_context()),
+            urllib.request.HTTPHandler(),  # for a proxy; no address of ours begins with http
+            urllib.request.HTTPErrorProcessor(),
+            urllib.request.HTTPDefaultErrorHandler(),
+            _SameHost(),
+        ):
+            self._opener.add_handler(handler)
+
+    def look(self, path: str) -> Found:
+        """By HEAD; where a server does not know that, by GET without the body."""
+        try:
+            answer = self._asked(path, "HEAD")
+        except NotImplementedError:
+            answer = self._asked(path, "GET")
+        with answer:
+            return _found(answer)
+
+    def names(self, folder: str) -> Sequence[Listed]:
+        """There is no listing by https."""
+        return ()
+
+    def every(self, folder: str) -> Mapping[str, Found]:
+        """There is no listing by https."""
+        return {}
+
+    def get(self, path: str, file: IO[bytes], check: Callable[[int], object]) -> Found:
+        """As it is, with no coding that could unpack to more."""
+        with self._asked(path, "GET") as answer:
+            found = _found(answer)
+            check(found.size)
+            while block := answer.read(BLOCK):
+                file.write(block)
+                check(file.tell())
+        return found
+
+    def put(self, path: str, data: Path | bytes) -> None:
+        """Never."""
+        raise PermissionError(errno.EACCES, "read-only")
+
+    def create(self, path: str, data: bytes) -> bool:
+        """Never."""
+        raise PermissionError(errno.EACCES, "read-only")
+
+    def delete(self, path: str) -> None:
+        """Never."""
+        raise PermissionError(errno.EACCES, "read-only")
+
+    def renew(self) -> None:
+        """Each request has its own connection."""
+
+    def _asked(self, path: str, method: str) -> HTTPResponse:
+        request = urllib.request.Request(
+            f"https://{self._authority}/{quote(path, _SAFE)}",
+            method=method,
+            headers={"User-Agent": "stylize-pipeline", "Accept-Encoding": "identity"},
+        )
+        try:
+            answer: Any = self._opener.open(request, timeout=READ_SECONDS)
+        except urllib.error.HTTPError as error:
+            error.close()
+            raise _of_status(error.code, method) from None
+        except urllib.error.URLError as error:
+            raise error.reason if isinstance(error.reason, Exception) else error from None
+        found: HTTPResponse = answer
+        return found
+
+
+def _of_status(code: int, method: str) -> Exception:
+    if code in (404, 410):
+        return FileNotFoundError(errno.ENOENT, "not found")
+    if code in (405, 501) and method == "HEAD":
+        return NotImplementedError()
+    if code in _BUSY or code >= 500:
+        return OSError(errno.EBUSY, "busy")
+    return PermissionError(errno.EACCES, "refused")
+
+
+def _found(answer: HTTPResponse) -> Found:
+    size, written = answer.headers.get("Content-Length", ""), answer.headers.get("Last-Modified", "")
+    try:
+        mtime_ns = int(email.utils.parsedate_to_datetime(written).timestamp()) * 10**9
+    except (ValueError, TypeError):
+        mtime_ns = 0
+    return Found(int(size) if size.isdecimal() else -1, mtime_ns, answer.headers.get("ETag", "") or written)

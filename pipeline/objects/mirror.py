@@ -1,0 +1,96 @@
+"""A folder of this machine that has copies of objects, each with the tag that it had in its store.
+
+Beside each file `NAME` of the folder, `TAGS/NAME` says which object it is a copy of, and by size,
+time and inode that it is still the file that was copied.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from pipeline.errors import OutputError
+from pipeline.objects.service import Found, Remote
+from pipeline.printable import printable
+
+# A TIFF of 110 million pixels in 16 bits is 880 MB, as store/disk has it; more is no picture here.
+MOST_BYTES = 2**30
+
+
+class Mirror:
+    """Copies of what stands at `remote`, in `folder`."""
+
+    def __init__(self, remote: Remote, folder: Path, tags: Path) -> None:
+        self.remote, self._folder, self._tags = remote, folder, tags
+
+    def path(self, name: str) -> Path:
+        """Where the copy is; the whole folder for no name."""
+        return self._folder / name if name else self._folder
+
+    def fetch(self, name: str, check_cancelled: Callable[[], object] = lambda: None) -> Path:
+        """A file that is the object as it is now. Raises ObjectTrouble, FileNotFoundError where
+        there is none (a copy goes then), and OutputError where no copy can be written."""
+        try:
+            now = self.remote.look(name)
+        except FileNotFoundError:
+            with suppress(OSError):
+                self.path(name).unlink()
+            raise
+        if now.tag and self.copied(name) == now.tag:
+            return self.path(name)
+        path = self.path(name)
+        part = path.parent / f".pipeline-{secrets.token_hex(8)}.part"
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with open(part, "xb") as file:
+                found = self.remote.get(name, file, MOST_BYTES, check_cancelled)
+            os.replace(part, path)
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise OutputError(f"cannot keep a copy in {printable(path)}: {error.strerror}") from error
+        finally:
+            with suppress(OSError):
+                part.unlink()
+        self.note(name, found)
+        return path
+
+    def copied(self, name: str) -> str | None:
+        """The tag of the object that the file is a copy of, as far as nobody changed the file;
+        None where it is none."""
+        try:
+            tag, *stamp = json.loads((self._tags / name if name else self._tags).read_bytes())
+            return str(tag) if stamp == _stamp(self.path(name)) else None
+        except (OSError, ValueError, TypeError):
+            return None
+
+    def noted(self, name: str) -> str | None:
+        """The tag of the object that the file once was a copy of, whatever became of the file."""
+        try:
+            return str(json.loads((self._tags / name if name else self._tags).read_bytes())[0])
+        except (OSError, ValueError, TypeError, LookupError):
+            return None
+
+    def note(self, name: str, found: Found) -> None:
+        """Remember that the file is a copy of this object. Where that cannot be written, it is
+        fetched or sent once more."""
+        tags = self._tags / name if name else self._tags
+        part = tags.parent / f".pipeline-{secrets.token_hex(8)}.part"
+        with suppress(OSError):
+            tags.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            part.write_text(json.dumps([found.tag, *_stamp(self.path(name))]))
+            os.replace(part, tags)
+
+    def forget(self, name: str) -> None:
+        """There is no such object any more."""
+        with suppress(OSError):
+            (self._tags / name).unlink()
+
+
+def _stamp(path: Path) -> list[int]:
+    status = path.stat()
+    return [status.st_size, status.st_mtime_ns, status.st_ino]
