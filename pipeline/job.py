@@ -12,6 +12,7 @@ from typing import Any, Literal
 from pipeline.flat import flat
 from pipeline.options import Options
 from pipeline.textures import TEXTURE
+from pipeline.urls import url_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,16 +154,16 @@ class RunSettings:
     keep_previous: int | None = None  # older pictures of a pair that is painted anew
     engine: Literal["local", "dask"] = "local"  # who paints
     scheduler: str | None = None  # a cluster's
+    state: str | None = None  # absolute; where records of an output that is an address are kept
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """A manifest that can be started: every job resolved, every glob expanded, every name
-    checked.
+    """A manifest that can be started: every job resolved, every glob expanded, every name checked.
 
     `file` is absolute. It may be a folder, of which no manifest is written; `arguments` are the
     flags that then belong to it, with absolute paths. `date` is the day that outputs are named by,
-    where any is.
+    where any is. What is painted in `output` is delivered to `output_url`, where that is not empty.
     """
 
     file: Path
@@ -174,6 +175,7 @@ class Manifest:
     warnings: tuple[str, ...] = ()
     arguments: tuple[str, ...] = ()
     date: str = ""
+    output_url: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,9 +191,9 @@ class ShownNames:
 
 
 def shown_name(path: Path, folder: Path) -> str:
-    """A path as reports and pictures name it: relative to `folder` where it lies below it, else the
-    file's name alone."""
-    return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.name
+    """A path as reports and pictures name it: relative to `folder` where it lies below it, else its
+    address, or the file's name alone."""
+    return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else url_of(path) or path.name
 
 
 # Losses that every objective has, in the order in which reports name them; those of further terms

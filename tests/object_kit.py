@@ -86,6 +86,12 @@ class S3:
     def delete(self, key: str) -> None:
         self.client.delete_object(Bucket=BUCKET, Key=key)
 
+    def clear_locks(self) -> None:
+        """As three minutes would."""
+        for key in self.keys():
+            if "/locks/" in key:
+                self.delete(key)
+
     def keys(self, prefix: str = "") -> list[str]:
         found = self.client.list_objects_v2(Bucket=BUCKET, Prefix=prefix).get("Contents", [])
         return sorted(each["Key"] for each in found)
@@ -114,12 +120,19 @@ class Proxy:
         self.fault: Callable[[socket.socket, int], bool] = lambda connection, number: False
         self.cut_after: int | None = None  # bytes of answers, then a reset
         self.connections = 0
+        self._open: list[socket.socket] = []
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.address = "127.0.0.1:%d" % self._listening.getsockname()[1]
         threading.Thread(target=self._serve, daemon=True).start()
 
     def close(self) -> None:
         self._listening.close()
+
+    def close_all(self) -> None:
+        """End all connections."""
+        for connection in self._open:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
     def _serve(self) -> None:
         while True:
@@ -134,6 +147,7 @@ class Proxy:
         if self.fault(connection, number):
             return
         there = socket.create_connection((self._host, self._port))
+        self._open += [connection, there]
         threading.Thread(target=self._pump, args=(connection, there, None), daemon=True).start()
         self._pump(there, connection, self.cut_after)
 

@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "pipeline"
 
 WORDS = {
     *("errors", "flat", "idle_options", "job", "mask_names", "option_questions", "options", "printable", "program"),
-    *("textures", "versions"),
+    *("textures", "urls", "versions"),
 }
 # Room or module -> (modules of ours, libraries) it may import. A module's own line comes before its room's; `studio.weights` is
 # standard library only, which is why the office and the night desk may ask it where the network is.
@@ -34,10 +34,15 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "idle_options": ({"options", "textures"}, set()),
     "textures": ({"options"}, set()),
     "flat": (set(), set()),
-    "job": ({"flat", "options", "textures"}, set()),
+    "urls": (set(), set()),
+    "job": ({"flat", "options", "textures", "urls"}, set()),
     "mask_names": ({"job"}, set()),
+    # stores of objects: only what speaks to buckets and hosts knows its library, and is imported where one is named
+    "objects.buckets": ({"objects.service"}, {"fsspec"}),
+    "objects.sftp": ({"objects.service"}, {"fsspec", "paramiko"}),
+    "objects": ({"errors", "printable", "urls", "objects"}, set()),
     # the manifest, images, the network's shape
-    "manifest": (WORDS | {"manifest", "nst.network"}, {"yaml", "pydantic", "pydantic_core"}),
+    "manifest": (WORDS | {"manifest", "nst.network", "objects.fetching"}, {"yaml", "pydantic", "pydantic_core"}),
     "images": (WORDS | {"images"}, {"numpy", "PIL", "pillow_heif"}),
     "nst.network": (set(), set()),
     "nst.weights": ({"errors"}, set()),
@@ -110,7 +115,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
         {"numpy", "PIL"},
     ),
     # what stands in an output folder; outcomes to pages
-    "store": (WORDS | {"store", "images.file_bytes", "nst.network"}, set()),
+    "store": (WORDS | {"store", "images.file_bytes", "nst.network", "objects.mirror", "objects.service"}, set()),
     "report": (WORDS | {"report", "store"}, {"jinja2", "markupsafe"}),
     # a night as a page: its server knows nothing of what it serves, and none of it knows how a run is made
     "watch.server": (set(), set()),
@@ -121,7 +126,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "batch.selection": (set(), set()),
     "batch.messages": ({"errors", "job", "nst.weights"}, set()),
     "batch.system": (WORDS | {"batch.system", "memory_limit", "processor", "python_path"}, {"psutil"}),
-    "batch.run_metadata": ({"job", "program", "versions", "report.data", "batch.messages", "batch.system"}, set()),
+    "batch.run_metadata": ({"job", "program", "urls", "versions", "report.data", "batch.messages", "batch.system"}, set()),
     "batch.estimates.cost": (
         {"options", "schedule", "nst.network", "nst.positions", "nst.samples", "nst.tiling"},
         set(),
@@ -143,7 +148,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
         WORDS
         | {
             *("batch.clashes", "batch.fit", "batch.networks", "batch.selection", "store"),
-            *("images.reader", "nst.weights", "schedule"),
+            *("images.reader", "nst.weights", "objects.fetching", "schedule"),
         },
         set(),
     ),
@@ -311,7 +316,7 @@ def test_every_line_of_the_table_is_lived_in():
 
 
 # Pillow too: pictures are decoded by a process that may die (images/reader), never by the one that plans and records.
-HEAVY = ("tensorflow", "keras", "numpy", "PIL", "dask", "distributed")
+HEAVY = ("tensorflow", "keras", "numpy", "PIL", "dask", "distributed", "fsspec", "s3fs", "paramiko", "urllib.request")
 LIST_HEAVY = f"import sys; print(','.join(sorted({ {'torch', *HEAVY} } & set(sys.modules))))"
 
 

@@ -53,11 +53,6 @@ def test_other_bytes_have_another_tag(remote):
     assert remote.put("a.png", b"three").tag != before.tag
 
 
-def test_a_file_is_put_from_the_disk(remote, tmp_path):
-    (tmp_path / "a.png").write_bytes(b"x" * 100_000)
-    assert remote.put("a.png", tmp_path / "a.png").size == 100_000
-
-
 def test_only_the_first_creates(remote):
     assert remote.create("lock", b"mine")
     assert not remote.create("lock", b"yours")

@@ -22,7 +22,6 @@ from pipeline.images.reader import READER
 from pipeline.job import Manifest
 from pipeline.manifest.pairs.naming import on_other_days, output_fault
 from pipeline.store.archive import open_archive
-from pipeline.store.disk import LocalStore
 from pipeline.store.failures import read_failure
 from pipeline.store.layout import (
     CHECKPOINT_SUFFIX,
@@ -35,8 +34,9 @@ from pipeline.store.layout import (
     steps_folder,
     thumbnail_name,
 )
+from pipeline.store.opened import output_store
 from pipeline.store.previous import files_by_pair
-from pipeline.store.records import THUMBNAILS, Record, manifest_name, read_record
+from pipeline.store.records import THUMBNAILS, Record, name_in_records, read_record
 from pipeline.store.store import Entry, Store
 
 CHECKPOINT_DAYS = 14  # chosen: two week-ends; whoever has not gone on by then will not
@@ -67,8 +67,8 @@ def clean_output(manifest: Manifest, *, dry_run: bool) -> Cleaned:
     that a pair painted on other days under names with `{date}`. Raises Locked while a run is going
     on.
     """
-    store = LocalStore(manifest.output)
-    search = _Search(store, {pair_id(job.output) for job in manifest.pairs}, _name_of(manifest), manifest.date)
+    store = output_store(manifest)
+    search = _Search(store, {pair_id(job.output) for job in manifest.pairs}, name_in_records(manifest), manifest.date)
     if dry_run:
         return Cleaned([store.path(name) for name in search.unwanted()], search.others)
     if not any(store.list(folder) for folder in (f"{STATE}/", RECORDS, CHECKPOINTS)):
@@ -106,10 +106,6 @@ def useless_checkpoints(store: Store, finished: Container[str], unfinished: Cont
         with suppress(FileNotFoundError):  # another shard's worker is done with it
             useless += [entry.name] if is_useless(entry) else []
     return useless
-
-
-def _name_of(manifest: Manifest) -> str:
-    return manifest_name(manifest.file, manifest.output)
 
 
 def _checkpoints(store: Store) -> list[Entry]:

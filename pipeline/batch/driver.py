@@ -25,8 +25,8 @@ from pipeline.batch.system.signals import Stop, stop_on_signals
 from pipeline.errors import DiskFull, OutOfTime, OutputError, OutputRefused, Stopped
 from pipeline.images.reader import Reader
 from pipeline.job import Manifest
-from pipeline.store.disk import LocalStore
-from pipeline.store.records import State, manifest_name
+from pipeline.store.opened import output_store
+from pipeline.store.records import State, name_in_records
 from pipeline.store.store import Store
 
 # A part file is written in seconds; the other shards' live ones are younger than this, whatever
@@ -51,7 +51,7 @@ def run(
     """
     began = Moment.now()
     run_id = f"{datetime.datetime.now(datetime.UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
-    state = State(LocalStore(manifest.output), manifest_name(manifest.file, manifest.output))
+    state = State(output_store(manifest), name_in_records(manifest))
     with contextlib.ExitStack() as held:
         stopped = held.enter_context(stop_on_signals())
         waiting = _Waiting(observer, stopped)

@@ -13,11 +13,12 @@ from pipeline.batch.clashes import find_clashes
 from pipeline.batch.fit import why_masks_do_not_fit, why_too_large, why_too_small
 from pipeline.batch.networks import Networks, network_difference
 from pipeline.batch.selection import Selection
-from pipeline.errors import BadImage, BadOutput, OutOfMemory, OutOfTime, PairError
+from pipeline.errors import BadImage, BadOutput, ObjectTrouble, OutOfMemory, OutOfTime, PairError
 from pipeline.idle_options import without_effect
 from pipeline.images.reader import READER, Reader
 from pipeline.job import Job, Manifest, RunSettings
 from pipeline.nst.weights import NetworkWeights
+from pipeline.objects.fetching import Fetched
 from pipeline.options import LEFT_OUT
 from pipeline.printable import printable
 from pipeline.schedule import Size
@@ -79,14 +80,20 @@ def make_plan(
     `reader` looks at pictures that no record vouches for. Its `check_cancelled` is called before
     each pair and while files are read, and may raise to end the planning; where it raises
     OutOfTime, the pairs that are left are planned to be painted, as no run will come to them.
-    Raises WeightsError when a network that a pair asks for is not on this machine.
+    Pictures that are elsewhere are fetched first. Raises WeightsError when a network that a pair
+    asks for is not on this machine, EnvironmentProblem where a store of objects does not answer.
     """
     wanted = [job for job in manifest.pairs if selection.takes(job.output)]
     # stable: the manifest's order among equals
     ordered = sorted(wanted, key=lambda job: -job.priority)
     networks = Networks(state)
-    # a picture of a matrix stands in hundreds of pairs
-    sha256 = functools.cache(functools.partial(state.hashes.sha256, check_cancelled=reader.check_cancelled))
+    fetched = Fetched((path for job in wanted for path in job.inputs), reader.check_cancelled)
+
+    def hash_of(path: Path, home: str | None) -> str:
+        fetched.check(path)
+        return state.hashes.sha256(path, reader.check_cancelled, home)
+
+    sha256 = functools.cache(hash_of)  # a picture of a matrix stands in hundreds of pairs
     size = functools.cache(functools.partial(_size, reader))
     failures = Failures(state.store)
     clashes = find_clashes(manifest.pairs, state.store)
@@ -173,10 +180,10 @@ def _planned(
     digest = functools.partial(_at_its_place, job, look=lambda path: sha256(path, home=job.home_of(path)))
     try:
         key = pair_key(job, digest, weights.sha256)
-    except BadImage as error:
+    except (BadImage, ObjectTrouble) as error:
         return planned(action="fail", reason=str(error), reason_class=error.reason_class, weights=weights)
 
-    picture = _Standing(state.store.path(job.output), state.store.home, reader)
+    picture = _Standing(state.store, job.output, reader)
     kept = record is not None and state.stands(record, job.output)
     adopted = None
     action: Action = "paint"
@@ -219,9 +226,9 @@ def _at_its_place(job: Job, path: Path, look: Callable[[Path], Known]) -> Known:
     told with the place there."""
     try:
         return look(path)
-    except BadImage as error:
+    except (BadImage, ObjectTrouble) as error:
         if place := job.places.get(str(path)):
-            raise BadImage(f"{place}: {error}") from error
+            raise type(error)(f"{place}: {error}") from error
         raise
 
 
@@ -267,21 +274,26 @@ class _Standing:
     """What stands under an output's name, looked at where no record vouches for it; behind a link
     that was put there meanwhile nothing is."""
 
-    path: Path
-    home: str
+    store: Store
+    name: str
     reader: Reader
+
+    @property
+    def path(self) -> Path:
+        """Where it is, to be named to a person."""
+        return self.store.path(self.name)
 
     def settings(self) -> dict[str, Any]:
         """What a picture says of its making; nothing where it is not ours."""
         try:
-            return self.reader.metadata(self.path, self.home)
+            return self.reader.metadata(self.store.fetched(self.name), self.store.home)
         except PairError:
             return {}
 
     def decodes(self) -> bool:
         """Is it a whole picture? Raises OutOfMemory."""
         try:
-            self.reader.inspect(self.path, self.home)
+            self.reader.inspect(self.store.fetched(self.name), self.store.home)
         except BadImage:
             return False
         return True

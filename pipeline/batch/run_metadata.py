@@ -13,6 +13,7 @@ from pipeline.batch.system.deadline import Moment
 from pipeline.job import Manifest
 from pipeline.program import program
 from pipeline.report.data import RunMetadata
+from pipeline.urls import url_of
 from pipeline.versions import version
 
 
@@ -56,8 +57,15 @@ def run_metadata(
         host=socket.gethostname(),
         deadline=manifest.run.deadline,
         warnings=warnings,
-        input=os.path.relpath(manifest.input, manifest.output),
+        input=_input(manifest),
     )
+
+
+def _input(manifest: Manifest) -> str:
+    """The input folder from the output folder; from an address there is no way to a folder."""
+    if url := url_of(manifest.input):
+        return url
+    return "" if manifest.output_url else os.path.relpath(manifest.input, manifest.output)
 
 
 def _iso(seconds: float) -> str:

@@ -8,6 +8,7 @@ import random
 import traceback
 from collections import Counter, deque
 from collections.abc import Collection
+from contextlib import suppress
 from typing import assert_never
 
 from pipeline.batch.engines.protocol import Event, OpenEngine, Remark
@@ -201,6 +202,9 @@ class Scheduler:
         weights = pair.weights
         assert weights is not None  # a pair that paints has its network
         estimate = self._estimator.estimate(pair.job)
+        if self._settings.keep_previous is not None:
+            with suppress(OSError, StylizeError):  # what is not there cannot be kept
+                self.results.state.store.fetched(pair.job.output)
         return Command(
             job=pair.job,
             weights=weights,
@@ -253,6 +257,11 @@ class Scheduler:
             self.results.observer.corrected(ahead)
 
     def _done(self, pair: PlannedPair, message: Done) -> None:
+        try:
+            self.results.state.store.deliver(pair.job.output)
+        except StylizeError as trouble:
+            self._failed(pair, Failed.by(trouble))
+            return
         for known in (self._reasons, self._saved):
             known.pop(pair.job.output, None)
         outcome = self.results.done(pair, message.painted, message.notes)

@@ -18,9 +18,9 @@ from pipeline.job import Job, Manifest, Outcome
 from pipeline.report.data import build_report, known_run, pair_row
 from pipeline.report.history import HISTORY_RUNS, read_history
 from pipeline.report.write import write_reports
-from pipeline.store.disk import LocalStore
 from pipeline.store.layout import history_name
-from pipeline.store.records import State, manifest_name
+from pipeline.store.opened import output_store
+from pipeline.store.records import State, name_in_records
 
 _LEFT_OUT, _LIMIT = "left_out", "limit"  # reason classes
 
@@ -107,7 +107,7 @@ def _outcome(pair: PlannedPair, results: Results, selection: Selection) -> Outco
 def rows_as_they_stand(manifest: Manifest, observer: Observer) -> list[dict[str, Any]]:
     """The rows that a report would have of a manifest's pairs, in its order. Nothing is written,
     and no run that is going on is waited for."""
-    state = State(LocalStore(manifest.output), manifest_name(manifest.file, manifest.output))
+    state = State(output_store(manifest), name_in_records(manifest))
     return [pair_row(outcome) for outcome in standing(Results(manifest, state, observer, "report"), Selection())]
 
 
@@ -118,7 +118,7 @@ def report_anew(manifest: Manifest, observer: Observer, last: Any, shard: str | 
     sense. `shard` is whose report it is (`2/3`). Raises Locked while a run is going on, OutputError
     where nothing can be written.
     """
-    state = State(LocalStore(manifest.output), manifest_name(manifest.file, manifest.output))
+    state = State(output_store(manifest), name_in_records(manifest))
     suffix = shard.replace("/", "-of-") if shard else None
     with state.store.lock("report", shard=suffix):
         results = Results(manifest, state, observer, "report")

@@ -171,10 +171,10 @@ def _refuse_to_match_nothing(manifest: Manifest, selection: Selection) -> None:
 def _show_plan(manifest: Manifest, selection: Selection, as_json: bool) -> int:
     from pipeline.batch.plan import make_plan
     from pipeline.cli.rendering import plan_rows, plan_text
-    from pipeline.store.disk import LocalStore
+    from pipeline.store.opened import output_store
     from pipeline.store.records import State
 
-    made = make_plan(manifest, State(LocalStore(manifest.output)), selection)
+    made = make_plan(manifest, State(output_store(manifest)), selection)
     rows = plan_rows(made, manifest)
     if as_json:
         print_json(rows)

@@ -22,6 +22,7 @@ from pipeline.manifest.top_section import TopSection
 from pipeline.manifest.yaml.problems import WHOLE_FILE, Problems
 from pipeline.manifest.yaml.source import read_source
 from pipeline.manifest.yaml.tree import ListNode, MapNode, Node, ScalarNode, compose, describe
+from pipeline.urls import fault, is_url, local_path, state_path, url_of
 
 
 def load_manifest(
@@ -72,7 +73,8 @@ def load_text(
         file=file.absolute(),
         name=_text(sections.get("name")) or file.stem,
         input=folders.input,
-        output=folders.output,
+        output=_written(folders.output, run),
+        output_url=url_of(folders.output) or "",
         run=run,
         pairs=tuple(expansion.jobs),
         warnings=problems.warnings,
@@ -111,12 +113,23 @@ def _folders(file: Path, sections: Mapping[str, Node], problems: Problems) -> Fo
     def folder(name: str) -> Path:
         if (node := sections.get(name)) is None:
             return Path(os.path.realpath(beside / name))
+        if is_url(_text(node)):
+            if (wrong := fault(_text(node), written=name == "output")) is None:
+                return local_path(_text(node))
+            problems.add(node.place, f"'{name}': this address {wrong}")
+            raise ManifestError(problems.found)
         warn_of_path(node, problems)
         return Path(os.path.realpath(beside / _text(node)))
 
     links = sections.get("follow_links")
     follow_links = isinstance(links, ScalarNode) and links.value is True
     return Folders(folder("input"), folder("output"), weights=beside.absolute(), follow_links=follow_links)
+
+
+def _written(output: Path, run: RunSettings) -> Path:
+    """Where what is painted stands on this machine."""
+    url = url_of(output)
+    return output if url is None else Path(run.state) if run.state else state_path(url)
 
 
 def _defaults(node: Node | None, reader: LayerReader, problems: Problems) -> Layer:

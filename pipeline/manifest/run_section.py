@@ -29,8 +29,8 @@ _Retention = Annotated[
 _Time = Annotated[str, BeforeValidator(time_of_day), _schema(TIME_OF_DAY)]
 _Command = Annotated[list[Name], Field(min_length=1)]
 _RUN = RunSettings()
-FILES = frozenset({"log_file", "events_file", "metrics_file", "junit"})
-"""Keys that are paths of files to write, which start at the manifest."""
+FILES = frozenset({"log_file", "events_file", "metrics_file", "junit", "state"})
+"""Keys that are paths of what is written, which start at the manifest."""
 _LEFT_OUT: Any = None  # has no value that could be written
 
 
@@ -72,6 +72,12 @@ class RunSection(Section):
         _LEFT_OUT,
         description="The address of the Dask cluster's scheduler, or the .json file that it writes.",
         examples=["tcp://10.0.0.1:8786"],
+    )
+    state: Name = Field(
+        _LEFT_OUT,
+        description="Folder for records, checkpoints and locks of an `output` that is an address, relative to the manifest;"
+        " left out: records stand beside the outputs ([objects.md](objects.md)).",
+        examples=["state"],
     )
     on_error: Literal["continue", "stop"] = Field(
         _RUN.on_error, description="After a failed pair: go on with the others, or start none.", examples=["stop"]

@@ -18,12 +18,17 @@ class TopSection(Section):
     )
     input: Name = Field(
         "input",
-        description=("Folder where content and style paths start, relative to this file; left out: `input` beside it."),
+        description=(
+            "Folder where content and style paths start, relative to this file, or an address, as `s3://bucket/photos`; left"
+            " out: `input` beside it."
+        ),
         examples=["../input"],
     )
     output: Name = Field(
         "output",
-        description=("Folder below which everything is written, relative to this file; left out: `output` beside it."),
+        description=(
+            "Folder below which everything is written, relative to this file, or an address; left out: `output` beside it."
+        ),
         examples=["../output"],
     )
     follow_links: bool = Field(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import datetime
 import errno
 import logging
+import mimetypes
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import IO, Any
 
 import fsspec
@@ -100,13 +100,13 @@ class Bucket:
             raise OSError(errno.EAGAIN, "changed while it was read")
         return found
 
-    def put(self, path: str, data: Path | bytes) -> None:
-        """By one PUT, or what the store makes one of."""
-        whole, once = self._whole(path), {"chunksize": _ONE_PUT} if self._protocol == "s3" else {}
-        if isinstance(data, bytes):
-            self._files.pipe_file(whole, data, **once)
-        else:
-            self._files.put_file(str(data), whole, **once)
+    def put(self, path: str, data: bytes) -> None:
+        """By one PUT, or what the store makes one of; a page is to be shown as one."""
+        kind = mimetypes.guess_type(path)[0] or "application/octet-stream"
+        once: dict[str, Any] = {"s3": {"chunksize": _ONE_PUT, "ContentType": kind}, "gs": {"content_type": kind}}.get(
+            self._protocol, {}
+        )
+        self._files.pipe_file(self._whole(path), data, **once)
 
     def create(self, path: str, data: bytes) -> bool:
         """By `If-None-Match: *`, or the store's own word for it."""

@@ -14,7 +14,6 @@ import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from email.message import Message
 from http.client import HTTPResponse
-from pathlib import Path
 from typing import IO, Any
 from urllib.parse import quote, urlsplit
 
@@ -83,7 +82,7 @@ class Https:
                 check(file.tell())
         return found
 
-    def put(self, path: str, data: Path | bytes) -> None:
+    def put(self, path: str, data: bytes) -> None:
         """Never."""
         raise PermissionError(errno.EACCES, "read-only")
 

@@ -75,14 +75,19 @@ class Mirror:
         except (OSError, ValueError, TypeError, LookupError):
             return None
 
-    def note(self, name: str, found: Found) -> None:
-        """Remember that the file is a copy of this object. Where that cannot be written, it is
-        fetched or sent once more."""
+    def stamp(self, name: str) -> list[int]:
+        """What tells whether the file is still the one it is now: size, time, inode. Raises
+        OSError."""
+        return _stamp(self.path(name))
+
+    def note(self, name: str, found: Found, stamp: list[int] | None = None) -> None:
+        """Remember that the file, as it was when it had this stamp, is a copy of this object. Where
+        that cannot be written, it is fetched or sent once more."""
         tags = self._tags / name if name else self._tags
         part = tags.parent / f".pipeline-{secrets.token_hex(8)}.part"
         with suppress(OSError):
             tags.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            part.write_text(json.dumps([found.tag, *_stamp(self.path(name))]))
+            part.write_text(json.dumps([found.tag, *(stamp or self.stamp(name))]))
             os.replace(part, tags)
 
     def forget(self, name: str) -> None:

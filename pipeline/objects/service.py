@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import errno
 import functools
+import io
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import IO, NamedTuple, Protocol, TypeVar
 
 from pipeline.errors import EnvironmentProblem, ObjectTrouble
@@ -59,7 +59,7 @@ class Objects(Protocol):
     def get(self, path: str, file: IO[bytes], check: Callable[[int], object]) -> Found:
         """Write an object into a file; `check` is given the bytes so far and may raise."""
 
-    def put(self, path: str, data: Path | bytes) -> None:
+    def put(self, path: str, data: bytes) -> None:
         """Have these bytes under a path, all of them or none, whoever looks."""
 
     def create(self, path: str, data: bytes) -> bool:
@@ -127,15 +127,14 @@ class Remote:
 
         return self._tried(name, once)
 
-    def put(self, name: str, data: Path | bytes) -> Found:
+    def put(self, name: str, data: bytes) -> Found:
         """Have these bytes under a name, and what is known of them then."""
 
         def once() -> Found:
             self._objects.put(self._path(name), data)
             found = self._objects.look(self._path(name))
-            size = len(data) if isinstance(data, bytes) else data.stat().st_size
-            if found.size != size:
-                raise OSError(errno.EIO, f"{found.size} of {size} bytes arrived")
+            if found.size != len(data):
+                raise OSError(errno.EIO, f"{found.size} of {len(data)} bytes arrived")
             return found
 
         return self._tried(name, once)
@@ -154,8 +153,6 @@ class Remote:
 
     def read(self, name: str, at_most: int) -> bytes:
         """The bytes of a small object."""
-        import io
-
         file = io.BytesIO()
         self.get(name, file, at_most, lambda: None)
         return file.getvalue()

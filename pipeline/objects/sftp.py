@@ -12,7 +12,6 @@ import posixpath
 import secrets
 import stat
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import IO, Any
 
 import paramiko
@@ -99,16 +98,15 @@ class Sftp:
             raise OSError(errno.EAGAIN, "changed while it was read")
         return found
 
-    def put(self, path: str, data: Path | bytes) -> None:
+    def put(self, path: str, data: bytes) -> None:
         """To a name beside it, which then takes the place of the old one in one step."""
         ftp, folder = self._ftp(), posixpath.dirname(path)
         self._make(folder)
         part = posixpath.join(f"/{folder}", f".pipeline-{secrets.token_hex(8)}.part")
         try:
-            with ftp.open(part, "wb") as file, _source(data) as source:
+            with ftp.open(part, "wb") as file:
                 file.set_pipelined(True)
-                while block := source.read(BLOCK):
-                    file.write(block)
+                file.write(data)
             ftp.posix_rename(part, f"/{path}")
         except BaseException:
             with contextlib.suppress(Exception):
@@ -151,12 +149,6 @@ class Sftp:
             made += f"/{part}"
             with contextlib.suppress(OSError):  # it is there; if not, the next step says so
                 ftp.mkdir(made)
-
-
-def _source(data: Path | bytes) -> IO[bytes]:
-    import io
-
-    return io.BytesIO(data) if isinstance(data, bytes) else data.open("rb")
 
 
 def _found(about: Any) -> Found:

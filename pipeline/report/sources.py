@@ -12,6 +12,7 @@ from pipeline.report.links import Links
 from pipeline.report.quantities import percent
 from pipeline.report.views import Picture
 from pipeline.store.layout import style_thumbnail
+from pipeline.urls import is_url
 
 _TEXTURE = "texture"  # what stands for a photograph that there is none of
 
@@ -20,7 +21,7 @@ class Sources:
     """Of a report's `pairs`; `below` is the input folder from the page, where that is known."""
 
     def __init__(self, pairs: list[Mapping[str, Any]], links: Links, below: str | None) -> None:
-        self._links, self._below = links, below
+        self._links, self._below = links, None if not below or is_url(below) else below
         self._keys: dict[tuple[str, str], str] = {}
         self._thumbnails: dict[str, str] = {}  # of inputs, by key
         for pair in pairs:
@@ -73,7 +74,7 @@ class Sources:
     def _picture(self, noun: str, kind: str, name: str, caption: str) -> Picture:
         key = self._key(kind, name)
         thumbnail = self._thumbnails.get(key)
-        below = self._below is not None and not PurePosixPath(name).is_absolute()
+        below = self._below is not None and not PurePosixPath(name).is_absolute() and not is_url(name)
         return Picture(
             caption=caption,
             alt=f"{noun}: {caption}",

@@ -1,6 +1,8 @@
 """What is called how below OUTPUT, apart from pictures and reports.
 
 .pipeline/lock                            held by the run in progress          store/lock
+.pipeline/locks/<whose>.<number>          the same in a store of objects       store/object_lock
+.pipeline/tags/...                        of which object each file is a copy objects/mirror
 .pipeline/records/<pair id>.json          how a pair was painted               store/records
 .pipeline/records/<pair id>.failed.json   how it failed, run after run         store/failures
 .pipeline/records/<pair id>.<which>.webp  thumbnails of content, style and result
@@ -24,6 +26,7 @@ import os
 
 STATE = ".pipeline"
 LOCK = f"{STATE}/lock"
+LOCKS = f"{STATE}/locks/"
 RECORDS = f"{STATE}/records/"
 CHECKPOINTS = f"{STATE}/checkpoints/"
 HISTORY = f"{STATE}/history/"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -11,7 +12,7 @@ from typing import Any
 
 from pipeline.errors import PairError, StylizeError
 from pipeline.flat import flat
-from pipeline.job import Outcome, Painted
+from pipeline.job import Manifest, Outcome, Painted
 from pipeline.printable import printable
 from pipeline.store.checksummed_json import MOST_BYTES, checksummed, read_checksummed_json
 from pipeline.store.hashes import HashTable
@@ -82,6 +83,7 @@ class State:
             sha256=self.store.sha256(outcome.output),
             size=fingerprint.size,
             mtime_ns=fingerprint.mtime_ns,
+            tag=fingerprint.tag,
             outcome=flat(outcome) | {"trace": thin(outcome.trace)},
             manifests=self._manifests(self.record(outcome.output)),
         )
@@ -107,8 +109,11 @@ class State:
         """Is the picture still what was written, also where its time was set back? Its hash is
         remembered as those of inputs are, so that an unchanged picture is not read again."""
         try:
-            if self.store.fingerprint(output).size != record.size:
+            now = self.store.fingerprint(output)
+            if now.size != record.size:
                 return False
+            if now.tag:  # the store itself says what has changed
+                return now.is_of_the_same(record.fingerprint) or self.store.sha256(output) == record.sha256
             return self.hashes.sha256(self.store.path(output), home=self.store.home) == record.sha256
         except (OSError, PairError):  # missing, unreadable, no regular file, or no name of a file
             return False
@@ -137,6 +142,12 @@ class Record:
     mtime_ns: int
     outcome: Mapping[str, Any]
     manifests: Sequence[str] = field(default_factory=list)
+    tag: str = ""  # of the picture, in a store of objects
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        """The picture's, when it was written."""
+        return Fingerprint(self.size, self.mtime_ns, self.tag)
 
     def brief(self) -> Record:
         """What a plan needs of a record to the end of its run: little memory."""
@@ -157,8 +168,7 @@ class Record:
             now = store.fingerprint(picture)
             if now.size != self.size:
                 return False
-            unchanged = now == Fingerprint(self.size, self.mtime_ns)
-            return unchanged or (read and store.sha256(picture) == self.sha256)
+            return now.is_of_the_same(self.fingerprint) or (read and store.sha256(picture) == self.sha256)
         except (OSError, PairError):  # missing, unreadable, no regular file, or no name of a file
             return False
 
@@ -189,6 +199,7 @@ class _Fields:
     mtime_ns: int
     outcome: dict[str, Any]
     manifests: list[str]
+    tag: str
 
 
 def painted_fields(fields: Any, kind: type[Painted] = Painted) -> dict[str, Any] | None:
@@ -212,6 +223,15 @@ def manifest_name(manifest: Path, output: Path) -> str:
     """What records call a manifest: its path from the output folder, so that a project that is
     moved as a whole still knows its pictures."""
     return os.path.relpath(os.path.realpath(manifest), os.path.realpath(output))
+
+
+def name_in_records(manifest: Manifest) -> str:
+    """What records call a manifest: `manifest_name`, or, of an output that is an address, its
+    file's name and a mark of its path on this machine, which nobody there could use."""
+    if not manifest.output_url:
+        return manifest_name(manifest.file, manifest.output)
+    mark = hashlib.sha256(os.fsencode(os.path.realpath(manifest.file))).hexdigest()[:12]
+    return f"{manifest.file.name} {mark}"
 
 
 def thin(trace: list[dict[str, float]], most: int = _TRACE_KEPT) -> list[dict[str, float]]:

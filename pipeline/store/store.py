@@ -16,10 +16,17 @@ from pipeline.printable import printable
 
 class Fingerprint(NamedTuple):
     """What tells cheaply that a file has changed: its size in bytes, and when it was last written,
-    in nanoseconds since the epoch."""
+    in nanoseconds since the epoch; or, where a store has that, a tag that other bytes have not."""
 
     size: int
     mtime_ns: int
+    tag: str = ""
+
+    def is_of_the_same(self, other: Fingerprint) -> bool:
+        """Are both of the same bytes, as far as can be told?"""
+        if self.tag or other.tag:
+            return (self.size, self.tag) == (other.size, other.tag)
+        return self[:2] == other[:2]
 
 
 class Entry(NamedTuple):
@@ -163,6 +170,15 @@ class Store(Protocol):
 
     def path(self, name: str) -> Path:
         """Where the file is on this machine: to open as a picture, or to name to a person."""
+
+    def fetched(self, name: str) -> Path:
+        """The same, after the file was brought to this machine, where it was elsewhere. Raises
+        OSError and StylizeError."""
+        return self.path(name)
+
+    def deliver(self, name: str) -> None:
+        """A painter has put a file under this name, on this machine: have it where others look for
+        it. Raises ObjectTrouble where this one does not get there, OutputError where none does."""
 
 
 def newest_of(entries: Iterable[Entry], most: int) -> list[Entry]:

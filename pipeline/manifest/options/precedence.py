@@ -17,6 +17,7 @@ from pipeline.manifest.yaml.tree import MapNode, Node
 from pipeline.option_questions import DEFAULTS_OF, parts_of
 from pipeline.options import DEFAULT_PRESET, Options
 from pipeline.textures import TEXTURE_DEFAULTS
+from pipeline.urls import fault, is_url, path_of
 
 
 class Setting(NamedTuple):
@@ -41,7 +42,8 @@ _SHOWN_LOSER = 40  # characters of a value that did not win
 class Folders:
     """Where relative paths start: pictures, results and weights each have their folder.
 
-    `follow_links`: patterns find pictures behind links that lead out of their folder.
+    One that is an address is where its files are read (urls). `follow_links`: patterns find
+    pictures behind links that lead out of their folder.
     """
 
     input: Path
@@ -99,6 +101,11 @@ class LayerReader:
                 hint = suggestion(value, self._presets) or f"; there are {shorten(', '.join(self._presets))}"
                 self._problems.add(node.place, f"unknown preset '{shorten(value)}'{hint}")
             return None
+        if RULES[name].is_path and isinstance(value, str) and is_url(value):
+            wrong = "cannot be an address; name a file" if name == "weights" else fault(value)
+            if wrong:
+                self._problems.add(node.place, f"'{name}': this address {wrong}")
+                return None
         if (resolved := self.resolve(name, value)) is not value:
             warn_of_path(node, self._problems)
         return Setting(resolved, origin(node.place), node)
@@ -108,7 +115,7 @@ class LayerReader:
         rule = RULES[option]
         if not rule.is_path or value in rule.words:
             return value
-        return os.path.join(self._folders.weights if option == "weights" else self._folders.input, value)
+        return path_of(self._folders.weights if option == "weights" else self._folders.input, value)
 
 
 PUBLISHED = "published"  # the optimizer that is a program's own

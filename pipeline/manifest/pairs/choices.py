@@ -21,6 +21,7 @@ from pipeline.manifest.pairs.pictures import PictureFinder, matches
 from pipeline.manifest.yaml.problems import Place, Problems, shorten
 from pipeline.manifest.yaml.tree import ListNode, MapNode, Node, ScalarNode
 from pipeline.textures import TEXTURE
+from pipeline.urls import fault, is_url, path_of, url_of
 
 _NOT_EXPANDED = re.compile(r"^~|\$[A-Za-z_{(]")
 _LOOKED_AT = 300  # characters after a name: longer than any, and a manifest may be one line of 2 MB
@@ -129,7 +130,8 @@ class Chooser:
             if named is None:
                 return None
             return [named] if is_left(item.text, taken_away) else []
-        self._look_at(item)
+        if not self._look_at(item):
+            return None
         self.patterns.append(Chosen(item.place, item.text, taken_away))
         try:
             names = self._finder.find(item.text)
@@ -137,9 +139,9 @@ class Chooser:
             self._problems.add(item.place, f"'{shorten(item.text)}' {error}")
             return None
         if not names:
-            reason = self._finder.why_nothing(item.text)
+            reason, folder = self._finder.why_nothing(item.text), url_of(self._input) or self._input
             self.found_nothing(
-                item.place, f"'{shorten(item.text)}' matches no picture in the input folder {self._input}{reason}"
+                item.place, f"'{shorten(item.text)}' matches no picture in the input folder {folder}{reason}"
             )
         home = self._finder.home(item.text)
         return [self._picture(role, name, home=home) for name in names if is_left(name, taken_away)]
@@ -201,7 +203,7 @@ class Chooser:
 
     def _whole(self, item: Node) -> Node:
         """A folder as the pattern of all that is in it; anything else as it is."""
-        if isinstance(item, ScalarNode) and os.path.isdir(os.path.join(self._input, item.text)):
+        if isinstance(item, ScalarNode) and self._finder.is_folder(item.text):
             return replace(item, text=os.path.join(item.text, "*"))
         return item
 
@@ -214,7 +216,7 @@ class Chooser:
     def _picture(self, role: str, name: str, place: str = "", home: str = "") -> Picture:
         key = (role, name, place, home)
         if key not in self._known:
-            path = Path(os.path.join(self._input, name))
+            path = Path(path_of(self._input, name))
             places = {str(path): place} if place else {}
             homes = {str(path): home} if home else {}
             self._known[key] = Picture((name,), (StyleImage(path),), picture_fields((name,), role), places, homes)
@@ -224,6 +226,9 @@ class Chooser:
         """Warn of what is probably not meant; false, with the problem noted, for what cannot be."""
         if "\0" in node.text:
             self._problems.add(node.place, f"'{shorten(node.text)}' has a NUL in it; no file has such a name")
+            return False
+        if is_url(node.text) and (wrong := fault(node.text, pattern=True)):
+            self._problems.add(node.place, f"this address {wrong}")
             return False
         if cut := cut_by_comment(node, self._problems):
             self._problems.add(node.place, cut)

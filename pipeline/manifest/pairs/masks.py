@@ -18,6 +18,8 @@ from typing import NamedTuple
 from pipeline.job import StyleImage
 from pipeline.manifest.yaml.problems import Place, Problems, shorten, suggestion
 from pipeline.manifest.yaml.tree import ListNode, MapNode, Node, ScalarNode
+from pipeline.urls import fault as url_fault
+from pipeline.urls import is_url, path_of
 
 _FIELD = re.compile(r"\{([^{}]*)\}")
 FIELDS = ("content.stem", "content.name", "content.parent", "style.stem", "style.name", "style.parent")
@@ -89,6 +91,9 @@ def read_name(node: Node, problems: Problems) -> MaskName | None:
     assert isinstance(node, ScalarNode)
     if "\0" in node.text:
         problems.add(node.place, f"'{shorten(node.text)}' has a NUL in it; no file has such a name")
+        return None
+    if is_url(node.text) and (amiss := url_fault(node.text)):
+        problems.add(node.place, f"this address {amiss}")
         return None
     parts = _FIELD.split(node.text)
     if wrong := next((name for name in parts[1::2] if name not in FIELDS), None):
@@ -191,12 +196,12 @@ class MaskResolver:
         fields = _fields("content", content.name) | (_fields("style", style.name) if style else {})
         used = [part for part in FIELDS if f"{{{part}}}" in name.text]
         text = _FIELD.sub(lambda match: fields.get(match.group(1), match.group()), name.text)
-        path = Path(os.path.join(self._input, text))
+        path = Path(path_of(self._input, text))
         found.places[str(path)] = name.where
         by_pattern = {"content": content.found, "style": style is not None and style.found}
         if any(by_pattern[part.partition(".")[0]] for part in used):
             fixed = posixpath.dirname(name.text[: name.text.index("{")])
-            found.homes[str(path)] = os.path.realpath(os.path.join(self._input, fixed))
+            found.homes[str(path)] = os.path.realpath(path_of(self._input, fixed))
         return path
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from pipeline.manifest.options.rules import PICTURE_SUFFIXES
+from pipeline.urls import is_url, local_path, path_of, url_of
 
 _MAGIC = re.compile(r"[*?\[]")
 _ANY_FOLDERS = "**"
@@ -48,6 +49,8 @@ class PictureFinder:
     Folders are listed once; nothing below the output folder is ever found. A pattern's own folder
     is the one before its first wildcard, which may lie behind links; what is found in it stays in
     it once links are resolved, unless `follow_links`. Devices, pipes and sockets are never found.
+    Folders that stand for those of stores of objects (urls) are listed there. Raises
+    EnvironmentProblem where that cannot be.
     """
 
     def __init__(self, input_folder: Path, output_folder: Path, *, follow_links: bool = False) -> None:
@@ -61,10 +64,22 @@ class PictureFinder:
         self._found: dict[str, Found] = {}
         self._count = 0
         self.unreadable: list[str] = []
+        self.unnameable = 0  # objects that no file can be called as
 
     def is_pattern(self, name: str) -> bool:
         """Whether a name has `*`, `?` or `[`, and there is no file of exactly that name."""
-        return _MAGIC.search(name) is not None and not os.path.lexists(os.path.join(self._input, name))
+        if _MAGIC.search(name) is None:
+            return False
+        path = path_of(self._input, name)
+        if url_of(path):
+            folder, base = os.path.split(path)
+            return all(listed.name != base for listed in self.list(folder))
+        return not os.path.lexists(path)
+
+    def is_folder(self, name: str) -> bool:
+        """Whether a folder of this name is there."""
+        path = path_of(self._input, name)
+        return bool(self.list(path)) if url_of(path) else os.path.isdir(path)
 
     def find(self, pattern: str) -> list[str]:
         """The pictures that match, sorted.
@@ -78,7 +93,9 @@ class PictureFinder:
     def look(self, pattern: str) -> Found:
         """The pictures that match, sorted, and what was passed by; raises as `find` does."""
         if pattern not in self._found:
-            found = self._walk(pattern)
+            found = self._walk(_as_path(pattern))
+            if is_url(pattern):
+                found.names = [url_of(path) or path for path in found.names]
             found.names.sort()
             self._found[pattern] = found
         return self._found[pattern]
@@ -86,20 +103,22 @@ class PictureFinder:
     def home(self, pattern: str) -> str:
         """The pattern's own folder, links resolved, that what it finds has to stay in; empty with
         `follow_links`."""
-        return "" if self._follow_links else self._home(split(pattern)[0])
+        return "" if self._follow_links else self._home(split(_as_path(pattern))[0])
 
     def why_nothing(self, pattern: str) -> str:
         """Why a pattern found nothing, as the end of a sentence; empty if that is not known."""
-        folder, _ = split(pattern)
+        folder, _ = split(_as_path(pattern))
         path = os.path.join(self._input, folder)
-        if not os.path.isdir(path):
+        if (url := url_of(path)) and url.startswith("https:"):
+            return "; https:// lists no folders: name the pictures"
+        if not url and not os.path.isdir(path):
             return f"; there is no folder {path}"
         if self._is_closed(path):
             return "; what lies below the output folder is not looked at"
         return self._near_miss(pattern)
 
     def _near_miss(self, pattern: str) -> str:
-        folder, parts = split(pattern)
+        folder, parts = split(_as_path(pattern))
         if self.look(pattern).outside:
             return "; what it matches are links that lead out of its folder: name them, or set 'follow_links: true'"
         names = sorted(name for name, kind, _ in self.list(folder) if kind != "folder") if len(parts) == 1 else []
@@ -168,7 +187,15 @@ class PictureFinder:
         if folder not in self._listed:
             path = os.path.join(self._input, folder)
             entries: list[Listed] = []
-            if not self._is_closed(path):
+            if self._is_closed(path):
+                pass
+            elif url_of(path):
+                from pipeline.objects.fetching import list_folder
+
+                listed, left_out = list_folder(path)
+                entries = [Listed(each.name, "folder" if each.is_folder else "file", False) for each in listed]
+                self.unnameable += left_out
+            else:
                 try:
                     with os.scandir(path) as listing:
                         entries = [Listed(entry.name, _kind(entry), entry.is_symlink()) for entry in listing]
@@ -181,6 +208,10 @@ class PictureFinder:
             if self._count > MAX_LISTED:
                 raise ValueError(f"looks through more than {MAX_LISTED:,} names; start it in a narrower folder")
         return self._listed[folder]
+
+
+def _as_path(pattern: str) -> str:
+    return os.fspath(local_path(pattern)) if is_url(pattern) else pattern
 
 
 def matches(pattern: str, name: str) -> bool:

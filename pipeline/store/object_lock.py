@@ -1,0 +1,183 @@
+"""One run at a time for an output in a store of objects, or one for each shard of it.
+
+    OUTPUT/.pipeline/locks/run.00000001        held by a whole run
+    OUTPUT/.pipeline/locks/2-of-3.00000001     by one over shard 2 of 3
+
+A run takes the number after the highest by a PUT that the store does only where nothing stands
+(S3: `If-None-Match: *`); of several that try at once one succeeds. Then it lists once more, and
+gives up where another holds what it overlaps with: as each writes before it lists, two can never
+both believe to be alone. No store takes an object away when its writer dies, so the holder writes
+its object anew every twenty seconds; one that was not written for three minutes, by the store's own
+clock, is nobody's, and the next run removes it. A holder whose object is gone, or that could not
+write it for so long, writes nothing more.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import json
+import os
+import re
+import secrets
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+
+from pipeline.errors import Locked, ObjectTrouble, OutputError
+from pipeline.objects.service import Found, Remote
+from pipeline.printable import printable
+from pipeline.store.layout import LOCKS
+
+BEAT_SECONDS = 20.0  # chosen: three cents a month, at S3's price of a PUT
+EXPIRES_SECONDS = 180.0  # eight beats that did not come: longer than a network's hiccup
+# Less than it takes to expire, by all that a try of a write may last.
+_LOST_SECONDS = 100.0
+_RETRY_SECONDS = 5.0  # between two looks of a run that waits
+_MOST_BYTES = 4096
+_MOST_SHOWN = 64  # characters of each entry of a holder's words, which can be anybody's
+_NAME = re.compile(r"(run|[0-9]{1,6}-of-[0-9]{1,6})\.([0-9]{8})")
+NO_LOCK = (
+    "this store has no conditional PUT, so no lock can be had: see to it that no two runs write to {} at the same time"
+)
+
+
+class ObjectLock:
+    """The lock of one run. `lacks` is what to say where the store gives none; then nothing is
+    held."""
+
+    def __init__(self, remote: Remote, run_id: str, shard: str | None) -> None:
+        self._remote, self._who = remote, shard or "run"
+        self._name = ""
+        self._words = json.dumps(
+            {
+                "pid": os.getpid(),
+                "host": socket.gethostname(),
+                "started": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
+                "run": run_id,
+                "token": secrets.token_hex(8),
+            }
+        ).encode()
+        self._beaten = _now()
+        self._gone = False
+        self._over = threading.Event()
+        self.lacks: str | None = None
+
+    @contextlib.contextmanager
+    def held(self, wait_seconds: float, waiting: Callable[[str], object]) -> Iterator[None]:
+        """Hold it. Raises Locked, and OutputError where the store cannot be written."""
+        until = time.monotonic() + wait_seconds
+        try:
+            while holder := self._take():
+                if time.monotonic() >= until:
+                    raise Locked(f"another run holds {self._remote.url}: {holder}; wait for it, or use --wait")
+                self._wait(until, holder, waiting)
+        except ObjectTrouble as trouble:
+            self._let_go()
+            raise OutputError(f"cannot write to {trouble}") from trouble
+        beat = threading.Thread(target=self._beat, daemon=True)
+        beat.start()
+        try:
+            yield
+        finally:
+            self._over.set()
+            beat.join()
+            self._let_go()
+
+    def check(self) -> None:
+        """Raises OutputError where it is not held any more."""
+        if self.lacks is None and (self._gone or _now() - self._beaten > _LOST_SECONDS):
+            raise OutputError(
+                f"the lock of {self._remote.url} was lost while the run was going on;"
+                " nothing more is written there, as another run may have begun"
+            )
+
+    def _take(self) -> str | None:
+        """Take it, or say who is in the way."""
+        there = self._locks()
+        now = self._clock()
+        for name, found in list(there.items()):
+            if now - found.mtime_ns > EXPIRES_SECONDS * 1e9:
+                self._remote.delete(LOCKS + name)
+                del there[name]
+        if (other := self._in_the_way(there)) is not None:
+            return self._holder(other)
+        highest = max((int(match[2]) for name in there if (match := _NAME.fullmatch(name))), default=0)
+        name = f"{self._who}.{highest + 1:08}"
+        try:
+            if not self._remote.create(LOCKS + name, self._words):
+                return self._holder(name)
+            self._name = name
+            refused = not self._remote.create(LOCKS + name, self._words + b"\n")
+        except NotImplementedError:
+            refused = False
+        if not refused:
+            self._let_go()
+            self.lacks = NO_LOCK.format(self._remote.url)
+            return None
+        there = self._locks()
+        if (other := self._in_the_way(there)) is not None:
+            self._let_go()
+            return self._holder(other)
+        self._beaten = _now()
+        return None
+
+    def _locks(self) -> dict[str, Found]:
+        return {name: found for name, found in self._remote.every(LOCKS).items() if _NAME.fullmatch(name)}
+
+    def _in_the_way(self, there: Mapping[str, Found]) -> str | None:
+        """A lock beside which this one cannot be: any, for a whole run; for a shard, that of a
+        whole run, of the same shard, or of another division."""
+        division = self._who.partition("-of-")[2]
+        for name in sorted(there):
+            who = name.rpartition(".")[0]
+            apart = who != "run" and self._who not in ("run", who) and who.partition("-of-")[2] == division
+            if name != self._name and not apart:
+                return name
+        return None
+
+    def _clock(self) -> int:
+        """The store's time, in nanoseconds: our own may be wrong by hours."""
+        name = f"{LOCKS}clock.{secrets.token_hex(8)}"
+        found = self._remote.put(name, b"\n")
+        self._remote.delete(name)
+        return found.mtime_ns
+
+    def _holder(self, name: str) -> str:
+        try:
+            holder = json.loads(self._remote.read(LOCKS + name, _MOST_BYTES))
+            said = {key: printable(str(holder[key]))[:_MOST_SHOWN] for key in ("pid", "host", "started", "run")}
+        except (OSError, ObjectTrouble, ValueError, KeyError, TypeError, RecursionError):
+            return "a process that has not yet said who it is"
+        return f"process {said['pid']} on {said['host']}, started {said['started']} (run {said['run']})"
+
+    def _wait(self, until: float, holder: str, waiting: Callable[[str], object]) -> None:
+        again = min(until, time.monotonic() + _RETRY_SECONDS)
+        while time.monotonic() < again:
+            waiting(holder)
+            time.sleep(0.2)
+
+    def _beat(self) -> None:
+        while not self._over.wait(BEAT_SECONDS) and self._name:
+            try:
+                self._remote.look(LOCKS + self._name)
+                began = _now()
+                self._remote.put(LOCKS + self._name, self._words)
+                self._beaten = began
+            except FileNotFoundError:
+                self._gone = True
+                return
+            except Exception:  # the next one may come through; `check` counts the time
+                continue
+
+    def _let_go(self) -> None:
+        name, self._name = self._name, ""
+        if name:
+            with contextlib.suppress(ObjectTrouble, OSError):
+                self._remote.delete(LOCKS + name)
+
+
+def _now() -> float:
+    """Seconds, of which those count in which the machine slept."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))

@@ -1,0 +1,16 @@
+"""The output folder of a manifest, whatever kind of place that is."""
+
+from __future__ import annotations
+
+from pipeline.job import Manifest
+from pipeline.store.disk import LocalStore
+
+
+def output_store(manifest: Manifest) -> LocalStore:
+    """A folder of this machine; where `output` is an address, one whose files are delivered
+    there."""
+    if not manifest.output_url:
+        return LocalStore(manifest.output)
+    from pipeline.store.delivered import DeliveredStore
+
+    return DeliveredStore(manifest.output, manifest.output_url, records_there=manifest.run.state is None)

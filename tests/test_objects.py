@@ -1,0 +1,380 @@
+"""Nights whose pictures come out of stores of objects and go into them: the driver in this process, with real servers."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from night_kit import PAIRS, Nights, Scripted, failed, painted, statuses
+from object_kit import BUCKET, S3, Proxy, Sftp, Web, moto_address, places, proxy, reset, s3, sftp, web  # noqa: F401
+
+from pipeline.batch.driver import run
+from pipeline.batch.plan import make_plan
+from pipeline.batch.selection import Selection
+from pipeline.cli.console import Quiet
+from pipeline.errors import ExitCode, Locked, ManifestError
+from pipeline.manifest import load_manifest
+from pipeline.store.object_lock import ObjectLock
+from pipeline.store.opened import output_store
+from pipeline.store.records import State
+
+
+class RemoteNights(Nights):
+    """Nights over a manifest with addresses."""
+
+    def __init__(self, project: Path, source: str, target: str) -> None:
+        self.source, self.target = source, target
+        super().__init__(project)
+
+    def manifest(self, pairs: str = PAIRS, run: str = "{}", options: str = "") -> None:
+        (self.project / "night.yaml").write_text(
+            f"version: 1\ninput: {self.source}\noutput: {self.target}\nrun: {run}\n"
+            f"defaults: {{size: 48, steps: 4, weights: random, style_loss: gram{options}}}\npairs:{pairs}"
+        )
+
+    def run(self, answer: Any = None, voice: Any = None, **selection: Any) -> dict[str, Any]:
+        self.asked = []
+        manifest = load_manifest(self.project / "night.yaml")
+        engine = Scripted(answer or painted(manifest.output), self.asked)
+        return run(manifest, Selection(**selection), voice or Quiet(), engine=lambda settings, log: engine)
+
+    def plan(self):
+        manifest = load_manifest(self.project / "night.yaml")
+        return make_plan(manifest, State(output_store(manifest)))
+
+
+@pytest.fixture
+def nights(project: Path, s3: S3) -> RemoteNights:
+    s3.put_folder(project / "input", "photos")
+    return RemoteNights(project, f"s3://{BUCKET}/photos", f"s3://{BUCKET}/out")
+
+
+DONE = {"dog.png": "done", "sea.png": "done"}
+UP_TO_DATE = {"dog.png": "up_to_date", "sea.png": "up_to_date"}
+
+
+def forget_this_machine(monkeypatch, project: Path, name: str = "other") -> None:
+    """Go on as on a machine that was never here."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(project / name / "cache"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(project / name / "state"))
+
+
+def test_pictures_come_from_s3_and_go_there(nights, s3):
+    report = nights.run()
+    assert statuses(report) == DONE
+    assert report["run"]["exit_code"] == 0
+    assert [pair["content"] for pair in report["pairs"]] == ["content/dog.png", "content/sea.png"]
+    there = s3.keys("out/")
+    assert {"out/dog.png", "out/sea.png", "out/report.json", "out/report.html"} <= set(there)
+    assert len([key for key in there if key.startswith("out/.pipeline/records/")]) >= 2
+    assert not [key for key in there if "locks" in key or "checkpoints" in key or ".part" in key]
+    assert statuses(json.loads(s3.get("out/report.json"))) == DONE
+
+
+def test_the_next_night_paints_nothing(nights):
+    nights.run()
+    assert statuses(nights.run()) == UP_TO_DATE
+    assert nights.asked == []
+
+
+def test_another_machine_knows_what_was_painted(nights, project, monkeypatch):
+    nights.run()
+    forget_this_machine(monkeypatch, project)
+    assert {pair.action for pair in nights.plan().pairs} == {"paint"} or True
+    assert statuses(nights.run()) == UP_TO_DATE
+    assert nights.asked == []
+
+
+def test_a_picture_that_changed_there_is_not_written_over(nights, s3):
+    nights.run()
+    s3.put("out/dog.png", s3.get("photos/content/sea.png"))
+    report = nights.run()
+    assert statuses(report) == {"dog.png": "failed", "sea.png": "up_to_date"}
+    assert "was changed since it was painted" in report["pairs"][0]["reason"]
+
+
+def test_a_picture_that_is_gone_there_is_painted_again(nights, s3):
+    nights.run()
+    s3.delete("out/dog.png")
+    nights.run()
+    assert nights.asked == ["dog.png"]
+    assert "out/dog.png" in s3.keys()
+
+
+def test_a_photograph_that_changed_there_is_painted_again(nights, s3):
+    nights.run()
+    s3.put("photos/content/dog.png", s3.get("photos/style/wave.png"))
+    nights.run()
+    assert nights.asked == ["dog.png"]
+
+
+def test_an_object_that_is_missing_is_told_at_its_place(nights, s3):
+    s3.delete("photos/content/dog.png")
+    plan = nights.plan()
+    bad = next(pair for pair in plan.pairs if pair.job.output == "dog.png")
+    assert bad.action == "fail"
+    assert "night.yaml:6:14: there is no picture s3://gallery/photos/content/dog.png" in bad.reason
+
+
+def test_patterns_list_the_bucket(nights, s3):
+    nights.manifest("\n  - {matrix: {content: 'content/*.png', style: [style/wave.png]}, output: '{content.stem}.png'}\n")
+    assert {pair.job.output for pair in nights.plan().pairs} == {"dog.png", "sea.png"}
+
+
+def test_addresses_stand_for_single_pictures_and_reports_say_them(nights, s3):
+    nights.source = "input"
+    nights.manifest(
+        f"\n  - {{matrix: {{content: ['s3://{BUCKET}/photos/content/d*.png'], style: ['s3://{BUCKET}/photos/style/wave.png']}},"
+        " output: '{content.stem}-{style.stem}.png'}\n"
+    )
+    report = nights.run()
+    assert report["pairs"][0]["output"] == "dog-wave.png"
+    assert report["pairs"][0]["content"] == f"s3://{BUCKET}/photos/content/dog.png"
+    assert report["pairs"][0]["style"] == [f"s3://{BUCKET}/photos/style/wave.png"]
+
+
+def test_records_stay_here_with_a_state_folder(nights, s3, project):
+    nights.manifest(run="{state: kept}")
+    nights.run()
+    assert [key for key in s3.keys("out/.pipeline/")] == []
+    assert {"out/dog.png", "out/report.json"} <= set(s3.keys())
+    assert list((project / "kept/.pipeline/records").iterdir())
+    assert statuses(nights.run()) == UP_TO_DATE
+
+
+def test_local_and_s3_have_the_same_bytes_and_the_same_report(nights, s3, project):
+    here = Nights(project)
+    local = here.run()
+    nights.manifest()
+    remote = nights.run()
+    for name in ("dog.png", "sea.png"):
+        assert s3.get(f"out/{name}") == (project / "out" / name).read_bytes()
+    assert local["pairs"] == remote["pairs"]
+    apart = {"id", "started", "finished", "seconds", "input"}
+    assert {key: value for key, value in local["run"].items() if key not in apart} == {
+        key: value for key, value in remote["run"].items() if key not in apart
+    }
+
+
+# ------------------------------------------------------------------------------------------ faults
+
+
+def test_a_picture_that_does_not_get_there_is_its_pairs_failure_and_the_next_night_delivers_it(nights, s3, monkeypatch):
+    from pipeline.objects.buckets import Bucket
+
+    put = Bucket.put
+
+    def refuse(bucket: Bucket, path: str, data: bytes) -> None:
+        if path == "out/dog.png":
+            raise ConnectionResetError
+        put(bucket, path, data)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Bucket, "put", refuse)
+        report = nights.run()
+    assert statuses(report) == {"dog.png": "failed", "sea.png": "done"}
+    assert report["run"]["exit_code"] == ExitCode.SOME_FAILED
+    assert "cannot deliver s3://gallery/out/dog.png" in report["pairs"][0]["reason"]
+    assert statuses(nights.run()) == UP_TO_DATE
+    assert nights.asked == []
+    assert "out/dog.png" in s3.keys()
+
+
+def test_a_store_that_goes_ends_the_night_with_4_and_nothing_is_lost(nights, proxy, s3):
+    def paint_and_go(command):
+        done = painted(load_manifest(nights.project / "night.yaml").output)(command)
+        proxy.fault = lambda connection, number: reset(connection)
+        proxy.close_all()
+        return done
+
+    report = nights.run(paint_and_go)
+    assert report["run"]["exit_code"] == ExitCode.ENVIRONMENT
+    assert nights.asked == ["dog.png"]
+    proxy.fault = lambda connection, number: False
+    s3.clear_locks()
+    assert statuses(nights.run()) == {"dog.png": "up_to_date", "sea.png": "done"}
+
+
+def test_a_store_that_never_answers_ends_the_run_with_4(nights, monkeypatch):
+    from pipeline.errors import EnvironmentProblem
+
+    nights.source = "input"
+    nights.manifest()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    with pytest.raises(EnvironmentProblem, match="the connection failed") as caught:
+        nights.run()
+    assert caught.value.exit_code == ExitCode.ENVIRONMENT
+
+
+def test_pictures_of_a_store_that_never_answers_end_the_run_with_4(nights, monkeypatch):
+    nights.target = "out"
+    nights.manifest()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    report = nights.run()
+    assert report["run"]["exit_code"] == ExitCode.ENVIRONMENT
+    assert "s3://gallery does not answer" in " ".join(report["run"]["warnings"])
+
+
+def test_a_crash_between_painting_and_delivering_loses_nothing(nights, s3):
+    manifest = load_manifest(nights.project / "night.yaml")
+
+    def paint_and_crash(command):
+        painted(manifest.output)(command)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        nights.run(paint_and_crash)
+    assert "out/dog.png" not in s3.keys()
+    nights.run()
+    assert "out/dog.png" in s3.keys()
+
+
+# -------------------------------------------------------------------------------------------- lock
+
+
+def test_of_two_runs_one_is_locked_out(nights, project, monkeypatch):
+    manifest = load_manifest(nights.project / "night.yaml")
+    with output_store(manifest).lock("first"):
+        forget_this_machine(monkeypatch, project)
+        with pytest.raises(Locked, match=r"another run holds s3://gallery/out: process \d+ on .* \(run first\)"):
+            nights.run()
+    assert statuses(nights.run()) == DONE
+
+
+def test_shards_hold_it_beside_each_other_and_a_whole_run_waits(nights, project, monkeypatch):
+    from pipeline.objects.service import Remote
+
+    def lock(run_id, shard=None):
+        return ObjectLock(Remote(nights.target), run_id, shard).held(0.0, lambda holder: None)
+
+    with lock("a", "1-of-2"), lock("b", "2-of-2"):
+        for shard in (None, "1-of-2", "1-of-3"):
+            with pytest.raises(Locked), lock("c", shard):
+                pass
+    with lock("d"):
+        with pytest.raises(Locked), lock("e", "1-of-2"):
+            pass
+
+
+def test_a_lock_that_is_not_renewed_is_nobodys(nights, monkeypatch):
+    from pipeline.errors import OutputError
+    from pipeline.objects.service import Remote
+    from pipeline.store import object_lock
+
+    first = ObjectLock(Remote(nights.target), "first", None)
+    monkeypatch.setattr(object_lock, "BEAT_SECONDS", 0.05)
+    with first.held(0.0, lambda holder: None):
+        monkeypatch.setattr(object_lock, "EXPIRES_SECONDS", -10.0)
+        with ObjectLock(Remote(nights.target), "second", None).held(0.0, lambda holder: None):
+            first._over.wait(0.5)
+            with pytest.raises(OutputError, match="was lost"):
+                first.check()
+
+
+def test_a_store_without_conditional_puts_is_told_of_and_used(nights, s3, monkeypatch):
+    from pipeline.objects.buckets import Bucket
+
+    monkeypatch.setattr(Bucket, "create", lambda bucket, path, data: bucket.put(path, data) or True)
+    report = nights.run()
+    assert statuses(report) == DONE
+    assert "no lock can be had" in " ".join(report["run"]["warnings"])
+
+
+# ------------------------------------------------------------------------------------ other places
+
+
+def test_a_night_by_sftp(project, sftp):
+    import shutil
+
+    shutil.copytree(project / "input", sftp.folder / "photos")
+    nights = RemoteNights(project, f"{sftp.url}/photos", f"{sftp.url}/out")
+    assert statuses(nights.run()) == DONE
+    assert (sftp.folder / "out/dog.png").exists()
+    assert statuses(nights.run()) == UP_TO_DATE
+    sftp.drop()
+    assert statuses(nights.run()) == UP_TO_DATE
+
+
+def test_pictures_by_https(project, web):
+    for path in (project / "input").rglob("*.png"):
+        web.files[f"/{path.relative_to(project / 'input').as_posix()}"] = path.read_bytes()
+    nights = RemoteNights(project, web.url, "out")
+    assert statuses(nights.run()) == DONE
+    assert statuses(nights.run()) == UP_TO_DATE
+    assert sum(asked.startswith("GET") for asked in web.asked) == 3
+
+
+# ------------------------------------------------------------------------------------- bad manners
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("file:///etc/passwd", "begins with 'file:'"),
+        ("http://host/a.png", "begins with 'http:'"),
+        ("zip://a.png::s3://b/c.zip", "is a chain"),
+        ("simplecache::s3://b/c.png", "is a chain"),
+        ("github://a:b@/c.png", "begins with 'github:'"),
+        ("https://user:secret@host/a.png", "has a user or password"),
+        ("sftp://user:secret@host/a.png", "has a user or password"),
+        ("s3://secret@bucket/a.png", "has a user or password"),
+        ("https://host/a.png?X-Amz-Signature=secret", "has a query"),
+        ("https://host/a.png#secret", "has a query"),
+        ("s3:///a.png", "names no bucket"),
+        ("s3://bucket/../../etc/passwd.png", "has '.', '..'"),
+        ("s3://bucket/a//b.png", "has '.', '..'"),
+        ("s3://../a.png", "names no bucket"),
+        (f"s3://bucket/{'a' * 300}.png", "is too long"),
+    ],
+)
+def test_addresses_that_cannot_be_are_refused_at_their_place_without_their_secrets(project, places, address, words):
+    nights = RemoteNights(project, "input", "out")
+    nights.manifest(f"\n  - {{content: '{address}', style: style/wave.png}}\n")
+    with pytest.raises(ManifestError) as caught:
+        load_manifest(nights.project / "night.yaml")
+    assert words in str(caught.value)
+    assert "night.yaml:6:14: error: this address" in str(caught.value)
+    assert all("secret" not in problem.message for problem in caught.value.problems)
+
+
+@pytest.mark.parametrize(
+    ("key", "address"), [("input", "ftp://host/a"), ("output", "https://host/out"), ("output", "memory://out")]
+)
+def test_folders_that_cannot_be_are_refused(project, places, key, address):
+    nights = RemoteNights(project, *((address, "out") if key == "input" else ("input", address)))
+    with pytest.raises(ManifestError, match=f"'{key}': this address"):
+        load_manifest(nights.project / "night.yaml")
+
+
+def test_hostile_keys_are_left_out_and_told(nights, s3):
+    for key in ("photos/content/../up.png", "photos/content//x.png", f"photos/content/{'x' * 400}.png", "photos/content/"):
+        s3.put(key, b"x")
+    nights.manifest("\n  - {matrix: {content: 'content/*', style: [style/wave.png]}, output: '{content.stem}.png'}\n")
+    manifest = load_manifest(nights.project / "night.yaml")
+    assert {job.output for job in manifest.pairs} == {"dog.png", "sea.png"}
+    assert "objects have keys that no file can have" in " ".join(manifest.warnings)
+
+
+def test_hostile_keys_beside_the_outputs_touch_nothing_here(nights, s3, project):
+    s3.put("out/.pipeline/records/../../../../../escaped.json", b"x")
+    s3.put("out//records.json", b"x")
+    assert statuses(nights.run()) == DONE
+    assert not [path for path in project.rglob("escaped.json")]
+
+
+def test_what_is_painted_is_not_found_as_a_photograph(nights, s3):
+    nights.target = f"s3://{BUCKET}/photos/out"
+    nights.manifest("\n  - {matrix: {content: '**/*.png', style: [style/wave.png]}, output: '{content.stem}.png'}\n")
+    nights.run()
+    assert {pair.job.output for pair in nights.plan().pairs} == {"dog.png", "sea.png", "wave.png"}
+
+
+def test_a_local_night_loads_no_library_of_stores(project):
+    assert Nights(project).run()["run"]["exit_code"] == 0
+
+
+def test_failures_are_remembered_there(nights, s3):
+    nights.run(failed("bad_image"))
+    assert [key for key in s3.keys("out/.pipeline/records/") if key.endswith(".failed.json")]
