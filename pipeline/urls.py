@@ -1,4 +1,4 @@
-"""Addresses of pictures and folders that are elsewhere, and where they stand on this machine meanwhile.
+"""Addresses of pictures and folders that are elsewhere, and where they stand on this machine.
 
 `s3://bucket/photos/a.jpg` is fetched to `CACHE/s3/bucket/photos/a.jpg` and read there; what is
 painted for `s3://bucket/out` is painted in `STATE/s3/bucket/out`. So a path says which address it
@@ -19,7 +19,11 @@ PROTOCOLS = ("s3", "gs", "az", "sftp", "https")
 READ_ONLY = ("https",)
 _SCHEME = re.compile(r"[^/]+(?=://)")
 _SHOWN = 20  # characters of an unknown protocol
-_AUTHORITY = re.compile(r"(?:[A-Za-z0-9_.-]+@)?[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?(?::[0-9]{1,5})?|\[[0-9A-Fa-f:]+\]")
+_AUTHORITY = re.compile(
+    r"(?:[A-Za-z0-9_.-]+@)?[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?(?::[0-9]{1,5})?|\[[0-9A-Fa-f:]+\]"
+)
+_USER = re.compile(r"""(://)([^/\s'"]+(?=@))""")
+_QUERY = re.compile(r"""(://[^\s'"?#]*[?#])([^\s'",}\]]+)""")
 _LONGEST_PART = 255  # bytes of a name in a folder, of all file systems in use
 _LONGEST = 1024  # bytes of a key of S3 (docs.aws.amazon.com, "Naming Amazon S3 objects")
 _WITHOUT_SECRETS = "s3, gs, az and sftp take credentials from where their own tools do"
@@ -38,14 +42,17 @@ def fault(url: str, *, written: bool = False, pattern: bool = False) -> str | No
     if "::" in protocol or url.count("://") > 1:
         return "is a chain of addresses; name one"
     if protocol not in PROTOCOLS:
-        return f"begins with '{protocol[:_SHOWN]}:'; known are {', '.join(f'{name}://' for name in PROTOCOLS)}, and paths"
+        return (
+            f"begins with '{protocol[:_SHOWN]}:'; known are {', '.join(f'{name}://' for name in PROTOCOLS)}, and paths"
+        )
     rest = url[len(protocol) + 3 :]
     authority, _, path = rest.partition("/")
     if any(ord(letter) < 32 or ord(letter) == 127 for letter in url):
         return "has a control character in it"
     if "@" in authority and (protocol != "sftp" or ":" in authority.partition("@")[0]):
         return f"has a user or password in it; {_WITHOUT_SECRETS}"
-    if "#" in url or ("?" in url and not (pattern and protocol != "https")):
+    query = url.partition("?")[2]  # in a pattern `?` is any letter
+    if "#" in url or ("?" in url and (protocol == "https" or not pattern or "=" in query)):
         return f"has a query ('?...') or '#' in it, which may be a secret; {_WITHOUT_SECRETS}"
     if not _AUTHORITY.fullmatch(authority):
         return f"names no {'host' if protocol in ('sftp', 'https') else 'bucket'} after '{protocol}://'"
@@ -66,6 +73,18 @@ def key_fault(key: str) -> str | None:
     if "\0" in key or longest > _LONGEST_PART or whole > _LONGEST:
         return f"is too long for a file: {_LONGEST_PART} bytes between slashes, {_LONGEST} in all"
     return None
+
+
+def without_secrets(text: str) -> str:
+    """A text with stars in the place of what is a user, a password or a query in an address, of
+    the same length."""
+    if "://" not in text:
+        return text
+    return _QUERY.sub(_starred, _USER.sub(_starred, text))
+
+
+def _starred(match: re.Match[str]) -> str:
+    return match[1] + "*" * len(match[2])
 
 
 def local_path(url: str) -> Path:

@@ -15,6 +15,7 @@ from typing import Any
 import jsonschema
 import pytest
 from hypothesis import HealthCheck, settings
+from object_kit import moto_address, places, proxy, s3, sftp, web  # noqa: F401  as fixtures
 from patience import PATIENCE
 from PIL import Image
 

@@ -88,11 +88,11 @@ class S3:
 
     def clear_locks(self) -> None:
         """As three minutes would."""
-        for key in self.keys():
+        for key in self.names():
             if "/locks/" in key:
                 self.delete(key)
 
-    def keys(self, prefix: str = "") -> list[str]:
+    def names(self, prefix: str = "") -> list[str]:
         found = self.client.list_objects_v2(Bucket=BUCKET, Prefix=prefix).get("Contents", [])
         return sorted(each["Key"] for each in found)
 
@@ -122,7 +122,7 @@ class Proxy:
         self.connections = 0
         self._open: list[socket.socket] = []
         self._listening = socket.create_server(("127.0.0.1", 0))
-        self.address = "127.0.0.1:%d" % self._listening.getsockname()[1]
+        self.address = f"127.0.0.1:{self._listening.getsockname()[1]}"
         threading.Thread(target=self._serve, daemon=True).start()
 
     def close(self) -> None:
@@ -219,9 +219,7 @@ def certificate(folder: Path, *, ca: bool = True) -> Path:
     )
     path = folder / "server.pem"
     path.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
         + made.public_bytes(serialization.Encoding.PEM)
     )
     return path
@@ -251,7 +249,7 @@ class Web:
                 if found and self.command == "GET":
                     self.wfile.write(found)
 
-            do_HEAD = do_GET
+            do_HEAD = do_GET  # noqa: N815
 
             def log_message(self, *_: Any) -> None: ...
 
@@ -330,7 +328,8 @@ class Sftp:
             def list_folder(self, path: str) -> Any:
                 def listed() -> list[Any]:
                     return [
-                        paramiko.SFTPAttributes.from_stat(each.stat(), each.name) for each in self._there(path).iterdir()
+                        paramiko.SFTPAttributes.from_stat(each.stat(), each.name)
+                        for each in self._there(path).iterdir()
                     ]
 
                 return self._tried(listed)

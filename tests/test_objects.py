@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
-from night_kit import PAIRS, Nights, Scripted, failed, painted, statuses
-from object_kit import BUCKET, S3, Proxy, Sftp, Web, moto_address, places, proxy, reset, s3, sftp, web  # noqa: F401
+from night_kit import PAIRS, Answer, Nights, Scripted, failed, painted, statuses
+from object_kit import BUCKET, S3, reset
 
 from pipeline.batch.driver import run
+from pipeline.batch.messages import Command, PairMessage
 from pipeline.batch.plan import make_plan
 from pipeline.batch.selection import Selection
 from pipeline.cli.console import Quiet
 from pipeline.errors import ExitCode, Locked, ManifestError
+from pipeline.images.encode import encode_picture
 from pipeline.manifest import load_manifest
 from pipeline.store.object_lock import ObjectLock
 from pipeline.store.opened import output_store
 from pipeline.store.records import State
+
+pytestmark = pytest.mark.slow
 
 
 class RemoteNights(Nights):
@@ -37,7 +43,7 @@ class RemoteNights(Nights):
     def run(self, answer: Any = None, voice: Any = None, **selection: Any) -> dict[str, Any]:
         self.asked = []
         manifest = load_manifest(self.project / "night.yaml")
-        engine = Scripted(answer or painted(manifest.output), self.asked)
+        engine = Scripted(answer or painted_with_settings(manifest.output), self.asked)
         return run(manifest, Selection(**selection), voice or Quiet(), engine=lambda settings, log: engine)
 
     def plan(self):
@@ -49,6 +55,27 @@ class RemoteNights(Nights):
 def nights(project: Path, s3: S3) -> RemoteNights:
     s3.put_folder(project / "input", "photos")
     return RemoteNights(project, f"s3://{BUCKET}/photos", f"s3://{BUCKET}/out")
+
+
+def painted_with_settings(output: Path) -> Answer:
+    """Workers that paint, and say in the picture how, as ours do."""
+    paint = painted(output)
+
+    def answer(command: Command) -> PairMessage:
+        done = paint(command)
+        names, settings = command.names, asdict(done.painted)
+        about = {
+            "output": command.job.output,
+            "content": names.content,
+            "style": [{"image": names.style[0], "weight": 1.0}],
+        }
+        data = encode_picture(
+            np.full((40, 48, 3), 9.0, np.float32), None, ".png", 90, {**settings, **about, "meta": {}}
+        )
+        (output / command.job.output).write_bytes(data)
+        return done
+
+    return answer
 
 
 DONE = {"dog.png": "done", "sea.png": "done"}
@@ -66,7 +93,7 @@ def test_pictures_come_from_s3_and_go_there(nights, s3):
     assert statuses(report) == DONE
     assert report["run"]["exit_code"] == 0
     assert [pair["content"] for pair in report["pairs"]] == ["content/dog.png", "content/sea.png"]
-    there = s3.keys("out/")
+    there = s3.names("out/")
     assert {"out/dog.png", "out/sea.png", "out/report.json", "out/report.html"} <= set(there)
     assert len([key for key in there if key.startswith("out/.pipeline/records/")]) >= 2
     assert not [key for key in there if "locks" in key or "checkpoints" in key or ".part" in key]
@@ -82,7 +109,7 @@ def test_the_next_night_paints_nothing(nights):
 def test_another_machine_knows_what_was_painted(nights, project, monkeypatch):
     nights.run()
     forget_this_machine(monkeypatch, project)
-    assert {pair.action for pair in nights.plan().pairs} == {"paint"} or True
+    assert len(nights.plan().pairs) == 2
     assert statuses(nights.run()) == UP_TO_DATE
     assert nights.asked == []
 
@@ -100,7 +127,7 @@ def test_a_picture_that_is_gone_there_is_painted_again(nights, s3):
     s3.delete("out/dog.png")
     nights.run()
     assert nights.asked == ["dog.png"]
-    assert "out/dog.png" in s3.keys()
+    assert "out/dog.png" in s3.names()
 
 
 def test_a_photograph_that_changed_there_is_painted_again(nights, s3):
@@ -115,11 +142,13 @@ def test_an_object_that_is_missing_is_told_at_its_place(nights, s3):
     plan = nights.plan()
     bad = next(pair for pair in plan.pairs if pair.job.output == "dog.png")
     assert bad.action == "fail"
-    assert "night.yaml:6:14: there is no picture s3://gallery/photos/content/dog.png" in bad.reason
+    assert "night.yaml:7:15: there is no picture s3://gallery/photos/content/dog.png" in bad.reason
 
 
 def test_patterns_list_the_bucket(nights, s3):
-    nights.manifest("\n  - {matrix: {content: 'content/*.png', style: [style/wave.png]}, output: '{content.stem}.png'}\n")
+    nights.manifest(
+        "\n  - {matrix: {content: 'content/*.png', style: [style/wave.png]}, output: '{content.stem}.png'}\n"
+    )
     assert {pair.job.output for pair in nights.plan().pairs} == {"dog.png", "sea.png"}
 
 
@@ -138,15 +167,15 @@ def test_addresses_stand_for_single_pictures_and_reports_say_them(nights, s3):
 def test_records_stay_here_with_a_state_folder(nights, s3, project):
     nights.manifest(run="{state: kept}")
     nights.run()
-    assert [key for key in s3.keys("out/.pipeline/")] == []
-    assert {"out/dog.png", "out/report.json"} <= set(s3.keys())
+    assert s3.names("out/.pipeline/") == []
+    assert {"out/dog.png", "out/report.json"} <= set(s3.names())
     assert list((project / "kept/.pipeline/records").iterdir())
     assert statuses(nights.run()) == UP_TO_DATE
 
 
 def test_local_and_s3_have_the_same_bytes_and_the_same_report(nights, s3, project):
     here = Nights(project)
-    local = here.run()
+    local = here.run(painted_with_settings(here.output))
     nights.manifest()
     remote = nights.run()
     for name in ("dog.png", "sea.png"):
@@ -179,12 +208,12 @@ def test_a_picture_that_does_not_get_there_is_its_pairs_failure_and_the_next_nig
     assert "cannot deliver s3://gallery/out/dog.png" in report["pairs"][0]["reason"]
     assert statuses(nights.run()) == UP_TO_DATE
     assert nights.asked == []
-    assert "out/dog.png" in s3.keys()
+    assert "out/dog.png" in s3.names()
 
 
 def test_a_store_that_goes_ends_the_night_with_4_and_nothing_is_lost(nights, proxy, s3):
     def paint_and_go(command):
-        done = painted(load_manifest(nights.project / "night.yaml").output)(command)
+        done = painted_with_settings(load_manifest(nights.project / "night.yaml").output)(command)
         proxy.fault = lambda connection, number: reset(connection)
         proxy.close_all()
         return done
@@ -221,14 +250,15 @@ def test_a_crash_between_painting_and_delivering_loses_nothing(nights, s3):
     manifest = load_manifest(nights.project / "night.yaml")
 
     def paint_and_crash(command):
-        painted(manifest.output)(command)
+        painted_with_settings(manifest.output)(command)
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         nights.run(paint_and_crash)
-    assert "out/dog.png" not in s3.keys()
+    assert "out/dog.png" not in s3.names()
     nights.run()
-    assert "out/dog.png" in s3.keys()
+    assert "out/dog.png" in s3.names()
+    assert nights.asked == ["sea.png"]
 
 
 # -------------------------------------------------------------------------------------------- lock
@@ -253,9 +283,8 @@ def test_shards_hold_it_beside_each_other_and_a_whole_run_waits(nights, project,
         for shard in (None, "1-of-2", "1-of-3"):
             with pytest.raises(Locked), lock("c", shard):
                 pass
-    with lock("d"):
-        with pytest.raises(Locked), lock("e", "1-of-2"):
-            pass
+    with lock("d"), pytest.raises(Locked), lock("e", "1-of-2"):
+        pass
 
 
 def test_a_lock_that_is_not_renewed_is_nobodys(nights, monkeypatch):
@@ -335,8 +364,8 @@ def test_addresses_that_cannot_be_are_refused_at_their_place_without_their_secre
     with pytest.raises(ManifestError) as caught:
         load_manifest(nights.project / "night.yaml")
     assert words in str(caught.value)
-    assert "night.yaml:6:14: error: this address" in str(caught.value)
-    assert all("secret" not in problem.message for problem in caught.value.problems)
+    assert "night.yaml:7:15: error: this address" in str(caught.value)
+    assert "secret" not in str(caught.value).replace("may be a secret", "")
 
 
 @pytest.mark.parametrize(
@@ -349,7 +378,12 @@ def test_folders_that_cannot_be_are_refused(project, places, key, address):
 
 
 def test_hostile_keys_are_left_out_and_told(nights, s3):
-    for key in ("photos/content/../up.png", "photos/content//x.png", f"photos/content/{'x' * 400}.png", "photos/content/"):
+    for key in (
+        "photos/content/../up.png",
+        "photos/content//x.png",
+        f"photos/content/{'x' * 400}.png",
+        "photos/content/",
+    ):
         s3.put(key, b"x")
     nights.manifest("\n  - {matrix: {content: 'content/*', style: [style/wave.png]}, output: '{content.stem}.png'}\n")
     manifest = load_manifest(nights.project / "night.yaml")
@@ -361,7 +395,7 @@ def test_hostile_keys_beside_the_outputs_touch_nothing_here(nights, s3, project)
     s3.put("out/.pipeline/records/../../../../../escaped.json", b"x")
     s3.put("out//records.json", b"x")
     assert statuses(nights.run()) == DONE
-    assert not [path for path in project.rglob("escaped.json")]
+    assert not list(project.rglob("escaped.json"))
 
 
 def test_what_is_painted_is_not_found_as_a_photograph(nights, s3):
@@ -377,4 +411,4 @@ def test_a_local_night_loads_no_library_of_stores(project):
 
 def test_failures_are_remembered_there(nights, s3):
     nights.run(failed("bad_image"))
-    assert [key for key in s3.keys("out/.pipeline/records/") if key.endswith(".failed.json")]
+    assert [key for key in s3.names("out/.pipeline/records/") if key.endswith(".failed.json")]

@@ -22,7 +22,8 @@ from pipeline.manifest.top_section import TopSection
 from pipeline.manifest.yaml.problems import WHOLE_FILE, Problems
 from pipeline.manifest.yaml.source import read_source
 from pipeline.manifest.yaml.tree import ListNode, MapNode, Node, ScalarNode, compose, describe
-from pipeline.urls import fault, is_url, local_path, state_path, url_of
+from pipeline.urls import fault as url_fault
+from pipeline.urls import is_url, local_path, state_path, url_of
 
 
 def load_manifest(
@@ -114,7 +115,7 @@ def _folders(file: Path, sections: Mapping[str, Node], problems: Problems) -> Fo
         if (node := sections.get(name)) is None:
             return Path(os.path.realpath(beside / name))
         if is_url(_text(node)):
-            if (wrong := fault(_text(node), written=name == "output")) is None:
+            if (wrong := url_fault(_text(node), written=name == "output")) is None:
                 return local_path(_text(node))
             problems.add(node.place, f"'{name}': this address {wrong}")
             raise ManifestError(problems.found)

@@ -103,10 +103,11 @@ class Bucket:
     def put(self, path: str, data: bytes) -> None:
         """By one PUT, or what the store makes one of; a page is to be shown as one."""
         kind = mimetypes.guess_type(path)[0] or "application/octet-stream"
-        once: dict[str, Any] = {"s3": {"chunksize": _ONE_PUT, "ContentType": kind}, "gs": {"content_type": kind}}.get(
-            self._protocol, {}
-        )
-        self._files.pipe_file(self._whole(path), data, **once)
+        how: Mapping[str, dict[str, Any]] = {
+            "s3": {"chunksize": _ONE_PUT, "ContentType": kind},
+            "gs": {"content_type": kind},
+        }
+        self._files.pipe_file(self._whole(path), data, **how.get(self._protocol, {}))
 
     def create(self, path: str, data: bytes) -> bool:
         """By `If-None-Match: *`, or the store's own word for it."""

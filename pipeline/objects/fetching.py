@@ -21,7 +21,7 @@ class Fetched:
     """The files among `paths` that stand for objects, as they are in their stores now.
 
     Raises EnvironmentProblem where a store does not answer at all, OutputError where no copy can be
-    kept, and what `check_cancelled` raises; but after OutOfTime nothing more is fetched, and that is
+    kept, and what `check_cancelled` raises; after OutOfTime nothing more is fetched, and that is
     all.
     """
 

@@ -118,7 +118,9 @@ class Remote:
                 if so_far > at_most:
                     raise ObjectTrouble(f"{self._shown(name)} has more than {at_most:,} bytes")
                 if time.monotonic() - began > _LEAST_SECONDS + so_far / _BYTES_A_SECOND:
-                    raise ObjectTrouble(f"{self._shown(name)} comes too slowly: {so_far:,} bytes in ten minutes and more")
+                    raise ObjectTrouble(
+                        f"{self._shown(name)} comes too slowly: {so_far:,} bytes in ten minutes and more"
+                    )
 
             found = self._objects.get(self._path(name), file, check)
             if found.size >= 0 and file.tell() != found.size:

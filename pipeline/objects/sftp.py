@@ -11,6 +11,7 @@ import logging
 import posixpath
 import secrets
 import stat
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import IO, Any
 
@@ -38,7 +39,7 @@ class _Known(SFTPFileSystem):
         self.client = paramiko.SSHClient()
         self.client.load_system_host_keys()
         self.client.set_missing_host_key_policy(_Refuse())
-        seconds = {name: CONNECT_SECONDS for name in ("timeout", "banner_timeout", "auth_timeout", "channel_timeout")}
+        seconds = dict.fromkeys(("timeout", "banner_timeout", "auth_timeout", "channel_timeout"), CONNECT_SECONDS)
         self.client.connect(self.host, **seconds, **self.ssh_kwargs)
         self.ftp = self.client.open_sftp()
         self.ftp.get_channel().settimeout(READ_SECONDS)
@@ -53,7 +54,7 @@ class Sftp:
         host, _, port = host.partition(":")
         self._host = host
         self._login = {**({"username": user} if user else {}), **({"port": int(port)} if port else {})}
-        self._files: Any = None
+        self._mine = threading.local()  # a line of paramiko's is one thread's: answers meet the wrong one else
 
     def look(self, path: str) -> Found:
         """By stat."""
@@ -130,15 +131,16 @@ class Sftp:
 
     def renew(self) -> None:
         """With a new connection."""
-        files, self._files = self._files, None
+        files = getattr(self._mine, "files", None)
+        self._mine.files = None
         if files is not None:
             with contextlib.suppress(Exception):
                 files.client.close()
 
     def _ftp(self) -> Any:
-        if self._files is None:
-            self._files = _Known(self._host, skip_instance_cache=True, **self._login)
-        return self._files.ftp
+        if getattr(self._mine, "files", None) is None:
+            self._mine.files = _Known(self._host, skip_instance_cache=True, **self._login)
+        return self._mine.files.ftp
 
     def _make(self, folder: str) -> None:
         ftp, made = self._ftp(), ""

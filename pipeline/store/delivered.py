@@ -8,9 +8,10 @@ could not be delivered stays in the folder, and the next run delivers it before 
 
 from __future__ import annotations
 
+import builtins
 import contextlib
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, BinaryIO
@@ -110,11 +111,9 @@ class DeliveredStore(LocalStore):
     def deliver(self, name: str) -> None:
         """With the small pictures and older ones that were put beside its record."""
         self._send(name)
-        small = (entry.name for entry in super(DeliveredStore, self).list(f"{RECORDS}{pair_id(name)}."))
-        older = (entry.name for entry in super(DeliveredStore, self).list(previous_prefix(name)))
-        for beside in (*small, *older):
-            if self._mirror.copied(beside) is None:
-                self._send(beside)
+        for entry in (*self.list(f"{RECORDS}{pair_id(name)}."), *self.list(previous_prefix(name))):
+            if self._mirror.copied(entry.name) is None:
+                self._send(entry.name)
 
     def delete(self, name: str) -> None:
         """Here and there."""
@@ -208,11 +207,12 @@ class DeliveredStore(LocalStore):
         except (ObjectTrouble, BadOutput) as trouble:
             raise OutputError(f"cannot begin: {trouble}") from trouble
 
-    def _differences(self) -> tuple[list[str], list[str]]:
+    def _differences(self) -> tuple[Sequence[str], Sequence[str]]:
         """What is to be fetched and what to be sent: a file that was delivered, and changed here
         since, is newer than what it was delivered as."""
         there = self._there()
-        fetch, send = [], []
+        fetch: builtins.list[str] = []  # `list` is a method here
+        send: builtins.list[str] = []
         for name, found in there.items():
             if name.startswith(self._beside or ("\0",)) and self._mirror.copied(name) != found.tag:
                 newer_here = self._mirror.noted(name) == found.tag and self._stands_here(name)

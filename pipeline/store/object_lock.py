@@ -37,7 +37,7 @@ _LOST_SECONDS = 100.0
 _RETRY_SECONDS = 5.0  # between two looks of a run that waits
 _MOST_BYTES = 4096
 _MOST_SHOWN = 64  # characters of each entry of a holder's words, which can be anybody's
-_NAME = re.compile(r"(run|[0-9]{1,6}-of-[0-9]{1,6})\.([0-9]{8})")
+_NAME = re.compile(r"(?:run|[0-9]{1,6}-of-[0-9]{1,6})\.[0-9]{8}")
 NO_LOCK = (
     "this store has no conditional PUT, so no lock can be had: see to it that no two runs write to {} at the same time"
 )
@@ -97,13 +97,13 @@ class ObjectLock:
         """Take it, or say who is in the way."""
         there = self._locks()
         now = self._clock()
+        highest = max((int(name.rpartition(".")[2]) for name in there), default=0)
         for name, found in list(there.items()):
             if now - found.mtime_ns > EXPIRES_SECONDS * 1e9:
                 self._remote.delete(LOCKS + name)
                 del there[name]
         if (other := self._in_the_way(there)) is not None:
             return self._holder(other)
-        highest = max((int(match[2]) for name in there if (match := _NAME.fullmatch(name))), default=0)
         name = f"{self._who}.{highest + 1:08}"
         try:
             if not self._remote.create(LOCKS + name, self._words):
@@ -161,8 +161,9 @@ class ObjectLock:
     def _beat(self) -> None:
         while not self._over.wait(BEAT_SECONDS) and self._name:
             try:
-                self._remote.look(LOCKS + self._name)
                 began = _now()
+                if self._remote.read(LOCKS + self._name, _MOST_BYTES) != self._words:
+                    raise FileNotFoundError
                 self._remote.put(LOCKS + self._name, self._words)
                 self._beaten = began
             except FileNotFoundError:
@@ -175,7 +176,8 @@ class ObjectLock:
         name, self._name = self._name, ""
         if name:
             with contextlib.suppress(ObjectTrouble, OSError):
-                self._remote.delete(LOCKS + name)
+                if self._remote.read(LOCKS + name, _MOST_BYTES).startswith(self._words):
+                    self._remote.delete(LOCKS + name)
 
 
 def _now() -> float:

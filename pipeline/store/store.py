@@ -179,6 +179,7 @@ class Store(Protocol):
     def deliver(self, name: str) -> None:
         """A painter has put a file under this name, on this machine: have it where others look for
         it. Raises ObjectTrouble where this one does not get there, OutputError where none does."""
+        return None
 
 
 def newest_of(entries: Iterable[Entry], most: int) -> list[Entry]:

@@ -88,6 +88,9 @@ class Chooser:
         if isinstance(node, ListNode | MapNode):
             return self._blend(node)
         assert isinstance(node, ScalarNode)
+        if is_url(node.text) and (wrong := fault(node.text)):
+            self._problems.add(node.place, f"this address {wrong}")
+            return None
         if ("*" in node.text or "?" in node.text) and self._finder.is_pattern(node.text):
             self._problems.add(
                 node.place, f"'{shorten(node.text)}' is a pattern, and a pair has one {role}; put it into a 'matrix'"

@@ -140,7 +140,9 @@ class Expansion:
         self._idle.finish()
         tell_left_out(self._finder, self._chooser.patterns, self._chooser.named, self._problems)
         if left_out := self._finder.unnameable:
-            self._problems.warn(WHOLE_FILE, f"{left_out} objects have keys that no file can have ('..', '//'); left out")
+            self._problems.warn(
+                WHOLE_FILE, f"{left_out} objects have keys that no file can have ('..', '//'); left out"
+            )
         for folder in dict.fromkeys(self._finder.unreadable):
             self._problems.warn(WHOLE_FILE, f"the folder '{folder}' cannot be listed; patterns find no pictures in it")
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from pipeline.errors import ManifestError, Problem
 from pipeline.printable import printable
+from pipeline.urls import without_secrets
 
 SHOWN_WIDTH = 100  # columns of a source line in a message: it still fits a terminal of 120 with its gutter
 SHOWN_VALUE = 60  # characters of a value that was got; enough to recognise it
@@ -56,12 +57,12 @@ class Problems:
         shown, caret = self._source_line(line, column)
         self._found.setdefault(
             (line, column, message),
-            Problem(self.file, line, column, printable(message), source_line=shown, caret=caret),
+            Problem(self.file, line, column, printable(without_secrets(message)), source_line=shown, caret=caret),
         )
 
     def warn(self, place: Place, message: str) -> None:
         """Note something that does not stop the manifest but that its writer should know."""
-        self._warnings.setdefault(f"{self.at(place)}: {printable(message)}", place)
+        self._warnings.setdefault(f"{self.at(place)}: {printable(without_secrets(message))}", place)
 
     def at(self, place: Place) -> str:
         """`file:line:column`, which editors and terminals make a link; without a place only the
@@ -98,7 +99,7 @@ class Problems:
 
     def _source_line(self, line: int, column: int) -> tuple[str, int]:
         """The line as it is shown, cut around the column, and the caret's column under it."""
-        text = self.line(line)
+        text = without_secrets(self.line(line))
         start = max(0, min(column - 1 - SHOWN_WIDTH // 2, len(text) - SHOWN_WIDTH))
         end = start + SHOWN_WIDTH
         # What is cut away first need not be looked at: a manifest may be one line of 2 MB.
