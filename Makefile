@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup cluster stylize plan check report gallery cookbook test fuzz lint bench chaos audit sbom lock clean distclean
+.PHONY: help setup cluster objects stylize plan check report gallery cookbook test fuzz lint bench chaos audit sbom lock clean distclean
 
 MANIFEST ?= configs/demo.yaml
 FOLDER ?=
@@ -26,6 +26,8 @@ HASH := \#
 WANTED := $(if $(WANTED_FOLDER),"$${WANTED_FOLDER/$(HASH)[~]\//$$HOME/}","$$WANTED_MANIFEST")
 WANTED := $(WANTED)$(if $(WANTED_STYLE), --style "$${WANTED_STYLE/$(HASH)[~]\//$$HOME/}")
 
+# The stores of objects that "make objects" is for.
+PROTOCOLS ?= s3 sftp
 VENV := .venv
 BENCH_VENV := .bench-venv
 AUDIT_VENV := .audit-venv
@@ -50,6 +52,8 @@ report: $(VENV)/.ready  ## print the report of the last run
 	@$(VENV)/bin/stylize report $(WANTED) $(ARGS)
 
 cluster: $(VENV)/.ready-cluster  ## add to .venv what --engine dask needs (docs/farm.md)
+
+objects: $(VENV)/.ready $(foreach name,$(PROTOCOLS),$(VENV)/.ready-$(name))  ## add to .venv what s3:// and sftp:// need (docs/objects.md; PROTOCOLS="s3 gs az sftp")
 
 gallery: $(VENV)/.ready  ## paint each kind of style by each distance, as strips in docs/gallery
 	@$(VENV)/bin/python -m docs.gallery
@@ -114,7 +118,11 @@ $(VENV)/.ready-cluster: $(VENV)/.ready locks/cluster.txt
 	@$(call INSTALL,cluster)
 	@touch $@
 
-$(VENV)/.ready-test: $(VENV)/.ready-cluster locks/test.txt
+$(foreach name,s3 gs az sftp,$(VENV)/.ready-$(name)): $(VENV)/.ready-%: $(VENV)/.ready locks/%.txt
+	@$(call INSTALL,$*)
+	@touch $@
+
+$(VENV)/.ready-test: $(VENV)/.ready-cluster $(VENV)/.ready-s3 $(VENV)/.ready-sftp locks/test.txt
 	@$(call INSTALL,test)
 	@touch $@
 

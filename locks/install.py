@@ -27,7 +27,7 @@ OPTIONAL = {
 def main(arguments: list[str] | None = None) -> int:
     """Install, and say what to do where that fails; the exit code is pip's."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("set", choices=("run", "heif", "cluster", "test", "lint", "audit"))
+    parser.add_argument("set", choices=("run", "heif", "cluster", "s3", "gs", "az", "sftp", "test", "lint", "audit"))
     parser.add_argument("venv", type=Path)
     parser.add_argument("--tensorflow", default="tensorflow-cpu", choices=TENSORFLOWS, help="which of the two")
     parser.add_argument("--hashes", default="yes", choices=("yes", "no"))

@@ -39,6 +39,10 @@ def main() -> int:
     for name, wanted in (
         ("heif", extras["heif"].split()),
         ("cluster", extras["cluster"].split()),
+        ("s3", extras["s3"].split()),
+        ("gs", extras["gs"].split()),
+        ("az", extras["az"].split()),
+        ("sftp", extras["sftp"].split()),
         ("test", extras["test"].split()),
         ("lint", extras["lint"].split()),
         ("audit", BESIDE["audit"]),
