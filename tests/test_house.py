@@ -233,7 +233,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
         WORDS
         | {
             *("cli", "report", "batch", "store", "watch", "manifest", "images.reader", "nst.weights", "nst.precision"),
-            "python_path",
+            *("objects.fetching", "python_path"),
         },
         {"click", "tqdm"},
     ),

@@ -94,7 +94,7 @@ def run(
         return error.exit_code
     if as_json:
         _print_report(report, console, loaded.output)
-    console.ended(report, str(loaded.output))
+    console.ended(report, loaded.output_url or str(loaded.output))
     code: int = report["run"]["exit_code"]
     return code
 
@@ -197,6 +197,7 @@ def check(
     from pipeline.batch.fit import why_not, worth_knowing
     from pipeline.errors import PairError
     from pipeline.images.reader import Reader
+    from pipeline.objects.fetching import Fetched
     from pipeline.report.quantities import count
 
     loaded = load(manifest, settings, styles, output, strict=strict)
@@ -210,8 +211,10 @@ def check(
     paths = sorted({path for job in loaded.pairs for path in job.inputs})
     maps = {path for job in loaded.pairs for path in (job.region_map, *(style.region_map for style in job.styles))}
     bad, reader, opened, colours = 0, Reader(), {}, {}
+    fetched = Fetched(paths)
     for path in paths:
         try:
+            fetched.check(path)
             facts = opened[path] = reader.inspect(path, homes.get(str(path)))
             if path in maps:
                 colours[path] = reader.colours(path, homes.get(str(path)))

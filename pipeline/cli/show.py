@@ -125,10 +125,10 @@ def _write_anew(manifest: Manifest, shard: Shard | None) -> None:
     from pipeline.cli.rendering import last_run
     from pipeline.errors import BadOutput, Locked, OutputError
     from pipeline.report.data import report_stem
-    from pipeline.store.disk import LocalStore
     from pipeline.store.layout import LOCK
+    from pipeline.store.opened import output_store
 
-    store, which = LocalStore(manifest.output), str(shard) if shard else None
+    store, which = output_store(manifest), str(shard) if shard else None
     if not store.exists(f"{report_stem(which)}.json" if shard else LOCK):
         return  # no run, or none over this shard, was ever here: there is nothing to report
     try:
