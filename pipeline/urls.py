@@ -97,9 +97,11 @@ def tags_path(url: str) -> Path:
     return Path(f"{_root('XDG_CACHE_HOME', '.cache')}.tags", *_parts(url))
 
 
-def state_path(url: str) -> Path:
-    """Where what is written to an address is made and kept on this machine."""
-    return Path(_root("XDG_STATE_HOME", ".local/state"), *_parts(url))
+def state_path(url: str, state: str | None = None) -> Path:
+    """Where what is written to an address is made and kept on this machine, below a folder that is
+    chosen, or the usual one. Nothing but ours stands in it, whatever the folder is: what stands
+    there is delivered."""
+    return Path(_resolved(state) if state else _root("XDG_STATE_HOME", ".local/state"), *_parts(url))
 
 
 def url_of(path: str | os.PathLike[str]) -> str | None:

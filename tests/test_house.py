@@ -38,7 +38,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "job": ({"flat", "options", "textures", "urls"}, set()),
     "mask_names": ({"job"}, set()),
     # stores of objects: only what speaks to buckets and hosts knows its library, and is imported where one is named
-    "objects.buckets": ({"objects.service"}, {"fsspec"}),
+    "objects.buckets": ({"errors", "objects.service"}, {"fsspec"}),
     "objects.sftp": ({"objects.service"}, {"fsspec", "paramiko"}),
     "objects": ({"errors", "printable", "urls", "objects"}, set()),
     # the manifest, images, the network's shape

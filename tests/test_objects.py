@@ -169,7 +169,7 @@ def test_records_stay_here_with_a_state_folder(nights, s3, project):
     nights.run()
     assert s3.names("out/.pipeline/") == []
     assert {"out/dog.png", "out/report.json"} <= set(s3.names())
-    assert list((project / "kept/.pipeline/records").iterdir())
+    assert list((project / "kept").glob("**/.pipeline/records/*.json"))
     assert statuses(nights.run()) == UP_TO_DATE
 
 
@@ -389,6 +389,43 @@ def test_hostile_keys_are_left_out_and_told(nights, s3):
     manifest = load_manifest(nights.project / "night.yaml")
     assert {job.output for job in manifest.pairs} == {"dog.png", "sea.png"}
     assert "objects have keys that no file can have" in " ".join(manifest.warnings)
+
+
+def test_what_stands_in_a_state_folder_and_is_not_ours_never_leaves_the_machine(nights, s3, project):
+    (project / "kept").mkdir()
+    (project / "kept/id_rsa").write_text("secret")
+    nights.manifest(run="{state: kept}")
+    nights.run()
+    inside = load_manifest(nights.project / "night.yaml").output
+    (inside / "notes.txt").write_text("secret")
+    (inside / "holiday.png").write_bytes((project / "input/content/dog.png").read_bytes())
+    nights.run()
+    assert not [name for name in s3.names() if "id_rsa" in name or "notes" in name or "holiday" in name]
+
+
+def test_paths_of_this_machine_are_not_delivered(nights, s3, project):
+    nights.run()
+    for name in s3.names("out/.pipeline/records/"):
+        assert str(project).encode() not in s3.get(name), name
+    assert "out/.pipeline/records/hashes.json" not in s3.names()
+
+
+def test_a_large_object_beside_the_records_is_left_there(nights, s3, project):
+    s3.put(f"out/.pipeline/records/{'a' * 16}.json", bytes(2**21))
+    s3.put("out/.pipeline/records/deep/er.json", b"x")
+    assert statuses(nights.run()) == DONE
+    inside = load_manifest(nights.project / "night.yaml").output / ".pipeline/records"
+    assert not (inside / f"{'a' * 16}.json").exists()
+    assert not (inside / "deep").exists()
+
+
+def test_a_listing_of_more_than_a_page_is_whole(nights, s3):
+    from pipeline.objects.service import Remote
+
+    for number in range(1005):
+        s3.put(f"many/{number:04}.png", b"x")
+    remote = Remote(f"s3://{BUCKET}/many")
+    assert len(remote.every()) == len(remote.names()) == 1005
 
 
 def test_hostile_keys_beside_the_outputs_touch_nothing_here(nights, s3, project):

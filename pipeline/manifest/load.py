@@ -130,7 +130,7 @@ def _folders(file: Path, sections: Mapping[str, Node], problems: Problems) -> Fo
 def _written(output: Path, run: RunSettings) -> Path:
     """Where what is painted stands on this machine."""
     url = url_of(output)
-    return output if url is None else Path(run.state) if run.state else state_path(url)
+    return output if url is None else state_path(url, run.state)
 
 
 def _defaults(node: Node | None, reader: LayerReader, problems: Problems) -> Layer:

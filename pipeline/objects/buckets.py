@@ -11,6 +11,7 @@ from typing import IO, Any
 
 import fsspec
 
+from pipeline.errors import ObjectTrouble
 from pipeline.objects.service import BLOCK, CONNECT_SECONDS, MOST_LISTED, READ_SECONDS, Found, Listed
 
 # One PUT up to the 5 GiB that S3 takes in one (docs.aws.amazon.com, "Uploading objects"): twice
@@ -29,6 +30,7 @@ _ONCE: Mapping[str, Mapping[str, Any]] = {
 _TAGS = ("ETag", "etag", "generation", "md5Hash")
 _TIMES = ("LastModified", "last_modified", "updated", "mtime", "created")
 _BLOCKS = 8 * BLOCK  # read at once
+MOST_THERE = 2_000_000  # of 100,000 pairs, each with its record and small pictures, there are 700,000
 
 
 class Bucket:
@@ -57,7 +59,7 @@ class Bucket:
     def names(self, folder: str) -> Sequence[Listed]:
         """A page after the other, where that is S3's."""
         if self._protocol == "s3":
-            return list(self._pages(folder))
+            return self._s3_names(folder)
         whole = self._whole(folder)
         listed = []
         for about in self._files.ls(whole, detail=True):
@@ -65,7 +67,7 @@ class Bucket:
             listed.append(Listed(name, about["type"] == "directory"))
         return listed
 
-    def _pages(self, folder: str) -> Sequence[Listed]:
+    def _s3_names(self, folder: str) -> Sequence[Listed]:
         prefix = f"{folder}/" if folder else ""
         found: list[Listed] = []
         asked: dict[str, Any] = {"Bucket": self._name, "Prefix": prefix, "Delimiter": "/"}
@@ -79,6 +81,8 @@ class Bucket:
 
     def every(self, folder: str) -> Mapping[str, Found]:
         """By listings without folders."""
+        if self._protocol == "s3":
+            return self._s3_keys(f"{folder}/" if folder else "")
         whole = self._whole(folder).strip("/")
         about = self._files.find(self._whole(folder), detail=True)
         below = f"{whole}/"
@@ -87,6 +91,22 @@ class Bucket:
             for path, each in about.items()
             if path.strip("/").startswith(below)
         }
+
+    def _s3_keys(self, prefix: str) -> Mapping[str, Found]:
+        found: dict[str, Found] = {}
+        asked: dict[str, Any] = {"Bucket": self._name, "Prefix": prefix}
+        while True:
+            page = self._files.call_s3("list_objects_v2", **asked)
+            found |= {
+                part["Key"][len(prefix) :]: _found({**part, "size": part["Size"]}) for part in page.get("Contents", ())
+            }
+            if len(found) > MOST_THERE:
+                raise ObjectTrouble(
+                    f"s3://{self._name}/{prefix} has more than {MOST_THERE:,} objects; use a narrower one"
+                )
+            if not page.get("IsTruncated"):
+                return found
+            asked["ContinuationToken"] = page["NextContinuationToken"]
 
     def get(self, path: str, file: IO[bytes], check: Callable[[int], object]) -> Found:
         """In blocks; what changed meanwhile is read again."""

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import builtins
 import contextlib
-import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, BinaryIO
@@ -20,23 +19,29 @@ from pipeline.errors import BadOutput, ObjectTrouble, OutputError, OutputRefused
 from pipeline.objects.mirror import MOST_BYTES, Mirror
 from pipeline.objects.service import Found, Remote
 from pipeline.store.disk import LocalStore
-from pipeline.store.layout import HISTORY, PREVIOUS, RECORDS, STATE, pair_id, previous_prefix
+from pipeline.store.layout import HASHES, HISTORY, PREVIOUS, RECORDS, STATE, pair_id, previous_prefix
 from pipeline.store.object_lock import ObjectLock
 from pipeline.store.store import Entry, Fingerprint, check_name
-from pipeline.store.whole import is_part
 from pipeline.urls import key_fault, split_url
 
 _AT_ONCE = 8  # chosen: what a store gives a client without slowing him down
 _BESIDE = (RECORDS, HISTORY, PREVIOUS)
+_DEPTH = RECORDS.count("/")
+# Bytes of what is fetched, so that nobody who may write there fills a disk here: a history of
+# twenty years, as store/disk has it, and a picture.
+_MOST = {"records": 2**20, "history": 2**26, "previous": MOST_BYTES}
 _TAGS = f"{STATE}/tags"
 
 
 class DeliveredStore(LocalStore):
     """The files of `folder`, which are delivered to `url`. What stands there is asked for once, and
-    then followed. Pictures are those that stand there: one that is only in the folder is none."""
+    then followed. Pictures are those that stand there: one that is only in the folder is none.
+    `outputs` are the names of the manifest's: of what an earlier run left in the folder, nothing
+    else is ever delivered."""
 
-    def __init__(self, folder: Path, url: str, *, records_there: bool) -> None:
+    def __init__(self, folder: Path, url: str, outputs: Collection[str] = (), *, records_there: bool) -> None:
         super().__init__(folder)
+        self._outputs = outputs
         self._remote = Remote(url)
         self._mirror = Mirror(self._remote, folder, folder / _TAGS)
         self._beside = _BESIDE if records_there else ()
@@ -214,7 +219,11 @@ class DeliveredStore(LocalStore):
         fetch: builtins.list[str] = []  # `list` is a method here
         send: builtins.list[str] = []
         for name, found in there.items():
-            if name.startswith(self._beside or ("\0",)) and self._mirror.copied(name) != found.tag:
+            if (
+                self._is_beside(name)
+                and found.size <= _MOST[name.split("/")[1]]
+                and self._mirror.copied(name) != found.tag
+            ):
                 newer_here = self._mirror.noted(name) == found.tag and self._stands_here(name)
                 (send if newer_here else fetch).append(name)
         for name in self._files_here():
@@ -230,12 +239,9 @@ class DeliveredStore(LocalStore):
 
     def _files_here(self) -> Iterator[str]:
         """The names of files in the folder that are to be delivered."""
-        for at, _folders, files in os.walk(self.folder):
-            inside = os.path.relpath(at, self.folder)
-            for file in files:
-                name = file if inside == "." else f"{inside}/{file}"
-                if self._goes(name) and not is_part(file) and self._stands_here(name):
-                    yield name
+        yield from (name for name in self._outputs if self._stands_here(name))
+        for folder in self._beside:
+            yield from (entry.name for entry in super().list(folder) if self._is_beside(entry.name))
 
     def _stands_here(self, name: str) -> bool:
         try:
@@ -245,7 +251,11 @@ class DeliveredStore(LocalStore):
         return True
 
     def _goes(self, name: str) -> bool:
-        return not name.startswith(f"{STATE}/") or name.startswith(self._beside or ("\0",))
+        return not name.startswith(f"{STATE}/") or self._is_beside(name)
+
+    def _is_beside(self, name: str) -> bool:
+        """Is it of what is kept beside the outputs? Of paths of this machine nobody there knows."""
+        return name.startswith(self._beside or ("\0",)) and name.count("/") == _DEPTH and name != HASHES
 
     def _is_here(self, name: str) -> bool:
         """Is the folder's file the one that counts?"""

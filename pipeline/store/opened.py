@@ -13,4 +13,5 @@ def output_store(manifest: Manifest) -> LocalStore:
         return LocalStore(manifest.output)
     from pipeline.store.delivered import DeliveredStore
 
-    return DeliveredStore(manifest.output, manifest.output_url, records_there=manifest.run.state is None)
+    outputs = frozenset(job.output for job in manifest.pairs if not job.refusal)
+    return DeliveredStore(manifest.output, manifest.output_url, outputs, records_there=manifest.run.state is None)
