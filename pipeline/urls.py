@@ -17,6 +17,9 @@ from urllib.parse import urlsplit
 # or runs a chain of others (`simplecache::`), and a manifest may be anybody's.
 PROTOCOLS = ("s3", "gs", "az", "sftp", "https")
 READ_ONLY = ("https",)
+# How the variables begin that give access to stores of objects: who decodes pictures of anybody's
+# asks no store, and is not told.
+CREDENTIALS = ("AWS_", "AZURE_", "GOOGLE_", "CLOUDSDK_", "SSH_AUTH_SOCK")
 _SCHEME = re.compile(r"[^/]+(?=://)")
 _SHOWN = 20  # characters of an unknown protocol
 _AUTHORITY = re.compile(

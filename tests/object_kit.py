@@ -86,12 +86,6 @@ class S3:
     def delete(self, key: str) -> None:
         self.client.delete_object(Bucket=BUCKET, Key=key)
 
-    def clear_locks(self) -> None:
-        """As three minutes would."""
-        for key in self.names():
-            if "/locks/" in key:
-                self.delete(key)
-
     def names(self, prefix: str = "") -> list[str]:
         found = self.client.list_objects_v2(Bucket=BUCKET, Prefix=prefix).get("Contents", [])
         return sorted(each["Key"] for each in found)

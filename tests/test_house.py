@@ -91,7 +91,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     # Who asks what a picture is decodes nothing, and loads nothing that could.
     "images.reader": (
         {
-            *("errors", "printable", "python_path"),
+            *("errors", "printable", "python_path", "urls"),
             *("images.budget", "images.colour_codes", "images.facts", "images.memory_file"),
         },
         set(),

@@ -178,6 +178,11 @@ def test_everything_else_is_the_users(tmp_path):
     assert worker_environment(given, 2, "1")["CUDA_VISIBLE_DEVICES"] == "1"
 
 
+def test_who_decodes_pictures_is_told_no_credentials():
+    given = {"AWS_SECRET_ACCESS_KEY": "x", "SSH_AUTH_SOCK": "y", "AZURE_STORAGE_KEY": "z"}
+    assert clean_environment(given).keys().isdisjoint(given)
+
+
 def test_folders_that_are_relative_are_on_no_path_of_a_child():
     given = {"PYTHONPATH": ":/opt/a:lib:./b:/opt/c:", "LD_LIBRARY_PATH": "::."}
     assert clean_environment(given)["PYTHONPATH"] == "/opt/a:/opt/c"

@@ -222,7 +222,6 @@ def test_a_store_that_goes_ends_the_night_with_4_and_nothing_is_lost(nights, pro
     assert report["run"]["exit_code"] == ExitCode.ENVIRONMENT
     assert nights.asked == ["dog.png"]
     proxy.fault = lambda connection, number: False
-    s3.clear_locks()
     assert statuses(nights.run()) == {"dog.png": "up_to_date", "sea.png": "done"}
 
 
@@ -300,6 +299,19 @@ def test_a_lock_that_is_not_renewed_is_nobodys(nights, monkeypatch):
             first._over.wait(0.5)
             with pytest.raises(OutputError, match="was lost"):
                 first.check()
+
+
+def test_a_run_that_was_killed_locks_out_other_machines_and_not_its_own(nights, s3, project, monkeypatch):
+    from pipeline.objects.service import Remote
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ObjectLock, "_let_go", lambda lock: None)  # as after SIGKILL
+        nights.run()
+    assert s3.names("out/.pipeline/locks/")
+    with pytest.raises(Locked), ObjectLock(Remote(nights.target), "other", None).held(0.0, lambda holder: None):
+        pass
+    assert statuses(nights.run()) == UP_TO_DATE
+    assert not s3.names("out/.pipeline/locks/")
 
 
 def test_a_store_without_conditional_puts_is_told_of_and_used(nights, s3, monkeypatch):

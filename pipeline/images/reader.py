@@ -29,6 +29,7 @@ from pipeline.images.facts import ImageFacts
 from pipeline.images.memory_file import memory_file
 from pipeline.printable import last_line, printable
 from pipeline.python_path import absolute_folders, python_command, why_not_started
+from pipeline.urls import CREDENTIALS
 
 READER_PROCESS = "pipeline.images.reader_process"  # the module that the process runs
 
@@ -206,7 +207,7 @@ class _Process:
         return answer
 
     def _start(self) -> None:
-        environment = os.environ | {
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(CREDENTIALS)} | {
             **{name: absolute_folders(os.environ[name]) for name in _PATHS if name in os.environ},
             "PYTHONSAFEPATH": "1",
             "MALLOC_ARENA_MAX": "2",  # glibc would set memory aside for each thread of a decoder

@@ -19,7 +19,7 @@ from pipeline.errors import BadOutput, ObjectTrouble, OutputError, OutputRefused
 from pipeline.objects.mirror import MOST_BYTES, Mirror
 from pipeline.objects.service import Found, Remote
 from pipeline.store.disk import LocalStore
-from pipeline.store.layout import HASHES, HISTORY, PREVIOUS, RECORDS, STATE, pair_id, previous_prefix
+from pipeline.store.layout import HASHES, HISTORY, NOW, PREVIOUS, RECORDS, STATE, pair_id, previous_prefix
 from pipeline.store.object_lock import ObjectLock
 from pipeline.store.store import Entry, Fingerprint, check_name
 from pipeline.urls import key_fault, split_url
@@ -170,8 +170,10 @@ class DeliveredStore(LocalStore):
         """The kernel's, for runs of this machine, and then the store's (store/object_lock). What an
         earlier run left is delivered, and what others did is fetched, before this returns."""
         with super().lock(run_id, wait_seconds, shard, waiting):
-            held = ObjectLock(self._remote, run_id, shard)
+            mine = f"{NOW}lock{f'-{shard}' if shard else ''}"
+            held = ObjectLock(self._remote, run_id, shard, dead=self._last_words(mine))
             with held.held(wait_seconds, waiting):
+                super().write_by(mine, lambda file: file.write(held.words))
                 self._held, self._known = held, None
                 try:
                     self._meet()
@@ -181,6 +183,12 @@ class DeliveredStore(LocalStore):
                         with contextlib.suppress(OSError, StylizeError):
                             self._send(name)
                     self._held = None
+
+    def _last_words(self, name: str) -> bytes:
+        try:
+            return self.read(name, at_most=4096)
+        except OSError:
+            return b""
 
     def check_in_place(self) -> None:
         """The folder's, and the lock there."""

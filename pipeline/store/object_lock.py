@@ -8,7 +8,8 @@ A run takes the number after the highest by a PUT that the store does only where
 gives up where another holds what it overlaps with: as each writes before it lists, two can never
 both believe to be alone. No store takes an object away when its writer dies, so the holder writes
 its object anew every twenty seconds; one that was not written for three minutes, by the store's own
-clock, is nobody's, and the next run removes it. A holder whose object is gone, or that could not
+clock, is nobody's, and the next run removes it. So it does at once with one that was written from
+the same state folder, whose own lock (store/lock) says that its writer is dead. A holder whose object is gone, or that could not
 write it for so long, writes nothing more.
 """
 
@@ -45,12 +46,13 @@ NO_LOCK = (
 
 class ObjectLock:
     """The lock of one run. `lacks` is what to say where the store gives none; then nothing is
-    held."""
+    held. `dead` is what the last run of the same part wrote that is surely over, as `words` are
+    what this one writes."""
 
-    def __init__(self, remote: Remote, run_id: str, shard: str | None) -> None:
+    def __init__(self, remote: Remote, run_id: str, shard: str | None, dead: bytes = b"") -> None:
         self._remote, self._who = remote, shard or "run"
         self._name = ""
-        self._words = json.dumps(
+        self.words = json.dumps(
             {
                 "pid": os.getpid(),
                 "host": socket.gethostname(),
@@ -59,6 +61,7 @@ class ObjectLock:
                 "token": secrets.token_hex(8),
             }
         ).encode()
+        self._dead = dead
         self._beaten = _now()
         self._gone = False
         self._over = threading.Event()
@@ -99,17 +102,17 @@ class ObjectLock:
         now = self._clock()
         highest = max((int(name.rpartition(".")[2]) for name in there), default=0)
         for name, found in list(there.items()):
-            if now - found.mtime_ns > EXPIRES_SECONDS * 1e9:
+            if now - found.mtime_ns > EXPIRES_SECONDS * 1e9 or self._is_dead(name):
                 self._remote.delete(LOCKS + name)
                 del there[name]
         if (other := self._in_the_way(there)) is not None:
             return self._holder(other)
         name = f"{self._who}.{highest + 1:08}"
         try:
-            if not self._remote.create(LOCKS + name, self._words):
+            if not self._remote.create(LOCKS + name, self.words):
                 return self._holder(name)
             self._name = name
-            refused = not self._remote.create(LOCKS + name, self._words + b"\n")
+            refused = not self._remote.create(LOCKS + name, self.words + b"\n")
         except NotImplementedError:
             refused = False
         if not refused:
@@ -137,6 +140,14 @@ class ObjectLock:
                 return name
         return None
 
+    def _is_dead(self, name: str) -> bool:
+        if not self._dead or name.rpartition(".")[0] != self._who:
+            return False
+        try:
+            return self._remote.read(LOCKS + name, _MOST_BYTES).startswith(self._dead)
+        except (FileNotFoundError, ObjectTrouble):
+            return False
+
     def _clock(self) -> int:
         """The store's time, in nanoseconds: our own may be wrong by hours."""
         name = f"{LOCKS}clock.{secrets.token_hex(8)}"
@@ -162,9 +173,9 @@ class ObjectLock:
         while not self._over.wait(BEAT_SECONDS) and self._name:
             try:
                 began = _now()
-                if self._remote.read(LOCKS + self._name, _MOST_BYTES) != self._words:
+                if self._remote.read(LOCKS + self._name, _MOST_BYTES) != self.words:
                     raise FileNotFoundError
-                self._remote.put(LOCKS + self._name, self._words)
+                self._remote.put(LOCKS + self._name, self.words)
                 self._beaten = began
             except FileNotFoundError:
                 self._gone = True
@@ -176,7 +187,7 @@ class ObjectLock:
         name, self._name = self._name, ""
         if name:
             with contextlib.suppress(ObjectTrouble, OSError):
-                if self._remote.read(LOCKS + name, _MOST_BYTES).startswith(self._words):
+                if self._remote.read(LOCKS + name, _MOST_BYTES).startswith(self.words):
                     self._remote.delete(LOCKS + name)
 
 

@@ -2,7 +2,7 @@
 
     fixed       libraries' switches are taken away, so that a shell's profile and cron's bare
                 environment paint alike; what they stand at then follows from their versions and the
-                processor, which `painted_with` tells
+                processor, which `painted_with` tells; and so are credentials
     set         threads, Keras' backend, hashing
     kept        everything else: paths, locale, proxies, which GPUs there are
     recorded    what is the user's own wish and reaches below every library (`recorded`)
@@ -17,6 +17,7 @@ import os
 from collections.abc import Mapping
 
 from pipeline.python_path import absolute_folders
+from pipeline.urls import CREDENTIALS
 
 # By how a name begins. TensorFlow (oneDNN on or off, XLA, determinism, cuDNN's choices), XLA,
 # oneDNN under both its names (instruction sets, arithmetic), OpenMP's and MKL's, NumPy's and its
@@ -36,7 +37,11 @@ _RECORDED = ("LD_PRELOAD", "LD_AUDIT", "GLIBC_TUNABLES")
 
 def clean_environment(given: Mapping[str, str]) -> dict[str, str]:
     """An environment for a Python process of ours that handles pictures, from the user's."""
-    kept = {name: value for name, value in given.items() if not name.startswith(_TAKEN) and name not in _PYTHONS}
+    kept = {
+        name: value
+        for name, value in given.items()
+        if not name.startswith((*_TAKEN, *CREDENTIALS)) and name not in _PYTHONS
+    }
     for name in _PATHS:
         if name in kept:
             kept[name] = absolute_folders(kept[name])
