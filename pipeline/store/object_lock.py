@@ -9,8 +9,8 @@ gives up where another holds what it overlaps with: as each writes before it lis
 both believe to be alone. No store takes an object away when its writer dies, so the holder writes
 its object anew every twenty seconds; one that was not written for three minutes, by the store's own
 clock, is nobody's, and the next run removes it. So it does at once with one that was written from
-the same state folder, whose own lock (store/lock) says that its writer is dead. A holder whose object is gone, or that could not
-write it for so long, writes nothing more.
+the same state folder, whose own lock (store/lock) says that its writer is dead. A holder whose
+object is gone, or that could not write it for so long, writes nothing more.
 """
 
 from __future__ import annotations
