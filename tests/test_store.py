@@ -10,6 +10,7 @@ import pytest
 from pipeline.errors import BadOutput, DiskFull, Locked, OutputError, OutputRefused
 from pipeline.store.disk import LocalStore
 from pipeline.store.layout import LOCK
+from pipeline.store.store import Fingerprint
 
 
 @pytest.fixture
@@ -160,7 +161,7 @@ def test_a_listing_names_files_in_order_by_how_they_begin_and_enters_no_folder(s
     assert names(".pipeline/records/ab.") == [".pipeline/records/ab.failed.json", ".pipeline/records/ab.json"]
     assert names(".pipeline/records/[a]*") == []  # no pattern
     assert names("b.png/") == []
-    assert store.list("b")[0].fingerprint == (5, 7)  # bytes of its name, and the time set above
+    assert store.list("b")[0].fingerprint == Fingerprint(5, 7)  # bytes of its name, and the time set above
 
 
 def test_a_listing_leaves_out_what_is_no_file(store):
@@ -176,7 +177,7 @@ def test_a_fingerprint_changes_with_the_size_and_with_the_time(store):
     store.write("cat.png", b"one")
     os.utime(store.path("cat.png"), ns=(1, 1))
     before = store.fingerprint("cat.png")
-    assert before == (3, 1) == store.fingerprint("cat.png")
+    assert before == Fingerprint(3, 1) == store.fingerprint("cat.png")
     os.utime(store.path("cat.png"), ns=(1, 2))
     assert store.fingerprint("cat.png") != before
     store.write("cat.png", b"four")

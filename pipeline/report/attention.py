@@ -119,6 +119,10 @@ _FAILURES = {
         "The machine that painted it was lost",
         "The next run goes on where each is saved; look why workers of the cluster go, in their own logs.",
     ),
+    "object_store": (
+        "A store of objects did not give or take it",
+        "The next run tries again, and delivers what is painted already; where access was denied, see docs/objects.md.",
+    ),
     "memory": (
         "Not enough memory",
         "Lower size, run fewer jobs at once, or raise max_memory if the machine has more to give.",
