@@ -11,7 +11,6 @@ import functools
 import os
 import re
 from pathlib import Path
-from urllib.parse import urlsplit
 
 # What a manifest may name. Whatever else fsspec knows reads this machine (`file`, `zip`, `local`),
 # or runs a chain of others (`simplecache::`), and a manifest may be anybody's.
@@ -126,11 +125,6 @@ def split_url(url: str) -> tuple[str, str, str]:
     protocol, _, rest = url.partition("://")
     authority, _, key = rest.partition("/")
     return protocol.lower(), authority, key.strip("/")
-
-
-def shown_host(url: str) -> str:
-    """The host of an address that a server gave, without what may be a secret."""
-    return urlsplit(url).hostname or "nowhere"
 
 
 def _parts(url: str) -> tuple[str, ...]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import json
+import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from conftest import REPOSITORY
 from night_kit import PAIRS, Answer, Nights, Scripted, failed, painted, statuses
 from object_kit import BUCKET, S3, reset
 
@@ -185,6 +188,31 @@ def test_local_and_s3_have_the_same_bytes_and_the_same_report(nights, s3, projec
     assert {key: value for key, value in local["run"].items() if key not in apart} == {
         key: value for key, value in remote["run"].items() if key not in apart
     }
+
+
+def test_local_shards_and_s3_have_the_same_bytes_and_rows_by_the_command_itself(nights, s3, project, rehearse):
+    """With worker processes, checkpoints, and everything."""
+    path = os.pathsep.join([str(REPOSITORY), *filter(None, [os.environ.get("PYTHONPATH")])])
+    command = functools.partial(rehearse, "run", "night.yaml", cwd=project, PYTHONPATH=path)
+    done = command()
+    assert done.returncode == 0, done.stderr
+    assert f"see s3://{BUCKET}/out/report.html" in done.stderr
+    there = {name: s3.get(f"out/{name}") for name in ("dog.png", "sea.png")}
+    rows = [json.loads(s3.get("out/report.json"))["pairs"]]
+    for target, shards in (("sharded", ("1/2", "2/2")), ("whole", (None,))):
+        nights.source, nights.target = "input", target
+        nights.manifest()
+        for shard in shards:
+            assert command(*(["--shard", shard] if shard else [])).returncode == 0
+        assert {name: (project / target / name).read_bytes() for name in there} == there
+    rows.append(json.loads((project / "whole/report.json").read_text())["pairs"])
+    assert [without_times(row) for row in rows[0]] == [without_times(row) for row in rows[1]]
+
+
+def without_times(row: dict[str, Any]) -> dict[str, Any]:
+    apart = {"seconds", "seconds_per_step", "setup_seconds", "peak_memory_bytes"}
+    trace = [{name: value for name, value in each.items() if name != "seconds"} for each in row["trace"]]
+    return {name: value for name, value in row.items() if name not in apart} | {"trace": trace}
 
 
 # ------------------------------------------------------------------------------------------ faults
