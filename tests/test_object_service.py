@@ -7,7 +7,7 @@ import io
 import pytest
 from object_kit import BUCKET, busy, reset
 
-from pipeline.errors import ObjectTrouble
+from pipeline.errors import ObjectTrouble, Stopped
 from pipeline.objects.service import Remote
 
 
@@ -84,6 +84,19 @@ def test_a_store_that_is_busy_is_tried_again(proxy, s3):
     s3.put("a.png", b"bytes")
     proxy.fault = lambda connection, number: number <= 2 and busy(connection)
     assert fetched(Remote(f"s3://{BUCKET}"), "a.png") == b"bytes"
+
+
+def test_a_stop_is_no_fault_that_is_tried_again(s3):
+    s3.put("a.png", b"bytes")
+    asked = []
+
+    def check_cancelled():
+        asked.append(1)
+        raise Stopped(15)
+
+    with pytest.raises(Stopped):
+        Remote(f"s3://{BUCKET}").get("a.png", io.BytesIO(), 100, check_cancelled)
+    assert asked == [1]
 
 
 def test_half_a_file_is_never_taken_for_a_whole_one(proxy, s3):

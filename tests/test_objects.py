@@ -417,6 +417,15 @@ def test_folders_that_cannot_be_are_refused(project, places, key, address):
         load_manifest(nights.project / "night.yaml")
 
 
+def test_an_address_behind_a_flag_is_refused(project, places):
+    import click
+
+    from pipeline.cli.arguments import load
+
+    with pytest.raises(click.UsageError, match="--output takes a path"):
+        load(project / "input", output=Path("s3://bucket/out"))
+
+
 def test_hostile_keys_are_left_out_and_told(nights, s3):
     for key in (
         "photos/content/../up.png",

@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import json
 import os
+import re
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
@@ -244,6 +245,9 @@ def running(command: Callable[..., Any]) -> Callable[..., Any]:
     return flagged
 
 
+_ADDRESS = re.compile(r"(?:s3|gs|az|sftp|https?):/")  # as paths have it, which lose one of two slashes
+
+
 def load(
     manifest: Path,
     settings: tuple[str, ...] = (),
@@ -261,6 +265,9 @@ def load(
     from pipeline.manifest.options.rules import PICTURE_SUFFIXES
 
     overrides = overrides_of(settings)
+    for flag, paths in (("--style", styles), ("--output", (output,) if output else ())):
+        if any(_ADDRESS.match(os.fspath(path)) for path in paths):
+            raise click.UsageError(f"{flag} takes a path; an address stands in a manifest (docs/objects.md)")
     if manifest.is_dir():
         return _warned(load_folder(manifest, styles, output, overrides=overrides, strict=strict))
     if manifest.suffix.lower() in PICTURE_SUFFIXES and manifest.exists():

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import IO, NamedTuple, Protocol, TypeVar
 
-from pipeline.errors import EnvironmentProblem, ObjectTrouble
+from pipeline.errors import EnvironmentProblem, ObjectTrouble, StylizeError
 from pipeline.printable import printable
 from pipeline.urls import split_url
 
@@ -187,7 +187,7 @@ class Remote:
         for pause in (*PAUSES, None):
             try:
                 return call()
-            except (FileNotFoundError, EnvironmentProblem, ObjectTrouble, NotImplementedError):
+            except (FileNotFoundError, StylizeError, NotImplementedError):
                 raise
             except Exception as error:
                 if pause is None or isinstance(error, _FINAL) or type(error).__name__ in _WITHOUT_HOPE:
