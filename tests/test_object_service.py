@@ -7,7 +7,7 @@ import io
 import pytest
 from object_kit import BUCKET, busy, reset
 
-from pipeline.errors import ObjectTrouble, Stopped
+from pipeline.errors import EnvironmentProblem, ObjectTrouble, Stopped
 from pipeline.objects.service import Remote
 
 
@@ -132,6 +132,29 @@ def test_without_credentials_the_word_is_clear(s3, monkeypatch, tmp_path):
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
     with pytest.raises(ObjectTrouble, match="no credentials were found"):
         Remote(f"s3://{BUCKET}").put("a.png", b"x")
+
+
+def test_a_store_whose_package_is_missing_is_told_of_at_once(monkeypatch, places):
+    def missing(protocol):
+        raise ImportError(protocol)
+
+    fsspec = pytest.importorskip("fsspec")
+    monkeypatch.setattr(fsspec, "get_filesystem_class", missing)
+    with pytest.raises(EnvironmentProblem, match="az:// needs packages that are not installed here; 'make objects'"):
+        Remote("az://gallery/photos")
+
+
+def test_a_store_that_looks_for_an_account_at_once_has_the_same_word(monkeypatch, places):
+    fsspec = pytest.importorskip("fsspec")
+
+    def without(protocol, **options):
+        raise ValueError("Must provide account_key=secret")
+
+    monkeypatch.setattr(fsspec, "get_filesystem_class", lambda protocol: None)
+    monkeypatch.setattr(fsspec, "filesystem", without)
+    with pytest.raises(ObjectTrouble, match="no credentials were found") as caught:
+        Remote("az://gallery/photos").look("a.png")
+    assert "secret" not in str(caught.value)
 
 
 # -------------------------------------------------------------------------------------------- https

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import errno
+import functools
 import logging
 import mimetypes
 from collections.abc import Callable, Mapping, Sequence
@@ -33,6 +34,10 @@ _BLOCKS = 8 * BLOCK  # read at once
 MOST_THERE = 2_000_000  # of 100,000 pairs, each with its record and small pictures, there are 700,000
 
 
+class NoCredentialsError(Exception):
+    """Of that name is botocore's too."""
+
+
 class Bucket:
     """A bucket or container."""
 
@@ -40,11 +45,16 @@ class Bucket:
         for library in ("fsspec", "s3fs", "gcsfs", "adlfs", "aiobotocore", "botocore", "azure"):
             logging.getLogger(library).setLevel(logging.CRITICAL)  # what is worth saying is said by us
         self._protocol, self._name = protocol, name
-        self._files = self._opened()
+        fsspec.get_filesystem_class(protocol)  # ImportError where its package is missing
 
-    def _opened(self) -> Any:
+    @functools.cached_property
+    def _files(self) -> Any:
+        """With the first call, as some of them look for credentials here."""
         options = _ONCE.get(self._protocol, {})
-        files = fsspec.filesystem(self._protocol, skip_instance_cache=True, use_listings_cache=False, **options)
+        try:
+            files = fsspec.filesystem(self._protocol, skip_instance_cache=True, use_listings_cache=False, **options)
+        except ValueError as error:  # adlfs, without an account
+            raise NoCredentialsError from error
         if self._protocol == "s3":
             files.retries = 1
         return files

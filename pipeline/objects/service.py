@@ -201,6 +201,7 @@ class Remote:
 # said of them. Their own texts may have addresses with signatures, and are never shown.
 _WITHOUT_HOPE = {
     "NoCredentialsError": "no credentials were found; see docs/objects.md",
+    "DefaultCredentialsError": "no credentials were found; see docs/objects.md",
     "PartialCredentialsError": "its credentials are not complete; see docs/objects.md",
     "ProfileNotFound": "AWS_PROFILE names no profile that there is",
     "AuthenticationException": "no key of yours was taken; see docs/objects.md",
