@@ -136,6 +136,7 @@ class Bucket:
         how: Mapping[str, dict[str, Any]] = {
             "s3": {"chunksize": _ONE_PUT, "ContentType": kind},
             "gs": {"content_type": kind},
+            "az": {"content_settings": {"content_type": kind}},
         }
         self._files.pipe_file(self._whole(path), data, **how.get(self._protocol, {}))
 

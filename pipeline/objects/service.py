@@ -201,6 +201,7 @@ class Remote:
 # said of them. Their own texts may have addresses with signatures, and are never shown.
 _WITHOUT_HOPE = {
     "NoCredentialsError": "no credentials were found; see docs/objects.md",
+    "ClientAuthenticationError": "access was denied",
     "DefaultCredentialsError": "no credentials were found; see docs/objects.md",
     "PartialCredentialsError": "its credentials are not complete; see docs/objects.md",
     "ProfileNotFound": "AWS_PROFILE names no profile that there is",
@@ -220,7 +221,7 @@ def words(error: BaseException) -> str:
     name = type(error).__name__
     if isinstance(error, FileNotFoundError):
         return "there is no such object"
-    if isinstance(error, PermissionError):
+    if isinstance(error, PermissionError) or str(error).startswith("Forbidden"):  # gcsfs, which has no class for it
         return "access was denied"
     if name in _WITHOUT_HOPE:
         return _WITHOUT_HOPE[name]

@@ -80,9 +80,11 @@ class DeliveredStore(LocalStore):
 
     def fetched(self, name: str) -> Path:
         """A copy of what stands there; of what is never delivered, the file itself."""
-        if not self._is_here(name) and name in self._there():
+        if not self._is_here(name) and (found := self._there().get(name)) is not None:
+            if self._mirror.copied(check_name(name)) == found.tag:
+                return self.path(name)
             try:
-                return self._mirror.fetch(check_name(name))
+                return self._mirror.fetch(name)
             except ObjectTrouble as trouble:
                 raise self._gone() or OSError(5, str(trouble), name) from trouble
         return self.path(name)
