@@ -20,7 +20,12 @@ from benchmarks.figures import Section, render
 HERE = Path(__file__).resolve().parent
 # In the order of the report.
 SECTIONS = ("limit", "profile", "race", "picture", "batch", "memory", "losses", "estimates", "night", "page")
-ON_REQUEST = ("farm", "simulation", "quality", "published")  # a quarter of an hour each, hours; only where they are named
+ON_REQUEST = (
+    "farm",
+    "simulation",
+    "quality",
+    "published",
+)  # a quarter of an hour each, hours; only where they are named
 
 
 def main() -> int:

@@ -38,8 +38,9 @@ from pipeline.batch.messages import (
 )
 from pipeline.errors import EnvironmentProblem, WorkerDied
 from pipeline.images.file_bytes import hash_file
-from pipeline.job import Job, Manifest, Painted, Reading
+from pipeline.job import Job, Manifest, Painted
 from pipeline.nst.weights import locate
+from pipeline.reading import Reading
 from pipeline.store.keys import pair_key
 from pipeline.store.layout import thumbnail_name
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from PIL import Image
 
 from pipeline import Stylizer, stylize
-from pipeline.job import Reading
+from pipeline.reading import Reading
 
 # One picture. Paths, Pillow images or arrays go in.
 result = stylize("photo.jpg", "starry.jpg", size=512, steps=300, seed=7)

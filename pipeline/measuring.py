@@ -14,9 +14,9 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import BadImage
-from pipeline.job import OF_LAYER
 from pipeline.options import Options
 from pipeline.pictures import Pictures
+from pipeline.reading import OF_LAYER
 from pipeline.schedule import Machine, style_side
 from pipeline.stage_inputs import sources, stage_inputs
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.job import Losses, Reading
+from pipeline.reading import Losses, Reading
 
 if TYPE_CHECKING:
     import numpy as np

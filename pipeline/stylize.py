@@ -20,9 +20,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pipeline.finishing import distance_as_viewed, finished, notes_of
-from pipeline.job import Losses, Reading, split_by_layer
 from pipeline.options import Options
 from pipeline.pictures import Pictures
+from pipeline.reading import Losses, Reading, split_by_layer
 from pipeline.schedule import Schedule
 from pipeline.stage_inputs import Aim, StageInputs, StageResult, aim_of, initial_image, sources, stage_inputs
 from pipeline.stylization import Stylization

@@ -11,9 +11,9 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import OptionError
-from pipeline.job import Reading
 from pipeline.options import Options
 from pipeline.pictures import Pictures, open_pictures
+from pipeline.reading import Reading
 from pipeline.regions import MaskSources
 from pipeline.schedule import Machine
 from pipeline.stylization import Stylization

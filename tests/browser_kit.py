@@ -17,12 +17,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 from patience import PATIENCE
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+# Names of hosts lead nowhere: only this machine is asked.
 _FLAGS = (
     *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--mute-audio"),
     *("--disable-background-networking", "--disable-component-update", "--disable-extensions", "--hide-scrollbars"),
+    "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
 )
 # What a key is called, and its code of old.
 _KEYS = {"ArrowLeft": 37, "ArrowRight": 39, "Home": 36, "End": 35, "Tab": 9, "Enter": 13, "Escape": 27}
@@ -84,6 +88,16 @@ class Browser:
                 if self.ask(script):
                     return
             assert time.monotonic() < end, script
+
+    def holds(self, script: str) -> bool:
+        """Is an expression true? In a page that is being left, or is not there yet, none is."""
+        with contextlib.suppress(BrowserError):
+            return bool(self.ask(f"!!(document.body && ({script}))"))
+        return False
+
+    def says(self, words: str) -> bool:
+        """Does the page show these words?"""
+        return self.holds(f"document.body.innerText.includes({json.dumps(words)})")
 
     def texts(self, selector: str) -> list[str]:
         """The texts of the elements that are seen."""

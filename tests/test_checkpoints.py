@@ -17,8 +17,8 @@ from pipeline.batch import checkpoints
 from pipeline.batch.checkpoints import CheckpointManager, Unusable, save
 from pipeline.batch.messages import Position, Resumed, Saved
 from pipeline.errors import BadImage, DiskFull, Diverged
-from pipeline.job import Reading
 from pipeline.options import Options
+from pipeline.reading import Reading
 from pipeline.schedule import Machine as ScheduleMachine
 from pipeline.schedule import Sized, schedule
 from pipeline.store.disk import LocalStore

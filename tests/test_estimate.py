@@ -23,12 +23,13 @@ from pipeline.batch.plan import Plan, make_plan
 from pipeline.cli.console import Lines, planned_line
 from pipeline.cli.progress import Bars
 from pipeline.cli.rendering import plan_rows, plan_text
-from pipeline.job import Job, Manifest, Reading, RunSettings, StyleImage
+from pipeline.job import Job, Manifest, RunSettings, StyleImage
 from pipeline.nst.network import VGG19
 from pipeline.nst.positions import cells, products_by_layer, products_of_columns
 from pipeline.nst.samples import products_of_self_similarity, products_of_transport
 from pipeline.nst.tiling import in_words
 from pipeline.options import Options
+from pipeline.reading import Reading
 from pipeline.schedule import Machine, Sized, schedule
 from pipeline.store.checksummed_json import write_checksummed_json
 from pipeline.store.disk import LocalStore

@@ -32,7 +32,8 @@ from pipeline.batch.messages import (
 )
 from pipeline.cli.console import Quiet
 from pipeline.errors import EnvironmentProblem, StylizeError
-from pipeline.job import Reading, RunSettings
+from pipeline.job import RunSettings
+from pipeline.reading import Reading
 from pipeline.store.disk import LocalStore
 
 Act = Callable[["Line", str, dict[str, Any]], None]

@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "pipeline"
 
 WORDS = {
     *("errors", "flat", "idle_options", "job", "mask_names", "option_questions", "options", "printable", "program"),
-    *("textures", "urls", "versions"),
+    *("reading", "textures", "urls", "versions"),
 }
 # Room or module -> (modules of ours, libraries) it may import. A module's own line comes before its room's; `studio.weights` is
 # standard library only, which is why the office and the night desk may ask it where the network is.
@@ -35,6 +35,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "textures": ({"options"}, set()),
     "flat": (set(), set()),
     "urls": (set(), set()),
+    "reading": (set(), set()),
     "job": ({"flat", "options", "textures", "urls"}, set()),
     "mask_names": ({"job"}, set()),
     # stores of objects: only what speaks to buckets and hosts knows its library, and is imported where one is named
@@ -71,7 +72,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
         {"options", "nst.network", "nst.positions", "nst.samples", "nst.terms", "nst.wrapping"},
         {"tensorflow", "numpy"},
     ),
-    "nst.objective": ({"job", "options", "nst.terms", "nst.own_terms"}, {"tensorflow"}),
+    "nst.objective": ({"job", "reading", "options", "nst.terms", "nst.own_terms"}, {"tensorflow"}),
     "nst.own_terms": ({"errors", "options", "nst.network", "nst.terms.term"}, set()),
     # Evaluators name no term: they know what every term is.
     "nst.evaluator": ({"nst.extractor", "nst.objective", "nst.terms.term"}, {"tensorflow"}),
@@ -103,13 +104,16 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "pictures": ({"errors", "options", "regions", "schedule", "textures", "images"}, {"numpy", "PIL"}),
     "stage_inputs": ({"options", "pictures", "regions", "schedule", "images", "nst"}, {"numpy"}),
     "finishing": ({"options", "pictures", "schedule", "stage_inputs", "images"}, {"numpy"}),
-    "stylization": ({"job", "images"}, {"numpy", "PIL"}),
+    "stylization": ({"job", "reading", "images"}, {"numpy", "PIL"}),
     "stylize": (
         WORDS | {"finishing", "stylization", "pictures", "schedule", "stage_inputs", "images", "manifest", "nst"},
         {"tensorflow", "numpy", "PIL"},
     ),
     "keywords": (set(), set()),
-    "measuring": ({"errors", "job", "options", "pictures", "schedule", "stage_inputs", "images", "nst"}, {"numpy"}),
+    "measuring": (
+        {"errors", "job", "reading", "options", "pictures", "schedule", "stage_inputs", "images", "nst"},
+        {"numpy"},
+    ),
     "stylizer": (
         WORDS | {"keywords", "pictures", "regions", "schedule", "stylization", "stylize", "images", "manifest", "nst"},
         {"numpy", "PIL"},
@@ -124,9 +128,12 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "watch": (WORDS | {"watch", "report", "store"}, {"jinja2", "markupsafe"}),
     # a night
     "batch.selection": (set(), set()),
-    "batch.messages": ({"errors", "job", "nst.weights"}, set()),
+    "batch.messages": ({"errors", "job", "reading", "nst.weights"}, set()),
     "batch.system": (WORDS | {"batch.system", "memory_limit", "processor", "python_path"}, {"psutil"}),
-    "batch.run_metadata": ({"job", "program", "urls", "versions", "report.data", "batch.messages", "batch.system"}, set()),
+    "batch.run_metadata": (
+        {"job", "program", "urls", "versions", "report.data", "batch.messages", "batch.system"},
+        set(),
+    ),
     "batch.estimates.cost": (
         {"options", "schedule", "nst.network", "nst.positions", "nst.samples", "nst.tiling"},
         set(),
@@ -144,10 +151,14 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
         | {"images.sizes", "nst.tiling"},
         set(),
     ),
+    "batch.difference": (
+        {"idle_options", "job", "options", "batch.networks", "nst.weights", "store.keys", "store.records"},
+        set(),
+    ),
     "batch.plan": (
         WORDS
         | {
-            *("batch.clashes", "batch.fit", "batch.networks", "batch.selection", "store"),
+            *("batch.clashes", "batch.difference", "batch.fit", "batch.networks", "batch.selection", "store"),
             *("images.reader", "nst.weights", "objects.fetching", "schedule"),
         },
         set(),
@@ -168,16 +179,19 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
         set(),
     ),
     "batch.merging": ({"errors", "job", "printable", "batch.selection", "report.data"}, set()),
-    "batch.curve": ({"job"}, set()),
+    "batch.curve": ({"job", "reading"}, set()),
     "batch.retention": (WORDS | {"store"}, set()),
     "batch.machine_files": (WORDS | {"report", "store"}, set()),
     "batch.standing": (WORDS | {"batch", "report", "store", "images.reader"}, set()),
     "batch.interim": (WORDS | {"batch", "report", "store"}, set()),
     "batch.live": (WORDS | {"batch.curve", "batch.estimates", "batch.observer", "batch.plan", "store"}, set()),
-    "batch.showing": ({"errors", "job", "images", "store", "batch.messages", "stylize"}, {"numpy"}),
+    "batch.showing": ({"errors", "job", "reading", "images", "store", "batch.messages", "stylize"}, {"numpy"}),
     "batch.finish": (WORDS | {"batch", "report", "store"}, set()),
     "batch.driver": (WORDS | {"batch", "store", "images.reader"}, set()),
-    "batch.checkpoints": ({"errors", "job", "store", "batch.messages", "batch.system", "stylize"}, {"numpy"}),
+    "batch.checkpoints": (
+        {"errors", "job", "reading", "store", "batch.messages", "batch.system", "stylize"},
+        {"numpy"},
+    ),
     "batch.backend": (
         {"job", "options", "pictures", "schedule", "batch.messages", "nst", "stylization", "stylize"},
         {"tensorflow", "keras", "numpy"},

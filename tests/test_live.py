@@ -22,7 +22,7 @@ from pipeline.batch.engines.protocol import Event
 from pipeline.batch.messages import Command, Failed, Machine, Read, Started
 from pipeline.cli.main import cli
 from pipeline.errors import ExitCode
-from pipeline.job import Reading
+from pipeline.reading import Reading
 from pipeline.store.disk import LocalStore
 from pipeline.store.layout import LOCK, NOW, STEPS, now_name, pair_id, preview_name
 from pipeline.store.now import AtWork, Now, read_all, write_now

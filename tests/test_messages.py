@@ -28,9 +28,10 @@ from pipeline.batch.messages import (
     encode,
 )
 from pipeline.errors import BadImage, DiskFull, Diverged, ExitCode, OptionError
-from pipeline.job import Job, Painted, Reading, ShownNames, StyleImage
+from pipeline.job import Job, Painted, ShownNames, StyleImage
 from pipeline.nst.weights import NetworkWeights
 from pipeline.options import Options
+from pipeline.reading import Reading
 
 READING = Reading(step=7, seconds=1.5, side=64, losses={"total": 3.0, "content": 1.0, "style": 1.5, "moments": 0.5})
 PAINTED = Painted(

@@ -11,7 +11,8 @@ from night_kit import Nights, painted
 
 from pipeline.cli.rendering import last_report
 from pipeline.errors import UsageError
-from pipeline.job import Painted, Reading, loss_names, split_by_layer
+from pipeline.job import Painted
+from pipeline.reading import Reading, loss_names, split_by_layer
 from pipeline.report.readings import readings_csv
 from pipeline.store.shapes import fitting
 

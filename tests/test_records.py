@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 from patience import until
 
-from pipeline.batch.plan import _difference, make_plan
+from pipeline.batch.difference import difference
+from pipeline.batch.plan import make_plan
 from pipeline.batch.system.deadline import Moment, elapsed_clock, end_of_run, next_deadline
 from pipeline.cli.rendering import plan_rows
 from pipeline.errors import BadImage, ExitCode, weightiest
@@ -187,7 +188,7 @@ def test_a_plan_says_that_an_option_changed_which_one_of_its_sides_leaves_out(be
     outcome = {"options": Options(normalize=before).as_dict()}
     record = Record(schema=KEY_SCHEMA, key="", sha256="", size=0, mtime_ns=0, outcome=outcome)
     job = replace(JOB, options=Options(normalize=now))
-    assert _difference(job, record, NetworkWeights("random", None, "0")) == f"normalize {words}"
+    assert difference(job, record, NetworkWeights("random", None, "0")) == f"normalize {words}"
 
 
 def test_every_option_that_is_left_out_has_a_neutral_value():

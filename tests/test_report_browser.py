@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from browser_kit import CHROMIUM, Browser, browser
+from browser_kit import Browser, browser, needs_chromium
 from PIL import Image
 from test_report import HOSTILE_NAMES, facts, outcome
 from test_report_pages import matrix
@@ -24,7 +24,7 @@ from pipeline.store.layout import thumbnail_name
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here"),
+    needs_chromium,
 ]
 LONG = "photos of the summer/" + "a-very-long-name-without-any-room-to-break-" * 4
 HOSTILE = (*HOSTILE_NAMES, "</script><script>document.title = 'run'</script>.png")

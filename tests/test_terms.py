@@ -18,7 +18,7 @@ from nst_kit import targets_by  # noqa: E402
 from test_report_html import page  # noqa: E402
 
 from pipeline.images.picture import Picture  # noqa: E402
-from pipeline.job import OF_LAYER, Outcome  # noqa: E402
+from pipeline.job import Outcome  # noqa: E402
 from pipeline.nst import terms  # noqa: E402
 from pipeline.nst.engine import TransferEngine  # noqa: E402
 from pipeline.nst.evaluator import WholeEvaluator  # noqa: E402
@@ -32,6 +32,7 @@ from pipeline.nst.tiling import Tiling  # noqa: E402
 from pipeline.nst.weights import locate  # noqa: E402
 from pipeline.options import Options  # noqa: E402
 from pipeline.pictures import Pictures  # noqa: E402
+from pipeline.reading import OF_LAYER  # noqa: E402
 from pipeline.schedule import Machine  # noqa: E402
 from pipeline.stylize import paint, result_of  # noqa: E402
 

@@ -27,8 +27,9 @@ from watch_kit import Watched, watching
 from pipeline.batch import live
 from pipeline.batch.curve import LEAST_POINTS, MOST_POINTS, POINTS_IN_ALL, Curve, points_each
 from pipeline.batch.messages import Failed
-from pipeline.job import STATUSES, Reading
+from pipeline.job import STATUSES
 from pipeline.printable import printable
+from pipeline.reading import Reading
 from pipeline.report.data import build_report
 from pipeline.report.write import write_reports
 from pipeline.store import roll as roll_module

@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from browser_kit import Tab, browser, needs_chromium
+from browser_kit import Browser, browser, needs_chromium
 from patience import until
 from PIL import Image
 from test_report import HOSTILE_NAMES, facts, outcome
@@ -29,8 +29,8 @@ CURVE = {"step": [1, 2, 3], "total": [3.0, 2.0, 1.0], "style": [2.0, 1.0, 0.5]}
 
 
 @pytest.fixture(scope="module")
-def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
-    with browser(tmp_path_factory.mktemp("chromium")) as tab:
+def tab() -> Iterator[Browser]:
+    with browser() as tab:
         yield tab
 
 
@@ -40,7 +40,7 @@ def store(tmp_path: Path) -> LocalStore:
 
 
 @pytest.fixture
-def watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tab: Tab) -> Iterator[Watched]:
+def watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tab: Browser) -> Iterator[Watched]:
     monkeypatch.setattr(night, "_LOOK_SECONDS", 0.05)
     monkeypatch.setattr(server, "_LOOK_SECONDS", 0.05)
     with watching(tmp_path / "out") as watched:
@@ -70,32 +70,32 @@ SHOWN = "[...document.images].filter((image) => image.complete && image.naturalW
 
 
 def test_the_page_brings_itself_up_to_date_and_keeps_where_its_reader_is(
-    tab: Tab, watched: Watched, store: LocalStore
+    tab: Browser, watched: Watched, store: LocalStore
 ) -> None:
     begin(store)
     tab.open(watched.server.url)
     until(lambda: tab.holds(f"{SHOWN} === 3"))  # a.png, and b.png twice
     assert tab.says("step 4 of 9")
     until(lambda: tab.says("Live: what is new shows by itself."))
-    tab.does("window.same = true; document.querySelector('[name=q]').value = 'typed'")
-    tab.does("document.querySelector('.chip.done').focus()")
-    before = tab.does("document.querySelector('.works img').src")
+    tab.ask("window.same = true; document.querySelector('[name=q]').value = 'typed'")
+    tab.ask("document.querySelector('.chip.done').focus()")
+    before = tab.ask("document.querySelector('.works img').src")
     picture(store, preview_name("b.png"), (30, 30, 200))
     at_step(store, 7)
     until(lambda: tab.says("step 7 of 9"))
-    assert tab.does("document.querySelector('.works img').src") != before
+    assert tab.ask("document.querySelector('.works img').src") != before
     until(lambda: tab.holds(f"{SHOWN} === 3"))
     add_to_roll(store, None, [Enrolled(output="b.png", status="failed", reason="<b>no</b> luck")])
     at_step(store, 1, "c.png", finished=2, failed=1)
     until(lambda: tab.says("<b>no</b> luck"))
     assert tab.says("2 of this run's 3 pairs finished, 1 failed")
-    assert tab.does("window.same")  # it was never loaded anew
-    assert tab.does("document.querySelector('[name=q]').value") == "typed"
-    assert tab.does("document.activeElement.getAttribute('href')") == "./?show=done"
-    assert tab.does("document.title").startswith("Painting")
+    assert tab.ask("window.same")  # it was never loaded anew
+    assert tab.ask("document.querySelector('[name=q]').value") == "typed"
+    assert tab.ask("document.activeElement.getAttribute('href')") == "./?show=done"
+    assert tab.ask("document.title").startswith("Painting")
 
 
-def test_the_page_goes_from_a_night_to_its_report_by_itself(tab: Tab, watched: Watched, store: LocalStore) -> None:
+def test_the_page_goes_from_a_night_to_its_report_by_itself(tab: Browser, watched: Watched, store: LocalStore) -> None:
     tab.open(watched.server.url)
     assert tab.says("No run has left anything here yet")
     begin(store)
@@ -108,46 +108,43 @@ def test_the_page_goes_from_a_night_to_its_report_by_itself(tab: Tab, watched: W
 
 
 def test_nobody_else_is_asked_and_the_policy_forbids_nothing_of_ours(
-    tab: Tab, watched: Watched, store: LocalStore
+    tab: Browser, watched: Watched, store: LocalStore
 ) -> None:
     begin(store)
     write_roll(store, None, "r", [Enrolled(output=name, status="failed", content=name, style=[name], reason=name)
                                   for name in HOSTILE_NAMES])  # fmt: skip
     at_step(store, 4, HOSTILE_NAMES[0])
-    tab.heard.clear()
-    tab.does("window.alert = () => { document.title = 'owned'; }")
+    tab.asked.clear()
+    tab.errors.clear()
+    tab.ask("window.alert = () => { document.title = 'owned'; }")
     tab.open(watched.server.url)
     until(lambda: tab.says("Live: what is new"))
     for name in HOSTILE_NAMES:
         assert tab.says(printable(name))
-    tab.does("document.querySelector('.works h3 a').click()")
+    tab.ask("document.querySelector('.works h3 a').click()")
     until(lambda: tab.says("The whole night") and tab.says("Live: what is new"))
-    assert tab.does("document.querySelector('h1').innerText") == HOSTILE_NAMES[0]
-    asked = [urlsplit(url) for url in tab.requests if not url.startswith("data:")]
+    assert tab.ask("document.querySelector('h1').innerText") == HOSTILE_NAMES[0]
+    asked = [urlsplit(url) for url in tab.asked if not url.startswith("data:")]
     assert {each.netloc for each in asked} == {f"127.0.0.1:{watched.port}"}
     assert all(each.path.startswith(watched.top) for each in asked)
-    assert tab.complaints == []
-    assert tab.does("document.referrer") == ""
+    assert tab.errors == []
+    assert tab.ask("document.referrer") == ""
 
 
 def test_without_a_script_the_page_loads_again_by_itself(
-    tab: Tab, watched: Watched, store: LocalStore, monkeypatch: pytest.MonkeyPatch
+    tab: Browser, watched: Watched, store: LocalStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(site._AGAIN, "painting", 1)
-    tab.ask("Emulation.setScriptExecutionDisabled", value=True)
-    try:
-        begin(store)
-        tab.open(watched.server.url)
-        assert tab.says("Without a script this page loads again")
-        until(lambda: tab.holds(f"{SHOWN} === 3"))
-        at_step(store, 8)
-        until(lambda: tab.says("step 8 of 9"))
-        assert not tab.says("Live:")
-    finally:
-        tab.ask("Emulation.setScriptExecutionDisabled", value=False)
+    begin(store)
+    tab.open(watched.server.url, scripts=False)
+    assert tab.says("Without a script this page loads again")
+    until(lambda: tab.holds(f"{SHOWN} === 3"))
+    at_step(store, 8)
+    until(lambda: tab.says("step 8 of 9"))
+    assert not tab.says("Live:")
 
 
-def test_when_the_watch_ends_the_page_says_so_and_stays(tab: Tab, store: LocalStore, tmp_path: Path) -> None:
+def test_when_the_watch_ends_the_page_says_so_and_stays(tab: Browser, store: LocalStore, tmp_path: Path) -> None:
     begin(store)
     with watching(store.folder) as watched:
         tab.open(watched.server.url)
@@ -158,26 +155,26 @@ def test_when_the_watch_ends_the_page_says_so_and_stays(tab: Tab, store: LocalSt
 
 @pytest.mark.parametrize("width", [320, 390, 800, 1400])
 @pytest.mark.parametrize("page", ["", "?show=failed", "pair"])
-def test_nothing_is_wider_than_the_window(tab: Tab, watched: Watched, store: LocalStore, width: int, page: str) -> None:
+def test_nothing_is_wider_than_the_window(
+    tab: Browser, watched: Watched, store: LocalStore, width: int, page: str
+) -> None:
     begin(store)
     long = "x" * 180 + ".png"
     write_roll(store, None, "r", [Enrolled(output=long, status="failed", content=long, style=[long], reason=long * 2),
                                   *(Enrolled(output=f"{n}.png", status="not_started") for n in range(99))])  # fmt: skip
-    tab.ask("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False)
-    tab.open(watched.server.url + page.replace("pair", ""))
+    tab.open(watched.server.url + page.replace("pair", ""), width=width)
     if page == "pair":
-        tab.does("document.querySelector('.pic h3 a').click()")
+        tab.ask("document.querySelector('.pic h3 a').click()")
         until(lambda: tab.holds("document.querySelector('h1.one')"))
-    assert tab.does("document.documentElement.scrollWidth") <= width
-    tab.ask("Emulation.clearDeviceMetricsOverride")
+    assert tab.ask("document.documentElement.scrollWidth") <= width
 
 
-def test_every_pair_is_reached_by_the_keyboard(tab: Tab, watched: Watched, store: LocalStore) -> None:
+def test_every_pair_is_reached_by_the_keyboard(tab: Browser, watched: Watched, store: LocalStore) -> None:
     begin(store)
     tab.open(watched.server.url)
     seen: list[str | None] = []
     for _ in range(20):
-        tab.press("Tab", 9)
-        seen.append(tab.does("document.activeElement.innerText || document.activeElement.name || ''"))
-        assert tab.does("getComputedStyle(document.activeElement).outlineStyle") in ("solid", "none", "auto")
+        tab.press("Tab")
+        seen.append(tab.ask("document.activeElement.innerText || document.activeElement.name || ''"))
+        assert tab.ask("getComputedStyle(document.activeElement).outlineStyle") in ("solid", "none", "auto")
     assert [each for each in ("b.png", "q", "Search", "3 all", "a.png", "c.png") if each not in seen] == []

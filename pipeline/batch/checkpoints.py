@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from pipeline.batch.messages import Position, Resumed, Saved
 from pipeline.batch.system.machine import differences_between
 from pipeline.errors import BadOutput, Diverged, OutputError, StylizeError
-from pipeline.job import Reading
+from pipeline.reading import Reading
 from pipeline.store.archive import open_archive
 from pipeline.store.shapes import fits
 from pipeline.store.store import Store

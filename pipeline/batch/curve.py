@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from pipeline.job import Reading
+from pipeline.reading import Reading
 
 # Points of one curve: more are not seen (report/drawings draws 32), and twice as many are kept, of
 # which every second goes when there are too many.

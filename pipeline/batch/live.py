@@ -15,7 +15,8 @@ from pipeline.batch.estimates.estimator import Estimate
 from pipeline.batch.observer import Observer
 from pipeline.batch.plan import Action, Plan, PlannedPair
 from pipeline.errors import StylizeError
-from pipeline.job import Job, Outcome, Reading, Status
+from pipeline.job import Job, Outcome, Status
+from pipeline.reading import Reading
 from pipeline.store.layout import now_name, preview_name, roll_name
 from pipeline.store.now import AtWork, Now, write_now
 from pipeline.store.roll import Enrolled, add_to_roll, write_roll

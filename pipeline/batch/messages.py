@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pipeline.errors import EnvironmentProblem, ExitCode, PairError, StylizeError
-from pipeline.job import Job, Painted, Reading, ShownNames
+from pipeline.job import Job, Painted, ShownNames
 from pipeline.nst.weights import NetworkWeights
+from pipeline.reading import Reading
 
 Kind = TypeVar("Kind")
 

@@ -8,7 +8,8 @@ from typing import Any, Protocol
 from pipeline.batch.estimates.estimator import Estimate
 from pipeline.batch.plan import Plan
 from pipeline.errors import StylizeError
-from pipeline.job import Job, Outcome, Reading
+from pipeline.job import Job, Outcome
+from pipeline.reading import Reading
 
 
 class Observer(Protocol):

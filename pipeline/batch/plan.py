@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import functools
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from pipeline.batch.clashes import find_clashes
+from pipeline.batch.difference import difference
 from pipeline.batch.fit import why_masks_do_not_fit, why_too_large, why_too_small
-from pipeline.batch.networks import Networks, network_difference
+from pipeline.batch.networks import Networks
 from pipeline.batch.selection import Selection
 from pipeline.errors import BadImage, BadOutput, ObjectTrouble, OutOfMemory, OutOfTime, PairError
-from pipeline.idle_options import without_effect
 from pipeline.images.reader import READER, Reader
 from pipeline.job import Job, Manifest, RunSettings
 from pipeline.nst.weights import NetworkWeights
 from pipeline.objects.fetching import Fetched
-from pipeline.options import LEFT_OUT
 from pipeline.printable import printable
 from pipeline.schedule import Size
 from pipeline.store.failures import Failure, Failures
-from pipeline.store.keys import KEY_SCHEMA, pair_key
+from pipeline.store.keys import pair_key
 from pipeline.store.records import Record, State, painted_fields
 from pipeline.store.store import Store
 
@@ -199,7 +197,7 @@ def _planned(
         if used := networks.up_to_date_with(job, {**record.outcome, "key": record.key}, key, digest):
             action, reason, (weights, key) = "keep", "up to date", used
         else:
-            reason = _difference(job, record, weights)
+            reason = difference(job, record, weights)
     elif (
         (whole := picture.decodes())
         and (found := picture.settings())
@@ -305,37 +303,6 @@ def _speaks_of(record: Record | None, settings: Mapping[str, Any] | None) -> boo
     if record is None or settings is None:
         return False
     return all(record.outcome.get(name) == settings.get(name) for name in ("key", "losses", "content", "meta"))
-
-
-def _difference(job: Job, record: Record, weights: NetworkWeights) -> str:
-    """Why two keys differ, in words: the options and the network that changed, or else the
-    inputs."""
-    if record.schema != KEY_SCHEMA:
-        return "made by another version"
-    before, now = {**LEFT_OUT, **record.outcome.get("options", {})}, job.options.all_values()
-    idle = {"preset", "weights", *without_effect(job.options, Path(job.output).suffix)}
-    changed = [
-        f"{name} {_short(before[name])} -> {_short(now[name])}"
-        for name in now
-        if name not in idle and name in before and not _same(before[name], now[name])
-    ]
-    if network := network_difference(record.outcome, weights):
-        changed.append(network)
-    return ", ".join(changed) or f"its content{', style or a mask' if job.masks else ' or style'} changed"
-
-
-def _same(before: Any, now: Any) -> bool:
-    """Equal; or, for the picture of `init`, one name, as records know no path of this machine."""
-    return bool(before == now) or (isinstance(now, str) and os.path.isabs(now) and now.endswith(f"/{before}"))
-
-
-def _short(value: Any) -> str:
-    if isinstance(value, dict):  # layers; what a record holds may be anything
-        return ", ".join(f"{k}: {v:g}" if isinstance(v, int | float) else f"{k}: {v}" for k, v in value.items())
-    return (str(value).lower() if isinstance(value, bool) else str(value))[:_MOST_SHOWN]
-
-
-_MOST_SHOWN = 200  # characters of an option's value
 
 
 def _limited(pairs: Sequence[PlannedPair], limit: int | None) -> list[PlannedPair]:

@@ -16,7 +16,7 @@ import numpy as np
 from pipeline.batch.messages import Command
 from pipeline.errors import BadOutput, OutputError, StylizeError
 from pipeline.images.encode import encode_picture, thumbnail
-from pipeline.job import Reading
+from pipeline.reading import Reading
 from pipeline.store.layout import preview_name, steps_folder
 from pipeline.store.store import Store
 from pipeline.stylize import Progress

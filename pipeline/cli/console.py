@@ -19,7 +19,8 @@ from pipeline.report.quantities import duration, in_about, memory
 if TYPE_CHECKING:
     from pipeline.batch.estimates.estimator import Estimate
     from pipeline.batch.plan import Plan
-    from pipeline.job import Job, Outcome, Reading
+    from pipeline.job import Job, Outcome
+    from pipeline.reading import Reading
 
 _HEARTBEAT_SECONDS = 60.0  # a log of a night stays readable: a line a minute when nothing else happens
 

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from pipeline.batch.estimates.estimator import Estimate
     from pipeline.batch.observer import Observer
     from pipeline.batch.plan import Plan
-    from pipeline.job import Job, Outcome, Reading
+    from pipeline.job import Job, Outcome
+    from pipeline.reading import Reading
 
 
 def observer(*, quiet: bool, verbose: bool, log_format: str) -> Observer:

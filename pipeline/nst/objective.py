@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from pipeline.job import OF_LAYER
 from pipeline.nst import terms as known
 from pipeline.nst.own_terms import OptionsWithTerms
 from pipeline.nst.terms.layered import OverLayers
@@ -20,6 +19,7 @@ from pipeline.nst.terms.part import Part, loss_of
 from pipeline.nst.terms.sums import with_gradient_of_length
 from pipeline.nst.terms.term import PICTURE, Measured, Probe, Sources, Target, Term, Weighted
 from pipeline.options import Options
+from pipeline.reading import OF_LAYER
 
 TOTAL = "total"  # the sum's name among the losses
 _CONTENT, _STYLE = "content", "style"  # names of losses, whichever distances they are

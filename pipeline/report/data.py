@@ -10,7 +10,8 @@ from datetime import datetime
 from typing import Any
 
 from pipeline.errors import ExitCode, exit_words
-from pipeline.job import STATUSES, Outcome, loss_names
+from pipeline.job import STATUSES, Outcome
+from pipeline.reading import loss_names
 from pipeline.report.flags import flags
 from pipeline.report.quantities import duration
 

@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pipeline.job import OF_LAYER, loss_names
+from pipeline.reading import OF_LAYER, loss_names
 
 _FIRST = ("output", "step", "seconds", "side")
 

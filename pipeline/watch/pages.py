@@ -279,7 +279,7 @@ def pair_view(night: Night, store: Store, output: str) -> tuple[PairView, Work |
     row, is_known = _row(pair, night, store)
     names = State(store).thumbnails
     report = {"pairs": [row], "run": {"input": None, "weights": {"name": row["weights"].get("name", "")}}}
-    view = PageMaker(report, Links(store, names, inline=False)).pair_view(row, large=True)
+    view = PageMaker(report, Links(store, names, inline=False), lambda pair: True).pair_view(row, large=True)
     if not is_known:  # of numbers and settings these would be the built-in ones
         view = replace(view, numbers=[], settings="")
     styles = [replace(shown, caption=printable(name)) for shown, name in zip(view.styles, pair.style, strict=True)]

@@ -27,7 +27,7 @@ from pipeline.batch.messages import Machine
 from pipeline.errors import Diverged
 from pipeline.images.encode import to_uint8
 from pipeline.images.scale import resize
-from pipeline.job import Reading
+from pipeline.reading import Reading
 from pipeline.store.layout import pair_id
 from pipeline.stylization import Stylization
 from pipeline.stylize import Progress

@@ -174,7 +174,7 @@ def checkpoint_seeds(folder: Path) -> list[Path]:
     import numpy as np
 
     from pipeline.batch.checkpoints import save
-    from pipeline.job import Reading
+    from pipeline.reading import Reading
     from pipeline.store.disk import LocalStore
     from pipeline.stylize import Progress
 

@@ -22,10 +22,11 @@ from typing import Any
 from pipeline.batch.estimates.cost import Cost, decoding_memory, pair_cost
 from pipeline.errors import BadImage, OutOfTime, PairError, Stopped
 from pipeline.images.reader import READER, Reader
-from pipeline.job import Job, Reading
+from pipeline.job import Job
 from pipeline.nst.precision import fast_flags
 from pipeline.options import OPTION_NAMES, Options
 from pipeline.printable import printable
+from pipeline.reading import Reading
 from pipeline.schedule import Machine, Size, Sized, Stage, notes_of_size, schedule, stage_name
 
 START_SECONDS = 6.0  # per run: importing TensorFlow, loading the network
