@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
-from pipeline.nst import convolution, extractor
-from pipeline.nst import winograd as ways
-from pipeline.nst.convolution import convolved, forward_by_back, turned
-from pipeline.nst.extractor import Extractor
-from pipeline.nst.kernels import load_kernels
-from pipeline.nst.network import VGG19
-from pipeline.nst.weights import locate
-from pipeline.nst.winograd import winograd
+pytestmark = pytest.mark.slow
+
+tf = pytest.importorskip("tensorflow")
+
+from pipeline.nst import convolution, extractor  # noqa: E402
+from pipeline.nst import winograd as ways  # noqa: E402
+from pipeline.nst.convolution import convolved, forward_by_back, turned  # noqa: E402
+from pipeline.nst.extractor import Extractor  # noqa: E402
+from pipeline.nst.kernels import load_kernels  # noqa: E402
+from pipeline.nst.network import VGG19  # noqa: E402
+from pipeline.nst.weights import locate  # noqa: E402
+from pipeline.nst.winograd import winograd  # noqa: E402
 
 _LAYERS = ("block1_conv1", "block1_conv2", "block2_conv2", "block3_conv1")
 

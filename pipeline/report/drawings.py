@@ -76,7 +76,8 @@ def loss_curve(trace: Sequence[Mapping[str, Any]], parts: Iterable[str]) -> Loss
     inside = CURVE_WIDTH - _CURVE_LEFT - _CURVE_EDGE
     decade = (CURVE_HEIGHT - 2 * _CURVE_EDGE) / (high - low)
     # each once, not once for each part: most of the time that a page takes is spent here
-    x = {r["step"]: f"{_CURVE_LEFT + inside * (r['step'] - first_step) / span:.1f}" for r in readings}
+    # and whole numbers, as those of a forged file may be of any size
+    x = {r["step"]: f"{_CURVE_LEFT + inside * ((int(r['step']) - first_step) / span):.1f}" for r in readings}
 
     def y(logarithm: float) -> float:
         return _CURVE_EDGE + decade * (high - logarithm)
