@@ -9,14 +9,12 @@ pytestmark = pytest.mark.slow
 
 tf = pytest.importorskip("tensorflow")
 
-from pipeline.nst import convolution, extractor  # noqa: E402
-from pipeline.nst import winograd as ways  # noqa: E402
-from pipeline.nst.convolution import convolved, forward_by_back, turned  # noqa: E402
+from pipeline.nst import convolution, extractor, winograd  # noqa: E402
+from pipeline.nst.convolution import convolved, forward_by_back, prepared  # noqa: E402
 from pipeline.nst.extractor import Extractor  # noqa: E402
 from pipeline.nst.kernels import load_kernels  # noqa: E402
 from pipeline.nst.network import VGG19  # noqa: E402
 from pipeline.nst.weights import locate  # noqa: E402
-from pipeline.nst.winograd import winograd  # noqa: E402
 
 _LAYERS = ("block1_conv1", "block1_conv2", "block2_conv2", "block3_conv1")
 
@@ -33,7 +31,7 @@ def test_a_convolution_is_the_way_back_through_the_turned_kernel():
     layer.set_weights([rng.normal(size=(3, 3, 4, 5)), rng.normal(size=5)])
     features = tf.constant(rng.normal(size=(1, 6, 7, 4)), tf.float32)
     found = {}
-    for name, way in (("usual", layer), ("turned", lambda x: convolved(x, layer, turned(layer.kernel)))):
+    for name, way in (("usual", layer), ("turned", lambda x: convolved(x, layer, prepared(layer.kernel)))):
         with tf.GradientTape() as tape:
             tape.watch(features)
             made = way(features)
@@ -43,43 +41,47 @@ def test_a_convolution_is_the_way_back_through_the_turned_kernel():
         np.testing.assert_allclose(by_turned, usual, atol=1e-5)
 
 
-@pytest.mark.parametrize("size", [(4, 4), (5, 9), (16, 12), (33, 30)])
-def test_winograds_way_makes_what_a_convolution_makes(size):
+@pytest.mark.parametrize("size", [(1, 1), (4, 4), (5, 9), (16, 12), (33, 30)])
+def test_winograds_way_makes_what_a_convolution_makes_forward_and_back(size):
     rng = np.random.default_rng(3)
     features = tf.constant(rng.normal(size=(1, *size, 5)), tf.float32)
-    kernel = tf.constant(rng.normal(size=(3, 3, 5, 7)), tf.float32)
+    above = tf.constant(rng.normal(size=(1, *size, 7)), tf.float32)
+    kernel = rng.normal(size=(3, 3, 5, 7)).astype(np.float32)
+    filters = winograd.filters_of(kernel)
     expected = tf.nn.conv2d(features, kernel, 1, "SAME").numpy()
-    np.testing.assert_allclose(winograd(features, kernel), expected, atol=2e-5 * np.abs(expected).max())
+    np.testing.assert_allclose(winograd.forward(features, filters), expected, atol=3e-5 * np.abs(expected).max())
+    expected = tf.nn.conv2d_transpose(above, kernel, features.shape, 1, "SAME").numpy()
+    np.testing.assert_allclose(winograd.back(above, filters), expected, atol=3e-5 * np.abs(expected).max())
 
 
-def test_winograds_way_is_the_same_in_strips(monkeypatch):
+def test_winograds_way_is_the_same_in_strips_and_where_no_size_is_known(monkeypatch):
     rng = np.random.default_rng(4)
     features = tf.constant(rng.normal(size=(1, 22, 10, 3)), tf.float32)
-    kernel = tf.constant(rng.normal(size=(3, 3, 3, 2)), tf.float32)
-    whole = winograd(features, kernel)
-    for numbers in (1, 20, 30, 100):  # 6 x 3 pieces of 3 channels: strips of 1, 1, 2 and 6 rows of pieces
-        monkeypatch.setattr(ways, "_NUMBERS", numbers)
-        np.testing.assert_allclose(winograd(features, kernel), whole, atol=2e-5 * np.abs(whole).max())
+    filters = winograd.filters_of(rng.normal(size=(3, 3, 3, 2)).astype(np.float32))
+    whole = winograd.forward(features, filters).numpy()
+    any_size = tf.function(
+        lambda features: winograd.forward(features, filters), [tf.TensorSpec([1, None, None, 3])], autograph=False
+    )
+    np.testing.assert_allclose(any_size(features), whole, atol=3e-5 * np.abs(whole).max())
+    for at_once, strips in ((1, 6), (9, 6), (18, 3), (36, 2), (1000, 1)):  # 6 x 3 pieces of 3 channels
+        monkeypatch.setattr(winograd, "_AT_ONCE", at_once)
+        assert len(winograd._strips(features, 2)) == strips
+        np.testing.assert_allclose(winograd.forward(features, filters), whole, atol=3e-5 * np.abs(whole).max())
 
 
-def test_many_channels_and_positions_go_winograds_way_and_few_do_not(monkeypatch):
-    taken = []
-    monkeypatch.setattr(convolution, "winograd", lambda *given: taken.append(given) or winograd(*given))
-    rng = np.random.default_rng(5)
-    for channels, side, expected in ((128, 32, 2), (128, 31, 0), (64, 32, 0)):
-        taken.clear()
-        layer = tf.keras.layers.Conv2D(128, 3, padding="same")
-        layer.build((None, None, None, channels))
-        features = tf.constant(rng.normal(size=(1, side, side, channels)), tf.float32)
+@pytest.mark.parametrize(("channels", "shape"), [(128, (36, 128, 128)), (64, (3, 3, 128, 64))])
+def test_many_channels_go_winograds_way_and_few_do_not(channels, shape):
+    layer = tf.keras.layers.Conv2D(128, 3, padding="same")
+    layer.build((None, None, None, channels))
+    assert prepared(layer.kernel).shape == shape
+    features = tf.constant(np.random.default_rng(5).normal(size=(1, 14, 9, channels)), tf.float32)
+    found = []
+    for way in (layer, lambda features: convolved(features, layer, prepared(layer.kernel))):
         with tf.GradientTape() as tape:
             tape.watch(features)
-            loss = tf.reduce_sum(convolved(features, layer, turned(layer.kernel)) ** 2)
-        with tf.GradientTape() as usual:
-            usual.watch(features)
-            expected_loss = tf.reduce_sum(layer(features) ** 2)
-        gradient, known = tape.gradient(loss, features), usual.gradient(expected_loss, features)
-        np.testing.assert_allclose(gradient, known, atol=3e-5 * np.abs(known).max())
-        assert len(taken) == expected  # forward and back
+            loss = tf.reduce_sum(way(features) ** 2)
+        found.append(tape.gradient(loss, features).numpy())
+    np.testing.assert_allclose(found[1], found[0], atol=5e-5 * np.abs(found[0]).max())
 
 
 @pytest.mark.parametrize("wraps", [(False, False), (True, False), (False, True), (True, True)])

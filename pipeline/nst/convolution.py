@@ -13,13 +13,14 @@ multiplications is then left out (`winograd`).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from pipeline.nst.winograd import PIECE, winograd
+from pipeline.nst import winograd
 from pipeline.processor import processor_flags
 
 
@@ -36,44 +37,37 @@ def forward_by_back() -> bool:
     return False
 
 
-def turned(kernel: Any) -> Any:
-    """K' of a kernel (3, 3, inputs, outputs), as a constant (3, 3, outputs, inputs)."""
-    return tf.constant(np.ascontiguousarray(np.asarray(kernel)[::-1, ::-1].swapaxes(2, 3)))
+# From how many inputs and outputs on Winograd's way is the faster one: with 64 of them what goes
+# before and after the products takes longer than they save. By trial on the same machine, of the
+# 3 x 3 layers of VGG19 at 64 to 512 px.
+_CHANNELS = 128
 
 
-# From how many inputs and outputs, and from how many pieces of 4 x 4 positions on Winograd's way is
-# the faster one: with 64 of them what goes before and after the products takes longer than they
-# save, and of few pieces making its filters does. By trial on the same machine, of the 3 x 3 layers
-# of VGG19 at 64 to 512 px.
-_CHANNELS, _PIECES = 128, 64
+def prepared(kernel: Any) -> Any:
+    """What `convolved` needs of a kernel (3, 3, inputs, outputs) beside it, to be kept: filters as
+    `winograd` takes them, or K', (3, 3, outputs, inputs)."""
+    kernel = np.asarray(kernel)
+    if _goes_winograds_way(kernel.shape):
+        return winograd.filters_of(kernel)
+    return tf.constant(np.ascontiguousarray(kernel[::-1, ::-1].swapaxes(2, 3)))
 
 
-def convolved(features: Any, layer: Any, turned_kernel: Any) -> Any:
+def _goes_winograds_way(shape: Sequence[int]) -> bool:
+    return min(shape[2:]) >= _CHANNELS
+
+
+def convolved(features: Any, layer: Any, prepared_kernel: Any) -> Any:
     """What a Keras layer of 3 x 3 filters with zero padding makes of features (1, height, width,
     channels), both float32: (1, height, width, filters)."""
     kernel, bias = tf.convert_to_tensor(layer.kernel), tf.convert_to_tensor(layer.bias)
 
     @tf.custom_gradient  # type: ignore[untyped-decorator]
-    def forward(features: tf.Tensor) -> tuple[tf.Tensor, Any]:
-        made = _through(features, kernel, turned_kernel)
-        return made, lambda incoming: _through(incoming, turned_kernel, kernel)
+    def made(features: tf.Tensor) -> tuple[tf.Tensor, Any]:
+        if _goes_winograds_way(kernel.shape):
+            return winograd.forward(features, prepared_kernel), lambda above: winograd.back(above, prepared_kernel)
+        return _back(features, prepared_kernel), lambda above: _back(above, kernel)
 
-    return tf.nn.bias_add(forward(features), bias)
-
-
-def _through(features: Any, kernel: Any, turned_kernel: Any) -> Any:
-    """Features (1, height, width, inputs) through filters (3, 3, inputs, outputs): (1, height,
-    width, outputs)."""
-    if min(kernel.shape[2:]) < _CHANNELS:
-        return _back(features, turned_kernel)
-    height, width = tf.unstack(tf.shape(features)[1:3])
-    made = tf.cond(
-        height * width >= _PIECES * PIECE**2,
-        lambda: winograd(features, kernel),
-        lambda: _back(features, turned_kernel),
-    )
-    made.set_shape([1, features.shape[1], features.shape[2], kernel.shape[3]])
-    return made
+    return tf.nn.bias_add(made(features), bias)
 
 
 def _back(features: Any, kernel: Any) -> Any:

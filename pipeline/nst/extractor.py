@@ -14,7 +14,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from pipeline.nst.convolution import convolved, forward_by_back, turned
+from pipeline.nst.convolution import convolved, forward_by_back, prepared
 from pipeline.nst.keras_settings import as_trained, load_keras
 from pipeline.nst.kernels import Kernels
 from pipeline.nst.network import FRAME, LINEAR, VGG19, Network, is_pool, reduction
@@ -56,7 +56,7 @@ class Extractor:
         wraps: Wraps = NO_WRAP,
     ) -> None:
         self.network = network
-        self._turned: dict[str, tf.Tensor] = {}  # kernels, for `convolved`
+        self._prepared: dict[str, tf.Tensor] = {}  # kernels, for `convolved`
         with as_trained():
             self._make_layers(kernels, network)
         assert network.order == "BGR"  # of both networks there are; kernel and mean are turned
@@ -162,14 +162,14 @@ class Extractor:
         if not self._forward_by_back or layer.kernel.shape[2] == len(self.network.order):
             layer.padding = "valid" if any(self.wraps) else "same"
             return layer(closed(features, self.wraps) if any(self.wraps) else features)
-        if layer.name not in self._turned:
+        if layer.name not in self._prepared:
             with tf.init_scope():
-                self._turned[layer.name] = turned(layer.kernel)
+                self._prepared[layer.name] = prepared(layer.kernel)
         if not any(self.wraps):
-            return convolved(features, layer, self._turned[layer.name])
+            return convolved(features, layer, self._prepared[layer.name])
         # the border, whose filters saw zeros, is cut off
         height, width = tf.unstack(tf.shape(features)[1:3])
-        wide = convolved(closed(features, self.wraps), layer, self._turned[layer.name])
+        wide = convolved(closed(features, self.wraps), layer, self._prepared[layer.name])
         return cut(wide, tf.constant(1), tf.constant(1), height, width)[tf.newaxis]
 
     def crop(self, features: tf.Tensor, factor: int, height: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
