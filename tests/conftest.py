@@ -116,15 +116,15 @@ def reports_fit_their_schema() -> Iterator[None]:
     from pipeline.report.schema import report_schema
 
     validator = jsonschema.Draft7Validator(report_schema())
-    to_text = write._json_text
+    to_parts = write._json_parts
 
-    def checked(report: Mapping[str, Any]) -> str:
-        text = to_text(report)
-        validator.validate(json.loads(text))
-        return text
+    def checked(report: Mapping[str, Any]) -> Iterator[str]:
+        parts = list(to_parts(report))
+        validator.validate(json.loads("".join(parts)))
+        yield from parts
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(write, "_json_text", checked)
+        patch.setattr(write, "_json_parts", checked)
         yield
 
 

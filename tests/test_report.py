@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import shlex
 from collections import Counter
+from collections.abc import Callable
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 
 from pipeline.errors import ExitCode
 from pipeline.job import STATUSES, Outcome
 from pipeline.printable import ascii_only, printable
+from pipeline.report import write
 from pipeline.report.attention import attention, retry_command
 from pipeline.report.data import RunMetadata, build_report, verdict
 from pipeline.report.flags import flags
@@ -77,8 +80,10 @@ def written(tmp_path: Path, report: dict[str, Any]) -> dict[str, str]:
     files: dict[str, str] = {}
 
     class Written(LocalStore):
-        def write(self, name: str, data: bytes) -> None:
-            files[name] = data.decode("utf-8")
+        def write_by(self, name: str, write: Callable[[IO[bytes]], object]) -> None:
+            file = io.BytesIO()
+            write(file)
+            files[name] = file.getvalue().decode("utf-8")
 
     write_reports(Written(tmp_path), report, thumbnails=lambda name: {})
     return files
@@ -460,3 +465,18 @@ def test_printable_writes_out_what_would_act_or_hide(raw: str, shown: str) -> No
 
 def test_ascii_only_writes_out_letters_too() -> None:
     assert ascii_only("é\x1b名") == "\\xe9\\x1b\\u540d"
+
+
+def test_what_many_pairs_have_alike_is_held_once() -> None:
+    """A hundred thousand of them are a night; each is unpacked from JSON, with keys and options of its own."""
+    made = [outcome(f"{number}.png", options=json.loads('{"size": 512, "style_loss": "gram"}')) for number in range(3)]
+    made[2].options = {"size": 256}
+    first, second, third = build_report(facts(), made)["pairs"]
+    assert first["options"] is second["options"]
+    assert third["options"] == {"size": 256}
+
+
+def test_a_report_is_written_pair_by_pair(tmp_path: Path) -> None:
+    parts = list(write._json_parts(build_report(facts(), [outcome(f"{number}.png") for number in range(50)])))
+    assert len(parts) > 50
+    assert json.loads("".join(parts))["pairs"][49]["output"] == "49.png"

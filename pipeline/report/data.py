@@ -3,7 +3,9 @@ programs all read."""
 
 from __future__ import annotations
 
+import json
 import math
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
@@ -22,6 +24,8 @@ VERSIONS = ("pipeline", "tensorflow", "keras", "pillow", "python")
 _FIRST = ("output", "content", "style", "status", "reason", "attempts")
 # Of a row too, after all others: readers know the order of those that were there before.
 _LAST = ("layer_losses", "masks", "painted_size", "flags", "node")
+# Of a row, what is alike in many.
+_ALIKE = ("options", "weights", "painted_with", "style", "size", "tilings", "flags", "notes", "masks")
 
 # What a report written anew keeps of the last run, and what each is.
 _KEPT_OF_RUN: dict[str, type | tuple[type, ...]] = {
@@ -96,10 +100,19 @@ def build_report(
     there, even of a pair that never started; keys beyond the promised ones (`reason_class`,
     `notes`, `flags`, ...) may be added to.
     """
-    taken = [pair_row(outcome) for outcome in outcomes]
-    pairs = [*taken, *map(pair_row, others)]
+    shared: dict[str, Any] = {}
+    taken = [_sharing(pair_row(outcome), shared) for outcome in outcomes]
+    pairs = [*taken, *(_sharing(pair_row(outcome), shared) for outcome in others)]
     run = _run(facts) | {"counts": counts_of(taken) if counts is None else dict(counts)}
     return {"schema": SCHEMA, "run": run, "counts": counts_of(pairs), "pairs": pairs}
+
+
+def _sharing(row: dict[str, Any], shared: dict[str, Any]) -> dict[str, Any]:
+    """The row, with those values that many pairs have alike held once: half of what a row takes in
+    memory are its options. Nobody changes a row."""
+    for name in _ALIKE:
+        row[name] = shared.setdefault(json.dumps(row[name]), row[name])
+    return row
 
 
 def counts_of(pairs: Iterable[Mapping[str, Any]]) -> dict[str, int]:
@@ -245,7 +258,7 @@ def _json_value(value: Any) -> Any:
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else None
     if isinstance(value, Mapping):
-        return {str(key): _json_value(item) for key, item in value.items()}
+        return {sys.intern(str(key)): _json_value(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_json_value(item) for item in value]
     return str(value)

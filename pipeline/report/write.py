@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import suppress
 from typing import Any
 
@@ -31,7 +31,7 @@ def write_reports(
     runs, oldest first, for the trend on the page. Raises as `Store.write` does.
     """
     stem = report_stem(report["run"]["shard"])
-    store.write(f"{stem}.json", _json_text(report).encode("ascii"))
+    store.write_by(f"{stem}.json", lambda file: file.writelines(part.encode("ascii") for part in _json_parts(report)))
     folder = store.path(f"{stem}.txt").parent
     store.write(f"{stem}.txt", render_text(report, folder=folder).encode("ascii"))
     write_page(store, report, thumbnails=thumbnails, history=history)
@@ -71,18 +71,24 @@ def _remove_others(store: Store, folder: str, written: Set[str]) -> None:
             store.prune(name)
 
 
-def _json_text(report: Mapping[str, Any]) -> str:
+def _json_parts(report: Mapping[str, Any]) -> Iterator[str]:
     """JSON with one line per pair: as small and fast as the compact form, and fit for grep and
-    diff.
+    diff. A part for each pair: of a hundred thousand pairs the whole is half a gigabyte.
 
     ASCII, so that names which are no UTF-8 survive and names which would act on a terminal do not.
     """
-    parts = [f'"{key}": {_lines(value) if key == "pairs" else _dumps(value)}' for key, value in report.items()]
-    return "{" + ",\n ".join(parts) + "}\n"
+    yield "{"
+    for place, (key, value) in enumerate(report.items()):
+        yield (",\n " if place else "") + f'"{key}": '
+        yield from _lines(value) if key == "pairs" else [_dumps(value)]
+    yield "}\n"
 
 
-def _lines(pairs: Sequence[Any]) -> str:
-    return "[" + ",\n  ".join(_dumps(pair) for pair in pairs) + "]"
+def _lines(pairs: Sequence[Any]) -> Iterator[str]:
+    yield "["
+    for place, pair in enumerate(pairs):
+        yield (",\n  " if place else "") + _dumps(pair)
+    yield "]"
 
 
 def _dumps(value: Any) -> str:
