@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -10,6 +11,7 @@ ONEDNN = "TF_ENABLE_ONEDNN_OPTS"
 """TensorFlow's switch for oneDNN, which it reads once, when it is imported."""
 
 
+@functools.cache
 def processor_flags() -> frozenset[str]:
     """Instructions beyond the first ones, as Linux names them (`avx2`, `asimd`); none where they
     cannot be read."""
@@ -18,6 +20,12 @@ def processor_flags() -> frozenset[str]:
             if line.startswith(("flags", "Features")):
                 return frozenset(line.split(":", 1)[1].split())
     return frozenset()
+
+
+def lacks_long_vectors() -> bool:
+    """Is it an x86 processor with AVX2 and without AVX-512?"""
+    flags = processor_flags()
+    return "avx2" in flags and "avx512f" not in flags
 
 
 def onednn_switch() -> dict[str, str]:

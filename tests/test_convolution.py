@@ -9,7 +9,8 @@ pytestmark = pytest.mark.slow
 
 tf = pytest.importorskip("tensorflow")
 
-from pipeline.nst import convolution, extractor, winograd  # noqa: E402
+from pipeline import processor  # noqa: E402
+from pipeline.nst import extractor, winograd  # noqa: E402
 from pipeline.nst.convolution import convolved, forward_by_back, prepared  # noqa: E402
 from pipeline.nst.extractor import Extractor  # noqa: E402
 from pipeline.nst.kernels import load_kernels  # noqa: E402
@@ -122,7 +123,7 @@ def test_the_network_is_the_same_both_ways(kernels, monkeypatch, wraps, border):
 def test_forward_is_by_back_where_onednn_has_no_fast_way_forward(monkeypatch, flags, onednn, gpus, by_back):
     from tensorflow.python.util import _pywrap_util_port
 
-    monkeypatch.setattr(convolution, "processor_flags", lambda: frozenset(flags))
+    monkeypatch.setattr(processor, "processor_flags", lambda: frozenset(flags))
     monkeypatch.setattr(_pywrap_util_port, "IsMklEnabled", lambda: onednn)
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: gpus)
     assert forward_by_back() is by_back

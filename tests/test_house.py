@@ -49,7 +49,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "nst.weights": ({"errors"}, set()),
     "nst.precision": ({"processor"}, {"tensorflow"}),  # inside one function, which only a worker calls
     "nst.positions": ({"nst.network"}, set()),
-    "nst.tiling": ({"options", "memory_limit", "nst.network", "nst.positions"}, set()),
+    "nst.tiling": ({"options", "memory_limit", "processor", "nst.network", "nst.positions"}, set()),
     "nst.geometry": ({"nst.network"}, set()),
     "nst.samples": ({"nst.network"}, set()),
     "schedule": ({"errors", "options", "images.sizes", "nst.tiling"}, set()),
@@ -58,7 +58,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "nst.kernels": ({"errors", "printable", "nst.hdf5", "nst.network", "nst.weights"}, {"numpy"}),
     "nst.keras_settings": ({"errors", "processor"}, {"keras"}),
     "nst.winograd": (set(), {"tensorflow", "numpy"}),
-    "nst.convolution": ({"processor", "nst.winograd"}, {"tensorflow", "numpy"}),
+    "nst.convolution": ({"processor", "nst.tiling", "nst.winograd"}, {"tensorflow", "numpy"}),
     "nst.wrapping": (set(), {"tensorflow"}),
     "nst.extractor": (
         {"nst.convolution", "nst.keras_settings", "nst.kernels", "nst.network", "nst.wrapping"},

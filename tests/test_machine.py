@@ -202,12 +202,16 @@ def test_the_peak_is_the_process_own_and_not_what_its_parent_held(monkeypatch):
     assert MIB < machine.peak_memory() <= 1.5 * psutil.Process().memory_info().rss
 
 
-def test_a_machine_that_hides_instructions_is_another_machine(monkeypatch, tmp_path):
+def test_a_machine_that_hides_instructions_is_another_machine(monkeypatch, tmp_path, request):
     info = tmp_path / "cpuinfo"
     monkeypatch.setattr(processor, "Path", lambda _: info)
+    request.addfinalizer(processor.processor_flags.cache_clear)
+    processor.processor_flags.cache_clear()
     info.write_text("processor : 0\nmodel name : Z80\nflags : fpu avx2 sse4_1 avx512_bf16 ht\n")
     assert machine.instructions() == "sse4_1 avx2 avx512_bf16"
+    processor.processor_flags.cache_clear()
     info.write_text("processor : 0\nFeatures : fp asimd bf16\n")
     assert machine.instructions() == "asimd bf16"
+    processor.processor_flags.cache_clear()
     info.unlink()
     assert machine.instructions() == "unknown"

@@ -7,6 +7,7 @@ import itertools
 import pytest
 
 from pipeline.nst import tiling as rules
+from pipeline.nst import tiling as tiling_module
 from pipeline.nst.tiling import Tiling, extra_work, history_length, needed_bytes, tiling
 from pipeline.options import Options
 
@@ -101,3 +102,15 @@ def test_the_features_of_shallow_content_layers_are_foreseen():
 def test_large_pictures_are_remembered_for_fewer_steps_unless_told():
     assert [history_length("auto", side * side) for side in (512, 1448, 2048, 4096, 8192)] == [20, 20, 10, 4, 4]
     assert history_length(100, 4096 * 4096) == 100
+
+
+def test_what_is_made_of_kernels_counts_where_it_is_made(monkeypatch):
+    """36 floats for each filter of 128 inputs and outputs or more, 9 for each of the others: up to block2_conv2 of VGG19."""
+    options = Options(style_loss="gram", content_layers={"block2_conv2": 1.0}, style_layers={"block1_conv1": 1.0})
+    needed = {}
+    for lacks in (False, True):
+        monkeypatch.setattr(tiling_module, "lacks_long_vectors", lambda lacks=lacks: lacks)
+        needed[lacks] = {name: needed_bytes(options, 10**6, name, 0) for name in ("float32", "bfloat16")}
+    few, many = 3 * 64 + 64 * 64 + 64 * 128, 128 * 128
+    assert needed[True]["float32"] - needed[False]["float32"] == 4 * (9 * few + 36 * many)
+    assert needed[True]["bfloat16"] == needed[False]["bfloat16"]

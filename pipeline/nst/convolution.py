@@ -21,26 +21,20 @@ import numpy as np
 import tensorflow as tf
 
 from pipeline.nst import winograd
-from pipeline.processor import processor_flags
+from pipeline.nst.tiling import MANY_CHANNELS
+from pipeline.processor import lacks_long_vectors
 
 
 def forward_by_back() -> bool:
     """Is a convolution forward, in float32, faster as one back through the turned kernel? Asks
     TensorFlow for GPUs and for oneDNN."""
-    flags = processor_flags()
-    if "avx2" not in flags or "avx512f" in flags or tf.config.list_physical_devices("GPU"):
+    if not lacks_long_vectors() or tf.config.list_physical_devices("GPU"):
         return False
     with suppress(ImportError, AttributeError):
         from tensorflow.python.util import _pywrap_util_port
 
         return bool(_pywrap_util_port.IsMklEnabled())
     return False
-
-
-# From how many inputs and outputs on Winograd's way is the faster one: with 64 of them what goes
-# before and after the products takes longer than they save. By trial on the same machine, of the
-# 3 x 3 layers of VGG19 at 64 to 512 px.
-_CHANNELS = 128
 
 
 def prepared(kernel: Any) -> Any:
@@ -53,7 +47,7 @@ def prepared(kernel: Any) -> Any:
 
 
 def _goes_winograds_way(shape: Sequence[int]) -> bool:
-    return min(shape[2:]) >= _CHANNELS
+    return min(shape[2:]) >= MANY_CHANNELS
 
 
 def convolved(features: Any, layer: Any, prepared_kernel: Any) -> Any:

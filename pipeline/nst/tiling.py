@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pipeline.memory_limit import memory_limit
-from pipeline.nst.network import NETWORKS, VGG19, Network, radius, reduction
+from pipeline.nst.network import NETWORKS, VGG19, Network, is_pool, radius, reduction
 from pipeline.nst.positions import MOST, MOST_ON_GRID, QUARTER, matched_layers
 from pipeline.options import Options
+from pipeline.processor import lacks_long_vectors
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,9 +119,22 @@ def needed_bytes(options: Options, pixels: int, precision: str, split: int) -> i
     evaluation = pixels * (_BYTES_PER_PIXEL[precision][split] + 4 * max(0.0, features))
     if _matched(options):
         evaluation = _matching_bytes(network, pixels, precision, split, evaluation)
-        # the descent of the pass before is kept for the next pair, history and all
-        evaluation += min(_KEPT_BYTES, pixels * _PICTURE_BYTES * (pictures - _PICTURES))
-    return _PROGRAM_BYTES + round(evaluation + pixels * _PICTURE_BYTES * pictures)
+    prepared = _prepared_bytes(options) if precision == "float32" and lacks_long_vectors() else 0
+    return _PROGRAM_BYTES + prepared + round(evaluation + pixels * _PICTURE_BYTES * pictures)
+
+
+# From how many inputs and outputs on Winograd's way is the faster one: with 64 of them what goes
+# before and after the products takes longer than they save. By trial of the 3 x 3 layers of VGG19
+# at 64 to 512 px, on the machine of `nst/convolution`.
+MANY_CHANNELS = 128
+
+
+def _prepared_bytes(options: Options) -> int:
+    """Of what is made of the network's kernels beside them (`nst/convolution`)."""
+    network = NETWORKS[options.network]
+    layers = matched_layers(network) if _matched(options) else (*options.content_layers, *options.style_layers)
+    kernels = (network.kernel_shape(layer)[2:] for layer in network.names_up_to(layers) if not is_pool(layer))
+    return sum(4 * (36 if min(shape) >= MANY_CHANNELS else 9) * math.prod(shape) for shape in kernels)
 
 
 def _matched(options: Options) -> bool:
@@ -156,7 +170,6 @@ _NUMBER_BYTES = {"float32": 4, "bfloat16": 2}
 _TABLES, _PARTS_IN_TILES, _PRODUCTS, _GRIDS = 3, 1.4, 1.5 * 2048, 5
 _PIECES, _PIECE_BYTES = 5, 2**25
 _MORE_PROGRAM_BYTES = 330_000_000
-_KEPT_BYTES = 512 * 2**20  # what `engine` keeps of descents
 
 _DEFAULT_CONTENT = "block4_conv2"  # what the bytes above were measured with
 
