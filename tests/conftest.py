@@ -128,6 +128,16 @@ def reports_fit_their_schema() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="module")
+def usual_convolutions() -> Iterator[None]:
+    """For tests of what is exact but for float32's last digits: those of Winograd's way are coarser by six times."""
+    from pipeline.nst import extractor
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(extractor, "forward_by_back", lambda: False)
+        yield
+
+
 @pytest.fixture(scope="module", autouse=True)
 def let_go() -> Iterator[None]:
     """What a file of tests had loaded and traced is gone after it: the process has many more files before it."""

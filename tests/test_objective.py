@@ -11,10 +11,10 @@ tf = pytest.importorskip("tensorflow")
 
 from nst_kit import targets_by  # noqa: E402
 
-from pipeline.job import split_by_layer  # noqa: E402
 from pipeline.nst.evaluator import WholeEvaluator  # noqa: E402
 from pipeline.nst.objective import objective_of, weights_of  # noqa: E402
 from pipeline.options import Options  # noqa: E402
+from pipeline.reading import split_by_layer  # noqa: E402
 
 
 def pixels_as_features(image, layers, measure=lambda layer, features: features):

@@ -17,7 +17,6 @@ tf = pytest.importorskip("tensorflow")
 
 from nst_kit import targets_by  # noqa: E402
 
-from pipeline.job import OF_LAYER  # noqa: E402
 from pipeline.manifest import builtin_presets, options_from_python  # noqa: E402
 from pipeline.nst.engine import Setting, TransferEngine  # noqa: E402
 from pipeline.nst.extractor import Extractor  # noqa: E402
@@ -25,6 +24,7 @@ from pipeline.nst.kernels import load_kernels  # noqa: E402
 from pipeline.nst.objective import weights_of  # noqa: E402
 from pipeline.nst.weights import locate  # noqa: E402
 from pipeline.options import Options  # noqa: E402
+from pipeline.reading import OF_LAYER  # noqa: E402
 
 FIRSTS = tuple(f"block{block}_conv1" for block in (1, 2, 3, 4, 5))
 RELU4_2, RELU5_2 = "block4_conv2", "block5_conv2"

@@ -14,13 +14,13 @@ tf = pytest.importorskip("tensorflow")
 from nst_kit import targets_by  # noqa: E402
 
 from pipeline.images.picture import Picture  # noqa: E402
-from pipeline.job import split_by_layer  # noqa: E402
 from pipeline.nst.engine import Setting, TransferEngine  # noqa: E402
 from pipeline.nst.objective import objective_of, weights_of  # noqa: E402
 from pipeline.nst.tiling import Tiling  # noqa: E402
 from pipeline.nst.weights import locate  # noqa: E402
 from pipeline.options import Options  # noqa: E402
 from pipeline.pictures import Pictures  # noqa: E402
+from pipeline.reading import split_by_layer  # noqa: E402
 from pipeline.schedule import Machine  # noqa: E402
 from pipeline.stylize import paint, result_of  # noqa: E402
 

@@ -40,10 +40,9 @@ def forward_by_back() -> bool:
 def prepared(kernel: Any) -> Any:
     """What `convolved` needs of a kernel (3, 3, inputs, outputs) beside it, to be kept: filters as
     `winograd` takes them, or K', (3, 3, outputs, inputs)."""
-    kernel = np.asarray(kernel)
     if _goes_winograds_way(kernel.shape):
-        return winograd.filters_of(kernel)
-    return tf.constant(np.ascontiguousarray(kernel[::-1, ::-1].swapaxes(2, 3)))
+        return winograd.filters_of(tf.convert_to_tensor(kernel))
+    return tf.constant(np.ascontiguousarray(np.asarray(kernel)[::-1, ::-1].swapaxes(2, 3)))
 
 
 def _goes_winograds_way(shape: Sequence[int]) -> bool:

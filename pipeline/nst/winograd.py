@@ -68,11 +68,11 @@ def _matrices() -> tuple[NDArray[np.float32], _Way, _Way]:
 _OF_FILTERS, _FORWARD, _BACK = _matrices()
 
 
-def filters_of(kernel: NDArray[np.float32]) -> Any:
+def filters_of(kernel: Any) -> Any:
     """G g Gᵀ of each filter of a kernel (3, 3, inputs, outputs): (36, inputs, outputs), float32."""
     inputs, outputs = kernel.shape[2:]
-    made = _OF_FILTERS @ kernel.reshape(_TAPS**2, inputs * outputs)
-    return tf.constant(made.reshape(_SEEN**2, inputs, outputs))
+    made = tf.matmul(_OF_FILTERS, tf.reshape(kernel, [_TAPS**2, inputs * outputs]))
+    return tf.reshape(made, [_SEEN**2, inputs, outputs])
 
 
 def forward(features: Any, filters: Any) -> Any:
