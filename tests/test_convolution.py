@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import numpy as np
 import pytest
 
@@ -10,7 +12,7 @@ pytestmark = pytest.mark.slow
 tf = pytest.importorskip("tensorflow")
 
 from pipeline import processor  # noqa: E402
-from pipeline.nst import extractor, winograd  # noqa: E402
+from pipeline.nst import convolution, extractor, winograd  # noqa: E402
 from pipeline.nst.convolution import convolved, forward_by_back, prepared  # noqa: E402
 from pipeline.nst.extractor import Extractor  # noqa: E402
 from pipeline.nst.kernels import load_kernels  # noqa: E402
@@ -127,3 +129,13 @@ def test_forward_is_by_back_where_onednn_has_no_fast_way_forward(monkeypatch, fl
     monkeypatch.setattr(_pywrap_util_port, "IsMklEnabled", lambda: onednn)
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: gpus)
     assert forward_by_back() is by_back
+
+
+def test_what_is_made_of_a_kernel_is_held_once_and_no_longer_than_it_is_used():
+    kernel = np.random.default_rng(6).normal(size=(3, 3, 128, 128)).astype(np.float32)
+    first, second = prepared(tf.constant(kernel)), prepared(tf.constant(kernel.copy()))
+    assert first is second
+    before = len(convolution._PREPARED)
+    del first, second
+    gc.collect()
+    assert len(convolution._PREPARED) == before - 1

@@ -13,6 +13,8 @@ multiplications is then left out (`winograd`).
 
 from __future__ import annotations
 
+import hashlib
+import weakref
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
@@ -37,9 +39,22 @@ def forward_by_back() -> bool:
     return False
 
 
+# By the bytes of kernels, as long as anybody holds them: 0.3 GB of a network, once in a process.
+_PREPARED: weakref.WeakValueDictionary[bytes, Any] = weakref.WeakValueDictionary()
+
+
 def prepared(kernel: Any) -> Any:
     """What `convolved` needs of a kernel (3, 3, inputs, outputs) beside it, to be kept: filters as
     `winograd` takes them, or K', (3, 3, outputs, inputs)."""
+    values = np.asarray(kernel)
+    name = hashlib.sha256(repr(values.shape).encode() + values.tobytes()).digest()
+    made = _PREPARED.get(name)
+    if made is None:
+        made = _PREPARED[name] = _made_of(kernel)
+    return made
+
+
+def _made_of(kernel: Any) -> Any:
     if _goes_winograds_way(kernel.shape):
         return winograd.filters_of(tf.convert_to_tensor(kernel))
     return tf.constant(np.ascontiguousarray(np.asarray(kernel)[::-1, ::-1].swapaxes(2, 3)))
