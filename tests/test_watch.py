@@ -239,6 +239,7 @@ def test_shards_that_paint_at_the_same_time_are_one_night(store: LocalStore, wat
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_real_night_is_watched_until_it_is_killed(chaos: Chaos) -> None:
     chaos.manifest("{preview: 2, retries: 0}")
     (chaos.project / "faults" / f"{pair_id('dog.png')}.1").write_text("9 hang")
