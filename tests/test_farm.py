@@ -193,7 +193,6 @@ def test_a_pair_whose_worker_is_killed_goes_on_elsewhere_to_the_same_bytes(farm,
     assert (project / "out/dog.png").read_bytes() == (project / "local/dog.png").read_bytes()
 
 
-@pytest.mark.long
 def test_forty_pairs_are_painted_though_workers_are_killed_again_and_again(farm, project):
     """After every fourth picture one worker is killed, whatever it does. A nap gives the last checkpoint a second to be
     written, so that nobody goes back by more than two naps."""

@@ -23,7 +23,6 @@ from pipeline.store.disk import LocalStore
 from pipeline.store.layout import thumbnail_name
 
 pytestmark = [
-    pytest.mark.long,
     pytest.mark.slow,
     needs_chromium,
 ]

@@ -23,7 +23,7 @@ from pipeline.store.now import AtWork, Now, write_now
 from pipeline.store.roll import Enrolled, add_to_roll, write_roll
 from pipeline.watch import night, server, site
 
-pytestmark = [pytest.mark.slow, pytest.mark.long, needs_chromium]
+pytestmark = [pytest.mark.slow, needs_chromium]
 
 CURVE = {"step": [1, 2, 3], "total": [3.0, 2.0, 1.0], "style": [2.0, 1.0, 0.5]}
 
