@@ -9,8 +9,9 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import IO
 
 import pytest
 from night_kit import Nights, failed, painted, statuses
@@ -104,14 +105,14 @@ def test_a_record_that_does_not_fit_ends_the_run(nights, monkeypatch):
 
 def no_room_for(monkeypatch, prefix: str) -> None:
     """The disk takes no file whose name begins so."""
-    write = LocalStore.write
+    write_by = LocalStore.write_by
 
-    def small_ones(store: LocalStore, name: str, data: bytes) -> None:
+    def small_ones(store: LocalStore, name: str, write: Callable[[IO[bytes]], object]) -> None:
         if name.startswith(prefix):
             raise DiskFull(f"cannot write {store.path(name)}: the disk is full; nothing was left behind")
-        write(store, name, data)
+        write_by(store, name, write)
 
-    monkeypatch.setattr(LocalStore, "write", small_ones)
+    monkeypatch.setattr(LocalStore, "write_by", small_ones)
 
 
 def test_a_report_that_cannot_be_written_is_said_and_is_code_4(nights, monkeypatch, capsys):

@@ -241,10 +241,12 @@ def test_shards_that_paint_at_the_same_time_are_one_night(store: LocalStore, wat
 @pytest.mark.slow
 def test_a_real_night_is_watched_until_it_is_killed(chaos: Chaos) -> None:
     chaos.manifest("{preview: 2, retries: 0}")
-    (chaos.project / "faults" / f"{pair_id('dog.png')}.1").write_text("9 hang")
+    fault = chaos.project / "faults" / f"{pair_id('dog.png')}.1"
+    fault.write_text("9 hang")
     with watching(chaos.output) as watched:
         assert "Nothing here" in page(watched).text
         running = chaos.start()
+        until(lambda: not fault.exists())  # it hangs now, and will not in the run after this
         until(lambda: page(watched).all("img"))  # at which step it is told is as old as two seconds, or a step
         picture = watched.get(page(watched).all("img")[0]["src"][2:])
         with Image.open(io.BytesIO(picture.body)) as small:
