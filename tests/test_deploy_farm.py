@@ -105,6 +105,7 @@ def slurm(tmp_path: Path) -> dict[str, str]:
     programs = {
         ".venv/bin/dask": 'echo "dask $*" >> "$SEEN"; exec sleep 3600',
         ".venv/bin/stylize": 'echo "stylize $*" >> "$SEEN"; trap "sleep 0.3; echo saved >> $SEEN; exit 143" TERM\n'
+        'until [ "$(grep -c ^dask "$SEEN")" = 2 ]; do sleep 0.02; done  # a run has both before it ends\n'
         'case "$*" in *long*) while :; do sleep 0.05; done ;; esac; exit 3',
         "bin/srun": 'echo "srun $*" >> "$SEEN"; exec "$2" "${@:3}"',
     }
@@ -127,7 +128,6 @@ def test_a_slurm_job_starts_scheduler_workers_and_run_and_ends_with_its_code(slu
     job = script(slurm, "night.yaml")
     assert job.wait(PATIENCE) == 3
     seen = Path(slurm["SEEN"])
-    until(lambda: sum(line.startswith("dask") for line in seen.read_text().splitlines()) == 2)
     lines = dict(line.split(" ", 1) for line in seen.read_text().splitlines() if not line.startswith("dask "))
     worker = lines["srun"].split(" ", 2)[2].split()
     check_worker(["dask", *worker])

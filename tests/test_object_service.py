@@ -10,6 +10,8 @@ from object_kit import BUCKET, busy, reset
 from pipeline.errors import EnvironmentProblem, ObjectTrouble, Stopped
 from pipeline.objects.service import Remote
 
+pytestmark = pytest.mark.slow
+
 
 def fetched(remote: Remote, name: str, at_most: int = 10**6) -> bytes:
     file = io.BytesIO()

@@ -41,6 +41,8 @@ from pipeline.store.records import State
 from pipeline.store.roll import Enrolled, Roll, add_to_roll, write_roll
 from pipeline.watch import last, night, pages, server
 
+pytestmark = pytest.mark.slow
+
 WEBP = b"RIFF\0\0\0\0WEBP"
 LATER = "2099-01-01T00:00:00+00:00"  # updated just now, whatever the clock says
 

@@ -18,6 +18,8 @@ from pipeline.report.write import write_reports
 from pipeline.store.disk import LocalStore
 from pipeline.watch import night, server
 
+pytestmark = pytest.mark.slow
+
 WEBP = b"RIFF\0\0\0\0WEBP"
 
 
