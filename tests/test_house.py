@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import subprocess
 import sys
 from pathlib import Path
@@ -283,10 +284,17 @@ MODULES = {
 ROOMS = {".".join(path.parent.relative_to(PACKAGE).parts) for path in PACKAGE.rglob("__init__.py")} - {""}
 
 
-def imports_of(path: Path) -> set[str]:
+@functools.cache
+def nodes_of(path: Path) -> tuple[ast.AST, ...]:
+    """A file's syntax, read once."""
+    return tuple(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+
+
+@functools.cache
+def imports_of(path: Path) -> frozenset[str]:
     """Every module a file imports, at its top or inside its functions."""
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    found: set[str] = set()
+    for node in nodes_of(path):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -295,7 +303,7 @@ def imports_of(path: Path) -> set[str]:
             submodules = {f"{module}.{alias.name}" for alias in node.names}
             known = {name for name in submodules if name.removeprefix("pipeline.") in MODULES.keys() | ROOMS}
             found |= known or {module}
-    return found
+    return frozenset(found)
 
 
 def rule_of(module: str) -> tuple[set[str], set[str]]:
@@ -394,7 +402,7 @@ def test_no_module_has_over_350_lines_and_no_function_over_60():
         text = path.read_text(encoding="utf-8")
         if (lines := len(text.splitlines())) > 350:
             long.append(f"{path.name}: {lines}")
-        for node in ast.walk(ast.parse(text)):
+        for node in nodes_of(path):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.end_lineno - node.lineno >= 60:
                 long.append(f"{path.name}: {node.name}")
     assert long == []
