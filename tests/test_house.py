@@ -101,6 +101,9 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "images.colour_codes": (set(), set()),
     "images.budget": (set(), set()),
     "images.facts": (set(), set()),
+    # clips: containers are FFmpeg's, pictures of animations come through the door for pictures
+    "clips.facts": (set(), set()),
+    "clips": ({"errors", "printable", "clips", "images"}, {"av", "numpy", "PIL"}),
     "regions": ({"errors", "images"}, {"numpy"}),
     "pictures": ({"errors", "options", "regions", "schedule", "textures", "images"}, {"numpy", "PIL"}),
     "stage_inputs": ({"options", "pictures", "regions", "schedule", "images", "nst"}, {"numpy"}),

@@ -73,20 +73,24 @@ def read_source(path: str | os.PathLike[str], home: str | None = None) -> Source
     return Source(Path(path), data, hashlib.sha256(data).hexdigest())
 
 
-def hash_file(path: str | os.PathLike[str]) -> str:
-    """SHA-256 of a file in hexadecimal, in constant memory; fails as `read_source` does."""
-    return hash_with_status(path)[0]
+def hash_file(path: str | os.PathLike[str], home: str | None = None, *, most: int = MAX_BYTES) -> str:
+    """SHA-256 of a file in hexadecimal, in constant memory; fails as `open_regular` does."""
+    return hash_with_status(path, home=home, most=most)[0]
 
 
 def hash_with_status(
-    path: str | os.PathLike[str], check_cancelled: Callable[[], object] = lambda: None, home: str | None = None
+    path: str | os.PathLike[str],
+    check_cancelled: Callable[[], object] = lambda: None,
+    home: str | None = None,
+    *,
+    most: int = MAX_BYTES,
 ) -> tuple[str, os.stat_result]:
     """`hash_file`, and the status of the very file that was read, whatever has been put in its
     place since. `check_cancelled` is called between blocks, and may raise to end that. For `home`
-    see `open_regular`."""
+    and `most` see `open_regular`."""
 
     def read(path: str | os.PathLike[str]) -> tuple[str, os.stat_result]:
-        return _hash_steadily(path, check_cancelled, home)
+        return _hash_steadily(path, check_cancelled, home, most)
 
     return try_again(read, path)
 
@@ -102,21 +106,24 @@ def try_again(read: Callable[[str | os.PathLike[str]], Read], path: str | os.Pat
 
 
 @contextmanager
-def open_regular(path: str | os.PathLike[str], home: str | None = None) -> Iterator[tuple[BinaryIO, os.stat_result]]:
-    """An open regular file and its status, or BadImage. Never waits, not even for a pipe.
+def open_regular(
+    path: str | os.PathLike[str], home: str | None = None, *, most: int = MAX_BYTES
+) -> Iterator[tuple[BinaryIO, os.stat_result]]:
+    """An open regular file of at most so many bytes and its status, or BadImage. Never waits, not
+    even for a pipe.
 
     `home` is a folder, its links resolved, that the file itself has to lie in, whatever links led
     there: who may put files below it could else have any other read, by a link put in the place of
     a picture long after names were looked at.
     """
     try:
-        descriptor = _opened(path) if home is None else _opened_in(home, path)
+        descriptor = _opened(path) if home is None else _opened_in(home, path, most)
     except (OSError, ValueError) as error:  # ValueError: a null byte in the path
         kind = _Passing if isinstance(error, OSError) and error.errno in _PASSING_ERRORS else BadImage
         raise kind(f"{printable(path)} {_why_not_open(path, error)}") from error
     try:
         status = _status(path, descriptor)
-        _check_kind_and_size(printable(path), status)
+        _check_kind_and_size(printable(path), status, most)
     except BadImage:
         os.close(descriptor)
         raise
@@ -139,28 +146,28 @@ def _opened(path: str | os.PathLike[str]) -> int:
     return os.open(path, _READING)
 
 
-def _opened_in(home: str, path: str | os.PathLike[str]) -> int:
+def _opened_in(home: str, path: str | os.PathLike[str], most: int = MAX_BYTES) -> int:
     """A descriptor of what lies in a folder. A handle is asked, so that nobody can put another file
     there in between; O_PATH gives one of a device without opening it (open(2), proc(5))."""
     if not hasattr(os, "O_PATH"):
-        return _opened_by_name(home, path)
+        return _opened_by_name(home, path, most)
     handle = os.open(path, os.O_PATH | os.O_CLOEXEC)
     try:
         entry = f"/proc/self/fd/{handle}"
         _check_home(home, path, os.readlink(entry))
-        _check_kind_and_size(printable(path), os.fstat(handle))
+        _check_kind_and_size(printable(path), os.fstat(handle), most)
         return os.open(entry, _READING)
     finally:
         os.close(handle)
 
 
-def _opened_by_name(home: str, path: str | os.PathLike[str]) -> int:
+def _opened_by_name(home: str, path: str | os.PathLike[str], most: int) -> int:
     """The same where the system has no such handles (macOS): what is opened must be what the name
     leads to, links resolved."""
     real = os.path.realpath(path)
     _check_home(home, path, real)
     before = os.stat(real)
-    _check_kind_and_size(printable(path), before)
+    _check_kind_and_size(printable(path), before, most)
     descriptor = os.open(real, _READING | os.O_NOFOLLOW)
     if os.path.samestat(before, os.fstat(descriptor)):
         return descriptor
@@ -193,10 +200,10 @@ class _Passing(BadImage):
 
 
 def _hash_steadily(
-    path: str | os.PathLike[str], check_cancelled: Callable[[], object], home: str | None
+    path: str | os.PathLike[str], check_cancelled: Callable[[], object], home: str | None, most: int
 ) -> tuple[str, os.stat_result]:
     digest, size = hashlib.sha256(), 0
-    with open_regular(path, home) as (file, status):
+    with open_regular(path, home, most=most) as (file, status):
         while block := file.read(_HASH_BLOCK):
             check_cancelled()
             digest.update(block)
@@ -229,16 +236,17 @@ def stamp(status: os.stat_result) -> list[int]:
     return [status.st_size, status.st_mtime_ns, status.st_ino, status.st_ctime_ns]
 
 
-def _check_kind_and_size(shown: str, status: os.stat_result) -> None:
+def _check_kind_and_size(shown: str, status: os.stat_result, most: int) -> None:
     if stat.S_ISDIR(status.st_mode):
         raise BadImage(f"{shown} is a folder; name a picture in it")
     if not stat.S_ISREG(status.st_mode):
         raise BadImage(f"{shown} is not a regular file but {_kind(status.st_mode)}; name a picture file")
     if status.st_size == 0:
         raise BadImage(f"{shown} is an empty file; copy the picture again")
-    if status.st_size > MAX_BYTES:
+    if status.st_size > most:
+        what = "picture file" if most == MAX_BYTES else "clip"
         raise BadImage(
-            f"{shown} is {status.st_size / 2**20:.0f} MiB; a picture file may be at most {MAX_BYTES // 2**20} MiB,"
+            f"{shown} is {status.st_size / 2**20:.0f} MiB; a {what} may be at most {most // 2**20} MiB,"
             " so save it smaller or compressed"
         )
 

@@ -1,0 +1,28 @@
+"""One picture of a clip."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ClipFrame:
+    """`number` counts from 0 in the order shown. `time` is when it is shown, in seconds from the
+    clip's beginning, which is that of its picture or its sound, whichever comes first; `duration`
+    how long. `pixels` are uint8 (height, width, 3), sRGB, upright, with square pixels, not
+    multiplied by opacity; `alpha` is uint8 (height, width), or None if all is opaque."""
+
+    number: int
+    time: Fraction
+    duration: Fraction
+    pixels: NDArray[np.uint8]
+    alpha: NDArray[np.uint8] | None = None
+
+    @property
+    def end(self) -> Fraction:
+        """When it is shown no longer, in seconds from the clip's beginning."""
+        return self.time + self.duration
