@@ -93,16 +93,18 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     # Who asks what a picture is decodes nothing, and loads nothing that could.
     "images.reader": (
         {
-            *("errors", "printable", "python_path", "urls"),
+            *("errors", "printable", "python_path", "urls", "clips.facts"),
             *("images.budget", "images.colour_codes", "images.facts", "images.memory_file"),
         },
         set(),
     ),
+    "images.reader_process": ({"errors", "printable", "clips", "images"}, set()),
     "images.colour_codes": (set(), set()),
     "images.budget": (set(), set()),
     "images.facts": (set(), set()),
     # clips: containers are FFmpeg's, pictures of animations come through the door for pictures
     "clips.facts": (set(), set()),
+    "clips.listing": ({"errors", "printable"}, set()),
     "clips": ({"errors", "printable", "clips", "images"}, {"av", "numpy", "PIL"}),
     "regions": ({"errors", "images"}, {"numpy"}),
     "pictures": ({"errors", "options", "regions", "schedule", "textures", "images"}, {"numpy", "PIL"}),

@@ -2,51 +2,70 @@
 
 FFmpeg's libraries (by PyAV) get an open file, a demuxer chosen here by the first bytes, and no way
 to open another file or a connection: a playlist, a script or a reference in a container leads
-nowhere.
+nowhere. What is read ends where the file ended when it was opened, however it grows.
 """
 
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from pipeline.errors import BadImage, EnvironmentProblem
+from pipeline.clips.structure import HEAD, container_kind, missing_bytes
+from pipeline.errors import BadImage, EnvironmentProblem, OutOfMemory
 from pipeline.images.file_bytes import open_regular
+from pipeline.images.refusals import UnfitError, why_no_picture
+from pipeline.images.sizes import MAX_PIXELS
 from pipeline.printable import printable
 
 if TYPE_CHECKING:
     from av.container import InputContainer
     from av.video.stream import VideoStream
 
-# First bytes -> FFmpeg's demuxer. ISO/IEC 14496-12, QuickTime: a box's length and name; RFC 8794:
-# EBML; the RIFF of AVI.
-_DEMUXERS: tuple[tuple[re.Pattern[bytes], str], ...] = (
-    (re.compile(rb"....(?:ftyp|moov|mdat|wide|free|skip|pnot)", re.DOTALL), "mov,mp4,m4a,3gp,3g2,mj2"),
-    (re.compile(rb"\x1aE\xdf\xa3"), "matroska,webm"),
-    (re.compile(rb"RIFF....AVI ", re.DOTALL), "avi"),
-)
-_HEAD = 16  # bytes, for the above
-
 MAX_BYTES = 64 * 2**30
 """Of a video file; ten hours of a camera at 12 Mbit/s."""
 
-TIME_UNIT = Fraction(1, 1_000_000)  # seconds; AV_TIME_BASE of FFmpeg
+# What is decoded, by FFmpeg's names. Of its 250 decoders of video most are for games and machines
+# of the last century, and were read by few who look for errors.
+CODECS = (
+    *("h264", "hevc", "av1", "libdav1d", "vp8", "vp9", "libvpx", "libvpx-vp9", "mpeg4", "msmpeg4v3", "h263"),
+    *("mpeg1video", "mpeg2video", "vc1", "wmv3", "theora", "dvvideo", "mjpeg", "prores", "dnxhd", "cfhd"),
+    *("ffv1", "huffyuv", "ffvhuff", "utvideo", "magicyuv", "png", "qtrle", "rawvideo", "v210", "svq3", "cinepak"),
+)
+# Those of sound that FFmpeg has to ask what a stream is, where a container does not say it all.
+_SOUND = (
+    "aac",
+    "mp3",
+    "mp3float",
+    "ac3",
+    "eac3",
+    "opus",
+    "libopus",
+    "vorbis",
+    "flac",
+    "alac",
+    "pcm_s16le",
+    "pcm_s16be",
+)
+
+# How far into a file its streams are looked for: FFmpeg's own defaults (5 MB, 5 s) written out, as
+# many streams, each of them nothing, could be looked for long.
+_LOOK_BYTES, _LOOK_MICROSECONDS, _MOST_STREAMS = 5_000_000, 5_000_000, 50
 
 
 @dataclass(frozen=True, slots=True)
 class OpenVideo:
     """An open container and its picture. `start` is the clip's beginning on the container's clock,
-    in seconds."""
+    in seconds; `cut_off` says how many bytes are missing at the file's end."""
 
     container: InputContainer
     stream: VideoStream
     shown: str
     start: Fraction
+    cut_off: int
 
 
 def load_av() -> Any:
@@ -55,47 +74,79 @@ def load_av() -> Any:
         import av
     except ImportError as error:
         raise EnvironmentProblem(
-            "videos need two packages more: install them (pip install av opencv-python-headless)"
+            "videos need two packages more; install them (pip install av opencv-python-headless)"
         ) from error
-    av.logging.set_level(None)  # what matters comes as an exception
+    av.logging.set_level(None)  # what matters comes as an exception too
     return av
 
 
-def looks_like_video(head: bytes) -> bool:
-    """Whether a file that begins with `head` is a container that is read here."""
-    return _demuxer(head) is not None
+def is_video(path: str | os.PathLike[str], home: str | None = None) -> bool:
+    """Whether a file begins as a container that is read here. Raises BadImage for what is no
+    file."""
+    with open_regular(path, home, most=MAX_BYTES) as (file, _):
+        return container_kind(file.read(HEAD)) is not None
 
 
 @contextmanager
 def open_video(path: str | os.PathLike[str], home: str | None = None) -> Iterator[OpenVideo]:
-    """A container with a picture in it. Raises BadImage with the reason where there is none."""
-    av = load_av()
-    shown = printable(path)
-    with open_regular(path, home, most=MAX_BYTES) as (file, _), opened(file, shown) as container:
-        if not container.streams.video:
-            raise BadImage(f"{shown} has no picture in it, only sound; name a video")
-        stream = container.streams.best("video") or container.streams.video[0]
-        assert isinstance(stream, av.video.stream.VideoStream)
-        if stream.codec_context is None:
-            raise BadImage(f"{shown} is coded in a way that is not read; convert it to H.264")
-        yield OpenVideo(container, stream, shown, Fraction(container.start_time or 0) * TIME_UNIT)
+    """A container with a picture in it. Raises BadImage with the reason where there is none,
+    OutOfMemory where this machine is too small."""
+    with open_container(path, home) as (container, cut_off):
+        shown = printable(path)
+        stream = _picture(container)
+        if stream is None:
+            raise BadImage(f"{shown} has no moving picture in it; name a video")
+        if stream.codec_context is None or stream.codec_context.name not in CODECS:
+            coded = printable(stream.codec_context.name) if stream.codec_context is not None else "a way unknown here"
+            raise BadImage(f"{shown} is coded in {coded}, which is not read; convert it to H.264 (MP4)")
+        yield OpenVideo(container, stream, shown, beginning(container), cut_off)
 
 
 @contextmanager
-def opened(file: BinaryIO, shown: str) -> Iterator[InputContainer]:
-    """The container in an open file. Raises BadImage where it is none of those that are read."""
+def open_container(path: str | os.PathLike[str], home: str | None = None) -> Iterator[tuple[InputContainer, int]]:
+    """The container in a file, and how many bytes are missing at its end. FFmpeg's errors become
+    BadImage or OutOfMemory, as do those of the block."""
+    av, shown = load_av(), printable(path)
+    with open_regular(path, home, most=MAX_BYTES) as (file, status), ffmpeg_errors(shown):
+        head = file.read(HEAD)
+        kind = container_kind(head)
+        if kind is None:
+            raise BadImage(f"{shown} {why_no_picture(head)}")
+        cut_off = missing_bytes(file, kind)
+        bounded = _Bounded(file, status.st_size)
+        settings = {
+            "probesize": str(_LOOK_BYTES),
+            "analyzeduration": str(_LOOK_MICROSECONDS),
+            "max_streams": str(_MOST_STREAMS),
+            "codec_whitelist": ",".join((*CODECS, *_SOUND)),
+            "format_whitelist": kind,
+            "protocol_whitelist": "none",
+        }
+        pixels = {"max_pixels": str(MAX_PIXELS)}
+        with av.open(
+            bounded,
+            "r",
+            format=kind,
+            options=pixels,
+            container_options=settings,
+            metadata_errors="replace",
+            io_open=_nothing_else,
+        ) as container:
+            yield container, cut_off
+
+
+@contextmanager
+def ffmpeg_errors(shown: str) -> Iterator[None]:
+    """Around FFmpeg at work on untrusted bytes."""
     av = load_av()
-    head = file.read(_HEAD)
-    file.seek(0)
-    name = _demuxer(head)
-    if name is None:
-        raise BadImage(f"{shown} is not a video this program reads (MP4, MOV, MKV, WebM, AVI); convert it to MP4")
     try:
-        container = av.open(file, "r", format=name, metadata_errors="replace", io_open=_nothing_else)
+        yield
+    except UnfitError as error:
+        raise BadImage(f"{shown} {error}") from error
+    except MemoryError as error:
+        raise OutOfMemory(f"{shown} does not fit into this machine's memory; make it smaller first") from error
     except av.FFmpegError as error:
         raise BadImage(f"{shown} is damaged or cut off ({said(error)}); copy it again") from error
-    with container:
-        yield container
 
 
 def said(error: Exception) -> str:
@@ -103,10 +154,47 @@ def said(error: Exception) -> str:
     return printable(getattr(error, "strerror", None) or str(error))
 
 
-def _demuxer(head: bytes) -> str | None:
-    return next((name for beginning, name in _DEMUXERS if beginning.match(head)), None)
+def beginning(container: InputContainer) -> Fraction:
+    """When the first of pictures and sound begins, in seconds on the container's clock."""
+    starts = [
+        stream.start_time * stream.time_base
+        for stream in (*container.streams.video, *container.streams.audio)
+        if stream.start_time is not None and stream.time_base is not None
+    ]
+    return min(starts, default=Fraction(0))
+
+
+def _picture(container: InputContainer) -> VideoStream | None:
+    """The video that a player shows; a cover picture is none."""
+    av = load_av()
+    best = container.streams.best("video")
+    moving = [
+        stream for stream in container.streams.video if not stream.disposition & av.stream.Disposition.attached_pic
+    ]
+    return best if best in moving else next(iter(moving), None)
 
 
 def _nothing_else(url: str, flags: int, options: dict[str, str]) -> BinaryIO:
     """What FFmpeg would open beside the file."""
     raise PermissionError(f"only the file itself is read, not {printable(url)}")
+
+
+class _Bounded:
+    """The first bytes of a file, as FFmpeg reads them."""
+
+    name = "clip"  # what FFmpeg calls it: no path, so that nothing is looked for beside it
+
+    def __init__(self, file: BinaryIO, size: int) -> None:
+        self._file = file
+        self._size = size
+
+    def read(self, count: int) -> bytes:
+        return self._file.read(max(0, min(count, self._size - self._file.tell())))
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        if whence == os.SEEK_END:
+            offset, whence = self._size + offset, os.SEEK_SET
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from fractions import Fraction
-from typing import Literal
+from typing import Any, Literal
 
 Kind = Literal["video", "animation", "numbered"]
 
@@ -12,9 +12,10 @@ Kind = Literal["video", "animation", "numbered"]
 @dataclass(frozen=True, slots=True)
 class ClipFacts:
     """`size` is (width, height) as it is shown: upright, with square pixels. `frames` were counted,
-    whatever the file says. `rate` is in frames a second, None where frames last differently long.
-    `seconds` is from the first frame's beginning to the last one's end. `sha256` is of the file's
-    bytes; of numbered frames, of the lines "SHA-256 of the file, newline" in their order."""
+    whatever the file says: those that can be decoded, up to the first that cannot; `damage` then
+    says in one line which that is. `rate` is in frames a second, None where frames last
+    differently long. `seconds` is from the first frame's beginning to the last one's end. `sha256`
+    is of the file's bytes; of numbered frames see `listing.sha256_of_all`."""
 
     size: tuple[int, int]
     frames: int
@@ -25,3 +26,16 @@ class ClipFacts:
     kind: Kind
     sha256: str
     notes: tuple[str, ...] = ()
+    damage: str = ""
+
+
+def as_json(facts: ClipFacts) -> dict[str, Any]:
+    """Facts as plain JSON values."""
+    return asdict(facts) | {"rate": None if facts.rate is None else str(facts.rate)}
+
+
+def from_json(values: dict[str, Any]) -> ClipFacts:
+    """Facts from what `as_json` made of them."""
+    width, height = values["size"]
+    rate = None if values["rate"] is None else Fraction(values["rate"])
+    return ClipFacts(**values | {"size": (width, height), "rate": rate, "notes": tuple(values["notes"])})

@@ -23,6 +23,12 @@ class ClipFrame:
     alpha: NDArray[np.uint8] | None = None
 
     @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) of `pixels`."""
+        height, width, _ = self.pixels.shape
+        return width, height
+
+    @property
     def end(self) -> Fraction:
         """When it is shown no longer, in seconds from the clip's beginning."""
         return self.time + self.duration

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 from pipeline.clips.animation import animation_facts, animation_frames
-from pipeline.clips.container import MAX_BYTES, looks_like_video
+from pipeline.clips.container import MAX_BYTES, is_video, open_video
 from pipeline.clips.facts import ClipFacts
 from pipeline.clips.frame import ClipFrame
-from pipeline.clips.numbered import is_numbered, numbered_facts, numbered_frames
+from pipeline.clips.listing import is_numbered, numbered_files
+from pipeline.clips.numbered import numbered_facts, numbered_frames
 from pipeline.clips.video import video_facts, video_frames
-from pipeline.images.file_bytes import hash_file, open_regular
-
-_HEAD = 64  # bytes by which kinds are told apart
+from pipeline.errors import BadImage
+from pipeline.images.file_bytes import hash_file
+from pipeline.images.inspection import image_size
 
 
 def clip_facts(path: str | os.PathLike[str], home: str | None = None) -> ClipFacts:
@@ -21,8 +23,26 @@ def clip_facts(path: str | os.PathLike[str], home: str | None = None) -> ClipFac
     BadImage with the reason where it cannot be painted from."""
     if is_numbered(path):
         return numbered_facts(path, home)
-    facts = video_facts if _is_video(path, home) else animation_facts
-    return facts(path, hash_file(path, most=MAX_BYTES), home)
+    facts = video_facts if is_video(path, home) else animation_facts
+    return facts(path, hash_file(path, home, most=MAX_BYTES), home)
+
+
+def clip_pixels(path: str | os.PathLike[str], home: str | None = None) -> int:
+    """How many pixels a frame of a clip has, from its header alone. Raises as `clip_facts` does."""
+    if is_numbered(path) or not is_video(path, home):
+        width, height = image_size(numbered_files(path)[0][1] if is_numbered(path) else path, home)
+        return width * height
+    with open_video(path, home) as video:
+        return video.stream.codec_context.width * video.stream.codec_context.height
+
+
+def clip_file_bytes(path: str | os.PathLike[str]) -> int:
+    """How large the files of a clip are together; 0 where there are none."""
+    total = 0
+    with suppress(OSError, ValueError, BadImage):
+        for name in [each for _, each in numbered_files(path)] if is_numbered(path) else [os.fspath(path)]:
+            total += os.stat(name).st_size
+    return min(total, MAX_BYTES)
 
 
 def read_frames(
@@ -35,10 +55,5 @@ def read_frames(
     """The frames of a clip from number `start` on for which `wanted` (all, where it is None) says
     so, one at a time. Raises BadImage with the time of the first one that cannot be decoded, after
     the good ones before it."""
-    read = numbered_frames if is_numbered(path) else video_frames if _is_video(path, home) else animation_frames
+    read = numbered_frames if is_numbered(path) else video_frames if is_video(path, home) else animation_frames
     return read(path, wanted=wanted, start=start, home=home)
-
-
-def _is_video(path: str | os.PathLike[str], home: str | None) -> bool:
-    with open_regular(path, home, most=MAX_BYTES) as (file, _):
-        return looks_like_video(file.read(_HEAD))

@@ -24,6 +24,15 @@ _SECONDS, _SECONDS_PER_PIXEL = 10.0, 1e-6
 _BYTES, _BYTES_PER_PIXEL = 256 * 2**20, 40
 _STACK_BYTES = 8 * 2**20  # of each thread; AVIF is decoded by one per processor
 
+# Of a clip, `clips/video.DECODED_PIXELS` are decoded: 35 s at most (H.264 of 640x360, the same
+# machine), six times that for slow ones. Its bytes are hashed and counted besides, at 500 MB/s and
+# more.
+_CLIP_SECONDS, _CLIP_SECONDS_PER_BYTE = 210.0, 1.2e-8
+# Bytes for each pixel: 17 frames of 10 bits at 4:2:0 (H.264's and HEVC's 16 references and the one
+# that is decoded), and the converted ones.
+_CLIP_BYTES_PER_PIXEL = 17 * 3 + 3 * 4
+_CLIP_HEADER_BYTES = 512 * 2**20  # its first frames are decoded before its size is known for sure
+
 KEPT_SECONDS = 30.0
 """A process that was asked nothing for so long is not asked again; it ends by itself after twice
 that."""
@@ -41,6 +50,17 @@ def decoding_bytes(pixels: int, file_bytes: int) -> int:
     """Bytes in which a picture of so many pixels is decoded from a file of so many bytes; with no
     pixels, those in which its header is read."""
     return _BYTES + _STACK_BYTES * (os.cpu_count() or 1) + 2 * file_bytes + _BYTES_PER_PIXEL * pixels
+
+
+def clip_seconds(file_bytes: int) -> float:
+    """Seconds of processor time in which it is found what a clip of so many bytes is."""
+    return _CLIP_SECONDS + _CLIP_SECONDS_PER_BYTE * file_bytes
+
+
+def clip_bytes(pixels: int) -> int:
+    """Bytes in which a clip of so many pixels a frame is decoded; with none, in which it is
+    opened."""
+    return decoding_bytes(0, 0) + (_CLIP_BYTES_PER_PIXEL * pixels if pixels else _CLIP_HEADER_BYTES)
 
 
 def too_slow(shown: str, seconds: float) -> str:

@@ -22,6 +22,7 @@ from collections.abc import Callable, Hashable
 from contextlib import suppress
 from typing import Any, BinaryIO
 
+from pipeline.clips.facts import ClipFacts, from_json
 from pipeline.errors import BadImage, EnvironmentProblem, OutOfMemory, PairError
 from pipeline.images.budget import CLOCK_RAN_OUT, HEADER_SECONDS, KEPT_SECONDS, too_slow
 from pipeline.images.colour_codes import RegionColour
@@ -58,6 +59,7 @@ class Reader:
         self.check_cancelled = check_cancelled
         self._module = module
         self._sizes: dict[str, tuple[Hashable, tuple[int, int]]] = {}
+        self._clips: dict[tuple[str, str | None], tuple[Hashable, ClipFacts]] = {}
 
     def size(self, path: str | os.PathLike[str]) -> tuple[int, int]:
         """(width, height) as the picture stands upright, from the header alone; asked once of a
@@ -92,6 +94,14 @@ class Reader:
         width, height, pixels = self._ask("small", path, home, box=box)["small"]
         return (width, height), base64.b64decode(pixels)
 
+    def clip(self, path: str | os.PathLike[str], home: str | None = None) -> ClipFacts:
+        """What a clip is; asked once of a video or an animation that stays as it is. Raises
+        EnvironmentProblem where the packages that read videos are not installed."""
+        key, stamp = (os.fspath(path), home), _stamp(path)
+        if stamp is None or self._clips.get(key, (None,))[0] != stamp:
+            self._clips[key] = (stamp, from_json(self._ask("clip", path, home)["clip"]))
+        return self._clips[key][1]
+
     def _ask(self, ask: str, path: str | os.PathLike[str], home: str | None = None, **more: Any) -> Answer:
         self.check_cancelled()
         name, process = os.fspath(path), _process(self._module)
@@ -116,6 +126,8 @@ class Reader:
                 f"{shown} needs more than {answer['memory'] / 2**20:.0f} MiB to decode, or more than this machine has;"
                 " save it again, or make it smaller first"
             )
+        if "missing" in answer:
+            raise EnvironmentProblem(answer["missing"])
         if "refused" in answer:
             raise BadImage(answer["refused"])
         return answer

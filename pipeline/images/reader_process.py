@@ -8,6 +8,7 @@ its stdout, in JSON:
     {"ask": "metadata", ...}                        {"metadata": {...}}
     {"ask": "colours", ...}                         {"seconds": limit}, then {"colours": [...]}
     {"ask": "small", ..., "box": [width, height]}   {"seconds": limit}, then {"small": [...]}
+    {"ask": "clip", ...}                            {"seconds": limit}, then {"clip": {...}}
 
 or `{"refused": reason}`, or `{"memory": bytes}` where decoding would have needed more than so many.
 It is held to `budget` by the kernel, and ends when its pipe is closed, when nothing was asked for a
@@ -30,10 +31,12 @@ from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import BadImage, OutOfMemory
+from pipeline.errors import BadImage, EnvironmentProblem, OutOfMemory
 from pipeline.images.budget import (
     HEADER_SECONDS,
     KEPT_SECONDS,
+    clip_bytes,
+    clip_seconds,
     decoding_bytes,
     decoding_seconds,
     memory_for,
@@ -94,6 +97,8 @@ def _answer(question: Answer, say: Say) -> bool:
     except _OverrunError as error:
         say({"memory": error.budget})
         return False
+    except EnvironmentProblem as error:
+        say({"missing": str(error)})
     except BadImage as error:
         say({"refused": str(error)})
     except Exception as error:  # a bug of ours, which is this file's trouble alone
@@ -127,6 +132,18 @@ def _small(path: str, asked: Answer, say: Say) -> Answer:
     return {"small": [width, height, base64.b64encode(pixels).decode("ascii")]}
 
 
+def _clip(path: str, asked: Answer, say: Say) -> Answer:
+    from pipeline.clips import facts, reading  # with FFmpeg, which few ask for
+
+    home = asked["home"]
+    seconds = clip_seconds(reading.clip_file_bytes(path))
+    say({"seconds": seconds})
+    with _within(seconds, clip_bytes(0)):
+        pixels = reading.clip_pixels(path, home)
+    with _within(seconds, clip_bytes(pixels)):
+        return {"clip": facts.as_json(reading.clip_facts(path, home))}
+
+
 @contextmanager
 def _decoding(path: str, home: Home, say: Say) -> Iterator[None]:
     pixels = 0
@@ -145,6 +162,7 @@ _ANSWERS: dict[str, Callable[[str, Answer, Say], Answer]] = {
     "inspect": _inspect,
     "colours": _colours,
     "small": _small,
+    "clip": _clip,
 }
 
 

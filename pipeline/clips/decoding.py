@@ -1,0 +1,168 @@
+"""Frames of a video as they are decoded, with their times, up to the first that is damaged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pipeline.clips.container import OpenVideo, load_av, said
+from pipeline.clips.listing import MAX_FRAMES
+from pipeline.errors import BadImage
+
+if TYPE_CHECKING:
+    from av.packet import Packet
+    from av.video.frame import VideoFrame
+
+_USUAL_STEP = Fraction(1, 25)  # seconds a frame, where a file says nothing of it
+# Of the time that a file whose end is missing says that it lasts: less is not worth a word.
+_MISSED_FRAMES = Fraction(3, 2)
+
+
+class DamageError(Exception):
+    """From `time` (seconds from the clip's beginning) on frames are not good; `why` in words."""
+
+    def __init__(self, time: Fraction, why: str) -> None:
+        super().__init__(why)
+        self.time = time
+        self.why = why
+
+
+class Decoded(NamedTuple):
+    """A frame and when it is shown, in seconds from the clip's beginning; how long, if the file
+    says it."""
+
+    frame: VideoFrame
+    time: Fraction
+    duration: Fraction
+
+
+def decoded(video: OpenVideo) -> Iterator[Decoded]:
+    """The frames of a video in the order shown, at times that rise. Raises DamageError after the
+    last good one, where there are others."""
+    step = usual_step(video)
+    last = end = None
+    for count, (frame, stamp) in enumerate(_frames(video)):
+        _bounded(video, count)
+        time = stamp if stamp is not None and (last is None or stamp > last) else (end or Fraction(0))
+        own = Fraction(frame.duration or 0) * (video.stream.time_base or 0)
+        duration = own if own > 0 else step
+        yield Decoded(frame, time, duration)
+        last, end = time, time + duration
+    _check_end(video, end, step)
+
+
+def usual_step(video: OpenVideo) -> Fraction:
+    """Seconds a frame, as the file has it on the average."""
+    rate = video.stream.average_rate or video.stream.guessed_rate
+    return 1 / Fraction(rate) if rate else _USUAL_STEP
+
+
+def packet_times(video: OpenVideo) -> Iterator[Fraction]:
+    """When the frames of a video are shown, by their packets, in the order of the file; nothing is
+    decoded. Raises DamageError where the file ends early."""
+    step = usual_step(video)
+    base = video.stream.time_base or step
+    latest = None
+    count = 0
+    for packet in video.container.demux(video.stream):
+        if not packet.size or packet.is_discard:
+            continue
+        if packet.is_corrupt:
+            raise DamageError(latest or Fraction(0), "the file is damaged there")
+        stamp = packet.pts if packet.pts is not None else packet.dts
+        time = stamp * base - video.start if stamp is not None else count * step
+        _bounded(video, count)
+        count += 1
+        yield time
+        latest = time if latest is None else max(latest, time)
+    _check_end(video, None if latest is None else latest + step, step)
+
+
+def _bounded(video: OpenVideo, count: int) -> None:
+    if count >= MAX_FRAMES:
+        raise BadImage(f"{video.shown} has more than {MAX_FRAMES:,} frames; cut out the part that is to be painted")
+
+
+def _check_end(video: OpenVideo, end: Fraction | None, step: Fraction) -> None:
+    """Raise DamageError where the file is cut off and frames are missing."""
+    if end is None or not video.cut_off:
+        return
+    container, stream = video.container, video.stream
+    says = Fraction(0)
+    if stream.duration is not None and stream.time_base is not None:
+        says = stream.duration * stream.time_base
+    elif container.duration is not None:
+        says = Fraction(container.duration, 1_000_000)
+    if not says or says - end > _MISSED_FRAMES * step:
+        raise DamageError(end, f"the file is cut off: {video.cut_off:,} bytes are missing")
+
+
+def _frames(video: OpenVideo) -> Iterator[tuple[VideoFrame, Fraction | None]]:
+    """Frames and their times by the file. After one that cannot be decoded come those that were
+    already decoded and are shown before it."""
+    av: Any = load_av()
+    decoder = _decoder(video)
+    due: set[int] = set()
+    base = video.stream.time_base or Fraction(1, 1000)
+
+    def out(frames: list[VideoFrame]) -> Iterator[tuple[VideoFrame, Fraction | None]]:
+        for frame in frames:
+            if frame.is_corrupt:
+                raise DamageError(_at(frame.pts, due, base, video), "its data is damaged")
+            yield frame, None if frame.pts is None else frame.pts * base - video.start
+            if frame.pts is not None:
+                due.difference_update([stamp for stamp in due if stamp <= frame.pts])
+
+    for packet in video.container.demux(video.stream):
+        if packet.size and packet.pts is not None and not packet.is_discard:
+            due.add(packet.pts)
+        try:
+            if packet.is_corrupt:
+                raise DamageError(_at(packet.pts, due, base, video), "the file is damaged or cut off there")
+            yield from out(_decode(decoder, packet))
+        except MemoryError:
+            raise
+        except (av.FFmpegError, DamageError) as error:
+            yield from _good_ones(decoder, due, base, video)
+            why = error.why if isinstance(error, DamageError) else said(error)
+            raise DamageError(_at(packet.pts, due, base, video), why) from error
+
+
+def _good_ones(
+    decoder: Any, due: set[int], base: Fraction, video: OpenVideo
+) -> Iterator[tuple[VideoFrame, Fraction | None]]:
+    """Frames that a decoder still holds, as long as none between them is missing."""
+    av: Any = load_av()
+    try:
+        held = decoder.decode(None)
+    except av.FFmpegError:
+        return
+    for frame in held:
+        if frame.is_corrupt or frame.pts is None or not due or frame.pts != min(due):
+            return
+        due.discard(frame.pts)
+        yield frame, frame.pts * base - video.start
+
+
+def _at(stamp: int | None, due: set[int], base: Fraction, video: OpenVideo) -> Fraction:
+    first = min(due, default=stamp)
+    return Fraction(0) if first is None else first * base - video.start
+
+
+def _decode(decoder: Any, packet: Packet) -> list[VideoFrame]:
+    frames: list[VideoFrame] = decoder.decode(packet)
+    return frames
+
+
+def _decoder(video: OpenVideo) -> Any:
+    """FFmpeg's decoder, of one thread, so that what is damaged is told at once. VP8 and VP9 with
+    opacity are decoded by libvpx, as FFmpeg's own leaves it out."""
+    av: Any = load_av()
+    context = video.stream.codec_context
+    if video.stream.metadata.get("alpha_mode") == "1" and context.name in ("vp8", "vp9"):
+        own = av.CodecContext.create({"vp8": "libvpx", "vp9": "libvpx-vp9"}[context.name], "r")
+        own.thread_count = 1
+        return own
+    context.thread_type = "NONE"
+    return context

@@ -1,0 +1,80 @@
+"""Numbered frames by their names alone: `frames/%04d.png` is a clip of all files in the folder that
+are called so, in the order of their numbers. Standard library only."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+
+from pipeline.errors import BadImage
+from pipeline.printable import printable
+
+_FIELD = re.compile(r"%(0?)(\d{0,2})d")
+_MOST_TOLD = 5  # gaps in one note
+
+MAX_FRAMES = 200_000
+"""Of a clip: nearly two hours at 30 a second, and weeks of painting."""
+
+
+def is_numbered(path: str | os.PathLike[str]) -> bool:
+    """Whether a path has a field for a number, as `%04d`, in its last part."""
+    return _FIELD.search(os.path.basename(os.fspath(path))) is not None
+
+
+def numbered_files(pattern: str | os.PathLike[str]) -> list[tuple[int, str]]:
+    """Number and path of each file that a pattern finds, in the order of numbers, whatever the one
+    they begin with. `%04d` finds numbers of at least four digits, `%d` any. Raises BadImage where
+    it finds none, too many, or one number twice."""
+    folder, name = os.path.split(os.fspath(pattern))
+    shown, wanted = printable(pattern), _names(name)
+    try:
+        names = os.listdir(folder or ".")
+    except OSError as error:
+        raise BadImage(
+            f"{shown} finds no frames: {printable(folder)} cannot be listed ({error.strerror}); check the folder"
+        ) from error
+    found = sorted((int(match[1]), each) for each in names if (match := wanted.fullmatch(each)))
+    if not found:
+        raise BadImage(f"{shown} finds no frames; check the pattern (%04d stands for 0001, 0002 and so on)")
+    if len(found) > MAX_FRAMES:
+        raise BadImage(f"{shown} finds {len(found):,} frames; at most {MAX_FRAMES:,} are painted, so take a part")
+    for (number, one), (other, two) in pairwise(found):
+        if number == other:
+            raise BadImage(f"{shown} finds frame {number} twice, as {printable(one)} and {printable(two)}; remove one")
+    return [(number, os.path.join(folder, each)) for number, each in found]
+
+
+def gaps(numbers: Sequence[int]) -> list[str]:
+    """Numbers that are missing between the first and the last, as `12` or `12 to 15`."""
+    return [
+        f"{before + 1}" if after - before == 2 else f"{before + 1} to {after - 1}"
+        for before, after in pairwise(numbers)
+        if after - before > 1
+    ]
+
+
+def gaps_note(numbers: Sequence[int]) -> str:
+    """What to tell of missing numbers; empty where there are none."""
+    missing = gaps(numbers)
+    if not missing:
+        return ""
+    more = f" and {len(missing) - _MOST_TOLD} gaps more" if len(missing) > _MOST_TOLD else ""
+    return f"frames are missing ({', '.join(missing[:_MOST_TOLD])}{more}); the others were joined"
+
+
+def sha256_of_all(hashes: Iterable[str]) -> str:
+    """SHA-256 of a clip of several files, from theirs in hexadecimal, in their order."""
+    return hashlib.sha256("".join(hashes).encode("ascii")).hexdigest()
+
+
+def _names(name: str) -> re.Pattern[str]:
+    """The names of a pattern's files; `%04d` is as printf(3) has it."""
+    field = _FIELD.search(name)
+    assert field is not None
+    digits = int(field[2] or 0)
+    plain = r"0|[1-9]\d*"
+    number = rf"\d{{{digits}}}|[1-9]\d{{{digits},}}" if field[1] and digits else plain
+    return re.compile(re.escape(name[: field.start()]) + f"({number})" + re.escape(name[field.end() :]))
