@@ -8,6 +8,8 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
+_OPAQUE = 255
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ClipFrame:
@@ -32,3 +34,8 @@ class ClipFrame:
     def end(self) -> Fraction:
         """When it is shown no longer, in seconds from the clip's beginning."""
         return self.time + self.duration
+
+    def with_alpha(self) -> NDArray[np.uint8]:
+        """Red, green, blue and opacity, uint8 (height, width, 4)."""
+        alpha = np.full(self.pixels.shape[:2], _OPAQUE, np.uint8) if self.alpha is None else self.alpha
+        return np.dstack((self.pixels, alpha))

@@ -1,0 +1,1 @@
+"""Animated pictures, written frame by frame: GIF, PNG and WebP."""

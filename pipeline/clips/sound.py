@@ -1,0 +1,114 @@
+"""Sound, subtitles and chapters of a clip, copied into another as they are: by packets, without a
+new encoding."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+from pipeline.clips.container import beginning
+from pipeline.clips.span import Span
+
+if TYPE_CHECKING:
+    from av.container import InputContainer, OutputContainer
+    from av.packet import Packet
+    from av.stream import Stream
+
+_KINDS = ("audio", "subtitle")
+_KEPT_METADATA = ("language", "title", "handler_name")
+_WORDS = {"audio": "sound", "subtitle": "subtitles", "attachment": "fonts"}
+
+
+class SoundCopy:
+    """Copies what is beside the pictures of `source` into `output`, as far as its container takes
+    it; `notes` say what it does not. To be made before the output's header is written."""
+
+    def __init__(self, source: InputContainer, output: OutputContainer, span: Span) -> None:
+        self.notes: list[str] = []
+        self._output = output
+        self._span = span
+        self._start = beginning(source)
+        self._copies: dict[int, Stream] = {}
+        for stream in source.streams:
+            if stream.type in _KINDS or (stream.type == "attachment" and output.format.name == "matroska"):
+                self._add(stream)
+        _copy_chapters(source, output, self._start, span)
+        self._packets = self._in_order(source)
+        self._next: Packet[Any] | None = None
+
+    def until(self, time: Fraction | None) -> None:
+        """Copy all packets that begin before `time` on the output's clock; None: all."""
+        while (packet := self._next or next(self._packets, None)) is not None:
+            self._next = packet
+            if time is not None and _time(packet, packet.time_base) >= time:
+                return
+            self._output.mux_one(packet)
+            self._next = None
+
+    def _add(self, stream: Any) -> None:
+        try:
+            copy = self._output.add_stream_from_template(stream, opaque=True)
+        except ValueError:  # the container has no room for this coding
+            coded = stream.codec_context.name if stream.codec_context is not None else "unknown"
+            self.notes.append(
+                f"its {_WORDS[stream.type]} ({coded}) cannot stand in this kind of file without a new encoding and"
+                " were left out; .mkv holds all kinds"
+            )
+            return
+        copy.metadata.update({key: stream.metadata[key] for key in _KEPT_METADATA if key in stream.metadata})
+        copy.disposition = stream.disposition
+        if stream.type != "attachment":
+            self._copies[stream.index] = copy
+
+    def _in_order(self, source: InputContainer) -> Iterator[Packet[Any]]:
+        """Packets of the span on the output's clock."""
+        streams = [source.streams[index] for index in self._copies]
+        if not streams:
+            return
+        shift = self._start + (self._span.begin or 0)
+        over: set[int] = set()
+        for packet in source.demux(streams):
+            if not packet.size or packet.dts is None or packet.pts is None:
+                continue
+            base = packet.time_base
+            time = _time(packet, base) - self._start
+            if self._span.begin is not None and time < self._span.begin:
+                continue
+            if self._span.end is not None and time >= self._span.end:
+                over.add(packet.stream_index)
+                if len(over) == len(streams):
+                    return
+                continue
+            packet.stream = self._copies[packet.stream_index]
+            packet.pts -= round(shift / base)
+            packet.dts -= round(shift / base)
+            yield packet
+
+
+def _time(packet: Packet[Any], base: Fraction | None) -> Fraction:
+    stamp = packet.pts if packet.pts is not None else packet.dts
+    return (stamp or 0) * (base or Fraction(0))
+
+
+def _copy_chapters(source: InputContainer, output: OutputContainer, start: Fraction, span: Span) -> None:
+    begin = start + (span.begin or 0)
+    kept = []
+    for chapter in source.chapters():
+        base = chapter["time_base"]
+        first, last = chapter["start"] * base - begin, chapter["end"] * base - begin
+        length = None if span.end is None else span.end - (span.begin or 0)
+        if last <= 0 or (length is not None and first >= length):
+            continue
+        last = last if length is None else min(last, length)
+        kept.append(
+            {
+                "id": len(kept) + 1,
+                "start": round(max(first, Fraction(0)) * 1000),
+                "end": round(last * 1000),
+                "time_base": Fraction(1, 1000),
+                "metadata": {"title": chapter["metadata"].get("title", "")},
+            }
+        )
+    if kept:
+        output.set_chapters(kept)
