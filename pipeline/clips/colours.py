@@ -7,16 +7,26 @@ of HD size, BT.601 for smaller ones; limited range.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
+
+from pipeline.clips import hdr
+from pipeline.images.colour_space import CODED
+from pipeline.images.convert import to_canonical
 
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
 
 # H.273, table 4 -> libswscale's number of the same matrix.
 _MATRICES = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}
+_LIKE_SRGB = (1, 2)  # primaries: BT.709, unspecified
+# Curves of cameras, which screens show alike, and unspecified (H.273, table 3): gamma 2.2 and 2.8
+# of old television, BT.601, SMPTE 240M, xvYCC, BT.1361, sRGB, BT.2020 of 10 and 12 bits.
+_VIDEO_CURVES = (1, 2, 4, 5, 6, 7, 11, 12, 13, 14, 15)
+_AS_SRGB = 1
 _HD_WIDTH, _SD_HEIGHT = 1280, 576  # from which, and above which, a picture that says nothing is HD
 _ITU709, _ITU601 = 1, 5  # SWS_CS_ITU709, SWS_CS_ITU601
 _OPAQUE = 255
@@ -33,27 +43,39 @@ class Colours:
         self._reformatter = VideoReformatter()
 
     def to_srgb(self, frame: VideoFrame, width: int, height: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:
-        """Pixels (height, width, 3), and alpha (height, width) where the frame has one."""
-        levels = self._reformatter.reformat(
+        """Pixels (height, width, 3), and alpha (height, width) where a pixel is not opaque."""
+        if frame.color_trc in hdr.NAMES:
+            return hdr.to_screen(self._levels(frame, width, height, "rgb48le"), frame.color_trc), None
+        levels = self._levels(frame, width, height, "rgba" if has_alpha(frame) else "rgb24")
+        pixels = _in_srgb(levels[..., :3], frame)
+        alpha = levels[..., 3] if levels.shape[2] == 4 else None
+        return pixels, None if alpha is None or bool((alpha == _OPAQUE).all()) else alpha
+
+    def _levels(self, frame: VideoFrame, width: int, height: int, form: str) -> NDArray[Any]:
+        converted = self._reformatter.reformat(
             frame,
             width=width,
             height=height,
-            format="rgba" if has_alpha(frame) else "rgb24",
+            format=form,
             src_colorspace=_matrix(frame),
             dst_colorspace=_ITU709,
             src_color_range=_range(frame),
             dst_color_range=_FULL,
             interpolation=_BICUBIC | _FULL_CHROMA | _ACCURATE,
             threads=1,
-        ).to_ndarray()
-        if levels.shape[2] == 3:
-            return levels, None
-        alpha = levels[..., 3]
-        return levels[..., :3], None if bool((alpha == _OPAQUE).all()) else alpha
+        )
+        levels: NDArray[Any] = converted.to_ndarray()
+        return levels
 
-    def notes(self, frame: VideoFrame) -> tuple[str, ...]:
-        """What is worth knowing of a clip's colours, by its first frame."""
-        return ()
+
+def colour_notes(frame: VideoFrame) -> tuple[str, ...]:
+    """What is worth knowing of a clip's colours, by its first frame."""
+    if name := hdr.NAMES.get(frame.color_trc):
+        return (f"its colours are HDR ({name}) and were brought to those of a screen (ITU-R BT.2390)",)
+    notes: list[str] = []
+    if _is_wide(frame):
+        to_canonical(_coded(np.zeros((1, 1, 3), np.uint8), frame), "", notes)
+    return tuple(notes)
 
 
 def has_alpha(frame: VideoFrame) -> bool:
@@ -73,3 +95,23 @@ def _range(frame: VideoFrame) -> int:
     if frame.format.is_rgb or frame.format.name.startswith("yuvj") or frame.color_range == _FULL:
         return _FULL
     return _LIMITED
+
+
+def _is_wide(frame: VideoFrame) -> bool:
+    """Whether its colours are others than those of BT.709, by primaries or curve."""
+    return frame.color_primaries not in _LIKE_SRGB or frame.color_trc not in _VIDEO_CURVES
+
+
+def _coded(pixels: NDArray[np.uint8], frame: VideoFrame) -> Image.Image:
+    image = Image.fromarray(np.ascontiguousarray(pixels))
+    curve = frame.color_trc
+    image.info[CODED] = (frame.color_primaries, _AS_SRGB if curve in _VIDEO_CURVES else curve)
+    return image
+
+
+def _in_srgb(pixels: NDArray[np.uint8], frame: VideoFrame) -> NDArray[np.uint8]:
+    """Pixels with the colours of BT.2020, P3, BT.601 and others brought to those of sRGB, as a
+    picture's are."""
+    if not _is_wide(frame):
+        return pixels
+    return np.asarray(to_canonical(_coded(pixels, frame), "", []).convert("RGB"))

@@ -7,34 +7,28 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipeline.clips.container import OpenVideo, load_av, said
+from pipeline.clips.damage import DamageError
+from pipeline.clips.interlacing import Fields
 from pipeline.clips.listing import MAX_FRAMES
 from pipeline.errors import BadImage
 
 if TYPE_CHECKING:
-    from av.packet import Packet
     from av.video.frame import VideoFrame
 
+_MILLISECOND = Fraction(1, 1000)  # the clock of a file that says none
 _USUAL_STEP = Fraction(1, 25)  # seconds a frame, where a file says nothing of it
 # Of the time that a file whose end is missing says that it lasts: less is not worth a word.
 _MISSED_FRAMES = Fraction(3, 2)
 
 
-class DamageError(Exception):
-    """From `time` (seconds from the clip's beginning) on frames are not good; `why` in words."""
-
-    def __init__(self, time: Fraction, why: str) -> None:
-        super().__init__(why)
-        self.time = time
-        self.why = why
-
-
 class Decoded(NamedTuple):
     """A frame and when it is shown, in seconds from the clip's beginning; how long, if the file
-    says it."""
+    says it; and whether its frames are of two fields."""
 
     frame: VideoFrame
     time: Fraction
     duration: Fraction
+    is_interlaced: bool
 
 
 def decoded(video: OpenVideo) -> Iterator[Decoded]:
@@ -42,12 +36,14 @@ def decoded(video: OpenVideo) -> Iterator[Decoded]:
     last good one, where there are others."""
     step = usual_step(video)
     last = end = None
-    for count, (frame, stamp) in enumerate(_frames(video)):
+    fields = Fields()
+    for count, frame in enumerate(fields.joined(_frames(video))):
         _bounded(video, count)
+        base = frame.time_base or video.stream.time_base or _MILLISECOND
+        stamp = None if frame.pts is None else frame.pts * base - video.start
         time = stamp if stamp is not None and (last is None or stamp > last) else (end or Fraction(0))
-        own = Fraction(frame.duration or 0) * (video.stream.time_base or 0)
-        duration = own if own > 0 else step
-        yield Decoded(frame, time, duration)
+        duration = frame.duration * base if frame.duration and frame.duration > 0 else step
+        yield Decoded(frame, time, duration, fields.were_seen)
         last, end = time, time + duration
     _check_end(video, end, step)
 
@@ -98,41 +94,38 @@ def _check_end(video: OpenVideo, end: Fraction | None, step: Fraction) -> None:
         raise DamageError(end, f"the file is cut off: {video.cut_off:,} bytes are missing")
 
 
-def _frames(video: OpenVideo) -> Iterator[tuple[VideoFrame, Fraction | None]]:
-    """Frames and their times by the file. After one that cannot be decoded come those that were
-    already decoded and are shown before it."""
+def _frames(video: OpenVideo) -> Iterator[VideoFrame]:
+    """Frames as they are stored. After one that cannot be decoded come those that were already
+    decoded and are shown before it, then DamageError."""
     av: Any = load_av()
     decoder = _decoder(video)
-    due: set[int] = set()
-    base = video.stream.time_base or Fraction(1, 1000)
-
-    def out(frames: list[VideoFrame]) -> Iterator[tuple[VideoFrame, Fraction | None]]:
-        for frame in frames:
-            if frame.is_corrupt:
-                raise DamageError(_at(frame.pts, due, base, video), "its data is damaged")
-            yield frame, None if frame.pts is None else frame.pts * base - video.start
-            if frame.pts is not None:
-                due.difference_update([stamp for stamp in due if stamp <= frame.pts])
-
+    due: set[int] = set()  # stamps of packets whose frames are yet to come
     for packet in video.container.demux(video.stream):
         if packet.size and packet.pts is not None and not packet.is_discard:
             due.add(packet.pts)
         try:
             if packet.is_corrupt:
-                raise DamageError(_at(packet.pts, due, base, video), "the file is damaged or cut off there")
-            yield from out(_decode(decoder, packet))
+                raise DamageError(_at(packet.pts, due, video), "the file is damaged or cut off there")
+            yield from _sound_ones(decoder.decode(packet), due, video)
         except MemoryError:
             raise
         except (av.FFmpegError, DamageError) as error:
-            yield from _good_ones(decoder, due, base, video)
+            yield from _held(decoder, due)
             why = error.why if isinstance(error, DamageError) else said(error)
-            raise DamageError(_at(packet.pts, due, base, video), why) from error
+            raise DamageError(_at(packet.pts, due, video), why) from error
 
 
-def _good_ones(
-    decoder: Any, due: set[int], base: Fraction, video: OpenVideo
-) -> Iterator[tuple[VideoFrame, Fraction | None]]:
-    """Frames that a decoder still holds, as long as none between them is missing."""
+def _sound_ones(frames: list[VideoFrame], due: set[int], video: OpenVideo) -> Iterator[VideoFrame]:
+    for frame in frames:
+        if frame.is_corrupt:
+            raise DamageError(_at(frame.pts, due, video), "its data is damaged")
+        yield frame
+        if frame.pts is not None:
+            due.difference_update([stamp for stamp in due if stamp <= frame.pts])
+
+
+def _held(decoder: Any, due: set[int]) -> Iterator[VideoFrame]:
+    """Frames that a decoder still has, as long as none between them is missing."""
     av: Any = load_av()
     try:
         held = decoder.decode(None)
@@ -142,17 +135,12 @@ def _good_ones(
         if frame.is_corrupt or frame.pts is None or not due or frame.pts != min(due):
             return
         due.discard(frame.pts)
-        yield frame, frame.pts * base - video.start
+        yield frame
 
 
-def _at(stamp: int | None, due: set[int], base: Fraction, video: OpenVideo) -> Fraction:
+def _at(stamp: int | None, due: set[int], video: OpenVideo) -> Fraction:
     first = min(due, default=stamp)
-    return Fraction(0) if first is None else first * base - video.start
-
-
-def _decode(decoder: Any, packet: Packet) -> list[VideoFrame]:
-    frames: list[VideoFrame] = decoder.decode(packet)
-    return frames
+    return Fraction(0) if first is None else first * (video.stream.time_base or _MILLISECOND) - video.start
 
 
 def _decoder(video: OpenVideo) -> Any:

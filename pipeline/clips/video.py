@@ -8,12 +8,14 @@ from dataclasses import replace
 from fractions import Fraction
 from itertools import islice
 
-from pipeline.clips.colours import Colours, has_alpha
+from pipeline.clips.colours import Colours, colour_notes, has_alpha
 from pipeline.clips.container import OpenVideo, open_video
-from pipeline.clips.decoding import DamageError, Decoded, decoded, packet_times, usual_step
+from pipeline.clips.damage import DamageError
+from pipeline.clips.decoding import Decoded, decoded, packet_times, usual_step
 from pipeline.clips.facts import ClipFacts
 from pipeline.clips.frame import ClipFrame
 from pipeline.clips.geometry import Geometry, geometry_of, upright
+from pipeline.clips.interlacing import NOTE as INTERLACED
 from pipeline.clips.pace import even_rate
 from pipeline.errors import BadImage
 from pipeline.images.sizes import check_shape
@@ -33,7 +35,7 @@ def video_facts(path: str | os.PathLike[str], sha256: str, home: str | None = No
         usual = 1 / usual_step(video)
         unit = video.stream.time_base or Fraction(1, 1000)
         has_sound = bool(video.container.streams.audio)
-        seen_through, notes = has_alpha(first.frame), Colours().notes(first.frame)
+        seen_through, notes = has_alpha(first.frame), _notes(first)
         whole = len(times) * first.frame.width * first.frame.height < DECODED_PIXELS
     if not whole:
         with open_video(path, home) as video:
@@ -102,6 +104,10 @@ def _looked_at(video: OpenVideo) -> tuple[Decoded, list[Fraction], Fraction, str
     except DamageError as error:
         damage = _damage(video, error, len(times))
     return first, times, last, damage
+
+
+def _notes(first: Decoded) -> tuple[str, ...]:
+    return colour_notes(first.frame) + ((INTERLACED,) if first.is_interlaced else ())
 
 
 def _counted(video: OpenVideo) -> tuple[list[Fraction], Fraction, str]:

@@ -51,6 +51,7 @@ from pipeline.printable import printable
 
 _OOM_SCORE = "800"  # for the kernel's OOM killer: before the driver, as for workers
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
+_WRITTEN_CLIPS = (".mp4", ".mov", ".mkv", ".webm", ".gif")  # those whose settings stand elsewhere than a picture's
 _LARGEST_FILE = 16 * 2**20  # bytes that it may write to a file, which can only be its stderr
 
 Answer = dict[str, Any]
@@ -112,6 +113,11 @@ def _size(path: str, asked: Answer, _say: Say) -> Answer:
 
 
 def _metadata(path: str, asked: Answer, _say: Say) -> Answer:
+    if path.lower().endswith(_WRITTEN_CLIPS):
+        from pipeline.clips.settings import clip_settings
+
+        with _within(HEADER_SECONDS, clip_bytes(0)):
+            return {"metadata": clip_settings(path, asked["home"])}
     with _header(path):
         return {"metadata": read_metadata(path, asked["home"])}
 

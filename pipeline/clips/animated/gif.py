@@ -50,16 +50,6 @@ def write_gif(file: BinaryIO, frames: Iterable[ClipFrame], *, has_alpha: bool, c
     file.write(b";")
 
 
-def gif_comment(data: bytes) -> str:
-    """What stands in the first comment of a GIF; empty where there is none."""
-    at = data.find(b"!\xfe")
-    text = b""
-    while at >= 0 and at + 2 < len(data) and data[at + 2]:
-        text += data[at + 3 : at + 3 + data[at + 2]]
-        at += 1 + data[at + 2]
-    return text.decode("utf-8", "replace")
-
-
 def _begin(file: BinaryIO, size: tuple[int, int], comment: str) -> None:
     if max(size) > _LONGEST_SIDE:
         raise PairError(f"a .gif file is at most {_LONGEST_SIDE} pixels wide or high; use .webp or .mp4")
