@@ -38,9 +38,9 @@ def to_screen(levels: NDArray[np.uint16], curve: int) -> NDArray[np.uint8]:
     """Code values of 16 bits (height, width, 3), full range, in BT.2020, by `curve`; as sRGB of 8
     bits."""
     light = _light(levels, curve)
-    brightest = light.max(2, keepdims=True)
-    scaled = light * _looked_up(_roll_off_gain(), brightest / np.float32(_PQ_PEAK))
-    colours = np.clip(scaled @ _TO_709.T / np.float32(_WHITE), 0.0, 1.0)
+    brightest: Floats = light.max(2, keepdims=True) / np.float32(_PQ_PEAK)
+    scaled = light * _looked_up(_roll_off_gain(), brightest)
+    colours: Floats = np.clip(scaled @ _TO_709.T / np.float32(_WHITE), 0.0, 1.0)
     shown: NDArray[np.uint8] = np.rint(_looked_up(_srgb_curve(), colours)).astype(np.uint8)
     return shown
 

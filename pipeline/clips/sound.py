@@ -93,9 +93,9 @@ def _time(packet: Packet[Any], base: Fraction | None) -> Fraction:
 
 def _copy_chapters(source: InputContainer, output: OutputContainer, start: Fraction, span: Span) -> None:
     begin = start + (span.begin or 0)
-    kept = []
+    kept: list[Any] = []
     for chapter in source.chapters():
-        base = chapter["time_base"]
+        base: Fraction = chapter["time_base"] or Fraction(0)
         first, last = chapter["start"] * base - begin, chapter["end"] * base - begin
         length = None if span.end is None else span.end - (span.begin or 0)
         if last <= 0 or (length is not None and first >= length):

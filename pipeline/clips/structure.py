@@ -75,7 +75,7 @@ def _riffs_end(file: BinaryIO, size: int) -> int:
         head = file.read(8)
         if len(head) < 8 or head[:4] != b"RIFF":
             return at
-        length = struct.unpack_from("<I", head, 4)[0]
+        length: int = struct.unpack_from("<I", head, 4)[0]
         if length in (0, 0xFFFFFFFF):  # a recording that was never closed
             return size
         at += 8 + length + length % 2

@@ -34,6 +34,8 @@ SUFFIXES = (*ENCODINGS, *ANIMATIONS)
 # Seconds: all usual clocks of videos are whole multiples of it (1/15360, 1/12800, 1/90000, 1/600,
 # 1/1000, 1/48000, and those of 1001/30000 a frame), and 12 minutes of it fit into 32 bits.
 _FINE = Fraction(1, 5_760_000)
+_MUXING = {"fflags": "+bitexact"}  # no random numbers, and no word of the muxer's version
+_BITEXACT = 1 << 23  # AV_CODEC_FLAG_BITEXACT
 _COMMENT = "comment"  # the entry of a video's metadata that has the settings
 
 
@@ -71,7 +73,8 @@ def write_clip(
     text = None if settings is None else settings_json(settings)
     with ExitStack() as stack:
         source = None if sound_of is None else stack.enter_context(open_container(sound_of, home))[0]
-        return _write_video(file, ENCODINGS[kind], first, rest, source, quality, rate, has_alpha, span, text)
+        video = _Video(ENCODINGS[kind], first, quality=quality, rate=rate, has_alpha=has_alpha)
+        return video.write(file, rest, source, span, text)
 
 
 def _first(frames: Iterable[ClipFrame]) -> tuple[ClipFrame, Iterator[ClipFrame]]:
@@ -97,83 +100,73 @@ def _write_animation(
     if kind == ".gif":
         write_gif(file, frames, has_alpha=has_alpha, comment=settings_json(settings) if settings else "")
         return
-    alpha = np.ones(first.pixels.shape[:2], np.float32) if first.alpha is None else first.alpha / np.float32(255)
+    opacity = first.with_alpha()[..., 3].astype(np.float32) / np.float32(255)
     form = ".webp" if kind == ".webp" else ".png"
-    head = encode_picture(first.pixels, alpha if has_alpha else None, form, quality, settings)
+    head = encode_picture(first.pixels, opacity if has_alpha else None, form, quality, settings)
     if form == ".webp":
         write_webp(file, head, frames, quality=quality, has_alpha=has_alpha)
     else:
         write_png(file, head, frames, has_alpha=has_alpha)
 
 
-def _write_video(
-    file: BinaryIO,
-    encoding: Encoding,
-    first: ClipFrame,
-    rest: Iterator[ClipFrame],
-    source: Any,
-    quality: int,
-    rate: Fraction | None,
-    has_alpha: bool,
-    span: Span,
-    text: str | None,
-) -> tuple[str, ...]:
-    av = load_av()
-    convert = Converter(encoding, has_alpha=has_alpha)
-    with av.open(file, "w", format=encoding.muxer, container_options={"fflags": "+bitexact"}) as output:
-        stream = output.add_stream(
-            encoding.codec,
-            rate=rate or 1 / first.duration,
-            options=encoding.options | quality_options(encoding, quality),
-        )
-        base = 1 / rate if rate else _FINE
-        _set_up(stream, encoding, convert, first, base)
-        if text is not None:
-            output.metadata[_COMMENT] = text
-        sound = None if source is None else SoundCopy(source, output, span)
-        for packets, time in _encoded(stream, convert, chain((first,), rest), base, span.begin or Fraction(0)):
-            output.mux(packets)
-            if sound is not None:
-                sound.until(time)
-        if sound is not None:
-            sound.until(None)
-    return () if sound is None else tuple(sound.notes)
+class _Video:
+    """A video that is being written."""
 
+    def __init__(self, encoding: Encoding, first: ClipFrame, *, quality: int, rate: Fraction | None, has_alpha: bool):
+        self._encoding = encoding
+        self._quality = quality
+        self._convert = Converter(encoding, has_alpha=has_alpha)
+        self._first = first
+        self._rate = rate
+        self._unit = 1 / rate if rate else _FINE  # seconds
 
-def _set_up(stream: Any, encoding: Encoding, convert: Converter, first: ClipFrame, base: Fraction) -> None:
-    stream.width, stream.height = convert.size(first)
-    stream.pix_fmt = convert.pixels
-    context = stream.codec_context
-    context.time_base = base
-    context.thread_count = 1
-    context.flags |= _BITEXACT
-    if encoding.halves_colour:
-        context.colorspace = context.color_primaries = context.color_trc = BT709
-        context.color_range = LIMITED
-    else:
-        context.color_range = FULL
-    if convert.pixels == encoding.with_alpha and encoding.muxer == "webm":
-        stream.metadata["alpha_mode"] = "1"
+    def write(
+        self, file: BinaryIO, rest: Iterator[ClipFrame], source: Any, span: Span, text: str | None
+    ) -> tuple[str, ...]:
+        """All of it, with what is beside the pictures of the container `source`, if any."""
+        av = load_av()
+        with av.open(file, "w", format=self._encoding.muxer, container_options=_MUXING) as output:
+            stream = self._add_stream(output)
+            if text is not None:
+                output.metadata[_COMMENT] = text
+            sound = None if source is None else SoundCopy(source, output, span)
+            for packets, time in self._encoded(stream, chain((self._first,), rest), span.begin or Fraction(0)):
+                output.mux(packets)
+                if sound is not None:
+                    sound.until(time)
+        return () if sound is None else tuple(sound.notes)
 
+    def _add_stream(self, output: Any) -> Any:
+        encoding = self._encoding
+        options = encoding.options | quality_options(encoding, self._quality)
+        stream = output.add_stream(encoding.codec, rate=self._rate or 1 / self._first.duration, options=options)
+        stream.width, stream.height = self._convert.size(self._first)
+        stream.pix_fmt = self._convert.pixels
+        context = stream.codec_context
+        context.time_base = self._unit
+        context.thread_count = 1
+        context.flags |= _BITEXACT
+        context.color_range = LIMITED if encoding.halves_colour else FULL
+        if encoding.halves_colour:
+            context.colorspace = context.color_primaries = context.color_trc = BT709
+        if self._convert.pixels == encoding.with_alpha and encoding.muxer == "webm":
+            stream.metadata["alpha_mode"] = "1"
+        return stream
 
-_BITEXACT = 1 << 23  # AV_CODEC_FLAG_BITEXACT
-
-
-def _encoded(
-    stream: Any, convert: Converter, frames: Iterable[ClipFrame], base: Fraction, begin: Fraction
-) -> Iterator[tuple[list[Any], Fraction | None]]:
-    """Packets of the encoder with their durations, and how far the frames have come."""
-    lasting: dict[int, int] = {}
-    last = None
-    for frame in frames:
-        stamp = round((frame.time - begin) / base)
-        stamp = stamp if last is None else max(stamp, last + 1)
-        lasting[stamp] = max(1, round(frame.duration / base))
-        picture = convert(frame)
-        picture.pts, picture.time_base = stamp, base
-        yield _lasting(stream.encode(picture), lasting), frame.time - begin
-        last = stamp
-    yield _lasting(stream.encode(None), lasting), None
+    def _encoded(
+        self, stream: Any, frames: Iterable[ClipFrame], begin: Fraction
+    ) -> Iterator[tuple[list[Any], Fraction | None]]:
+        """Packets of the encoder, and how far the frames have come; None: to the end."""
+        lasting: dict[int, int] = {}
+        last = -1
+        for frame in frames:
+            stamp = max(round((frame.time - begin) / self._unit), last + 1)
+            lasting[stamp] = max(1, round(frame.duration / self._unit))
+            picture = self._convert(frame)
+            picture.pts, picture.time_base = stamp, self._unit
+            yield _lasting(stream.encode(picture), lasting), frame.time - begin
+            last = stamp
+        yield _lasting(stream.encode(None), lasting), None
 
 
 def _lasting(packets: list[Any], lasting: dict[int, int]) -> list[Any]:
