@@ -148,7 +148,8 @@ def _decoder(video: OpenVideo) -> Any:
     opacity are decoded by libvpx, as FFmpeg's own leaves it out."""
     av: Any = load_av()
     context = video.stream.codec_context
-    if video.stream.metadata.get("alpha_mode") == "1" and context.name in ("vp8", "vp9"):
+    tags = {name.lower(): text for name, text in video.stream.metadata.items()}
+    if tags.get("alpha_mode") == "1" and context.name in ("vp8", "vp9"):
         own = av.CodecContext.create({"vp8": "libvpx", "vp9": "libvpx-vp9"}[context.name], "r")
         own.thread_count = 1
         return own
