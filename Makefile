@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup cluster objects stylize plan check report gallery cookbook test fuzz lint bench chaos audit sbom lock clean distclean
+.PHONY: help setup cluster objects video stylize plan check report gallery cookbook test fuzz lint bench chaos audit sbom lock clean distclean
 
 MANIFEST ?= configs/demo.yaml
 FOLDER ?=
@@ -54,6 +54,8 @@ report: $(VENV)/.ready  ## print the report of the last run
 cluster: $(VENV)/.ready-cluster  ## add to .venv what --engine dask needs (docs/farm.md)
 
 objects: $(VENV)/.ready $(foreach name,$(PROTOCOLS),$(VENV)/.ready-$(name))  ## add to .venv what s3:// and sftp:// need (docs/objects.md; PROTOCOLS="s3 gs az sftp")
+
+video: $(VENV)/.ready-video  ## add to .venv what videos, GIFs and other clips need (docs/clips.md)
 
 gallery: $(VENV)/.ready  ## paint each kind of style by each distance, as strips in docs/gallery
 	@$(VENV)/bin/python -m docs.gallery
@@ -122,7 +124,11 @@ $(foreach name,s3 gs az sftp,$(VENV)/.ready-$(name)): $(VENV)/.ready-%: $(VENV)/
 	@$(call INSTALL,$*)
 	@touch $@
 
-$(VENV)/.ready-test: $(VENV)/.ready-cluster $(VENV)/.ready-s3 $(VENV)/.ready-sftp locks/test.txt
+$(VENV)/.ready-video: $(VENV)/.ready locks/video.txt
+	@$(call INSTALL,video)
+	@touch $@
+
+$(VENV)/.ready-test: $(VENV)/.ready-cluster $(VENV)/.ready-s3 $(VENV)/.ready-sftp $(VENV)/.ready-video locks/test.txt
 	@$(call INSTALL,test)
 	@touch $@
 

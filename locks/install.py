@@ -16,6 +16,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
+SETS = ("run", "heif", "cluster", "s3", "gs", "az", "sftp", "video", "test", "lint", "audit")
 TENSORFLOWS = ("tensorflow", "tensorflow-cpu")
 # Sets that a run can do without, and what is said where they cannot be had as a wheel.
 OPTIONAL = {
@@ -27,7 +28,7 @@ OPTIONAL = {
 def main(arguments: list[str] | None = None) -> int:
     """Install, and say what to do where that fails; the exit code is pip's."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("set", choices=("run", "heif", "cluster", "s3", "gs", "az", "sftp", "test", "lint", "audit"))
+    parser.add_argument("set", choices=SETS)
     parser.add_argument("venv", type=Path)
     parser.add_argument("--tensorflow", default="tensorflow-cpu", choices=TENSORFLOWS, help="which of the two")
     parser.add_argument("--hashes", default="yes", choices=("yes", "no"))

