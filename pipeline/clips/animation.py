@@ -1,45 +1,53 @@
-"""The frames of animated pictures: GIF, PNG and WebP, decoded one by one by Pillow."""
+"""The frames of animated pictures: GIF, PNG and WebP, opened through the door for pictures, one by
+one."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from fractions import Fraction
+from io import BytesIO
 
 import numpy as np
 from PIL import Image
 
 from pipeline.clips.facts import ClipFacts
 from pipeline.clips.frame import ClipFrame
+from pipeline.clips.listing import MAX_FRAMES
+from pipeline.clips.pace import even_rate
 from pipeline.errors import BadImage
+from pipeline.images.convert import FRAME, before_loading, to_canonical
 from pipeline.images.decode import decoding, identify
-from pipeline.images.file_bytes import open_regular
+from pipeline.images.file_bytes import Source, read_source
 from pipeline.images.sizes import check_shape
-from pipeline.printable import printable
+from pipeline.images.structure import check_whole
 
 _ANIMATED = ("GIF", "PNG", "WEBP")
-_HEAD = 4096  # bytes
 
-# What browsers make of GIFs and others that say that a frame is shown for a hundredth of a second,
-# or for none: a tenth.
+# What browsers make of animations that say that a frame is shown for a hundredth of a second, or
+# for none: a tenth.
 _SHORTEST, _INSTEAD = Fraction(1, 50), Fraction(1, 10)
+_OF_GIF, _OF_OTHERS = Fraction(1, 100), Fraction(1, 1000)  # seconds that durations are rounded to
 
 
 def animation_facts(path: str | os.PathLike[str], sha256: str, home: str | None = None) -> ClipFacts:
     """What an animated picture is, after all its frames were decoded. Raises BadImage where it
     cannot be painted from."""
-    count, seconds, has_alpha = 0, Fraction(0), False
-    durations = set()
-    size = (0, 0)
-    for frame in animation_frames(path, home=home):
-        count += 1
-        seconds += frame.duration
-        durations.add(frame.duration)
-        has_alpha = has_alpha or frame.alpha is not None
-        size = (frame.pixels.shape[1], frame.pixels.shape[0])
-    rate = 1 / durations.pop() if len(durations) == 1 else None
-    return ClipFacts(size, count, rate, float(seconds), False, has_alpha, "animation", sha256)
+    times: list[Fraction] = []
+    end, has_alpha, size, damage = Fraction(0), False, (0, 0), ""
+    try:
+        for frame in animation_frames(path, home=home):
+            times.append(frame.time)
+            end, size = frame.end, frame.size
+            has_alpha = has_alpha or frame.alpha is not None
+    except BadImage as error:
+        if not times:
+            raise
+        damage = str(error)
+    clock = _OF_GIF if all((time / _OF_GIF).denominator == 1 for time in times) else _OF_OTHERS
+    rate = even_rate([*times, end], clock, len(times) / end)
+    return ClipFacts(size, len(times), rate, float(end), False, has_alpha, "animation", sha256, (), damage)
 
 
 def animation_frames(
@@ -49,50 +57,72 @@ def animation_frames(
     start: int = 0,
     home: str | None = None,
 ) -> Iterator[ClipFrame]:
-    """The frames of an animated picture, each as it is shown, whole."""
-    with _opened(path, home) as image:
-        count = getattr(image, "n_frames", 1)
-        time = Fraction(0)
-        for number in range(count):
-            with _at(path, time):
+    """The frames of an animated picture, each whole, as it is shown. Raises BadImage, with the time
+    of the first frame that cannot be decoded, after the good ones before it."""
+    source = read_source(path, home)
+    image = _opened(source)
+    time = Fraction(0)
+    for number in range(MAX_FRAMES + 1):
+        with _at(source, time, number):
+            try:
                 image.seek(number)
-                image.load()
-                shown = image.convert("RGBA")
+            except EOFError:
+                return
             duration = _duration(image)
-            if number >= start and (wanted is None or wanted(number)):
-                yield _frame(shown, number, time, duration)
-            time += duration
+            shown = _frame(_loaded(image, number, source), number, time, duration)
+        if number == MAX_FRAMES:
+            raise BadImage(f"{source.shown} has more than {MAX_FRAMES:,} frames; cut out the part that is painted")
+        if number >= start and (wanted is None or wanted(number)):
+            yield shown
+        time += duration
+
+
+def _opened(source: Source) -> Image.Image:
+    with decoding(source.shown, source.data, []):
+        check_whole(BytesIO(source.data), source.data)
+        image = identify(BytesIO(source.data), source.data)
+    if image.format not in _ANIMATED:
+        raise BadImage(f"{source.shown} is {image.format}, which has one picture; name a video, GIF, PNG or WebP")
+    check_shape(source.shown, *image.size)
+    return image
 
 
 @contextmanager
-def _opened(path: str | os.PathLike[str], home: str | None) -> Iterator[Image.Image]:
-    shown = printable(path)
-    with open_regular(path, home) as (file, _):
-        head = file.read(_HEAD)
-        file.seek(0)
-        with decoding(shown, head, []):
-            image = identify(file, head)
-        if image.format not in _ANIMATED:
-            raise BadImage(f"{shown} is {image.format}, which has one picture; name a video, GIF, PNG or WebP")
-        check_shape(shown, *image.size)
-        yield image
+def _at(source: Source, time: Fraction, number: int) -> Iterator[None]:
+    """Around one frame at work: what is wrong with it is told with its time."""
+    try:
+        with decoding(f"{source.shown}: the frame at {float(time):.2f} s", b"", []):
+            yield
+    except BadImage as error:
+        if not number:
+            raise
+        raise BadImage(f"{error}, or paint those before it (frames: [0, {number - 1}])") from error
 
 
-@contextmanager
-def _at(path: str | os.PathLike[str], time: Fraction) -> Iterator[None]:
-    with decoding(f"{printable(path)}: the frame at {float(time):.2f} s", b"", []):
-        yield
+def _loaded(image: Image.Image, number: int, source: Source) -> Image.Image:
+    """A frame upright and in sRGB. Only of the first one Pillow leaves open what lies beside it."""
+    if number:
+        image.load()
+        frame = image.copy()
+        frame.info.pop(FRAME, None)
+    else:
+        frame = image
+        before_loading(frame, [])
+        frame.load()
+    return to_canonical(frame, source.shown, [])
 
 
 def _duration(image: Image.Image) -> Fraction:
-    milliseconds = image.info.get("duration", 0)
-    said = Fraction(milliseconds).limit_denominator(1_000_000) / 1000
+    said = Fraction(0)
+    with suppress(TypeError, ValueError, OverflowError, ZeroDivisionError):
+        said = Fraction(image.info.get("duration", 0)).limit_denominator(1_000_000) / 1000
     return said if said >= _SHORTEST else _INSTEAD
 
 
 def _frame(image: Image.Image, number: int, time: Fraction, duration: Fraction) -> ClipFrame:
-    levels = np.asarray(image, np.uint8)
-    alpha = np.ascontiguousarray(levels[..., 3])
+    if "A" not in image.getbands():
+        return ClipFrame(number, time, duration, np.array(image.convert("RGB")))
+    levels = np.array(image.convert("RGBA"))
     return ClipFrame(
-        number, time, duration, np.ascontiguousarray(levels[..., :3]), None if bool((alpha == 255).all()) else alpha
+        number, time, duration, np.ascontiguousarray(levels[..., :3]), np.ascontiguousarray(levels[..., 3])
     )

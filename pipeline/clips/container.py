@@ -8,6 +8,8 @@ nowhere. What is read ends where the file ended when it was opened, however it g
 from __future__ import annotations
 
 import os
+import shlex
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +26,9 @@ from pipeline.printable import printable
 if TYPE_CHECKING:
     from av.container import InputContainer
     from av.video.stream import VideoStream
+
+PACKAGES = ("av", "opencv-python-headless")
+"""The extra `video` of setup.cfg."""
 
 MAX_BYTES = 64 * 2**30
 """Of a video file; ten hours of a camera at 12 Mbit/s."""
@@ -73,9 +78,8 @@ def load_av() -> Any:
     try:
         import av
     except ImportError as error:
-        raise EnvironmentProblem(
-            "videos need two packages more; install them (pip install av opencv-python-headless)"
-        ) from error
+        command = shlex.join([sys.executable, "-m", "pip", "install", *PACKAGES])
+        raise EnvironmentProblem(f"clips need two packages more; install them (make video, or {command})") from error
     av.logging.set_level(None)  # what matters comes as an exception too
     return av
 
@@ -145,6 +149,8 @@ def ffmpeg_errors(shown: str) -> Iterator[None]:
         raise BadImage(f"{shown} {error}") from error
     except MemoryError as error:
         raise OutOfMemory(f"{shown} does not fit into this machine's memory; make it smaller first") from error
+    except av.error.EOFError as error:
+        raise BadImage(f"{shown} has no frames; record or export it again") from error
     except av.FFmpegError as error:
         raise BadImage(f"{shown} is damaged or cut off ({said(error)}); copy it again") from error
 

@@ -11,6 +11,7 @@ from pipeline.clips.damage import DamageError
 from pipeline.clips.interlacing import Fields
 from pipeline.clips.listing import MAX_FRAMES
 from pipeline.errors import BadImage
+from pipeline.printable import printable
 
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
@@ -33,18 +34,21 @@ class Decoded(NamedTuple):
 
 def decoded(video: OpenVideo) -> Iterator[Decoded]:
     """The frames of a video in the order shown, at times that rise. Raises DamageError after the
-    last good one, where there are others."""
+    last good one, where there are others; its time is that one's end."""
     step = usual_step(video)
     last = end = None
     fields = Fields()
-    for count, frame in enumerate(fields.joined(_frames(video))):
-        _bounded(video, count)
-        base = frame.time_base or video.stream.time_base or _MILLISECOND
-        stamp = None if frame.pts is None else frame.pts * base - video.start
-        time = stamp if stamp is not None and (last is None or stamp > last) else (end or Fraction(0))
-        duration = frame.duration * base if frame.duration and frame.duration > 0 else step
-        yield Decoded(frame, time, duration, fields.were_seen)
-        last, end = time, time + duration
+    try:
+        for count, frame in enumerate(fields.joined(_frames(video))):
+            _bounded(video, count)
+            base = frame.time_base or video.stream.time_base or _MILLISECOND
+            stamp = None if frame.pts is None else frame.pts * base - video.start
+            time = stamp if stamp is not None and (last is None or stamp > last) else (end or Fraction(0))
+            duration = frame.duration * base if frame.duration and frame.duration > 0 else step
+            yield Decoded(frame, time, duration, fields.were_seen)
+            last, end = time, time + duration
+    except DamageError as error:
+        raise DamageError(error.time if end is None else end, error.why) from error
     _check_end(video, end, step)
 
 
@@ -106,13 +110,28 @@ def _frames(video: OpenVideo) -> Iterator[VideoFrame]:
         try:
             if packet.is_corrupt:
                 raise DamageError(_at(packet.pts, due, video), "the file is damaged or cut off there")
-            yield from _sound_ones(decoder.decode(packet), due, video)
+            frames = _checked(decoder, packet) if decoder.name == "ffv1" else decoder.decode(packet)
+            yield from _sound_ones(frames, due, video)
         except MemoryError:
             raise
         except (av.FFmpegError, DamageError) as error:
             yield from _held(decoder, due)
             why = error.why if isinstance(error, DamageError) else said(error)
             raise DamageError(_at(packet.pts, due, video), why) from error
+
+
+def _checked(decoder: Any, packet: Any) -> list[VideoFrame]:
+    """Frames of FFV1, of whose wrong checksums FFmpeg says a word in its log and nothing else."""
+    av: Any = load_av()
+    av.logging.set_level(av.logging.ERROR)
+    try:
+        with av.logging.Capture() as words:
+            frames: list[VideoFrame] = decoder.decode(packet)
+    finally:
+        av.logging.set_level(None)
+    if words:
+        raise DamageError(Fraction(0), printable(str(words[0][2]).strip()))
+    return frames
 
 
 def _sound_ones(frames: list[VideoFrame], due: set[int], video: OpenVideo) -> Iterator[VideoFrame]:

@@ -17,15 +17,16 @@ if TYPE_CHECKING:
 
 _KINDS = ("audio", "subtitle")
 _KEPT_METADATA = ("language", "title", "handler_name")
-_WORDS = {"audio": "sound", "subtitle": "subtitles", "attachment": "fonts"}
+_WORDS = {"audio": ("sound", "was"), "subtitle": ("subtitles", "were"), "attachment": ("fonts", "were")}
 
 
 class SoundCopy:
     """Copies what is beside the pictures of `source` into `output`, as far as its container takes
     it; `notes` say what it does not. To be made before the output's header is written."""
 
-    def __init__(self, source: InputContainer, output: OutputContainer, span: Span) -> None:
+    def __init__(self, source: InputContainer, output: OutputContainer, suffix: str, span: Span) -> None:
         self.notes: list[str] = []
+        self._suffix = suffix
         self._output = output
         self._span = span
         self._start = beginning(source)
@@ -50,10 +51,11 @@ class SoundCopy:
         try:
             copy = self._output.add_stream_from_template(stream, opaque=True)
         except ValueError:  # the container has no room for this coding
-            coded = stream.codec_context.name if stream.codec_context is not None else "unknown"
+            coded = stream.codec_context.codec.canonical_name if stream.codec_context is not None else "unknown"
+            what, were = _WORDS[stream.type]
             self.notes.append(
-                f"its {_WORDS[stream.type]} ({coded}) cannot stand in this kind of file without a new encoding and"
-                " were left out; .mkv holds all kinds"
+                f"its {what} ({coded}) cannot stand in a {self._suffix} without a new encoding and {were} left out;"
+                " .mkv holds all kinds"
             )
             return
         copy.metadata.update({key: stream.metadata[key] for key in _KEPT_METADATA if key in stream.metadata})

@@ -19,7 +19,7 @@ from pipeline.clips.animated.gif import write_gif
 from pipeline.clips.animated.png import write_png
 from pipeline.clips.animated.webp import write_webp
 from pipeline.clips.container import load_av, open_container
-from pipeline.clips.encoding import BT709, ENCODINGS, FULL, LIMITED, Converter, Encoding, quality_options
+from pipeline.clips.encoding import BT709, ENCODINGS, FULL, LIMITED, Converter, quality_options
 from pipeline.clips.frame import ClipFrame
 from pipeline.clips.sound import SoundCopy
 from pipeline.clips.span import WHOLE, Span
@@ -35,6 +35,9 @@ SUFFIXES = (*ENCODINGS, *ANIMATIONS)
 # 1/1000, 1/48000, and those of 1001/30000 a frame), and 12 minutes of it fit into 32 bits.
 _FINE = Fraction(1, 5_760_000)
 _MUXING = {"fflags": "+bitexact"}  # no random numbers, and no word of the muxer's version
+# Without frames that are stored before others that are shown first: MP4 has lengths by the order in
+# which frames are stored, and so could not say how long the last one is shown.
+_IN_ORDER = {"bf": "0"}
 _BITEXACT = 1 << 23  # AV_CODEC_FLAG_BITEXACT
 _COMMENT = "comment"  # the entry of a video's metadata that has the settings
 
@@ -67,14 +70,14 @@ def write_clip(
     if kind not in SUFFIXES:
         raise PairError(f"no format for clips that end in {suffix!r}; use one of {', '.join(SUFFIXES)}")
     first, rest = _first(frames)
-    if kind in ANIMATIONS:
-        _write_animation(file, kind, first, rest, quality=quality, has_alpha=has_alpha, settings=settings or {})
-        return ()
-    text = None if settings is None else settings_json(settings)
     with ExitStack() as stack:
         source = None if sound_of is None else stack.enter_context(open_container(sound_of, home))[0]
-        video = _Video(ENCODINGS[kind], first, quality=quality, rate=rate, has_alpha=has_alpha)
-        return video.write(file, rest, source, span, text)
+        if kind in ANIMATIONS:
+            _write_animation(file, kind, first, rest, quality=quality, has_alpha=has_alpha, settings=settings or {})
+            has_sound = source is not None and source.streams.audio
+            return (f"a {kind} has no sound; its sound was left out",) if has_sound else ()
+        video = _Video(kind, first, quality=quality, rate=rate, has_alpha=has_alpha, span=span)
+        return video.write(file, rest, source, None if settings is None else settings_json(settings))
 
 
 def _first(frames: Iterable[ClipFrame]) -> tuple[ClipFrame, Iterator[ClipFrame]]:
@@ -112,33 +115,42 @@ def _write_animation(
 class _Video:
     """A video that is being written."""
 
-    def __init__(self, encoding: Encoding, first: ClipFrame, *, quality: int, rate: Fraction | None, has_alpha: bool):
-        self._encoding = encoding
+    def __init__(
+        self, suffix: str, first: ClipFrame, *, quality: int, rate: Fraction | None, has_alpha: bool, span: Span
+    ) -> None:
+        self._suffix = suffix
+        self._encoding = ENCODINGS[suffix]
         self._quality = quality
-        self._convert = Converter(encoding, has_alpha=has_alpha)
+        self._convert = Converter(self._encoding, has_alpha=has_alpha)
         self._first = first
         self._rate = rate
-        self._unit = 1 / rate if rate else _FINE  # seconds
+        self._span = span
+        self._begin = first.time - (span.begin or 0)  # seconds on the output's clock
+        self._unit = _unit(rate, self._begin)
 
-    def write(
-        self, file: BinaryIO, rest: Iterator[ClipFrame], source: Any, span: Span, text: str | None
-    ) -> tuple[str, ...]:
+    def write(self, file: BinaryIO, rest: Iterator[ClipFrame], source: Any, text: str | None) -> tuple[str, ...]:
         """All of it, with what is beside the pictures of the container `source`, if any."""
-        av = load_av()
-        with av.open(file, "w", format=self._encoding.muxer, container_options=_MUXING) as output:
-            stream = self._add_stream(output)
-            if text is not None:
-                output.metadata[_COMMENT] = text
-            sound = None if source is None else SoundCopy(source, output, span)
-            for packets, time in self._encoded(stream, chain((self._first,), rest), span.begin or Fraction(0)):
-                output.mux(packets)
-                if sound is not None:
-                    sound.until(time)
+        av, watched = load_av(), _Watched(file)
+        frames = chain((self._first,), rest)
+        try:
+            with av.open(watched, "w", format=self._encoding.muxer, container_options=_MUXING) as output:
+                stream = self._add_stream(output)
+                if text is not None:
+                    output.metadata[_COMMENT] = text
+                sound = None if source is None else SoundCopy(source, output, self._suffix, self._span)
+                for packets, time in self._encoded(stream, frames):
+                    output.mux(packets)
+                    if sound is not None:
+                        sound.until(time)
+        except av.FFmpegError as error:
+            raise watched.failure or error from error
         return () if sound is None else tuple(sound.notes)
 
     def _add_stream(self, output: Any) -> Any:
         encoding = self._encoding
         options = encoding.options | quality_options(encoding, self._quality)
+        if self._rate is None and encoding.codec == "libx264":
+            options |= _IN_ORDER
         stream = output.add_stream(encoding.codec, rate=self._rate or 1 / self._first.duration, options=options)
         stream.width, stream.height = self._convert.size(self._first)
         stream.pix_fmt = self._convert.pixels
@@ -153,20 +165,52 @@ class _Video:
             stream.metadata["alpha_mode"] = "1"
         return stream
 
-    def _encoded(
-        self, stream: Any, frames: Iterable[ClipFrame], begin: Fraction
-    ) -> Iterator[tuple[list[Any], Fraction | None]]:
+    def _encoded(self, stream: Any, frames: Iterable[ClipFrame]) -> Iterator[tuple[list[Any], Fraction | None]]:
         """Packets of the encoder, and how far the frames have come; None: to the end."""
         lasting: dict[int, int] = {}
         last = -1
         for frame in frames:
-            stamp = max(round((frame.time - begin) / self._unit), last + 1)
+            stamp = max(round(self._time(frame) / self._unit), last + 1)
             lasting[stamp] = max(1, round(frame.duration / self._unit))
             picture = self._convert(frame)
             picture.pts, picture.time_base = stamp, self._unit
-            yield _lasting(stream.encode(picture), lasting), frame.time - begin
+            yield _lasting(stream.encode(picture), lasting), stamp * self._unit
             last = stamp
         yield _lasting(stream.encode(None), lasting), None
+
+    def _time(self, frame: ClipFrame) -> Fraction:
+        """Seconds on the output's clock; with a rate, on its grid, from which a file that counts in
+        milliseconds is off."""
+        since = frame.time - self._first.time
+        return self._begin + (round(since * self._rate) / self._rate if self._rate else since)
+
+
+def _unit(rate: Fraction | None, begin: Fraction) -> Fraction:
+    """Seconds of the output's clock, in whole numbers of which frames begin."""
+    if rate is None or (1 / rate / _FINE).denominator == 1 != (begin * rate).denominator:
+        return _FINE
+    return 1 / rate
+
+
+class _Watched:
+    """A file that remembers why it could not be written, which FFmpeg forgets."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.failure: OSError | None = None
+
+    def write(self, data: bytes) -> int:
+        try:
+            return self._file.write(data)
+        except OSError as error:
+            self.failure = self.failure or error
+            raise
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
 
 
 def _lasting(packets: list[Any], lasting: dict[int, int]) -> list[Any]:

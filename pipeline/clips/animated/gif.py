@@ -37,7 +37,7 @@ def write_gif(file: BinaryIO, frames: Iterable[ClipFrame], *, has_alpha: bool, c
         seen = np.ones(numbers.shape, bool) if frame.alpha is None else frame.alpha >= _HALF
         if before is None:
             _begin(file, frame.size, comment)
-        shown = colours[np.minimum(numbers, COLOURS - 1)]
+        shown = colours[numbers]
         if has_alpha:
             box, drawn = Box(0, 0, *frame.size), seen
         else:
