@@ -68,8 +68,9 @@ def animation_frames(
                 image.seek(number)
             except EOFError:
                 return
-            duration = _duration(image)
-            shown = _frame(_loaded(image, number, source), number, time, duration)
+            loaded = _loaded(image, number, source)
+            duration = _duration(image)  # which Pillow knows of a WebP once it is loaded
+            shown = _frame(loaded, number, time, duration)
         if number == MAX_FRAMES:
             raise BadImage(f"{source.shown} has more than {MAX_FRAMES:,} frames; cut out the part that is painted")
         if number >= start and (wanted is None or wanted(number)):
