@@ -392,3 +392,32 @@ def test_frames_without_a_change_stay_frames(tmp_path):
 
 def test_the_whole_is_the_span_that_is_meant_where_none_is_given():
     assert Span() == WHOLE == (None, None)
+
+
+# ---------------------------------------------------------------------------------------------- memory
+
+
+def _resident() -> int:
+    """Bytes of memory that this process holds (proc(5), statm)."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="only Linux tells")
+@pytest.mark.parametrize("suffix", [".mp4", ".webp"])
+def test_memory_does_not_grow_with_the_length_of_a_clip(tmp_path, suffix):
+    """From frame 150, when the encoder has looked ahead as far as it does, to frame 450: 300 frames of 128x96 that were
+    kept would be 11 MB."""
+    source = tmp_path / "a.mkv"
+    still = [stored(picture(k, 128, 96), "yuv420p") for k in range(20)]
+    write_video(source, (still[k % 20] for k in range(500)), codec="mpeg4", sound="libopus")
+    held: list[int] = []
+
+    def watched():
+        for frame in read_frames(source):
+            if frame.number in (150, 450):
+                held.append(_resident())
+            yield frame
+
+    with (tmp_path / f"b{suffix}").open("w+b") as file:
+        write_clip(file, suffix, watched(), quality=60, rate=Fraction(RATE), sound_of=source)
+    assert held[1] - held[0] < 4_000_000
