@@ -132,6 +132,15 @@ def test_rates_of_television_are_kept_exactly(tmp_path):
         assert clip_facts(tmp_path / f"a{suffix}").rate == rate
 
 
+@pytest.mark.parametrize("suffix", [".mp4", ".mov"])
+def test_the_index_stands_first_so_that_a_page_plays_while_it_loads(tmp_path, suffix):
+    path = tmp_path / f"a{suffix}"
+    written(path, clip_frames(30))
+    data = path.read_bytes()
+    assert data.index(b"moov") < data.index(b"mdat")
+    assert len(list(read_frames(path))) == 30
+
+
 # --------------------------------------------------------------------------------------------- opacity
 
 
@@ -402,6 +411,7 @@ def _resident() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="only Linux tells")
 @pytest.mark.parametrize("suffix", [".mp4", ".webp"])
 def test_memory_does_not_grow_with_the_length_of_a_clip(tmp_path, suffix):
