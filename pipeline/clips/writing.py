@@ -21,6 +21,7 @@ from pipeline.clips.animated.webp import write_webp
 from pipeline.clips.container import load_av, open_container
 from pipeline.clips.encoding import BT709, ENCODINGS, FULL, LIMITED, Converter, quality_options
 from pipeline.clips.frame import ClipFrame
+from pipeline.clips.output_file import OutputFile
 from pipeline.clips.sound import SoundCopy
 from pipeline.clips.span import WHOLE, Span
 from pipeline.errors import PairError
@@ -34,8 +35,6 @@ SUFFIXES = (*ENCODINGS, *ANIMATIONS)
 # Seconds: all usual clocks of videos are whole multiples of it (1/15360, 1/12800, 1/90000, 1/600,
 # 1/1000, 1/48000, and those of 1001/30000 a frame), and 12 minutes of it fit into 32 bits.
 _FINE = Fraction(1, 5_760_000)
-_MUXING = {"fflags": "+bitexact"}  # no random numbers, and no word of the muxer's version
-_INDEX_FIRST = {"movflags": "faststart"}  # so that an MP4 plays while it is being loaded
 # Without frames that are stored before others that are shown first: MP4 has lengths by the order in
 # which frames are stored, and so could not say how long the last one is shown.
 _IN_ORDER = {"bf": "0"}
@@ -131,7 +130,7 @@ class _Video:
 
     def write(self, file: BinaryIO, rest: Iterator[ClipFrame], source: Any, text: str | None) -> tuple[str, ...]:
         """All of it, with what is beside the pictures of the container `source`, if any."""
-        av, watched = load_av(), _Watched(file)
+        av, watched = load_av(), OutputFile(file)
         frames = chain((self._first,), rest)
         try:
             with av.open(
@@ -193,63 +192,6 @@ def _unit(rate: Fraction | None, begin: Fraction) -> Fraction:
     if rate is None or (1 / rate / _FINE).denominator == 1 != (begin * rate).denominator:
         return _FINE
     return 1 / rate
-
-
-class _Watched:
-    """A file that remembers why it could not be written, which FFmpeg forgets. `muxing` are the
-    muxer's options: to put an MP4's index first, it reads what it has written (`reread`), which
-    needs a file of the system's."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self.failure: OSError | None = None
-        self.muxing = _MUXING | _INDEX_FIRST
-        try:
-            file.fileno()
-        except OSError:  # io.UnsupportedOperation: in memory
-            self.muxing = _MUXING
-
-    def reread(self, _url: str, _flags: int, _options: dict[str, str]) -> Any:
-        """The file once more, from its beginning."""
-        return _Reread(self._file)
-
-    def write(self, data: bytes) -> int:
-        try:
-            return self._file.write(data)
-        except OSError as error:
-            self.failure = self.failure or error
-            raise
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        return self._file.seek(offset, whence)
-
-    def tell(self) -> int:
-        return self._file.tell()
-
-
-class _Reread:
-    """What has been written to a file, read beside the writing."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self._at = 0
-
-    def read(self, count: int) -> bytes:
-        self._file.flush()
-        data = os.pread(self._file.fileno(), count, self._at)
-        self._at += len(data)
-        return data
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        start = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: os.fstat(self._file.fileno()).st_size}[whence]
-        self._at = start + offset
-        return self._at
-
-    def tell(self) -> int:
-        return self._at
-
-    def close(self) -> None:
-        """The file stays open: it is its writer's."""
 
 
 def _lasting(packets: list[Any], lasting: dict[int, int]) -> list[Any]:
