@@ -343,7 +343,7 @@ def test_every_line_of_the_table_is_lived_in():
 
 
 # Pillow too: pictures are decoded by a process that may die (images/reader), never by the one that plans and records.
-HEAVY = ("tensorflow", "keras", "numpy", "PIL", "dask", "distributed", "fsspec", "s3fs", "paramiko")
+HEAVY = ("tensorflow", "keras", "numpy", "PIL", "av", "cv2", "dask", "distributed", "fsspec", "s3fs", "paramiko")
 LIST_HEAVY = f"import sys; print(','.join(sorted({ {'torch', *HEAVY} } & set(sys.modules))))"
 
 
