@@ -40,22 +40,6 @@ CODECS = (
     *("mpeg1video", "mpeg2video", "vc1", "wmv3", "theora", "dvvideo", "mjpeg", "prores", "dnxhd", "cfhd"),
     *("ffv1", "huffyuv", "ffvhuff", "utvideo", "magicyuv", "png", "qtrle", "rawvideo", "v210", "svq3", "cinepak"),
 )
-# Those of sound that FFmpeg has to ask what a stream is, where a container does not say it all.
-_SOUND = (
-    "aac",
-    "mp3",
-    "mp3float",
-    "ac3",
-    "eac3",
-    "opus",
-    "libopus",
-    "vorbis",
-    "flac",
-    "alac",
-    "pcm_s16le",
-    "pcm_s16be",
-)
-
 # How far into a file its streams are looked for: FFmpeg's own defaults (5 MB, 5 s) written out, as
 # many streams, each of them nothing, could be looked for long.
 _LOOK_BYTES, _LOOK_MICROSECONDS, _MOST_STREAMS = 5_000_000, 5_000_000, 50
@@ -122,7 +106,7 @@ def open_container(path: str | os.PathLike[str], home: str | None = None) -> Ite
             "probesize": str(_LOOK_BYTES),
             "analyzeduration": str(_LOOK_MICROSECONDS),
             "max_streams": str(_MOST_STREAMS),
-            "codec_whitelist": ",".join((*CODECS, *_SOUND)),
+            "codec_whitelist": ",".join(CODECS),
             "format_whitelist": kind,
             "protocol_whitelist": "none",
         }
