@@ -7,7 +7,6 @@ import os
 import socket
 import struct
 import threading
-import time
 import zlib
 from fractions import Fraction
 from pathlib import Path
@@ -25,7 +24,8 @@ from pipeline.clips.reading import clip_facts, read_frames
 from pipeline.clips.sound import SoundCopy
 from pipeline.clips.span import WHOLE
 from pipeline.clips.writing import write_clip
-from pipeline.errors import BadImage, OutOfMemory, PairError
+from pipeline.errors import BadImage, EnvironmentProblem, OutOfMemory, PairError
+from pipeline.images import reader
 from pipeline.images.reader import Reader
 
 pytestmark = pytest.mark.slow
@@ -307,12 +307,11 @@ def test_bytes_that_were_changed_at_random_are_read_or_refused_and_nothing_else(
 
 def test_a_clip_is_looked_at_once_as_long_as_it_stays(tmp_path):
     _mp4(tmp_path / "a.mp4")
-    reader = Reader()
-    first = reader.clip(tmp_path / "a.mp4")
-    assert reader.clip(tmp_path / "a.mp4") is first
-    time.sleep(0.01)
+    own = Reader()
+    first = own.clip(tmp_path / "a.mp4")
+    assert own.clip(tmp_path / "a.mp4") is first
     _mp4(tmp_path / "a.mp4", count=4)
-    assert reader.clip(tmp_path / "a.mp4").frames == 4
+    assert own.clip(tmp_path / "a.mp4").frames == 4
 
 
 def test_a_clip_behind_a_link_out_of_its_folder_is_refused(tmp_path):
@@ -324,3 +323,20 @@ def test_a_clip_behind_a_link_out_of_its_folder_is_refused(tmp_path):
     for read in (READER.clip, clip_facts, lambda path, home: next(read_frames(path, home=home))):
         with pytest.raises(BadImage, match="is or lies behind a link that leads out of"):
             read(tmp_path / "in/a.mp4", home)
+
+
+def test_without_the_packages_the_process_that_looks_says_what_to_install(tmp_path, monkeypatch):
+    """At check time, in one line; an animated picture needs none of them."""
+    _mp4(tmp_path / "a.mp4")
+    with (tmp_path / "a.gif").open("w+b") as file:
+        write_clip(file, ".gif", clip_frames(3), quality=90, rate=Fraction(RATE))
+    (tmp_path / "av.py").write_text("raise ImportError")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join((str(tmp_path), os.environ.get("PYTHONPATH", ""))))
+    process = reader._process(reader.READER_PROCESS)
+    process.end()
+    try:
+        with pytest.raises(EnvironmentProblem, match=r"^clips need two packages more; install them \(make video, or "):
+            Reader().clip(tmp_path / "a.mp4")
+        assert Reader().clip(tmp_path / "a.gif").frames == 3
+    finally:
+        process.end()
