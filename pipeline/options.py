@@ -284,6 +284,20 @@ class Options(Questions):
         neutral=1.0,
     )
     strength: float = _option(1.0, "blend of content (0) and result (1)", ge=0, le=1, examples=[0.8])
+    temporal_weight: float = _new_option(
+        0.003,
+        "of a clip, how firmly a frame holds on to what was painted of the same thing in the frames before it",
+        ge=0,
+        neutral=0.003,
+        examples=[0.01],
+    )
+    steps_per_frame: int | Literal["auto"] = _new_option(
+        "auto",
+        "of a clip, evaluations at full size of each frame that follows another",
+        ge=1,
+        neutral="auto",
+        examples=[40],
+    )
     precision: str = _option(
         "auto",
         "arithmetic of the network in the descent; `auto` is bfloat16 where the hardware is fast at it",

@@ -44,11 +44,22 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Carried:
+    """Earlier frames of a clip, as painted, carried to the frame that is painted, at the size at
+    which it is: `pixels` float32 (height, width, 3), 0..255, and how much each is to be held,
+    `reliable` float32 (height, width), 0..1."""
+
+    pixels: NDArray[np.float32]
+    reliable: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Pictures:
     """The photograph, the style images with their shares, and the picture of `init` where it is a
     path. Shares need not sum to 1. `masks` are those files of masks that were opened, in the order
     of a job's; `regions` what they make of the styles, nothing without any; `kept` how much of the
-    photograph is kept where, None for all."""
+    photograph is kept where, None for all. `carried` is what a clip's frame takes over from earlier
+    ones."""
 
     content: Picture
     styles: tuple[tuple[Picture, float], ...]
@@ -58,6 +69,7 @@ class Pictures:
     kept: Mask | None = None
     mask_notes: tuple[str, ...] = ()
     mask_names: Mapping[str, Any] = field(default_factory=dict)
+    carried: Carried | None = None
 
     @property
     def all(self) -> tuple[Picture | Mask | RegionMap, ...]:
@@ -147,6 +159,15 @@ def open_pictures(
         opened = _with_masks(opened, masks, opening, home_of)
     apart = options.empty_areas == "apart" and not options.is_texture and is_whole(opened.regions)
     return _with_empty_areas(opened) if apart else opened
+
+
+def with_content(pictures: Pictures, content: Picture, options: Options) -> Pictures:
+    """The pictures with another photograph of the same size, and the parts that its empty areas
+    make where those of the old one did; masks and maps stay."""
+    changed = replace(pictures, content=content)
+    if options.empty_areas != "apart" or options.is_texture or pictures.masks:
+        return changed
+    return _with_empty_areas(replace(changed, regions=(), mask_notes=()))
 
 
 def _with_empty_areas(opened: Pictures) -> Pictures:

@@ -46,7 +46,7 @@ _SAMPLED_ANEW = 5
 _WRAPPED = 16
 # VGG halves a picture four times before block 5, whose 3 x 3 filters then still find two positions
 # each way.
-_SHORTEST = 32
+SHORTEST = 32
 FINISHED = "finished"  # what the last measuring is called among the tilings
 
 
@@ -151,7 +151,7 @@ def schedule(options: Options, content: Sized, styles: Sequence[Sized], machine:
     shortest = min(*full, *(min(each) for each in _style_sizes(options, opened, full)))
     matched = "neighbours" in options.style_losses
     from_small = matched or "transport" in options.style_losses
-    smallest = (_SMALLEST_MATCHED, _SHORTEST) if from_small else (_SMALLEST, _SHORTEST_COARSE)
+    smallest = (_SMALLEST_MATCHED, SHORTEST) if from_small else (_SMALLEST, _SHORTEST_COARSE)
     sides = _sides(max(full), options.scales, shortest, *smallest)
     usual = machine.precision if options.precision == "auto" else options.precision
 
@@ -312,10 +312,10 @@ def _fitted(picture: Sized, role: str, longer_side: int) -> Size:
 
 
 def _long_enough(name: str, role: str, size: Size) -> Size:
-    if min(size) < _SHORTEST:
+    if min(size) < SHORTEST:
         raise BadImage(
             f"{role} {name} would be {size[0]}x{size[1]} pixels; its shorter side must be at least "
-            f"{_SHORTEST}: raise {'size' if role == 'content' else 'size or style_scale'}, or crop it"
+            f"{SHORTEST}: raise {'size' if role == 'content' else 'size or style_scale'}, or crop it"
         )
     return size
 

@@ -126,9 +126,9 @@ def sources(
     import numpy as np
 
     from pipeline.nst.engine import Setting
-    from pipeline.nst.terms.term import Region, Sources, Style
+    from pipeline.nst.terms.term import Earlier, Region, Sources, Style
 
-    stage = inputs.stage
+    stage, carried = inputs.stage, pictures.carried
     setting = Setting(options, stage.precision, stage.tiling, stage.last_pass)
     colours = _colours_from(pictures, options, stage.size)
     of_styles = replace(setting, options=replace(options, wrap="none"))
@@ -158,6 +158,7 @@ def sources(
         seed=int(np.random.SeedSequence((options.seed, *place)).generate_state(1)[0]),
         regions=() if is_whole else regions,
         kept=_kept(pictures, stage),
+        earlier=None if carried is None else Earlier(carried.pixels, carried.reliable),
     )
 
 

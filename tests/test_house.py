@@ -115,6 +115,15 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
         WORDS | {"finishing", "stylization", "pictures", "schedule", "stage_inputs", "images", "manifest", "nst"},
         {"tensorflow", "numpy", "PIL"},
     ),
+    # a clip: what moves in it, and the painting of its frames
+    "clips.flow": (set(), {"numpy", "cv2"}),
+    "clips.cuts": ({"clips.flow"}, set()),
+    "sequence": (
+        WORDS
+        | {"clips.cuts", "clips.flow", "finishing", "images", "nst", "pictures", "schedule", "stage_inputs"}
+        | {"stylization", "stylize"},
+        {"numpy"},
+    ),
     "keywords": (set(), set()),
     "measuring": (
         {"errors", "job", "reading", "options", "pictures", "schedule", "stage_inputs", "images", "nst"},

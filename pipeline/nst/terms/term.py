@@ -80,12 +80,21 @@ class Region(NamedTuple):
     strength: float = 1.0
 
 
+class Earlier(NamedTuple):
+    """Earlier frames of a clip, as painted, carried to this one: pixels float32 (height, width, 3),
+    0..255, and how reliable they are, float32 (height, width), 0..1."""
+
+    pixels: NDArray[np.float32]
+    reliable: NDArray[np.float32]
+
+
 class Sources(NamedTuple):
     """What targets are made from when a descent begins, or a round of it. `start` is the picture as
     it stands then, `guide` the photograph with a quarter of it: what is to be painted. `seed` is
     another one in each round. `styles` are those of the whole picture; with `regions` each of these
     has its own, and `styles` are all of them. `kept` is how much of the content is kept at each
-    pixel, float32 (height, width), 0..1, None for all of it."""
+    pixel, float32 (height, width), 0..1, None for all of it. `earlier` is there for a clip's frames
+    that follow others."""
 
     content: Image
     styles: Sequence[Style]
@@ -94,6 +103,7 @@ class Sources(NamedTuple):
     seed: int
     regions: Sequence[Region] = ()
     kept: NDArray[np.float32] | None = None
+    earlier: Earlier | None = None
 
 
 class Combine(Protocol):

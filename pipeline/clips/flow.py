@@ -1,0 +1,124 @@
+"""How things move from one frame of a clip to another, where that can be believed, and pictures
+carried along.
+
+The flow is OpenCV's DIS (Kroeger, Timofte, Dai, Van Gool, "Fast Optical Flow using Dense Inverse
+Search", arXiv 1603.03590), both ways. With b(p) where position p of this frame stood in the other,
+as a difference, and f the flow back from there, f̃(p) = f(p + b(p)), a position is reliable unless
+
+    |f̃ + b|² > 0.01 (|f̃|² + |b|²) + 0.5      something was uncovered there
+    |∇u|² + |∇v|² > 0.01 |b|² + 0.002          b = (u, v): on the edge of something that moves
+
+which is Sundaram, Brox, Keutzer, "Dense point trajectories by GPU-accelerated large displacement
+optical flow" (ECCV 2010), Eq. 5 and 6; or it stood outside of the picture; or, ours, the photograph
+shows something else there: what is flat, dark, or blinks has a flow of nothing both ways.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Levels = NDArray[np.uint8]
+"""A photograph (height, width, 3), sRGB."""
+Floats = NDArray[np.float32]
+
+_RELATIVE, _ABSOLUTE = 0.01, 0.5  # Eq. 5, of squared lengths in pixels
+_EDGE_RELATIVE, _EDGE_ABSOLUTE = 0.01, 0.002  # Eq. 6
+# Grey levels, root mean square of the colours over 5 x 5 pixels, by which the photographs may
+# differ: noise of a dark room is 10, a shadow that passes 30.
+_OTHER, _AROUND = 24.0, 5
+# Pixels by which what is reliable is made smaller, and how softly it ends: measured for Gram
+# matrices at 384 px; a moving body's rim is between both.
+_ERODED, _BLURRED = 2, 2.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Motion:
+    """From one frame to another. `flow` (height, width, 2), float32, pixels right and down: where
+    each position of the one stood in the other, as a difference. `reliable` (height, width),
+    bool."""
+
+    flow: Floats
+    reliable: NDArray[np.bool_]
+
+    @property
+    def share(self) -> float:
+        """Of all positions, those that are reliable."""
+        return float(self.reliable.mean())
+
+
+def motion(here: Levels, there: Levels) -> Motion:
+    """How the photograph `here` came about from `there`, of one size."""
+    one, other = (cv2.cvtColor(photograph, cv2.COLOR_RGB2GRAY) for photograph in (here, there))
+    with _alone():
+        back, forth = _dense(one, other), _dense(other, one)
+    height, width = one.shape
+    x, y = _places(back)
+    inside = (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
+    returned = warped(forth, back, cv2.INTER_LINEAR) + back
+    lengths = _squares(back) + _squares(returned - back)
+    consistent = _squares(returned) <= _RELATIVE * lengths + _ABSOLUTE
+    changes = _squares(np.concatenate([np.stack(np.gradient(back[..., axis]), -1) for axis in (0, 1)], -1))
+    smooth = changes <= _EDGE_RELATIVE * _squares(back) + _EDGE_ABSOLUTE
+    return Motion(back, inside & consistent & smooth & _alike(here, there, back))
+
+
+def warped(picture: NDArray[Any], flow: Floats, filter_: int = cv2.INTER_LANCZOS4) -> Floats:
+    """A picture (height, width, channels) of the other frame carried to this one: at each position
+    what stood where the flow says, float32, not cut off; beyond the border its mirror image."""
+    x, y = _places(flow)
+    found: Floats = cv2.remap(picture.astype(np.float32), x, y, filter_, borderMode=cv2.BORDER_REFLECT_101)
+    return found
+
+
+def softened(reliable: NDArray[np.bool_]) -> Floats:
+    """How much each position is to be held, 0..1: what is reliable, a little smaller, with soft
+    ends."""
+    side = 2 * _ERODED + 1
+    eroded = cv2.erode(reliable.astype(np.float32), np.ones((side, side), np.uint8), borderValue=1.0)
+    blurred: Floats = cv2.GaussianBlur(eroded, (0, 0), _BLURRED, borderType=cv2.BORDER_REFLECT_101)
+    return np.where(reliable, np.minimum(blurred, 1.0), 0.0).astype(np.float32)
+
+
+def _dense(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> Floats:
+    """DIS, preset medium: 10 ms at 384 x 216."""
+    flow: Floats = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM).calc(one, other, None)
+    return flow
+
+
+def _alike(here: Levels, there: Levels, flow: Floats) -> NDArray[np.bool_]:
+    """Where both photographs show the same."""
+    difference = here.astype(np.float32) - warped(there, flow, cv2.INTER_LINEAR)
+    squares = cv2.blur(np.mean(difference**2, -1), (_AROUND, _AROUND), borderType=cv2.BORDER_REFLECT_101)
+    found: NDArray[np.bool_] = squares <= _OTHER**2
+    return found
+
+
+def _places(flow: Floats) -> tuple[Floats, Floats]:
+    """Columns and rows of the other frame, (height, width) each."""
+    height, width = flow.shape[:2]
+    x = np.arange(width, dtype=np.float32) + flow[..., 0]
+    y = np.arange(height, dtype=np.float32)[:, np.newaxis] + flow[..., 1]
+    return x, y
+
+
+def _squares(vectors: Floats) -> Floats:
+    found: Floats = np.sum(vectors**2, -1)
+    return found
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """OpenCV in one thread: how it divides a picture among several changes what is found."""
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(threads)

@@ -1,0 +1,352 @@
+"""The frames of a clip, painted one after the other so that they hold together.
+
+    cut        the first frame of a shot is painted as a still picture is       clips/cuts
+    carry      earlier frames, as painted, along the flow to this one           clips/flow
+    fresh      what was uncovered is painted anew, small                        stylize
+    descent    from both, with what was carried as one more term                nst/terms/temporal
+
+Ruder, Dosovitskiy, Brox (arXiv 1604.08610) with our network and descent. A frame depends on its
+photograph, the options, the styles, and on those earlier frames that `wanted` names, in 8 bits, and
+on nothing else: who gives these back goes on in the same bytes.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.clips.cuts import tells_cut
+from pipeline.clips.flow import Motion, motion, softened, warped
+from pipeline.images.encode import to_uint8
+from pipeline.images.picture import Picture
+from pipeline.images.scale import resize
+from pipeline.options import Options
+from pipeline.pictures import Carried, Pictures, with_content
+from pipeline.reading import Losses, Reading
+from pipeline.schedule import SHORTEST, Machine, Schedule
+from pipeline.stylization import Stylization
+from pipeline.stylize import Progress, paint
+
+if TYPE_CHECKING:
+    from pipeline.nst.engine import TransferEngine
+
+Levels = NDArray[np.uint8]
+Floats = NDArray[np.float32]
+
+TEMPORAL = "temporal"  # the name of the loss that only frames after the first have
+# How many frames back is looked: Ruder et al., section 3.3, J = {1, 2, 4, ...}.
+_BACK = (1, 2, 4, 8)
+_CLOSING = 8  # frames at the end of a loop that look ahead to the first one
+# Share of positions that were uncovered below which nothing is painted afresh.
+_NEARLY_NOTHING = 0.002
+_STEPS = 20
+_FRESH_STEPS = 20
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FrameIn:
+    """A frame to be painted: its number, from 0 in the order shown, and its picture, whose `sha256`
+    is that of its pixels. `pictures`, where it is given, has this frame's styles and masks."""
+
+    number: int
+    picture: Picture
+    pictures: Pictures | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class PaintedFrame:
+    """A frame as it is shown, `pixels` uint8 (height, width, 3) with `alpha` (height, width), 0..1,
+    or None; and how it came about.
+
+    `painted` is what later frames follow, and `remember` takes back: the same array as `pixels`
+    where the options do not blend, recolour or sharpen the result. `first` and `last` are losses by
+    name, `total` with `temporal` where there is one. `evaluations` are of loss and gradient, each
+    by its size: one of a quarter of the positions is a quarter. `reliable` is the share of
+    positions that could be followed, `flicker` how much these differ from the frame before (grey
+    levels, root mean square), and `own_flicker` how much the photograph's do: None at the first
+    frame and at a `cut`, where a new shot begins.
+    """
+
+    number: int
+    pixels: Levels
+    painted: Levels
+    alpha: Floats | None
+    first: Losses
+    last: Losses
+    evaluations: float
+    seconds: float
+    flicker: float | None
+    own_flicker: float | None
+    reliable: float
+    cut: bool
+    notes: tuple[str, ...] = ()
+
+    @property
+    def loss(self) -> float:
+        """The last loss without the temporal term's."""
+        return self.last["total"] - self.last.get(TEMPORAL, 0.0)
+
+
+Step = tuple[Reading, Callable[[], Progress]]
+PaintingOfFrame = Generator[Step, object, PaintedFrame]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Earlier:
+    """A frame that was painted: its photograph at the size of the painting, and the painting."""
+
+    photograph: Levels
+    painted: Levels
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Followed:
+    """What a frame takes over: carried pixels (height, width, 3), float32; where they come from
+    something reliable (height, width), bool; and from the last frame, how that moved."""
+
+    pixels: Floats
+    covered: NDArray[np.bool_]
+    last: Motion
+
+    @property
+    def share(self) -> float:
+        return float(self.covered.mean())
+
+
+class Sequence:
+    """Paints the frames of a clip in their order. It remembers no more than the frames that later
+    ones ask for: memory does not grow with the clip."""
+
+    def __init__(
+        self,
+        pictures: Pictures,
+        options: Options,
+        schedule: Schedule,
+        engine: TransferEngine,
+        *,
+        frames: int,
+        loop: bool = False,
+        max_memory: int | None = None,
+    ) -> None:
+        """`pictures` hold styles and masks, and any frame as the content; `schedule` is of that,
+        and of every frame, `frames` in all. With `loop` the first follows the last."""
+        self._pictures, self._options, self._schedule, self._engine = pictures, options, schedule, engine
+        self._frames, self._loop, self._max_memory = frames, loop, max_memory
+        self._memory: dict[int, _Earlier] = {}
+
+    def wanted(self, number: int) -> list[int]:
+        """The earlier frames that frame `number` looks at, the nearest first; of a loop its last
+        ones look at the first too."""
+        found = [number - back for back in _BACK if number >= back]
+        closing = self._loop and number and number >= self._frames - _CLOSING
+        return [*found, 0] if closing and 0 not in found else found
+
+    def remember(self, frame: FrameIn, painted: Levels) -> None:
+        """Take back a frame that was painted by an earlier run: `PaintedFrame.painted`."""
+        self._memory[frame.number] = _Earlier(self._photograph(frame.picture), painted)
+
+    def paint(self, frame: FrameIn) -> PaintingOfFrame:
+        """Paint a frame. Yields as `stylize.paint` does; who ends it early gets no frame. Raises as
+        that does."""
+        began = time.perf_counter()
+        photograph = self._photograph(frame.picture)
+        followed = self._follow(frame.number, photograph)
+        walk = _Walk(self, frame, followed)
+        result = yield from walk.paint()
+        self._forget(frame.number)
+        self._memory[frame.number] = _Earlier(photograph, result.painted)
+        before = self._memory.get(frame.number - 1)
+        return PaintedFrame(
+            number=frame.number,
+            pixels=result.pixels,
+            painted=result.painted,
+            alpha=result.alpha,
+            first=result.first,
+            last=result.last,
+            evaluations=round(walk.evaluations, 2),
+            seconds=time.perf_counter() - began,
+            flicker=_flicker(followed, result.painted, before.painted if before else None),
+            own_flicker=_flicker(followed, photograph, before.photograph if before else None),
+            reliable=followed.share if followed else 0.0,
+            cut=followed is None and before is not None,
+            notes=result.notes,
+        )
+
+    def _photograph(self, picture: Picture) -> Levels:
+        """As flow sees it: at the size of the painting, in whole numbers."""
+        return to_uint8(picture.resized(*self._schedule.size)[0])
+
+    def _follow(self, number: int, photograph: Levels) -> _Followed | None:
+        """What is carried from earlier frames, each where no nearer one is reliable; None where a
+        shot begins."""
+        last = self._memory.get(number - 1)
+        if number == 0 or last is None:
+            return None
+        moved = motion(photograph, last.photograph)
+        if tells_cut(moved):
+            return None
+        pixels, covered = warped(last.painted, moved.flow), moved.reliable.copy()
+        for other in self.wanted(number)[1:]:
+            earlier = self._memory.get(other)
+            if earlier is None or covered.all():
+                continue
+            found = motion(photograph, earlier.photograph)
+            if tells_cut(found):
+                continue
+            more = found.reliable & ~covered
+            pixels[more] = warped(earlier.painted, found.flow)[more]
+            covered |= more
+        return _Followed(np.clip(pixels, 0, 255), covered, moved)
+
+    def _forget(self, number: int) -> None:
+        """What no later frame asks for."""
+        kept = {0} if self._loop else set()
+        for other in list(self._memory):
+            if other <= number - max(_BACK) and other not in kept:
+                del self._memory[other]
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class _Painted:
+    pixels: Levels
+    painted: Levels
+    alpha: Floats | None
+    first: Losses
+    last: Losses
+    notes: tuple[str, ...]
+
+
+@dataclass(slots=True, eq=False)
+class _Walk:
+    """A frame on its way."""
+
+    sequence: Sequence
+    frame: FrameIn
+    followed: _Followed | None
+    evaluations: float = field(default=0.0)
+
+    @property
+    def _size(self) -> tuple[int, int]:
+        return self.sequence._schedule.size
+
+    def paint(self) -> Generator[Step, object, _Painted]:
+        options, followed = self.sequence._options, self.followed
+        pictures = with_content(self.frame.pictures or self.sequence._pictures, self.frame.picture, options)
+        plain = replace(pictures, content=replace(pictures.content, fine=None))
+        if followed is None:
+            result = yield from self._counted(plain, as_painted(options), self.sequence._schedule)
+        else:
+            result = yield from self._onward(plain, followed)
+        return self._shown(pictures, result)
+
+    def _onward(self, pictures: Pictures, followed: _Followed) -> Generator[Step, object, Stylization]:
+        """A frame that follows others."""
+        held = softened(followed.covered)
+        start = followed.pixels
+        if 1 - followed.share > _NEARLY_NOTHING:
+            fresh = yield from self._fresh(pictures)
+            start = held[..., np.newaxis] * followed.pixels + (1 - held[..., np.newaxis]) * fresh
+        options = _following(self.sequence._options)
+        beginning = Picture(start, None, "", "carried")
+        carried = replace(pictures, start=beginning, carried=Carried(followed.pixels, held))
+        return (yield from self._counted(carried, options, self._short()))
+
+    def _fresh(self, pictures: Pictures) -> Generator[Step, object, Floats]:
+        """The whole frame painted at half the size, enlarged: (height, width, 3)."""
+        width, height = self._size
+        stage = self.sequence._schedule.stages[-1]
+        shortest = min(width, height, *(min(size) for size in stage.style_sizes))
+        side = max(width, height) // (2 if shortest // 2 >= SHORTEST else 1)
+        options = as_painted(
+            replace(
+                self.sequence._options,
+                size=side,
+                steps=min(_FRESH_STEPS, self.sequence._options.most_steps),
+                enlarge=False,
+            )
+        )
+        machine = Machine(precision=stage.precision, max_memory=self.sequence._max_memory)
+        schedule = pictures.schedule(options, machine)
+        if len(schedule.stages) > 1 and schedule.stages[-1].last_pass:
+            schedule = replace(schedule, stages=schedule.stages[:-1])
+        result = yield from self._counted(pictures, options, schedule)
+        return resize(result.pixels, width, height)
+
+    def _short(self) -> Schedule:
+        """The last stage alone."""
+        schedule, steps = self.sequence._schedule, self.sequence._options.steps_per_frame
+        count = _STEPS if steps == "auto" else int(steps)
+        return replace(schedule, stages=(replace(schedule.stages[-1], steps=count, until_still=False),))
+
+    def _counted(
+        self, pictures: Pictures, options: Options, schedule: Schedule
+    ) -> Generator[Step, object, Stylization]:
+        """A painting, its evaluations being counted."""
+        painting = paint(pictures, options, schedule, self.sequence._engine)
+        longest = max(self._size)
+        while True:
+            try:
+                step = next(painting)
+            except StopIteration as end:
+                result: Stylization = end.value
+                return result
+            self.evaluations += (step[0].side / longest) ** 2
+            yield step
+
+    def _shown(self, pictures: Pictures, result: Stylization) -> _Painted:
+        """With what is done to a finished picture."""
+        from pipeline.finishing import finished
+        from pipeline.stage_inputs import stage_inputs
+
+        options = self.sequence._options
+        pixels, alpha = result.pixels, result.alpha
+        if pictures.content.fine is not None or replace(as_painted(options), depth=options.depth) != options:
+            coloured = replace(options, match_color="none", depth=8)
+            inputs = stage_inputs(pictures, coloured, self.sequence._schedule.finish)
+            shown = finished(pictures, inputs, coloured, result.pixels.astype(np.float32))
+            pixels, alpha = shown.pixels, shown.alpha
+        return _Painted(
+            pixels=pixels,
+            painted=result.pixels,
+            alpha=alpha,
+            first=result.first,
+            last=result.last,
+            notes=result.notes,
+        )
+
+
+def as_painted(options: Options) -> Options:
+    """The options of what later frames follow: what is done to a finished picture is left out, but
+    for the style's colours."""
+    luminance = options.preserve_color == "luminance"
+    return replace(
+        options,
+        strength=1.0,
+        preserve_color="none" if luminance else options.preserve_color,
+        sharpen_to=None,
+        depth=8,
+    )
+
+
+def _following(options: Options) -> Options:
+    """The options of a frame that follows others: the style's colours are there already."""
+    from pipeline.nst.own_terms import OptionsWithTerms, with_terms
+    from pipeline.nst.terms.temporal import Temporal
+
+    own = list(options.own_terms) if isinstance(options, OptionsWithTerms) else []
+    before: Mapping[str, str] = {"both": "before", "before": "before"}
+    painted = replace(as_painted(options), match_color=before.get(options.match_color, "none"))
+    return with_terms(painted, [*own, (Temporal(), options.temporal_weight)])
+
+
+def _flicker(followed: _Followed | None, here: Levels, before: Levels | None) -> float | None:
+    """Root mean square, over what is reliable, of the difference to what was there before."""
+    if followed is None or before is None or not followed.last.reliable.any():
+        return None
+    difference = here.astype(np.float32) - np.clip(warped(before, followed.last.flow), 0, 255)
+    return float(np.sqrt(np.mean(difference[followed.last.reliable] ** 2)))
