@@ -13,7 +13,7 @@ on nothing else: who gives these back goes on in the same bytes.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -28,7 +28,7 @@ from pipeline.images.scale import resize
 from pipeline.options import Options
 from pipeline.pictures import Carried, Pictures, with_content
 from pipeline.reading import Losses, Reading
-from pipeline.schedule import SHORTEST, Machine, Schedule
+from pipeline.schedule import SHORTEST, Machine, Schedule, Stage
 from pipeline.stylization import Stylization
 from pipeline.stylize import Progress, paint
 
@@ -251,10 +251,25 @@ class _Walk:
         if 1 - followed.share > _NEARLY_NOTHING:
             fresh = yield from self._fresh(pictures)
             start = held[..., np.newaxis] * followed.pixels + (1 - held[..., np.newaxis]) * fresh
-        options = _following(self.sequence._options)
-        beginning = Picture(start, None, "", "carried")
-        carried = replace(pictures, start=beginning, carried=Carried(followed.pixels, held))
-        return (yield from self._counted(carried, options, self._short()))
+        schedule, options = self._short(), _following(self.sequence._options)
+        beginning = replace(pictures, start=Picture(start, None, "", "carried"))
+        weight = options.temporal_weight * self._loss(beginning, options, schedule.stages[-1])
+        carried = replace(beginning, carried=Carried(followed.pixels, held))
+        return (yield from self._counted(carried, _holding(options, weight), schedule))
+
+    def _loss(self, pictures: Pictures, options: Options, stage: Stage) -> float:
+        """That of the picture with which a stage begins: what the temporal term is weighed by, as
+        losses have many units."""
+        from pipeline.nst.engine import Setting
+        from pipeline.stage_inputs import aim_of, initial_image, stage_inputs
+
+        engine = self.sequence._engine
+        with engine.lock:
+            inputs = stage_inputs(pictures, options, stage)
+            start = initial_image(pictures, inputs, options, None)
+            aim = aim_of(pictures, inputs, options, engine, start, (0, 0))
+            measurer = engine.measurer(Setting(options, stage.precision, stage.tiling, stage.last_pass), start.shape)
+            return float(measurer.losses(start, aim.targets, aim.weights)["total"])
 
     def _fresh(self, pictures: Pictures) -> Generator[Step, object, Floats]:
         """The whole frame painted at half the size, enlarged: (height, width, 3)."""
@@ -335,13 +350,17 @@ def as_painted(options: Options) -> Options:
 
 def _following(options: Options) -> Options:
     """The options of a frame that follows others: the style's colours are there already."""
+    match_color = "before" if options.match_color in ("before", "both") else "none"
+    return replace(as_painted(options), match_color=match_color)
+
+
+def _holding(options: Options, weight: float) -> Options:
+    """The options with the temporal term, of this weight in the objective."""
     from pipeline.nst.own_terms import OptionsWithTerms, with_terms
     from pipeline.nst.terms.temporal import Temporal
 
-    own = list(options.own_terms) if isinstance(options, OptionsWithTerms) else []
-    before: Mapping[str, str] = {"both": "before", "before": "before"}
-    painted = replace(as_painted(options), match_color=before.get(options.match_color, "none"))
-    return with_terms(painted, [*own, (Temporal(), options.temporal_weight)])
+    own = options.own_terms if isinstance(options, OptionsWithTerms) else ()
+    return with_terms(options, [*own, (Temporal(), weight)])
 
 
 def _flicker(followed: _Followed | None, here: Levels, before: Levels | None) -> float | None:

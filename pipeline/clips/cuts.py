@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pipeline.clips.flow import Levels, Motion, motion
 
-# Of all positions, those that have to be reliable for two frames to be of one shot. Placeholder.
-_OF_ONE_SHOT = 0.3
+# Of all positions, those that have to be reliable for two frames to be of one shot: of two that
+# have nothing in common it is one in a hundred, of a pan by a fifth of the picture 0.7.
+_OF_ONE_SHOT = 0.1
 
 
 def is_cut(here: Levels, there: Levels) -> bool:

@@ -31,8 +31,13 @@ Floats = NDArray[np.float32]
 _RELATIVE, _ABSOLUTE = 0.01, 0.5  # Eq. 5, of squared lengths in pixels
 _EDGE_RELATIVE, _EDGE_ABSOLUTE = 0.01, 0.002  # Eq. 6
 # Grey levels, root mean square of the colours over 5 x 5 pixels, by which the photographs may
-# differ: noise of a dark room is 10, a shadow that passes 30.
-_OTHER, _AROUND = 24.0, 5
+# differ beside twice what they differ by at the median, which is noise, or a fade, up to 30: of
+# unrelated photographs one position in a hundred is alike then.
+_OTHER, _BESIDE, _MOST_OTHER, _AROUND = 12.0, 2.0, 30.0, 5
+# Pixels that at the median nothing moves by where the camera stands: noise of 8 grey levels makes
+# 0.043, a pan by 0.03 pixels a frame 0.071. Then what noise alone moves is still: where the
+# photographs, around 6 pixels, differ by no more than a quarter more without the flow.
+_STANDS, _BETTER, _NEAR = 0.06, 1.25, 6.0
 # Pixels by which what is reliable is made smaller, and how softly it ends: measured for Gram
 # matrices at 384 px; a moving body's rim is between both.
 _ERODED, _BLURRED = 2, 2.0
@@ -57,7 +62,7 @@ def motion(here: Levels, there: Levels) -> Motion:
     """How the photograph `here` came about from `there`, of one size."""
     one, other = (cv2.cvtColor(photograph, cv2.COLOR_RGB2GRAY) for photograph in (here, there))
     with _alone():
-        back, forth = _dense(one, other), _dense(other, one)
+        back, forth = (_stilled(here, there, _dense(one, other)), _stilled(there, here, _dense(other, one)))
     height, width = one.shape
     x, y = _places(back)
     inside = (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
@@ -92,11 +97,32 @@ def _dense(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> Floats:
     return flow
 
 
+def _stilled(here: Levels, there: Levels, flow: Floats) -> Floats:
+    """The flow without what is noise alone: a still background stays as it is, and is not
+    resampled."""
+    if np.median(_squares(flow)) > _STANDS**2:
+        return flow
+    still, moved = (
+        cv2.GaussianBlur(_difference(here, there, way), (0, 0), _NEAR, borderType=cv2.BORDER_REFLECT_101)
+        for way in (None, flow)
+    )
+    stands = still <= _BETTER * moved
+    return np.where(stands[..., np.newaxis], np.float32(0), flow)
+
+
 def _alike(here: Levels, there: Levels, flow: Floats) -> NDArray[np.bool_]:
     """Where both photographs show the same."""
-    difference = here.astype(np.float32) - warped(there, flow, cv2.INTER_LINEAR)
-    squares = cv2.blur(np.mean(difference**2, -1), (_AROUND, _AROUND), borderType=cv2.BORDER_REFLECT_101)
-    found: NDArray[np.bool_] = squares <= _OTHER**2
+    size = (_AROUND, _AROUND)
+    squares = cv2.blur(_difference(here, there, flow), size, borderType=cv2.BORDER_REFLECT_101)
+    levels = np.sqrt(np.maximum(squares, 0))  # the filter goes on with sums, which round below 0
+    found: NDArray[np.bool_] = levels <= min(_OTHER + _BESIDE * float(np.median(levels)), _MOST_OTHER)
+    return found
+
+
+def _difference(here: Levels, there: Levels, flow: Floats | None) -> Floats:
+    """Squares of the difference of the photographs, (height, width), mean of the colours."""
+    carried = there.astype(np.float32) if flow is None else warped(there, flow, cv2.INTER_LINEAR)
+    found: Floats = np.mean((here.astype(np.float32) - carried) ** 2, -1)
     return found
 
 

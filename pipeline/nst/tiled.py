@@ -127,7 +127,7 @@ class TiledEvaluator:
     ) -> tuple[dict[str, tf.Tensor], tf.Tensor, Found, tf.Tensor | None]:
         """The upper blocks and the losses; the gradients of the total by the picture itself, by
         the lower layers' measures, by the pooled features."""
-        measure = self._objective.measure({})
+        measure = self._objective.measure(maps_of(targets))
         own = measure(PICTURE, picture)
         sources = [lower, own, *([] if pooled is None else [pooled])]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
