@@ -21,6 +21,7 @@ HERE = Path(__file__).resolve().parent
 # In the order of the report.
 SECTIONS = ("limit", "profile", "race", "picture", "batch", "memory", "losses", "estimates", "night", "page")
 ON_REQUEST = (
+    "clip",
     "farm",
     "simulation",
     "quality",

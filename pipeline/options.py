@@ -285,11 +285,11 @@ class Options(Questions):
     )
     strength: float = _option(1.0, "blend of content (0) and result (1)", ge=0, le=1, examples=[0.8])
     temporal_weight: float = _new_option(
-        1e-3,
+        3e-3,
         "of a clip, how firmly a frame holds on to what earlier frames show of the same thing: the share of its loss that a"
         " difference of one grey level counts",
         ge=0,
-        neutral=1e-3,
+        neutral=3e-3,
         examples=[1e-2],
     )
     steps_per_frame: int | Literal["auto"] = _new_option(

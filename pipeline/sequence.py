@@ -14,14 +14,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.clips.cuts import tells_cut
-from pipeline.clips.flow import Motion, motion, softened, warped
+from pipeline.clips.carrying import Earlier, Followed, closing, flicker, follow
+from pipeline.clips.flow import softened
 from pipeline.images.encode import to_uint8
 from pipeline.images.picture import Picture
 from pipeline.images.scale import resize
@@ -44,8 +44,10 @@ _BACK = (1, 2, 4, 8)
 _CLOSING = 8  # frames at the end of a loop that look ahead to the first one
 # Share of positions that were uncovered below which nothing is painted afresh.
 _NEARLY_NOTHING = 0.002
-_STEPS = 20
-_FRESH_STEPS = 20
+_STEPS = 15
+_FRESH_STEPS = 15
+# In the place of a painting, where only the photograph is looked at.
+_NOTHING = np.zeros((0, 0, 3), np.uint8)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,28 +98,6 @@ Step = tuple[Reading, Callable[[], Progress]]
 PaintingOfFrame = Generator[Step, object, PaintedFrame]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Earlier:
-    """A frame that was painted: its photograph at the size of the painting, and the painting."""
-
-    photograph: Levels
-    painted: Levels
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Followed:
-    """What a frame takes over: carried pixels (height, width, 3), float32; where they come from
-    something reliable (height, width), bool; and from the last frame, how that moved."""
-
-    pixels: Floats
-    covered: NDArray[np.bool_]
-    last: Motion
-
-    @property
-    def share(self) -> float:
-        return float(self.covered.mean())
-
-
 class Sequence:
     """Paints the frames of a clip in their order. It remembers no more than the frames that later
     ones ask for: memory does not grow with the clip."""
@@ -137,30 +117,31 @@ class Sequence:
         and of every frame, `frames` in all. With `loop` the first follows the last."""
         self._pictures, self._options, self._schedule, self._engine = pictures, options, schedule, engine
         self._frames, self._loop, self._max_memory = frames, loop, max_memory
-        self._memory: dict[int, _Earlier] = {}
+        self._memory: dict[int, Earlier] = {}
 
     def wanted(self, number: int) -> list[int]:
         """The earlier frames that frame `number` looks at, the nearest first; of a loop its last
         ones look at the first too."""
         found = [number - back for back in _BACK if number >= back]
-        closing = self._loop and number and number >= self._frames - _CLOSING
-        return [*found, 0] if closing and 0 not in found else found
+        return [*found, 0] if self._closes(number) and 0 not in found else found
 
     def remember(self, frame: FrameIn, painted: Levels) -> None:
         """Take back a frame that was painted by an earlier run: `PaintedFrame.painted`."""
-        self._memory[frame.number] = _Earlier(self._photograph(frame.picture), painted)
+        self._memory[frame.number] = Earlier(self._photograph(frame.picture), painted)
 
     def paint(self, frame: FrameIn) -> PaintingOfFrame:
         """Paint a frame. Yields as `stylize.paint` does; who ends it early gets no frame. Raises as
         that does."""
         began = time.perf_counter()
-        photograph = self._photograph(frame.picture)
-        followed = self._follow(frame.number, photograph)
-        walk = _Walk(self, frame, followed)
-        result = yield from walk.paint()
-        self._forget(frame.number)
-        self._memory[frame.number] = _Earlier(photograph, result.painted)
+        here = Earlier(self._photograph(frame.picture), _NOTHING)
         before = self._memory.get(frame.number - 1)
+        followed = self._follow(frame.number, here.photograph)
+        walk = _Walk(self, frame, followed, self._unchanged(frame, here.photograph))
+        result = yield from walk.paint()
+        here = replace(here, painted=result.painted)
+        self._forget(frame.number)
+        self._memory[frame.number] = here
+        change = None if followed is None or before is None else flicker(here, before)
         return PaintedFrame(
             number=frame.number,
             pixels=result.pixels,
@@ -170,8 +151,8 @@ class Sequence:
             last=result.last,
             evaluations=round(walk.evaluations, 2),
             seconds=time.perf_counter() - began,
-            flicker=_flicker(followed, result.painted, before.painted if before else None),
-            own_flicker=_flicker(followed, photograph, before.photograph if before else None),
+            flicker=None if change is None else change.painted,
+            own_flicker=None if change is None else change.own,
             reliable=followed.share if followed else 0.0,
             cut=followed is None and before is not None,
             notes=result.notes,
@@ -181,27 +162,25 @@ class Sequence:
         """As flow sees it: at the size of the painting, in whole numbers."""
         return to_uint8(picture.resized(*self._schedule.size)[0])
 
-    def _follow(self, number: int, photograph: Levels) -> _Followed | None:
-        """What is carried from earlier frames, each where no nearer one is reliable; None where a
-        shot begins."""
-        last = self._memory.get(number - 1)
-        if number == 0 or last is None:
+    def _follow(self, number: int, photograph: Levels) -> Followed | None:
+        """What is carried from earlier frames; None where a shot begins."""
+        if number - 1 not in self._memory:
             return None
-        moved = motion(photograph, last.photograph)
-        if tells_cut(moved):
-            return None
-        pixels, covered = warped(last.painted, moved.flow), moved.reliable.copy()
-        for other in self.wanted(number)[1:]:
-            earlier = self._memory.get(other)
-            if earlier is None or covered.all():
-                continue
-            found = motion(photograph, earlier.photograph)
-            if tells_cut(found):
-                continue
-            more = found.reliable & ~covered
-            pixels[more] = warped(earlier.painted, found.flow)[more]
-            covered |= more
-        return _Followed(np.clip(pixels, 0, 255), covered, moved)
+        known = [self._memory[other] for other in self.wanted(number) if other in self._memory]
+        followed = follow(photograph, known)
+        if self._closes(number) and 0 in self._memory:
+            return closing(followed, photograph, self._memory[0], 1 / (self._frames - number + 1))
+        return followed
+
+    def _unchanged(self, frame: FrameIn, photograph: Levels) -> bool:
+        """Does the frame show the same as the one before it, as many a drawn one does?"""
+        before = self._memory.get(frame.number - 1)
+        alike = before is not None and np.array_equal(before.photograph, photograph)
+        return alike and frame.pictures is None and not self._closes(frame.number)
+
+    def _closes(self, number: int) -> bool:
+        """Is the frame one of the last of a loop?"""
+        return self._loop and number > 0 and number >= self._frames - _CLOSING
 
     def _forget(self, number: int) -> None:
         """What no later frame asks for."""
@@ -227,8 +206,9 @@ class _Walk:
 
     sequence: Sequence
     frame: FrameIn
-    followed: _Followed | None
-    evaluations: float = field(default=0.0)
+    followed: Followed | None
+    unchanged: bool
+    evaluations: float = 0.0
 
     @property
     def _size(self) -> tuple[int, int]:
@@ -244,14 +224,16 @@ class _Walk:
             result = yield from self._onward(plain, followed)
         return self._shown(pictures, result)
 
-    def _onward(self, pictures: Pictures, followed: _Followed) -> Generator[Step, object, Stylization]:
+    def _onward(self, pictures: Pictures, followed: Followed) -> Generator[Step, object, Stylization]:
         """A frame that follows others."""
         held = softened(followed.covered)
         start = followed.pixels
         if 1 - followed.share > _NEARLY_NOTHING:
             fresh = yield from self._fresh(pictures)
             start = held[..., np.newaxis] * followed.pixels + (1 - held[..., np.newaxis]) * fresh
-        schedule, options = self._short(), _following(self.sequence._options)
+        schedule, options = self._short(), as_painted(self.sequence._options)
+        if self.unchanged:  # its one evaluation is of the picture that stands
+            options = replace(options, match_color=_BEFORE.get(options.match_color, "none"))
         beginning = replace(pictures, start=Picture(start, None, "", "carried"))
         weight = options.temporal_weight * self._loss(beginning, options, schedule.stages[-1])
         carried = replace(beginning, carried=Carried(followed.pixels, held))
@@ -295,7 +277,7 @@ class _Walk:
     def _short(self) -> Schedule:
         """The last stage alone."""
         schedule, steps = self.sequence._schedule, self.sequence._options.steps_per_frame
-        count = _STEPS if steps == "auto" else int(steps)
+        count = 1 if self.unchanged else _STEPS if steps == "auto" else int(steps)
         return replace(schedule, stages=(replace(schedule.stages[-1], steps=count, until_still=False),))
 
     def _counted(
@@ -348,10 +330,8 @@ def as_painted(options: Options) -> Options:
     )
 
 
-def _following(options: Options) -> Options:
-    """The options of a frame that follows others: the style's colours are there already."""
-    match_color = "before" if options.match_color in ("before", "both") else "none"
-    return replace(as_painted(options), match_color=match_color)
+# What is left of `match_color` where the result is not to be matched.
+_BEFORE = {"both": "before", "before": "before"}
 
 
 def _holding(options: Options, weight: float) -> Options:
@@ -361,11 +341,3 @@ def _holding(options: Options, weight: float) -> Options:
 
     own = options.own_terms if isinstance(options, OptionsWithTerms) else ()
     return with_terms(options, [*own, (Temporal(), weight)])
-
-
-def _flicker(followed: _Followed | None, here: Levels, before: Levels | None) -> float | None:
-    """Root mean square, over what is reliable, of the difference to what was there before."""
-    if followed is None or before is None or not followed.last.reliable.any():
-        return None
-    difference = here.astype(np.float32) - np.clip(warped(before, followed.last.flow), 0, 255)
-    return float(np.sqrt(np.mean(difference[followed.last.reliable] ** 2)))

@@ -118,9 +118,10 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     # a clip: what moves in it, and the painting of its frames
     "clips.flow": (set(), {"numpy", "cv2"}),
     "clips.cuts": ({"clips.flow"}, set()),
+    "clips.carrying": ({"clips.cuts", "clips.flow"}, {"numpy"}),
     "sequence": (
         WORDS
-        | {"clips.cuts", "clips.flow", "finishing", "images", "nst", "pictures", "schedule", "stage_inputs"}
+        | {"clips.carrying", "clips.flow", "finishing", "images", "nst", "pictures", "schedule", "stage_inputs"}
         | {"stylization", "stylize"},
         {"numpy"},
     ),

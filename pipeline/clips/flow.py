@@ -69,8 +69,8 @@ def motion(here: Levels, there: Levels) -> Motion:
     returned = warped(forth, back, cv2.INTER_LINEAR) + back
     lengths = _squares(back) + _squares(returned - back)
     consistent = _squares(returned) <= _RELATIVE * lengths + _ABSOLUTE
-    changes = _squares(np.concatenate([np.stack(np.gradient(back[..., axis]), -1) for axis in (0, 1)], -1))
-    smooth = changes <= _EDGE_RELATIVE * _squares(back) + _EDGE_ABSOLUTE
+    down, right = (np.asarray(change, np.float32) for change in np.gradient(back, axis=(0, 1)))
+    smooth = _squares(down) + _squares(right) <= _EDGE_RELATIVE * _squares(back) + _EDGE_ABSOLUTE
     return Motion(back, inside & consistent & smooth & _alike(here, there, back))
 
 

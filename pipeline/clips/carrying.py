@@ -1,0 +1,106 @@
+"""What a frame takes over from those before it: their paintings, carried along to where things are
+now.
+
+Each position comes from the nearest frame in which it can be followed: Ruder et al. (arXiv
+1604.08610), section 3.3, Eq. 8, long-term consistency. What passed behind something for a moment is
+the same again afterwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.clips.cuts import tells_cut
+from pipeline.clips.flow import Floats, Levels, Motion, motion, warped
+
+_WHITE = 255
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Earlier:
+    """A frame that was painted: its photograph at the size of the painting, and the painting, both
+    uint8 (height, width, 3)."""
+
+    photograph: Levels
+    painted: Levels
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Followed:
+    """`pixels` (height, width, 3), float32, 0..255: what was painted, carried along; `covered`
+    (height, width), bool: where that comes from something reliable."""
+
+    pixels: Floats
+    covered: NDArray[np.bool_]
+
+    @property
+    def share(self) -> float:
+        """Of all positions, those that are covered."""
+        return float(self.covered.mean())
+
+
+def follow(photograph: Levels, earlier: Iterable[Earlier]) -> Followed | None:
+    """What is carried to the frame with this photograph, from the nearest frame on; None where a
+    shot begins, as none of them can be followed."""
+    found: Followed | None = None
+    for each in earlier:
+        if found is not None and found.covered.all():
+            break
+        moved = motion(photograph, each.photograph)
+        if not tells_cut(moved):
+            found = _beside(found, each.painted, moved)
+    return found
+
+
+def _beside(nearer: Followed | None, painted: Levels, moved: Motion) -> Followed:
+    """With what was painted in another frame where no nearer one is reliable."""
+    carried = np.clip(warped(painted, moved.flow), 0, _WHITE)
+    if nearer is None:
+        return Followed(carried, moved.reliable)
+    more = moved.reliable & ~nearer.covered
+    return Followed(np.where(more[..., np.newaxis], carried, nearer.pixels), nearer.covered | more)
+
+
+def closing(followed: Followed | None, photograph: Levels, first: Earlier, share: float) -> Followed | None:
+    """With so much of what the first frame shows of the same, at the end of a loop."""
+    moved = motion(photograph, first.photograph)
+    if tells_cut(moved):
+        return followed
+    ahead = _beside(None, first.painted, moved)
+    if followed is None:
+        return ahead
+    mixed = np.where(
+        followed.covered[..., np.newaxis], (1 - share) * followed.pixels + share * ahead.pixels, ahead.pixels
+    )
+    pixels = np.where(ahead.covered[..., np.newaxis], mixed, followed.pixels).astype(np.float32)
+    return Followed(pixels, followed.covered | ahead.covered)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Flicker:
+    """How much positions that can be followed differ from what they were in the frame before, in
+    grey levels, root mean square: of a painting, and of the photograph."""
+
+    painted: float
+    own: float
+
+
+def flicker(here: Earlier, before: Earlier) -> Flicker | None:
+    """Of a frame, as it was painted; None where nothing can be followed."""
+    moved = motion(here.photograph, before.photograph)
+    if tells_cut(moved):
+        return None
+    return Flicker(*(_change(*pair, moved) for pair in zip(_both(here), _both(before), strict=True)))
+
+
+def _both(frame: Earlier) -> tuple[Levels, Levels]:
+    return frame.painted, frame.photograph
+
+
+def _change(here: Levels, before: Levels, moved: Motion) -> float:
+    difference = here.astype(np.float32) - np.clip(warped(before, moved.flow), 0, _WHITE)
+    return float(np.sqrt(np.mean(difference[moved.reliable] ** 2)))

@@ -1,0 +1,224 @@
+"""Frames that hold together: shots, memory, resume, loops, and every way of comparing styles."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from clip_kit import a_body_moves, a_camera_moves, noisy, photograph
+from PIL import Image
+
+pytestmark = pytest.mark.slow
+
+pytest.importorskip("tensorflow")
+pytest.importorskip("cv2")
+
+from pipeline.images.picture import picture_from_array  # noqa: E402
+from pipeline.manifest import options_from_python  # noqa: E402
+from pipeline.nst.engine import TransferEngine  # noqa: E402
+from pipeline.nst.weights import locate  # noqa: E402
+from pipeline.pictures import open_pictures  # noqa: E402
+from pipeline.schedule import Machine  # noqa: E402
+from pipeline.sequence import FrameIn, Sequence  # noqa: E402
+from pipeline.stylize import paint, result_of  # noqa: E402
+
+WIDTH, HEIGHT = 64, 45
+# As in test_stylize: two blocks show what five do, and a history of no more steps than there are takes half the time to trace.
+QUICK = {
+    "size": WIDTH,
+    "steps": 4,
+    "steps_per_frame": 4,
+    "history": 4,
+    "weights": "random",
+    "precision": "float32",
+    "style_loss": "gram",
+    "match_color": "none",
+    "empty_areas": "alike",
+    "content_layers": {"block2_conv1": 1.0},
+    "style_layers": {"block1_conv1": 0.5, "block2_conv1": 0.5},
+}
+ENGINES: dict[tuple[object, ...], TransferEngine] = {}
+
+
+def small(frames):
+    return [np.asarray(Image.fromarray(frame).resize((WIDTH, HEIGHT), Image.Resampling.LANCZOS)) for frame in frames]
+
+
+STYLE = photograph("astronaut", WIDTH, WIDTH)
+CAMERA = small(a_camera_moves("coffee", frames=4)[0])
+
+
+def opened(frames, **options):
+    wanted = options_from_python({**QUICK, **options})
+    pictures = open_pictures(frames[0], [(STYLE, 1.0)], wanted)
+    key = (wanted.weights, wanted.network, wanted.normalize)
+    if key not in ENGINES:
+        ENGINES[key] = TransferEngine(locate(wanted.weights), wanted)
+    return pictures, wanted, pictures.schedule(wanted, Machine(precision="float32")), ENGINES[key]
+
+
+def sequence(frames, loop=False, **options):
+    return Sequence(*opened(frames, **options), frames=len(frames), loop=loop)
+
+
+def frame_of(number, pixels):
+    return FrameIn(number, picture_from_array(pixels, f"frame {number}"))
+
+
+def painted(frames, loop=False, **options):
+    clip = sequence(frames, loop, **options)
+    return [result_of(clip.paint(frame_of(number, pixels))) for number, pixels in enumerate(frames)]
+
+
+def still(pixels, **options):
+    pictures, wanted, schedule, engine = opened([pixels], **options)
+    return result_of(paint(pictures, wanted, schedule, engine))
+
+
+def difference(one, other):
+    return float(np.sqrt(np.mean((one.astype(np.float32) - other) ** 2)))
+
+
+@pytest.fixture(scope="module")
+def camera():
+    return painted(CAMERA)
+
+
+def test_the_first_frame_is_the_still_picture(camera):
+    np.testing.assert_array_equal(camera[0].pixels, still(CAMERA[0]).pixels)
+    assert camera[0].flicker is None
+    assert not camera[0].cut
+    assert "temporal" not in camera[0].last
+
+
+def test_later_frames_hold_to_earlier_ones_and_their_losses_are_told_without_that(camera):
+    for frame in camera[1:]:
+        assert frame.last["temporal"] > 0
+        assert frame.loss == pytest.approx(sum(frame.last[name] for name in ("content", "style", "tv")), rel=1e-5)
+        assert frame.own_flicker > 0
+        assert frame.flicker > 0
+        assert 0.8 < frame.reliable < 1
+
+
+def test_frames_hold_together_better_than_still_pictures_do():
+    """A camera that stands, with noise: stills answer to it, all over."""
+    frames = small(noisy("cat", frames=3, level=6))
+    held, stills = painted(frames, temporal_weight=0.1), [still(pixels).pixels for pixels in frames]
+    for number in (1, 2):
+        apart = difference(held[number].pixels, held[number - 1].pixels)
+        assert apart < 0.5 * difference(stills[number], stills[number - 1])
+
+
+def test_the_heavier_the_term_the_less_changes():
+    light, heavy = (painted(CAMERA[:2], temporal_weight=weight)[1] for weight in (0.0, 0.1))
+    assert heavy.flicker < light.flicker
+    assert light.last["temporal"] == 0
+
+
+def test_the_same_frames_are_the_same_bytes_and_a_resume_goes_on_in_them(camera):
+    clip = sequence(CAMERA)
+    for number in (0, 1, 2):
+        clip.remember(frame_of(number, CAMERA[number]), camera[number].painted)
+    np.testing.assert_array_equal(result_of(clip.paint(frame_of(3, CAMERA[3]))).pixels, camera[3].pixels)
+
+
+def test_what_no_frame_asks_for_any_more_is_forgotten():
+    frames = [CAMERA[0]] * 14
+    clip = sequence(frames)
+    for number, pixels in enumerate(frames):
+        result_of(clip.paint(frame_of(number, pixels)))
+        asked = {other for later in range(number + 1, len(frames)) for other in clip.wanted(later)}
+        assert set(clip._memory) >= {other for other in asked if other <= number}
+    assert len(clip._memory) <= 8
+
+
+def test_a_frame_looks_back_one_two_four_and_eight_frames_and_the_end_of_a_loop_at_its_beginning():
+    frames = [CAMERA[0]] * 30
+    assert sequence(frames).wanted(0) == []
+    assert sequence(frames).wanted(3) == [2, 1]
+    assert sequence(frames).wanted(29) == [28, 27, 25, 21]
+    assert sequence(frames, loop=True).wanted(29) == [28, 27, 25, 21, 0]
+    assert sequence(frames, loop=True).wanted(21) == [20, 19, 17, 13]
+
+
+def test_a_frame_that_shows_the_same_is_painted_the_same():
+    first, second, third = painted([CAMERA[0], CAMERA[0], CAMERA[1]], match_color="both")
+    np.testing.assert_array_equal(second.pixels, first.pixels)
+    assert second.flicker == second.own_flicker == 0
+    assert second.evaluations == 1 < third.evaluations
+
+
+def test_a_cut_begins_anew_and_owes_nothing_to_the_shot_before():
+    other = photograph("cat", WIDTH, HEIGHT)
+    frames = painted([CAMERA[0], CAMERA[1], other])
+    assert [frame.cut for frame in frames] == [False, False, True]
+    np.testing.assert_array_equal(frames[2].pixels, still(other).pixels)
+    assert frames[2].flicker is None
+
+
+def test_a_shot_goes_on_after_one_frame_of_something_else():
+    frames = painted([CAMERA[0], photograph("cat", WIDTH, HEIGHT), CAMERA[1]])
+    assert [frame.cut for frame in frames] == [False, True, False]
+    assert frames[2].reliable > 0.8
+
+
+def test_what_was_uncovered_is_painted_and_is_no_ghost():
+    """Where the body was, the frame is nearer to the ground painted without it than to the body's painting."""
+    frames, uncovered = a_body_moves(frames=3, step=10)
+    ground = still(photograph("coffee"), size=160).pixels
+    found = painted(frames[1:], size=160)
+    here, before = found[1].pixels.astype(np.float32), found[0].pixels.astype(np.float32)
+    to_ground = np.linalg.norm(here - ground, axis=-1)[uncovered].mean()
+    assert to_ground < np.linalg.norm(here - before, axis=-1)[uncovered].mean()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"style_loss": "moments"},
+        {"style_loss": "histogram", "empty_areas": "apart", "match_color": "both"},
+        {"style_loss": "transport"},
+        {"style_loss": "neighbours", "match_color": "tones", "init": "blurred"},
+        {"style_loss": {"gram": 0.5, "neighbours": 1.0}},
+        {"losses": "paper", "style_weight": 1e3},
+        {"precision": "bfloat16"},
+        {"tile": 256},
+        {"optimizer": "adam", "init": "noise"},
+        {"wrap": "x", "style_scale": [0.75, 1.0]},
+    ],
+    ids=lambda options: " ".join(f"{name}={value}" for name, value in options.items()),
+)
+def test_every_way_of_painting_holds(options):
+    first, second = painted(CAMERA[:2], **options, temporal_weight=0.1)
+    assert second.last["temporal"] > 0
+    alone = still(CAMERA[1], **options)
+    assert second.flicker < difference(alone.pixels, first.pixels) + 3
+    assert np.isfinite(second.loss)
+
+
+@pytest.mark.parametrize("options", [{"strength": 0.5}, {"preserve_color": "luminance"}])
+def test_what_is_done_to_a_finished_picture_is_not_painted_from(options):
+    frames, plain = painted(CAMERA[:2], **options), painted(CAMERA[:2])
+    for one, other in zip(frames, plain, strict=True):
+        np.testing.assert_array_equal(one.painted, other.pixels)
+        assert one.painted is not one.pixels
+        assert difference(one.pixels, one.painted) > 1
+    # a still is rounded once where a frame is rounded twice
+    np.testing.assert_allclose(frames[0].pixels.astype(int), still(CAMERA[0], **options).pixels, atol=1)
+
+
+def test_a_frame_may_have_styles_of_its_own():
+    pictures, *_others = opened(CAMERA)
+    other = replace(pictures, styles=((picture_from_array(photograph("cat", WIDTH, WIDTH)), 1.0),))
+    clip = sequence(CAMERA)
+    result_of(clip.paint(frame_of(0, CAMERA[0])))
+    changed = result_of(clip.paint(replace(frame_of(1, CAMERA[0]), pictures=other)))
+    assert changed.evaluations > 1
+
+
+def test_a_loop_ends_as_it_began():
+    """A camera that goes and comes back: the last frame is nearer to the first one with `loop` than without."""
+    frames = [CAMERA[number] for number in (0, 1, 2, 3, 2, 1)]
+    plain, closed = painted(frames, temporal_weight=0.0), painted(frames, loop=True, temporal_weight=0.1)
+    assert difference(closed[-1].pixels, closed[0].pixels) < difference(plain[-1].pixels, plain[0].pixels)
