@@ -75,8 +75,8 @@ def exit_table() -> str:
 def python_text() -> str:
     """The example, and what the docstrings of the door for Python say."""
     example = (_HERE / "example.py").read_text(encoding="utf-8").partition("import annotations\n\n")[2]
-    named = {"stylize": stylize, "Stylizer": Stylizer, "Stylizer.close": Stylizer.close, "release": release}
-    named |= {"Stylization.save": Stylization.save}
+    named = {"stylize": stylize, "Stylizer": Stylizer, "Stylizer.frames": Stylizer.frames}
+    named |= {"Stylizer.close": Stylizer.close, "release": release, "Stylization.save": Stylization.save}
     entries = (
         f"### `{name}`\n\n```python\n{name}{_signature(thing)}\n```\n\n{inspect.getdoc(thing)}\n"
         for name, thing in named.items()

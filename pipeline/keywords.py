@@ -55,6 +55,8 @@ class OptionKeywords(TypedDict, total=False):
     match_color: Literal["none", "style", "before", "both", "tones"]
     match_strength: float
     strength: float
+    temporal_weight: float
+    steps_per_frame: int | Literal["auto"]
     precision: Literal["auto", "float32", "bfloat16"]
     patience: int
     tile: int | Literal["auto", "off"]

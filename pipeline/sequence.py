@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from pipeline.clips.carrying import Earlier, Followed, closing, flicker, follow
 from pipeline.clips.flow import softened
+from pipeline.errors import BadImage
 from pipeline.images.encode import to_uint8
 from pipeline.images.picture import Picture
 from pipeline.images.scale import resize
@@ -133,20 +134,23 @@ class Sequence:
         """Paint a frame. Yields as `stylize.paint` does; who ends it early gets no frame. Raises as
         that does."""
         began = time.perf_counter()
+        self._check_size(frame.picture)
         here = Earlier(self._photograph(frame.picture), _NOTHING)
         before = self._memory.get(frame.number - 1)
         followed = self._follow(frame.number, here.photograph)
-        walk = _Walk(self, frame, followed, self._unchanged(frame, here.photograph))
+        pictures = with_content(frame.pictures or self._pictures, frame.picture, self._options)
+        walk = _Walk(self, pictures, followed, self._unchanged(frame, here.photograph))
         result = yield from walk.paint()
-        here = replace(here, painted=result.painted)
+        pixels, alpha = walk.shown(result)
+        here = replace(here, painted=result.pixels)
         self._forget(frame.number)
         self._memory[frame.number] = here
         change = None if followed is None or before is None else flicker(here, before)
         return PaintedFrame(
             number=frame.number,
-            pixels=result.pixels,
-            painted=result.painted,
-            alpha=result.alpha,
+            pixels=pixels,
+            painted=result.pixels,
+            alpha=alpha,
             first=result.first,
             last=result.last,
             evaluations=round(walk.evaluations, 2),
@@ -157,6 +161,12 @@ class Sequence:
             cut=followed is None and before is not None,
             notes=result.notes,
         )
+
+    def _check_size(self, picture: Picture) -> None:
+        size = self._pictures.content.size
+        if picture.size != size:
+            shown, first = ("{}x{} pixels".format(*each) for each in (picture.size, size))
+            raise BadImage(f"{picture.name} is {shown}, other frames of the clip are {first}; all must have one size")
 
     def _photograph(self, picture: Picture) -> Levels:
         """As flow sees it: at the size of the painting, in whole numbers."""
@@ -190,22 +200,12 @@ class Sequence:
                 del self._memory[other]
 
 
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class _Painted:
-    pixels: Levels
-    painted: Levels
-    alpha: Floats | None
-    first: Losses
-    last: Losses
-    notes: tuple[str, ...]
-
-
 @dataclass(slots=True, eq=False)
 class _Walk:
     """A frame on its way."""
 
     sequence: Sequence
-    frame: FrameIn
+    pictures: Pictures
     followed: Followed | None
     unchanged: bool
     evaluations: float = 0.0
@@ -214,26 +214,22 @@ class _Walk:
     def _size(self) -> tuple[int, int]:
         return self.sequence._schedule.size
 
-    def paint(self) -> Generator[Step, object, _Painted]:
-        options, followed = self.sequence._options, self.followed
-        pictures = with_content(self.frame.pictures or self.sequence._pictures, self.frame.picture, options)
-        plain = replace(pictures, content=replace(pictures.content, fine=None))
-        if followed is None:
-            result = yield from self._counted(plain, as_painted(options), self.sequence._schedule)
-        else:
-            result = yield from self._onward(plain, followed)
-        return self._shown(pictures, result)
+    def paint(self) -> Generator[Step, object, Stylization]:
+        """What later frames follow."""
+        plain = replace(self.pictures, content=replace(self.pictures.content, fine=None))
+        if self.followed is None:
+            return (yield from self._counted(plain, as_painted(self.sequence._options), self.sequence._schedule))
+        return (yield from self._onward(plain, self.followed))
 
     def _onward(self, pictures: Pictures, followed: Followed) -> Generator[Step, object, Stylization]:
         """A frame that follows others."""
-        held = softened(followed.covered)
-        start = followed.pixels
-        if 1 - followed.share > _NEARLY_NOTHING:
-            fresh = yield from self._fresh(pictures)
-            start = held[..., np.newaxis] * followed.pixels + (1 - held[..., np.newaxis]) * fresh
+        start, held = followed.pixels, softened(followed.covered)
+        if 1 - followed.seen.mean() > _NEARLY_NOTHING:
+            fresh, there = (yield from self._fresh(pictures)), softened(followed.seen)[..., np.newaxis]
+            start = there * followed.pixels + (1 - there) * fresh
         schedule, options = self._short(), as_painted(self.sequence._options)
         if self.unchanged:  # its one evaluation is of the picture that stands
-            options = replace(options, match_color=_BEFORE.get(options.match_color, "none"))
+            options = replace(options, match_color=_BEFORE.get(options.match_color, "none"), average=0.0)
         beginning = replace(pictures, start=Picture(start, None, "", "carried"))
         weight = options.temporal_weight * self._loss(beginning, options, schedule.stages[-1])
         carried = replace(beginning, carried=Carried(followed.pixels, held))
@@ -295,26 +291,18 @@ class _Walk:
             self.evaluations += (step[0].side / longest) ** 2
             yield step
 
-    def _shown(self, pictures: Pictures, result: Stylization) -> _Painted:
-        """With what is done to a finished picture."""
+    def shown(self, result: Stylization) -> tuple[Levels, Floats | None]:
+        """Pixels and alpha, with what is done to a finished picture."""
         from pipeline.finishing import finished
         from pipeline.stage_inputs import stage_inputs
 
-        options = self.sequence._options
-        pixels, alpha = result.pixels, result.alpha
-        if pictures.content.fine is not None or replace(as_painted(options), depth=options.depth) != options:
-            coloured = replace(options, match_color="none", depth=8)
-            inputs = stage_inputs(pictures, coloured, self.sequence._schedule.finish)
-            shown = finished(pictures, inputs, coloured, result.pixels.astype(np.float32))
-            pixels, alpha = shown.pixels, shown.alpha
-        return _Painted(
-            pixels=pixels,
-            painted=result.pixels,
-            alpha=alpha,
-            first=result.first,
-            last=result.last,
-            notes=result.notes,
-        )
+        options, pictures = self.sequence._options, self.pictures
+        if pictures.content.fine is None and replace(as_painted(options), depth=options.depth) == options:
+            return result.pixels, result.alpha
+        coloured = replace(options, match_color="none", depth=8)  # the style's colours are there
+        inputs = stage_inputs(pictures, coloured, self.sequence._schedule.finish)
+        found = finished(pictures, inputs, coloured, result.pixels.astype(np.float32))
+        return found.pixels, found.alpha
 
 
 def as_painted(options: Options) -> Options:

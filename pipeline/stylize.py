@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pipeline.finishing import distance_as_viewed, finished, notes_of
 from pipeline.options import Options
@@ -62,13 +62,16 @@ Painting = Generator[tuple[Reading, Callable[[], Progress]], object, Stylization
 False, it ends there and keeps the best picture."""
 
 
-def result_of(painting: Painting) -> Stylization:
+Result = TypeVar("Result")
+
+
+def result_of(painting: Generator[Any, Any, Result]) -> Result:
     """What a painting comes to, without a look at its readings."""
     while True:
         try:
             next(painting)
         except StopIteration as end:
-            result: Stylization = end.value
+            result: Result = end.value
             return result
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import PurePath
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pipeline.nst.terms.term import Term, Weighted
     from pipeline.nst.weights import NetworkWeights
     from pipeline.pictures import Source
+    from pipeline.sequence import PaintedFrame
 
     Styles: TypeAlias = Source | list[Source | tuple[Source, float] | Mapping[str, Any]]
     OwnTerm: TypeAlias = Weighted | tuple[Term, float]
@@ -86,6 +87,40 @@ class Stylizer:
             engine = self._engine_for(weights, wanted)
             result = _result_of(paint(pictures, _with_terms(wanted, terms), schedule, engine), callback)
         return replace(result, settings=_settings(pictures, wanted, weights, result, schedule.size))
+
+    def frames(
+        self, frames: Iterable[Source], style: Styles, **options: Unpack[OptionKeywords]
+    ) -> Iterator[PaintedFrame]:
+        """Paint the frames of a clip, one after the other as they come, so that they hold together.
+
+        `frames` are pictures of one size, as `stylize` takes them. Each painted frame has `pixels`,
+        `alpha`, its losses `first` and `last`, whether a shot begins with it (`cut`), and how much
+        differs from the frame before that should not, in grey levels: `flicker`, and the
+        photograph's `own_flicker`. No more than nine frames are kept. Raises as `stylize` does, and
+        BadImage for a frame of another size.
+        """
+        from pipeline.manifest import options_from_python
+        from pipeline.nst.keras_settings import load_keras
+        from pipeline.nst.precision import effective_precision
+        from pipeline.nst.weights import locate
+        from pipeline.sequence import FrameIn, Sequence
+        from pipeline.stylize import result_of
+
+        wanted, (shares, _masks) = options_from_python({**self._options, **options}), _shares(style)
+        clip: Sequence | None = None
+        for number, source in enumerate(frames):
+            with _turn:
+                if clip is None:
+                    pictures = open_pictures(source, shares, wanted)
+                    load_keras()
+                    schedule = pictures.schedule(wanted, Machine(precision=effective_precision("auto")))
+                    engine = self._engine_for(locate(wanted.weights), wanted)
+                    clip = Sequence(pictures, wanted, schedule, engine, frames=0)
+                    frame = FrameIn(number, pictures.content)
+                else:
+                    frame = FrameIn(number, open_pictures(source, [], wanted).content)
+                painted = result_of(clip.paint(frame))
+            yield painted
 
     def close(self) -> None:
         """Let go of the network. Waits for a painting of another thread; the next call loads it

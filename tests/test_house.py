@@ -131,7 +131,9 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
         {"numpy"},
     ),
     "stylizer": (
-        WORDS | {"keywords", "pictures", "regions", "schedule", "stylization", "stylize", "images", "manifest", "nst"},
+        WORDS
+        | {"keywords", "pictures", "regions", "schedule", "sequence", "stylization", "stylize", "images", "manifest"}
+        | {"nst"},
         {"numpy", "PIL"},
     ),
     # what stands in an output folder; outcomes to pages

@@ -32,10 +32,12 @@ class Earlier:
 @dataclass(frozen=True, slots=True, eq=False)
 class Followed:
     """`pixels` (height, width, 3), float32, 0..255: what was painted, carried along; `covered`
-    (height, width), bool: where that comes from something reliable."""
+    (height, width), bool: where that comes from something reliable; `seen`, likewise, with edges
+    that move."""
 
     pixels: Floats
     covered: NDArray[np.bool_]
+    seen: NDArray[np.bool_]
 
     @property
     def share(self) -> float:
@@ -60,9 +62,10 @@ def _beside(nearer: Followed | None, painted: Levels, moved: Motion) -> Followed
     """With what was painted in another frame where no nearer one is reliable."""
     carried = np.clip(warped(painted, moved.flow), 0, _WHITE)
     if nearer is None:
-        return Followed(carried, moved.reliable)
-    more = moved.reliable & ~nearer.covered
-    return Followed(np.where(more[..., np.newaxis], carried, nearer.pixels), nearer.covered | more)
+        return Followed(carried, moved.reliable, moved.seen)
+    more = moved.reliable & ~nearer.covered | moved.seen & ~nearer.seen
+    pixels = np.where(more[..., np.newaxis], carried, nearer.pixels)
+    return Followed(pixels, nearer.covered | moved.reliable, nearer.seen | moved.seen)
 
 
 def closing(followed: Followed | None, photograph: Levels, first: Earlier, share: float) -> Followed | None:
@@ -77,7 +80,7 @@ def closing(followed: Followed | None, photograph: Levels, first: Earlier, share
         followed.covered[..., np.newaxis], (1 - share) * followed.pixels + share * ahead.pixels, ahead.pixels
     )
     pixels = np.where(ahead.covered[..., np.newaxis], mixed, followed.pixels).astype(np.float32)
-    return Followed(pixels, followed.covered | ahead.covered)
+    return Followed(pixels, followed.covered | ahead.covered, followed.seen | ahead.seen)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

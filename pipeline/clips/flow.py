@@ -46,11 +46,13 @@ _ERODED, _BLURRED = 2, 2.0
 @dataclass(frozen=True, slots=True, eq=False)
 class Motion:
     """From one frame to another. `flow` (height, width, 2), float32, pixels right and down: where
-    each position of the one stood in the other, as a difference. `reliable` (height, width),
-    bool."""
+    each position of the one stood in the other, as a difference. `reliable` (height, width), bool;
+    `seen` likewise, with what is unreliable for no more than an edge that moves: it was there, but
+    for a pixel or two."""
 
     flow: Floats
     reliable: NDArray[np.bool_]
+    seen: NDArray[np.bool_]
 
     @property
     def share(self) -> float:
@@ -71,7 +73,8 @@ def motion(here: Levels, there: Levels) -> Motion:
     consistent = _squares(returned) <= _RELATIVE * lengths + _ABSOLUTE
     down, right = (np.asarray(change, np.float32) for change in np.gradient(back, axis=(0, 1)))
     smooth = _squares(down) + _squares(right) <= _EDGE_RELATIVE * _squares(back) + _EDGE_ABSOLUTE
-    return Motion(back, inside & consistent & smooth & _alike(here, there, back))
+    seen = inside & consistent & _alike(here, there, back)
+    return Motion(back, seen & smooth, seen)
 
 
 def warped(picture: NDArray[Any], flow: Floats, filter_: int = cv2.INTER_LANCZOS4) -> Floats:
