@@ -52,7 +52,7 @@ class Compared:
 
 
 def measure(quick: bool) -> Section:
-    width, height, frames, long = (64, 48, 3, 4) if quick else (128, 96, 5, 300)
+    width, height, frames, long = (64, 48, 3, 10) if quick else (128, 96, 5, 300)
     clips = {
         "a camera": (camera("coffee", width, height, frames), "ink-waves"),
         "a body": (body("cat", "coffee", width, height, frames), "stained-glass"),

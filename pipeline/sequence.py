@@ -47,9 +47,9 @@ _CLOSING = 8  # frames at the end of a loop that look ahead to the first one
 # square of 23, spread along all edges; chosen by eye.
 _NEARLY_NOTHING = 0.002
 # Evaluations at full size that a frame takes after another: of neighbours, 128 px, a moving camera,
-# losses are 1.00 of a still's after 15 (docs/method.md). Where less than half of it could be
-# followed, more, as what was painted small is brought to the full size.
-_STEPS, _MANY, _HALF = 15, 30, 0.5
+# losses are 1.00 of a still's after 15 (docs/method.md). More where more than a twentieth was
+# uncovered, as what was painted small is brought to the full size.
+_STEPS, _MANY, _MUCH = 15, 25, 0.05
 # Of a fresh painting where there is no last pass; with one, each size takes as many as a still's.
 _FRESH_STEPS = 20
 # In the place of a painting, where only the photograph is looked at.
@@ -228,7 +228,7 @@ class _Walk:
 
     def _onward(self, pictures: Pictures, followed: Followed) -> Generator[Step, object, Stylization]:
         """A frame that follows others."""
-        start, held = followed.pixels, softened(followed.covered)
+        start, held = followed.pixels, softened(followed.covered) * followed.firm
         if 1 - followed.seen.mean() > _NEARLY_NOTHING:
             fresh, there = (yield from self._fresh(pictures)), softened(followed.seen)[..., np.newaxis]
             start = there * followed.pixels + (1 - there) * fresh
@@ -273,8 +273,8 @@ class _Walk:
     def _short(self) -> Schedule:
         """The last stage alone."""
         schedule, options = self.sequence._schedule, self.sequence._options
-        few = self.followed is not None and self.followed.share < _HALF
-        count = min(_MANY if few else _STEPS, options.most_steps)
+        new = 0.0 if self.followed is None else 1 - float(self.followed.seen.mean())
+        count = min(_MANY if new > _MUCH else _STEPS, options.most_steps)
         count = count if options.steps_per_frame == "auto" else int(options.steps_per_frame)
         count = 1 if self.unchanged else count
         return replace(schedule, stages=(replace(schedule.stages[-1], steps=count, until_still=False),))

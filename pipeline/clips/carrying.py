@@ -9,7 +9,7 @@ the same again afterwards.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,9 @@ from pipeline.clips.cuts import tells_cut
 from pipeline.clips.flow import Floats, Levels, Motion, motion, warped
 
 _WHITE = 255
+# How firmly a position is held that only the last frame shows, or the last two that are looked at,
+# and three or more: what was painted afresh is soft, and has three frames to become crisp.
+_FIRM = np.array([0.0, 0.25, 0.5, 1.0, 1.0, 1.0], np.float32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,11 +36,12 @@ class Earlier:
 class Followed:
     """`pixels` (height, width, 3), float32, 0..255: what was painted, carried along; `covered`
     (height, width), bool: where that comes from something reliable; `seen`, likewise, with edges
-    that move."""
+    that move; `firm` (height, width), 0..1: how long it has been there."""
 
     pixels: Floats
     covered: NDArray[np.bool_]
     seen: NDArray[np.bool_]
+    firm: Floats
 
     @property
     def share(self) -> float:
@@ -49,23 +53,27 @@ def follow(photograph: Levels, earlier: Iterable[Earlier]) -> Followed | None:
     """What is carried to the frame with this photograph, from the nearest frame on; None where a
     shot begins, as none of them can be followed."""
     found: Followed | None = None
+    frames = 0
     for each in earlier:
-        if found is not None and found.covered.all():
-            break
         moved = motion(photograph, each.photograph)
         if not tells_cut(moved):
-            found = _beside(found, each.painted, moved)
-    return found
+            found = _beside(found, each.painted, moved, frames)
+            frames += 1
+    if found is None:
+        return None
+    return replace(found, firm=np.where(found.firm >= frames, np.float32(1), _FIRM[found.firm.astype(int)]))
 
 
-def _beside(nearer: Followed | None, painted: Levels, moved: Motion) -> Followed:
-    """With what was painted in another frame where no nearer one is reliable."""
+def _beside(nearer: Followed | None, painted: Levels, moved: Motion, frames: int = 0) -> Followed:
+    """With what was painted in another frame where no nearer one is reliable. `firm` counts, up to
+    the last one that shows a position; `frames` are nearer."""
     carried = np.clip(warped(painted, moved.flow), 0, _WHITE)
+    firm = np.where(moved.seen, np.float32(frames + 1), np.float32(0) if nearer is None else nearer.firm)
     if nearer is None:
-        return Followed(carried, moved.reliable, moved.seen)
+        return Followed(carried, moved.reliable, moved.seen, firm)
     more = moved.reliable & ~nearer.covered | moved.seen & ~nearer.seen
     pixels = np.where(more[..., np.newaxis], carried, nearer.pixels)
-    return Followed(pixels, nearer.covered | moved.reliable, nearer.seen | moved.seen)
+    return Followed(pixels, nearer.covered | moved.reliable, nearer.seen | moved.seen, firm)
 
 
 def closing(followed: Followed | None, photograph: Levels, first: Earlier, share: float) -> Followed | None:
@@ -80,7 +88,8 @@ def closing(followed: Followed | None, photograph: Levels, first: Earlier, share
         followed.covered[..., np.newaxis], (1 - share) * followed.pixels + share * ahead.pixels, ahead.pixels
     )
     pixels = np.where(ahead.covered[..., np.newaxis], mixed, followed.pixels).astype(np.float32)
-    return Followed(pixels, followed.covered | ahead.covered, followed.seen | ahead.seen)
+    seen, covered = followed.seen | ahead.seen, followed.covered | ahead.covered
+    return Followed(pixels, covered, seen, np.maximum(followed.firm, ahead.seen))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
