@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from clip_kit import a_body_moves, a_camera_moves, noisy, photograph
+from moving_kit import a_body_moves, a_camera_moves, noisy, photograph
 
 pytest.importorskip("cv2")
 

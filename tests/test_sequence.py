@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from clip_kit import a_body_moves, a_camera_moves, noisy, photograph
+from moving_kit import a_body_moves, a_camera_moves, noisy, photograph
 from PIL import Image
 
 pytestmark = pytest.mark.slow
@@ -103,11 +103,9 @@ def test_later_frames_hold_to_earlier_ones_and_their_losses_are_told_without_tha
 
 def test_frames_hold_together_better_than_still_pictures_do():
     """A camera that stands, with noise: stills answer to it, all over."""
-    frames = small(noisy("cat", frames=3, level=6))
+    frames = small(noisy("cat", frames=2, level=6))
     held, stills = painted(frames, temporal_weight=0.1), [still(pixels).pixels for pixels in frames]
-    for number in (1, 2):
-        apart = difference(held[number].pixels, held[number - 1].pixels)
-        assert apart < 0.5 * difference(stills[number], stills[number - 1])
+    assert difference(held[1].pixels, held[0].pixels) < 0.5 * difference(stills[1], stills[0])
 
 
 def test_the_heavier_the_term_the_less_changes():
@@ -124,7 +122,7 @@ def test_the_same_frames_are_the_same_bytes_and_a_resume_goes_on_in_them(camera)
 
 
 def test_what_no_frame_asks_for_any_more_is_forgotten():
-    frames = [CAMERA[0]] * 14
+    frames = [CAMERA[0]] * 11
     clip = sequence(frames)
     for number, pixels in enumerate(frames):
         result_of(clip.paint(frame_of(number, pixels)))
@@ -166,8 +164,8 @@ def test_a_shot_goes_on_after_one_frame_of_something_else():
 def test_what_was_uncovered_is_painted_and_is_no_ghost():
     """Where the body was, the frame is nearer to the ground painted without it than to the body's painting."""
     frames, uncovered = a_body_moves(frames=3, step=10)
-    ground = still(photograph("coffee"), size=160).pixels
-    found = painted(frames[1:], size=160)
+    ground = still(photograph("coffee"), size=160, steps=3).pixels
+    found = painted(frames[1:], size=160, steps=3, steps_per_frame=3)
     here, before = found[1].pixels.astype(np.float32), found[0].pixels.astype(np.float32)
     to_ground = np.linalg.norm(here - ground, axis=-1)[uncovered].mean()
     assert to_ground < np.linalg.norm(here - before, axis=-1)[uncovered].mean()
@@ -176,16 +174,10 @@ def test_what_was_uncovered_is_painted_and_is_no_ghost():
 @pytest.mark.parametrize(
     "options",
     [
-        {"style_loss": "moments"},
-        {"style_loss": "histogram", "empty_areas": "apart", "match_color": "both"},
-        {"style_loss": "transport"},
-        {"style_loss": "neighbours", "match_color": "tones", "init": "blurred"},
-        {"style_loss": {"gram": 0.5, "neighbours": 1.0}},
-        {"losses": "paper", "style_weight": 1e3},
-        {"precision": "bfloat16"},
-        {"tile": 256},
-        {"optimizer": "adam", "init": "noise"},
-        {"wrap": "x", "style_scale": [0.75, 1.0]},
+        {"style_loss": {"gram": 0.2, "moments": 0.2, "histogram": 0.2, "transport": 0.2, "neighbours": 1.0}},
+        {"losses": "paper", "style_weight": 1e3, "empty_areas": "apart", "match_color": "both"},
+        {"precision": "bfloat16", "steps": 2},
+        {"tile": 256, "steps": 2},
     ],
     ids=lambda options: " ".join(f"{name}={value}" for name, value in options.items()),
 )
@@ -219,6 +211,6 @@ def test_a_frame_may_have_styles_of_its_own():
 
 def test_a_loop_ends_as_it_began():
     """A camera that goes and comes back: the last frame is nearer to the first one with `loop` than without."""
-    frames = [CAMERA[number] for number in (0, 1, 2, 3, 2, 1)]
+    frames = [CAMERA[number] for number in (0, 2, 1)]
     plain, closed = painted(frames, temporal_weight=0.0), painted(frames, loop=True, temporal_weight=0.1)
     assert difference(closed[-1].pixels, closed[0].pixels) < difference(plain[-1].pixels, plain[0].pixels)
