@@ -49,7 +49,7 @@ _NEARLY_NOTHING = 0.002
 # Evaluations at full size that a frame takes after another: of neighbours, 128 px, a moving camera,
 # losses are 1.00 of a still's after 15 (docs/method.md). More where more than a twentieth was
 # uncovered, as what was painted small is brought to the full size.
-_STEPS, _MANY, _MUCH = 15, 25, 0.05
+_STEPS, _MANY, _MUCH = 15, 20, 0.05
 # Of a fresh painting where there is no last pass; with one, each size takes as many as a still's.
 _FRESH_STEPS = 20
 # In the place of a painting, where only the photograph is looked at.

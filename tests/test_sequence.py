@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from moving_kit import a_body_moves, a_camera_moves, noisy, photograph
+from moving_kit import a_camera_moves, noisy, photograph
 from PIL import Image
 
 pytestmark = pytest.mark.slow
@@ -14,6 +14,8 @@ pytestmark = pytest.mark.slow
 pytest.importorskip("tensorflow")
 pytest.importorskip("cv2")
 
+from pipeline import Stylizer  # noqa: E402
+from pipeline.errors import BadImage  # noqa: E402
 from pipeline.images.picture import picture_from_array  # noqa: E402
 from pipeline.manifest import options_from_python  # noqa: E402
 from pipeline.nst.engine import TransferEngine  # noqa: E402
@@ -121,6 +123,17 @@ def test_the_same_frames_are_the_same_bytes_and_a_resume_goes_on_in_them(camera)
     np.testing.assert_array_equal(result_of(clip.paint(frame_of(3, CAMERA[3]))).pixels, camera[3].pixels)
 
 
+def test_from_python_frames_are_the_same_and_must_have_one_size(camera):
+    with Stylizer(**QUICK) as paint:
+        frames = paint.frames([CAMERA[0], CAMERA[1], CAMERA[2][:-3]], STYLE)
+        for expected in camera[:2]:
+            np.testing.assert_array_equal(next(frames).pixels, expected.pixels)
+        with pytest.raises(
+            BadImage, match=f"{WIDTH}x{HEIGHT - 3} pixels, other frames of the clip are {WIDTH}x{HEIGHT}"
+        ):
+            next(frames)
+
+
 def test_what_no_frame_asks_for_any_more_is_forgotten():
     frames = [CAMERA[0]] * 11
     clip = sequence(frames)
@@ -159,16 +172,6 @@ def test_a_shot_goes_on_after_one_frame_of_something_else():
     frames = painted([CAMERA[0], photograph("cat", WIDTH, HEIGHT), CAMERA[1]])
     assert [frame.cut for frame in frames] == [False, True, False]
     assert frames[2].reliable > 0.8
-
-
-def test_what_was_uncovered_is_painted_and_is_no_ghost():
-    """Where the body was, the frame is nearer to the ground painted without it than to the body's painting."""
-    frames, uncovered = a_body_moves(frames=3, step=10)
-    ground = still(photograph("coffee"), size=160, steps=3).pixels
-    found = painted(frames[1:], size=160, steps=3, steps_per_frame=3)
-    here, before = found[1].pixels.astype(np.float32), found[0].pixels.astype(np.float32)
-    to_ground = np.linalg.norm(here - ground, axis=-1)[uncovered].mean()
-    assert to_ground < np.linalg.norm(here - before, axis=-1)[uncovered].mean()
 
 
 @pytest.mark.parametrize(
