@@ -174,10 +174,11 @@ def test_a_shot_goes_on_after_one_frame_of_something_else():
     assert frames[2].reliable > 0.8
 
 
+# Neighbours and transport look at all of the network, whose traces take a minute: `make bench ARGS=clip` has the first.
 @pytest.mark.parametrize(
     "options",
     [
-        {"style_loss": {"gram": 0.2, "moments": 0.2, "histogram": 0.2, "transport": 0.2, "neighbours": 1.0}},
+        {"style_loss": {"gram": 0.3, "moments": 0.3, "histogram": 0.3}, "steps": 2},
         {"losses": "paper", "style_weight": 1e3, "empty_areas": "apart", "match_color": "both"},
         {"precision": "bfloat16", "steps": 2},
         {"tile": 256, "steps": 2},
