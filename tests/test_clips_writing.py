@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
+import re
 from fractions import Fraction
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -275,6 +276,31 @@ def test_subtitles_are_copied_with_their_times(tmp_path, name):
     }
     assert found == expected
     assert len(found) == 2
+
+
+def test_sound_out_of_order_does_not_cost_the_clip(tmp_path):
+    """The times of two blocks of sound exchanged: the later one, which now comes first, is kept."""
+    source = _source(tmp_path / "a.mkv", "libopus")
+    data = bytearray(source.read_bytes())
+    blocks = list(re.finditer(rb"\xa3(?:[\x81-\xff]|[\x40-\x7f].)\x82(..)\x80", bytes(data), re.DOTALL))
+    one, two = blocks[20].span(1), blocks[21].span(1)
+    data[slice(*one)], data[slice(*two)] = data[slice(*two)], data[slice(*one)]
+    source.write_bytes(data)
+    for suffix in (".mkv", ".mp4"):
+        assert written(tmp_path / f"b{suffix}", read_frames(source), sound_of=source) == ()
+        assert len(packets(tmp_path / f"b{suffix}", "audio")) == len(packets(source, "audio")) - 1
+
+
+@pytest.mark.parametrize("share", [0.5, 0.8])
+def test_of_a_clip_that_is_cut_off_the_good_frames_are_written_with_their_sound(tmp_path, share):
+    source = _source(tmp_path / "a.mp4", container={"movflags": "faststart"})
+    source.write_bytes(source.read_bytes()[: int(source.stat().st_size * share)])
+    facts = clip_facts(source)
+    assert 0 < facts.frames < 40
+    kept = list(islice(read_frames(source), facts.frames))
+    written(tmp_path / "b.mp4", kept, sound_of=source, span=Span(None, kept[-1].end))
+    assert clip_facts(tmp_path / "b.mp4").frames == facts.frames
+    assert len(packets(tmp_path / "b.mp4", "audio")) > 3
 
 
 def test_what_a_container_cannot_hold_is_told_and_left_out(tmp_path):

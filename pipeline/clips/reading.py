@@ -33,7 +33,8 @@ def clip_pixels(path: str | os.PathLike[str], home: str | None = None) -> int:
         width, height = image_size(numbered_files(path)[0][1] if is_numbered(path) else path, home)
         return width * height
     with open_video(path, home) as video:
-        return video.stream.codec_context.width * video.stream.codec_context.height
+        pixels: int = video.stream.codec_context.width * video.stream.codec_context.height
+        return pixels
 
 
 def clip_file_bytes(path: str | os.PathLike[str]) -> int:

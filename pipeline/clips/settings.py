@@ -33,7 +33,7 @@ def clip_settings(path: str | os.PathLike[str], home: str | None = None) -> dict
 
 def _in_video(path: str | os.PathLike[str], home: str | None) -> str:
     with open_container(path, home) as (container, _):
-        tags = {name.lower(): text for name, text in container.metadata.items()}
+        tags: dict[str, str] = {name.lower(): text for name, text in container.metadata.items()}
     return tags.get("comment", "")
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from pipeline.clips.container import beginning
+from pipeline.clips.container import beginning, load_av, said
 from pipeline.clips.span import Span
 
 if TYPE_CHECKING:
@@ -37,15 +37,37 @@ class SoundCopy:
         _copy_chapters(source, output, self._start, span)
         self._packets = self._in_order(source)
         self._next: Packet[Any] | None = None
+        self._latest: dict[int, int] = {}  # of each stream, in units of its source's clock
 
     def until(self, time: Fraction | None) -> None:
-        """Copy all packets that begin before `time` on the output's clock; None: all."""
-        while (packet := self._next or next(self._packets, None)) is not None:
+        """Copy all packets that begin before `time` on the output's clock; None: all. A source that
+        cannot be read any further ends its sound, with a note, and not the clip."""
+        while (packet := self._next or self._read()) is not None:
             self._next = packet
             if time is not None and _time(packet, packet.time_base) >= time:
                 return
-            self._output.mux_one(packet)
+            if self._is_later(packet):
+                self._output.mux_one(packet)
             self._next = None
+
+    def _read(self) -> Packet[Any] | None:
+        av = load_av()
+        try:
+            return next(self._packets, None)
+        except av.FFmpegError as error:
+            self._packets = iter(())
+            self.notes.append(f"its sound is damaged ({said(error)}) and was kept as far as it is good")
+            return None
+
+    def _is_later(self, packet: Packet[Any]) -> bool:
+        """Whether a packet comes after the one before it of its stream, as every container asks;
+        of what is there twice, or out of order, the first is kept."""
+        stamp: int = packet.dts
+        before = self._latest.get(packet.stream_index)
+        if before is not None and stamp <= before:
+            return False
+        self._latest[packet.stream_index] = stamp
+        return True
 
     def _add(self, stream: Any) -> None:
         try:
