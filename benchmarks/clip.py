@@ -52,7 +52,8 @@ class Compared:
 
 
 def measure(quick: bool) -> Section:
-    width, height, frames, long = (64, 48, 3, 10) if quick else (128, 96, 5, 300)
+    # no smaller: half of 64 x 48 pixels is no picture, and what was uncovered would be painted at full size
+    width, height, frames, long = (96, 72, 3, 10) if quick else (128, 96, 5, 300)
     clips = {
         "a camera": (camera("coffee", width, height, frames), "ink-waves"),
         "a body": (body("cat", "coffee", width, height, frames), "stained-glass"),
