@@ -36,6 +36,8 @@ def _type(rule: OptionRule) -> str:
         return "Mapping[str, float] | Sequence[str]"
     parts = ["bool"] if rule.is_flag else []
     parts += [rule.number.__name__] if rule.number else []
+    if rule.is_frames:
+        return "str | Sequence[int]"
     if rule.is_path:
         parts += ["str", "os.PathLike[str]"]
     elif rule.is_length or not (parts or rule.words):

@@ -111,6 +111,8 @@ def _values(rule: OptionRule) -> str:
     if rule.is_layers or rule.name == "preset":
         return rule.expects.replace("'", "`")
     words = " ".join(f"`{word}`" for word in rule.words)
+    if rule.is_frames:
+        return f"{words}, `every N`, `[first, last]`"
     if rule.is_path:
         return f"{words}, {rule.path_noun}"
     several = "a map of several `name: weight`" if rule.is_mixture else ""

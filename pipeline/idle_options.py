@@ -6,10 +6,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
 
+from pipeline.clip_names import LOSSLESS_SUFFIXES, OUTPUT_SUFFIXES
 from pipeline.options import Options
 from pipeline.textures import STARTS_OF_CONTENT
 
 WITH_QUALITY = frozenset({".jpg", ".jpeg", ".webp", ".avif"})  # formats that lose something
+CLIPS_WITH_QUALITY = frozenset(OUTPUT_SUFFIXES) - set(LOSSLESS_SUFFIXES)
 WITHOUT_DPI = frozenset({".webp", ".avif"})  # formats that have no place for it
 
 
@@ -27,9 +29,9 @@ def without_effect(options: Options, suffix: str | None = None) -> frozenset[str
     and in an output with this suffix (`.png`), where it is known: whatever they are, the picture is
     the same."""
     idle = frozenset(name for effect in EFFECTS if not effect.decides(options) for name in effect.names)
-    if suffix is not None and suffix.lower() not in WITH_QUALITY:
+    if suffix is not None and suffix.lower() not in WITH_QUALITY | CLIPS_WITH_QUALITY:
         idle |= {"quality"}
-    return idle | {"dpi"} if suffix is not None and suffix.lower() in WITHOUT_DPI else idle
+    return idle | {"dpi"} if suffix is not None and suffix.lower() in WITHOUT_DPI | set(OUTPUT_SUFFIXES) else idle
 
 
 def with_effect(options: Options, suffix: str | None = None) -> Options:
@@ -42,9 +44,9 @@ def counts_only(name: str) -> str:
     """When an option decides something, in words, such as "with `optimizer: adam`"; empty where it
     always does."""
     if name == "quality":
-        return f"in {', '.join(sorted(WITH_QUALITY))} outputs"
+        return f"in {', '.join(sorted(WITH_QUALITY | CLIPS_WITH_QUALITY))} outputs"
     if name == "dpi":
-        return f"in outputs that are not {' or '.join(sorted(WITHOUT_DPI))}"
+        return "in png, jpg and tif outputs"
     return next((effect.when for effect in EFFECTS if name in effect.names), "")
 
 
@@ -141,4 +143,5 @@ EFFECTS: tuple[Effect, ...] = (
     ),
     Effect(("match_color",), "with a `match_strength` above 0", lambda options: options.match_strength > 0),
     Effect(("match_strength",), "with a `match_color`", _matches_colours),
+    Effect(("loop", "temporal_weight", "steps_per_frame"), "with a clip", lambda options: options.is_clip),
 )

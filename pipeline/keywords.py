@@ -65,3 +65,5 @@ class OptionKeywords(TypedDict, total=False):
     depth: Literal[8, 16]
     dpi: int | Literal["auto"]
     quality: int
+    frames: str | Sequence[int]
+    loop: bool

@@ -16,6 +16,7 @@ def option(default: Any, meaning: str, **rules: Any) -> Any:
     (left out: as a picture does); `lengths`: it may be a length on paper too, which becomes pixels
     when options are settled; `examples`: for hover help in editors and the README; `neutral`:
     of an option that came later, the value that paints as before it came (`options.NEUTRAL`);
+    `frames`: the words of an option that names frames of a clip;
     `since`: the version it came with, of an option that what is stored leaves out at its neutral
     value (`Options.as_dict`), so that a picture painted as before has the same bytes as before.
     """

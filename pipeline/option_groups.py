@@ -18,12 +18,12 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         *("optimizer", "learning_rate", "learning_rate_decay", "beta_1", "beta_2"),
         *("preconditioner", "history", "clip", "average"),
     ),
-    "clip": ("temporal_weight", "steps_per_frame"),
     "length": ("steps", "max_steps", "patience"),
     "output": (
         *("preserve_color", "match_color", "match_strength", "strength"),
         *("sharpen_to", "depth", "dpi", "quality"),
     ),
+    "clip": ("frames", "loop", "temporal_weight", "steps_per_frame"),
 }
 """Every option stands in one group: what is kept between pairs is kept by groups and cannot forget
 one."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
+from pipeline.clip_names import is_clip
 from pipeline.option_field import neutral_values
 from pipeline.option_groups import GROUPS
 
@@ -48,6 +49,7 @@ class Questions:
     wrap: str
     size: int | str | tuple[int, int]
     style_scale: float | tuple[float, ...]
+    frames: str | tuple[int, int]
 
     def group(self, name: str) -> tuple[object, ...]:
         """The values of one of `GROUPS`, to keep something by that depends on all of them."""
@@ -83,6 +85,12 @@ class Questions:
     def is_texture(self) -> bool:
         """Is the picture one without a content, which alone has two sides to ask for?"""
         return isinstance(self.size, tuple)
+
+    @property
+    def is_clip(self) -> bool:
+        """Are several frames painted? Of a pair, whose `frames` are as its content has them
+        (`clip_names.settled_frames`)."""
+        return is_clip(self.frames)
 
     @property
     def wraps(self) -> tuple[bool, bool]:

@@ -12,13 +12,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from pipeline.clip_names import FRAMES_WORDS
 from pipeline.option_field import neutral_values
 from pipeline.option_field import new_option as _new_option
 from pipeline.option_field import option as _option
 from pipeline.option_questions import INIT_WORDS, STYLE_LOSSES, LayerWeights, Mixture, Questions
 
 DEFAULT_PRESET = "balanced"  # of pairs that name none
-
 _BELOW_ONE = 0.99999  # Adam divides by 1 - β
 
 
@@ -30,7 +30,7 @@ class Options(Questions):
 
     Values here are final: `published` has become a program's own optimizer, layer names are Keras'
     own, lists of layers have become weights, numbers are in range. Numeric defaults without another
-    source were chosen by eye, by the study in docs/architecture.md, "How the defaults were chosen".
+    source were chosen by eye (docs/method.md).
     """
 
     preset: str = _option(DEFAULT_PRESET, "named set of options to start from", examples=["draft", "fine"])
@@ -43,9 +43,7 @@ class Options(Questions):
         examples=[768, "30cm"],
     )
     enlarge: bool = _new_option(
-        False,
-        "enlarge content that is smaller than `size` before it is painted, by Lanczos' filter",
-        neutral=False,
+        False, "enlarge content that is smaller than `size` before it is painted, by Lanczos' filter", neutral=False
     )
     style_scale: float | tuple[float, ...] = _option(
         1.0,
@@ -68,11 +66,7 @@ class Options(Questions):
         examples=[200, 500],
     )
     max_steps: int = _new_option(
-        200,
-        "evaluations at full size after which `steps: auto` ends at the latest",
-        ge=1,
-        examples=[400],
-        neutral=200,
+        200, "evaluations at full size after which `steps: auto` ends at the latest", ge=1, examples=[400], neutral=200
     )
     scales: int | Literal["auto"] = _option(
         "auto",
@@ -158,9 +152,7 @@ class Options(Questions):
         choices=("features", "self_similarity"),
         neutral="features",
     )
-    content_weight: float = _option(
-        1.0, "weight of the content distance, in the unit of `losses`", ge=0, examples=[2.0]
-    )
+    content_weight: float = _option(1.0, "weight of the content distance, in `losses`", ge=0, examples=[2.0])
     coarse_content: float = _new_option(
         1.0,
         "by what `content_weight` is multiplied at each coarser size of the pyramid; with 2 it is 4 times as large at a quarter"
@@ -185,9 +177,7 @@ class Options(Questions):
         choices=("none", "l1", "squared"),
         neutral="none",
     )
-    tv_weight: float = _option(
-        10.0, "weight of total variation, in the unit of `tv_unit`: smooths", ge=0, examples=[10.0]
-    )
+    tv_weight: float = _option(10.0, "weight of total variation, in `tv_unit`: smooths", ge=0, examples=[10.0])
     tv_kind: float | Literal["squares", "absolute"] = _option(
         "squares",
         "what total variation sums over neighbouring pixels: `squares` of their differences, `absolute` differences, or, for"
@@ -216,7 +206,7 @@ class Options(Questions):
     )
     network: str = _new_option(
         "vgg19",
-        "network whose layers are looked at; for `vgg16` give `weights` the path of a file",
+        "network looked at; `vgg16` wants the path of its `weights`",
         choices=("vgg19", "vgg16"),
         neutral="vgg19",
     )
@@ -252,7 +242,7 @@ class Options(Questions):
     )
     noise_level: float = _option(
         40.0,
-        "standard deviation of `init: noise` around the middle grey, in grey levels",
+        "standard deviation of `init: noise` around middle grey, in grey levels",
         ge=0,
         examples=[0.001],
         neutral=40.0,
@@ -276,32 +266,26 @@ class Options(Questions):
         neutral="none",
     )
     match_strength: float = _new_option(
-        1.0,
-        "how far `match_color` goes: 0 not at all, 1 the whole way",
-        ge=0,
-        le=1,
-        examples=[0.5],
-        neutral=1.0,
+        1.0, "how far `match_color` goes: 0 not at all, 1 the whole way", ge=0, le=1, examples=[0.5], neutral=1.0
     )
     strength: float = _option(1.0, "blend of content (0) and result (1)", ge=0, le=1, examples=[0.8])
     temporal_weight: float = _new_option(
         3e-3,
-        "of a clip, how firmly a frame holds on to what earlier frames show of the same thing: the share of its loss that a"
-        " difference of one grey level counts",
+        "of a clip, how firmly frames hold on to earlier ones: the share of the loss that one grey level of difference counts",
         ge=0,
         neutral=3e-3,
         examples=[1e-2],
     )
     steps_per_frame: int | Literal["auto"] = _new_option(
         "auto",
-        "of a clip, evaluations at full size of each frame that follows another",
+        "of a clip, evaluations at full size of a frame that follows others",
         ge=1,
         neutral="auto",
         examples=[40],
     )
     precision: str = _option(
         "auto",
-        "arithmetic of the network in the descent; `auto` is bfloat16 where the hardware is fast at it",
+        "arithmetic of the descent; `auto`: bfloat16 where that is fast",
         choices=("auto", "float32", "bfloat16"),
     )
     patience: int = _option(
@@ -322,7 +306,6 @@ class Options(Questions):
         "the network's: `imagenet` or `imagenet-8bit` (both of vgg19), `auto`, `random`, or the path of an .h5 file",
         words=("auto", "imagenet", "imagenet-8bit", "random"),
         suffixes=(".h5",),
-        examples=["imagenet"],
     )
     sharpen_to: int | Literal["original"] | None = _new_option(
         None,
@@ -343,14 +326,24 @@ class Options(Questions):
         examples=[300],
         neutral="auto",
     )
-    quality: int = _option(95, "of jpg, webp and avif outputs", ge=1, le=100, examples=[90])
+    quality: int = _option(95, "of jpg, webp and avif outputs, and of clips", ge=1, le=100, examples=[90])
+    frames: str | tuple[int, int] = _new_option(
+        "auto",
+        "frames of a clip that are painted: `all`, `[first, last]` from 0, `every N`, a `preview` of three, or the `first` as a"
+        " picture; `auto`: all of a video or of numbered frames, the first of an animated picture",
+        frames=FRAMES_WORDS,
+        examples=["all", "every 2", [0, 99]],
+        neutral="auto",
+    )
+    loop: bool = _new_option(
+        False, "a clip that is shown again and again: its end is painted to go over into its beginning", neutral=False
+    )
 
 
 OPTION_NAMES: tuple[str, ...] = tuple(f.name for f in dataclasses.fields(Options))
 
 NEUTRAL: Mapping[str, Any] = neutral_values(Options, "neutral")
-"""Options that came later, each with the value that paints as before: a pair that has it keeps its
-key. Should a default change, the pairs that leave it out are repainted, and only they."""
+"""Options that came later, each with the value that paints as before: pairs keep their keys."""
 
 LEFT_OUT: Mapping[str, Any] = neutral_values(Options, "since")
 """Options that `as_dict` leaves out at these values, their neutral ones; where one is missing, this

@@ -89,7 +89,7 @@ class Stylizer:
         return replace(result, settings=_settings(pictures, wanted, weights, result, schedule.size))
 
     def frames(
-        self, frames: Iterable[Source], style: Styles, **options: Unpack[OptionKeywords]
+        self, frames: Iterable[Source], style: Styles, /, **options: Unpack[OptionKeywords]
     ) -> Iterator[PaintedFrame]:
         """Paint the frames of a clip, one after the other as they come, so that they hold together.
 

@@ -48,7 +48,7 @@ def warnings(load: Load, text: str, *overrides: str) -> list[str]:
             "style_layers: [conv1_1], style_weight: 0",
             "with 'style_loss: gram', 'moments' or 'histogram' and a 'style_weight' above 0",
         ),
-        ("quality: 80", "in .avif, .jpeg, .jpg, .webp outputs"),
+        ("quality: 80", "in .avif, .jpeg, .jpg, .mov, .mp4, .webm, .webp outputs"),
     ],
 )  # fmt: skip
 def test_an_option_without_effect_is_named_at_its_place_with_when_it_counts(load, options, when):

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from pipeline.clip_names import MOST_BYTES
 from pipeline.clips.structure import HEAD, container_kind, missing_bytes
 from pipeline.errors import BadImage, EnvironmentProblem, OutOfMemory
 from pipeline.images.file_bytes import open_regular
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 PACKAGES = ("av", "opencv-python-headless")
 """The extra `video` of setup.cfg."""
 
-MAX_BYTES = 64 * 2**30
+MAX_BYTES = MOST_BYTES
 """Of a video file; ten hours of a camera at 12 Mbit/s."""
 
 # What is decoded, by FFmpeg's names. Of its 250 decoders of video most are for games and machines

@@ -22,6 +22,7 @@ from collections.abc import Callable, Hashable
 from contextlib import suppress
 from typing import Any, BinaryIO
 
+from pipeline.clip_names import is_clip_name
 from pipeline.clips.facts import ClipFacts, from_json
 from pipeline.errors import BadImage, EnvironmentProblem, OutOfMemory, PairError
 from pipeline.images.budget import CLOCK_RAN_OUT, HEADER_SECONDS, KEPT_SECONDS, too_slow
@@ -63,7 +64,9 @@ class Reader:
 
     def size(self, path: str | os.PathLike[str]) -> tuple[int, int]:
         """(width, height) as the picture stands upright, from the header alone; asked once of a
-        file that stays as it is."""
+        file that stays as it is. Of a clip that of its frames."""
+        if is_clip_name(os.fspath(path)):
+            return self.clip(path).size
         name, stamp = os.fspath(path), _stamp(path)
         if stamp is None or self._sizes.get(name, (None,))[0] != stamp:
             width, height = self._ask("size", path)["size"]
@@ -72,7 +75,10 @@ class Reader:
 
     def inspect(self, path: str | os.PathLike[str], home: str | None = None) -> ImageFacts:
         """What a picture is, after it was decoded completely. `home`, here and below, is the folder
-        that the file has to lie in."""
+        that the file has to lie in. Of a clip no more is decoded than it takes to count frames."""
+        if is_clip_name(os.fspath(path)):
+            clip = self.clip(path, home)
+            return ImageFacts(*clip.size, clip.kind, clip.sha256, clip.notes)
         width, height, kind, sha256, notes, seen, is_black = self._ask("inspect", path, home)["facts"]
         return ImageFacts(width, height, kind, sha256, tuple(notes), seen, is_black)
 

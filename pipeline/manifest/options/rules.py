@@ -51,6 +51,7 @@ class OptionRule:
     is_length: bool
     is_sides: bool
     is_several: bool
+    is_frames: bool
     nullable: bool
     suffixes: tuple[str, ...]
     ge: float | None
@@ -65,6 +66,8 @@ class OptionRule:
             return "a list of layers, or a map 'layer: weight'"
         if self.name == "preset":
             return "the name of a preset"
+        if self.is_frames:
+            return f"one of {', '.join(map(str, self.words))}, 'every N', or [first, last] with numbers from 0"
         words = f"'{self.words[0]}'" if len(self.words) == 1 else f"one of {', '.join(map(str, self.words))}"
         several = "a map of several 'name: weight'" if self.is_mixture else ""
         flag, length = "true or false" if self.is_flag else "", "a length like '30cm'" if self.is_length else ""
@@ -120,9 +123,9 @@ def rule_of(field: dataclasses.Field[Any], hint: Any) -> OptionRule:
     rules = field.metadata
     parts = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
     literals = tuple(word for part in parts if get_origin(part) is Literal for word in get_args(part))
-    words = (*rules.get("choices", ()), *rules.get("words", ()), *literals)
+    words = (*rules.get("choices", ()), *rules.get("words", ()), *rules.get("frames", ()), *literals)
     number = next((part for part in (int, float) if part in parts), None)
-    is_path = "words" in rules
+    is_path, is_frames = "words" in rules, "frames" in rules
     return OptionRule(
         name=field.name,
         meaning=rules["meaning"],
@@ -134,8 +137,9 @@ def rule_of(field: dataclasses.Field[Any], hint: Any) -> OptionRule:
         is_path=is_path,
         is_flag=bool in parts,
         is_length=rules.get("lengths", False),
-        is_sides=any(get_origin(part) is tuple and Ellipsis not in get_args(part) for part in parts),
+        is_sides=not is_frames and any(get_origin(part) is tuple and Ellipsis not in get_args(part) for part in parts),
         is_several=any(get_origin(part) is tuple and Ellipsis in get_args(part) for part in parts),
+        is_frames=is_frames,
         nullable=type(None) in parts,
         suffixes=tuple(rules.get("suffixes", PICTURE_SUFFIXES)) if is_path else (),
         ge=rules.get("ge"),

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Union
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
+from pipeline.clip_names import FRAMES_PATTERN, MOST_FRAMES, can_be_frames
 from pipeline.manifest.options.lengths import LENGTH
 from pipeline.manifest.options.rules import Fault, OptionRule, layer_weights, mixture
 from pipeline.nst.network import LINEAR, NETWORKS
@@ -21,6 +22,8 @@ def option_type(rule: OptionRule) -> Any:
     if rule.is_path:
         schema = {"anyOf": [{"enum": list(rule.words)}, {"type": "string", "pattern": _suffix_pattern(rule.suffixes)}]}
         return Annotated[str, AfterValidator(_word_or_path(rule)), WithJsonSchema(schema)]
+    if rule.is_frames:
+        return _frames_type(rule)
     kinds: list[Any] = [bool] if rule.is_flag else []
     if rule.number is not None:
         bounds = {
@@ -42,6 +45,20 @@ def option_type(rule: OptionRule) -> Any:
     if rule.nullable:
         kinds.append(None)
     return Union[tuple(kinds)] if kinds else Annotated[str, Field(min_length=1)]  # noqa: UP007
+
+
+def _frames_type(rule: OptionRule) -> Any:
+    number = {"type": "integer", "minimum": 0, "maximum": MOST_FRAMES}
+    span = {"type": "array", "items": number, "minItems": 2, "maxItems": 2}
+    schema = {"anyOf": [{"enum": list(rule.words)}, {"type": "string", "pattern": FRAMES_PATTERN}, span]}
+    return Annotated[Any, BeforeValidator(_read_frames), WithJsonSchema(schema)]
+
+
+def _read_frames(value: Any) -> Any:
+    frames = tuple(value) if isinstance(value, list) else value
+    if not can_be_frames(frames):
+        raise ValueError
+    return frames
 
 
 _MOST = 8  # numbers of an option of several: scales of a style, each of which takes its time

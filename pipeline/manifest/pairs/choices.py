@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
+from pipeline.clip_names import is_clip_name
 from pipeline.job import StyleImage
 from pipeline.manifest.options.rules import PICTURE_SUFFIXES
 from pipeline.manifest.pairs.masks import Names, StyleMasks, read_style_masks
@@ -133,7 +134,7 @@ class Chooser:
             if named is None:
                 return None
             return [named] if is_left(item.text, taken_away) else []
-        if not self._look_at(item):
+        if not self._look_at(role, item):
             return None
         self.patterns.append(Chosen(item.place, item.text, taken_away))
         try:
@@ -211,7 +212,7 @@ class Chooser:
         return item
 
     def _named(self, role: str, node: ScalarNode) -> Picture | None:
-        if not self._look_at(node):
+        if not self._look_at(role, node):
             return None
         self.named.add(os.path.normpath(node.text))
         return self._picture(role, node.text, self._problems.at(node.place))
@@ -225,7 +226,7 @@ class Chooser:
             self._known[key] = Picture((name,), (StyleImage(path),), picture_fields((name,), role), places, homes)
         return self._known[key]
 
-    def _look_at(self, node: ScalarNode) -> bool:
+    def _look_at(self, role: str, node: ScalarNode) -> bool:
         """Warn of what is probably not meant; false, with the problem noted, for what cannot be."""
         if "\0" in node.text:
             self._problems.add(node.place, f"'{shorten(node.text)}' has a NUL in it; no file has such a name")
@@ -235,6 +236,9 @@ class Chooser:
             return False
         if cut := cut_by_comment(node, self._problems):
             self._problems.add(node.place, cut)
+            return False
+        if role == "style" and is_clip_name(node.text):
+            self._problems.add(node.place, f"'{shorten(node.text)}' is a clip, and a style is a picture; name one")
             return False
         warn_of_path(node, self._problems)
         if "\\" in node.text and not os.path.lexists(os.path.join(self._input, node.text)):

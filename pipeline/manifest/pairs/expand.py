@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from pipeline.clip_names import settled_frames
 from pipeline.job import Job
 from pipeline.manifest.options.agreement import disagreements
 from pipeline.manifest.options.precedence import NOTHING, Folders, Layer, LayerReader, Layers, Settled
@@ -21,6 +22,7 @@ from pipeline.manifest.pairs.matrix import Matrix, read_matrix
 from pipeline.manifest.pairs.naming import (
     DATE,
     DEEP_SUFFIXES,
+    DEFAULT_CLIP_PATTERN,
     DEFAULT_PATTERN,
     Pattern,
     option_field,
@@ -76,6 +78,8 @@ class Expansion:
         self._idle = IdleSettings(problems)
         self._wanted = 0
         self._patterns: dict[str, Pattern] = {}
+        self._clip_pattern = parse_pattern(DEFAULT_CLIP_PATTERN)
+        self._shown: dict[tuple[int, Any], tuple[Settled, Settled]] = {}
         self._today = today()
         self.date = ""  # that some output is named by, if one is
 
@@ -230,12 +234,15 @@ class Expansion:
         if maps and (wrong := fault_of_maps(maps, style.masks, len(style.images))):
             self._problems.add(maps.place, wrong)
             return False
-        if DATE in entry.pattern.fields:
+        settled = self._as_shown(settled, content)
+        clip = settled.options.is_clip
+        pattern = self._clip_pattern if clip and entry.output_node is None else entry.pattern
+        if DATE in pattern.fields:
             self.date = self._today
-        name = entry.pattern.render(lambda field: _field(field, content, style, settled, index, self._today))
+        name = pattern.render(lambda field: _field(field, content, style, settled, index, self._today))
         number = len(self.jobs)
         if fault := _output_fault(name, settled):
-            if _output_fault(entry.pattern.render(_harmless), settled):
+            if _output_fault(pattern.render(_harmless), settled):
                 cut = cut_by_comment(entry.output_node, self._problems) if entry.output_node else None
                 self._problems.add(entry.output_place, cut or fault)
                 return False
@@ -275,6 +282,17 @@ class Expansion:
         )
         return True
 
+    def _as_shown(self, settled: Settled, content: Picture) -> Settled:
+        """The options with `frames` as they count for this content."""
+        name = content.names[0] if content.images else ""
+        frames = settled_frames(settled.options.frames, name)
+        if frames == settled.options.frames:
+            return settled
+        key = id(settled), frames
+        if key not in self._shown:  # the first of the two is kept for its id
+            self._shown[key] = settled, replace(settled, options=replace(settled.options, frames=frames))
+        return self._shown[key][1]
+
 
 def _joined(*maps: Mapping[str, str]) -> dict[str, str]:
     return {path: value for each in maps for path, value in each.items()}
@@ -282,7 +300,7 @@ def _joined(*maps: Mapping[str, str]) -> dict[str, str]:
 
 def _output_fault(name: str, settled: Settled) -> str | None:
     """Why a pair's output cannot be, as a sentence, or None."""
-    if fault := output_fault(name):
+    if fault := output_fault(name, clip=settled.options.is_clip):
         return f"output '{shorten(name, SHOWN_WIDTH)}' {fault}"
     if settled.options.depth == 16 and not name.lower().endswith(DEEP_SUFFIXES):
         return f"output '{shorten(name, SHOWN_WIDTH)}' must end in {' or '.join(DEEP_SUFFIXES)} to have depth 16"

@@ -9,9 +9,18 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence, Set
 
+from pipeline.clip_names import VIDEO_SUFFIXES
 from pipeline.manifest.options.rules import PICTURE_SUFFIXES
 from pipeline.manifest.pairs.choices import Chosen, is_left
-from pipeline.manifest.pairs.pictures import Found, PictureFinder, is_set_aside, joined, part_matches, split
+from pipeline.manifest.pairs.pictures import (
+    Found,
+    PictureFinder,
+    found_suffixes,
+    is_set_aside,
+    joined,
+    part_matches,
+    split,
+)
 from pipeline.manifest.yaml.problems import Problems, shorten
 
 _NAMED = 3  # names that a message gives of each kind
@@ -69,7 +78,10 @@ class _Look:
         if hidden:
             yield f"{_counted(hidden, 'hidden picture')}: a pattern that starts with '.' takes them"
         if no_pictures:
-            yield f"{_counted(no_pictures, 'file')} that no picture is called like; pictures end in one of {_ENDINGS}"
+            yield (
+                f"{_counted(no_pictures, 'file')} that no picture is called like; pictures end in one of {_ENDINGS}"
+                + (f"; a pattern that ends in '{clip}' takes clips" if (clip := _suffix_of_clip(no_pictures)) else "")
+            )
         if outside := self._left(found.outside):
             yield (
                 f"{_counted(outside, 'link')} leading out of its folder: name them, or set 'follow_links: true' at the"
@@ -99,7 +111,7 @@ class _Look:
 
     def _why_not(self, name: str) -> tuple[bool, bool, bool]:
         """Whether only its letters' case, its leading point or its ending keep a name out."""
-        is_picture = name.lower().endswith(PICTURE_SUFFIXES)
+        is_picture = name.lower().endswith(found_suffixes(self._chosen.pattern))
         if name.startswith("."):
             is_hidden = is_picture and not name.startswith(_MACOS_SIDECAR) and self._matches(name[1:])
             return False, is_hidden, False
@@ -108,7 +120,7 @@ class _Look:
         return False, False, self._matches(name) and not name.lower().endswith(_COMPANIONS)
 
     def _would_take(self, name: str) -> bool:
-        return name.lower().endswith(PICTURE_SUFFIXES) and self._matches(name)
+        return name.lower().endswith(found_suffixes(self._chosen.pattern)) and self._matches(name)
 
     def _matches(self, name: str) -> bool:
         return part_matches("*" if self._last == "**" else self._last, name)
@@ -136,6 +148,11 @@ class _Look:
 
     def _is_left(self, path: str) -> bool:
         return os.path.normpath(path) not in self._taken and is_left(path, self._chosen.taken_away)
+
+
+def _suffix_of_clip(paths: Sequence[str]) -> str:
+    """How a clip among these files ends; empty where none is."""
+    return next((os.path.splitext(path)[1] for path in sorted(paths) if path.lower().endswith(VIDEO_SUFFIXES)), "")
 
 
 def _counted(paths: Sequence[str], what: str) -> str:

@@ -16,12 +16,15 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pipeline.clip_names import OUTPUT_SUFFIXES as CLIP_SUFFIXES
+from pipeline.clip_names import is_numbered, numbered_stem
 from pipeline.manifest.yaml.problems import shorten, suggestion
 from pipeline.options import OPTION_NAMES
 
 OUTPUT_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".avif")
 DEEP_SUFFIXES = (".tif", ".tiff")  # of formats that can have 16 bits per colour
 DEFAULT_PATTERN = "{content.stem}--{style.stem}.png"
+DEFAULT_CLIP_PATTERN = "{content.stem}--{style.stem}.mp4"
 PICTURE_FIELDS = ("content.stem", "content.name", "content.parent", "style.stem", "style.name", "style.parent", "index")
 DATE = "date"
 FIELDS = (*PICTURE_FIELDS, DATE, *OPTION_NAMES)
@@ -86,8 +89,9 @@ def on_other_days(name: str, day: str) -> Iterator[str]:
         yield name.replace(date, day)
 
 
-def output_fault(name: str) -> str | None:
-    """Why a name cannot be an output's, as the rest of a sentence, or None."""
+def output_fault(name: str, *, clip: bool | None = None) -> str | None:
+    """Why a name cannot be an output's, as the rest of a sentence, or None. `clip` says whether it
+    is a clip's, where that is known."""
     if name.startswith("/"):
         return "is an absolute path; outputs are named below the output folder"
     if not name.isprintable():
@@ -107,8 +111,9 @@ def output_fault(name: str) -> str | None:
             return f"has a part of {len(os.fsencode(component))} bytes; the limit is {MAX_COMPONENT_BYTES}"
     if len(name) * 4 > _MAX_NAME_BYTES and len(os.fsencode(name)) > _MAX_NAME_BYTES:
         return f"has {len(os.fsencode(name))} bytes; the limit is {_MAX_NAME_BYTES}"
-    if not components[-1].lower().endswith(OUTPUT_SUFFIXES):
-        return f"must end in one of {', '.join(OUTPUT_SUFFIXES)}"
+    suffixes = {True: CLIP_SUFFIXES, False: OUTPUT_SUFFIXES, None: (*OUTPUT_SUFFIXES, *CLIP_SUFFIXES)}[clip]
+    if not components[-1].lower().endswith(suffixes):
+        return f"must end in one of {', '.join(suffixes)}" + (" to be a clip" if clip else "")
     return None
 
 
@@ -125,6 +130,7 @@ def picture_fields(names: tuple[str, ...], role: str) -> dict[str, str]:
     for name in names:
         parent, base = posixpath.split(name)
         stem, suffix = posixpath.splitext(base)
+        stem = numbered_stem(name) if is_numbered(name) else stem
         stems.append(_tidy(stem))
         bases.append(_tidy(stem) + suffix if stem else _tidy(base))
         # Outside of the input folder only the last folder's name is kept: a name cannot hold '..'

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from pipeline.clip_names import VIDEO_SUFFIXES
 from pipeline.manifest.options.rules import PICTURE_SUFFIXES
 from pipeline.urls import is_url, local_path, path_of, url_of
 
@@ -136,7 +137,7 @@ class PictureFinder:
     def _walk(self, pattern: str) -> Found:
         fixed, parts = split(pattern)
         home = self._home(fixed)
-        found = Found()
+        found, suffixes = Found(), found_suffixes(pattern)
         pending = [(fixed, _start(parts))]
         while pending:
             folder, states = pending.pop()
@@ -156,7 +157,7 @@ class PictureFinder:
                     if not after:
                         found.unentered.append(path)
                         continue
-                is_match = len(parts) in after and name.lower().endswith(PICTURE_SUFFIXES)
+                is_match = len(parts) in after and name.lower().endswith(suffixes)
                 if is_link and (kind == "folder" or is_match) and self._leads_out(path, home):
                     found.outside.append(path)
                 elif kind == "folder":
@@ -208,6 +209,12 @@ class PictureFinder:
             if self._count > MAX_LISTED:
                 raise ValueError(f"looks through more than {MAX_LISTED:,} names; start it in a narrower folder")
         return self._listed[folder]
+
+
+def found_suffixes(pattern: str) -> tuple[str, ...]:
+    """How the files end that a pattern finds: as pictures do; as a video too where it does itself.
+    `*` finds none: a telephone leaves one beside each photograph."""
+    return VIDEO_SUFFIXES if pattern.lower().endswith(VIDEO_SUFFIXES) else PICTURE_SUFFIXES
 
 
 def _as_path(pattern: str) -> str:

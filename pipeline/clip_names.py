@@ -1,0 +1,116 @@
+"""What is a clip, by its name and the option `frames`, and which of its frames are painted.
+Standard library only; no file is looked at.
+
+Videos and numbered frames (`%04d` in the name) are clips. A GIF, PNG or WebP is a picture, its
+first frame, unless `frames` asks for more of it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import PurePath
+
+Frames = str | tuple[int, int]
+"""`auto`, `all`, `first`, `preview`, `every N`, or the first and the last number, both included,
+from 0."""
+
+VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi")
+ANIMATION_SUFFIXES = (".gif", ".png", ".apng", ".webp")
+OUTPUT_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".gif", ".webp", ".apng")
+LOSSLESS_SUFFIXES = (".mkv", ".gif", ".apng")  # FFV1; and what has no quality to choose
+ALL, AUTO, FIRST, PREVIEW = "all", "auto", "first", "preview"
+FRAMES_WORDS = (AUTO, ALL, FIRST, PREVIEW)
+PREVIEWED = 3  # frames of a preview: the first, one in the middle, the last
+FRAMES_PATTERN = r"^every [1-9][0-9]{0,5}$"
+MOST_BYTES = 64 * 2**30  # of a clip's file; ten minutes of FFV1 at 1080 lines are a third of it
+MOST_FRAMES = 10**7  # of a number that is written; four days of 25 a second
+_NUMBER = re.compile(r"%0?[0-9]?d")
+_EVERY = "every "
+_BETWEEN = "-_. "  # what stands between a name and its number
+
+
+def is_numbered(name: str) -> bool:
+    """Does a name stand for numbered files: `%d` or `%04d` in its last part?"""
+    return _NUMBER.search(PurePath(name).name) is not None
+
+
+def is_clip_name(name: str) -> bool:
+    """Is what is called so a clip, whatever `frames` says?"""
+    return name.lower().endswith(VIDEO_SUFFIXES) or is_numbered(name)
+
+
+def numbered_stem(name: str) -> str:
+    """What numbered files are called without their numbers; else their folder."""
+    path = PurePath(name)
+    return _NUMBER.sub("", path.stem).strip(_BETWEEN) or path.parent.name or "frames"
+
+
+def can_be_frames(value: object) -> bool:
+    """Is it a value of `frames`?"""
+    if isinstance(value, str):
+        return value in FRAMES_WORDS or re.match(FRAMES_PATTERN, value) is not None
+    if not isinstance(value, tuple) or [type(number) for number in value] != [int, int]:
+        return False
+    return bool(0 <= value[0] <= value[1] <= MOST_FRAMES)
+
+
+def settled_frames(frames: Frames, name: str) -> Frames:
+    """`frames` as they count for a content of this name: `auto` for a picture, which is its first
+    frame; else which frames of the clip. A clip's `first` stays, and makes a picture of it."""
+    if is_clip_name(name):
+        return ALL if frames == AUTO else frames
+    return frames if frames != FIRST and name.lower().endswith(ANIMATION_SUFFIXES) else AUTO
+
+
+def is_clip(frames: Frames) -> bool:
+    """Is a clip painted, by `settled_frames`?"""
+    return frames not in (AUTO, FIRST)
+
+
+def kept(frames: Frames, whole: int) -> Callable[[int], bool]:
+    """Whether the frame of a number is painted, of a clip of `whole` frames."""
+    if frames == PREVIEW:
+        return set(spread(whole, PREVIEWED)).__contains__
+    if isinstance(frames, tuple):
+        first, last = frames
+        return lambda number: first <= number <= last
+    step = every(frames)
+    return lambda number: number % step == 0
+
+
+def first_kept(frames: Frames) -> int:
+    """The number of the first frame that is painted."""
+    return frames[0] if isinstance(frames, tuple) else 0
+
+
+def count_kept(frames: Frames, whole: int) -> int:
+    """How many frames are painted of a clip of `whole` frames."""
+    if isinstance(frames, tuple):
+        return max(0, min(frames[1] + 1, whole) - frames[0])
+    if frames == PREVIEW:
+        return min(whole, PREVIEWED)
+    return -(-whole // every(frames))
+
+
+def spread(count: int, most: int) -> list[int]:
+    """At most so many (two or more) of the numbers from 0 to `count`, evenly, the first and the
+    last among them."""
+    if count <= most:
+        return list(range(count))
+    return [round(place * (count - 1) / (most - 1)) for place in range(most)]
+
+
+def every(frames: Frames) -> int:
+    """How many frames of the clip there are to one that is painted."""
+    return int(frames.removeprefix(_EVERY)) if isinstance(frames, str) and frames.startswith(_EVERY) else 1
+
+
+def ends_before(frames: Frames, number: int) -> bool:
+    """Are all frames that are painted, whatever the clip has, before this number?"""
+    return isinstance(frames, tuple) and frames[1] < number
+
+
+def has_clip_suffix(name: str) -> bool:
+    """May a file of this name be a clip, and so be as large as one?"""
+    return name.lower().endswith((*VIDEO_SUFFIXES, *OUTPUT_SUFFIXES))

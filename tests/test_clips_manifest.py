@@ -1,0 +1,149 @@
+"""Clips in a manifest: what is one, which of its frames are painted, what its output is called."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from manifest_kit import Load, matrix, outputs, pair, project_with_pictures, refusal
+
+from pipeline.clip_names import count_kept, kept, numbered_stem, settled_frames, spread
+from pipeline.idle_options import without_effect
+from pipeline.options import Options
+from pipeline.store.keys import frame_key, pair_key, shared_key
+
+
+@pytest.fixture
+def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Load:
+    monkeypatch.chdir(tmp_path)
+    load = project_with_pictures(tmp_path)
+    for name in ("clips/street.mp4", "clips/sea.MOV", "clips/wheel.gif", "clips/photo.jpg"):
+        (tmp_path / "input" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "input" / name).touch()
+    return load
+
+
+def clip(content: str, options: str = "", **more: str) -> str:
+    keys = "".join(f"    {key}: {value}\n" for key, value in ({"options": f"{{{options}}}"} | more).items())
+    return f"pairs:\n  - content: {content}\n    style: art/wave.jpg\n{keys}"
+
+
+def test_a_video_is_a_clip_of_all_its_frames(load: Load) -> None:
+    (job,) = load(clip("clips/street.mp4")).pairs
+    assert (job.options.is_clip, job.options.frames, job.output) == (True, "all", "street--wave.mp4")
+
+
+def test_numbered_frames_are_a_clip_that_is_called_as_their_folder(load: Load) -> None:
+    (job,) = load(clip("walk/%04d.png")).pairs
+    assert (job.options.is_clip, job.output) == (True, "walk--wave.mp4")
+    assert numbered_stem("walk/step-%04d.png") == "step"
+
+
+def test_an_animation_is_a_picture_until_its_frames_are_asked_for(load: Load) -> None:
+    (still,) = load(clip("clips/wheel.gif")).pairs
+    (moving,) = load(clip("clips/wheel.gif", "frames: all")).pairs
+    assert (still.options.is_clip, still.output) == (False, "wheel--wave.png")
+    assert (moving.options.is_clip, moving.output) == (True, "wheel--wave.mp4")
+
+
+def test_a_photograph_stays_a_picture_whatever_frames_says(load: Load) -> None:
+    (job,) = load(clip("clips/photo.jpg", "frames: all")).pairs
+    assert (job.options, job.output) == (load(clip("clips/photo.jpg")).pairs[0].options, "photo--wave.png")
+
+
+def test_the_first_frame_of_a_video_can_be_a_picture(load: Load) -> None:
+    (job,) = load(clip("clips/street.mp4", "frames: first")).pairs
+    assert (job.options.is_clip, job.output) == (False, "street--wave.png")
+
+
+@pytest.mark.parametrize(
+    ("frames", "whole", "numbers"),
+    [
+        ("all", 4, [0, 1, 2, 3]),
+        ("every 3", 8, [0, 3, 6]),
+        ((2, 4), 9, [2, 3, 4]),
+        ((2, 40), 5, [2, 3, 4]),
+        ((7, 9), 5, []),
+        ("preview", 9, [0, 4, 8]),
+        ("preview", 2, [0, 1]),
+    ],
+)
+def test_frames_say_which_are_painted(frames: str | tuple[int, int], whole: int, numbers: list[int]) -> None:
+    assert [number for number in range(whole) if kept(frames, whole)(number)] == numbers
+    assert count_kept(frames, whole) == len(numbers)
+
+
+@pytest.mark.parametrize("value", ["every 0", "every", "[3]", "[4, 2]", "[-1, 2]", "none", "7"])
+def test_frames_that_cannot_be_are_refused_with_what_may_be(load: Load, value: str) -> None:
+    (fault,) = refusal(
+        load, clip("clips/street.mp4", f"frames: {value if value[0] == '[' or value == '7' else repr(value)}")
+    )
+    assert "'frames' must be one of auto, all, first, preview, 'every N', or [first, last] with numbers from 0" in fault
+
+
+def test_frames_are_read_from_a_flag(load: Load) -> None:
+    assert load(clip("clips/street.mp4"), "frames=every 5").pairs[0].options.frames == "every 5"
+    assert load(clip("clips/street.mp4"), "frames=[10, 20]").pairs[0].options.frames == (10, 20)
+
+
+def test_a_pattern_finds_clips_where_it_ends_as_they_do(load: Load) -> None:
+    assert outputs(load(matrix("content: clips/*.mp4, style: art/wave.jpg"))) == ["street--wave.mp4"]
+    assert outputs(load(matrix("content: clips/*.mov, style: art/wave.jpg"))) == ["sea--wave.mp4"]
+
+
+def test_a_pattern_without_an_ending_leaves_clips_out_and_says_how_to_take_them(load: Load) -> None:
+    manifest = load(matrix("content: clips/*, style: art/wave.jpg"))
+    assert outputs(manifest) == ["photo--wave.png", "wheel--wave.png"]
+    (warning,) = manifest.warnings
+    assert "2 files (clips/sea.MOV, clips/street.mp4) that no picture is called like" in warning
+    assert "a pattern that ends in '.MOV' takes clips" in warning
+
+
+def test_pictures_and_clips_of_one_matrix_each_have_their_own_ending(load: Load) -> None:
+    manifest = load(matrix("content: [clips/photo.jpg, clips/street.mp4], style: art/wave.jpg"))
+    assert outputs(manifest) == ["photo--wave.png", "street--wave.mp4"]
+
+
+def test_a_clip_has_an_output_that_can_move(load: Load) -> None:
+    (fault,) = refusal(load, clip("clips/street.mp4", output="x.png"))
+    assert fault.endswith("output 'x.png' must end in one of .mp4, .mov, .mkv, .webm, .gif, .webp, .apng to be a clip")
+    assert outputs(load(clip("clips/street.mp4", output="x.webm"))) == ["x.webm"]
+
+
+def test_a_picture_has_an_output_that_does_not_move(load: Load) -> None:
+    (fault,) = refusal(load, pair(output="x.mp4"))
+    assert "output 'x.mp4' must end in one of .png" in fault
+
+
+def test_a_clip_is_no_style(load: Load) -> None:
+    (fault,) = refusal(load, "pairs:\n  - content: photos/dog.jpg\n    style: clips/street.mp4\n")
+    assert "'clips/street.mp4' is a clip, and a style is a picture; name one" in fault
+
+
+def test_options_of_clips_decide_nothing_in_a_picture() -> None:
+    assert "loop" in without_effect(Options(loop=True))
+    assert "loop" not in without_effect(Options(loop=True, frames="all"))
+    assert settled_frames("all", "a.jpg") == settled_frames("first", "a.gif") == "auto"
+
+
+def test_frames_of_a_clip_have_keys_that_know_neither_its_length_nor_its_format(load: Load) -> None:
+    (job,) = load(clip("clips/street.mp4")).pairs
+    (other,) = load(clip("clips/street.mp4", "quality: 50, frames: [0, 9]", output="x.mkv")).pairs
+    (sharper,) = load(clip("clips/street.mp4", "style_weight: 1")).pairs
+
+    def sha256(path: Path) -> str:
+        return path.name
+
+    assert pair_key(job, sha256, "w") != pair_key(other, sha256, "w")
+    assert shared_key(job, sha256, "w") == shared_key(other, sha256, "w")
+    assert shared_key(job, sha256, "w") != shared_key(sharper, sha256, "w")
+
+
+def test_a_frame_depends_on_its_photograph_and_on_those_before_it() -> None:
+    keys = {frame_key(*each) for each in (("s", "p", ["a"]), ("s", "p", ["b"]), ("s", "q", ["a"]), ("t", "p", ["a"]))}
+    assert len(keys) == 4
+
+
+def test_numbers_are_spread_from_the_first_to_the_last() -> None:
+    assert spread(3, 8) == [0, 1, 2]
+    assert spread(100, 4) == [0, 33, 66, 99]
