@@ -209,7 +209,7 @@ class Painted:
     beside the key: threads, device, processor, TensorFlow, tiles. `tilings` are those tiles as
     numbers, by what was evaluated; None where not known. `losses` are those of the `first` step and
     of the finished picture (`last`), by name, `layer_losses` their shares by layer; `trace` holds
-    rows of readings.
+    rows of readings. Of a clip a step is a frame, and `clip` is what `batch/clip_facts` says of it.
     """
 
     size: list[int] | None = None
@@ -231,6 +231,7 @@ class Painted:
     trace: list[dict[str, float]] = field(default_factory=list)
     painted_size: list[int] | None = None
     node: str = ""
+    clip: dict[str, Any] | None = None
 
 
 @dataclass(slots=True, kw_only=True)

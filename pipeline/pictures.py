@@ -125,7 +125,7 @@ def _at_scales(region: Region, count: int) -> Region:
 
 
 def open_pictures(
-    content: Source | None,
+    content: Source | Picture | None,
     styles: Sequence[tuple[Source, float]],
     options: Options,
     opening: Opening = lambda _: nullcontext(),
@@ -133,7 +133,8 @@ def open_pictures(
     masks: MaskSources = WITHOUT_MASKS,
 ) -> Pictures:
     """Open the pictures of a pair: a photograph of 100 megapixels would be 1.2 GB of floats. A
-    texture has no content, and a plain grey in its place.
+    texture has no content, and a plain grey in its place. A `content` that is open is taken as it
+    is.
 
     `opening` is entered around each of them; `home_of` is the folder that a file has to lie in,
     where there is one. Raises BadImage for one that cannot be opened, for a style image that cannot
@@ -147,6 +148,8 @@ def open_pictures(
 
     if options.is_texture or content is None:
         photograph = _plain(painted_size(options, Sized(TEXTURE, (1, 1))))
+    elif isinstance(content, picture.Picture):
+        photograph = content
     else:
         photograph = open_any(content, options.size if isinstance(options.size, int) else None, fine_side(options))
     side = style_side(options, max(photograph.size)) if options.style_aspect == "keep" else None

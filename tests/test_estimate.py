@@ -349,8 +349,8 @@ def test_lbfgs_remembers_forty_pictures_and_adam_two():
 
 def test_a_run_is_its_pairs_shared_among_its_workers_and_its_start():
     pairs = [Estimate(60.0, 100, guess=False), Estimate(40.0, 300, guess=True), None]
-    assert asdict(in_all(pairs, 1)) == {"seconds": START_SECONDS + 100.0, "memory": 300, "guess": True}
-    assert asdict(in_all(pairs, 2)) == {"seconds": START_SECONDS + 50.0, "memory": 400, "guess": True}
+    assert asdict(in_all(pairs, 1)) == {"seconds": START_SECONDS + 100.0, "memory": 300, "guess": True, "part": None}
+    assert asdict(in_all(pairs, 2)) == {"seconds": START_SECONDS + 50.0, "memory": 400, "guess": True, "part": None}
     assert in_all(pairs, 1, started=True).seconds == 100.0
     assert in_all([None], 1) is None
 

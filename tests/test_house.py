@@ -13,7 +13,18 @@ import pytest
 PACKAGE = Path(__file__).resolve().parent.parent / "pipeline"
 
 WORDS = {
-    *("errors", "flat", "idle_options", "job", "mask_names", "option_questions", "options", "printable", "program"),
+    *(
+        "clip_names",
+        "errors",
+        "flat",
+        "idle_options",
+        "job",
+        "mask_names",
+        "option_questions",
+        "options",
+        "printable",
+        "program",
+    ),
     *("reading", "textures", "urls", "versions"),
 }
 # Room or module -> (modules of ours, libraries) it may import. A module's own line comes before its room's; `studio.weights` is
@@ -30,9 +41,10 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "python_child": (set(), set()),
     "option_field": (set(), set()),
     "option_groups": (set(), set()),
-    "option_questions": ({"option_field", "option_groups"}, set()),
-    "options": ({"option_field", "option_questions"}, set()),
-    "idle_options": ({"options", "textures"}, set()),
+    "clip_names": (set(), set()),
+    "option_questions": ({"clip_names", "option_field", "option_groups"}, set()),
+    "options": ({"clip_names", "option_field", "option_questions"}, set()),
+    "idle_options": ({"clip_names", "options", "textures"}, set()),
     "textures": ({"options"}, set()),
     "flat": (set(), set()),
     "urls": (set(), set()),
@@ -93,7 +105,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     # Who asks what a picture is decodes nothing, and loads nothing that could.
     "images.reader": (
         {
-            *("errors", "printable", "python_path", "urls", "clips.facts"),
+            *("errors", "printable", "python_path", "urls", "clip_names", "clips.facts"),
             *("images.budget", "images.colour_codes", "images.facts", "images.memory_file"),
         },
         set(),
@@ -105,7 +117,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     # clips: containers are FFmpeg's, pictures of animations come through the door for pictures
     "clips.facts": (set(), set()),
     "clips.listing": ({"errors", "printable"}, set()),
-    "clips": ({"errors", "printable", "clips", "images"}, {"av", "numpy", "PIL"}),
+    "clips": ({"clip_names", "errors", "printable", "clips", "images"}, {"av", "numpy", "PIL"}),
     "regions": ({"errors", "images"}, {"numpy"}),
     "pictures": ({"errors", "options", "regions", "schedule", "textures", "images"}, {"numpy", "PIL"}),
     "stage_inputs": ({"options", "pictures", "regions", "schedule", "images", "nst"}, {"numpy"}),
@@ -157,10 +169,17 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
         set(),
     ),
     "batch.estimates.estimator": (
-        WORDS | {"schedule", "batch.estimates.cost", "images.reader", "nst.precision"},
+        WORDS
+        | {
+            *("schedule", "batch.estimates.clips", "batch.estimates.cost", "batch.estimates.factor"),
+            *("batch.estimates.room", "images.reader", "nst.precision"),
+        },
         set(),
     ),
-    "batch.estimates.disk_space": (WORDS | {"schedule", "store", "batch.plan", "images.reader"}, set()),
+    "batch.estimates.factor": (set(), set()),
+    "batch.estimates.clips": (WORDS | {"batch.estimates.cost", "images.reader"}, set()),
+    "batch.estimates.room": (WORDS | {"schedule"}, set()),
+    "batch.estimates.disk_space": (WORDS | {"store", "batch.estimates", "batch.plan", "images.reader"}, set()),
     "batch.observer": (WORDS | {"batch.estimates", "batch.plan"}, set()),
     "batch.clashes": ({"job", "printable", "manifest.pairs.naming", "store"}, set()),
     "batch.networks": ({"errors", "job", "store", "nst.weights"}, set()),
@@ -177,7 +196,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
         WORDS
         | {
             *("batch.clashes", "batch.difference", "batch.fit", "batch.networks", "batch.selection", "store"),
-            *("images.reader", "nst.weights", "objects.fetching", "schedule"),
+            *("clips.listing", "images.reader", "nst.weights", "objects.fetching", "schedule"),
         },
         set(),
     ),
@@ -211,16 +230,37 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
         {"numpy"},
     ),
     "batch.backend": (
-        {"job", "options", "pictures", "schedule", "batch.messages", "nst", "stylization", "stylize"},
+        {"job", "options", "pictures", "schedule", "batch.messages", "nst", "stylization", "stylize"}
+        | {"clips.cuts", "sequence"},
         {"tensorflow", "keras", "numpy"},
     ),
     # No process, pipe or signal.
     "batch.painter": (
         WORDS
         | {
-            *("pictures", "regions", "schedule", "stylization", "stylize", "images", "store", "nst.tiling"),
-            *("batch.backend", "batch.checkpoints", "batch.messages", "batch.showing", "batch.system"),
+            *("pictures", "schedule", "stylization", "stylize", "images", "store", "nst.tiling"),
+            *("batch.backend", "batch.checkpoints", "batch.clip_painter", "batch.clip_walk", "batch.files_of_job"),
+            *("batch.messages", "batch.showing", "batch.system"),
         },
+        set(),
+    ),
+    "batch.files_of_job": ({"job", "pictures", "regions", "images.picture", "batch.messages"}, set()),
+    "batch.clip_frames": ({"errors", "images", "store"}, {"numpy"}),
+    "batch.clip_walk": (
+        WORDS
+        | {"clips", "images", "pictures", "schedule", "sequence", "store.keys"}
+        | {"batch.backend", "batch.clip_frames", "batch.files_of_job", "batch.messages"},
+        {"numpy"},
+    ),
+    "batch.clip_output": (
+        WORDS | {"clips", "images", "pictures", "store", "batch.clip_frames", "batch.clip_walk"},
+        {"numpy"},
+    ),
+    "batch.clip_story": ({"clip_names", "batch.clip_walk", "batch.system"}, {"numpy"}),
+    "batch.clip_painter": (
+        WORDS
+        | {"nst.tiling", "schedule", "store", "batch.backend", "batch.clip_frames", "batch.clip_output"}
+        | {"batch.clip_story", "batch.clip_walk", "batch.files_of_job", "batch.messages", "batch.system"},
         set(),
     ),
     "batch.engines.protocol": ({"job", "batch.messages"}, set()),

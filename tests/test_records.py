@@ -92,6 +92,7 @@ def test_every_option_that_decides_pixels_is_in_the_key(field):
         **{name: {"optimizer": "adam"} for name in ("learning_rate", "learning_rate_decay", "beta_1", "beta_2")},
         **{name: {"init": "noise"} for name in ("seed", "noise_level", "noise_ratio")},
         "match_strength": {"match_color": "style"},
+        **{name: {"frames": "all"} for name in ("loop", "temporal_weight", "steps_per_frame")},
     }
     before = replace(JOB, output="a.jpg", options=Options(**needed.get(field, {})))
     changed = replace(before, options=replace(before.options, **{field: other}))
@@ -409,8 +410,8 @@ def test_a_file_replaced_or_deleted_while_it_is_hashed_leaves_no_wrong_hash(
     real, acts = file_bytes.open_regular, [lambda: other.replace(picture) if then == "replaced" else picture.unlink()]
 
     @contextlib.contextmanager
-    def opened(*arguments):
-        with real(*arguments) as (file, status):
+    def opened(*arguments, **bounds):
+        with real(*arguments, **bounds) as (file, status):
             if acts:
                 acts.pop()()
             yield file, status

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pipeline.batch.messages import Machine
 from pipeline.job import Job
@@ -12,6 +12,25 @@ from pipeline.options import Options
 from pipeline.pictures import Pictures
 from pipeline.schedule import Schedule
 from pipeline.stylize import Painting, Progress, paint
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from pipeline.sequence import FrameIn, PaintingOfFrame
+
+
+class FramePainter(Protocol):
+    """Paints the frames of a shot, as `sequence.Sequence` does."""
+
+    def wanted(self, number: int) -> list[int]:
+        """The earlier frames that a frame is painted from."""
+
+    def remember(self, frame: FrameIn, painted: NDArray[np.uint8]) -> None:
+        """Take back a frame that was painted by an earlier run, as later ones follow it."""
+
+    def paint(self, frame: FrameIn) -> PaintingOfFrame:
+        """Paint a frame, and remember it."""
 
 
 class Backend(Protocol):
@@ -35,6 +54,15 @@ class Backend(Protocol):
     def paint(self, job: Job, pictures: Pictures, schedule: Schedule, resume: Progress | None) -> Painting:
         """Paint with the network that was loaded last, from the start or from where `resume` says.
         Holds on to `resume` no longer than it must."""
+
+    def is_cut(self, here: NDArray[np.uint8], there: NDArray[np.uint8]) -> bool:
+        """Does the photograph `here` belong to another shot of a clip than the one before it?"""
+
+    def sequence(
+        self, job: Job, pictures: Pictures, schedule: Schedule, *, frames: int, max_memory: int | None
+    ) -> FramePainter:
+        """What paints the frames of a shot with the network that was loaded last. `pictures` have
+        one of them as their content; `frames` are those of the whole clip."""
 
 
 class TensorFlowBackend:
@@ -62,6 +90,29 @@ class TensorFlowBackend:
         """See Backend."""
         assert self._engine is not None
         return paint(pictures, job.options, schedule, self._engine, resume=resume)
+
+    def is_cut(self, here: NDArray[np.uint8], there: NDArray[np.uint8]) -> bool:
+        """See Backend."""
+        from pipeline.clips.cuts import is_cut
+
+        return is_cut(here, there)
+
+    def sequence(
+        self, job: Job, pictures: Pictures, schedule: Schedule, *, frames: int, max_memory: int | None
+    ) -> FramePainter:
+        """See Backend."""
+        from pipeline.sequence import Sequence
+
+        assert self._engine is not None
+        return Sequence(
+            pictures,
+            job.options,
+            schedule,
+            self._engine,
+            frames=frames,
+            loop=job.options.loop,
+            max_memory=max_memory,
+        )
 
 
 def _start_tensorflow(threads: int) -> Machine:

@@ -191,7 +191,7 @@ class CheckpointManager:
         key: str,
         environment: Mapping[str, Any],
         steps: int,
-        tell: Callable[[Resumed | Saved], None],
+        tell: Callable[[Resumed | Saved], object],
         save_seconds: float = SAVE_SECONDS,
         at_most: int = MOST_BYTES,
     ) -> None:

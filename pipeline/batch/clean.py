@@ -22,10 +22,12 @@ from pipeline.images.reader import READER
 from pipeline.job import Manifest
 from pipeline.manifest.pairs.naming import on_other_days, output_fault
 from pipeline.store.archive import open_archive
+from pipeline.store.clips import clips_with_frames, frames_of
 from pipeline.store.failures import read_failure
 from pipeline.store.layout import (
     CHECKPOINT_SUFFIX,
     CHECKPOINTS,
+    CLIPS,
     RECORDS,
     STATE,
     STEPS,
@@ -80,7 +82,7 @@ def clean_output(manifest: Manifest, *, dry_run: bool) -> Cleaned:
             with suppress(OSError, StylizeError):
                 store.delete(name)
             folder = posixpath.dirname(name)
-            if folder and (not name.startswith(f"{STATE}/") or name.startswith(STEPS)):
+            if folder and (not name.startswith(f"{STATE}/") or name.startswith((STEPS, CLIPS))):
                 store.prune(folder)
     return Cleaned([store.path(name) for name in unwanted], search.others)
 
@@ -185,6 +187,12 @@ class _Search:
         yield from filter(self._store.exists, (preview_name(output),))
         yield from (entry.name for entry in self._store.list(steps_folder(output)) if _OF_A_STEP.fullmatch(entry.name))
         yield from (entry.name for entry in self._older.get(pair, ()))
+        yield from self._frames_of(pair)
+
+    def _frames_of(self, pair: str) -> Iterator[str]:
+        """The painted frames of a clip, and then what says that it has some."""
+        yield from (entry.name for _number, entry in frames_of(self._store, pair))
+        yield from (entry.name for known, entry in clips_with_frames(self._store) if known == pair)
 
     def _proves(self, record: Record) -> bool:
         """Does the picture stand as it was painted, and does it say itself that it is this one?"""
@@ -202,3 +210,7 @@ class _Search:
         for name in useless_checkpoints(self._store, (), self._wanted):
             if _pair_of(name) not in self._wanted and _pair_of(name) not in known:
                 yield name
+        oldest = time.time() - CHECKPOINT_DAYS * 86400
+        for pair, entry in clips_with_frames(self._store):  # of clips that were never finished
+            if pair not in self._wanted and pair not in known and entry.fingerprint.mtime_ns < oldest * 1e9:
+                yield from self._frames_of(pair)

@@ -80,7 +80,9 @@ class Live:
         """A pair is at work."""
         self._observer.started(job, steps, estimate)
         self._forget_preview(job.output)
-        self._at_work[job.output] = AtWork(output=job.output, steps=steps, started=_time())
+        self._at_work[job.output] = AtWork(
+            output=job.output, steps=steps, started=_time(), unit="frame" if job.options.is_clip else "step"
+        )
         self._curves[job.output] = Curve()
         if estimate:
             self._ends[job.output] = time.monotonic() + estimate.seconds

@@ -104,9 +104,11 @@ class Resumed:
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """The pair's checkpoint is on the disk."""
+    """The pair's checkpoint is on the disk, or a frame of a clip, a `part` of what was asked for:
+    the time that a pair may take begins anew."""
 
     position: Position
+    part: bool = False
 
 
 @dataclass(frozen=True, slots=True)

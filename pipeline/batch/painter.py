@@ -13,13 +13,16 @@ from __future__ import annotations
 import socket
 import traceback
 from collections.abc import Callable, Generator, Iterator
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pipeline.batch.backend import Backend
 from pipeline.batch.checkpoints import SAVE_SECONDS, CheckpointManager, most_bytes
+from pipeline.batch.clip_painter import paint_clip
+from pipeline.batch.clip_walk import first_picture
+from pipeline.batch.files_of_job import Opening, open_job, output_settings
 from pipeline.batch.messages import (
     Command,
     Done,
@@ -35,13 +38,13 @@ from pipeline.batch.messages import (
 from pipeline.batch.showing import Showing
 from pipeline.batch.system.environment import recorded
 from pipeline.batch.system.machine import instructions, peak_memory, processor, reset_peak_memory
+from pipeline.clip_names import is_clip_name
 from pipeline.errors import BadOutput, ExitCode, OutOfMemory, OutputError, StylizeError
 from pipeline.images.encode import encode_picture, format_for, thumbnail
 from pipeline.images.inspection import image_size
 from pipeline.job import Job, Painted
 from pipeline.nst.tiling import in_words
-from pipeline.pictures import Pictures, open_pictures
-from pipeline.regions import MaskSources
+from pipeline.pictures import Pictures
 from pipeline.schedule import Machine as ScheduleMachine
 from pipeline.schedule import Schedule, Sized, finished_size
 from pipeline.store import previous
@@ -56,7 +59,6 @@ RESULT_SIDE = 448  # pixels of the page's picture of a result: a column of three
 
 Tell = Callable[[Resumed | Saved], object]
 Stopping = Callable[[], bool]
-Opening = Callable[[Any], AbstractContextManager[None]]
 
 
 class Painter:
@@ -97,13 +99,16 @@ class Painter:
         job = command.job
         self._backend.load(command.weights, job.options)
         reset_peak_memory()
-        with self._opening(job.content):
-            _check_format(job)
-        styles = [(style.image, style.weight) for style in job.styles]
-        home_of = job.homes.get
-        pictures = open_pictures(
-            job.content, styles, job.options, self._opening, lambda path: home_of(str(path)), masks_of(job)
-        )
+        if job.options.is_clip:
+            yield from paint_clip(
+                command, self._backend, self._environment, self._opening, self._remembering(tell), stopping
+            )
+            return
+        first = first_picture(job, self._opening) if is_clip_name(job.content.name) else None
+        if first is None:
+            with self._opening(job.content):
+                _check_format(job)
+        pictures = open_job(job, self._opening, first)
         machine = ScheduleMachine(precision=self._backend.precision, max_memory=command.max_memory)
         schedule = pictures.schedule(job.options, machine)
         # a texture's content is its first style, which comes after it
@@ -128,20 +133,23 @@ class Painter:
         painted = replace(painted, peak_memory_bytes=peak_memory())
         yield Done(painted, notes=(*result.notes, *checkpoints.notes, *showing.notes))
 
-    def _checkpoints(
-        self, command: Command, key: str, environment: dict[str, Any], schedule: Schedule, tell: Tell
-    ) -> CheckpointManager:
+    def _remembering(self, tell: Tell) -> Tell:
         def remember(message: Resumed | Saved) -> None:
             self.saved = message.position
             tell(message)
 
+        return remember
+
+    def _checkpoints(
+        self, command: Command, key: str, environment: dict[str, Any], schedule: Schedule, tell: Tell
+    ) -> CheckpointManager:
         return CheckpointManager(
             LocalStore(command.folder, command.place),
             checkpoint_name(command.job.output),
             key=key,
             environment={**environment, **command.versions},
             steps=command.job.options.most_steps,
-            tell=remember,
+            tell=self._remembering(tell),
             save_seconds=self._save_seconds,
             at_most=most_bytes(schedule.size, command.job.options.history, command.job.options.most_steps),
         )
@@ -197,12 +205,6 @@ class Painter:
         )
 
 
-def masks_of(job: Job) -> MaskSources:
-    """The files of a job's masks."""
-    maps = None if job.region_map is None else (job.region_map, [style.region_map for style in job.styles])
-    return MaskSources([(style.mask, style.own_mask) for style in job.styles], job.content_mask, maps)
-
-
 def _check_format(job: Job) -> None:
     """Raises PairError where the output's format cannot hold the result: before hours of painting,
     and before pictures of gigabytes are opened. Raises BadImage as opening the content does."""
@@ -235,7 +237,7 @@ def _write(command: Command, pictures: Pictures, result: Stylization, painted: P
         result.alpha,
         Path(job.output).suffix,
         job.options.quality,
-        _metadata(command, pictures, painted),
+        output_settings(command, pictures.hashes(), painted),
         depth=job.options.depth,
         dpi=result.dpi,
     )
@@ -256,32 +258,6 @@ def _write_thumbnails(command: Command, pictures: Pictures, result: Stylization)
     sources |= {style_thumbnail(number): style for number, (style, _share) in enumerate(pictures.styles[:MOST_STYLES])}
     for which, source in sources.items():
         store.write(thumbnail_name(output, which), thumbnail(source.pixels, source.alpha))
-
-
-def _metadata(command: Command, pictures: Pictures, painted: Painted) -> dict[str, Any]:
-    """What a picture says of itself. Times and memory are not in it: equal pairs are equal
-    files."""
-    job, names = command.job, command.names
-    shown = dict(names.masks)
-    masks = shown.pop("mask", {})
-    styles = [{"image": name, "weight": style.weight} for name, style in zip(names.style, job.styles, strict=True)]
-    return {
-        "key": painted.key,
-        "output": job.output,
-        "content": names.content,
-        "style": [style | ({"mask": masks[str(n)]} if str(n) in masks else {}) for n, style in enumerate(styles)],
-        **shown,
-        "options": painted.options,
-        "weights": painted.weights,
-        "sha256": pictures.hashes(),
-        "size": painted.size,
-        **({"painted_size": painted.painted_size} if painted.painted_size else {}),
-        "steps": painted.steps,
-        "losses": painted.losses,
-        "meta": dict(job.meta),
-        "painted_with": painted.painted_with,
-        **command.versions,
-    }
 
 
 def _too_large() -> OutOfMemory:

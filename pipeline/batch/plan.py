@@ -13,6 +13,7 @@ from pipeline.batch.difference import difference
 from pipeline.batch.fit import why_masks_do_not_fit, why_too_large, why_too_small
 from pipeline.batch.networks import Networks
 from pipeline.batch.selection import Selection
+from pipeline.clips.listing import is_numbered, numbered_files, sha256_of_all
 from pipeline.errors import BadImage, BadOutput, ObjectTrouble, OutOfMemory, OutOfTime, PairError
 from pipeline.images.reader import READER, Reader
 from pipeline.job import Job, Manifest, RunSettings
@@ -89,7 +90,10 @@ def make_plan(
 
     def hash_of(path: Path, home: str | None) -> str:
         fetched.check(path)
-        return state.hashes.sha256(path, reader.check_cancelled, home)
+        if not is_numbered(path):
+            return state.hashes.sha256(path, reader.check_cancelled, home)
+        files = (Path(each) for _number, each in numbered_files(path))
+        return sha256_of_all(state.hashes.sha256(each, reader.check_cancelled, home) for each in files)
 
     sha256 = functools.cache(hash_of)  # a picture of a matrix stands in hundreds of pairs
     size = functools.cache(functools.partial(_size, reader))

@@ -11,7 +11,8 @@ from typing import Any
 
 from pipeline.errors import StylizeError
 from pipeline.job import RunSettings
-from pipeline.store.layout import CHECKPOINT_SUFFIX, CHECKPOINTS, HISTORY
+from pipeline.store.clips import pairs_with_frames
+from pipeline.store.layout import CHECKPOINT_SUFFIX, CHECKPOINTS, HISTORY, frames_of_pair
 from pipeline.store.previous import files_by_pair
 from pipeline.store.store import Store
 
@@ -26,7 +27,8 @@ def remove_old(store: Store, settings: RunSettings, rows: Sequence[Mapping[str, 
     be removed stays."""
     if (oldest := _oldest(settings, rows)) is None:
         return 0
-    ours = [entry for folder, suffix in _AGEING for entry in store.list(folder) if entry.name.endswith(suffix)]
+    ageing = (*_AGEING, *((frames_of_pair(pair), ".png") for pair in pairs_with_frames(store)))
+    ours = [entry for folder, suffix in ageing for entry in store.list(folder) if entry.name.endswith(suffix)]
     older_pictures = itertools.chain.from_iterable(files_by_pair(store).values())
     removed = 0
     for entry in (*ours, *older_pictures):

@@ -162,8 +162,8 @@ class Scheduler:
         return self._end.seconds_left(Moment.now()) <= 0
 
     def _next(self) -> Command | None:
-        """To paint the first waiting pair that can be finished in time; None when there is none to
-        start (now or ever)."""
+        """To paint the first waiting pair that can be finished in time, or of which something can;
+        None when there is none to start (now or ever)."""
         if self._closing or self._in_hand.keys() & self._alone:
             return None
         if self._waiting and not self._has_room():
@@ -196,7 +196,7 @@ class Scheduler:
             return False
         estimate = self._estimator.estimate(pair.job)
         start_seconds = START_SECONDS if self.machine is None else 0.0
-        return start_seconds + (estimate.seconds if estimate else 0.0) <= left
+        return start_seconds + (estimate.least if estimate else 0.0) <= left
 
     def _command(self, pair: PlannedPair) -> Command:
         weights = pair.weights
@@ -248,7 +248,7 @@ class Scheduler:
 
     def _started(self, pair: PlannedPair) -> None:
         self.results.begin_try(pair)
-        self.results.observer.started(pair.job, pair.job.options.most_steps, self._estimator.estimate(pair.job))
+        self.results.observer.started(pair.job, self._estimator.steps(pair.job), self._estimator.estimate(pair.job))
 
     def _read(self, pair: PlannedPair, message: Read) -> None:
         self.results.observer.reading(pair.job, message.reading, message.coarse)

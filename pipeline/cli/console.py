@@ -70,6 +70,7 @@ class Lines(Quiet):
         self._verbose = verbose
         self._stream = stream  # left out: stderr, whatever that is by then
         self._whole = self._so_far = 0
+        self._steps: dict[str, int] = {}  # of the pairs at work, by output
         self._spoke = 0.0
 
     def planned(self, plan: Plan, ahead: Estimate | None) -> None:
@@ -81,8 +82,9 @@ class Lines(Quiet):
 
     def started(self, job: Job, steps: int, estimate: Estimate | None) -> None:
         about = f", about {duration(estimate.seconds)} and {memory(estimate.memory)}" if estimate else ""
-        counted = f"at most {steps}" if job.options.steps == "auto" else f"{steps}"
-        self._say(f"painting {printable(job.output)} ({counted} steps{about})")
+        self._steps[job.output] = steps
+        counted = f"at most {steps}" if job.options.steps == "auto" and not job.options.is_clip else f"{steps}"
+        self._say(f"painting {printable(job.output)} ({counted} {unit(job)}s{about})")
 
     def corrected(self, ahead: Estimate) -> None:
         self._say(corrected_line(ahead))
@@ -95,9 +97,10 @@ class Lines(Quiet):
         if (due or self._verbose) and coarse:
             self._say(f"{printable(job.output)}: {coarse_words(reading)}")
         elif due or self._verbose:
-            left = (job.options.most_steps - reading.step) * reading.seconds / reading.step
+            steps = self._steps.get(job.output, job.options.most_steps)
+            left = (steps - reading.step) * reading.seconds / reading.step
             self._say(
-                f"{printable(job.output)}: step {reading.step}/{job.options.most_steps}, "
+                f"{printable(job.output)}: {unit(job)} {reading.step}/{steps}, "
                 f"loss {reading.total:.4g}, {duration(left)} left"
             )
 
@@ -202,6 +205,11 @@ def _estimated(estimate: Estimate | None) -> dict[str, Any]:
 # ---------------------------------------------------------------------------------------- sentences
 
 
+def unit(job: Job) -> str:
+    """What is counted of a pair: its steps, or the frames of a clip."""
+    return "frame" if job.options.is_clip else "step"
+
+
 def coarse_words(reading: Reading) -> str:
     """What a reading says that was made at a smaller size, before the steps that count."""
     return f"first at {reading.side} px: step {reading.step}, loss {reading.total:.4g}"
@@ -245,8 +253,9 @@ def finished_line(outcome: Outcome) -> str:
         width, height = outcome.size or (0, 0)
         painted = "painted at {}x{}, ".format(*outcome.painted_size) if outcome.painted_size else ""
         first, last = (outcome.losses[end]["total"] for end in ("first", "last"))
+        counted = f"{outcome.steps} {'frames' if outcome.clip else 'steps'}"
         return (
-            f"done {name}: {width}x{height}, {painted}{outcome.steps} steps in {duration(outcome.seconds)}, "
+            f"done {name}: {width}x{height}, {painted}{counted} in {duration(outcome.seconds)}, "
             f"loss {first:.4g} -> {last:.4g}" + "".join(f"; {printable(note)}" for note in outcome.notes)
         )
     return f"{outcome.status.replace('_', ' ')} {name}" + (f": {printable(outcome.reason)}" if outcome.reason else "")

@@ -18,6 +18,7 @@ from pipeline.cli.console import (
     finished_line,
     planned_line,
     resumed_line,
+    unit,
     waiting_line,
 )
 from pipeline.printable import printable
@@ -70,7 +71,9 @@ class Bars(Quiet):
         self._close(job.output)  # of a first try
         taken = {-bar.pos for bar in self._steps.values()}
         free = next(line for line in range(1, len(taken) + 2) if line not in taken)
-        self._steps[job.output] = tqdm(total=steps, desc=printable(job.output), unit="step", position=free, leave=False)
+        self._steps[job.output] = tqdm(
+            total=steps, desc=printable(job.output), unit=unit(job), position=free, leave=False
+        )
 
     def resumed(self, job: Job, position: str, steps: int) -> None:
         self._say(resumed_line(job, position))

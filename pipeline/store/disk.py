@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, BinaryIO, TypeVar
 
+from pipeline.clip_names import MOST_BYTES, has_clip_suffix
 from pipeline.printable import printable
 from pipeline.store import trials
 from pipeline.store.beneath import LINK, Beneath, Place, opened_folder, sync_file
@@ -211,7 +212,7 @@ class LocalStore(Store):
         return trials.refused_names(self._files, names)
 
     def _sha256(self, name: str) -> str:
-        digest, left = hashlib.sha256(), _MOST_HASHED
+        digest, left = hashlib.sha256(), MOST_BYTES if has_clip_suffix(name) else _MOST_HASHED
         with os.fdopen(self._files.open(name), "rb") as file:
             before = os.fstat(file.fileno())
             while block := file.read(_HASH_BLOCK):

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from pipeline.clip_names import MOST_BYTES, has_clip_suffix
 from pipeline.images.file_bytes import hash_with_status, stamp
 from pipeline.store.checksummed_json import checksummed, read_checksummed_json
 from pipeline.store.layout import HASHES
@@ -46,7 +47,8 @@ class HashTable:
             if entry and entry[:-1] == stamp(os.stat(name)) and isinstance(entry[-1], str):
                 self._used[name] = entry
                 return str(entry[-1])
-        digest, status = hash_with_status(path, check_cancelled, home)
+        large = {"most": MOST_BYTES} if has_clip_suffix(name) else {}
+        digest, status = hash_with_status(path, check_cancelled, home, **large)
         if time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns) > _RACY_NS:
             self._used[name] = [*stamp(status), digest]
         return digest

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ ALGORITHM = 5  # raise with every change that changes pixels
 # Names: of a set of options, and of a file whose hash is in the key; and what decides memory and
 # rounding alone.
 WITHOUT_EFFECT = frozenset({"preset", "weights", "tile"})
+FRAME_SUFFIX = ".png"  # of a frame as it is kept (store/layout)
 
 
 def pair_key(job: Job, sha256: Callable[[Path], str], weights_sha256: str) -> str:
@@ -39,12 +41,35 @@ def former_key(job: Job, sha256: Callable[[Path], str], weights_sha256: str) -> 
     return _hash(job, job.options, sha256, weights_sha256)
 
 
+def shared_key(job: Job, sha256: Callable[[Path], str], weights_sha256: str) -> str:
+    """SHA-256 of what all frames of a clip have in common: everything but the photograph, and what
+    decides which frames there are and how they are packed."""
+    usual = Options()
+    decided = replace(with_effect(job.options, FRAME_SUFFIX), frames=usual.frames)
+    makeup = _makeup(job, decided, sha256, weights_sha256) | {"content": None, "format": FRAME_SUFFIX}
+    return _digest(makeup)
+
+
+def frame_key(shared: str, photograph: str, before: Sequence[str]) -> str:
+    """SHA-256 of what decides a frame: what all share, its photograph's pixels (their SHA-256), and
+    the keys of the frames before it that it was painted from; none of the first after a cut."""
+    return _digest({"shared": shared, "photograph": photograph, "before": [*before]})
+
+
 def _hash(job: Job, decided: Options, sha256: Callable[[Path], str], weights_sha256: str) -> str:
+    return _digest(_makeup(job, decided, sha256, weights_sha256))
+
+
+def _digest(makeup: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(makeup, sort_keys=True).encode()).hexdigest()
+
+
+def _makeup(job: Job, decided: Options, sha256: Callable[[Path], str], weights_sha256: str) -> dict[str, Any]:
     # Keys of the first version have this word, whatever the option is.
     options = _deciding(decided) | {"tile": "auto"}
     if job.options.starts_from_file:
         options["init"] = sha256(Path(job.options.init))
-    makeup = {
+    makeup: dict[str, Any] = {
         "schema": KEY_SCHEMA,
         "algorithm": ALGORITHM,
         "content": None if job.options.is_texture else sha256(job.content),
@@ -57,7 +82,7 @@ def _hash(job: Job, decided: Options, sha256: Callable[[Path], str], weights_sha
         makeup["masks"] = _masks(job, sha256)
     if job.options.normalize == "channels":
         makeup["normalization"] = NORMALIZATION
-    return hashlib.sha256(json.dumps(makeup, sort_keys=True).encode()).hexdigest()
+    return makeup
 
 
 def _masks(job: Job, sha256: Callable[[Path], str]) -> dict[str, Any]:

@@ -13,6 +13,8 @@
 .pipeline/now/<run id>.token              by which a cluster's workers know the folder
 .pipeline/now/<pair id>.webp              the pair at work, small              batch/showing
 .pipeline/steps/<pair id>/<stage>-<side>px-<step>.jpg   pictures on the way    batch/showing
+.pipeline/clips/<pair id>.txt             a clip's output name: it has frames
+.pipeline/clips/<pair id>/<number>.png    painted frames of a clip             batch/clip_frames
 .pipeline/previous/<pair id>.<number>.*   older pictures with their records    store/previous
 .pipeline/pages/<report>/<token>-<number>.html  further pages of a large report  report/paging
 .pipeline/history/runs.jsonl              a line per run, or per shard         report/history
@@ -32,6 +34,8 @@ CHECKPOINTS = f"{STATE}/checkpoints/"
 HISTORY = f"{STATE}/history/"
 NOW = f"{STATE}/now/"
 STEPS = f"{STATE}/steps/"
+CLIPS = f"{STATE}/clips/"
+CLIP_SUFFIX = ".txt"
 PREVIOUS = f"{STATE}/previous/"
 HASHES = f"{RECORDS}hashes.json"
 PAGES = f"{STATE}/pages/"
@@ -40,6 +44,7 @@ CHECKPOINT_SUFFIX = ".npz"
 FAILURE_SUFFIX = ".failed.json"
 TOKEN_SUFFIX = ".token"
 RESULT_SUFFIX = ".result.webp"
+STRIP = "strip"  # which thumbnail is that of frames of a clip beside one another
 
 
 def pair_id(output: str) -> str:
@@ -105,6 +110,26 @@ def preview_name(output: str) -> str:
 def steps_folder(output: str) -> str:
     """Where the numbered pictures of a pair are, with the slash that ends it."""
     return f"{STEPS}{pair_id(output)}/"
+
+
+def frames_folder(output: str) -> str:
+    """Where the painted frames of a clip are, with the slash that ends it."""
+    return frames_of_pair(pair_id(output))
+
+
+def clip_name(output: str) -> str:
+    """By which it is known that a clip has frames: this file has its output's name."""
+    return f"{CLIPS}{pair_id(output)}{CLIP_SUFFIX}"
+
+
+def frames_of_pair(pair: str) -> str:
+    """The folder of a clip's frames, by the pair's id."""
+    return f"{CLIPS}{pair}/"
+
+
+def frame_name(output: str, number: int) -> str:
+    """A painted frame of a clip, counted from 0 in the order shown."""
+    return f"{frames_folder(output)}{number:07}.png"
 
 
 def previous_prefix(output: str) -> str:

@@ -30,7 +30,7 @@ class AtWork:
     """A pair that is painted. `step` of `steps` at full size; at a smaller one (`side` pixels, then
     `coarse`) `step` is one there. `seconds_left` are its own. `started` is an ISO time. `curve` has
     the losses at this size by name, each as many numbers as `step` there; none where there are too
-    many pairs for all to have one."""
+    many pairs for all to have one. `unit` is what a step is: a `frame` of a clip."""
 
     output: str
     steps: int
@@ -41,6 +41,7 @@ class AtWork:
     seconds_left: float | None = None
     started: str = ""
     curve: dict[str, list[float]] = field(default_factory=dict)
+    unit: str = "step"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,7 @@ from pipeline.printable import printable
 from pipeline.store.checksummed_json import MOST_BYTES, checksummed, read_checksummed_json
 from pipeline.store.hashes import HashTable
 from pipeline.store.keys import KEY_SCHEMA
-from pipeline.store.layout import MOST_STYLES, RECORDS, record_name, style_thumbnail, thumbnail_name
+from pipeline.store.layout import MOST_STYLES, RECORDS, STRIP, record_name, style_thumbnail, thumbnail_name
 from pipeline.store.shapes import fitting
 from pipeline.store.store import Fingerprint, Store
 
@@ -25,7 +25,7 @@ _RECORD = re.compile(re.escape(RECORDS) + r"[0-9a-f]{16}\.json")  # named by `pa
 # Readings of a trace: enough for the report's curve; the report of a run over few pairs has all of
 # them (batch/outcomes).
 _TRACE_KEPT = 60
-_OTHERS = ("content", "result")
+_OTHERS = ("content", "result", STRIP)
 THUMBNAILS = (*_OTHERS, *map(style_thumbnail, range(MOST_STYLES)))
 # Manifests of one folder that want one output; of more the first are forgotten.
 _MOST_MANIFESTS = 20

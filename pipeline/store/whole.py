@@ -49,11 +49,12 @@ def part_name() -> str:
 
 def put(at: int, name: str, write: Callable[[IO[bytes]], object]) -> None:
     """Put what `write` writes under `name` in the open folder `at`, with mode 0666 less the umask,
-    as other programs write files. Raises OSError, NamingError and SyncError among them."""
+    as other programs write files; `write` may read it too. Raises OSError, NamingError and
+    SyncError among them."""
     part = part_name()
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666, dir_fd=at)
+    descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666, dir_fd=at)
     try:
-        with os.fdopen(descriptor, "wb") as file:
+        with os.fdopen(descriptor, "w+b") as file:
             write(file)
             file.flush()
             sync_file(file.fileno())

@@ -18,6 +18,7 @@ import os
 import signal
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,7 @@ from pipeline.stylization import Stylization
 from pipeline.stylize import Progress
 
 STEP_SECONDS = 0.001
+CUT_LEVELS = 60.0  # mean difference of photographs, in grey levels, above which a shot begins
 _HOARD = 400 << 20  # bytes; above any max_memory of tests/chaos
 
 
@@ -91,6 +93,14 @@ class ChaosBackend:
             precision="float32",
         )
 
+    def is_cut(self, here, there):
+        """Photographs that have next to nothing in common."""
+        return bool(np.abs(here.astype(np.float32) - there).mean() > CUT_LEVELS)
+
+    def sequence(self, job, pictures, schedule, *, frames, max_memory):
+        """As pipeline.sequence.Sequence: a frame depends on all that a real one may."""
+        return ChaosSequence(self, job, pictures, schedule)
+
     def _enter(self, output: str, step: int) -> None:
         os.write(self._diary, os.fsencode(f"{output} {step} {time.monotonic():.6f} {os.getpid()}\n"))
 
@@ -109,6 +119,55 @@ class ChaosBackend:
             else:
                 _do(what)
         return False
+
+
+class ChaosSequence:
+    """Frames of a shot: each from its photograph, the pair's options and styles, and those before it that are wanted."""
+
+    def __init__(self, backend, job, pictures, schedule):
+        self._backend, self._job, self._pictures, self._size = backend, job, pictures, schedule.size
+        self._memory = {}
+
+    def wanted(self, number):
+        return [number - back for back in (1, 2, 4, 8) if number >= back]
+
+    def remember(self, frame, painted):
+        self._memory[frame.number] = painted.astype(np.float32).mean()
+
+    def paint(self, frame):
+        from pipeline.sequence import PaintedFrame  # with its flow: not where stills are painted
+
+        job, options = self._job, self._job.options
+        began = time.perf_counter()
+        pictures = replace(self._pictures, content=frame.picture)
+        before = [self._memory[other] for other in self.wanted(frame.number) if other in self._memory]
+        coarse = np.full((1, 1, 3), sum(before) / 255, np.float32)
+        state = _mixture(pictures, options, *self._size, coarse)
+        for step in range(1, options.steps + 1):
+            time.sleep(STEP_SECONDS)
+            state = (np.float32(3.9) * state * (1 - state) + np.float32(0.01 * step)) % np.float32(1.0)
+            self._backend._misbehave(job.output, frame.number * options.steps + step)
+            total = float(state.mean())
+            losses = {"total": total, "content": total, "style": 0.0, "tv": 0.0}
+            yield Reading(step=step, seconds=time.perf_counter() - began, side=max(self._size), losses=losses), None
+        self._backend._enter(job.output, frame.number + 1)
+        pixels = to_uint8(state * np.float32(255))
+        self._memory[frame.number] = pixels.astype(np.float32).mean()
+        flicker = abs(self._memory[frame.number] - before[0]) if before else None
+        return PaintedFrame(
+            number=frame.number,
+            pixels=pixels,
+            painted=pixels,
+            alpha=None,
+            first=losses,
+            last=losses,
+            evaluations=options.steps,
+            seconds=time.perf_counter() - began,
+            flicker=None if flicker is None else float(flicker),
+            own_flicker=0.5 if before else None,
+            reliable=1.0 if before else 0.0,
+            cut=False,
+        )
 
 
 def _mixture(pictures, options, width, height, coarse):

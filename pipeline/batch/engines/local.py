@@ -1,8 +1,7 @@
 """Pairs are painted by child processes, which may die: whatever happens to them becomes an answer.
 
-No pair can take the run with it: a worker that is killed, hangs, or eats memory costs its own pair
-and nothing else. Workers are fresh processes (never forked after TensorFlow), in process groups of
-their own, with their stderr in a log file.
+A worker that is killed, hangs, or eats memory costs its own pair and nothing else. Workers are
+fresh processes (never forked after TensorFlow), in process groups of their own; stderr is a log.
 """
 
 from __future__ import annotations
@@ -32,6 +31,7 @@ from pipeline.batch.messages import (
     Message,
     Opening,
     Ready,
+    Saved,
     Started,
     decode,
     encode,
@@ -50,9 +50,8 @@ WORKER = "pipeline.batch.engines.worker"  # the module that a worker runs
 # how often memory, time and the stop flag are looked at; short beside one evaluation's importance
 _LOOK_SECONDS = 0.5
 _GRACE_SECONDS = 5.0  # between SIGTERM and SIGKILL, for a worker whose time is up
-# For saving what is in hand when the run is stopped: with the report that follows, and a kill where
-# it is not enough, all is over within ten seconds, also on a machine that has much else to do (8 s
-# was too much in two of 300 trials of make chaos).
+# For saving what is in hand when the run is stopped: with the report, or a kill, all is over within
+# ten seconds on a busy machine too (8 s was too much in two of 300 trials of make chaos).
 _SAVE_SECONDS = 7.0
 _MESSAGE_BYTES = 1 << 16
 
@@ -131,6 +130,8 @@ class LocalEngine:
                 slot.end(kill=True)  # another try begins in a fresh one
             elif isinstance(message, LastMessage):
                 slot.finished(message)
+            elif isinstance(message, Saved) and message.part:
+                slot.clock = slot.awake.now()
             yield Event(pair, message)
         if slot.closed and slot.pair is not None:
             if not slot.ready and slot.wait() >= 0:

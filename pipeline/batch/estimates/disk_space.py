@@ -7,19 +7,12 @@ import functools
 import shutil
 from pathlib import Path
 
+from pipeline.batch.estimates.clips import frames_of
+from pipeline.batch.estimates.room import job_bytes
 from pipeline.batch.plan import Plan
-from pipeline.errors import BadImage, DiskFull, PairError
+from pipeline.errors import DiskFull, PairError
 from pipeline.images.reader import READER, Reader
-from pipeline.job import Job
 from pipeline.printable import printable
-from pipeline.schedule import Sized, finished_size
-
-# Bytes a pixel: the demo's PNGs have 2.4 and its JPEG of quality 95 has 0.8; rounded up, as other
-# pictures are busier.
-_LOSSLESS, _LOSSY = 3.0, 1.5
-_LOSSY_SUFFIXES = frozenset({".jpg", ".jpeg", ".webp", ".avif"})
-# Record, three thumbnails and rows of the reports: the demo's four pairs have 610 KB of them.
-_BESIDE = 150_000
 
 
 def look_for_room(plan: Plan, output: Path, reader: Reader = READER) -> str | None:
@@ -30,7 +23,7 @@ def look_for_room(plan: Plan, output: Path, reader: Reader = READER) -> str | No
     """
     size = functools.cache(functools.partial(_size, reader))
     contents = [(pair.job, size(pair.job.content)) for pair in plan.pairs if pair.action == "paint"]
-    needs = [need for job, content in contents if content and (need := _bytes(job, content))]
+    needs = [need for job, content in contents if content and (need := job_bytes(job, content, frames_of(job, reader)))]
     if not needs:
         return None
     free = shutil.disk_usage(output).free
@@ -56,16 +49,6 @@ def check_floor(output: Path, floor: int | None) -> None:
             f"the disk of {printable(output)} has {_mebibytes(free)} free, less than min_free_disk "
             f"({_mebibytes(floor)}); free space, and the next run goes on"
         )
-
-
-def _bytes(job: Job, size: tuple[int, int]) -> float:
-    """About how much a pair will take on the disk; nothing where it cannot be painted."""
-    try:
-        width, height = finished_size(job.options, Sized(job.content_name, size))
-    except BadImage:
-        return 0.0
-    a_pixel = _LOSSY if Path(job.output).suffix.lower() in _LOSSY_SUFFIXES else _LOSSLESS * job.options.depth / 8
-    return _BESIDE + a_pixel * width * height
 
 
 def _size(reader: Reader, content: Path) -> tuple[int, int] | None:

@@ -12,14 +12,16 @@ an empty folder there is a first guess, and the first steps of a run's first pai
 from __future__ import annotations
 
 import math
-from collections import deque
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from pipeline.batch.estimates.clips import clip_work, frames_of
 from pipeline.batch.estimates.cost import Cost, decoding_memory, pair_cost
+from pipeline.batch.estimates.factor import Factor
+from pipeline.batch.estimates.room import job_bytes
 from pipeline.errors import BadImage, OutOfTime, PairError, Stopped
 from pipeline.images.reader import READER, Reader
 from pipeline.job import Job
@@ -35,7 +37,6 @@ TRIAL_STEPS = 5
 # A process's memory is never less than a pair needs and often more, as TensorFlow keeps what the
 # pair before needed: the low ones of what was observed are the pair's own.
 _OWN = 0.25
-_RECENT = 10  # pairs after which what was learnt weighs half: the machine may have changed
 # A pair that takes so many times its estimate hangs. A first guess is of another machine, which may
 # be fifty times as fast. Chosen; the least is for pairs of seconds beside other programs.
 _LIMIT, _LIMIT_OF_GUESS, _LEAST_LIMIT = 20.0, 100.0, 1800.0
@@ -46,17 +47,23 @@ _STILL_AFTER, FIRST_END = 0.7, 22
 _REGIONS_OF_MAP = 8
 _LEVEL_BYTES = 4  # float32
 _MOST_COSTS = 4000  # that are remembered, a kilobyte each
-_NEAR = 0.5  # in the logarithm of pixels: a picture of twice the pixels weighs a third
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
     """What a pair will probably take: wall-clock seconds and bytes of resident memory. `guess` says
-    that nothing like it has been painted here yet."""
+    that nothing like it has been painted here yet. `part` are the seconds after which something of
+    it is done and stays: of a clip those of a frame; left out, all."""
 
     seconds: float
     memory: int
     guess: bool
+    part: float | None = None
+
+    @property
+    def least(self) -> float:
+        """Seconds without which it is not worth starting."""
+        return self.seconds if self.part is None else self.part
 
 
 class Estimator:
@@ -74,11 +81,12 @@ class Estimator:
         self._threads = threads
         self._reader = reader
         self._max_memory = max_memory
-        self._pace = {"float32": _Factor(), "bfloat16": _Factor()}
-        self._other = _Factor()
-        self._memory = {"float32": _Factor(), "bfloat16": _Factor()}
+        self._pace = {"float32": Factor(), "bfloat16": Factor()}
+        self._other = Factor()
+        self._memory = {"float32": Factor(), "bfloat16": Factor()}
         self._automatic = "bfloat16" if fast_flags() else "float32"
-        self._taken = _Factor()  # steps taken, as a share of `max_steps`
+        self._clips = Factor()  # of all frames, beside what the curve says of them
+        self._taken = Factor()  # steps taken, as a share of `max_steps`
         self._sizes: dict[Path, Size | None] = {}
         self._costs: dict[Hashable, tuple[Cost, Stage] | None] = {}
         self._first_step: dict[str, float] = {}
@@ -108,6 +116,10 @@ class Estimator:
         if not _tiled_as(cost, outcome):
             return
         threads = outcome.get("threads") or self._threads
+        if clip := outcome.get("clip"):
+            work = clip_work(options, cost, self._first(options, cost), clip["frames"])
+            self._clips.add(cost.pixels, outcome["seconds"] * threads / work)
+            return
         pace = outcome["seconds_per_step"] * threads / cost.evaluation
         self._pace[precision].add(cost.pixels, pace)
         if options.steps == "auto" and outcome.get("steps"):
@@ -120,8 +132,9 @@ class Estimator:
 
     def try_out(self, job: Job, reading: Reading) -> bool:
         """Where nothing is known yet, learn the pace from a pair's own first steps at full size;
-        says whether it has. `reading` is that of a step, with the seconds since the first began."""
-        if any(factor.known for factor in self._pace.values()):
+        says whether it has. `reading` is that of a step, with the seconds since the first began.
+        Steps of a clip are frames, and teach nothing."""
+        if job.options.is_clip or any(factor.known for factor in self._pace.values()):
             return False
         if reading.step == 1:
             self._first_step[job.output] = reading.seconds
@@ -142,11 +155,30 @@ class Estimator:
         pace = self._factor(self._pace, precision, cost)
         painting = pace * (self._steps(job.options, cost) * cost.evaluation + cost.coarse)
         other = self._other.at(cost.pixels) if self._other.known else pace
-        return Estimate(
+        estimate = Estimate(
             seconds=(painting + other * cost.other) / self._threads,
             memory=max(round(self._factor(self._memory, precision, cost, _OWN) * cost.memory), self._decoding(job)),
             guess=not any(factor.known for factor in self._pace.values()),
         )
+        return self._of_clip(job, cost, pace, estimate) if job.options.is_clip else estimate
+
+    def _of_clip(self, job: Job, cost: Cost, pace: float, first: Estimate) -> Estimate | None:
+        """All frames, by the estimate of the first."""
+        frames = frames_of(job, self._reader)
+        if not frames:
+            return None
+        factor = self._clips.at(cost.pixels) if self._clips.known else pace
+        seconds = factor * clip_work(job.options, cost, self._first(job.options, cost), frames) / self._threads
+        guess = first.guess and not self._clips.known
+        return replace(first, seconds=seconds, guess=guess, part=min(first.seconds, seconds))
+
+    def _first(self, options: Options, cost: Cost) -> float:
+        """Core-seconds of a clip's first frame, by the curve."""
+        return self._steps(options, cost) * cost.evaluation + cost.coarse + cost.other
+
+    def steps(self, job: Job) -> int:
+        """Evaluations at full size, at most; of a clip its frames."""
+        return frames_of(job, self._reader) if job.options.is_clip else job.options.most_steps
 
     def _steps(self, options: Options, cost: Cost) -> float:
         """Evaluations at full size, of those that a pair may have."""
@@ -160,7 +192,7 @@ class Estimator:
         return max(decoding_memory(size) for path in job.inputs if (size := self._size(path)))
 
     @staticmethod
-    def _factor(factors: Mapping[str, _Factor], precision: str, cost: Cost, share: float = 0.5) -> float:
+    def _factor(factors: Mapping[str, Factor], precision: str, cost: Cost, share: float = 0.5) -> float:
         """What is known in this precision, or else in the other: a slow machine is slow in both."""
         own = factors[precision]
         known = own if own.known else next((other for other in factors.values() if other.known), own)
@@ -203,7 +235,13 @@ class Estimator:
     def notes(self, job: Job) -> list[str]:
         """What is worth knowing of a pair before it is painted."""
         size = self._size(job.content)
-        return notes_of_size(job.options, Sized(printable(job.content_name), size)) if size else []
+        if size is None:
+            return []
+        notes = notes_of_size(job.options, Sized(printable(job.content_name), size))
+        if job.options.is_clip and (frames := frames_of(job, self._reader)):
+            megabytes = job_bytes(job, size, frames) / 1e6
+            notes.append(f"{frames} frames, which take about {megabytes:,.0f} MB of the disk")
+        return notes
 
     def _machine(self, precision: str) -> Machine:
         return Machine(precision=precision, max_memory=self._max_memory)
@@ -242,42 +280,6 @@ def mask_bytes(job: Job, stage: Stage) -> int:
     masked = [bool(apart or style.own_mask or style.region_map) for style in job.styles for _scale in range(scales)]
     of_styles = (math.prod(size) for size, has in zip(stage.style_sizes, masked, strict=True) if has)
     return _LEVEL_BYTES * (of_picture * math.prod(stage.size) + sum(of_styles))
-
-
-@dataclass(slots=True)
-class _Factor:
-    """Observed factors by the logarithm of pixels, oldest first; their weighted median. 1 where
-    nothing is known."""
-
-    seen: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=4 * _RECENT))
-
-    @property
-    def known(self) -> bool:
-        return bool(self.seen)
-
-    def add(self, pixels: int, factor: float) -> None:
-        self.seen.append((math.log(pixels), factor))
-
-    def at(self, pixels: int, share: float = 0.5) -> float:
-        """The factor for a picture of so many pixels: the one that `share` of all weight does not
-        exceed."""
-        if not self.seen:
-            return 1.0
-        place = math.log(pixels)
-        weighted = []
-        for age, (where, factor) in enumerate(reversed(self.seen)):
-            weighted.append((factor, 0.5 ** (age / _RECENT) / (1.0 + ((where - place) / _NEAR) ** 2)))
-        return _weighted_quantile(weighted, share)
-
-
-def _weighted_quantile(weighted: Sequence[tuple[float, float]], share: float) -> float:
-    """The value at `share` of all weight, of pairs (value, weight); at a half the median."""
-    left = share * sum(weight for _value, weight in weighted)
-    for value, weight in sorted(weighted):
-        left -= weight
-        if left <= 0:
-            return value
-    raise ValueError("there is no middle of nothing")
 
 
 def _tiled_as(cost: Cost, outcome: Mapping[str, Any]) -> bool:

@@ -1,0 +1,137 @@
+"""The painted frames of a clip as they are kept, each whole, until nobody wants the clip any more.
+
+    OUTPUT/.pipeline/clips/<pair id>/<number>.png            as it is shown
+    OUTPUT/.pipeline/clips/<pair id>/<number>.painted.png    as later ones follow it, if otherwise
+
+What there is to know of a frame stands in its own metadata. A kill at any moment leaves whole
+frames and nothing else; a clip that got longer, or of which a shot changed, keeps those whose keys
+are the same (store/keys).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from pipeline.errors import BadImage, StylizeError
+from pipeline.images.encode import encode_picture, to_uint8
+from pipeline.images.metadata import read_metadata
+from pipeline.images.picture import Picture, open_picture
+from pipeline.store.clips import frames_of
+from pipeline.store.layout import clip_name, frame_name, pair_id
+from pipeline.store.shapes import fitting
+from pipeline.store.store import Store
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_PAINTED = ".painted.png"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptFrame:
+    """What is known of a painted frame: its key; losses of its first and last evaluation, how many
+    these were and the seconds they took; `flicker` and `own_flicker`, of the painting and of the
+    photograph, in grey levels, and the share of positions in which they could be measured; whether
+    a shot begins with it; mean grey levels of photograph and painting (`light`); what equal bytes
+    depend on beside the key. `apart`: later frames follow another picture than the one shown."""
+
+    key: str
+    first: dict[str, float]
+    last: dict[str, float]
+    evaluations: float
+    seconds: float
+    flicker: float | None
+    own_flicker: float | None
+    reliable: float
+    cut: bool
+    light: list[float]
+    precision: str
+    environment: dict[str, Any]
+    notes: list[str] = field(default_factory=list)
+    apart: bool = False
+
+
+class DamagedFrame(BadImage):
+    """A kept frame turned out to be damaged, and is no more: painted again, it is the same."""
+
+
+class KeptFrames:
+    """Those of one clip, by their numbers in its file, from 0 in the order shown: those of a range
+    stand where those of the whole clip do."""
+
+    def __init__(self, store: Store, output: str) -> None:
+        self._store, self._output = store, output
+        self._named = False
+
+    def look(self, number: int) -> KeptFrame | None:
+        """What is known of a frame; None where there is none, or none that we wrote."""
+        name = frame_name(self._output, number)
+        if not self._store.exists(name):
+            return None
+        try:
+            settings = read_metadata(self._store.path(name), self._store.home)
+        except BadImage:
+            return None
+        known = fitting(KeptFrame, settings)
+        try:
+            return None if known is None else KeptFrame(**known)
+        except TypeError:  # something is missing
+            return None
+
+    def shown(self, number: int) -> Picture:
+        """A frame as it is shown. Raises DamagedFrame."""
+        return self._open(number, frame_name(self._output, number))
+
+    def painted(self, number: int, frame: KeptFrame) -> NDArray[np.uint8]:
+        """A frame as later ones follow it: uint8 (height, width, 3). Raises as `shown` does."""
+        name = frame_name(self._output, number)
+        picture = self._open(number, _painted_name(name) if frame.apart else name)
+        return to_uint8(picture.pixels)
+
+    def save(
+        self,
+        number: int,
+        frame: KeptFrame,
+        pixels: NDArray[np.uint8],
+        alpha: NDArray[np.float32] | None,
+        painted: NDArray[np.uint8],
+    ) -> None:
+        """Keep a frame; it is on the disk when this returns. Raises as `Store.write` does."""
+        name = frame_name(self._output, number)
+        if not self._named:
+            self._store.write(clip_name(self._output), f"{self._output}\n".encode("utf-8", "surrogateescape"))
+            self._named = True
+        if frame.apart:
+            self._store.write(_painted_name(name), _encoded(painted, None, {"key": frame.key}))
+        self._store.write(name, _encoded(pixels, alpha, asdict(frame)))
+
+    def drop_from(self, number: int) -> None:
+        """Have no frame of this number or a later one: the clip is shorter than it was."""
+        for found, entry in frames_of(self._store, pair_id(self._output)):
+            if found >= number:
+                with suppress(OSError, StylizeError):
+                    self._store.delete(entry.name)
+
+    def _drop(self, number: int) -> None:
+        for name in (frame_name(self._output, number), _painted_name(frame_name(self._output, number))):
+            with suppress(OSError, StylizeError):
+                self._store.delete(name)
+
+    def _open(self, number: int, name: str) -> Picture:
+        try:
+            return open_picture(self._store.path(name), home=self._store.home)
+        except BadImage as error:
+            self._drop(number)
+            raise DamagedFrame(str(error)) from error
+
+
+def _painted_name(name: str) -> str:
+    return name.removesuffix(".png") + _PAINTED
+
+
+def _encoded(pixels: NDArray[np.uint8], alpha: NDArray[np.float32] | None, settings: Mapping[str, Any]) -> bytes:
+    return encode_picture(pixels, alpha, ".png", 100, settings)

@@ -1,0 +1,385 @@
+"""A clip in a night: each painted frame stands, whatever happens next, and none is painted twice. Frames are painted in
+milliseconds by tests/chaos/engine, whose diary has a line for each: in this process, or where one is to die in the product's
+worker."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from clips_night_kit import HEIGHT, WIDTH, shots, write_video
+from conftest import REPOSITORY, Command, rehearsing
+from night_kit import Scripted, failed
+from patience import PATIENCE, until
+
+from pipeline.batch.clean import clean_output
+from pipeline.batch.driver import run
+from pipeline.batch.engines.local import LocalEngine
+from pipeline.batch.engines.protocol import Event
+from pipeline.batch.estimates.estimator import Estimator
+from pipeline.batch.messages import Position, Read, Saved, Started
+from pipeline.batch.painter import Painter
+from pipeline.batch.plan import make_plan
+from pipeline.batch.selection import Selection
+from pipeline.cli.console import Quiet
+from pipeline.cli.rendering import plan_rows
+from pipeline.clips.reading import clip_facts, read_frames
+from pipeline.images.metadata import read_metadata
+from pipeline.manifest import Override, load_manifest
+from pipeline.store.disk import LocalStore
+from pipeline.store.layout import clip_name, frame_name, pair_id, record_name, thumbnail_name
+from pipeline.store.records import State
+from tests.chaos.engine import ChaosBackend
+
+pytest.importorskip("av")
+pytest.importorskip("cv2")
+pytestmark = pytest.mark.slow
+
+OUTPUT = "walk--wave.mkv"
+STEPS = 3  # evaluations of a frame
+MANIFEST = """\
+version: 1
+input: input
+output: out
+run: {run}
+defaults: {{size: 64, steps: 3, weights: random, style_loss: gram{options}}}
+pairs:
+  - {{content: walk.mkv, style: style/wave.png, output: "{output}"}}
+"""
+
+
+class InThisProcess:
+    """An engine without workers. `stop_after` is how many readings a pair has before it is left."""
+
+    machine = None
+
+    def __init__(self, place: Path, stop_after: float = math.inf) -> None:
+        diary = os.open(place / "diary", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        self._painter, self._left = Painter(ChaosBackend(diary, place / "faults")), stop_after
+
+    def run(self, next_command: Callable[[], Any], stop: Callable[[], bool]) -> Iterator[Event]:
+        while (command := next_command()) is not None:
+            yield Event(command.job.output, Started())
+            for message in self._painter.paint(command, stopping=lambda: self._left <= 0):
+                self._left -= isinstance(message, Read)
+                yield Event(command.job.output, message)
+
+
+class Night:
+    """Runs over a manifest of one clip."""
+
+    def __init__(self, project: Path) -> None:
+        self.project, self.place = project, project / "rehearsal"
+        (self.place / "faults").mkdir(parents=True)
+        self.clip(6)
+        self.manifest()
+
+    def clip(self, *frames_of: int) -> None:
+        """The clip has shots of so many frames."""
+        write_video(self.project / "input/walk.mkv", shots(*frames_of))
+
+    def manifest(self, output: str = OUTPUT, run: str = "{}", options: str = "") -> None:
+        options = f", {options}" if options else ""
+        (self.project / "night.yaml").write_text(MANIFEST.format(output=output, run=run, options=options))
+
+    def run(self, *settings: str, stop_after: float = math.inf) -> dict[str, Any]:
+        """A run; the row of its clip. `settings` are like those of --set."""
+        overrides = [Override(*setting.split("=", 1), origin="--set") for setting in settings]
+        manifest = load_manifest(self.project / "night.yaml", overrides=overrides)
+        engine = InThisProcess(self.place, stop_after)
+        report = run(manifest, Selection(), Quiet(), engine=lambda settings, log: engine)
+        (pair,) = report["pairs"]
+        return dict(pair)
+
+    def lay_fault(self, frame: int, what: str, step: int = 2) -> Path:
+        """Mischief at a step of a frame, from 0."""
+        number = len(list((self.place / "faults").iterdir()))
+        path = self.place / "faults" / f"{pair_id(OUTPUT)}.{number}"
+        path.write_text(f"{frame * STEPS + step} {what}")
+        return path
+
+    def painted(self) -> list[int]:
+        """Which frames were painted since this was asked last, from 0, in order."""
+        diary = self.place / "diary"
+        lines = diary.read_text().splitlines() if diary.exists() else []
+        diary.unlink(missing_ok=True)
+        return [int(line.split()[1]) - 1 for line in lines if not line.startswith("fault:")]
+
+    @property
+    def result(self) -> Path:
+        return self.project / "out" / OUTPUT
+
+    def frame(self, number: int) -> Path:
+        return self.project / "out" / frame_name(OUTPUT, number)
+
+
+@pytest.fixture
+def night(project: Path) -> Night:
+    return Night(project)
+
+
+@pytest.fixture
+def undisturbed(night: Night) -> bytes:
+    """What a run that nobody disturbs makes of the clip; its output folder is gone again."""
+    night.run()
+    night.painted()
+    whole = night.result.read_bytes()
+    (night.project / "out").rename(night.project / "undisturbed")
+    return whole
+
+
+def test_a_clip_is_painted_frame_by_frame_and_stands_whole(night: Night) -> None:
+    assert night.run()["status"] == "done"
+    assert night.painted() == [0, 1, 2, 3, 4, 5]
+    facts = clip_facts(night.result)
+    assert (facts.frames, facts.size, facts.rate) == (6, (WIDTH, HEIGHT), 10)
+    source = read_frames(night.project / "input/walk.mkv")
+    assert [frame.time for frame in read_frames(night.result)] == [frame.time for frame in source]
+
+
+def test_a_second_run_does_nothing(night: Night) -> None:
+    night.run()
+    night.painted()
+    assert night.run()["status"] == "up_to_date"
+    assert night.painted() == []
+
+
+def test_a_record_and_a_report_say_how_the_frames_hold_together(night: Night) -> None:
+    night.clip(3, 2)
+    row = night.run()
+    assert (row["steps"], row["size"], len(row["trace"])) == (5, [WIDTH, HEIGHT], 5)
+    clip = row["clip"]
+    assert (clip["frames"], clip["of"], clip["cuts"], clip["rate"], clip["seconds"]) == (5, 5, [3], 10.0, 0.5)
+    assert [each[0] for each in clip["rows"]] == [0, 1, 2, 3, 4]
+    assert [each[1] is None for each in clip["rows"]] == [True, False, False, True, False]
+    assert [flag["name"] for flag in row["flags"]][-1] == "cuts"
+    for which in ("content", "style", "result", "strip"):
+        assert (night.project / "out" / thumbnail_name(OUTPUT, which)).exists()
+
+
+def test_a_worker_that_dies_costs_the_frame_in_hand(night: Night, undisturbed: bytes, rehearse: Command) -> None:
+    night.lay_fault(3, "SIGKILL")
+    said = rehearse("run", "night.yaml", "-v", cwd=night.project).stderr
+    assert "painting walk--wave.mkv (6 frames" in said
+    assert "trying once more" in said
+    assert "resumed at frame 3 of 6" in said
+    assert "frame 6/6" in said
+    assert night.painted() == [0, 1, 2, 3, 4, 5]
+    assert night.result.read_bytes() == undisturbed
+
+
+@pytest.mark.parametrize(
+    ("sign", "told"),
+    [(signal.SIGKILL, ""), (signal.SIGTERM, "frame 4 of 6 is saved, and the next run goes on from there")],
+)
+def test_a_run_that_ends_midway_goes_on_with_the_same_bytes(
+    night: Night, undisturbed: bytes, sign: signal.Signals, told: str
+) -> None:
+    fault = night.lay_fault(4, "hold")
+    driver = subprocess.Popen(
+        [sys.executable, "-m", "tests.chaos.start", "run", "night.yaml"],
+        cwd=night.project,
+        env=os.environ | {"PYTHONPATH": str(REPOSITORY)} | rehearsing(night.project),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    until(lambda: not fault.exists())
+    driver.send_signal(sign)
+    _, said = driver.communicate(timeout=PATIENCE)
+    assert told in said
+    assert not night.result.exists()
+    assert night.painted() == [0, 1, 2, 3]
+    row = night.run()
+    assert night.painted() == [4, 5]
+    assert night.result.read_bytes() == undisturbed
+    assert row["notes"][0] == "4 of 6 frames stood already"
+
+
+@pytest.mark.parametrize("readings", range(1, 9))
+def test_a_clip_that_is_left_anywhere_is_finished_in_the_same_bytes(
+    night: Night, undisturbed: bytes, readings: int
+) -> None:
+    assert night.run(stop_after=readings)["status"] == "interrupted"
+    assert night.run()["status"] == "done"
+    assert night.painted() == [0, 1, 2, 3, 4, 5]
+    assert night.result.read_bytes() == undisturbed
+
+
+def test_a_longer_clip_paints_what_is_new_alone(night: Night) -> None:
+    night.run()
+    night.painted()
+    night.clip(9)
+    night.run()
+    assert night.painted() == [6, 7, 8]
+    assert clip_facts(night.result).frames == 9
+
+
+def test_a_shorter_clip_paints_nothing_and_forgets_the_rest(night: Night) -> None:
+    night.run()
+    night.painted()
+    night.clip(4)
+    night.run()
+    assert night.painted() == []
+    assert clip_facts(night.result).frames == 4
+    assert [night.frame(number).exists() for number in range(6)] == [True] * 4 + [False] * 2
+
+
+def test_what_changes_in_a_shot_changes_no_other(night: Night) -> None:
+    night.clip(3, 3)
+    night.run()
+    night.painted()
+    frames = shots(3, 3)
+    frames[1] = frames[1][::-1].copy()  # upside down: a shot of its own, and so is what follows
+    write_video(night.project / "input/walk.mkv", frames)
+    night.run()
+    assert night.painted() == [1, 2]
+
+
+@pytest.mark.parametrize("change", [{"options": "quality: 40", "output": "walk.mp4"}, {"output": "walk.webm"}])
+def test_another_packing_is_another_pair_of_the_same_frames(night: Night, change: dict[str, str]) -> None:
+    night.manifest("walk.mp4")
+    night.run()
+    night.painted()
+    first = night.project / "out" / frame_name("walk.mp4", 0)
+    key = read_metadata(first)["key"]
+    night.manifest(**change)
+    night.run()
+    again = night.project / "out" / frame_name(change["output"], 0)
+    assert read_metadata(again)["key"] == key
+    assert (night.painted() == []) == (change["output"] == "walk.mp4")
+
+
+def test_other_options_paint_all_frames_anew(night: Night) -> None:
+    night.run()
+    night.painted()
+    night.manifest(options="style_weight: 0.5")
+    night.run()
+    assert night.painted() == [0, 1, 2, 3, 4, 5]
+
+
+def test_a_part_of_a_clip_is_painted_with_its_own_times(night: Night) -> None:
+    night.manifest(options="frames: [2, 4]")
+    row = night.run()
+    assert night.painted() == [0, 1, 2]
+    assert [float(frame.time) for frame in read_frames(night.result)] == pytest.approx([0, 0.1, 0.2])
+    assert [each[0] for each in row["clip"]["rows"]] == [2, 3, 4]
+    night.manifest(options="frames: every 2")
+    night.run()
+    assert [float(frame.time) for frame in read_frames(night.result)] == pytest.approx([0, 0.2, 0.4])
+
+
+def test_a_part_costs_no_frame_of_the_rest(night: Night) -> None:
+    night.run()
+    night.painted()
+    night.manifest(options="frames: [4, 5]")
+    night.run()
+    assert night.painted() == [0, 1]
+    night.manifest()
+    night.run()
+    assert night.painted() == [4, 5]
+
+
+def test_a_preview_is_three_frames_spread_over_the_clip(night: Night) -> None:
+    row = night.run("frames=preview")
+    assert len(night.painted()) == 3
+    assert [each[0] for each in row["clip"]["rows"]] == [0, 2, 5]
+
+
+def test_a_part_that_the_clip_has_not_fails_with_what_it_has(night: Night) -> None:
+    night.manifest(options="frames: [70, 80]")
+    assert night.run()["reason"].endswith("has 6 frames, from 0, and none of those that frames asks for")
+
+
+def _cut_short(frame: Path) -> None:
+    frame.write_bytes(frame.read_bytes()[:-400])
+
+
+def _emptied(frame: Path) -> None:
+    frame.write_bytes(b"")
+
+
+@pytest.mark.parametrize("harm", [_cut_short, _emptied, Path.unlink])
+def test_a_frame_that_is_lost_or_damaged_is_painted_again_alone(
+    night: Night, undisturbed: bytes, harm: Callable[[Path], object]
+) -> None:
+    night.run()
+    night.painted()
+    harm(night.frame(3))
+    night.result.unlink()
+    night.run()
+    assert night.painted() == [3]
+    assert night.result.read_bytes() == undisturbed
+
+
+def test_a_clip_whose_record_is_lost_is_adopted(night: Night) -> None:
+    night.run()
+    night.painted()
+    (night.project / "out" / record_name(OUTPUT)).unlink()
+    row = night.run()
+    assert (row["status"], row["clip"]["frames"]) == ("up_to_date", 6)
+    assert night.painted() == []
+
+
+def test_a_plan_says_how_many_frames_and_how_much_of_the_disk(night: Night) -> None:
+    manifest = load_manifest(night.project / "night.yaml")
+    (row,) = plan_rows(make_plan(manifest, State(LocalStore(manifest.output))), manifest)
+    assert row["notes"] == ["6 frames, which take about 0 MB of the disk"]
+    assert row["seconds"] > 0
+
+
+def test_a_clip_is_begun_where_a_frame_of_it_fits_before_the_end(night: Night) -> None:
+    night.clip(30)
+    night.manifest(run="{max_duration: 60s}", options="steps_per_frame: 5000")
+    manifest = load_manifest(night.project / "night.yaml")
+    estimate = Estimator(threads=1).estimate(manifest.pairs[0])
+    assert estimate is not None
+    assert estimate.least < 30 < 60 < estimate.seconds
+    asked: list[str] = []
+    engine = Scripted(failed("error"), asked)
+    run(manifest, Selection(), Quiet(), engine=lambda settings, log: engine)
+    assert asked == [OUTPUT]
+
+
+def test_the_time_that_a_pair_may_take_begins_anew_with_each_frame() -> None:
+    engine, slot = LocalEngine.__new__(LocalEngine), SimpleNamespace(pair="p", closed=False, clock=1.0)
+    slot.awake = SimpleNamespace(now=lambda: 7.0)
+    for part, clock in ((False, 1.0), (True, 7.0)):
+        slot.read = lambda part=part: [Saved(Position(1, "frame 1 of 2"), part=part)]
+        list(engine._listen(slot))
+        assert slot.clock == clock
+
+
+def test_clean_takes_the_frames_of_a_clip_that_nobody_wants_any_more(night: Night) -> None:
+    night.run()
+    text = (night.project / "night.yaml").read_text()
+    (night.project / "night.yaml").write_text(text.replace(OUTPUT, "other.mkv"))
+    manifest = load_manifest(night.project / "night.yaml")
+    listed = clean_output(manifest, dry_run=True).paths
+    assert {night.frame(0), night.result, night.project / "out" / clip_name(OUTPUT)} <= set(listed)
+    clean_output(manifest, dry_run=False)
+    assert not night.frame(0).parent.exists()
+    assert not night.result.exists()
+
+
+def test_frames_become_old_with_a_retention(night: Night) -> None:
+    night.run()
+    os.utime(night.frame(2), (1, 1))
+    night.manifest(run="{retention: 1d}")
+    night.run()
+    assert [night.frame(number).exists() for number in (1, 2)] == [True, False]
+
+
+def test_the_first_frame_of_a_clip_is_painted_as_a_picture_and_once(night: Night) -> None:
+    night.manifest(output="walk.png", options="frames: first")
+    row = night.run()
+    assert (row["status"], row["size"], row["clip"]) == ("done", [WIDTH, HEIGHT], None)
+    assert (night.project / "out/walk.png").exists()
+    assert night.run()["status"] == "up_to_date"
