@@ -21,7 +21,7 @@ _WIDEST_BAR = 28
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One part of the loss as the `points` of an SVG polyline."""
+    """One part of the loss, or another value over time, as the `points` of an SVG polyline."""
 
     part: str
     points: str
@@ -29,7 +29,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class LossCurve:
-    """Losses over steps, on a logarithmic axis.
+    """Losses over steps, on a logarithmic axis, or what `caption` says.
 
     `ticks` are (y, label); `description` is for those who do not see the curve.
     """
@@ -38,6 +38,7 @@ class LossCurve:
     ticks: list[tuple[float, str]]
     last_step: int
     description: str
+    caption: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +60,9 @@ class TrendColumn:
     words: str
 
 
-def loss_curve(trace: Sequence[Mapping[str, Any]], parts: Iterable[str]) -> LossCurve | None:
-    """The curve of a trace, a line for each of its `parts`, the keys of a reading that are losses.
+def loss_curve(trace: Sequence[Mapping[str, Any]], parts: Iterable[str], unit: str = "step") -> LossCurve | None:
+    """The curve of a trace, a line for each of its `parts`, the keys of a reading that are losses;
+    `unit` is what a reading is of.
 
     None if fewer than two readings can be drawn: a logarithm needs numbers above zero.
     """
@@ -88,8 +90,41 @@ def loss_curve(trace: Sequence[Mapping[str, Any]], parts: Iterable[str]) -> Loss
         if len(points) > 1
     ]
     ends = readings[0]["total"], readings[-1]["total"]
-    words = f"Total loss from {significant(ends[0])} at step {first_step} to {significant(ends[1])} at step {last_step}"
-    return LossCurve(lines, [(round(y(at), 1), f"1e{at}") for at in _tick_decades(low, high)], last_step, words)
+    words = (
+        f"Total loss from {significant(ends[0])} at {unit} {first_step} to {significant(ends[1])} at {unit} {last_step}"
+    )
+    caption = f"loss over {last_step} {unit}s, log scale"
+    ticks = [(round(y(at), 1), f"1e{at}") for at in _tick_decades(low, high)]
+    return LossCurve(lines, ticks, last_step, words, caption)
+
+
+def level_curve(
+    lines: Mapping[str, Sequence[tuple[float | None, float | None]]], caption: str, noun: str
+) -> LossCurve | None:
+    """The curve of values from 0 on over the numbers of frames, a line for each name; None where
+    there is nothing to draw."""
+    found = {
+        name: [(at, value) for at, value in points if at is not None and _drawable(value, -1.0)]
+        for name, points in lines.items()
+    }
+    drawn: dict[str, list[tuple[float, float]]] = {name: points for name, points in found.items() if len(points) > 1}  # type: ignore[misc]
+    if not drawn:
+        return None
+    most = max(value for points in drawn.values() for _at, value in points) or 1.0
+    ends = [at for points in drawn.values() for at, _value in points]
+    first, span = min(ends), max(max(ends) - min(ends), 1)
+    inside, height = CURVE_WIDTH - _CURVE_LEFT - _CURVE_EDGE, CURVE_HEIGHT - 2 * _CURVE_EDGE
+
+    def point(at: float, value: float) -> str:
+        return f"{_CURVE_LEFT + inside * (at - first) / span:.1f},{_CURVE_EDGE + height * (1 - value / most):.1f}"
+
+    return LossCurve(
+        [Line(name, " ".join(point(*each) for each in points)) for name, points in drawn.items()],
+        [(_CURVE_EDGE, significant(most)), (_CURVE_EDGE + height, "0")],
+        int(max(ends)),
+        f"{noun} of at most {significant(most)}",
+        caption,
+    )
 
 
 def trend(rows: Sequence[Mapping[str, Any]]) -> list[TrendColumn]:

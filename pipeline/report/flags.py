@@ -8,6 +8,7 @@ from typing import Any
 
 from pipeline.job import Outcome
 from pipeline.options import Options
+from pipeline.report.clips import Story, drifts, flickers, has_cuts, story_of
 from pipeline.report.quantities import percent, significant
 
 # A loss that falls this much within the last tenth of the steps has not settled yet. Pairs of the
@@ -34,7 +35,7 @@ def flags(outcome: Outcome) -> list[dict[str, str]]:
     """
     if outcome.status != "done":
         return []
-    found = ((name, remark(outcome)) for name, remark in FLAGS.items())
+    found = ((name, remark(outcome)) for name, remark in (CLIP_FLAGS if outcome.clip else FLAGS).items())
     return [{"name": name, "text": text} for name, text in found if text]
 
 
@@ -133,3 +134,20 @@ FLAGS: Mapping[str, Callable[[Outcome], str | None]] = {
     "stopped_early": _stopped_early,
 }
 """Each flag's stable name, and what makes its sentence."""
+
+
+def _of_clip(remark: Callable[[Story], str | None]) -> Callable[[Outcome], str | None]:
+    def told(outcome: Outcome) -> str | None:
+        story = story_of({"clip": outcome.clip})
+        return None if story is None else remark(story)
+
+    return told
+
+
+CLIP_FLAGS: Mapping[str, Callable[[Outcome], str | None]] = {
+    "retried": _retried,
+    "flickers": _of_clip(flickers),
+    "drifts": _of_clip(drifts),
+    "cuts": _of_clip(has_cuts),
+}
+"""The same of a clip, whose steps are frames."""

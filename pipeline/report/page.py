@@ -11,6 +11,7 @@ from typing import Any
 
 from pipeline.printable import printable
 from pipeline.report.attention import Group, failing, flagged, retry_command
+from pipeline.report.clips import ClipView, clip_view, story_of
 from pipeline.report.data import STATUS_WORDS
 from pipeline.report.drawings import loss_curve
 from pipeline.report.links import Links
@@ -18,7 +19,7 @@ from pipeline.report.quantities import duration, memory, percent, significant
 from pipeline.report.settings import as_yaml, changed_options, differences, shown
 from pipeline.report.sources import Sources
 from pipeline.report.views import GroupView, OlderView, PairView, Picture, Rows
-from pipeline.store.layout import pair_id, preview_name
+from pipeline.store.layout import STRIP, pair_id, preview_name
 from pipeline.store.previous import files_by_pair, older_pictures
 from pipeline.store.store import Entry
 
@@ -70,11 +71,12 @@ class PageMaker:
             numbers=list(_numbers(pair)),
             losses=list(_losses(pair["losses"])),
             meta=[(printable(key), printable(shown(value))) for key, value in pair["meta"].items()],
-            curve=loss_curve(pair["trace"], _parts(pair["losses"])) if self.curves(pair) else None,
+            curve=loss_curve(pair["trace"], _parts(pair["losses"]), _unit(pair)) if self.curves(pair) else None,
             flags=[printable(flag["text"]) for flag in pair["flags"]],
             flag_names=[flag["name"] for flag in pair["flags"]],
             notes=[printable(note) for note in pair["notes"]],
             older=list(self._older_views(pair)),
+            clip=self._clip(pair),
         )
 
     def group_view(self, group: Group) -> GroupView:
@@ -108,6 +110,18 @@ class PageMaker:
         link = self.links.to(pair["output"]) if source is not None else None
         sharper = large and link is not None and _is_sharper(pair["size"])
         return Picture(caption=caption, alt=alt, source=source, link=link, size=size, is_sharper=sharper)
+
+    def _clip(self, pair: Mapping[str, Any]) -> ClipView | None:
+        story = story_of(pair) if pair["status"] in _STANDS else None
+        if story is None:
+            return None
+        strip = self.links.names(pair["output"]).get(STRIP)
+        return clip_view(
+            story,
+            pair["output"],
+            self.links.to(pair["output"]),
+            self.links.source(strip) if strip is not None else None,
+        )
 
     def _older_views(self, pair: Mapping[str, Any]) -> Iterator[OlderView]:
         for older in older_pictures(self.links.store, pair["output"], self._older):
@@ -184,6 +198,10 @@ def _is_sharper(size: Sequence[int] | None) -> bool:
     return bool(size) and max(size or ()) > _SMALL_SIDE and size[0] * size[1] <= _SHARPEST  # type: ignore[index]
 
 
+def _unit(pair: Mapping[str, Any]) -> str:
+    return "frame" if pair.get("clip") else "step"
+
+
 def _by(size: Sequence[int]) -> str:
     return " × ".join(map(str, size))
 
@@ -193,11 +211,11 @@ def _numbers(pair: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         painted = f", painted at {_by(pair['painted_size'])}" if pair["painted_size"] else ""
         yield "Size", _by(pair["size"]) + painted
     if pair["steps"]:
-        yield "Steps", f"{pair['steps']:,}"
+        yield f"{_unit(pair)}s".capitalize(), f"{pair['steps']:,}"
     if pair["seconds"]:
         yield "Time", duration(pair["seconds"])
     if pair["seconds_per_step"]:
-        yield "Per step", f"{significant(pair['seconds_per_step'])} s"
+        yield f"Per {_unit(pair)}", f"{significant(pair['seconds_per_step'])} s"
     if pair["peak_memory_bytes"]:
         yield "Peak memory", memory(pair["peak_memory_bytes"])
     if pair["precision"]:

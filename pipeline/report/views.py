@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pipeline.report.clips import ClipView
 from pipeline.report.drawings import LossCurve
 
 Rows = list[tuple[str, str]]
@@ -66,6 +67,7 @@ class PairView:
     flag_names: list[str]
     notes: list[str]
     older: list[OlderView]
+    clip: ClipView | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
