@@ -156,10 +156,11 @@ class _Walk:
         seen = inputs.photograph if start is None else start
         (begin, _), *_later = rounds = stage.rounds(done)
         aim_at = functools.partial(aim_of, self.pictures, inputs, options, self.engine)
-        aim = aim_at(seen, (number, begin))
         setting = Setting(options, stage.precision, stage.tiling, stage.last_pass)
         with self.engine.lent_descent(setting, inputs.photograph.shape, stage.history) as descent:
-            descent.prepare(aim.targets, aim.weights)
+            with descent.made_ready():
+                aim = aim_at(seen, (number, begin))
+                descent.prepare(aim.targets, aim.weights)
             if resume:
                 descent.restore(saved)
             else:

@@ -72,7 +72,7 @@ class Stylizer:
     ) -> Stylization:
         """Paint one picture, as `stylize` does."""
         from pipeline.manifest import options_from_python
-        from pipeline.nst.keras_settings import load_keras
+        from pipeline.nst.importing import load_tensorflow
         from pipeline.nst.precision import effective_precision
         from pipeline.nst.weights import locate
 
@@ -81,7 +81,7 @@ class Stylizer:
         masks = MaskSources(of_styles, content_mask, _maps(regions, len(shares)))
         with _turn:  # of opening too: what Pillow warns of is a program's, not a thread's
             pictures = open_pictures(content, shares, wanted, masks=masks)
-            load_keras()
+            load_tensorflow()
             schedule = pictures.schedule(wanted, Machine(precision=effective_precision("auto")))
             weights = locate(wanted.weights)
             engine = self._engine_for(weights, wanted)
@@ -100,7 +100,7 @@ class Stylizer:
         BadImage for a frame of another size.
         """
         from pipeline.manifest import options_from_python
-        from pipeline.nst.keras_settings import load_keras
+        from pipeline.nst.importing import load_tensorflow
         from pipeline.nst.precision import effective_precision
         from pipeline.nst.weights import locate
         from pipeline.sequence import FrameIn, Sequence
@@ -112,7 +112,7 @@ class Stylizer:
             with _turn:
                 if clip is None:
                     pictures = open_pictures(source, shares, wanted)
-                    load_keras()
+                    load_tensorflow()
                     schedule = pictures.schedule(wanted, Machine(precision=effective_precision("auto")))
                     engine = self._engine_for(locate(wanted.weights), wanted)
                     clip = Sequence(pictures, wanted, schedule, engine, frames=0)

@@ -10,7 +10,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("usual_convolutions")]
 keras = pytest.importorskip("keras")
 tf = pytest.importorskip("tensorflow")
 
-from pipeline.nst.extractor import Extractor, _RootOfSquares  # noqa: E402
+from pipeline.nst.extractor import Extractor, _root_of_squares  # noqa: E402
 from pipeline.nst.kernels import load_kernels  # noqa: E402
 from pipeline.nst.network import FRAME, VGG19, reduction  # noqa: E402
 from pipeline.nst.weights import locate  # noqa: E402
@@ -118,7 +118,7 @@ def test_l2_pooling_is_the_root_of_the_sum_of_squares_and_has_a_gradient_where_n
     nothing = tf.zeros((1, 4, 4, 2))
     with tf.GradientTape() as tape:
         tape.watch(nothing)
-        pooled = tf.reduce_sum(_RootOfSquares()(nothing))
+        pooled = tf.reduce_sum(_root_of_squares(nothing))
     np.testing.assert_array_equal(tape.gradient(pooled, nothing), np.zeros((1, 4, 4, 2)))
 
 

@@ -69,12 +69,12 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     # tensors
     "nst.hdf5": (set(), {"numpy", "h5py"}),
     "nst.kernels": ({"errors", "printable", "nst.hdf5", "nst.network", "nst.weights"}, {"numpy"}),
-    "nst.keras_settings": ({"errors", "processor"}, {"keras"}),
+    "nst.importing": ({"processor"}, {"tensorflow"}),
     "nst.winograd": (set(), {"tensorflow", "numpy"}),
     "nst.convolution": ({"processor", "nst.tiling", "nst.winograd"}, {"tensorflow", "numpy"}),
     "nst.wrapping": (set(), {"tensorflow"}),
     "nst.extractor": (
-        {"nst.convolution", "nst.keras_settings", "nst.kernels", "nst.network", "nst.wrapping"},
+        {"nst.convolution", "nst.kernels", "nst.network", "nst.wrapping"},
         {"tensorflow"},
     ),
     "nst.normalization": (
@@ -230,9 +230,9 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
         {"numpy"},
     ),
     "batch.backend": (
-        {"job", "options", "pictures", "schedule", "batch.messages", "nst", "stylization", "stylize"}
+        {"job", "options", "pictures", "schedule", "versions", "batch.messages", "nst", "stylization", "stylize"}
         | {"clips.cuts", "sequence"},
-        {"tensorflow", "keras", "numpy"},
+        {"tensorflow", "numpy"},
     ),
     # No process, pipe or signal.
     "batch.painter": (

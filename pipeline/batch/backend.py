@@ -12,6 +12,7 @@ from pipeline.options import Options
 from pipeline.pictures import Pictures
 from pipeline.schedule import Schedule
 from pipeline.stylize import Painting, Progress, paint
+from pipeline.versions import version
 
 if TYPE_CHECKING:
     import numpy as np
@@ -116,11 +117,10 @@ class TensorFlowBackend:
 
 
 def _start_tensorflow(threads: int) -> Machine:
-    from pipeline.nst.keras_settings import load_keras
+    from pipeline.nst.importing import load_tensorflow_alone
 
-    keras = load_keras()
+    tf = load_tensorflow_alone()
     import numpy as np
-    import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     # one pair, one graph: the threads serve its kernels
@@ -134,7 +134,7 @@ def _start_tensorflow(threads: int) -> Machine:
         device=f"GPU {len(devices)} ({_model(devices[0])})" if devices else "CPU",
         threads=threads,
         auto_precision=", as ".join(automatic_precision()),
-        versions={"tensorflow": tf.__version__, "keras": keras.__version__, "numpy": np.__version__},
+        versions={"tensorflow": tf.__version__, "keras": version("keras"), "numpy": np.__version__},
     )
 
 

@@ -1,4 +1,4 @@
-"""The network as a function from an image to named features, by Keras' own layers.
+"""The network as a function from an image to named features, layer by layer as Keras' own.
 
 The only place that knows of batch axes, the order of colours and the mean pixel. Images come in as
 everywhere, float32 RGB (height, width, 3) in 0..255; features go out as (height, width, channels)
@@ -10,18 +10,15 @@ from __future__ import annotations
 import copy
 import functools
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import tensorflow as tf
 
 from pipeline.nst.convolution import convolved, forward_by_back, prepared
-from pipeline.nst.keras_settings import as_trained, load_keras
-from pipeline.nst.kernels import Kernels
+from pipeline.nst.kernels import Array, Kernels
 from pipeline.nst.network import FRAME, LINEAR, VGG19, Network, is_pool, reduction
 from pipeline.nst.wrapping import NO_WRAP, Wraps, closed
-
-keras = load_keras()
-_BUILD = {"vgg19": keras.applications.VGG19, "vgg16": keras.applications.VGG16}
 
 Measure = Callable[[str, tf.Tensor], Any]
 """What is to be known of a layer, given its name and its features: a nest of tensors."""
@@ -41,7 +38,7 @@ class Extractor:
     that frame from every layer's features, `zero` is Keras' own. Zeros are a frame in the mean
     colour around every picture; near it strokes fade and the descent leaves a rim. Along `wraps`,
     down and across, a picture goes on from its other end instead, in every layer. `precision` is
-    `float32`, or `bfloat16` through Keras' mixed policy: inputs, products and outputs are bfloat16,
+    `float32`, or `bfloat16` as by Keras' mixed policy: inputs, products and outputs are bfloat16,
     kernels and all that follows stay float32.
     """
 
@@ -57,31 +54,13 @@ class Extractor:
     ) -> None:
         self.network = network
         self._prepared: dict[str, tf.Tensor] = {}  # kernels, for `convolved`
-        with as_trained():
-            self._make_layers(kernels, network)
+        self._layers = {name: _layer(name, *kernels[name]) for name in network.convolutions}
         assert network.order == "BGR"  # of both networks there are; kernel and mean are turned
         self._mean = tf.constant(network.mean[::-1], tf.float32)
         self._set(pooling, border, precision, wraps)
 
-    def _make_layers(self, kernels: Kernels, network: Network) -> None:
-        model = _BUILD[network.name](include_top=False, weights=None, input_shape=(None, None, 3))
-        model.trainable = False
-        for name, (kernel, bias) in kernels.items():
-            by_rgb = kernel[:, :, ::-1] if kernel.shape[2] == len(network.order) else kernel
-            model.get_layer(name).set_weights([by_rgb, bias])
-            # `forward` applies the ReLU
-            model.get_layer(name).activation = keras.activations.linear
-        self._layers = {layer.name: layer for layer in model.layers if layer.name in network.layers}
-        self._roots = {name: _RootOfSquares() for name in network.layers if is_pool(name)}
-        self._averages = {
-            name: keras.layers.AveragePooling2D((2, 2), strides=(2, 2), name=f"{name}_avg")
-            for name in network.layers
-            if is_pool(name)
-        }
-
     def _set(self, pooling: str, border: str, precision: str, wraps: Wraps) -> None:
-        self._pooling = {"avg": self._averages, "l2": self._roots}.get(pooling, {})
-        self._policy = keras.DTypePolicy("mixed_bfloat16" if precision == "bfloat16" else "float32")
+        self._pooled = _POOLING[pooling]
         self._forward_by_back = precision == "float32" and forward_by_back()
         self.border, self.wraps = border, wraps
         self.dtype = tf.as_dtype(precision)
@@ -138,6 +117,7 @@ class Extractor:
         order: what `measure` says of those among `layers`, whose features it is given with batch
         axis and frame."""
         names, wanted = tuple(names), set(layers)
+        features = tf.cast(features, self.dtype)
         measured: dict[str, Any] = {}
 
         def passed(features: tf.Tensor, name: str, *, goes_on: bool) -> tf.Tensor:
@@ -148,20 +128,19 @@ class Extractor:
             return features
 
         for name in names:
-            layer = self._pooling.get(name) or self._layers[name]
-            layer.dtype_policy = self._policy  # one of other options may have called it last
-            features = layer(features) if is_pool(name) else self._convolved(features, layer)
+            features = self._pooled(features) if is_pool(name) else self._convolved(features, self._layers[name])
             features = passed(features, name + LINEAR, goes_on=name != names[-1] or name in wanted)
             if not is_pool(name):
                 features = tf.nn.relu(features)
             features = passed(features, name, goes_on=name != names[-1])
         return measured
 
-    def _convolved(self, features: tf.Tensor, layer: Any) -> tf.Tensor:
+    def _convolved(self, features: tf.Tensor, layer: _Layer) -> tf.Tensor:
         """What a layer's filters make of features; along wraps those at an end see the other."""
         if not self._forward_by_back or layer.kernel.shape[2] == len(self.network.order):
-            layer.padding = "valid" if any(self.wraps) else "same"
-            return layer(closed(features, self.wraps) if any(self.wraps) else features)
+            padding, seen = ("VALID", closed(features, self.wraps)) if any(self.wraps) else ("SAME", features)
+            made = tf.nn.conv2d(seen, tf.cast(layer.kernel, self.dtype), 1, padding)
+            return tf.nn.bias_add(made, tf.cast(layer.bias, self.dtype))
         if layer.name not in self._prepared:
             with tf.init_scope():
                 self._prepared[layer.name] = prepared(layer.kernel)
@@ -181,22 +160,38 @@ class Extractor:
         return cut(features, down // factor, across // factor, height // factor, width // factor)
 
 
-class _RootOfSquares:
-    """Pooling between mean and maximum: 0.78 √Σx² of 2 x 2 features, called as Keras' layers are.
+@dataclass(frozen=True, slots=True, eq=False)
+class _Layer:
+    """A convolution: its kernel (3, 3, channels in, channels out) and bias (channels out,), both
+    float32. Variables, as what is traced is handed those and would copy small constants."""
+
+    name: str
+    kernel: tf.Variable
+    bias: tf.Variable
+
+
+def _layer(name: str, kernel: Array, bias: Array) -> _Layer:
+    by_rgb = kernel[:, :, ::-1] if kernel.shape[2] == len("BGR") else kernel
+    return _Layer(name, tf.Variable(by_rgb, trainable=False), tf.Variable(bias, trainable=False))
+
+
+def _root_of_squares(features: tf.Tensor) -> tf.Tensor:
+    """Pooling between mean and maximum: 0.78 √Σx² of 2 x 2 features.
 
     0.78 is crowsonkb/style-transfer-pytorch's (style_transfer.py, `pooling_scales`, at e7e2c71): so
     that features are as large as the network is used to.
     """
-
-    dtype_policy: Any = None  # of a layer of Keras'; it computes in the type of what it is given
-
-    def __call__(self, features: tf.Tensor) -> tf.Tensor:
-        sums = 4.0 * tf.nn.avg_pool2d(features**2, 2, 2, "VALID")
-        return _L2_SCALE * tf.sqrt(tf.maximum(sums, _NOTHING))  # at 0 a root has no gradient
+    sums = 4.0 * tf.nn.avg_pool2d(features**2, 2, 2, "VALID")
+    return _L2_SCALE * tf.sqrt(tf.maximum(sums, _NOTHING))  # at 0 a root has no gradient
 
 
 _L2_SCALE = 0.78
 _NOTHING = 1e-12
+_POOLING = {
+    "max": lambda features: tf.nn.max_pool2d(features, 2, 2, "VALID"),
+    "avg": lambda features: tf.nn.avg_pool2d(features, 2, 2, "VALID"),
+    "l2": _root_of_squares,
+}
 
 
 def _measured_on_the_way(features: tf.Tensor, measure: Callable[[tf.Tensor], Any]) -> tuple[tf.Tensor, Any]:

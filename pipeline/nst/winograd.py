@@ -17,7 +17,9 @@ points: what is made of a kernel once serves the way back too.
 
 from __future__ import annotations
 
+import functools
 import itertools
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -78,38 +80,54 @@ def filters_of(kernel: Any) -> Any:
 def forward(features: Any, filters: Any) -> Any:
     """Features (1, height, width, inputs) through filters of a kernel (36, inputs, outputs), with
     zeros around: (1, height, width, outputs). All float32."""
-    return _through(features, filters, _FORWARD, back=False)
+    return _through(features, filters, back=False)
 
 
 def back(features: Any, filters: Any) -> Any:
     """From features (1, height, width, outputs) back through the same filters: (1, height, width,
     inputs)."""
-    return _through(features, filters, _BACK, back=True)
+    return _through(features, filters, back=True)
 
 
-def _through(features: Any, filters: Any, way: _Way, *, back: bool) -> Any:
-    _, height, width, _ = tf.unstack(tf.shape(features))
+def _through(features: Any, filters: Any, *, back: bool) -> Any:
     channels = filters.shape[1] if back else filters.shape[2]
+    result = _traced(tuple(_strips(features, channels)), back)(features, filters)
+    result.set_shape([1, features.shape[1], features.shape[2], channels])
+    return result
+
+
+@functools.lru_cache(maxsize=64)  # one of pictures of any shape, and one for each size of the larger ones
+def _traced(strips: tuple[tuple[int, int | None], ...], back: bool) -> Any:
+    """What makes a result strip by strip, of any channels, as a graph of its own: a network has
+    thirteen such convolutions and an evaluation goes both ways through each, and to write down the
+    hundred operations of one takes TensorFlow 0.1 s of the processor. A graph that calls it has
+    them in the place of the call when it runs: the result is the same to the last bit."""
+    kinds = [tf.TensorSpec([1, None, None, None]), tf.TensorSpec([_SEEN**2, None, None])]
+    return tf.function(functools.partial(_in_strips, strips, back), input_signature=kinds, autograph=False)
+
+
+def _in_strips(strips: Sequence[tuple[int, int | None]], back: bool, features: Any, filters: Any) -> Any:
+    way = _BACK if back else _FORWARD
+    _, height, width, inputs = tf.unstack(tf.shape(features))
+    channels = tf.shape(filters)[1 if back else 2]
     down, across = -(-height // PIECE), -(-width // PIECE)  # pieces
     around = [[1, down * PIECE - height + 1], [1, across * PIECE - width + 1], [0, 0]]
     padded = tf.pad(features[0], around)
     made: list[Any] = []
-    for first, end in _strips(features, channels):
+    for first, end in strips:
         rows = down if end is None else end - first
         with tf.control_dependencies(made[-1:]):
             seen = padded[first * PIECE : None if end is None else end * PIECE + _SEEN - PIECE]
-        pieces = tf.gather(tf.reshape(seen, [-1, features.shape[-1]]), _places(rows, across))
+        pieces = tf.gather(tf.reshape(seen, [-1, inputs]), _places(rows, across))
         known = tf.matmul(way.inputs, tf.reshape(pieces, [_SEEN**2, -1]))
-        known = tf.reshape(known, [_SEEN**2, rows * across, features.shape[-1]])
+        known = tf.reshape(known, [_SEEN**2, rows * across, inputs])
         products = tf.matmul(known, filters, transpose_b=back)
         whole = tf.reshape(
-            tf.matmul(way.outputs, tf.reshape(products, [_SEEN**2, -1])), [PIECE, PIECE, rows, across, -1]
+            tf.matmul(way.outputs, tf.reshape(products, [_SEEN**2, -1])), [PIECE, PIECE, rows, across, channels]
         )
         whole = tf.transpose(whole, [2, 0, 3, 1, 4])
         made.append(tf.reshape(whole, [rows * PIECE, across * PIECE, channels]))
-    result = (made[0] if len(made) == 1 else tf.concat(made, 0))[tf.newaxis, :height, :width]
-    result.set_shape([1, features.shape[1], features.shape[2], channels])
-    return result
+    return (made[0] if len(made) == 1 else tf.concat(made, 0))[tf.newaxis, :height, :width]
 
 
 def _strips(features: Any, channels: int) -> list[tuple[int, int | None]]:
