@@ -124,6 +124,9 @@ def _path(text: str | None) -> Path | None:
     return None if text is None else Path(text)
 
 
+AUTO_WORKERS = 0
+"""In the place of a number of workers: as many as are fastest, once it is known what is to be done
+(batch/workers)."""
 MOST_KEPT = 99  # older pictures of one pair; a page that compares more is no use
 
 
@@ -136,7 +139,7 @@ class RunSettings:
     pair_timeout: float | None = None
     retries: int = 1
     max_memory: int | None = None
-    workers: int = 1
+    workers: int = 1  # or AUTO_WORKERS
     threads: int | None = None  # None: as many as the process may use
     on_error: Literal["continue", "stop"] = "continue"
     retention: float | None = None  # how old what runs leave behind may become

@@ -180,6 +180,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "batch.estimates.clips": (WORDS | {"batch.estimates.cost", "images.reader"}, set()),
     "batch.estimates.room": (WORDS | {"schedule"}, set()),
     "batch.estimates.disk_space": (WORDS | {"store", "batch.estimates", "batch.plan", "images.reader"}, set()),
+    "batch.workers": (WORDS | {"batch.estimates.estimator", "batch.system", "images.reader"}, set()),
     "batch.observer": (WORDS | {"batch.estimates", "batch.plan"}, set()),
     "batch.clashes": ({"job", "printable", "manifest.pairs.naming", "store"}, set()),
     "batch.networks": ({"errors", "job", "store", "nst.weights"}, set()),

@@ -22,9 +22,10 @@ from pipeline.batch.scheduler import Scheduler
 from pipeline.batch.selection import Selection
 from pipeline.batch.system.deadline import End, Moment, end_of_run
 from pipeline.batch.system.signals import Stop, stop_on_signals
+from pipeline.batch.workers import settled
 from pipeline.errors import DiskFull, OutOfTime, OutputError, OutputRefused, Stopped
 from pipeline.images.reader import Reader
-from pipeline.job import Manifest
+from pipeline.job import Manifest, RunSettings
 from pipeline.store.opened import output_store
 from pipeline.store.records import State, name_in_records
 from pipeline.store.store import Store
@@ -61,6 +62,7 @@ def run(
         lacks = state.store.try_out()
         reader = Reader(_Clock(stopped, end_of_run(manifest.run, began)))
         plan, scarce, trouble = _planned(manifest, state, selection, reader)
+        manifest = replace(manifest, run=_settled(manifest, plan, reader))
         live = Live(observer, state.store, run_id, shard)
         results = Results(manifest, state, live, run_id)
         results.warnings += [*plan.warnings, *lacks, *state.strange()]
@@ -109,6 +111,11 @@ def _planned(
         return plan, None, None
     except DiskFull as full:
         return plan, None, full
+
+
+def _settled(manifest: Manifest, plan: Plan, reader: Reader) -> RunSettings:
+    """How to run, with workers for what is to be painted."""
+    return settled(manifest.run, (pair.job for pair in plan.pairs if pair.action == "paint"), reader)
 
 
 def _without_refused(plan: Plan, store: Store) -> Plan:

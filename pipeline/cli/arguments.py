@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from pipeline.errors import EXITS, ExitCode
-from pipeline.job import MOST_KEPT
+from pipeline.job import AUTO_WORKERS, MOST_KEPT
 from pipeline.printable import printable
 
 if TYPE_CHECKING:
@@ -168,6 +168,20 @@ def selecting(command: Callable[..., Any]) -> Callable[..., Any]:
     return flagged
 
 
+class _Jobs(click.ParamType[int]):
+    """A number of workers, or `auto`."""
+
+    name = "n|auto"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if value == "auto":
+            return AUTO_WORKERS
+        try:
+            return int(click.IntRange(min=1).convert(value, param, ctx))
+        except click.BadParameter:
+            self.fail(f"{value!r} is neither 'auto' nor a whole number from 1 on", param, ctx)
+
+
 # What stands over a manifest's `run`, by the name that RunSettings has for it.
 RUNNING = {
     "deadline": click.option(
@@ -177,7 +191,10 @@ RUNNING = {
         "--max-duration", type=DURATION, envvar="STYLIZE_MAX_DURATION", help="The same, counted from now."
     ),
     "workers": click.option(
-        "-j", "--jobs", "workers", type=click.IntRange(min=1), envvar="STYLIZE_JOBS", help="Worker processes."
+        *("-j", "--jobs", "workers"),
+        type=_Jobs(),
+        envvar="STYLIZE_JOBS",
+        help="Worker processes; auto: as many as are fastest here.",
     ),
     "engine": click.option(
         "--engine",

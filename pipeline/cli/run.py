@@ -169,12 +169,17 @@ def _refuse_to_match_nothing(manifest: Manifest, selection: Selection) -> None:
 
 
 def _show_plan(manifest: Manifest, selection: Selection, as_json: bool) -> int:
+    from dataclasses import replace
+
     from pipeline.batch.plan import make_plan
+    from pipeline.batch.workers import settled
     from pipeline.cli.rendering import plan_rows, plan_text
     from pipeline.store.opened import output_store
     from pipeline.store.records import State
 
     made = make_plan(manifest, State(output_store(manifest)), selection)
+    jobs = (pair.job for pair in made.pairs if pair.action == "paint")
+    manifest = replace(manifest, run=settled(manifest.run, jobs))
     rows = plan_rows(made, manifest)
     if as_json:
         print_json(rows)

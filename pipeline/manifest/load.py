@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import ManifestError
-from pipeline.job import Manifest, RunSettings
+from pipeline.job import AUTO_WORKERS, Manifest, RunSettings
 from pipeline.manifest.check import check, find_faults
 from pipeline.manifest.options.overrides import Override, read_overrides
 from pipeline.manifest.options.precedence import NOTHING, Folders, Layer, LayerReader, Layers
@@ -150,7 +150,8 @@ def _run_settings(node: Node | None, problems: Problems, beside: Path) -> RunSet
         key: tuple(value) if isinstance(value, list) else value for key, value in section.given.items()
     }
     if "jobs" in given:  # the manifest's word for worker processes
-        given["workers"] = given.pop("jobs")
+        jobs = given.pop("jobs")
+        given["workers"] = AUTO_WORKERS if jobs == "auto" else jobs
     if isinstance(given.get("retention"), int):
         given["retention_runs"] = given.pop("retention")
     for name in FILES.intersection(given):

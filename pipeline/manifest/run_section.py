@@ -61,7 +61,12 @@ class RunSection(Section):
     max_memory: _Size = Field(
         _LEFT_OUT, description="A pair whose process needs more is stopped and failed.", examples=["6GiB"]
     )
-    jobs: int = Field(_RUN.workers, ge=1, description="Pairs painted at the same time.", examples=[1])
+    jobs: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(
+        _RUN.workers,
+        description="Pairs painted at the same time; `auto`: as many as are fastest on this machine,"
+        " within `max_memory` for all of them.",
+        examples=[1, "auto"],
+    )
     threads: int = Field(_LEFT_OUT, ge=1, description="Threads of each pair; left out: all there are.", examples=[2])
     engine: Literal["local", "dask"] = Field(
         _RUN.engine,
