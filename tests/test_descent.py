@@ -360,3 +360,25 @@ def test_energies_by_band_are_all_of_a_pictures_energy():
         assert energies.shape == (3, BANDS)
         whole = shape[0] * shape[1] * float(tf.reduce_sum(picture**2))
         assert float(tf.reduce_sum(energies)) == pytest.approx(whole, rel=1e-4)
+
+
+@pytest.mark.parametrize("make", [Lbfgs, lambda shape: Adam(shape, learning_rate=0.1), GradientDescent])
+def test_a_descent_that_was_made_ready_beforehand_walks_as_one_that_was_not(make):
+    walks = []
+    for ready in (False, True):
+        descent = Descent(Evaluated(bowl), make((12,)))
+        if ready:
+            with descent.made_ready():
+                pass
+        descent.start(tf.zeros(12))
+        losses = [losses["total"] for _step, losses in descent.run(6)]
+        walks.append((losses, descent.best.numpy().tobytes(), float(descent.optimizer.step_scale), descent.setbacks))
+    assert walks[0] == walks[1]
+
+
+def test_what_fails_while_a_descent_is_made_ready_is_told():
+    descent = Descent(Evaluated(bowl), GradientDescent((12,)))
+    with pytest.raises(ValueError, match="targets"), descent.made_ready():
+        raise ValueError("no targets")
+    descent.start(tf.zeros(12))
+    assert [step for step, _losses in descent.run(2)] == [1, 2]

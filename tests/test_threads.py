@@ -163,30 +163,21 @@ import numpy as np
 from pipeline import stylize
 image = lambda seed: np.random.default_rng(seed).integers(0, 256, (40, 48, 3), np.uint8)
 pixels = stylize(image(0), image(9), **{AS_KEYWORDS}).pixels
-print(hashlib.sha256(pixels.tobytes()).hexdigest())
-"""
-THAT_USES_KERAS = """
 import keras
-print(keras.config.image_data_format(), keras.config.floatx())
+print(hashlib.sha256(pixels.tobytes()).hexdigest(), keras.config.image_data_format(), keras.config.floatx())
 """
 
 
-@pytest.mark.parametrize(
-    ("backend", "program", "kept"),
-    [("tensorflow", PROGRAM + THAT_USES_KERAS, ["channels_first", "float16"]), ("jax, which is not here", PROGRAM, [])],
-)
-def test_a_program_whose_keras_is_set_otherwise_gets_the_same_picture_and_keeps_its_settings(
-    alone, tmp_path, backend, program, kept
-):
-    settings = {"floatx": "float16", "epsilon": 1e-7, "backend": backend, "image_data_format": "channels_first"}
+def test_a_program_whose_keras_is_set_otherwise_gets_the_same_picture_and_keeps_its_settings(alone, tmp_path):
+    settings = {"floatx": "float16", "epsilon": 1e-7, "backend": "jax", "image_data_format": "channels_first"}
     (tmp_path / "keras.json").write_text(json.dumps(settings))
     path = str(Path(__file__).parent.parent)
     environment = {name: value for name, value in os.environ.items() if name != "KERAS_BACKEND"}
     done = subprocess.run(
-        [sys.executable, "-c", program],
+        [sys.executable, "-c", PROGRAM],
         env=environment | {"KERAS_HOME": str(tmp_path), "PYTHONPATH": path},
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.stdout.split() == [hashlib.sha256(alone[0]).hexdigest(), *kept], done.stderr
+    assert done.stdout.split() == [hashlib.sha256(alone[0]).hexdigest(), "channels_first", "float16"], done.stderr

@@ -117,7 +117,6 @@ class Extractor:
         order: what `measure` says of those among `layers`, whose features it is given with batch
         axis and frame."""
         names, wanted = tuple(names), set(layers)
-        features = tf.cast(features, self.dtype)
         measured: dict[str, Any] = {}
 
         def passed(features: tf.Tensor, name: str, *, goes_on: bool) -> tf.Tensor:
@@ -139,7 +138,7 @@ class Extractor:
         """What a layer's filters make of features; along wraps those at an end see the other."""
         if not self._forward_by_back or layer.kernel.shape[2] == len(self.network.order):
             padding, seen = ("VALID", closed(features, self.wraps)) if any(self.wraps) else ("SAME", features)
-            made = tf.nn.conv2d(seen, tf.cast(layer.kernel, self.dtype), 1, padding)
+            made = tf.nn.conv2d(tf.cast(seen, self.dtype), tf.cast(layer.kernel, self.dtype), 1, padding)
             return tf.nn.bias_add(made, tf.cast(layer.bias, self.dtype))
         if layer.name not in self._prepared:
             with tf.init_scope():

@@ -9,7 +9,7 @@ import importlib.machinery
 import importlib.util
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
@@ -22,15 +22,28 @@ ROOMS = ("config", "errors", "image", "linalg", "math", "nest", "nn", "raw_ops",
 
 def load_tensorflow() -> Any:
     """The module, with oneDNN where the processor gains by it, which is decided once in a process:
-    by whoever imports it first."""
-    switch = onednn_switch() if "tensorflow" not in sys.modules else {}
-    os.environ.update(switch)
-    try:
+    by whoever imports it first. It loads Keras by itself, which is not to look for a backend that a
+    keras.json names and that may not be installed."""
+    if "tensorflow" in sys.modules:
+        return sys.modules["tensorflow"]
+    with _environment({"KERAS_BACKEND": "tensorflow"} | onednn_switch()):
         import tensorflow
-    finally:
-        for name in switch:
-            del os.environ[name]
     return tensorflow
+
+
+@contextmanager
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """While it lasts, these stand in the environment."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
 
 def load_tensorflow_alone() -> Any:
