@@ -97,7 +97,9 @@ def test_durations_have_units(load: Load, written: str, kept: float) -> None:
         ("on_error: halt", "'on_error' must be one of 'continue' or 'stop'; got 'halt'"),
         ("on_start: ./wake.sh", "'on_start' must be a list; got './wake.sh'"),
         ("on_start: [./wake.sh, 1]", "an item of 'on_start' must be text; got 1; quote it"),
-        ("jobs: true", "'jobs' must be a whole number; got true"),
+        ("jobs: true", "'jobs' must be a whole number of 1 or more, or 'auto'; got true"),
+        ("jobs: 0", "'jobs' must be a whole number of 1 or more, or 'auto'; got 0"),
+        ("jobs: all", "'jobs' must be a whole number of 1 or more, or 'auto'; got 'all'"),
     ],
 )
 def test_a_wrong_setting_of_the_run_says_what_it_may_be(load: Load, setting: str, message: str) -> None:

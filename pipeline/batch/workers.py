@@ -21,9 +21,9 @@ from pipeline.batch.system.machine import gpus, memory, usable_processors
 from pipeline.images.reader import READER, Reader
 from pipeline.job import AUTO_WORKERS, Job, RunSettings
 
-# Of pairs of 128 px after a worker's first, 50 steps: processor time of the thread that Python runs
-# in, of that of all. One process of two threads makes as many steps per second as two of one:
-# measured on two idle cores.
+# Of a pair of 128 px after a worker's first: processor time of the thread that Python runs in, of
+# that of all, measured with 8 steps and reckoned for 50. That one process of two threads makes as
+# many steps per second as two of one was measured on two idle cores.
 _ON_ONE_THREAD = 0.1
 # Of the machine's memory, the part that workers may be given together: programs beside them, and
 # the disk's cache. Chosen.

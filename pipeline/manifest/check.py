@@ -240,6 +240,8 @@ def _special(where: _Where, kind: str, got: str) -> str:
         return f"'version' must be 1, the only one there is; got {got}"
     if where.section is TopSection and where.key == "pairs" and (kind == "too_short" or got == "nothing"):
         return "no pairs: list what to paint below 'pairs', like '- {content: photo.jpg, style: art.jpg}'"
+    if where.key == "jobs":
+        return f"'jobs' must be a whole number of 1 or more, or 'auto'; got {got}"
     if where.key == "style" and kind == "string_type" and not isinstance(where.node, ScalarNode):
         return f"'style' must be a picture, or a list of '{{image: ..., weight: ...}}' to blend; got {got}"
     if where.key == "style" and where.is_item and kind == "model_type":

@@ -1,5 +1,5 @@
-"""TensorFlow as pictures are painted with it, and imported in half the time where nobody else in
-the process uses it."""
+"""TensorFlow as pictures are painted with it, imported in two thirds of the time where nobody else
+in the process uses it."""
 
 from __future__ import annotations
 
