@@ -253,6 +253,10 @@ def made_of() -> Callable[[Options], Any]:
             (options.match_color, options.match_strength)
             if options.match_color != "none" and options.match_strength
             else None,
+            # as `sequence` and the walk of a clip go
+            (options.frames, options.loop, options.temporal_weight, options.steps_per_frame)
+            if options.is_clip
+            else None,
         )
 
     return read
@@ -283,6 +287,7 @@ def test_every_option_counts_in_some_company_and_has_none_in_others_only_if_the_
         Options(init="noise"),
         Options(style_loss="neighbours"),
         Options(match_color="style"),
+        Options(frames="all"),
     ]
     counting = [company for company in companies if name not in without_effect(company, ".jpg")]
     assert counting
