@@ -189,3 +189,7 @@ def test_random_overrides(folder: Path, option: str, text: str) -> None:
 def test_random_keywords(keywords: dict[str, Any]) -> None:
     with contextlib.suppress(OptionError):
         assert isinstance(options_from_python(keywords), Options)
+
+
+def test_a_value_of_blanks_that_are_none_is_written_out(folder: Path) -> None:
+    load(folder, json.dumps({"version": "\u00a0"}))

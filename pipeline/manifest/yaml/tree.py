@@ -106,8 +106,9 @@ def describe(node: Node) -> str:
     if node.value is None:
         return "nothing"
     shown = shorten(node.text)
-    if node.quoted:
-        return f'"{shown}" in quotes'
+    if node.quoted:  # what is no space and shows as one, which `printable` leaves, is written out
+        seen = "".join(each if each.isprintable() else repr(each)[1:-1] for each in shown)
+        return f'"{seen}" in quotes'
     blank = false_blank(node.text)
     return (f"'{shown}'" if isinstance(node.value, str) else shown) + (f" with {blank}" if blank else "")
 
