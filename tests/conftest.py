@@ -49,7 +49,7 @@ _CALLING = {"stylize", "rehearse", "warm_commands"}
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files that take minutes come first, so that two processes end at about the same time. What calls the command is slow
+    """Files that take minutes come first, so that the processes end at about the same time. What calls the command is slow
     without being marked."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
