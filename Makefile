@@ -65,8 +65,8 @@ cookbook: $(VENV)/.ready  ## paint the recipes of docs/cookbook.md, as strips in
 
 # Tests start Python some three hundred times: what is compiled is kept, also where the shell says otherwise.
 test: export PYTHONDONTWRITEBYTECODE =
-test: $(VENV)/.ready-test  ## run the tests, three files at a time (ARGS='-m "not slow"' for those that load no TensorFlow and start no Python)
-	@$(VENV)/bin/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
+test: $(VENV)/.ready-test  ## run the tests, two files at a time (ARGS='-m "not slow"' for those that load no TensorFlow and start no Python)
+	@$(VENV)/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 fuzz: $(VENV)/.ready  ## look for inputs that break the loader, the image door, what runs keep, or weights (ARGS="--seconds 1200 --doors image")
 	@$(VENV)/bin/python tests/fuzz/doors.py $(ARGS)
