@@ -1,4 +1,4 @@
-"""TensorFlow in half the time: what is left out, and that nothing is missed."""
+"""TensorFlow imported in less time: what is left out, and that nothing is missed."""
 
 from __future__ import annotations
 

@@ -47,10 +47,10 @@ def _environment(variables: Mapping[str, str]) -> Iterator[None]:
 
 
 def load_tensorflow_alone() -> Any:
-    """The same, in a process that is ours alone. 5.4 s of the processor become 2.5, and 3.5 until a
-    first graph is made (TensorFlow 2.21 on an AMD EPYC, other work beside): a second by the
-    collector, which finds nothing to free among a million objects and looks again and again, 0.7 by
-    leaving out Keras, the rest by rooms that nobody enters."""
+    """The same, in a process that is ours alone. Until the network stands it takes 3.3 s of the
+    processor where it took 4.95 (TensorFlow 2.21 on an AMD EPYC, other work beside): a second is
+    the collector's, which finds nothing to free among a million objects and looks again and again,
+    0.7 are Keras', the rest is that of rooms that nobody enters."""
     collects = gc.isenabled()
     gc.disable()
     try:
