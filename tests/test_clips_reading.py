@@ -282,6 +282,47 @@ def test_hdr_is_brought_to_a_screen_and_told(tmp_path, curve, name):
     )
 
 
+def mastered(path, level, says, curve=hdr.PQ):
+    """An HDR video of one level, 0..1, whose encoder `says` how bright it may be."""
+    tags = {"colorspace": 9, "color_primaries": 9, "color_trc": curve, "color_range": 1}
+    codes = codes_of((level,) * 3, "BT.2020", full=False, bits=10)
+    options = {"crf": "1", "x264-params": says}
+    return write_video(path, [flat(codes, "yuv420p10le")] * 2, codec="libx264", tags=tags, options=options)
+
+
+_SCREEN = "mastering-display=G(8500,39850)B(6550,2300)R(35400,14600)WP(15635,16450)L({}0000,50)"
+
+
+@pytest.mark.parametrize(
+    ("says", "peak"),
+    [
+        (_SCREEN.format(4000), 4000),
+        (_SCREEN.format(4000) + ":cll=1600,400", 1600),
+        (_SCREEN.format(1000) + ":cll=4000,400", 1000),
+        ("cll=600,100", 600),
+        ("cll=20,10", 400),
+        (_SCREEN.format(4000) + ":cll=0,0", 4000),
+    ],
+)
+def test_hdr_is_brought_to_a_screen_from_what_it_was_mastered_for(tmp_path, says, peak):
+    """What is as bright as the brightest is white, and what is half as bright by the curve of BT.2390 from there."""
+    top, half = (float(hdr.pq_signal(np.array([share * peak]))[0]) for share in (1.0, 0.5))
+    levels = [next(read_frames(mastered(tmp_path / "a.mkv", each, says))).pixels[9, 9] for each in (top, half)]
+    shown = hdr.rolled_off(np.array([0.5 * peak]), peak)[0] / 203
+    np.testing.assert_allclose(levels[0], 255, atol=1)
+    np.testing.assert_allclose(levels[1], 255 * (1.055 * shown ** (1 / 2.4) - 0.055), atol=2)
+    assert f"HDR (PQ), up to {peak:,} cd/m2, and were" in clip_facts(tmp_path / "a.mkv").notes[0]
+
+
+def test_figures_of_a_screen_mean_nothing_to_hlg(tmp_path):
+    frames = [
+        next(read_frames(mastered(tmp_path / "a.mkv", 0.75, says, hdr.HLG))).pixels[9, 9]
+        for says in ("cll=4000,400", "keyint=1")
+    ]
+    np.testing.assert_array_equal(*frames)
+    assert clip_facts(tmp_path / "a.mkv").notes[0].startswith("its colours are HDR (HLG) and were")
+
+
 def test_light_below_the_knee_of_the_roll_off_stays_as_it_is():
     dark = np.array([0.1, 1.0, 10.0, 50.0])
     np.testing.assert_allclose(hdr.rolled_off(dark), dark, rtol=1e-9)

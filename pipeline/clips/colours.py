@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pipeline.clips import hdr
+from pipeline.clips.mastering import USUAL_PEAK, told_peak
 from pipeline.images.colour_space import CODED
 from pipeline.images.convert import to_canonical
 
@@ -35,17 +36,20 @@ _BICUBIC, _FULL_CHROMA, _ACCURATE = 4, 0x2000, 0x40000  # SWS_BICUBIC, _FULL_CHR
 
 
 class Colours:
-    """Converts the frames of one clip."""
+    """Converts the frames of one clip, of which `first` is the first: what that says of the
+    brightest there is counts for all, so that none flickers."""
 
-    def __init__(self) -> None:
+    def __init__(self, first: VideoFrame) -> None:
         from av.video.reformatter import VideoReformatter
 
         self._reformatter = VideoReformatter()
+        self._peak = told_peak(first) or USUAL_PEAK
 
     def to_srgb(self, frame: VideoFrame, width: int, height: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:
         """Pixels (height, width, 3), and alpha (height, width) where a pixel is not opaque."""
         if frame.color_trc in hdr.NAMES:
-            return hdr.to_screen(self._levels(frame, width, height, "rgb48le"), frame.color_trc), None
+            levels = self._levels(frame, width, height, "rgb48le")
+            return hdr.to_screen(levels, frame.color_trc, self._peak), None
         levels = self._levels(frame, width, height, "rgba" if has_alpha(frame) else "rgb24")
         pixels = _in_srgb(levels[..., :3], frame)
         alpha = levels[..., 3] if levels.shape[2] == 4 else None
@@ -71,7 +75,9 @@ class Colours:
 def colour_notes(frame: VideoFrame) -> tuple[str, ...]:
     """What is worth knowing of a clip's colours, by its first frame."""
     if name := hdr.NAMES.get(frame.color_trc):
-        return (f"its colours are HDR ({name}) and were brought to those of a screen (ITU-R BT.2390)",)
+        peak = told_peak(frame) if frame.color_trc == hdr.PQ else None
+        up_to = f", up to {peak:,.0f} cd/m2," if peak else ""
+        return (f"its colours are HDR ({name}){up_to} and were brought to those of a screen (ITU-R BT.2390)",)
     notes: list[str] = []
     if _is_wide(frame):
         to_canonical(_coded(np.zeros((1, 1, 3), np.uint8), frame), "", notes)

@@ -1,8 +1,8 @@
 """High dynamic range brought to a screen: PQ and HLG (ITU-R BT.2100) to sRGB.
 
 Light is made of the code values, its highlights are rolled off by the curve of ITU-R BT.2390-11
-(5.4.1) from the 1,000 cd/m2 that clips are mastered for to the 203 cd/m2 of white paper (ITU-R
-BT.2408-7, table 1), and its colours are brought from BT.2020 to BT.709 (ITU-R BT.2407-0, 2). The
+(5.4.1) from the clip's brightest (`mastering`) to the 203 cd/m2 of white paper (ITU-R BT.2408-7,
+table 1), and its colours are brought from BT.2020 to BT.709 (ITU-R BT.2407-0, 2). The
 curve is applied to the largest of the three colours and the others follow, so that hues stay.
 """
 
@@ -13,6 +13,8 @@ import functools
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.clips.mastering import USUAL_PEAK
+
 PQ, HLG = 16, 18
 """Curves by their numbers in ITU-T H.273, table 3."""
 NAMES = {PQ: "PQ", HLG: "HLG"}
@@ -20,7 +22,7 @@ NAMES = {PQ: "PQ", HLG: "HLG"}
 Floats = NDArray[np.float32]
 
 _LEVELS = 65536  # of 16 bits
-_PEAK, _WHITE = 1000.0, 203.0  # cd/m2
+_WHITE = 203.0  # cd/m2
 # BT.2100-2, table 4.
 _M1, _M2 = 2610 / 16384, 2523 / 4096 * 128
 _C1, _C2, _C3 = 3424 / 4096, 2413 / 4096 * 32, 2392 / 4096 * 32
@@ -31,15 +33,18 @@ _GAMMA = 1.2
 _LUMINANCE_2020 = np.array([0.2627, 0.6780, 0.0593], np.float32)
 # BT.2407-0, 2: linear BT.2020 to linear BT.709.
 _TO_709 = np.array([[1.6605, -0.5876, -0.0728], [-0.1246, 1.1329, -0.0083], [-0.0182, -0.1006, 1.1187]], np.float32)
+_GAINS = 8  # tables that are kept, one for each peak
 _STEPS = 4096  # of the tables that curves are read from, by the square root of light
 
 
-def to_screen(levels: NDArray[np.uint16], curve: int) -> NDArray[np.uint8]:
+def to_screen(levels: NDArray[np.uint16], curve: int, peak: float = USUAL_PEAK) -> NDArray[np.uint8]:
     """Code values of 16 bits (height, width, 3), full range, in BT.2020, by `curve`; as sRGB of 8
-    bits."""
+    bits. `peak` is the brightest there is, in cd/m2; HLG knows shares of a screen's alone, and is
+    shown on one of the usual peak."""
+    peak = peak if curve == PQ else USUAL_PEAK
     light = _light(levels, curve)
     brightest: Floats = light.max(2, keepdims=True) / np.float32(_PQ_PEAK)
-    scaled = light * _looked_up(_roll_off_gain(), brightest)
+    scaled = light * _looked_up(_roll_off_gain(peak), brightest)
     colours: Floats = np.clip(scaled @ _TO_709.T / np.float32(_WHITE), 0.0, 1.0)
     shown: NDArray[np.uint8] = np.rint(_looked_up(_srgb_curve(), colours)).astype(np.uint8)
     return shown
@@ -50,7 +55,7 @@ def _light(levels: NDArray[np.uint16], curve: int) -> Floats:
     light: Floats = _light_of_levels(curve)[levels]
     if curve == HLG:  # scene light to that of a screen (BT.2100-2, table 5: OOTF)
         luminance = np.maximum(light @ _LUMINANCE_2020, 1e-6)[..., np.newaxis]
-        light = np.float32(_PEAK) * light * luminance ** np.float32(_GAMMA - 1)
+        light = np.float32(USUAL_PEAK) * light * luminance ** np.float32(_GAMMA - 1)
     return light
 
 
@@ -78,9 +83,10 @@ def pq_signal(light: NDArray[np.float64]) -> NDArray[np.float64]:
     return signal
 
 
-def rolled_off(light: NDArray[np.float64]) -> NDArray[np.float64]:
-    """cd/m2 on a screen of _WHITE of cd/m2 on one of _PEAK (BT.2390-11, 5.4.1; black stays 0)."""
-    top, white = pq_signal(np.array([_PEAK, _WHITE]))
+def rolled_off(light: NDArray[np.float64], peak: float = USUAL_PEAK) -> NDArray[np.float64]:
+    """cd/m2 on a screen of _WHITE of cd/m2 on one of `peak`, which is above that (BT.2390-11,
+    5.4.1; black stays 0)."""
+    top, white = pq_signal(np.array([peak, _WHITE]))
     signal = np.minimum(pq_signal(light) / top, 1)
     most = white / top
     knee = 1.5 * most - 0.5
@@ -89,12 +95,12 @@ def rolled_off(light: NDArray[np.float64]) -> NDArray[np.float64]:
     return pq_light(np.where(signal < knee, signal, spline) * top)
 
 
-@functools.cache
-def _roll_off_gain() -> Floats:
+@functools.lru_cache(_GAINS)
+def _roll_off_gain(peak: float) -> Floats:
     """What light is multiplied by, by the square root of its share of _PQ_PEAK."""
     light = _PQ_PEAK * np.linspace(0, 1, _STEPS) ** 2
     gain = np.ones(_STEPS)
-    gain[1:] = rolled_off(light[1:]) / light[1:]
+    gain[1:] = rolled_off(light[1:], peak) / light[1:]
     return gain.astype(np.float32)
 
 

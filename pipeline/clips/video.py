@@ -66,7 +66,8 @@ def video_frames(
     Raises BadImage, with the time of the first frame that cannot be decoded, after the good
     ones before it."""
     with open_video(path, home) as video:
-        colours, size = Colours(), None
+        colours: Colours | None = None
+        size = None
         held: ClipFrame | None = None
         number = -1
         try:
@@ -75,7 +76,7 @@ def video_frames(
                     yield replace(held, duration=found.time - held.time)
                     held = None
                 geometry = geometry_of(found.frame, video.stream.sample_aspect_ratio)
-                size = size or geometry.size
+                size, colours = size or geometry.size, colours or Colours(found.frame)
                 if number >= start and (wanted is None or wanted(number)):
                     held = _shown(found, number, _of_size(geometry, size), colours, video.shown)
         except DamageError as error:
