@@ -22,6 +22,7 @@ from pipeline.regions import (
     regions_of_emptiness,
     regions_of_maps,
     shows_nothing,
+    with_a_share,
 )
 from pipeline.schedule import Machine, Schedule, Size, Sized, fine_side, painted_size, schedule, style_side
 from pipeline.textures import TEXTURE
@@ -58,8 +59,9 @@ class Pictures:
     """The photograph, the style images with their shares, and the picture of `init` where it is a
     path. Shares need not sum to 1. `masks` are those files of masks that were opened, in the order
     of a job's; `regions` what they make of the styles, nothing without any; `kept` how much of the
-    photograph is kept where, None for all. `carried` is what a clip's frame takes over from earlier
-    ones."""
+    photograph is kept where, None for all. `apart`: the photograph's empty areas are painted by
+    themselves, as `regions` says unless it has none. `carried` is what a clip's frame takes over
+    from earlier ones."""
 
     content: Picture
     styles: tuple[tuple[Picture, float], ...]
@@ -69,6 +71,7 @@ class Pictures:
     kept: Mask | None = None
     mask_notes: tuple[str, ...] = ()
     mask_names: Mapping[str, Any] = field(default_factory=dict)
+    apart: bool = False
     carried: Carried | None = None
 
     @property
@@ -113,9 +116,25 @@ class Pictures:
 
     def parts(self, width: int, height: int) -> tuple[Part, ...]:
         """The parts of the picture at this size that have styles of their own: one of all styles
-        without masks. Raises BadImage where no style is painted anywhere."""
-        regions = self.regions or regions_of([(None, None)] * len(self.styles), [share for _, share in self.styles])
-        return parts_at(regions, width, height)
+        without masks. Styles that have no share are in none. Raises BadImage where no style is
+        painted anywhere."""
+        shares = [share for _, share in self.styles]
+        regions = self.regions or regions_of([(None, None)] * len(self.styles), shares)
+        return parts_at(with_a_share(regions, shares) if 0 in shares else regions, width, height)
+
+    def style_map(self, width: int, height: int) -> NDArray[np.uint8]:
+        """How much of each style is painted where, by its number: uint8 (height, width, styles).
+        That empty areas are painted by themselves is no part of it."""
+        import numpy as np
+
+        found = np.zeros((height, width, len(self.styles)), np.float32)
+        for part in (replace(self, regions=()) if self.apart else self).parts(width, height):
+            whole = sum(self.styles[style.number][1] for style in part.styles)
+            for style in part.styles:
+                found[..., style.number] += (
+                    (1 if part.mask is None else part.mask) * self.styles[style.number][1] / whole
+                )
+        return np.rint(255 * np.clip(found, 0, 1)).astype(np.uint8)
 
 
 def _at_scales(region: Region, count: int) -> Region:
@@ -159,23 +178,28 @@ def open_pictures(
         open_any(options.init) if options.starts_from_file else None,
     )
     if masks:
-        opened = _with_masks(opened, masks, opening, home_of)
-    apart = options.empty_areas == "apart" and not options.is_texture and is_whole(opened.regions)
-    return _with_empty_areas(opened) if apart else opened
+        opened = with_masks(opened, masks, opening, home_of)
+    opened = set_apart(opened, options)
+    return _with_empty_areas(opened) if opened.apart else opened
 
 
-def with_content(pictures: Pictures, content: Picture, options: Options) -> Pictures:
-    """The pictures with another photograph of the same size, and the parts that its empty areas
-    make where those of the old one did; masks and maps stay."""
+def with_content(pictures: Pictures, content: Picture) -> Pictures:
+    """The pictures with another photograph of the same size, and the parts that its own empty areas
+    make, where these are painted by themselves; masks and maps stay."""
     changed = replace(pictures, content=content)
-    if options.empty_areas != "apart" or options.is_texture or pictures.masks:
-        return changed
-    return _with_empty_areas(replace(changed, regions=(), mask_notes=()))
+    return _with_empty_areas(replace(changed, regions=(), mask_notes=())) if pictures.apart else changed
+
+
+def set_apart(pictures: Pictures, options: Options) -> Pictures:
+    """The pictures, which say whether empty areas are painted by themselves."""
+    asked = options.empty_areas == "apart" and not options.is_texture
+    return replace(pictures, apart=asked and is_whole(pictures.regions))
 
 
 def _with_empty_areas(opened: Pictures) -> Pictures:
     """The pictures with the parts that their empty areas make."""
-    regions = regions_of_emptiness(opened.content, [style for style, _share in opened.styles])
+    numbers = [number for number, (_style, share) in enumerate(opened.styles) if share > 0]
+    regions = regions_of_emptiness(opened.content, [opened.styles[number][0] for number in numbers], numbers)
     notes = (*opened.mask_notes, *(() if regions else (_NONE_EMPTY,)))
     return replace(opened, regions=regions or opened.regions, mask_notes=notes)
 
@@ -183,15 +207,23 @@ def _with_empty_areas(opened: Pictures) -> Pictures:
 _NONE_EMPTY = "empty_areas: alike, as photograph or style has next to none, or nothing else"
 
 
-def _with_masks(
+def with_shares(pictures: Pictures, shares: Sequence[float]) -> Pictures:
+    """The pictures with other shares of their styles, of which some may be 0: those are painted
+    nowhere."""
+    styles = tuple((style, share) for (style, _share), share in zip(pictures.styles, shares, strict=True))
+    return replace(pictures, styles=styles)
+
+
+def with_masks(
     opened: Pictures, sources: MaskSources, opening: Opening, home_of: Callable[[Source], str | None]
 ) -> Pictures:
-    """The pictures with their masks, none larger than its picture."""
-    from pipeline.images.masks import open_mask
+    """The pictures with these masks in the place of theirs, none larger than its picture; a mask
+    that is open is taken as it is."""
+    from pipeline.images.masks import Mask, open_mask
 
     def mask(source: Any, of: Picture) -> Mask | None:
-        if source is None:
-            return None
+        if source is None or isinstance(source, Mask):
+            return source
         with opening(source):
             return open_mask(source, of.name, of.size, home_of(source))
 
@@ -225,12 +257,15 @@ def _maps(
     home_of: Callable[[Source], str | None],
 ) -> list[RegionMap]:
     """The maps of the content and of the styles; none without any."""
-    from pipeline.images.region_maps import open_region_map
+    from pipeline.images.region_maps import RegionMap, open_region_map
 
     found = []
     if sources is not None:
         pictures = (opened.content, *(style for style, _share in opened.styles))
         for source, picture in zip((sources[0], *sources[1]), pictures, strict=True):
+            if isinstance(source, RegionMap):
+                found.append(source)
+                continue
             with opening(source):
                 found.append(open_region_map(source, picture.name, picture.size, home_of(source)))
     return found

@@ -8,7 +8,7 @@ it is as if there were none.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import BadImage
@@ -86,6 +86,12 @@ def regions_of(masks: Sequence[tuple[Mask | None, Mask | None]], weights: Sequen
     )
 
 
+def with_a_share(regions: Sequence[Region], shares: Sequence[float]) -> tuple[Region, ...]:
+    """The regions without those styles that have no share, and only those that have any left."""
+    left = (replace(each, styles=tuple(style for style in each.styles if shares[style.number] > 0)) for each in regions)
+    return tuple(region for region in left if region.styles)
+
+
 def is_whole(regions: Sequence[Region]) -> bool:
     """Is every style painted everywhere, from all of it: with no masks, or with white ones?"""
     masks = [mask for region in regions for mask in (region.mask, *(style.own for style in region.styles)) if mask]
@@ -110,14 +116,17 @@ def regions_of_maps(content: RegionMap, styles: Sequence[RegionMap]) -> tuple[Re
     return tuple(found)
 
 
-def regions_of_emptiness(content: Picture, styles: Sequence[Picture]) -> tuple[Region, ...]:
+def regions_of_emptiness(
+    content: Picture, styles: Sequence[Picture], numbers: Sequence[int] | None = None
+) -> tuple[Region, ...]:
     """The content's empty areas, to be painted from those of the styles that are like them, and the
     rest, from their rest; nothing where the content has none or nothing else, or no style has
-    any."""
+    any. `numbers` are those of the styles, where they are not all there are."""
     from pipeline.images.emptiness import empty_as_in, glance, is_part
     from pipeline.images.masks import mask_from_levels
 
-    there = {number: glance(style.pixels, style.alpha) for number, style in enumerate(styles)}
+    numbered = zip(range(len(styles)) if numbers is None else numbers, styles, strict=True)
+    there = {number: glance(style.pixels, style.alpha) for number, style in numbered}
     some = {number: seen for number, seen in there.items() if seen.has_parts}
     if not some:
         return ()
@@ -169,6 +178,25 @@ def _rest(masks: Sequence[Floats]) -> Floats | None:
         return None
     left: Floats = np.clip(1.0 - np.sum(masks, 0), 0.0, 1.0).astype(np.float32)
     return left
+
+
+def never_nothing(regions: Sequence[Region]) -> tuple[Region, ...]:
+    """The regions of a clip's frame: where all their masks are black, as what they show has left
+    the picture, they have the least that a mask can say, so that the photograph is kept."""
+    import numpy as np
+
+    from pipeline.images.masks import mask_from_levels
+
+    if any(each.mask is None or each.mask.levels.any() for each in regions):
+        return tuple(regions)
+    return tuple(
+        replace(each, mask=mask_from_levels(np.full(each.mask.levels.shape, _LEAST), each.mask.name))
+        for each in regions
+        if each.mask is not None
+    )
+
+
+_LEAST = 1 / 255  # of 8 bits
 
 
 def notes_of_regions(regions: Sequence[Region], names: Sequence[str], width: int, height: int) -> list[str]:

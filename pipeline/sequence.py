@@ -133,17 +133,17 @@ class Sequence:
 
     def remember(self, frame: FrameIn, painted: Levels) -> None:
         """Take back a frame that was painted by an earlier run: `PaintedFrame.painted`."""
-        self._memory[frame.number] = Earlier(self._photograph(frame.picture), painted)
+        self._memory[frame.number] = replace(self._arrived(frame), painted=painted)
 
     def paint(self, frame: FrameIn) -> PaintingOfFrame:
         """Paint a frame. Yields as `stylize.paint` does; who ends it early gets no frame. Raises as
         that does."""
         began = time.perf_counter()
         self._check_size(frame.picture)
-        here = Earlier(self._photograph(frame.picture), _NOTHING)
+        here = self._arrived(frame)
         before = self._memory.get(frame.number - 1)
-        followed = self._follow(frame.number, here.photograph)
-        pictures = with_content(frame.pictures or self._pictures, frame.picture, self._options)
+        followed = self._follow(frame.number, here)
+        pictures = with_content(frame.pictures or self._pictures, frame.picture)
         walk = _Walk(self, pictures, followed, self._unchanged(frame, here.photograph))
         result = yield from walk.paint()
         pixels, alpha = walk.shown(result)
@@ -173,18 +173,20 @@ class Sequence:
             shown, first = ("{}x{} pixels".format(*each) for each in (picture.size, size))
             raise BadImage(f"{picture.name} is {shown}, other frames of the clip are {first}; all must have one size")
 
-    def _photograph(self, picture: Picture) -> Levels:
-        """As flow sees it: at the size of the painting, in whole numbers."""
-        return to_uint8(picture.resized(*self._schedule.size)[0])
+    def _arrived(self, frame: FrameIn) -> Earlier:
+        """A frame as flow sees it, at the size of the painting, which is not there yet."""
+        size = self._schedule.size
+        styles = None if frame.pictures is None else frame.pictures.style_map(*size)
+        return Earlier(to_uint8(frame.picture.resized(*size)[0]), _NOTHING, styles)
 
-    def _follow(self, number: int, photograph: Levels) -> Followed | None:
+    def _follow(self, number: int, here: Earlier) -> Followed | None:
         """What is carried from earlier frames; None where a shot begins."""
         if number - 1 not in self._memory:
             return None
         known = [self._memory[other] for other in self.wanted(number) if other in self._memory]
-        followed = follow(photograph, known)
+        followed = follow(here.photograph, known, here.styles)
         if self._closes(number) and 0 in self._memory:
-            return closing(followed, photograph, self._memory[0], 1 / (self._frames - number + 1))
+            return closing(followed, here.photograph, self._memory[0], 1 / (self._frames - number + 1), here.styles)
         return followed
 
     def _unchanged(self, frame: FrameIn, photograph: Levels) -> bool:

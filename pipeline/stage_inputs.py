@@ -242,7 +242,8 @@ def initial_image(pictures: Pictures, inputs: StageInputs, options: Options, bef
     if pictures.start is not None:
         return pictures.start.covering(width, height)
     if options.init == "style":
-        return cover(inputs.style_images[0], width, height)
+        first = next(number for number, (_style, share) in enumerate(pictures.scaled(options).styles) if share > 0)
+        return cover(inputs.style_images[first], width, height)
     if options.init == "blurred":
         return _without_detail(inputs.photograph, _BLURRED, options)
     if options.init == "gray":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from moving_kit import a_body_moves, a_camera_moves, photograph
@@ -80,3 +82,30 @@ def test_flicker_is_what_changed_beyond_the_motion():
     found = flicker(here, before)
     assert found.painted == pytest.approx(10)
     assert 0 < found.own < 4
+
+
+def styled(frame, styles):
+    return replace(painted(frame), styles=styles)
+
+
+def test_what_was_painted_in_another_style_is_not_carried_on():
+    """A mask that stands still before a camera that moves: what leaves it is painted anew, and what stays in it is kept."""
+    frames, _flows = a_camera_moves("coffee", frames=2)
+    here, there = (np.zeros((*frames[0].shape[:2], 2), np.uint8) for _ in range(2))
+    for styles, edge in ((there, 60), (here, 40)):
+        styles[:, :edge, 0], styles[:, edge:, 1] = 255, 255
+    plain = follow(frames[1], [painted(frames[0])])
+    found = follow(frames[1], [styled(frames[0], there)], here)
+    left, right, between = np.s_[:, 4:36], np.s_[:, 68:-4], np.s_[:, 44:56]
+    for kept in (left, right):
+        np.testing.assert_array_equal(found.seen[kept], plain.seen[kept])
+    assert plain.seen[between].mean() > 0.9
+    assert not found.seen[between].any()
+
+
+def test_where_all_styles_are_others_nothing_is_carried_on():
+    frames, _flows = a_camera_moves("coffee", frames=2)
+    one, other = (np.full((*frames[0].shape[:2], 1), level, np.uint8) for level in (0, 255))
+    assert follow(frames[1], [styled(frames[0], one)], other) is None
+    nearly = follow(frames[1], [styled(frames[0], one)], one + np.uint8(40))
+    assert nearly.share == follow(frames[1], [painted(frames[0])]).share

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 
 import numpy as np
@@ -19,8 +20,10 @@ from pipeline.errors import BadImage  # noqa: E402
 from pipeline.images.picture import picture_from_array  # noqa: E402
 from pipeline.manifest import options_from_python  # noqa: E402
 from pipeline.nst.engine import TransferEngine  # noqa: E402
+from pipeline.nst.evaluator import WholeEvaluator  # noqa: E402
 from pipeline.nst.weights import locate  # noqa: E402
-from pipeline.pictures import open_pictures  # noqa: E402
+from pipeline.pictures import open_pictures, with_content, with_masks, with_shares  # noqa: E402
+from pipeline.regions import MaskSources  # noqa: E402
 from pipeline.schedule import Machine  # noqa: E402
 from pipeline.sequence import FrameIn, Sequence  # noqa: E402
 from pipeline.stylize import paint, result_of  # noqa: E402
@@ -211,6 +214,56 @@ def test_a_frame_may_have_styles_of_its_own():
     result_of(clip.paint(frame_of(0, CAMERA[0])))
     changed = result_of(clip.paint(replace(frame_of(1, CAMERA[0]), pictures=other)))
     assert changed.evaluations > 1
+
+
+@pytest.mark.parametrize("options", [{}, {"empty_areas": "apart", "match_color": "both"}], ids=["plain", "apart"])
+def test_styles_that_change_are_those_of_their_frame_and_take_no_new_trace(monkeypatch, options):
+    pictures, wanted, _schedule, engine = opened(CAMERA, **options)
+    cat = (picture_from_array(photograph("cat", WIDTH, WIDTH)), 1.0)
+    both = replace(pictures, styles=(*pictures.styles, cat))
+
+    def of(seen):
+        here, schedule = with_content(seen, pictures.content), seen.schedule(wanted, Machine(precision="float32"))
+        return result_of(paint(here, wanted, schedule, engine)).pixels
+
+    first, last, traces = of(pictures), of(replace(pictures, styles=(cat,))), []
+    trace = WholeEvaluator._with_gradient
+    monkeypatch.setattr(WholeEvaluator, "_with_gradient", lambda *all: traces.append(1) or trace(*all))
+    np.testing.assert_array_equal(of(with_shares(both, (1.0, 0.0))), first)
+    np.testing.assert_array_equal(of(with_shares(both, (0.0, 1.0))), last)
+    nearer, farther = of(with_shares(both, (48.0, 16.0))), of(with_shares(both, (16.0, 48.0)))
+    assert difference(nearer, first) < difference(farther, first)
+    assert difference(farther, last) < difference(nearer, last)
+    assert not traces
+
+
+def test_what_a_mask_has_left_is_not_held_and_a_resume_knows_it():
+    pictures, wanted, _schedule, engine = opened(CAMERA)
+    cat = (picture_from_array(photograph("cat", WIDTH, WIDTH)), 1.0)
+    both = replace(pictures, styles=(*pictures.styles, cat))
+    halves = [np.s_[:, : WIDTH // 2], np.s_[:, WIDTH // 2 :]]
+
+    def seen(half):
+        levels = np.zeros((HEIGHT, WIDTH), np.uint8)
+        levels[half] = 255
+        masks = MaskSources([(Image.fromarray(levels), None), (None, None)])
+        return with_masks(both, masks, lambda _: nullcontext(), lambda _: None)
+
+    def begun():
+        return Sequence(both, wanted, both.schedule(wanted, Machine(precision="float32")), engine, frames=3)
+
+    frames = [
+        replace(frame_of(number, CAMERA[number]), pictures=seen(half))
+        for number, half in enumerate([halves[0], halves[1], halves[1]])
+    ]
+    clip = begun()
+    first, second, third = (result_of(clip.paint(frame)) for frame in frames)
+    assert second.reliable < 0.05  # at the border of both halves
+    assert third.reliable > 0.8
+    resumed = begun()
+    for frame, painted_there in zip(frames[:2], (first, second), strict=True):
+        resumed.remember(frame, painted_there.painted)
+    np.testing.assert_array_equal(result_of(resumed.paint(frames[2])).pixels, third.pixels)
 
 
 def test_a_loop_ends_as_it_began():

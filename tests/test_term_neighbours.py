@@ -87,6 +87,22 @@ def evaluated(evaluators, last_pass, styles=((1, 1.0),), seed=5):
     return term, targets, lambda image: evaluator(tf.constant(image), targets, weights)
 
 
+def test_tables_have_as_many_rows_whatever_the_shares_are(evaluator, monkeypatch):
+    """So that a clip whose styles change has one trace; and rows that are only there for that are nobody's neighbour."""
+    monkeypatch.setattr(module, "MOST", 250)
+    monkeypatch.setattr(module.Neighbours._of_styles, "__defaults__", (250,))
+    shapes, numbers = [], []
+    for shares in ((1.0, 63.0), (32.0, 32.0), (62.0, 2.0)):
+        _term, targets, _losses = evaluated(evaluator, False, ((1, shares[0]), (2, shares[1])))
+        maps = targets["style"].maps.values()
+        shapes.append([tuple(each.table.shape) for each in maps])
+        numbers.append(max(int(each.map.numpy().max()) for each in maps))
+    assert shapes[0] == shapes[1] == shapes[2]
+    assert {rows for rows, _channels in shapes[0]} == {250}
+    # of pictures of 15 x 12 positions, at most 250 by their shares
+    assert [number < rows for number, rows in zip(numbers, (4 + 180, 125 + 125, 180 + 8), strict=True)] == [True] * 3
+
+
 def hypercolumns(extractor, term, image):
     """As the paper has them, in NumPy: (height, width, channels) at a quarter of the resolution."""
     found = extractor(tf.constant(image), term.layers)

@@ -26,10 +26,12 @@ _FIRM = np.array([0.0, 0.25, 0.5, 1.0, 1.0, 1.0], np.float32)
 @dataclass(frozen=True, slots=True, eq=False)
 class Earlier:
     """A frame that was painted: its photograph at the size of the painting, and the painting, both
-    uint8 (height, width, 3)."""
+    uint8 (height, width, 3); and how much each style is painted where, uint8 (height, width,
+    styles), where that is not alike in all frames."""
 
     photograph: Levels
     painted: Levels
+    styles: Levels | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,15 +51,16 @@ class Followed:
         return float(self.covered.mean())
 
 
-def follow(photograph: Levels, earlier: Iterable[Earlier]) -> Followed | None:
+def follow(photograph: Levels, earlier: Iterable[Earlier], styles: Levels | None = None) -> Followed | None:
     """What is carried to the frame with this photograph, from the nearest frame on; None where a
-    shot begins, as none of them can be followed."""
+    shot begins, as none of them can be followed. `styles` are those that are to be painted."""
     found: Followed | None = None
     frames = 0
     for each in earlier:
         moved = motion(photograph, each.photograph)
-        if not tells_cut(moved):
-            found = _beside(found, each.painted, moved, frames)
+        alike = _in_the_same_style(moved, styles, each)
+        if not tells_cut(moved) and (alike is moved or alike.seen.any()):
+            found = _beside(found, each.painted, alike, frames)
             frames += 1
     if found is None:
         return None
@@ -76,11 +79,28 @@ def _beside(nearer: Followed | None, painted: Levels, moved: Motion, frames: int
     return Followed(pixels, nearer.covered | moved.reliable, nearer.seen | moved.seen, firm)
 
 
-def closing(followed: Followed | None, photograph: Levels, first: Earlier, share: float) -> Followed | None:
+def _in_the_same_style(moved: Motion, styles: Levels | None, there: Earlier) -> Motion:
+    """The motion, which is not believed where another style was painted than is to be: a mask has
+    moved otherwise than what it is over, or styles change from one frame to the next."""
+    if styles is None or there.styles is None:
+        return moved
+    pairs = zip(np.moveaxis(styles, -1, 0), np.moveaxis(there.styles, -1, 0), strict=True)
+    apart = [np.abs(one - warped(np.ascontiguousarray(other), moved.flow)) for one, other in pairs]
+    alike = np.max(apart, axis=0) < _OTHERWISE
+    return replace(moved, reliable=moved.reliable & alike, seen=moved.seen & alike)
+
+
+_OTHERWISE = 128  # of 255: the larger part is another style's
+
+
+def closing(
+    followed: Followed | None, photograph: Levels, first: Earlier, share: float, styles: Levels | None = None
+) -> Followed | None:
     """With so much of what the first frame shows of the same, at the end of a loop."""
     moved = motion(photograph, first.photograph)
     if tells_cut(moved):
         return followed
+    moved = _in_the_same_style(moved, styles, first)
     ahead = _beside(None, first.painted, moved)
     if followed is None:
         return ahead
@@ -105,6 +125,9 @@ def flicker(here: Earlier, before: Earlier) -> Flicker | None:
     """Of a frame, as it was painted; None where nothing can be followed."""
     moved = motion(here.photograph, before.photograph)
     if tells_cut(moved):
+        return None
+    moved = _in_the_same_style(moved, here.styles, before)
+    if not moved.reliable.any():
         return None
     return Flicker(*(_change(*pair, moved) for pair in zip(_both(here), _both(before), strict=True)))
 

@@ -34,6 +34,7 @@ last pass all. Measured at 64 px, the coffee in starry flow, with the 8-bit weig
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
@@ -91,7 +92,7 @@ class Neighbours:
             return self._guided(sources)
         style = self._of_styles(sources)
         numbers = _matched(sources.guide.measured(self), style, self.wraps)
-        return Target(self._maps(numbers, style), ())
+        return Target(self._maps(numbers, style, _most_rows(sources)), ())
 
     def _guided(self, sources: Sources) -> Target:
         """The same with regions; statistics are how much each position counts."""
@@ -102,10 +103,11 @@ class Neighbours:
         style = {layer: tf.concat([each[layer] for each in styles], 0) for layer in self.layers}
         return Target(self._maps(numbers, style), tf.constant(strengths(weights, regions)))
 
-    def _maps(self, numbers: tf.Tensor, style: Mapping[str, tf.Tensor]) -> dict[str, Indexed]:
+    def _maps(self, numbers: tf.Tensor, style: Mapping[str, tf.Tensor], rows: int = 0) -> dict[str, Indexed]:
+        """Tables of `rows` rows, if that is more than there are."""
         inverse = lengths_inverse(tf.add_n([_squares(each) for each in style.values()]))
         tables = {layer: tf.cast(tf.cast(each, tf.float32) * inverse, each.dtype) for layer, each in style.items()}
-        return {layer: Indexed(numbers, table) for layer, table in tables.items()}
+        return {layer: Indexed(numbers, _padded(table, rows)) for layer, table in tables.items()}
 
     def measure(self, layer: str, features: tf.Tensor, target: Any) -> Alike | tf.Tensor:
         """What `Alike` says; without a target the layer's own part of hypercolumns, (height,
@@ -135,6 +137,17 @@ class Neighbours:
             for image, places, shape in zip(images, shared(seen, sources, most), shapes, strict=True)
         ]
         return {layer: tf.concat([each[layer] for each in picked], 0) for layer in self.layers}
+
+
+def _most_rows(sources: Sources) -> int:
+    """As many as several styles have without sharing: so a clip in which shares change keeps its
+    trace."""
+    whole = sum(math.prod(cells(style.image.size)) for style in sources.styles)
+    return min(MOST, whole) if len(sources.styles) > 1 else 0
+
+
+def _padded(table: tf.Tensor, rows: int) -> tf.Tensor:
+    return tf.pad(table, [(0, max(0, rows - table.shape[0])), (0, 0)])
 
 
 def _squares(vectors: tf.Tensor) -> tf.Tensor:
