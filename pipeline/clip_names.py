@@ -35,6 +35,28 @@ def is_numbered(name: str) -> bool:
     return _NUMBER.search(PurePath(name).name) is not None
 
 
+def one_of_numbered(name: str, number: int) -> str:
+    """`out/%05d.png` and 7 make `out/00007.png`; where no 0 stands before the width, no zeros."""
+    folder, _, last = name.rpartition("/")
+    found = _NUMBER.search(last)
+    assert found is not None, name
+    digits = f"{number:{found.group()[1:-1]}d}" if found.group().startswith("%0") else str(number)
+    return f"{folder}/" * bool(folder) + last[: found.start()] + digits + last[found.end() :]
+
+
+def any_of_numbered(name: str) -> re.Pattern[str]:
+    """The last parts of the names that numbered files of this name may have."""
+    last = PurePath(name).name
+    found = _NUMBER.search(last)
+    assert found is not None, name
+    return re.compile(re.escape(last[: found.start()]) + "[0-9]+" + re.escape(last[found.end() :]))
+
+
+def count_of_numbers(name: str) -> int:
+    """How many fields for numbers the last part of a name has."""
+    return len(_NUMBER.findall(PurePath(name).name))
+
+
 def is_clip_name(name: str) -> bool:
     """Is what is called so a clip, whatever `frames` says?"""
     return name.lower().endswith(VIDEO_SUFFIXES) or is_numbered(name)

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from pipeline.flat import flat
 from pipeline.options import Options
+from pipeline.style_at import StyleAt
 from pipeline.textures import TEXTURE
 from pipeline.urls import url_of
 
@@ -41,7 +42,9 @@ class Job:
     `homes` are the files that a pattern found, each with the folder that it must lie in when it is
     opened, whatever links stand there by then. `refusal` is why the pair cannot be started, where
     the manifest alone shows it; else empty. `content_mask` says where the photograph is kept, and
-    `region_map` which region each place of it belongs to; None for none.
+    `region_map` which region each place of it belongs to; None for none. `style_at` says how much
+    of each style there is in which frame of a clip, where that changes; `weight` is then their
+    mean. Masks and the content of a clip may be numbered files (`clip_names.is_numbered`).
     """
 
     output: str
@@ -57,6 +60,7 @@ class Job:
     refusal: str = ""
     content_mask: Path | None = None
     region_map: Path | None = None
+    style_at: StyleAt = ()
 
     @property
     def content_name(self) -> str:
@@ -112,6 +116,7 @@ class Job:
                 "options": Options(**options),
                 "content_mask": _path(fields.get("content_mask")),
                 "region_map": _path(fields.get("region_map")),
+                "style_at": tuple((frame, tuple(shares)) for frame, shares in fields.get("style_at", ())),
             }
         )
 
@@ -242,7 +247,8 @@ class Outcome(Painted):
     """How one pair went. The fields are the keys of a row in report.json (README, "report.json").
 
     `content` and `style` are names relative to the input folder where they lie below it;
-    `style_shares` are the styles' shares as they were given; `masks` are as `ShownNames` has them.
+    `style_shares` are the styles' shares as they were given, and `style_at` those by number of a
+    frame, where they change along a clip; `masks` are as `ShownNames` has them.
     `failing_since` (ISO 8601) and `failed_runs` count runs without a break in which the pair failed
     in the same way; `acknowledged`: somebody has said that he knows of it. `notes` are things worth
     knowing that are not failures ("first of 12 frames used").
@@ -263,3 +269,4 @@ class Outcome(Painted):
     meta: dict[str, Any] = field(default_factory=dict)
     style_shares: list[float] = field(default_factory=list)
     masks: dict[str, Any] = field(default_factory=dict)
+    style_at: dict[str, list[float]] = field(default_factory=dict)

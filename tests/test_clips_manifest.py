@@ -8,6 +8,7 @@ import pytest
 from manifest_kit import Load, matrix, outputs, pair, project_with_pictures, refusal
 
 from pipeline.clip_names import count_kept, kept, numbered_stem, settled_frames, spread
+from pipeline.errors import ManifestError
 from pipeline.idle_options import without_effect
 from pipeline.options import Options
 from pipeline.store.keys import frame_key, pair_key, shared_key
@@ -106,8 +107,54 @@ def test_pictures_and_clips_of_one_matrix_each_have_their_own_ending(load: Load)
 
 def test_a_clip_has_an_output_that_can_move(load: Load) -> None:
     (fault,) = refusal(load, clip("clips/street.mp4", output="x.png"))
-    assert fault.endswith("output 'x.png' must end in one of .mp4, .mov, .mkv, .webm, .gif, .webp, .apng to be a clip")
+    assert "output 'x.png' must end in one of .mp4, .mov, .mkv, .webm, .gif, .webp, .apng, or have a number" in fault
     assert outputs(load(clip("clips/street.mp4", output="x.webm"))) == ["x.webm"]
+
+
+@pytest.mark.parametrize("name", ["out/%05d.png", "%d.jpg", "{content.stem}/%04d.tif", "x-%03d.webp"])
+def test_a_clip_can_be_numbered_frames(load: Load, name: str) -> None:
+    assert outputs(load(clip("clips/street.mp4", output=f'"{name}"'))) == [name.replace("{content.stem}", "street")]
+
+
+@pytest.mark.parametrize(
+    ("content", "output", "options", "told"),
+    [
+        ("clips/photo.jpg", "x%04d.png", "", "stands for the frames of a clip, and this is one picture"),
+        ("clips/street.mp4", "%02d-%04d.png", "", "has two numbers in it; a frame has one"),
+        ("clips/street.mp4", "%04d.mp4", "", "must end in one of .png, .jpg, .jpeg, .webp, .tif, .tiff, .avif to be"),
+        ("clips/street.mp4", "%04d.tif", "depth: 16", "frames of a clip have depth 8; take 'depth' away"),
+    ],
+)
+def test_numbered_frames_that_cannot_be_are_told(
+    load: Load, content: str, output: str, options: str, told: str
+) -> None:
+    (fault,) = refusal(load, clip(content, options, output=f'"{output}"'))
+    assert told in fault
+
+
+def test_numbered_frames_are_of_this_machine(load: Load) -> None:
+    text = "version: 1\ninput: ../input\noutput: s3://bucket/out\n" + clip("clips/street.mp4", output='"x/%04d.png"')
+    with pytest.raises(ManifestError, match="numbered frames are written to a folder of this machine; write a video"):
+        load(text, whole=True)
+    (fault,) = refusal(load, clip('"s3://bucket/walk/%04d.png"'))
+    assert "numbered files are read from a folder of this machine; copy them to one" in fault
+
+
+@pytest.mark.parametrize("other", ["x/00007.png", "x/%04d.png", "x/12.PNG"])
+def test_numbered_frames_share_their_names_with_no_other_output(load: Load, other: str) -> None:
+    one = clip("clips/street.mp4", output='"x/%05d.png"')
+    content = "clips/sea.MOV" if "%" in other else "clips/photo.jpg"
+    two = clip(content, output=f'"{other}"').removeprefix("pairs:\n")
+    refusals = [job.refusal for job in load(one + two).pairs]
+    assert f"may have the name of another output, '{other}'" in refusals[0]
+
+
+def test_numbered_frames_are_not_written_over_what_is_read(load: Load, tmp_path: Path) -> None:
+    head = f"version: 1\ninput: ../input\noutput: {tmp_path}/input\n"
+    text = head + clip("clips/street.mp4", output='"clips/%04d.jpg"')
+    more = "  - content: clips/0001.jpg\n    style: art/wave.jpg\n    output: y.png\n"
+    refusals = [job.refusal for job in load(text + more, whole=True).pairs]
+    assert "may have the name of a picture that is read" in refusals[0]
 
 
 def test_a_picture_has_an_output_that_does_not_move(load: Load) -> None:

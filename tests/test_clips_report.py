@@ -159,3 +159,19 @@ def test_a_clip_that_no_browser_plays_is_linked(tmp_path: Path) -> None:
 def test_an_animation_is_shown_as_a_picture_is(tmp_path: Path) -> None:
     shown = page(tmp_path, "walk.gif")
     assert [each["class"] for each in shown.all("a") if each.get("href") == "./walk.gif"] == ["hero"]
+
+
+def test_numbered_frames_are_linked_by_the_first_of_them(tmp_path: Path) -> None:
+    clip = outcome(files=[[3, 6, 1]])
+    clip.output = "walk/%05d.png"
+    report = build_report(facts(), [clip])
+    shown = Page(render_html(report, store=LocalStore(tmp_path), thumbnails=lambda name: {}))
+    assert shown.all("video") == []
+    assert "./walk/00003.png" in [each.get("href") for each in shown.all("a")]
+
+
+def test_a_clip_whose_styles_change_may_become_lighter() -> None:
+    clip = outcome(drift=30.0)
+    assert "drifts" in [flag["name"] for flag in pair_row(clip)["flags"]]
+    clip.style_at = {"0": [1.0, 0.0], "3": [0.0, 1.0]}
+    assert "drifts" not in [flag["name"] for flag in pair_row(clip)["flags"]]

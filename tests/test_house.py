@@ -24,6 +24,7 @@ WORDS = {
         "options",
         "printable",
         "program",
+        "style_at",
     ),
     *("reading", "textures", "urls", "versions"),
 }
@@ -42,6 +43,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "option_field": (set(), set()),
     "option_groups": (set(), set()),
     "clip_names": (set(), set()),
+    "style_at": (set(), set()),
     "option_questions": ({"clip_names", "option_field", "option_groups"}, set()),
     "options": ({"clip_names", "option_field", "option_questions"}, set()),
     "idle_options": ({"clip_names", "options", "textures"}, set()),
@@ -49,7 +51,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "flat": (set(), set()),
     "urls": (set(), set()),
     "reading": (set(), set()),
-    "job": ({"flat", "options", "textures", "urls"}, set()),
+    "job": ({"flat", "options", "style_at", "textures", "urls"}, set()),
     "mask_names": ({"job"}, set()),
     # stores of objects: only what speaks to buckets and hosts knows its library, and is imported where one is named
     "objects.buckets": ({"errors", "objects.service"}, {"fsspec"}),
@@ -117,6 +119,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     # clips: containers are FFmpeg's, pictures of animations come through the door for pictures
     "clips.facts": (set(), set()),
     "clips.listing": ({"errors", "printable"}, set()),
+    "clips.mask_frames": ({"errors", "printable", "clips.listing"}, set()),
     "clips": ({"clip_names", "errors", "printable", "clips", "images"}, {"av", "numpy", "PIL"}),
     "regions": ({"errors", "images"}, {"numpy"}),
     "pictures": ({"errors", "options", "regions", "schedule", "textures", "images"}, {"numpy", "PIL"}),
@@ -149,7 +152,10 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
         {"numpy", "PIL"},
     ),
     # what stands in an output folder; outcomes to pages
-    "store": (WORDS | {"store", "images.file_bytes", "nst.network", "objects.mirror", "objects.service"}, set()),
+    "store": (
+        WORDS | {"store", "clips.listing", "images.file_bytes", "nst.network", "objects.mirror", "objects.service"},
+        set(),
+    ),
     "report": (WORDS | {"report", "store"}, {"jinja2", "markupsafe"}),
     # a night as a page: its server knows nothing of what it serves, and none of it knows how a run is made
     "watch.server": (set(), set()),
@@ -185,22 +191,35 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "batch.clashes": ({"job", "printable", "manifest.pairs.naming", "store"}, set()),
     "batch.networks": ({"errors", "job", "store", "nst.weights"}, set()),
     "batch.fit": (
-        {"errors", "job", "pictures", "regions", "schedule", "images.colour_codes", "images.facts"}
+        {
+            "clips.facts",
+            "clips.listing",
+            "clips.mask_frames",
+            "errors",
+            "job",
+            "pictures",
+            "regions",
+            "schedule",
+            "images.colour_codes",
+            "images.facts",
+        }
         | {"images.sizes", "nst.tiling"},
         set(),
     ),
     "batch.difference": (
-        {"idle_options", "job", "options", "batch.networks", "nst.weights", "store.keys", "store.records"},
+        {"idle_options", "job", "options", "style_at", "batch.networks", "nst.weights", "store.keys", "store.records"},
         set(),
     ),
     "batch.plan": (
         WORDS
         | {
             *("batch.clashes", "batch.difference", "batch.fit", "batch.networks", "batch.selection", "store"),
-            *("clips.listing", "images.reader", "nst.weights", "objects.fetching", "schedule"),
+            *("batch.found", "clips.facts", "clips.listing", "images.reader", "nst.weights", "objects.fetching"),
+            "schedule",
         },
         set(),
     ),
+    "batch.found": (WORDS | {"clips.listing", "images.reader", "store"}, set()),
     "batch.clean": (WORDS | {"store", "images.reader", "manifest.pairs.naming"}, set()),
     "batch.outcomes": ({"job", "store.records"}, set()),
     "batch.results": (
@@ -245,13 +264,18 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
         },
         set(),
     ),
-    "batch.files_of_job": ({"job", "pictures", "regions", "images.picture", "batch.messages"}, set()),
+    "batch.files_of_job": ({"job", "style_at", "pictures", "regions", "images.picture", "batch.messages"}, set()),
     "batch.clip_frames": ({"errors", "images", "store"}, {"numpy"}),
     "batch.clip_walk": (
         WORDS
         | {"clips", "images", "pictures", "schedule", "sequence", "store.keys"}
-        | {"batch.backend", "batch.clip_frames", "batch.files_of_job", "batch.messages"},
+        | {"batch.backend", "batch.clip_frames", "batch.clip_looks", "batch.files_of_job", "batch.messages"},
         {"numpy"},
+    ),
+    "batch.clip_looks": (WORDS | {"batch.files_of_job", "clips", "images.file_bytes", "pictures", "regions"}, set()),
+    "batch.frame_files": (
+        WORDS | {"batch.clip_frames", "batch.files_of_job", "batch.messages", "clips", "images", "store"},
+        set(),
     ),
     "batch.clip_output": (
         WORDS | {"clips", "images", "pictures", "store", "batch.clip_frames", "batch.clip_walk"},
@@ -261,7 +285,8 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "batch.clip_painter": (
         WORDS
         | {"nst.tiling", "schedule", "store", "batch.backend", "batch.clip_frames", "batch.clip_output"}
-        | {"batch.clip_story", "batch.clip_walk", "batch.files_of_job", "batch.messages", "batch.system"},
+        | {"batch.clip_looks", "batch.clip_story", "batch.clip_walk", "batch.files_of_job", "batch.frame_files"}
+        | {"batch.messages", "batch.system"},
         set(),
     ),
     "batch.engines.protocol": ({"job", "batch.messages"}, set()),

@@ -80,7 +80,7 @@ CASES = [
     Case(12, "Latin-1", (HEAD + "name: café\n" + PAIR).encode("latin-1"), "m.yaml:4:10: error: the byte 0xE9 is not UTF-8; save it as UTF-8"),
     Case(13, "CRLF", (HEAD + PAIR).replace("\n", "\r\n")),
     Case(14, "duplicate key", HEAD + PAIR + "    style: b.jpg\n", "m.yaml:7:5: error: key 'style' is given twice (first on line 6); keep one"),
-    Case(15, "unknown key", HEAD + PAIR + "    zzz: 1\n", "m.yaml:7:5: error: unknown key 'zzz'; known are output, priority, options, content_mask, regions, meta, content, style"),
+    Case(15, "unknown key", HEAD + PAIR + "    zzz: 1\n", "m.yaml:7:5: error: unknown key 'zzz'; known are output, priority, options, content_mask, regions, meta, content, style, style_at"),
     Case(16, "misspelt key", HEAD + "pairs:\n  - content: dog.jpg\n    stlye: art.jpg\n", "m.yaml:6:5: error: unknown key 'stlye'; did you mean 'style'?"),
     Case(16, "misspelt matrix", HEAD + "pairs:\n  - matrx: {content: [dog.jpg], style: [art.jpg]}\n", "m.yaml:5:5: error: unknown key 'matrx'; did you mean 'matrix'?"),
     Case(17, "option beside the pair", HEAD + PAIR + "    size: 512\n", "m.yaml:7:5: error: unknown key 'size' here; it is an option: put it under 'options'"),

@@ -167,7 +167,7 @@ def test_the_keys_of_a_pair_stand_in_the_order_that_readers_know() -> None:
         "output content style status reason attempts size steps seconds seconds_per_step setup_seconds"
         " peak_memory_bytes precision threads painted_with tilings weights seed key options losses trace reason_class"
         " failing_since failed_runs acknowledged notes priority meta style_shares layer_losses masks painted_size flags node"
-        " clip"
+        " clip style_at"
     )
     assert list(pair) == order.split()
 

@@ -17,6 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pipeline.clip_names import is_numbered
 from pipeline.errors import StylizeError
 from pipeline.images.reader import READER
 from pipeline.job import Manifest
@@ -37,6 +38,7 @@ from pipeline.store.layout import (
     thumbnail_name,
 )
 from pipeline.store.opened import output_store
+from pipeline.store.output_files import sha256_of
 from pipeline.store.previous import files_by_pair
 from pipeline.store.records import THUMBNAILS, Record, name_in_records, read_record
 from pipeline.store.store import Entry, Store
@@ -180,7 +182,7 @@ class _Search:
         if self._date and any(pair_id(name) in self._wanted for name in on_other_days(output, self._date)):
             return
         if record is not None and _is_an_output(record) and self._proves(record):
-            yield output
+            yield from record.files
         names = (f"{RECORDS}{pair}.json", f"{RECORDS}{pair}.failed.json", f"{CHECKPOINTS}{pair}{CHECKPOINT_SUFFIX}")
         yield from filter(self._store.exists, names)
         yield from filter(self._store.exists, (thumbnail_name(output, which) for which in THUMBNAILS))
@@ -196,13 +198,15 @@ class _Search:
 
     def _proves(self, record: Record) -> bool:
         """Does the picture stand as it was painted, and does it say itself that it is this one?"""
-        output = record.outcome["output"]
+        output, names = record.outcome["output"], record.files
         try:
-            if self._store.sha256(output) != record.sha256:
+            if not names or sha256_of(output, map(self._store.sha256, names)) != record.sha256:
                 return False
-            settings = READER.metadata(self._store.path(output), self._store.home)
+            settings = READER.metadata(self._store.path(names[0]), self._store.home)
         except (OSError, StylizeError):
             return False
+        if is_numbered(output):  # whose files have the keys of frames
+            return settings.get("output") == output and "frame" in settings
         return settings.get("key") == record.key
 
     def _useless_checkpoints(self, known: Collection[str]) -> Iterator[str]:

@@ -15,14 +15,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from pipeline.batch import clip_output
+from pipeline.batch import clip_output, frame_files
 from pipeline.batch.backend import Backend
 from pipeline.batch.clip_frames import DamagedFrame, KeptFrames
+from pipeline.batch.clip_looks import Looks
 from pipeline.batch.clip_story import notes, story
 from pipeline.batch.clip_walk import Clip, ClipWalk
 from pipeline.batch.files_of_job import Opening, open_job, output_settings
 from pipeline.batch.messages import Command, Done, Interrupted, PairMessage, Resumed, Saved
 from pipeline.batch.system.machine import peak_memory
+from pipeline.clip_names import is_numbered
 from pipeline.job import Painted
 from pipeline.nst.tiling import in_words
 from pipeline.schedule import Machine, Schedule
@@ -45,10 +47,13 @@ def paint_clip(
     Raises what makes its painter say `Failed`."""
     job, store = command.job, LocalStore(command.folder, command.place)
     clip = Clip(job, opening)
-    pictures = open_job(job, opening, clip.picture(next(clip.frames())))
+    first, looks = next(clip.frames()), Looks(job, clip.facts)
+    at_first = looks.job_at(first.number)
+    pictures = open_job(at_first, opening, clip.picture(first))
+    looks.begin(first.number, pictures, opening)
     schedule = pictures.schedule(job.options, Machine(precision=backend.precision, max_memory=command.max_memory))
     sha256 = {path: opened.sha256 for path, opened in zip(job.inputs, pictures.all, strict=True)}
-    sha256[job.content] = clip.facts.sha256
+    sha256 |= looks.hashes() | {job.content: clip.facts.sha256}
     environment = environment | {"tiles": in_words(schedule.tilings())}
     walk = ClipWalk(
         job=job,
@@ -57,7 +62,8 @@ def paint_clip(
         schedule=schedule,
         backend=backend,
         kept=KeptFrames(store, job.output),
-        shared=shared_key(job, sha256.__getitem__, command.weights.sha256),
+        looks=looks,
+        shared=shared_key(job, sha256.__getitem__, command.weights.sha256, [each.size for each in schedule.stages]),
         environment=environment,
         max_memory=command.max_memory,
         tell=tell,
@@ -70,8 +76,12 @@ def paint_clip(
                 return
             painted = _painted(command, backend, walk, schedule)
             painted = replace(painted, key=pair_key(job, sha256.__getitem__, command.weights.sha256))
-            settings = output_settings(command, pictures.hashes() | {"content": clip.facts.sha256}, painted)
-            told = clip_output.write(store, job, clip, walk.kept, walk.shown, settings)
+            if is_numbered(job.output):
+                places = [each.number for each in walk.shown]
+                told = frame_files.write(store, command, clip.facts, walk.kept, places, painted)
+            else:
+                settings = output_settings(command, pictures.hashes() | {"content": clip.facts.sha256}, painted)
+                told = clip_output.write(store, job, clip, walk.kept, walk.shown, settings)
             break
         except DamagedFrame:
             if number == _TRIES - 1:
@@ -101,5 +111,5 @@ def _painted(command: Command, backend: Backend, walk: ClipWalk, schedule: Sched
         trace=[reading.as_row() for reading in walk.readings(_MOST_READINGS)],
         painted_size=None if schedule.size == size else list(schedule.size),
         node=socket.gethostname(),
-        clip=story(walk.clip, walk.shown),
+        clip=story(walk.clip, walk.shown) | frame_files.told(command.job, [each.number for each in walk.shown]),
     )

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline import clip_names
 from pipeline.batch.backend import Backend, FramePainter
 from pipeline.batch.clip_frames import KeptFrame, KeptFrames
+from pipeline.batch.clip_looks import Looks
 from pipeline.batch.files_of_job import Opening
 from pipeline.batch.messages import Position, Read, Resumed, Saved
 from pipeline.errors import BadImage
@@ -127,6 +128,7 @@ class ClipWalk:
     schedule: Schedule
     backend: Backend
     kept: KeptFrames
+    looks: Looks
     shared: str
     environment: dict[str, Any]
     max_memory: int | None
@@ -197,7 +199,7 @@ class ClipWalk:
             pixels.update(frame.alpha.tobytes())
         before = [self._keys[other] for other in self._wanted(number)]
         looped = [str(self.clip.count)] if self.job.options.loop else []  # by which it knows its end
-        return frame_key(self.shared, pixels.hexdigest(), [*before, *looped])
+        return frame_key(self.shared, pixels.hexdigest(), [*before, *looped], self.looks.own(frame.number))
 
     def _wanted(self, number: int) -> list[int]:
         """The frames before it that a frame is painted from: none of another shot."""
@@ -209,7 +211,7 @@ class ClipWalk:
         shot = self._shot
         assert shot is not None
         self._remind(number)
-        arriving = _frame_in(number, self.clip.picture(frame))
+        arriving = _frame_in(number, self.clip.picture(frame), self.looks.of(frame.number))
         painting = shot.painter.paint(arriving)
         while True:
             try:
@@ -242,7 +244,8 @@ class ClipWalk:
             assert frame is not None
             stands = self.shown[other]
             painted = self.kept.painted(stands.number, stands.frame)
-            shot.painter.remember(_frame_in(other, self.clip.picture(frame)), painted)
+            arrived = _frame_in(other, self.clip.picture(frame), self.looks.of(stands.number))
+            shot.painter.remember(arrived, painted)
             shot.known.add(other)
 
     def _kept(self, number: int, key: str, painted: PaintedFrame, photograph: Picture) -> KeptFrame:
@@ -271,7 +274,7 @@ class ClipWalk:
         return Position(frames, f"frame {frames} of {self.clip.count}")
 
 
-def _frame_in(number: int, picture: Picture) -> FrameIn:
+def _frame_in(number: int, picture: Picture, own: Pictures | None = None) -> FrameIn:
     from pipeline.sequence import FrameIn  # with its flow: not where stills are painted
 
-    return FrameIn(number, picture)
+    return FrameIn(number, picture, own)

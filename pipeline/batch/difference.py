@@ -13,6 +13,7 @@ from pipeline.nst.weights import NetworkWeights
 from pipeline.options import LEFT_OUT
 from pipeline.store.keys import KEY_SCHEMA
 from pipeline.store.records import Record
+from pipeline.style_at import as_table
 
 
 def difference(job: Job, record: Record, weights: NetworkWeights) -> str:
@@ -27,6 +28,8 @@ def difference(job: Job, record: Record, weights: NetworkWeights) -> str:
         for name in now
         if name not in idle and name in before and not _same(before[name], now[name])
     ]
+    if record.outcome.get("style_at", {}) != as_table(job.style_at):
+        changed.append("style_at is another")
     if network := network_difference(record.outcome, weights):
         changed.append(network)
     return ", ".join(changed) or f"its content{', style or a mask' if job.masks else ' or style'} changed"

@@ -11,6 +11,7 @@ from pipeline.batch.messages import Command
 from pipeline.job import Job, Painted
 from pipeline.pictures import Pictures, open_pictures
 from pipeline.regions import MaskSources
+from pipeline.style_at import as_table
 
 if TYPE_CHECKING:
     from pipeline.images.picture import Picture
@@ -36,10 +37,14 @@ def open_job(job: Job, opening: Opening, content: Picture | None = None) -> Pict
     )
 
 
-def masks_of(job: Job) -> MaskSources:
-    """The files of a job's masks."""
-    maps = None if job.region_map is None else (job.region_map, [style.region_map for style in job.styles])
-    return MaskSources([(style.mask, style.own_mask) for style in job.styles], job.content_mask, maps)
+def masks_of(job: Job, opened: Mapping[Path, Any] = {}) -> MaskSources:
+    """The files of a job's masks, or, of those that are open, what came of them."""
+
+    def of(mask: Path | None) -> Any:
+        return mask if mask is None else opened.get(mask, mask)
+
+    maps = None if job.region_map is None else (of(job.region_map), [of(style.region_map) for style in job.styles])
+    return MaskSources([(of(style.mask), of(style.own_mask)) for style in job.styles], of(job.content_mask), maps)
 
 
 def output_settings(command: Command, sha256: Mapping[str, Any], painted: Painted) -> dict[str, Any]:
@@ -54,6 +59,7 @@ def output_settings(command: Command, sha256: Mapping[str, Any], painted: Painte
         "output": job.output,
         "content": names.content,
         "style": [style | ({"mask": masks[str(n)]} if str(n) in masks else {}) for n, style in enumerate(styles)],
+        **({"style_at": as_table(job.style_at)} if job.style_at else {}),
         **shown,
         "options": painted.options,
         "weights": painted.weights,

@@ -6,6 +6,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from pipeline.clips.facts import ClipFacts
+from pipeline.clips.listing import is_numbered
+from pipeline.clips.mask_frames import mask_frames
 from pipeline.errors import BadImage
 from pipeline.images.colour_codes import RegionColour, notes_of_maps
 from pipeline.images.facts import ImageFacts
@@ -52,6 +55,27 @@ def why_masks_do_not_fit(job: Job, size: Callable[[Path], Size]) -> str | None:
             continue  # whoever opens it will say why
         if fault:
             return f"{job.places.get(str(mask), '')}: {fault}".removeprefix(": ")
+    return None
+
+
+def why_mask_frames_do_not_fit(job: Job, clip: Callable[[Path], ClipFacts]) -> str | None:
+    """What a run would say of a clip that has not a good mask for each frame, with its place in the
+    manifest; None where it has, or where the clip itself cannot be read. `clip` raises BadImage."""
+    if not job.options.is_clip:
+        return None
+    for mask in dict.fromkeys(mask for mask in job.masks if is_numbered(mask)):
+        try:
+            facts = clip(job.content)
+        except BadImage:
+            return None  # whoever opens it will say why
+        place = job.places.get(str(mask), "")
+        try:
+            mask_frames(mask, job.content, facts.frames, damaged=bool(facts.damage))
+            fault = clip(mask).damage
+        except BadImage as error:
+            fault = str(error)
+        if fault:
+            return f"{place}: {fault}".removeprefix(": ")
     return None
 
 

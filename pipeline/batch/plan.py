@@ -10,11 +10,13 @@ from typing import Any, Literal, TypeVar
 
 from pipeline.batch.clashes import find_clashes
 from pipeline.batch.difference import difference
-from pipeline.batch.fit import why_masks_do_not_fit, why_too_large, why_too_small
+from pipeline.batch.fit import why_mask_frames_do_not_fit, why_masks_do_not_fit, why_too_large, why_too_small
+from pipeline.batch.found import Found
 from pipeline.batch.networks import Networks
 from pipeline.batch.selection import Selection
+from pipeline.clips.facts import ClipFacts
 from pipeline.clips.listing import is_numbered, numbered_files, sha256_of_all
-from pipeline.errors import BadImage, BadOutput, ObjectTrouble, OutOfMemory, OutOfTime, PairError
+from pipeline.errors import BadImage, BadOutput, ObjectTrouble, OutOfMemory, OutOfTime
 from pipeline.images.reader import READER, Reader
 from pipeline.job import Job, Manifest, RunSettings
 from pipeline.nst.weights import NetworkWeights
@@ -23,6 +25,7 @@ from pipeline.printable import printable
 from pipeline.schedule import Size
 from pipeline.store.failures import Failure, Failures
 from pipeline.store.keys import pair_key
+from pipeline.store.output_files import fingerprint_of
 from pipeline.store.records import Record, State, painted_fields
 from pipeline.store.store import Store
 
@@ -37,9 +40,9 @@ class PlannedPair:
 
     `paint`: it will be painted; `keep`: its picture is right as it is; `fail`: it cannot be started
     (`reason` says why). `quarantined`: it failed too often to be tried again. `record` is what is
-    known of an earlier picture; for a picture that is right but has no record, `adopted` holds the
-    settings found in the picture itself. `failure` is how the pair failed last, if it has not been
-    painted since.
+    known of an earlier picture, which `stood` as that says; for a picture that is right but has no
+    record, `adopted` holds the settings found in the picture itself. `failure` is how the pair
+    failed last, if it has not been painted since.
     """
 
     job: Job
@@ -51,6 +54,7 @@ class PlannedPair:
     adopted: dict[str, Any] | None = None
     failure: Failure | None = None
     reason_class: str = ""
+    stood: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +111,7 @@ def make_plan(
         try:
             reader.check_cancelled()
             pair = _planned(job, state, networks, sha256, reader, selection.force, clashes.get(job.output))
-            pair = _fitting(pair, size, manifest.run.max_memory)
+            pair = _fitting(pair, size, reader, manifest.run.max_memory)
         except OutOfTime as late:
             pairs += [PlannedPair(job=left, action="paint", reason=str(late)) for left in ordered[number:]]
             break
@@ -130,7 +134,9 @@ def make_plan(
 _MOST_WHOLE = 2000
 
 
-def _fitting(pair: PlannedPair, size: Callable[[Path], Size | BadImage], max_memory: int | None) -> PlannedPair:
+def _fitting(
+    pair: PlannedPair, size: Callable[[Path], Size | BadImage], reader: Reader, max_memory: int | None
+) -> PlannedPair:
     """The pair; one that fails where the headers of its pictures show that they cannot be read, or
     would be too narrow, or too large for memory."""
 
@@ -145,7 +151,9 @@ def _fitting(pair: PlannedPair, size: Callable[[Path], Size | BadImage], max_mem
     try:
         for path in pair.job.inputs:
             _at_its_place(pair.job, path, known)
-        if reason := why_too_small(pair.job, known) or why_masks_do_not_fit(pair.job, known):
+        clip = functools.partial(_clip, reader, pair.job)
+        reason = why_too_small(pair.job, known) or why_masks_do_not_fit(pair.job, known)
+        if reason := reason or why_mask_frames_do_not_fit(pair.job, clip):
             raise BadImage(reason)
     except BadImage as error:
         return replace(pair, action="fail", reason=str(error), reason_class=BadImage.reason_class)
@@ -160,6 +168,10 @@ def _size(reader: Reader, path: Path) -> Size | BadImage:
         return reader.size(path)
     except BadImage as error:
         return error
+
+
+def _clip(reader: Reader, job: Job, path: Path) -> ClipFacts:
+    return reader.clip(path, job.home_of(path))
 
 
 def refused(job: Job) -> PlannedPair:
@@ -185,23 +197,26 @@ def _planned(
     except (BadImage, ObjectTrouble) as error:
         return planned(action="fail", reason=str(error), reason_class=error.reason_class, weights=weights)
 
-    picture = _Standing(state.store, job.output, reader)
-    kept = record is not None and state.stands(record, job.output)
+    kept = record if record is not None and state.stands(record, job.output) else None
+    picture = Found(state.store, job, reader, kept.files if kept else ())
     adopted = None
     action: Action = "paint"
-    if in_the_way := state.store.in_the_way(job.output):
+    if in_the_way := picture.in_the_way():
         action, reason = "fail", f"{in_the_way}; {_MOVE}"
     elif clash is not None:
         action, reason = "fail", clash
-    elif not state.store.exists(job.output):
+    elif not picture.exists():
         reason = "not painted yet" if record is None else "its picture is gone"
     elif force:
         reason = "forced"
-    elif record is not None and kept:
-        if used := networks.up_to_date_with(job, {**record.outcome, "key": record.key}, key, digest):
-            action, reason, (weights, key) = "keep", "up to date", used
-        else:
-            reason = difference(job, record, weights)
+    elif used := kept and networks.up_to_date_with(job, {**kept.outcome, "key": kept.key}, key, digest):
+        action, reason, (weights, key) = "keep", "up to date", used
+    elif strange := picture.strange():
+        action, reason = "fail", f"{strange}; {_MOVE_IT}"
+    elif kept:
+        reason = difference(job, kept, weights)
+    elif is_numbered(job.output):
+        reason = "its frames were changed, or some are gone"
     elif (
         (whole := picture.decodes())
         and (found := picture.settings())
@@ -220,6 +235,7 @@ def _planned(
         since = "was not made here" if record is None else "was changed since it was painted"
         action, reason = "fail", f"{printable(picture.path)} {since}; {_MOVE_IT}"
     reason_class = BadOutput.reason_class if action == "fail" else ""
+    planned = functools.partial(planned, stood=kept is not None)
     return planned(action=action, reason=reason, reason_class=reason_class, key=key, weights=weights, adopted=adopted)
 
 
@@ -260,7 +276,7 @@ def _longest_wanted_first(pairs: Sequence[PlannedPair], store: Store) -> list[Pl
 
     def painted_ns(pair: PlannedPair) -> int:
         try:
-            return store.fingerprint(pair.job.output).mtime_ns
+            return fingerprint_of(store, pair.record.files if pair.record else [pair.job.output]).mtime_ns
         except OSError:  # not painted yet, or lost
             return 0
 
@@ -269,36 +285,6 @@ def _longest_wanted_first(pairs: Sequence[PlannedPair], store: Store) -> list[Pl
     )
     due = iter(painting)
     return [next(due) if pair.action == "paint" else pair for pair in pairs]
-
-
-@dataclass(frozen=True, slots=True)
-class _Standing:
-    """What stands under an output's name, looked at where no record vouches for it; behind a link
-    that was put there meanwhile nothing is."""
-
-    store: Store
-    name: str
-    reader: Reader
-
-    @property
-    def path(self) -> Path:
-        """Where it is, to be named to a person."""
-        return self.store.path(self.name)
-
-    def settings(self) -> dict[str, Any]:
-        """What a picture says of its making; nothing where it is not ours."""
-        try:
-            return self.reader.metadata(self.store.fetched(self.name), self.store.home)
-        except PairError:
-            return {}
-
-    def decodes(self) -> bool:
-        """Is it a whole picture? Raises OutOfMemory."""
-        try:
-            self.reader.inspect(self.store.fetched(self.name), self.store.home)
-        except BadImage:
-            return False
-        return True
 
 
 def _speaks_of(record: Record | None, settings: Mapping[str, Any] | None) -> bool:

@@ -15,13 +15,16 @@ from pipeline.batch.observer import Observer
 from pipeline.batch.outcomes import Outcomes
 from pipeline.batch.plan import PlannedPair
 from pipeline.batch.system.machine import differences_between
+from pipeline.clip_names import is_numbered
 from pipeline.errors import BadOutput, ExitCode, StylizeError
 from pipeline.flat import flat
 from pipeline.job import Job, Manifest, Outcome, Painted, ShownNames, Status, shown_name
 from pipeline.mask_names import shown_masks
 from pipeline.store.failures import Failure, Failures, circumstances
 from pipeline.store.layout import checkpoint_name, log_name
+from pipeline.store.output_files import files_of
 from pipeline.store.records import State
+from pipeline.style_at import as_table
 
 # What is kept of a picture that is right. Of it, what tonight's manifest says itself is taken from
 # there.
@@ -80,11 +83,21 @@ class Results:
         """A pair was painted, as its painter says. Its record is kept."""
         outcome = Outcome(**self._known(pair, "done") | flat(painted))
         outcome.notes = [*notes, *_not_the_same_again(pair, outcome)]
+        self._remove_frames(pair, outcome)
         self._record(outcome)
         self._failures.forget(pair.job.output)
         with suppress(OSError, StylizeError):
             self.state.store.delete(checkpoint_name(pair.job.output))
         return outcome
+
+    def _remove_frames(self, pair: PlannedPair, outcome: Outcome) -> None:
+        """Have no numbered frames of an earlier painting that this one has not, where they stood as
+        they were written."""
+        if not (pair.stood and pair.record is not None and is_numbered(outcome.output)):
+            return
+        for name in set(pair.record.files) - set(files_of(outcome.output, outcome.clip)):
+            with suppress(OSError, StylizeError):
+                self.state.store.delete(name)
 
     def kept(self, pair: PlannedPair) -> Outcome:
         """What is known of a picture that is right: from its record, or from its own metadata,
@@ -181,6 +194,7 @@ class Results:
             "content": names.content,
             "style": list(names.style),
             "style_shares": [style.weight for style in job.styles],
+            "style_at": as_table(job.style_at),
             "masks": dict(names.masks),
             "status": status,
             "weights": {"name": pair.weights.name, "sha256": pair.weights.sha256} if pair.weights else {},

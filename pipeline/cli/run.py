@@ -199,7 +199,8 @@ def check(
     manifest: Path, styles: tuple[Path, ...], output: Path | None, settings: tuple[str, ...], strict: bool
 ) -> int:
     """Validate MANIFEST and open every image it names."""
-    from pipeline.batch.fit import why_not, worth_knowing
+    from pipeline.batch.fit import why_mask_frames_do_not_fit, why_not, worth_knowing
+    from pipeline.clip_names import is_numbered
     from pipeline.errors import PairError
     from pipeline.images.reader import Reader
     from pipeline.objects.fetching import Fetched
@@ -221,7 +222,7 @@ def check(
         try:
             fetched.check(path)
             facts = opened[path] = reader.inspect(path, homes.get(str(path)))
-            if path in maps:
+            if path in maps and not is_numbered(path.name):
                 colours[path] = reader.colours(path, homes.get(str(path)))
         except PairError as error:
             bad += 1
@@ -230,7 +231,13 @@ def check(
         else:
             for note in facts.notes:
                 click.echo(f"note: {printable(path)}: {printable(note)}", err=True)
-    unfit = {job.output: why for job in loaded.pairs if not job.refusal and (why := why_not(job, opened))}
+    sound = [job for job in loaded.pairs if not job.refusal]
+    unfit = {job.output: why for job in sound if (why := why_not(job, opened))}
+    unfit |= {
+        job.output: why
+        for job in sound
+        if (why := why_mask_frames_do_not_fit(job, lambda path: reader.clip(path, homes.get(str(path)))))
+    }
     for why in dict.fromkeys(unfit.values()):
         click.echo(f"error: {printable(why)}", err=True)
     for told in dict.fromkeys(note for job in loaded.pairs for note in worth_knowing(job, opened, colours)):

@@ -47,6 +47,15 @@ def numbered_files(pattern: str | os.PathLike[str]) -> list[tuple[int, str]]:
     return [(number, os.path.join(folder, each)) for number, each in found]
 
 
+def own_numbers(path: str | os.PathLike[str], places: Iterable[int]) -> list[int]:
+    """The numbers of a clip's frames at these places, counted from 0: of numbered frames those of
+    their files, of others the places. Raises BadImage as `numbered_files` does."""
+    if not is_numbered(path):
+        return list(places)
+    numbers = [number for number, _ in numbered_files(path)]
+    return [numbers[place] for place in places if place < len(numbers)]
+
+
 def gaps(numbers: Sequence[int]) -> list[str]:
     """Numbers that are missing between the first and the last, as `12` or `12 to 15`."""
     return [

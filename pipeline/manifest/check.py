@@ -89,6 +89,8 @@ def _locate(section: type[Section], node: Node, loc: Iterable[str | int]) -> _Wh
             key, is_item = step, False
             node = node.entries[step].node
             section = _section_in(section.model_fields[step].annotation) or section
+        elif isinstance(step, str) and step.isdigit() and isinstance(node, MapNode) and step in node.entries:
+            node = node.entries[step].node  # a frame of `style_at`
         elif isinstance(step, int) and isinstance(node, ListNode):
             node, is_item = node.items[step], True
     return _Where(section, node, key, is_item)
@@ -168,6 +170,8 @@ def _home(section: type[Section], key: str) -> str:
     """Where a key belongs that is known, but not in this section."""
     if key == "preset" and issubclass(section, PresetSection | PublishedSection):
         return "a preset starts from another one by 'extends'"
+    if key == "style_at":
+        return "it belongs to a pair without a matrix, in the place of 'style'"
     if key in RULES:
         return f"it is an option: put it under '{'options' if 'options' in section.model_fields else 'defaults'}'"
     if key in _RUN_KEYS:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import ManifestError, OptionError, UsageError
-from pipeline.job import Manifest, RunSettings
+from pipeline.job import Job, Manifest, RunSettings
 from pipeline.manifest.load import load_text
 from pipeline.manifest.options.keywords import options_from_python
 from pipeline.manifest.options.presets import builtin_presets
@@ -26,6 +26,7 @@ from pipeline.manifest.yaml.writer import yaml_text
 from pipeline.mask_names import shown_masks
 from pipeline.options import LEFT_OUT
 from pipeline.printable import ascii_only, printable
+from pipeline.style_at import from_table
 
 _PATHS = ("init", "weights")  # options that may name a file
 _LONGEST_NAME = 4096  # bytes of a path on Linux
@@ -72,8 +73,28 @@ def _pair(settings: Mapping[str, Any]) -> dict[str, Any]:
     is_plain = len(blend) == 1 and "mask" not in blend[0]
     photograph = {"content": _inside(content)} if content else {}
     pair = {**photograph, "style": blend[0]["image"] if is_plain else blend}
+    if "style_at" in settings:
+        pair = {**photograph, "style_at": _style_at(settings["style_at"], [entry["image"] for entry in blend])}
     beside = {name: _mask(settings[name]) for name in ("content_mask", "regions") if name in settings}
     return pair | beside | {"output": output}
+
+
+def _style_at(given: Any, images: Sequence[str]) -> dict[str, Any]:
+    """Styles by the number of a frame. Raises UsageError."""
+    try:
+        points = from_table(given)
+        if not points or not all(len(shares) == len(images) for _frame, shares in points):
+            raise ValueError
+        if not all(math.isfinite(share) and share >= 0 for _frame, shares in points for share in shares):
+            raise ValueError
+    except (AttributeError, TypeError, ValueError, OverflowError):
+        raise UsageError("these settings do not say what was painted; were they stored by stylize?") from None
+    return {
+        str(frame): [
+            {"image": image, "weight": share} for image, share in zip(images, shares, strict=True) if share > 0
+        ]
+        for frame, shares in points
+    }
 
 
 def _mask(given: Any) -> Any:
@@ -129,17 +150,39 @@ def _says(manifest: Manifest, pair: Mapping[str, Any], values: Mapping[str, Any]
     if len(manifest.pairs) != 1 or manifest.run != RunSettings():
         return False
     (job,) = manifest.pairs
-    blend = pair["style"] if isinstance(pair["style"], list) else [{"image": pair["style"], "weight": 1.0}]
-    wanted = [(manifest.input / style["image"], style["weight"]) for style in blend]
+    blend = pair.get("style", [])
+    blend = blend if isinstance(blend, list) else [{"image": blend, "weight": 1.0}]
     read = job.options.all_values()
     return (
         job.output == pair["output"]
-        and job.content == manifest.input / pair.get("content", blend[0]["image"])
-        and [(style.image, style.weight) for style in job.styles] == wanted
+        and job.content == manifest.input / (pair.get("content") or blend[0]["image"])
+        and _styles_of(job) == _styles_in(pair, blend, manifest.input)
         and shown_masks(job, manifest.input) == _masks(pair, blend)
         and all(read[name] == value for name, value in values.items() if name not in _PATHS)
         and all(str(read[name]).endswith(str(values[name])) for name in _PATHS)
     )
+
+
+def _styles_of(job: Job) -> dict[int, dict[Path, float]] | list[tuple[Path, float]]:
+    """The styles of a job with their shares, by frame where they change."""
+    if not job.style_at:
+        return [(style.image, style.weight) for style in job.styles]
+    return {
+        frame: {style.image: share for style, share in zip(job.styles, shares, strict=True) if share > 0}
+        for frame, shares in job.style_at
+    }
+
+
+def _styles_in(
+    pair: Mapping[str, Any], blend: Sequence[Mapping[str, Any]], folder: Path
+) -> dict[int, dict[Path, float]] | list[tuple[Path, float]]:
+    """The same of a pair in a manifest."""
+    if "style_at" not in pair:
+        return [(folder / style["image"], style["weight"]) for style in blend]
+    return {
+        int(frame): {folder / style["image"]: style["weight"] for style in styles}
+        for frame, styles in pair["style_at"].items()
+    }
 
 
 def _masks(pair: Mapping[str, Any], blend: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -65,6 +65,9 @@ def json_schema() -> dict[str, Any]:
     for name, value in usual_values().items():
         if value is not None:
             definitions["options"]["properties"][name]["default"] = value
+    del definitions["pair"]["required"]
+    definitions["pair"]["anyOf"] = [{"required": [key]} for key in ("style", "style_at")]
+    definitions["pair"]["properties"]["style_at"]["propertyNames"] = {"pattern": "^(0|[1-9][0-9]*)$"}
     top = definitions.pop(TopSection.__name__)
     properties = top["properties"]
     properties["run"].update(_reference("run"))

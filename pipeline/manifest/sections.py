@@ -16,6 +16,7 @@ from pydantic import (
     Tag,
     WithJsonSchema,
     create_model,
+    model_validator,
 )
 
 from pipeline.manifest.mask_sections import Mask, RegionsSection
@@ -198,6 +199,22 @@ class PairSection(_Painted):
         ),
         examples=["art/starry.jpg", [{"image": "art/kandinsky.jpg", "weight": 2}, {"image": "art/wave.jpg"}]],
     )
+    style_at: dict[str, Style] = Field(
+        default_factory=dict,
+        min_length=1,
+        description=(
+            "In the place of `style`, of a clip: styles by the number of a frame, counted from 0; between two of them one"
+            " goes over into the other."
+        ),
+        examples=[{0: "art/wave.jpg", 120: [{"image": "art/starry.jpg"}, {"image": "art/wave.jpg"}]}],
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _style_of_some_frame(cls, given: Any) -> Any:
+        """Who says `style_at` need not say `style`."""
+        has_it = isinstance(given, dict) and "style_at" in given
+        return {"style": "style_at", **given} if has_it else given
 
 
 # ----------------------------------------------------------------------------------------- matrices

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pipeline.clip_names import is_numbered
 from pipeline.report.drawings import LossCurve, level_curve
 from pipeline.report.quantities import significant
 from pipeline.store.shapes import fitting
@@ -37,6 +38,7 @@ class Story:
     drift: float = 0.0
     evaluations: float | None = None
     rows: list[list[float | None]] = field(default_factory=list)
+    files: list[list[int]] = field(default_factory=list)
 
 
 def story_of(pair: Mapping[str, Any]) -> Story | None:
@@ -65,7 +67,7 @@ def clip_view(story: Story, output: str, link: str, strip: str | None) -> ClipVi
     return ClipView(
         link=link,
         plays=suffix in _PLAYS,
-        is_picture=suffix in _ANIMATIONS,
+        is_picture=suffix in _ANIMATIONS and not is_numbered(output),
         strip=strip,
         curve=_curve(story),
         numbers=_numbers(story),

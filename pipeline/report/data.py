@@ -23,7 +23,7 @@ VERSIONS = ("pipeline", "tensorflow", "keras", "pillow", "python")
 # What a reader of a row looks for first; the other fields of an Outcome follow in their own order.
 _FIRST = ("output", "content", "style", "status", "reason", "attempts")
 # Of a row too, after all others: readers know the order of those that were there before.
-_LAST = ("layer_losses", "masks", "painted_size", "flags", "node", "clip")
+_LAST = ("layer_losses", "masks", "painted_size", "flags", "node", "clip", "style_at")
 # Of a row, what is alike in many.
 _ALIKE = ("options", "weights", "painted_with", "style", "size", "tilings", "flags", "notes", "masks")
 

@@ -147,7 +147,7 @@ def _of_clip(remark: Callable[[Story], str | None]) -> Callable[[Outcome], str |
 CLIP_FLAGS: Mapping[str, Callable[[Outcome], str | None]] = {
     "retried": _retried,
     "flickers": _of_clip(flickers),
-    "drifts": _of_clip(drifts),
+    "drifts": lambda outcome: None if outcome.style_at else _of_clip(drifts)(outcome),  # styles differ in brightness
     "cuts": _of_clip(has_cuts),
 }
 """The same of a clip, whose steps are frames."""

@@ -20,6 +20,7 @@ from pipeline.report.settings import as_yaml, changed_options, differences, show
 from pipeline.report.sources import Sources
 from pipeline.report.views import GroupView, OlderView, PairView, Picture, Rows
 from pipeline.store.layout import STRIP, pair_id, preview_name
+from pipeline.store.output_files import files_of
 from pipeline.store.previous import files_by_pair, older_pictures
 from pipeline.store.store import Entry
 
@@ -107,7 +108,7 @@ class PageMaker:
         if source is None and pair["status"] in _NO_PICTURE:
             source, alt = self.preview(pair["output"]).source, f"{alt}, unfinished"
             return Picture(caption=caption, alt=alt, source=source, size=size)
-        link = self.links.to(pair["output"]) if source is not None else None
+        link = self.links.to(first_file(pair)) if source is not None else None
         sharper = large and link is not None and _is_sharper(pair["size"])
         return Picture(caption=caption, alt=alt, source=source, link=link, size=size, is_sharper=sharper)
 
@@ -119,7 +120,7 @@ class PageMaker:
         return clip_view(
             story,
             pair["output"],
-            self.links.to(pair["output"]),
+            self.links.to(first_file(pair)),
             self.links.source(strip) if strip is not None else None,
         )
 
@@ -151,6 +152,11 @@ def remark_views(report: Mapping[str, Any], page: Callable[[Mapping[str, Any]], 
         )
         for name, pairs in flagged(report).items()
     ]
+
+
+def first_file(pair: Mapping[str, Any]) -> str:
+    """The name of a pair's picture; of numbered frames the first one's."""
+    return next(iter(files_of(pair["output"], pair.get("clip"))), pair["output"])
 
 
 def anchor(pair: Mapping[str, Any]) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 from pipeline.job import Job
 from pipeline.report.links import INLINE_BYTES, is_thumbnail
 from pipeline.store.layout import MOST_STYLES, style_thumbnail, thumbnail_name
+from pipeline.store.output_files import files_of
 from pipeline.store.store import Store
 
 # Longer sides of what `batch/painter` leaves, by test.
@@ -33,7 +34,8 @@ class SmallPictures:
         """A pair's painting; none where it is not as the manifest wants it."""
         if pair["status"] not in STANDS:
             return []
-        itself = (str(self.store.path(job.output)), self.store.home)
+        name = next(iter(files_of(job.output, pair.get("clip"))), job.output)
+        itself = (str(self.store.path(name)), self.store.home)
         return [*self._thumbnail(job, "result", RESULT_SIDE), itself]
 
     def content(self, job: Job) -> Files:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from pipeline.clip_names import is_numbered
 from pipeline.idle_options import with_effect
 from pipeline.job import Job
 from pipeline.nst.network import NORMALIZATION
@@ -41,19 +42,33 @@ def former_key(job: Job, sha256: Callable[[Path], str], weights_sha256: str) -> 
     return _hash(job, job.options, sha256, weights_sha256)
 
 
-def shared_key(job: Job, sha256: Callable[[Path], str], weights_sha256: str) -> str:
-    """SHA-256 of what all frames of a clip have in common: everything but the photograph, and what
-    decides which frames there are and how they are packed."""
+def shared_key(
+    job: Job, sha256: Callable[[Path], str], weights_sha256: str, sizes: Sequence[Sequence[int]] = ()
+) -> str:
+    """SHA-256 of what all frames of a clip have in common: everything but the photograph, what a
+    frame has of its own (`frame_key`), and what decides which frames there are and how they are
+    packed. `sizes` are those it is painted at, which styles decide too that not all frames have."""
     usual = Options()
     decided = replace(with_effect(job.options, FRAME_SUFFIX), frames=usual.frames)
-    makeup = _makeup(job, decided, sha256, weights_sha256) | {"content": None, "format": FRAME_SUFFIX}
+
+    def of_all(path: Path) -> str:
+        return _ONE_EACH if path in job.masks and is_numbered(path.name) else sha256(path)
+
+    makeup = _makeup(job, decided, of_all, weights_sha256) | {"content": None, "format": FRAME_SUFFIX}
+    if makeup.pop("style_at", None):
+        makeup["styles"] = [[*size] for size in sizes]
+        makeup["masks"] = makeup["masks"]["content"] if job.masks else None
     return _digest(makeup)
 
 
-def frame_key(shared: str, photograph: str, before: Sequence[str]) -> str:
-    """SHA-256 of what decides a frame: what all share, its photograph's pixels (their SHA-256), and
-    the keys of the frames before it that it was painted from; none of the first after a cut."""
-    return _digest({"shared": shared, "photograph": photograph, "before": [*before]})
+_ONE_EACH = "one for each frame"  # in the place of a mask's hash
+
+
+def frame_key(shared: str, photograph: str, before: Sequence[str], own: Mapping[str, Any] = {}) -> str:
+    """SHA-256 of what decides a frame: what all share, its photograph's pixels (their SHA-256), the
+    keys of the frames before it that it was painted from (none of the first after a cut), and what
+    it has of its `own`: styles that change, a mask for each frame."""
+    return _digest({"shared": shared, "photograph": photograph, "before": [*before], **own})
 
 
 def _hash(job: Job, decided: Options, sha256: Callable[[Path], str], weights_sha256: str) -> str:
@@ -78,6 +93,9 @@ def _makeup(job: Job, decided: Options, sha256: Callable[[Path], str], weights_s
         "weights": weights_sha256,
         "format": Path(job.output).suffix.lower(),
     }
+    if job.style_at:
+        makeup["style_at"] = [[frame, [*shares]] for frame, shares in job.style_at]
+        makeup["styles"] = [[sha256(style.image), None] for style in job.styles]
     if job.masks:
         makeup["masks"] = _masks(job, sha256)
     if job.options.normalize == "channels":

@@ -18,6 +18,7 @@ from pipeline.store.checksummed_json import MOST_BYTES, checksummed, read_checks
 from pipeline.store.hashes import HashTable
 from pipeline.store.keys import KEY_SCHEMA
 from pipeline.store.layout import MOST_STYLES, RECORDS, STRIP, record_name, style_thumbnail, thumbnail_name
+from pipeline.store.output_files import files_of, fingerprint_of, sha256_of
 from pipeline.store.shapes import fitting
 from pipeline.store.store import Fingerprint, Store
 
@@ -75,12 +76,13 @@ class State:
     def keep(self, outcome: Outcome) -> None:
         """Record a finished picture, which stands under its final name already."""
         self.store.check_in_place()
+        names = files_of(outcome.output, outcome.clip)
         # First: a change after this is seen next time.
-        fingerprint = self.store.fingerprint(outcome.output)
+        fingerprint = fingerprint_of(self.store, names)
         record = Record(
             schema=KEY_SCHEMA,
             key=outcome.key,
-            sha256=self.store.sha256(outcome.output),
+            sha256=sha256_of(outcome.output, map(self.store.sha256, names)),
             size=fingerprint.size,
             mtime_ns=fingerprint.mtime_ns,
             tag=fingerprint.tag,
@@ -109,12 +111,14 @@ class State:
         """Is the picture still what was written, also where its time was set back? Its hash is
         remembered as those of inputs are, so that an unchanged picture is not read again."""
         try:
-            now = self.store.fingerprint(output)
+            names = files_of(output, record.outcome.get("clip"))
+            now = fingerprint_of(self.store, names)
             if now.size != record.size:
                 return False
             if now.tag:  # the store itself says what has changed
                 return now.is_of_the_same(record.fingerprint) or self.store.sha256(output) == record.sha256
-            return self.hashes.sha256(self.store.path(output), home=self.store.home) == record.sha256
+            hashes = (self.hashes.sha256(self.store.path(name), home=self.store.home) for name in names)
+            return sha256_of(output, hashes) == record.sha256
         except (OSError, PairError):  # missing, unreadable, no regular file, or no name of a file
             return False
 
@@ -152,7 +156,15 @@ class Record:
     def brief(self) -> Record:
         """What a plan needs of a record to the end of its run: little memory."""
         known = {name: self.outcome[name] for name in _BRIEF if name in self.outcome}
+        clip = self.outcome.get("clip")
+        if clip and "files" in clip:
+            known["clip"] = {"files": clip["files"]}
         return replace(self, outcome=known, manifests=tuple(self.manifests))
+
+    @property
+    def files(self) -> list[str]:
+        """The names of the files that it is of."""
+        return files_of(self.outcome["output"], self.outcome.get("clip"))
 
     @property
     def is_brief(self) -> bool:
@@ -165,10 +177,13 @@ class Record:
         never without `read`: somebody may have put ten thousand names of one file of a gigabyte
         there, each with a record."""
         try:
-            now = store.fingerprint(picture)
+            names = files_of(picture, self.outcome.get("clip"))
+            now = fingerprint_of(store, names)
             if now.size != self.size:
                 return False
-            return now.is_of_the_same(self.fingerprint) or (read and store.sha256(picture) == self.sha256)
+            if now.is_of_the_same(self.fingerprint):
+                return True
+            return read and sha256_of(picture, map(store.sha256, names)) == self.sha256
         except (OSError, PairError):  # missing, unreadable, no regular file, or no name of a file
             return False
 

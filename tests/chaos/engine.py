@@ -139,9 +139,10 @@ class ChaosSequence:
 
         job, options = self._job, self._job.options
         began = time.perf_counter()
-        pictures = replace(self._pictures, content=frame.picture)
+        pictures = replace(frame.pictures or self._pictures, content=frame.picture)
         before = [self._memory[other] for other in self.wanted(frame.number) if other in self._memory]
         coarse = np.full((1, 1, 3), sum(before) / 255, np.float32)
+        coarse = coarse + np.float32(sum(map(_level, pictures.masks)))
         state = _mixture(pictures, options, *self._size, coarse)
         for step in range(1, options.steps + 1):
             time.sleep(STEP_SECONDS)
@@ -177,6 +178,10 @@ def _mixture(pictures, options, width, height, coarse):
         state = state + np.float32(share) * resize(style.pixels, width, height) / 255
     state = state + np.float32(options.style_weight + (options.seed % 97) / 97) + coarse.mean()
     return state.astype(np.float32) % np.float32(1.0)
+
+
+def _level(mask):
+    return float((mask.levels if hasattr(mask, "levels") else mask.labels).mean())
 
 
 def _hold(go: Path) -> None:

@@ -241,6 +241,8 @@ class Estimator:
         if job.options.is_clip and (frames := frames_of(job, self._reader)):
             megabytes = job_bytes(job, size, frames) / 1e6
             notes.append(f"{frames} frames, which take about {megabytes:,.0f} MB of the disk")
+        if job.style_at:
+            notes.append(f"styles at frames {', '.join(str(frame) for frame, _ in job.style_at)}")
         return notes
 
     def _machine(self, precision: str) -> Machine:

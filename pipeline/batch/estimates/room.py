@@ -28,7 +28,8 @@ def job_bytes(job: Job, size: Size, frames: int) -> float:
         return 0.0
     suffix = Path(job.output).suffix.lower()
     if job.options.is_clip:
-        a_pixel = _LOSSLESS + (_VIDEO if suffix in _VIDEO_SUFFIXES else _LOSSLESS)
+        of_clip = {**dict.fromkeys(_VIDEO_SUFFIXES, _VIDEO), **dict.fromkeys(_LOSSY_SUFFIXES - {".webp"}, _LOSSY)}
+        a_pixel = _LOSSLESS + of_clip.get(suffix, _LOSSLESS)
     else:
         a_pixel = _LOSSY if suffix in _LOSSY_SUFFIXES else _LOSSLESS * job.options.depth / 8
     return _BESIDE + a_pixel * width * height * frames

@@ -21,6 +21,7 @@ from pipeline.manifest.pairs.naming import picture_fields
 from pipeline.manifest.pairs.pictures import PictureFinder, matches
 from pipeline.manifest.yaml.problems import Place, Problems, shorten
 from pipeline.manifest.yaml.tree import ListNode, MapNode, Node, ScalarNode
+from pipeline.style_at import StyleAt
 from pipeline.textures import TEXTURE
 from pipeline.urls import fault, is_url, path_of, url_of
 
@@ -45,6 +46,7 @@ class Picture:
     places: Mapping[str, str]
     homes: Mapping[str, str]
     masks: tuple[StyleMasks, ...] = ()  # of a blend's styles
+    at: StyleAt = ()  # shares of the styles by frame, where they change
 
     @property
     def named(self) -> list[Names]:

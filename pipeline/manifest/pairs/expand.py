@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pipeline.clip_names import settled_frames
+from pipeline.clip_names import FIRST, settled_frames
 from pipeline.job import Job
 from pipeline.manifest.options.agreement import disagreements
 from pipeline.manifest.options.precedence import NOTHING, Folders, Layer, LayerReader, Layers, Settled
 from pipeline.manifest.options.rules import canonical_layer
 from pipeline.manifest.pairs.cells import Combination
 from pipeline.manifest.pairs.choices import WITHOUT_CONTENT, Chooser, Picture, cut_by_comment, warn_of_path
+from pipeline.manifest.pairs.clip_faults import clip_fault
 from pipeline.manifest.pairs.idle import IdleSettings
 from pipeline.manifest.pairs.left_out import tell_left_out
 from pipeline.manifest.pairs.masks import MaskResolver, PairMasks, fault_of_maps, read_pair_masks
@@ -25,17 +26,21 @@ from pipeline.manifest.pairs.naming import (
     DEFAULT_CLIP_PATTERN,
     DEFAULT_PATTERN,
     Pattern,
+    harmless,
     option_field,
     output_fault,
     parse_pattern,
+    suffix_of,
     today,
 )
 from pipeline.manifest.pairs.outputs import Claim, Outputs
 from pipeline.manifest.pairs.pictures import PictureFinder
+from pipeline.manifest.pairs.style_changes import at_beginning, read_styles
 from pipeline.manifest.sections import MatrixSection, PairSection
 from pipeline.manifest.yaml.problems import SHOWN_WIDTH, WHOLE_FILE, Place, Problems, shorten
 from pipeline.manifest.yaml.tree import ListNode, MapNode, Node, ScalarNode
 from pipeline.textures import as_texture
+from pipeline.urls import url_of
 
 MAX_PAIRS = 100_000
 INDEX_DIGITS = 4  # so that names sort as their numbers do, up to 9,999 pairs of a matrix
@@ -87,7 +92,7 @@ class Expansion:
         """Add the job of one pair."""
         texture = "content" not in node.entries
         content = WITHOUT_CONTENT if texture else self._chooser.of_pair("content", node.entries["content"].node)
-        style = self._chooser.of_pair("style", node.entries["style"].node)
+        style = read_styles(node, self._chooser, self._problems)
         entry = self._entry(section, node)
         if entry is None or (texture and not self._has_size(node.place, entry.layer)):
             return
@@ -123,7 +128,7 @@ class Expansion:
             content, style = matrix.picture("content", chosen), matrix.picture("style", chosen)
             if not self._add(entry, content, style, settled[options], index):
                 return  # the same fault in every name of a matrix is one fault
-        self._idle.look_at_axes(matrix, settled.values(), node.entries["matrix"].place, _suffix(entry.pattern))
+        self._idle.look_at_axes(matrix, settled.values(), node.entries["matrix"].place, suffix_of(entry.pattern))
         if index == 0 and matrix.size:
             self._chooser.found_nothing(
                 node.entries["exclude"].place, "every pair of this matrix is excluded; nothing is left"
@@ -236,13 +241,14 @@ class Expansion:
             return False
         settled = self._as_shown(settled, content)
         clip = settled.options.is_clip
+        style = at_beginning(style) if settled.options.frames == FIRST else style
         pattern = self._clip_pattern if clip and entry.output_node is None else entry.pattern
         if DATE in pattern.fields:
             self.date = self._today
         name = pattern.render(lambda field: _field(field, content, style, settled, index, self._today))
         number = len(self.jobs)
         if fault := _output_fault(name, settled):
-            if _output_fault(pattern.render(_harmless), settled):
+            if _output_fault(pattern.render(harmless), settled):
                 cut = cut_by_comment(entry.output_node, self._problems) if entry.output_node else None
                 self._problems.add(entry.output_place, cut or fault)
                 return False
@@ -261,26 +267,31 @@ class Expansion:
             )
         )
         self._idle.look_at(settled, name)
+        self.jobs.append(self._job(entry, content, style, settled, name))
+        if fault := clip_fault(self.jobs[-1], output_url=url_of(self._folders.output)):
+            self._problems.add(entry.place, fault)
+            return False
+        return True
+
+    def _job(self, entry: _Entry, content: Picture, style: Picture, settled: Settled, name: str) -> Job:
         masks = self._masks.resolve(entry.masks, style.images, style.masks, content.named[0], style.named)
         init = settled.settings["init"]
         start = {str(Path(init.value)): init.origin} if settled.options.starts_from_file else {}
-        self.jobs.append(
-            Job(
-                output=name,
-                content=(content.images or style.images)[0].image,
-                styles=masks.images,
-                options=as_texture(settled.options) if settled.options.is_texture else settled.options,
-                priority=entry.priority,
-                meta=entry.meta,
-                where=entry.where,
-                origins=settled.origins,
-                places=_joined(content.places, style.places, masks.places, start),
-                homes=_joined(content.homes, style.homes, masks.homes),
-                content_mask=masks.content,
-                region_map=masks.region_map,
-            )
+        return Job(
+            output=name,
+            content=(content.images or style.images)[0].image,
+            styles=masks.images,
+            options=as_texture(settled.options) if settled.options.is_texture else settled.options,
+            priority=entry.priority,
+            meta=entry.meta,
+            where=entry.where,
+            origins=settled.origins,
+            places=_joined(content.places, style.places, masks.places, start),
+            homes=_joined(content.homes, style.homes, masks.homes),
+            content_mask=masks.content,
+            region_map=masks.region_map,
+            style_at=style.at,
         )
-        return True
 
     def _as_shown(self, settled: Settled, content: Picture) -> Settled:
         """The options with `frames` as they count for this content."""
@@ -305,17 +316,6 @@ def _output_fault(name: str, settled: Settled) -> str | None:
     if settled.options.depth == 16 and not name.lower().endswith(DEEP_SUFFIXES):
         return f"output '{shorten(name, SHOWN_WIDTH)}' must end in {' or '.join(DEEP_SUFFIXES)} to have depth 16"
     return None
-
-
-def _suffix(pattern: Pattern) -> str | None:
-    """The suffix of all names of a pattern; None where they may have several."""
-    ends_in_a_field = pattern.parts and not pattern.parts[-1]
-    return None if ends_in_a_field else Path(pattern.render(_harmless)).suffix
-
-
-def _harmless(field: str) -> str:
-    """A value for a field with which nothing is wrong: what is wrong then is the pattern."""
-    return f"x{DEEP_SUFFIXES[0]}" if field.endswith(".name") else "x"
 
 
 def _field(field: str, content: Picture, style: Picture, settled: Settled, index: int, date: str) -> str:

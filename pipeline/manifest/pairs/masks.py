@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
+from pipeline.clip_names import VIDEO_SUFFIXES
 from pipeline.job import StyleImage
 from pipeline.manifest.yaml.problems import Place, Problems, shorten, suggestion
 from pipeline.manifest.yaml.tree import ListNode, MapNode, Node, ScalarNode
@@ -94,6 +95,11 @@ def read_name(node: Node, problems: Problems) -> MaskName | None:
         return None
     if is_url(node.text) and (amiss := url_fault(node.text)):
         problems.add(node.place, f"this address {amiss}")
+        return None
+    if node.text.lower().endswith(VIDEO_SUFFIXES):
+        problems.add(
+            node.place, f"'{shorten(node.text)}' is a video; masks of a clip are numbered pictures, like masks/%04d.png"
+        )
         return None
     parts = _FIELD.split(node.text)
     if wrong := next((name for name in parts[1::2] if name not in FIELDS), None):

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.clip_names import OUTPUT_SUFFIXES as CLIP_SUFFIXES
-from pipeline.clip_names import is_numbered, numbered_stem
+from pipeline.clip_names import count_of_numbers, is_numbered, numbered_stem
 from pipeline.manifest.yaml.problems import shorten, suggestion
 from pipeline.options import OPTION_NAMES
 
@@ -78,6 +78,17 @@ def parse_pattern(text: str) -> Pattern:
     return Pattern(tuple(parts))
 
 
+def suffix_of(pattern: Pattern) -> str | None:
+    """The suffix of all names of a pattern; None where they may have several."""
+    ends_in_a_field = pattern.parts and not pattern.parts[-1]
+    return None if ends_in_a_field else posixpath.splitext(pattern.render(harmless))[1]
+
+
+def harmless(field: str) -> str:
+    """A value for a field with which nothing is wrong: what is wrong then is the pattern."""
+    return f"x{DEEP_SUFFIXES[0]}" if field.endswith(".name") else "x"
+
+
 def today() -> str:
     """The day in local time, as the field `date` has it: 2026-11-26 (ISO 8601)."""
     return datetime.date.today().isoformat()
@@ -111,9 +122,25 @@ def output_fault(name: str, *, clip: bool | None = None) -> str | None:
             return f"has a part of {len(os.fsencode(component))} bytes; the limit is {MAX_COMPONENT_BYTES}"
     if len(name) * 4 > _MAX_NAME_BYTES and len(os.fsencode(name)) > _MAX_NAME_BYTES:
         return f"has {len(os.fsencode(name))} bytes; the limit is {_MAX_NAME_BYTES}"
+    if is_numbered(name):
+        return _numbered_fault(name, clip)
     suffixes = {True: CLIP_SUFFIXES, False: OUTPUT_SUFFIXES, None: (*OUTPUT_SUFFIXES, *CLIP_SUFFIXES)}[clip]
     if not components[-1].lower().endswith(suffixes):
-        return f"must end in one of {', '.join(suffixes)}" + (" to be a clip" if clip else "")
+        return f"must end in one of {', '.join(suffixes)}" + (_TO_BE_A_CLIP if clip else "")
+    return None
+
+
+_TO_BE_A_CLIP = ", or have a number in it (%05d.png), to be a clip"
+
+
+def _numbered_fault(name: str, clip: bool | None) -> str | None:
+    """The same of a name that stands for the numbered frames of a clip."""
+    if clip is False:
+        return "stands for the frames of a clip, and this is one picture; take the number out of it"
+    if count_of_numbers(name) > 1:
+        return "has two numbers in it; a frame has one"
+    if not name.lower().endswith(OUTPUT_SUFFIXES):
+        return f"must end in one of {', '.join(OUTPUT_SUFFIXES)} to be numbered frames"
     return None
 
 

@@ -10,10 +10,12 @@ from __future__ import annotations
 import functools
 import os
 import posixpath
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.clip_names import any_of_numbered, is_numbered
 from pipeline.job import Job
 from pipeline.manifest.pairs.choices import Picture
 from pipeline.manifest.pairs.naming import PICTURE_FIELDS, identity
@@ -74,6 +76,7 @@ class Outputs:
         """Find outputs that are wanted twice, are folders of others, or are read. Of links below
         the output folder the plan tells, pair by pair."""
         self._check_twice()
+        self._check_numbered(os.path.realpath(output_folder), jobs)
         self._check_folders()
         self._check_inputs(os.path.realpath(output_folder), jobs)
 
@@ -94,6 +97,29 @@ class Outputs:
                 reason = self._collision(claims)
                 for claim in claims:
                     self.refuse(claim.pair, reason)
+
+    def _check_numbered(self, root: str, jobs: Sequence[Job]) -> None:
+        """Whether numbered frames would have the name of another output, or of a picture that is
+        read."""
+        numbered = [claim for claims in self._claims.values() for claim in claims if is_numbered(claim.name)]
+        if not numbered:
+            return
+        read = {path for job in jobs for path in map(str, job.inputs)}
+        names = dict.fromkeys(claim.name for claims in self._claims.values() for claim in claims)
+        for claim in numbered:
+            own = any_of_numbered(identity(claim.name))
+            folder = posixpath.dirname(claim.name)
+            others = (name for name in names if name != claim.name and posixpath.dirname(name) == folder)
+            inputs = (path for path in read if os.path.dirname(os.path.realpath(path)) == os.path.join(root, folder))
+            for name in (*others, *inputs):
+                last = identity(posixpath.basename(name))
+                if own.fullmatch(last) or (is_numbered(last) and _may_meet(own, any_of_numbered(last))):
+                    what = "a picture that is read" if name in read else "another output"
+                    self.refuse(
+                        claim.pair,
+                        f"output '{_shown(claim.name)}' may have the name of {what}, '{_shown(name)}'; give the frames"
+                        " a folder of their own",
+                    )
 
     def _collision(self, claims: Sequence[Claim]) -> str:
         names = list(dict.fromkeys(claim.name for claim in claims))
@@ -177,6 +203,11 @@ class Outputs:
             path = os.path.join(root, claims[0].name)
             if is_folder(os.path.dirname(path)) and (file := _file_id(path)) is not None:
                 yield from ((claim, file) for claim in claims)
+
+
+def _may_meet(one: re.Pattern[str], other: re.Pattern[str]) -> bool:
+    """Whether two names of numbered files may be those of one file: words and number are alike."""
+    return one.pattern == other.pattern
 
 
 def _file_id(path: str | os.PathLike[str]) -> tuple[int, int] | None:

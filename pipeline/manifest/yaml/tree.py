@@ -26,6 +26,7 @@ _REST_OF_A_THOUSAND = re.compile(r"0[0-9][0-9]")  # text, as it has a leading ze
 _LONGEST_NUMBER = 20  # digits before a comma that are looked at
 _ENDS_IN_A_LIST = re.compile(r"[\],}]")
 _MERGE_KEY = "<<"
+NUMBERED = frozenset({"style_at"})  # keys of maps whose own keys may be whole numbers
 
 
 @dataclass(slots=True, eq=False)
@@ -131,6 +132,7 @@ class _Open:
     key: ScalarNode | None = None
     awaits_value: bool = False
     merged: list[tuple[Place, Node]] = field(default_factory=list)
+    has_numbers: bool = False  # keys may be whole numbers
 
 
 class _Composer:
@@ -179,7 +181,9 @@ class _Composer:
             raise _StopError(place, f"nested deeper than {MAX_DEPTH} levels")
         if event.anchor is not None:
             self._anchors[event.anchor] = None
-        self._stack.append(_Open(kind(place), event.anchor))
+        around = self._stack[-1] if self._stack else None
+        has_numbers = around is not None and around.key is not None and around.key.text in NUMBERED
+        self._stack.append(_Open(kind(place), event.anchor, has_numbers=has_numbers))
 
     def _end(self) -> None:
         closed = self._stack.pop()
@@ -230,7 +234,7 @@ class _Composer:
         else:
             around.awaits_value = True
             around.key = node if isinstance(node, ScalarNode) else None
-            if fault := self._key_fault(node):
+            if not (around.has_numbers and _is_number(node)) and (fault := self._key_fault(node)):
                 self._problems.add(node.place, f"a key must be text, got {describe(node)}; {fault}")
                 around.key = None
 
@@ -287,6 +291,10 @@ class _Composer:
             whole = shorten(f"{shown} {value}".rstrip())
             message = f"'!' starts a YAML tag; quote it if it is meant as text: \"{whole}\""
         raise _StopError(place, message)
+
+
+def _is_number(key: Node) -> bool:
+    return isinstance(key, ScalarNode) and type(key.value) is int
 
 
 def _place(mark: Any) -> Place:

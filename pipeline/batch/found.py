@@ -1,0 +1,93 @@
+"""What stands under an output's name, or under those of its numbered frames, looked at where no
+record vouches for it; behind a link that was put there meanwhile nothing is."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from pipeline.clip_names import is_numbered, kept, one_of_numbered
+from pipeline.clips.listing import own_numbers
+from pipeline.errors import BadImage, PairError
+from pipeline.images.reader import Reader
+from pipeline.job import Job
+from pipeline.printable import printable
+from pipeline.store.store import Store
+
+
+@dataclass(frozen=True)
+class Found:
+    """One pair's. `vouched` are names of files that stand as a record says."""
+
+    store: Store
+    job: Job
+    reader: Reader
+    vouched: Collection[str] = ()
+
+    @cached_property
+    def names(self) -> Sequence[str]:
+        """The names of all files that the pair will have; none where its clip cannot be read."""
+        if not is_numbered(self.job.output):
+            return [self.job.output]
+        content = self.job.content
+        try:
+            frames = self.reader.clip(content, self.job.home_of(content)).frames
+            places = filter(kept(self.job.options.frames, frames), range(frames))
+            return [one_of_numbered(self.job.output, number) for number in own_numbers(content, places)]
+        except BadImage:
+            return []
+
+    @property
+    def path(self) -> Path:
+        """Where the picture is, to be named to a person."""
+        return self.store.path(self.job.output)
+
+    def in_the_way(self) -> str | None:
+        """What stands where one of the files, or a folder above it, has to be, and is none."""
+        if self.vouched:
+            return None
+        return next((found for name in self.names if (found := self.store.in_the_way(name))), None)
+
+    def exists(self) -> bool:
+        """Is there a file of it?"""
+        return bool(self.vouched) or any(map(self.store.exists, self.names))
+
+    def strange(self) -> str | None:
+        """Which numbered frame would be put in the place of something that was not written here, as
+        a sentence; None of one picture, of which the plan knows more."""
+        if not is_numbered(self.job.output):
+            return None
+        for name in self.names:
+            if name in self.vouched:
+                continue
+            if found := self.store.in_the_way(name):
+                return found
+            if self.store.exists(name) and not self._is_a_frame(name):
+                return f"{printable(self.store.path(name))} was not made here"
+        return None
+
+    def settings(self) -> dict[str, Any]:
+        """What a picture says of its making; nothing where it is not ours."""
+        return self._settings(self.job.output)
+
+    def decodes(self) -> bool:
+        """Is it a whole picture? Raises OutOfMemory."""
+        try:
+            self.reader.inspect(self.store.fetched(self.job.output), self.store.home)
+        except BadImage:
+            return False
+        return True
+
+    def _settings(self, name: str) -> dict[str, Any]:
+        try:
+            return self.reader.metadata(self.store.fetched(name), self.store.home)
+        except PairError:
+            return {}
+
+    def _is_a_frame(self, name: str) -> bool:
+        """Does a file say that it is a frame of this output?"""
+        settings = self._settings(name)
+        return settings.get("output") == self.job.output and "frame" in settings
