@@ -47,11 +47,13 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True, eq=False)
 class Carried:
     """Earlier frames of a clip, as painted, carried to the frame that is painted, at the size at
-    which it is: `pixels` float32 (height, width, 3), 0..255, and how much each is to be held,
-    `reliable` float32 (height, width), 0..1."""
+    which it is: `pixels` float32 (height, width, 3), 0..255, how much each is to be held,
+    `reliable` float32 (height, width), 0..1, and how firmly: `share` of the loss that the frame
+    begins with, as losses have many units, is what a grey level squared costs."""
 
     pixels: NDArray[np.float32]
     reliable: NDArray[np.float32]
+    share: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -29,7 +29,7 @@ from pipeline.images.scale import resize
 from pipeline.options import Options
 from pipeline.pictures import Carried, Pictures, with_content
 from pipeline.reading import Losses, Reading
-from pipeline.schedule import SHORTEST, Machine, Schedule, Stage
+from pipeline.schedule import SHORTEST, Machine, Schedule
 from pipeline.stylization import Stylization
 from pipeline.stylize import Progress, paint
 
@@ -237,24 +237,9 @@ class _Walk:
         schedule, options = self._short(), as_painted(self.sequence._options)
         if self.unchanged:  # its one evaluation is of the picture that stands
             options = replace(options, match_color=_BEFORE.get(options.match_color, "none"), average=0.0)
-        beginning = replace(pictures, start=Picture(start, None, "", "carried"))
-        weight = options.temporal_weight * self._loss(beginning, options, schedule.stages[-1])
-        carried = replace(beginning, carried=Carried(followed.pixels, held))
-        return (yield from self._counted(carried, _holding(options, weight), schedule))
-
-    def _loss(self, pictures: Pictures, options: Options, stage: Stage) -> float:
-        """That of the picture with which a stage begins: what the temporal term is weighed by, as
-        losses have many units."""
-        from pipeline.nst.engine import Setting
-        from pipeline.stage_inputs import aim_of, initial_image, stage_inputs
-
-        engine = self.sequence._engine
-        with engine.lock:
-            inputs = stage_inputs(pictures, options, stage)
-            start = initial_image(pictures, inputs, options, None)
-            aim = aim_of(pictures, inputs, options, engine, start, (0, 0))
-            measurer = engine.measurer(Setting(options, stage.precision, stage.tiling, stage.last_pass), start.shape)
-            return float(measurer.losses(start, aim.targets, aim.weights)["total"])
+        carried = Carried(followed.pixels, held, options.temporal_weight)
+        onward = replace(pictures, start=Picture(start, None, "", "carried"), carried=carried)
+        return (yield from self._counted(onward, _holding(options), schedule))
 
     def _fresh(self, pictures: Pictures) -> Generator[Step, object, Floats]:
         """The whole frame painted at half the size, enlarged: (height, width, 3)."""
@@ -327,10 +312,10 @@ def as_painted(options: Options) -> Options:
 _BEFORE = {"both": "before", "before": "before"}
 
 
-def _holding(options: Options, weight: float) -> Options:
-    """The options with the temporal term, of this weight in the objective."""
+def _holding(options: Options) -> Options:
+    """The options with the temporal term, whose weight what is carried says."""
     from pipeline.nst.own_terms import OptionsWithTerms, with_terms
     from pipeline.nst.terms.temporal import Temporal
 
     own = options.own_terms if isinstance(options, OptionsWithTerms) else ()
-    return with_terms(options, [*own, (Temporal(), weight)])
+    return with_terms(options, [*own, (Temporal(), 0.0)])

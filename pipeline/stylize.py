@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from pipeline.images.stillness import Stillness
     from pipeline.nst.descent import Descent
     from pipeline.nst.engine import Setting, TransferEngine
+    from pipeline.nst.objective import LossWeights
 
     Pixels = NDArray[np.float32]
 
@@ -135,6 +136,7 @@ class _Walk:
     setup_seconds: float = 0.0
     trace: list[Reading] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    held: Mapping[str, LossWeights] = field(default_factory=dict)  # of a clip's frame: found as it began
     stopped: Reading | None = None  # where the caller ended it
 
     def stage(
@@ -160,6 +162,7 @@ class _Walk:
         with self.engine.lent_descent(setting, inputs.photograph.shape, stage.history) as descent:
             with descent.made_ready():
                 aim = aim_at(seen, (number, begin))
+                self.held = aim.held
                 descent.prepare(aim.targets, aim.weights)
             if resume:
                 descent.restore(saved)
@@ -172,7 +175,7 @@ class _Walk:
                 if watch is not None and watch.still_at:
                     break
                 if begin and done <= begin:  # a later round, or one that a snapshot was taken before
-                    aim = aim_at(descent.turn(), (number, begin))
+                    aim = aim_at(descent.turn(), (number, begin), held=self.held)
                 yield from self._descend(number, descent, aim, setting, range(max(begin, done), end), clock, watch)
                 if descent.flat_at or self.stopped:
                     break
@@ -266,7 +269,7 @@ class _Walk:
         targets = objective_of(options, last_pass=stage.last_pass).targets(seen)
         setting = Setting(options, stage.precision, stage.tiling, stage.last_pass)
         measurer = self.engine.measurer(setting, picture.shape)
-        found = measurer.losses(picture, targets, weights_of(options))
+        found = measurer.losses(picture, targets, {**weights_of(options), **self.held})
         last, layers = split_by_layer({name: float(loss) for name, loss in found.items()})
         del picture, seen, targets
         # of what was found, not of its whole numbers: those of 8 bits are then 16 bits, rounded
