@@ -32,14 +32,15 @@ class Decoded(NamedTuple):
     is_interlaced: bool
 
 
-def decoded(video: OpenVideo) -> Iterator[Decoded]:
-    """The frames of a video in the order shown, at times that rise. Raises DamageError after the
-    last good one, where there are others; its time is that one's end."""
+def decoded(video: OpenVideo, since: int | None = None) -> Iterator[Decoded]:
+    """The frames of a video in the order shown, at times that rise; after a seek those whose stamp
+    is `since` or later. Raises DamageError after the last good one, where there are others; its
+    time is that one's end."""
     step = usual_step(video)
     last = end = None
     fields = Fields()
     try:
-        for count, frame in enumerate(fields.joined(_frames(video))):
+        for count, frame in enumerate(fields.joined(_frames(video, since))):
             _bounded(video, count)
             base = frame.time_base or video.stream.time_base or _MILLISECOND
             stamp = None if frame.pts is None else frame.pts * base - video.start
@@ -98,26 +99,32 @@ def _check_end(video: OpenVideo, end: Fraction | None, step: Fraction) -> None:
         raise DamageError(end, f"the file is cut off: {video.cut_off:,} bytes are missing")
 
 
-def _frames(video: OpenVideo) -> Iterator[VideoFrame]:
+def _frames(video: OpenVideo, since: int | None) -> Iterator[VideoFrame]:
     """Frames as they are stored. After one that cannot be decoded come those that were already
-    decoded and are shown before it, then DamageError."""
+    decoded and are shown before it, then DamageError. What is shown before the key frame that was
+    sought may refer to others, and is not looked at."""
     av: Any = load_av()
     decoder = _decoder(video)
     due: set[int] = set()  # stamps of packets whose frames are yet to come
     for packet in video.container.demux(video.stream):
-        if packet.size and packet.pts is not None and not packet.is_discard:
+        if packet.size and packet.pts is not None and not packet.is_discard and _is_due(packet, since):
             due.add(packet.pts)
         try:
             if packet.is_corrupt:
                 raise DamageError(_at(packet.pts, due, video), "the file is damaged or cut off there")
             frames = _checked(decoder, packet) if decoder.name == "ffv1" else decoder.decode(packet)
-            yield from _sound_ones(frames, due, video)
+            yield from _sound_ones([frame for frame in frames if _is_due(frame, since)], due, video)
         except MemoryError:
             raise
         except (av.FFmpegError, DamageError) as error:
             yield from _held(decoder, due)
             why = error.why if isinstance(error, DamageError) else said(error)
             raise DamageError(_at(packet.pts, due, video), why) from error
+
+
+def _is_due(found: Any, since: int | None) -> bool:
+    """Is a packet or a frame shown at `since` or later?"""
+    return since is None or (found.pts is not None and found.pts >= since)
 
 
 def _checked(decoder: Any, packet: Any) -> list[VideoFrame]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from fractions import Fraction
 from itertools import islice
@@ -17,6 +17,7 @@ from pipeline.clips.frame import ClipFrame
 from pipeline.clips.geometry import Geometry, geometry_of, upright
 from pipeline.clips.interlacing import NOTE as INTERLACED
 from pipeline.clips.pace import even_rate
+from pipeline.clips.seeking import UnsureError, WayIn, seek, way_in
 from pipeline.errors import BadImage
 from pipeline.images.sizes import check_shape
 
@@ -63,28 +64,87 @@ def video_frames(
     home: str | None = None,
 ) -> Iterator[ClipFrame]:
     """The frames from number `start` on for which `wanted` says so, all at the first one's size.
-    Raises BadImage, with the time of the first frame that cannot be decoded, after the good
-    ones before it."""
-    with open_video(path, home) as video:
-        colours: Colours | None = None
-        size = None
-        held: ClipFrame | None = None
-        number = -1
+    Where a key frame before `start` serves (`seeking`), nothing before that is decoded. Raises
+    BadImage, with the time of the first frame that cannot be decoded, after the good ones before
+    it."""
+    if start:
         try:
-            for number, found in enumerate(decoded(video)):
-                if held is not None:
-                    yield replace(held, duration=found.time - held.time)
-                    held = None
-                geometry = geometry_of(found.frame, video.stream.sample_aspect_ratio)
-                size, colours = size or geometry.size, colours or Colours(found.frame)
-                if number >= start and (wanted is None or wanted(number)):
-                    held = _shown(found, number, _of_size(geometry, size), colours, video.shown)
-        except DamageError as error:
+            for frame in _from_key_frame(path, start, wanted, home):
+                start = frame.number + 1
+                yield frame
+            return
+        except UnsureError:
+            pass
+    with open_video(path, home) as video:
+        yield from _frames(video, enumerate(decoded(video)), start, wanted, None)
+
+
+def _from_key_frame(
+    path: str | os.PathLike[str], start: int, wanted: Callable[[int], bool] | None, home: str | None
+) -> Iterator[ClipFrame]:
+    """The same, decoded from a key frame on. Raises UnsureError where that may be another."""
+    with open_video(path, home) as video:
+        entry = way_in(video, start)
+    if entry is None:
+        raise UnsureError
+    with open_video(path, home) as video:
+        first = next(decoded(video), None)
+        if first is None or first.is_interlaced:
+            raise UnsureError
+    with open_video(path, home) as video:
+        seek(video, entry)
+        yield from _frames(video, _numbered(video, entry), start, wanted, first)
+
+
+def _numbered(video: OpenVideo, entry: WayIn) -> Iterator[tuple[int, Decoded]]:
+    """Frames from a key frame on with their numbers, as long as they are what was expected."""
+    stamps = iter(entry.stamps)
+    number = entry.number
+    try:
+        for number, found in enumerate(decoded(video, entry.stamps[0]), entry.number):
+            due = next(stamps, None)
+            if found.is_interlaced or (due is not None and found.frame.pts != due):
+                raise UnsureError
+            yield number, found
+    except DamageError as error:
+        if next(stamps, None) is not None:
+            raise UnsureError from error
+        raise
+    if next(stamps, None) is not None:
+        raise UnsureError
+
+
+def _frames(
+    video: OpenVideo,
+    numbered: Iterable[tuple[int, Decoded]],
+    start: int,
+    wanted: Callable[[int], bool] | None,
+    first: Decoded | None,
+) -> Iterator[ClipFrame]:
+    """What is shown of decoded frames; `first` is the clip's first, where that is not among
+    them."""
+    colours: Colours | None = None
+    size = None
+    held: ClipFrame | None = None
+    number = -1
+    try:
+        for number, found in numbered:
             if held is not None:
-                yield replace(held, duration=max(error.time - held.time, Fraction(0)) or held.duration)
-            raise BadImage(_damage(video, error, number + 1)) from error
+                yield replace(held, duration=found.time - held.time)
+                held = None
+            geometry = geometry_of(found.frame, video.stream.sample_aspect_ratio)
+            if size is None or colours is None:
+                first = first or found
+                size = geometry_of(first.frame, video.stream.sample_aspect_ratio).size
+                colours = Colours(first.frame)
+            if number >= start and (wanted is None or wanted(number)):
+                held = _shown(found, number, _of_size(geometry, size), colours, video.shown)
+    except DamageError as error:
         if held is not None:
-            yield held
+            yield replace(held, duration=max(error.time - held.time, Fraction(0)) or held.duration)
+        raise BadImage(_damage(video, error, number + 1)) from error
+    if held is not None:
+        yield held
 
 
 def _looked_at(video: OpenVideo) -> tuple[Decoded, list[Fraction], Fraction, str]:
