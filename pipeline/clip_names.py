@@ -8,8 +8,8 @@ first frame, unless `frames` asks for more of it.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from pathlib import PurePath
+from collections.abc import Callable, Sequence
+from pathlib import PurePath, PurePosixPath
 
 Frames = str | tuple[int, int]
 """`auto`, `all`, `first`, `preview`, `every N`, or the first and the last number, both included,
@@ -22,6 +22,7 @@ LOSSLESS_SUFFIXES = (".mkv", ".gif", ".apng")  # FFV1; and what has no quality t
 ALL, AUTO, FIRST, PREVIEW = "all", "auto", "first", "preview"
 FRAMES_WORDS = (AUTO, ALL, FIRST, PREVIEW)
 PREVIEWED = 3  # frames of a preview: the first, one in the middle, the last
+_PREVIEW_SUFFIX = "-preview.png"
 FRAMES_PATTERN = r"^every [1-9][0-9]{0,5}$"
 MOST_BYTES = 64 * 2**30  # of a clip's file; ten minutes of FFV1 at 1080 lines are a third of it
 MOST_FRAMES = 10**7  # of a number that is written; four days of 25 a second
@@ -101,18 +102,32 @@ def kept(frames: Frames, whole: int) -> Callable[[int], bool]:
     return lambda number: number % step == 0
 
 
-def first_kept(frames: Frames) -> int:
-    """The number of the first frame that is painted."""
-    return frames[0] if isinstance(frames, tuple) else 0
+def numbers_kept(frames: Frames, whole: int) -> Sequence[int]:
+    """The numbers of the frames that are painted of a clip of `whole` frames."""
+    if isinstance(frames, tuple):
+        return range(frames[0], min(frames[1] + 1, whole))
+    if frames == PREVIEW:
+        return spread(whole, PREVIEWED)
+    return range(0, whole, every(frames))
 
 
 def count_kept(frames: Frames, whole: int) -> int:
-    """How many frames are painted of a clip of `whole` frames."""
-    if isinstance(frames, tuple):
-        return max(0, min(frames[1] + 1, whole) - frames[0])
-    if frames == PREVIEW:
-        return min(whole, PREVIEWED)
-    return -(-whole // every(frames))
+    """How many that are."""
+    return len(numbers_kept(frames, whole))
+
+
+def preview_output(output: str) -> str:
+    """What a clip's preview is called: a picture beside the clip, `walk-preview.png`. Of a preview
+    its own name."""
+    if is_preview_output(output):
+        return output
+    stem = numbered_stem(output) if is_numbered(output) else PurePosixPath(output).stem
+    return str(PurePosixPath(output).with_name(f"{stem}{_PREVIEW_SUFFIX}"))
+
+
+def is_preview_output(output: str) -> bool:
+    """Is an output called as a preview's?"""
+    return output.endswith(_PREVIEW_SUFFIX)
 
 
 def spread(count: int, most: int) -> list[int]:

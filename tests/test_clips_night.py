@@ -4,12 +4,15 @@ worker."""
 
 from __future__ import annotations
 
+import io
 import math
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,23 +22,34 @@ from clips_night_kit import HEIGHT, WIDTH, shots, write_video
 from conftest import REPOSITORY, Command, rehearsing
 from night_kit import Scripted, failed
 from patience import PATIENCE, until
+from PIL import Image
 
+from pipeline.batch import clip_output, clip_walk
 from pipeline.batch.clean import clean_output
+from pipeline.batch.clip_source import Clip
+from pipeline.batch.clip_walk import ClipWalk
 from pipeline.batch.driver import run
 from pipeline.batch.engines.local import LocalEngine
 from pipeline.batch.engines.protocol import Event
+from pipeline.batch.engines.worker import _Worker
 from pipeline.batch.estimates.estimator import Estimator
 from pipeline.batch.messages import Position, Read, Saved, Started
 from pipeline.batch.painter import Painter
 from pipeline.batch.plan import make_plan
 from pipeline.batch.selection import Selection
 from pipeline.cli.console import Quiet
+from pipeline.cli.measure import _refuse_clip
 from pipeline.cli.rendering import plan_rows
+from pipeline.clips.facts import as_json
 from pipeline.clips.reading import clip_facts, read_frames
+from pipeline.errors import BadImage, UsageError
+from pipeline.images.budget import clip_seconds
 from pipeline.images.metadata import read_metadata
 from pipeline.manifest import Override, load_manifest
 from pipeline.store.disk import LocalStore
-from pipeline.store.layout import clip_name, frame_name, pair_id, record_name, thumbnail_name
+from pipeline.store.layout import STEPS as STEPS_FOLDER
+from pipeline.store.layout import clip_name, frame_name, pair_id, preview_name, record_name, thumbnail_name
+from pipeline.store.previous import files_by_pair, older_pictures
 from pipeline.store.records import State
 from tests.chaos.engine import ChaosBackend
 
@@ -287,10 +301,174 @@ def test_a_part_costs_no_frame_of_the_rest(night: Night) -> None:
     assert night.painted() == [4, 5]
 
 
-def test_a_preview_is_three_frames_spread_over_the_clip(night: Night) -> None:
-    row = night.run("frames=preview")
-    assert len(night.painted()) == 3
-    assert [each[0] for each in row["clip"]["rows"]] == [0, 2, 5]
+def _read(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The numbers of frames that are decoded from now on, but for the first, of which the size is known."""
+    numbers: list[int] = []
+
+    def spy(*arguments: Any, **named: Any) -> Iterator[Any]:
+        for frame in read_frames(*arguments, **named):
+            numbers.append(frame.number)
+            yield frame
+
+    monkeypatch.setattr("pipeline.clips.reading.read_frames", spy)
+    return numbers
+
+
+def test_a_clip_that_is_gone_on_with_is_not_decoded_from_its_beginning(
+    night: Night, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    night.clip(16, 14)
+    night.run(stop_after=25 + STEPS)
+    night.painted()
+    numbers = _read(monkeypatch)
+    night.run()
+    painted = night.painted()
+    assert painted == list(range(painted[0], 30))
+    assert painted[0] - 8 > 16
+    assert numbers == [0, *range(painted[0] - 8, 30)]  # as far back as frames are painted from
+
+
+def test_what_is_known_of_a_clip_is_not_found_out_again(night: Night, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unless it is known of another file: all of a short clip is decoded for it."""
+    job = load_manifest(night.project / "night.yaml").pairs[0]
+    known = as_json(clip_facts(job.content))
+    asked: list[Any] = []
+
+    def spy(*arguments: Any) -> Any:
+        asked.append(arguments)
+        return clip_facts(*arguments)
+
+    monkeypatch.setattr("pipeline.clips.reading.clip_facts", spy)
+    assert as_json(Clip(job, lambda _: nullcontext(), known).facts) == known
+    assert asked == []
+    night.clip(7)
+    assert Clip(job, lambda _: nullcontext(), known).count == 7
+    assert len(asked) == 1
+
+
+def test_a_clip_may_take_as_long_to_open_where_it_is_painted_as_where_it_is_looked_at(night: Night) -> None:
+    worker, clip = _Worker(io.BytesIO()), night.project / "input/walk.mkv"
+    worker._clip = str(clip)
+    assert worker._seconds_for(clip) == clip_seconds(clip.stat().st_size) > 600
+    assert worker._seconds_for(night.project / "input/style/wave.png") < 60
+
+
+def test_where_nothing_is_painted_it_is_said_that_the_clip_goes_on(
+    night: Night, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that thousands of frames that stand, and their writing, do not take up the time of one frame."""
+    night.run()
+    night.result.unlink()
+    told: list[int] = []
+    for module, every in ((clip_walk, 2), (clip_output, 3)):
+        monkeypatch.setattr(module, "_GOES_ON", every)
+    monkeypatch.setattr(ClipWalk, "goes_on", lambda walk: told.append(len(walk.told)))
+    night.run()
+    assert told == [2, 4, 6, 6, 6]
+
+
+def test_measure_refuses_a_clip_in_one_line() -> None:
+    with pytest.raises(UsageError, match=r"^a\.mp4 is a clip, and measure compares pictures; name a frame of it"):
+        _refuse_clip(Path("a.mp4"))
+    _refuse_clip(Path("a.gif"))  # its first frame is a picture
+
+
+def test_a_whole_clip_that_is_packed_anew_is_not_decoded(night: Night, monkeypatch: pytest.MonkeyPatch) -> None:
+    night.run()
+    night.painted()
+    night.result.unlink()
+    numbers = _read(monkeypatch)
+    assert night.run()["status"] == "done"
+    assert (night.painted(), numbers) == ([], [0])
+
+
+def test_a_cut_that_was_found_between_others_is_looked_for_anew(night: Night) -> None:
+    """A part of a clip begins a shot where the clip has none."""
+    night.manifest(options="frames: [3, 5]")
+    night.run()
+    night.manifest()
+    whole = night.run()
+    assert whole["clip"]["cuts"] == []
+    assert night.painted() == [0, 1, 2, 0, 1, 2, 3, 4, 5]
+
+
+def test_memory_of_a_walk_is_of_few_frames(night: Night) -> None:
+    from pipeline.batch.clip_frames import KeptFrame, Shown
+    from pipeline.batch.clip_story import Told
+
+    told = Told(20_000, 64)
+    light = [90.0, 80.0]
+    losses = {"total": 1.0}
+    environment = {"threads": 1}
+    common: dict[str, Any] = {"first": losses, "last": losses, "precision": "float32", "environment": environment}
+    for number in range(20_000):
+        frame = KeptFrame(
+            key="",
+            evaluations=1.0,
+            seconds=0.5,
+            flicker=2.0,
+            own_flicker=1.0,
+            reliable=1.0,
+            cut=False,
+            light=light,
+            **common,
+        )
+        told.add(Shown(number, Fraction(number, 25), Fraction(1, 25), frame))
+    assert (len(told), told.seconds) == (20_000, 10_000.0)
+    assert (len(told.readings), told.readings[0].step, told.readings[-1].step) == (1000, 1, 20_000)
+    story = told.story(clip_facts(night.project / "input/walk.mkv"))
+    assert (len(story["rows"]), story["rows"][-1][0], story["flicker"], story["evaluations"]) == (60, 19_999, 2.0, 1.0)
+    assert told.times[19_999] == (Fraction(19_999, 25), Fraction(1, 25))
+    assert sys.getsizeof(told.times._parts) < 20_000 * 40
+
+
+def test_a_time_that_no_clock_shows_is_told(night: Night) -> None:
+    from pipeline.batch.clip_story import Times
+
+    with pytest.raises(BadImage, match="which no player knows; export it again"):
+        Times().add(Fraction(2**70), Fraction(1))
+
+
+def test_a_clip_that_is_painted_anew_keeps_the_one_before(night: Night) -> None:
+    night.manifest(output="walk.mp4", run="{keep_previous: 2}")
+    first = night.run() and (night.project / "out/walk.mp4").read_bytes()
+    store = LocalStore(night.project / "out")
+    (night.project / "out" / record_name("walk.mp4")).unlink()
+    night.run("style_weight=0.5")
+    (older,) = older_pictures(store, "walk.mp4", files_by_pair(store))
+    assert older.picture.endswith(".mp4")
+    assert store.read(older.picture) == first
+    for weight in ("0.25", "0.125"):
+        night.run(f"style_weight={weight}")
+    assert [each.number for each in older_pictures(store, "walk.mp4", files_by_pair(store))] == [3, 2]
+
+
+def test_a_clip_that_is_packed_in_the_same_bytes_keeps_none(night: Night) -> None:
+    night.manifest(run="{keep_previous: 2}")
+    night.run()
+    (night.project / "out" / record_name(OUTPUT)).unlink()
+    manifest = load_manifest(night.project / "night.yaml")
+    engine = InThisProcess(night.place)
+    report = run(manifest, Selection(force=True), Quiet(), engine=lambda settings, log: engine)
+    assert report["pairs"][0]["status"] == "done"
+    assert files_by_pair(LocalStore(night.project / "out")) == {}
+
+
+def test_numbered_pictures_of_steps_are_no_use_to_clips_and_that_is_told(night: Night) -> None:
+    night.manifest(run="{save_every: 2}")
+    manifest = load_manifest(night.project / "night.yaml")
+    engine = InThisProcess(night.place)
+    report = run(manifest, Selection(), Quiet(), engine=lambda settings, log: engine)
+    told = "'save_every' has no effect on clips: each of their frames is kept, below .pipeline/clips"
+    assert told in report["run"]["warnings"]
+    assert list(LocalStore(manifest.output).list(STEPS_FOLDER)) == []
+
+
+def test_the_small_picture_of_a_clip_at_work_is_a_frame(night: Night) -> None:
+    night.manifest(run="{preview: 2}")
+    night.run(stop_after=STEPS + 3)
+    with Image.open(night.project / "out" / preview_name(OUTPUT)) as small:
+        assert small.size == (WIDTH, HEIGHT)
 
 
 def test_a_part_that_the_clip_has_not_fails_with_what_it_has(night: Night) -> None:

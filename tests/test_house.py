@@ -231,7 +231,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
         WORDS
         | {
             *("batch.engines.protocol", "batch.estimates", "batch.messages", "batch.plan"),
-            *("batch.results", "batch.system", "images.reader"),
+            *("batch.results", "batch.system", "clips.facts", "images.reader"),
         },
         set(),
     ),
@@ -259,17 +259,23 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
         WORDS
         | {
             *("pictures", "schedule", "stylization", "stylize", "images", "store", "nst.tiling"),
-            *("batch.backend", "batch.checkpoints", "batch.clip_painter", "batch.clip_walk", "batch.files_of_job"),
+            *("batch.backend", "batch.checkpoints", "batch.clip_painter", "batch.clip_source", "batch.files_of_job"),
             *("batch.messages", "batch.showing", "batch.system"),
         },
         set(),
     ),
     "batch.files_of_job": ({"job", "style_at", "pictures", "regions", "images.picture", "batch.messages"}, set()),
     "batch.clip_frames": ({"errors", "images", "store"}, {"numpy"}),
+    "batch.clip_source": (WORDS | {"clips", "images", "schedule", "batch.files_of_job"}, {"numpy"}),
+    "batch.clip_story": (
+        {"clip_names", "errors", "reading", "clips.facts", "batch.clip_frames", "batch.system"},
+        set(),
+    ),
     "batch.clip_walk": (
         WORDS
         | {"clips", "images", "pictures", "schedule", "sequence", "store.keys"}
-        | {"batch.backend", "batch.clip_frames", "batch.clip_looks", "batch.files_of_job", "batch.messages"},
+        | {"batch.backend", "batch.clip_frames", "batch.clip_looks", "batch.clip_source", "batch.clip_story"}
+        | {"batch.messages"},
         {"numpy"},
     ),
     "batch.clip_looks": (WORDS | {"batch.files_of_job", "clips", "images.file_bytes", "pictures", "regions"}, set()),
@@ -277,18 +283,22 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
         WORDS | {"batch.clip_frames", "batch.files_of_job", "batch.messages", "clips", "images", "store"},
         set(),
     ),
+    "batch.clip_shots": ({"batch.clip_walk", "batch.messages"}, set()),
     "batch.clip_output": (
-        WORDS | {"clips", "images", "pictures", "store", "batch.clip_frames", "batch.clip_walk"},
+        WORDS
+        | {"clips", "images", "pictures", "store", "batch.clip_frames", "batch.clip_source", "batch.clip_story"}
+        | {"batch.messages"},
         {"numpy"},
     ),
-    "batch.clip_story": ({"clip_names", "batch.clip_walk", "batch.system"}, {"numpy"}),
     "batch.clip_painter": (
         WORDS
-        | {"nst.tiling", "schedule", "store", "batch.backend", "batch.clip_frames", "batch.clip_output"}
-        | {"batch.clip_looks", "batch.clip_story", "batch.clip_walk", "batch.files_of_job", "batch.frame_files"}
-        | {"batch.messages", "batch.system"},
+        | {"nst.tiling", "pictures", "schedule", "store", "batch.backend", "batch.clip_frames", "batch.clip_output"}
+        | {"batch.clip_looks", "batch.clip_shots", "batch.clip_source", "batch.clip_walk", "batch.files_of_job"}
+        | {"batch.frame_files", "batch.messages", "batch.showing", "batch.system"},
         set(),
     ),
+    "batch.previews": ({"clip_names", "errors", "job", "printable"}, set()),
+    "batch.engines.shots": ({"clip_names", "errors", "job", "batch.engines.protocol", "batch.messages"}, set()),
     "batch.engines.protocol": ({"job", "batch.messages"}, set()),
     "batch.engines.local": (
         {
@@ -322,7 +332,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "batch.engines.worker": (
         {
             *("errors", "batch.backend", "batch.checkpoints", "batch.messages", "batch.painter", "batch.system"),
-            *("images.budget", "images.inspection"),
+            *("clip_names", "images.budget", "images.inspection"),
         },
         set(),
     ),

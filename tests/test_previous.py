@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,11 @@ from pipeline.store.previous import Older, files_by_pair, keep, older_pictures
 from pipeline.store.store import Store
 
 
+def of(data: bytes) -> str:
+    """By which it is known what is to be written."""
+    return hashlib.sha256(data).hexdigest()
+
+
 class Keeping(Nights):
     """Runs whose workers keep what they paint over, as a painter does."""
 
@@ -27,7 +33,7 @@ class Keeping(Nights):
         def answer(command: Command) -> Any:
             assert command.keep_previous == most
             if command.keep_previous is not None:
-                new = f"{command.job.options.seed}".encode()
+                new = of(f"{command.job.options.seed}".encode())
                 keep(LocalStore(self.output), command.job.output, new, command.keep_previous)
             return painted(self.output)(command)
 
@@ -73,11 +79,11 @@ def test_without_the_setting_none_is_kept_and_none_goes(nights: Keeping) -> None
 
 def test_equal_bytes_are_no_older_picture(tmp_path: Path) -> None:
     store = LocalStore(tmp_path)
-    keep(store, "a.png", b"one", 3)  # nothing stands there
+    keep(store, "a.png", of(b"one"), 3)  # nothing stands there
     store.write("a.png", b"one")
-    keep(store, "a.png", b"one", 3)
+    keep(store, "a.png", of(b"one"), 3)
     assert older_pictures(store, "a.png", files_by_pair(store)) == []
-    keep(store, "a.png", b"two", 3)
+    keep(store, "a.png", of(b"two"), 3)
     (older,) = older_pictures(store, "a.png", files_by_pair(store))
     assert (store.read(older.picture), older.small, older.outcome) == (b"one", None, None)
 
@@ -85,7 +91,7 @@ def test_equal_bytes_are_no_older_picture(tmp_path: Path) -> None:
 def test_numbers_go_on_where_older_ones_were_deleted(tmp_path: Path) -> None:
     store = LocalStore(tmp_path)
     for text in (b"1", b"2", b"3", b"4"):
-        keep(store, "a.png", text, 1)
+        keep(store, "a.png", of(text), 1)
         store.write("a.png", text)
     (older,) = older_pictures(store, "a.png", files_by_pair(store))
     assert (older.number, store.read(older.picture)) == (3, b"3")
@@ -97,7 +103,7 @@ def test_a_picture_that_cannot_be_kept_is_not_painted_over(tmp_path: Path, monke
     (tmp_path / PREVIOUS.rstrip("/")).parent.mkdir(exist_ok=True)
     (tmp_path / PREVIOUS.rstrip("/")).write_text("in the way")
     with pytest.raises(Exception, match=r"\.pipeline/previous"):
-        keep(store, "a.png", b"new", 3)
+        keep(store, "a.png", of(b"new"), 3)
     assert store.read("a.png") == b"old"
     assert issubclass(OutputError, Exception)
 
@@ -130,14 +136,14 @@ def test_links_are_not_followed(tmp_path: Path) -> None:
     victim.write_text("mine")
     store: Store = LocalStore(tmp_path / "out")
     store.write("a.png", b"old")
-    keep(store, "a.png", b"new", 3)
+    keep(store, "a.png", of(b"new"), 3)
     (older,) = older_pictures(store, "a.png", files_by_pair(store))
     (tmp_path / "out" / older.picture).unlink()
     (tmp_path / "out" / older.picture).symlink_to(victim)
     assert older_pictures(store, "a.png", files_by_pair(store)) == []
     store.delete("a.png")
     (tmp_path / "out" / "a.png").symlink_to(victim)
-    keep(store, "a.png", b"new", 1)  # a link is nothing that could be kept
+    keep(store, "a.png", of(b"new"), 1)  # a link is nothing that could be kept
     assert victim.read_text() == "mine"
 
 

@@ -13,13 +13,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import BadImage, StylizeError
 from pipeline.images.encode import encode_picture, to_uint8
-from pipeline.images.metadata import read_metadata
+from pipeline.images.metadata import metadata_in
 from pipeline.images.picture import Picture, open_picture
-from pipeline.store.clips import frames_of
+from pipeline.store.clips import later_frames
 from pipeline.store.layout import clip_name, frame_name, pair_id
 from pipeline.store.shapes import fitting
 from pipeline.store.store import Store
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _PAINTED = ".painted.png"
+# Bytes at the beginning of a frame in which all stands that is known of it, twice: a few thousand,
+# where there may be gigabytes of frames to look at.
+_HEAD = 2**17
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +41,12 @@ class KeptFrame:
     these were and the seconds they took; `flicker` and `own_flicker`, of the painting and of the
     photograph, in grey levels, and the share of positions in which they could be measured; whether
     a shot begins with it; mean grey levels of photograph and painting (`light`); what equal bytes
-    depend on beside the key. `apart`: later frames follow another picture than the one shown."""
+    depend on beside the key. `apart`: later frames follow another picture than the one shown.
+
+    Where the clip is the one of `source` still, the photograph need not be decoded to know that the
+    frame stands: `photograph` is the SHA-256 of its pixels, `time` and `duration` say when it is
+    shown, in seconds (`3/25`), and `after` is the number of the frame that was painted before it,
+    by which `cut` was found; None of the first one."""
 
     key: str
     first: dict[str, float]
@@ -53,6 +62,22 @@ class KeptFrame:
     environment: dict[str, Any]
     notes: list[str] = field(default_factory=list)
     apart: bool = False
+    source: str = ""
+    photograph: str = ""
+    time: str = "0"
+    duration: str = "0"
+    after: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A frame of the clip that stands: its number in the file, when and how long it is shown, in
+    seconds, and what is known of its painting."""
+
+    number: int
+    time: Fraction
+    duration: Fraction
+    frame: KeptFrame
 
 
 class DamagedFrame(BadImage):
@@ -70,11 +95,10 @@ class KeptFrames:
     def look(self, number: int) -> KeptFrame | None:
         """What is known of a frame; None where there is none, or none that we wrote."""
         name = frame_name(self._output, number)
-        if not self._store.exists(name):
-            return None
         try:
-            settings = read_metadata(self._store.path(name), self._store.home)
-        except BadImage:
+            with self._store.open(name) as file:
+                settings = metadata_in(file.read(_HEAD), name)
+        except (OSError, BadImage):
             return None
         known = fitting(KeptFrame, settings)
         try:
@@ -102,19 +126,36 @@ class KeptFrames:
     ) -> None:
         """Keep a frame; it is on the disk when this returns. Raises as `Store.write` does."""
         name = frame_name(self._output, number)
-        if not self._named:
-            self._store.write(clip_name(self._output), f"{self._output}\n".encode("utf-8", "surrogateescape"))
-            self._named = True
+        self._name()
         if frame.apart:
             self._store.write(_painted_name(name), _encoded(painted, None, {"key": frame.key}))
         self._store.write(name, _encoded(pixels, alpha, asdict(frame)))
 
+    def copy(self, number: int, other: KeptFrames) -> KeptFrame | None:
+        """Keep a frame that another pair has, byte for byte; None where it cannot be read. Raises
+        as `Store.write` does."""
+        names = (frame_name(self._output, number), frame_name(other._output, number))
+        self._name()
+        try:
+            found = other.look(number)
+            if found is not None and found.apart:
+                self._store.write(_painted_name(names[0]), self._store.read(_painted_name(names[1])))
+            self._store.write(names[0], self._store.read(names[1]))
+        except FileNotFoundError:
+            return None
+        return self.look(number)
+
     def drop_from(self, number: int) -> None:
         """Have no frame of this number or a later one: the clip is shorter than it was."""
-        for found, entry in frames_of(self._store, pair_id(self._output)):
-            if found >= number:
-                with suppress(OSError, StylizeError):
-                    self._store.delete(entry.name)
+        for name in later_frames(self._store, pair_id(self._output), number):
+            with suppress(OSError, StylizeError):
+                self._store.delete(name)
+
+    def _name(self) -> None:
+        """Have it be known that the clip has frames."""
+        if not self._named:
+            self._store.write(clip_name(self._output), f"{self._output}\n".encode("utf-8", "surrogateescape"))
+            self._named = True
 
     def _drop(self, number: int) -> None:
         for name in (frame_name(self._output, number), _painted_name(frame_name(self._output, number))):

@@ -3,9 +3,11 @@ pictures: first photograph, a result, a strip of frames spread over it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from fractions import Fraction
+from io import BufferedReader
 from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
 
@@ -13,72 +15,115 @@ import numpy as np
 
 from pipeline import clip_names
 from pipeline.batch.clip_frames import KeptFrames
-from pipeline.batch.clip_walk import Clip, Shown
+from pipeline.batch.clip_source import Clip
+from pipeline.batch.clip_story import Times
+from pipeline.batch.messages import Command
 from pipeline.clips.span import WHOLE, Span
 from pipeline.errors import BadImage, BadOutput, OutputError
-from pipeline.images.encode import thumbnail, to_uint8
+from pipeline.images.encode import encode_picture, thumbnail, to_uint8
+from pipeline.images.picture import Picture
 from pipeline.images.scale import resize
 from pipeline.job import Job
 from pipeline.pictures import Pictures
+from pipeline.store import previous
 from pipeline.store.layout import MOST_STYLES, STRIP, style_thumbnail, thumbnail_name
 from pipeline.store.store import Store
 
 RESULT_SIDE = 448  # as of a picture (batch/painter)
+_GOES_ON = 10  # frames that are written, between two words that it goes on
 STRIP_FRAMES = 8  # of a strip: a card of the page is a hand wide
 _STRIP_HEIGHT = 96  # pixels
 
 
 def write(
+    command: Command,
     store: Store,
-    job: Job,
     clip: Clip,
     kept: KeptFrames,
-    shown: Sequence[Shown],
+    times: Times,
     settings: Mapping[str, Any],
+    goes_on: Callable[[], object],
 ) -> tuple[str, ...]:
-    """Write the clip under its final name; what its format could not hold is returned as notes.
-    Raises DamagedFrame, and as `Store.write_by` and `write_clip` do."""
+    """Write the clip under its final name, of those of its frames that have `times`; what its
+    format could not hold is returned as notes. `goes_on` is called now and then. Raises
+    DamagedFrame, and as `Store.write_by`, `previous.keep` and `write_clip` do."""
     from pipeline.clips.writing import write_clip
 
-    suffix = Path(job.output).suffix
+    job = command.job
+    if job.options.frames == clip_names.PREVIEW:
+        _put(command, store, lambda file: file.write(_sheet(kept, clip.numbers, settings)))
+        return ()
     rate = clip.facts.rate
-
     notes: list[str] = []
 
     def put(file: IO[bytes]) -> None:
         notes[:] = write_clip(
             cast("BinaryIO", file),
-            suffix,
-            _frames(kept, shown),
+            Path(job.output).suffix,
+            _frames(kept, clip.numbers, times, goes_on),
             quality=job.options.quality,
             rate=None if rate is None else rate / clip_names.every(job.options.frames),
             has_alpha=clip.facts.has_alpha,
             sound_of=job.content if clip.facts.kind == "video" else None,
             home=job.home_of(job.content),
-            span=_span(job, shown),
+            span=_span(job, times),
             settings=settings,
         )
 
-    store.write_by(job.output, put)
+    _put(command, store, put)
     return tuple(notes)
 
 
-def _span(job: Job, shown: Sequence[Shown]) -> Span:
+def _put(command: Command, store: Store, write: Callable[[IO[bytes]], object]) -> None:
+    """Write a file, and keep what it replaces where the run is to."""
+    output, most = command.job.output, command.keep_previous
+
+    def put(file: IO[bytes]) -> None:
+        write(file)
+        if most is not None:
+            file.flush()
+            file.seek(0)
+            previous.keep(store, output, hashlib.file_digest(cast("BufferedReader", file), "sha256").hexdigest(), most)
+
+    store.write_by(output, put)
+
+
+def _span(job: Job, times: Times) -> Span:
     """The part of the clip whose sound is kept: all of it, or that of a range of frames."""
     if not isinstance(job.options.frames, tuple):
         return WHOLE
-    return Span(shown[0].time, shown[-1].time + shown[-1].duration)
+    time, duration = times[len(times) - 1]
+    return Span(times[0][0], time + duration)
 
 
-def _frames(kept: KeptFrames, shown: Sequence[Shown]) -> Iterator[Any]:
+def _frames(kept: KeptFrames, numbers: Sequence[int], times: Times, goes_on: Callable[[], object]) -> Iterator[Any]:
     """The kept frames as they are written, each until the next one."""
     from pipeline.clips.frame import ClipFrame
 
-    for number, each in enumerate(shown):
-        end = shown[number + 1].time if number + 1 < len(shown) else each.time + each.duration
-        picture = kept.shown(each.number)
+    for place in range(len(times)):
+        time, duration = times[place]
+        end = times[place + 1][0] if place + 1 < len(times) else time + duration
+        picture = kept.shown(numbers[place])
         alpha = None if picture.alpha is None else np.rint(picture.alpha * 255).astype(np.uint8)
-        yield ClipFrame(number, each.time, Fraction(end - each.time), to_uint8(picture.pixels), alpha)
+        if place % _GOES_ON == 0:
+            goes_on()
+        yield ClipFrame(place, time, Fraction(end - time), to_uint8(picture.pixels), alpha)
+
+
+def _sheet(kept: KeptFrames, numbers: Sequence[int], settings: Mapping[str, Any]) -> bytes:
+    """The frames of a preview in one PNG: high ones beside one another, others below; opacity is
+    laid over white."""
+    frames = [kept.shown(number) for number in numbers]
+    shown = [to_uint8(_over_white(frame)) for frame in frames]
+    height, width = shown[0].shape[:2]
+    return encode_picture(np.concatenate(shown, axis=1 if height > width else 0), None, ".png", 100, settings)
+
+
+def _over_white(picture: Picture) -> Any:
+    if picture.alpha is None:
+        return picture.pixels
+    alpha = picture.alpha[..., np.newaxis]
+    return picture.pixels * alpha + np.float32(255) * (1 - alpha)
 
 
 def write_thumbnails(store: Store, output: str, pictures: Pictures, kept: KeptFrames, numbers: Sequence[int]) -> None:

@@ -1,38 +1,53 @@
 """One clip, from its command to a clip that stands under its final name: a pair whose steps are
 frames.
 
-    frames       read one by one                                            clips/, batch/clip_walk
+    frames       read one by one                                            batch/clip_source
     shots        of frames between two cuts, each painted by itself         batch/clip_walk
     keeping      each painted frame whole, with its key                     batch/clip_frames
     painting     those that do not stand                                    batch/backend, sequence
     clip         written whole from the kept frames; strip, thumbnails      batch/clip_output
+
+Where several workers paint one clip (engines/shots), a command asks for where its shots begin, or
+for the frames of some of them; the last one finds all frames there, and writes the clip.
 """
 
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pipeline.batch import clip_output, frame_files
 from pipeline.batch.backend import Backend
 from pipeline.batch.clip_frames import DamagedFrame, KeptFrames
 from pipeline.batch.clip_looks import Looks
-from pipeline.batch.clip_story import notes, story
-from pipeline.batch.clip_walk import Clip, ClipWalk
+from pipeline.batch.clip_shots import find_shots
+from pipeline.batch.clip_source import Clip
+from pipeline.batch.clip_walk import ClipWalk
 from pipeline.batch.files_of_job import Opening, open_job, output_settings
-from pipeline.batch.messages import Command, Done, Interrupted, PairMessage, Resumed, Saved
+from pipeline.batch.messages import Command, Done, Interrupted, PairMessage, PartDone, Resumed, Saved
+from pipeline.batch.showing import Showing
 from pipeline.batch.system.machine import peak_memory
-from pipeline.clip_names import is_numbered
+from pipeline.clip_names import PREVIEW, is_numbered, preview_output
 from pipeline.job import Painted
 from pipeline.nst.tiling import in_words
-from pipeline.schedule import Machine, Schedule
+from pipeline.pictures import Pictures
+from pipeline.schedule import Machine
 from pipeline.store.disk import LocalStore
 from pipeline.store.keys import pair_key, shared_key
 
-_MOST_READINGS = 1000  # of a trace, as a long clip has many frames
 _TRIES = 3  # of a clip whose kept frames turn out to be damaged; each costs those frames
+
+
+@dataclass(slots=True, eq=False)
+class _Files:
+    """The opened files of a clip, and the hashes of all."""
+
+    clip: Clip
+    pictures: Pictures
+    looks: Looks
+    sha256: dict[Any, str]
 
 
 def paint_clip(
@@ -43,63 +58,96 @@ def paint_clip(
     tell: Callable[[Resumed | Saved], object],
     stopping: Callable[[], bool],
 ) -> Iterator[PairMessage]:
-    """What there is to say of a clip: `Read` after each frame, at last `Done` or `Interrupted`.
-    Raises what makes its painter say `Failed`."""
-    job, store = command.job, LocalStore(command.folder, command.place)
-    clip = Clip(job, opening)
-    first, looks = next(clip.frames()), Looks(job, clip.facts)
-    at_first = looks.job_at(first.number)
-    pictures = open_job(at_first, opening, clip.picture(first))
-    looks.begin(first.number, pictures, opening)
-    schedule = pictures.schedule(job.options, Machine(precision=backend.precision, max_memory=command.max_memory))
-    sha256 = {path: opened.sha256 for path, opened in zip(job.inputs, pictures.all, strict=True)}
-    sha256 |= looks.hashes() | {job.content: clip.facts.sha256}
-    environment = environment | {"tiles": in_words(schedule.tilings())}
+    """What there is to say of a clip: `Read` after each frame, at last `Done`, `PartDone` or
+    `Interrupted`. Raises what makes its painter say `Failed`."""
+    job, part = command.job, command.part
+    files = _opened(command, opening)
+    machine = Machine(precision=backend.precision, max_memory=command.max_memory)
+    schedule = files.pictures.schedule(job.options, machine)
+    sizes = [stage.size for stage in schedule.stages]
+    store = LocalStore(command.folder, command.place)
+    showing = Showing(store, command)
     walk = ClipWalk(
         job=job,
-        clip=clip,
-        pictures=pictures,
+        clip=files.clip,
+        pictures=files.pictures,
         schedule=schedule,
         backend=backend,
         kept=KeptFrames(store, job.output),
-        looks=looks,
-        shared=shared_key(job, sha256.__getitem__, command.weights.sha256, [each.size for each in schedule.stages]),
-        environment=environment,
+        looks=files.looks,
+        earlier=None if job.options.frames == PREVIEW else KeptFrames(store, preview_output(job.output)),
+        shared=shared_key(job, files.sha256.__getitem__, command.weights.sha256, sizes),
+        environment=environment | {"tiles": in_words(schedule.tilings())},
         max_memory=command.max_memory,
         tell=tell,
+        show=showing.look_at_frame,
         stopping=stopping,
+        begins=part.begins if part else (),
+        end=part.end if part and part.begins else None,
     )
+    if part is None:
+        yield from _whole(command, backend, walk, store, files)
+    elif not part.begins:
+        yield find_shots(walk)
+    elif (yield from walk.paint()):
+        yield PartDone(painted_apart=walk.painted)
+    else:
+        yield Interrupted(walk.position)
+
+
+def _opened(command: Command, opening: Opening) -> _Files:
+    job = command.job
+    clip = Clip(job, opening, command.facts)
+    first, looks = next(clip.frames()), Looks(job, clip.facts)
+    pictures = open_job(looks.job_at(first.number), opening, clip.picture(first))
+    looks.begin(first.number, pictures, opening)
+    sha256 = {path: opened.sha256 for path, opened in zip(job.inputs, pictures.all, strict=True)}
+    return _Files(clip, pictures, looks, sha256 | looks.hashes() | {job.content: clip.facts.sha256})
+
+
+def _whole(
+    command: Command, backend: Backend, walk: ClipWalk, store: LocalStore, files: _Files
+) -> Iterator[PairMessage]:
+    """All frames, and the clip."""
+    job, clip = command.job, files.clip
+    key = pair_key(job, files.sha256.__getitem__, command.weights.sha256)
     for number in range(_TRIES):
         try:
             if not (yield from walk.paint()):
                 yield Interrupted(walk.position)
                 return
-            painted = _painted(command, backend, walk, schedule)
-            painted = replace(painted, key=pair_key(job, sha256.__getitem__, command.weights.sha256))
+            painted = replace(_painted(command, backend, walk), key=key)
             if is_numbered(job.output):
-                places = [each.number for each in walk.shown]
-                told = frame_files.write(store, command, clip.facts, walk.kept, places, painted)
+                told = frame_files.write(store, command, clip.facts, walk.kept, _numbers(walk), painted, walk.goes_on)
             else:
-                settings = output_settings(command, pictures.hashes() | {"content": clip.facts.sha256}, painted)
-                told = clip_output.write(store, job, clip, walk.kept, walk.shown, settings)
+                hashes = files.pictures.hashes() | {"content": clip.facts.sha256}
+                settings = output_settings(command, hashes, painted)
+                told = clip_output.write(command, store, clip, walk.kept, walk.told.times, settings, walk.goes_on)
             break
         except DamagedFrame:
             if number == _TRIES - 1:
                 raise
-    clip_output.write_thumbnails(store, job.output, pictures, walk.kept, [each.number for each in walk.shown])
-    known = (*clip.facts.notes, *told, *notes(walk.shown, environment, len(walk.shown) - walk.painted))
+    clip_output.write_thumbnails(store, job.output, files.pictures, walk.kept, _numbers(walk))
+    resumed = max(0, len(walk.told) - walk.painted - command.painted_apart)
+    known = (*clip.facts.notes, *told, *walk.told.notes(walk.environment, resumed))
     yield Done(replace(painted, peak_memory_bytes=peak_memory()), notes=known)
 
 
-def _painted(command: Command, backend: Backend, walk: ClipWalk, schedule: Schedule) -> Painted:
-    first, last = walk.shown[0].frame, walk.shown[-1].frame
-    size = walk.kept.shown(walk.shown[0].number).size
-    seconds, frames = sum(each.frame.seconds for each in walk.shown), len(walk.shown)
+def _numbers(walk: ClipWalk) -> Sequence[int]:
+    """Of the frames that stand, as they are counted in the clip."""
+    return walk.clip.numbers[: len(walk.told)]
+
+
+def _painted(command: Command, backend: Backend, walk: ClipWalk) -> Painted:
+    told, schedule = walk.told, walk.schedule
+    assert told.first is not None
+    assert told.last is not None
+    size, frames = walk.kept.shown(told.first.number).size, len(told)
     return Painted(
         size=list(size),
         steps=frames,
-        seconds=seconds,
-        seconds_per_step=seconds / frames,
+        seconds=told.seconds,
+        seconds_per_step=told.seconds / frames,
         precision=schedule.stages[-1].precision,
         threads=backend.machine.threads,
         painted_with=walk.environment,
@@ -107,9 +155,9 @@ def _painted(command: Command, backend: Backend, walk: ClipWalk, schedule: Sched
         weights={"name": command.weights.name, "sha256": command.weights.sha256},
         seed=command.job.options.seed,
         options=dict(command.names.options),
-        losses={"first": dict(first.first), "last": dict(last.last)},
-        trace=[reading.as_row() for reading in walk.readings(_MOST_READINGS)],
+        losses={"first": dict(told.first.frame.first), "last": dict(told.last.frame.last)},
+        trace=[reading.as_row() for reading in told.readings],
         painted_size=None if schedule.size == size else list(schedule.size),
         node=socket.gethostname(),
-        clip=story(walk.clip, walk.shown) | frame_files.told(command.job, [each.number for each in walk.shown]),
+        clip=told.story(walk.clip.facts) | frame_files.told(command.job, _numbers(walk)),
     )

@@ -1,28 +1,27 @@
 """The frames of a clip, read and painted one after the other; those that stand stay as they are.
 
 A frame that stands with the key asked for is not painted again: so a run that was killed goes on
-with the next frame, in the same bytes, and a longer clip repaints only what changed. A shot, the
-frames between two cuts, is painted by itself: what changes in one changes no other.
+with the next frame, in the same bytes, and a longer clip repaints only what changed. Of a clip that
+is the same file still, frames that stand are not even decoded. A shot, the frames between two cuts,
+is painted by itself: what changes in one changes no other, and several workers can paint one each.
 """
 
 from __future__ import annotations
 
 import hashlib
-import itertools
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from pipeline import clip_names
 from pipeline.batch.backend import Backend, FramePainter
-from pipeline.batch.clip_frames import KeptFrame, KeptFrames
+from pipeline.batch.clip_frames import KeptFrame, KeptFrames, Shown
 from pipeline.batch.clip_looks import Looks
-from pipeline.batch.files_of_job import Opening
+from pipeline.batch.clip_source import Clip
+from pipeline.batch.clip_story import Told
 from pipeline.batch.messages import Position, Read, Resumed, Saved
-from pipeline.errors import BadImage
-from pipeline.images.encode import to_uint8
+from pipeline.clip_names import PREVIEW
 from pipeline.job import Job
 from pipeline.pictures import Pictures
 from pipeline.reading import Reading
@@ -30,97 +29,47 @@ from pipeline.schedule import Schedule
 from pipeline.store.keys import frame_key
 
 if TYPE_CHECKING:
-    from pipeline.clips.facts import ClipFacts
+    import numpy as np
+    from numpy.typing import NDArray
+
     from pipeline.clips.frame import ClipFrame
     from pipeline.images.picture import Picture
     from pipeline.sequence import FrameIn, PaintedFrame
 
+_GOES_ON = 100  # frames that stand, between two words that it goes on; each takes milliseconds
 LOOKS_BACK = 8  # frames, at most, that one is painted from, beside the first of its shot (sequence)
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """A frame of the clip that is painted: its number in the file, when and how long it is shown,
-    in seconds, and what is known of its painting."""
-
-    number: int
-    time: Fraction
-    duration: Fraction
-    frame: KeptFrame
-
-
-class Clip:
-    """A clip that is read: what it is, how many of its frames are painted, and these."""
-
-    def __init__(self, job: Job, opening: Opening) -> None:
-        """Raises BadImage where it cannot be read, or has none of the frames that are asked for."""
-        from pipeline.clips.reading import clip_facts
-
-        self._job, self._opening = job, opening
-        self._home = job.home_of(job.content)
-        with opening(job.content):
-            self.facts: ClipFacts = clip_facts(job.content, self._home)
-        self.count = clip_names.count_kept(job.options.frames, self.facts.frames)
-        if self.facts.damage and not clip_names.ends_before(job.options.frames, self.facts.frames):
-            raise BadImage(self.facts.damage)
-        if not self.count:
-            raise BadImage(
-                f"{job.content.name} has {self.facts.frames} frames, from 0, and none of those that frames asks for"
-            )
-
-    def frames(self) -> Iterator[ClipFrame]:
-        """The frames that are painted. Raises BadImage at the first that cannot be decoded."""
-        from pipeline.clips.reading import read_frames
-
-        frames = self._job.options.frames
-        read = read_frames(
-            self._job.content,
-            wanted=clip_names.kept(frames, self.facts.frames),
-            start=clip_names.first_kept(frames),
-            home=self._home,
-        )
-        for _number in range(self.count):
-            with self._opening(self._job.content):  # the clock of one frame
-                frame = next(read, None)
-            if frame is None:
-                return
-            yield frame
-
-    def picture(self, frame: ClipFrame) -> Picture:
-        """A frame as a photograph, no larger than needed; its `sha256` is of its pixels."""
-        import numpy as np
-
-        from pipeline.images.picture import picture_from_array
-        from pipeline.schedule import fine_side
-
-        options = self._job.options
-        pixels = frame.pixels if frame.alpha is None else np.dstack([frame.pixels, frame.alpha])
-        side = options.size if isinstance(options.size, int) else None
-        return picture_from_array(pixels, self._job.content.name, side, fine_side(options))
-
-
-def first_picture(job: Job, opening: Opening) -> Picture:
-    """The first frame of a clip as a photograph, which is told by the clip's own hash. Raises
-    BadImage."""
-    clip = Clip(job, opening)
-    return replace(clip.picture(next(clip.frames())), sha256=clip.facts.sha256)
 
 
 @dataclass(slots=True, eq=False)
 class _Shot:
-    """The shot in hand: the numbers of its first frame and of those that its painter knows, and its
-    painter."""
+    """The shot in hand: which of the painted frames is its first, its painter, which of them that
+    knows, and the frames that stand of those that are asked for."""
 
     first: int
     painter: FramePainter
     known: set[int] = field(default_factory=set)
+    stand: dict[int, Shown] = field(default_factory=dict)
+
+    def wanted(self, place: int) -> list[int]:
+        """The frames before it that a frame is painted from: none of another shot."""
+        return [other for other in self.painter.wanted(place) if other >= self.first]
+
+    def add(self, place: int, shown: Shown) -> None:
+        """A frame stands; those that none looks at any more are forgotten."""
+        self.stand[place] = shown
+        for other in [other for other in self.stand if self.first < other <= place - LOOKS_BACK]:
+            del self.stand[other]
+            self.known.discard(other)
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
 class ClipWalk:
-    """Paints the frames of one clip. `shared` is what their keys have in common, `environment` what
-    equal bytes depend on beside those; `shown` are the frames that stand, `painted` is how many of
-    them this run has painted."""
+    """Paints the frames of one clip. A frame's place is its number among those that are painted.
+    `shared` is what their keys have in common, `environment` what equal bytes depend on beside
+    those; `told` is what there is to tell of the frames that stand, `painted` is how many of them
+    this run has painted. `earlier` are frames of a preview; `show` is called with each painted
+    frame and its number from 1. `begins`, where they are known, are the places at which shots
+    begin, and `end` is that before which to end."""
 
     job: Job
     clip: Clip
@@ -129,89 +78,169 @@ class ClipWalk:
     backend: Backend
     kept: KeptFrames
     looks: Looks
+    earlier: KeptFrames | None = None
     shared: str
     environment: dict[str, Any]
     max_memory: int | None
     tell: Callable[[Resumed | Saved], object]
+    show: Callable[[int, NDArray[np.uint8]], object] = lambda _number, _pixels: None
     stopping: Callable[[], bool]
-    shown: list[Shown] = field(default_factory=list)
+    begins: tuple[int, ...] = ()
+    end: int | None = None
     painted: int = 0
-    _keys: list[str] = field(default_factory=list)
+    told: Told = field(init=False)
     _recent: deque[tuple[int, ClipFrame]] = field(default_factory=lambda: deque(maxlen=LOOKS_BACK + 1))
     _first: ClipFrame | None = None
     _shot: _Shot | None = None
-    _seconds: float = 0.0
 
     def paint(self) -> Generator[Read, None, bool]:
         """All frames, those that stand already left as they are; a reading for each that was
         painted. False where it was left, as `stopping()` said."""
-        self.shown.clear()
-        self._keys.clear()
-        self._seconds, before = 0.0, None
-        for number, frame in enumerate(self.clip.frames()):
-            if self.stopping():
-                return False
-            photograph = self._photograph(frame)
-            if before is None or self.backend.is_cut(photograph, before):
-                self._begin(number, frame)
-            before = photograph
-            self._recent.append((number, frame))
-            key = self._key(number, frame)
-            found = self.kept.look(frame.number)
-            if found is None or found.key != key:
-                if self.painted == 0 and number:
-                    self.tell(Resumed(self._position(number)))
-                found = yield from self._paint(number, frame, key)
-                if found is None:
-                    return False
-            self._keys.append(key)
-            self.shown.append(Shown(frame.number, frame.time, frame.duration, found))
-            self._seconds += found.seconds
-        self.kept.drop_from(self.clip.facts.frames)
+        self.take_what_stands()
+        place = self._start + len(self.told)
+        if place < self._places.stop and not (yield from self._onward(place)):
+            return False
+        if self.end is None:
+            self.kept.drop_from(self.clip.facts.frames)
         return True
 
-    def readings(self, most: int) -> list[Reading]:
-        """A reading for each frame that stands, of many some, the first and the last among them."""
-        ends = list(itertools.accumulate(each.frame.seconds for each in self.shown))
-        spread = clip_names.spread(len(self.shown), most)
-        return [self._reading(number, self.shown[number].frame, ends[number]) for number in spread]
+    def take_what_stands(self) -> list[int]:
+        """Begin anew, with those frames from the first on that stand and need not be decoded to
+        know it; returns the places at which their shots begin."""
+        self.told = Told(len(self._places), max(self.schedule.size), stills=self.job.options.frames == PREVIEW)
+        self._shot, self._first = None, None
+        self._recent.clear()
+        begins: list[int] = []
+        for place in self._places:
+            if (stands := self._stands(place)) is None:
+                break
+            self._take(place, stands)
+            assert self._shot is not None
+            begins += [place] if self._shot.first == place else []
+            if len(self.told) % _GOES_ON == 0:
+                self.goes_on()
+            if self.stopping():
+                break
+        return begins
+
+    def goes_on(self) -> None:
+        """Say so, where nothing is painted: the time that the pair may take begins anew."""
+        if self.position is not None:
+            self.tell(Saved(self.position, part=True))
 
     @property
     def position(self) -> Position | None:
         """Where it stands; None where nothing does."""
-        return self._position(len(self.shown)) if self.shown else None
+        return self._position(self._start + len(self.told)) if len(self.told) else None
 
-    def _photograph(self, frame: ClipFrame) -> Any:
-        """As cuts are looked for: uint8 (height, width, 3), at the size of the painting."""
-        return to_uint8(self.clip.picture(frame).resized(*self.schedule.size)[0])
+    @property
+    def _start(self) -> int:
+        return self.begins[0] if self.begins else 0
 
-    def _begin(self, number: int, frame: ClipFrame) -> None:
-        """A shot."""
+    @property
+    def _places(self) -> range:
+        return range(self._start, self.clip.count if self.end is None else self.end)
+
+    # ------------------------------------------------------------- what stands, by its file alone
+
+    def _stands(self, place: int) -> Shown | None:
+        """The frame of a place, where it stands and the clip is the file that it was painted from:
+        nothing is decoded for that."""
+        number = self.clip.numbers[place]
+        frame = self.kept.look(number)
+        if frame is None or frame.source != self.clip.source:
+            return None
+        begins = self._is_known_to_begin(place)
+        if begins is None:
+            if frame.after != self.clip.numbers[place - 1]:
+                return None
+            begins = frame.cut
+        shot = self._begun(place) if begins else self._shot
+        assert shot is not None
+        if frame.key != self._key(shot, place, frame.photograph):
+            return None
+        self._shot = shot
+        return Shown(number, Fraction(frame.time), Fraction(frame.duration), frame)
+
+    def _is_known_to_begin(self, place: int) -> bool | None:
+        """Does a shot begin there? None where the photographs have to be looked at."""
+        if place == self._start or self.job.options.frames == PREVIEW:  # whose frames are stills
+            return True
+        return place in self.begins if self.begins else None
+
+    def _take(self, place: int, shown: Shown) -> None:
+        assert self._shot is not None
+        self._shot.add(place, shown)
+        self.told.add(shown)
+
+    # ---------------------------------------------------------------------- what is to be painted
+
+    def _onward(self, start: int) -> Generator[Read, None, bool]:
+        """From a place on, with the photographs that its frame looks back to."""
+        back = start if self._shot is None else max(self._shot.first, start - LOOKS_BACK)
+        before: Any = None
+        for place, frame in enumerate(self.clip.frames(back), back):
+            if place >= self._places.stop:
+                break
+            if self.stopping():
+                return False
+            if place < start:
+                self._recent.append((place, frame))
+                before = self.clip.photograph(frame, self.schedule) if place == start - 1 else None
+                continue
+            photograph = self.clip.photograph(frame, self.schedule)
+            begins = self._is_known_to_begin(place)
+            if self.backend.is_cut(photograph, before) if begins is None else begins:
+                self._shot, self._first = self._begun(place), frame
+                self._recent.clear()
+            before = photograph
+            self._recent.append((place, frame))
+            if not (yield from self._frame(place, frame)):
+                return False
+        return True
+
+    def _begun(self, place: int) -> _Shot:
         painter = self.backend.sequence(
             self.job, self.pictures, self.schedule, frames=self.clip.count, max_memory=self.max_memory
         )
-        self._shot, self._first = _Shot(number, painter), frame
-        self._recent.clear()
+        return _Shot(place, painter)
 
-    def _key(self, number: int, frame: ClipFrame) -> str:
-        pixels = hashlib.sha256(f"{frame.pixels.shape}\n".encode() + frame.pixels.tobytes())
-        if frame.alpha is not None:
-            pixels.update(frame.alpha.tobytes())
-        before = [self._keys[other] for other in self._wanted(number)]
-        looped = [str(self.clip.count)] if self.job.options.loop else []  # by which it knows its end
-        return frame_key(self.shared, pixels.hexdigest(), [*before, *looped], self.looks.own(frame.number))
-
-    def _wanted(self, number: int) -> list[int]:
-        """The frames before it that a frame is painted from: none of another shot."""
+    def _frame(self, place: int, frame: ClipFrame) -> Generator[Read, None, bool]:
+        """One frame, as it stands or painted; False where it was left."""
         assert self._shot is not None
-        return [other for other in self._shot.painter.wanted(number) if other >= self._shot.first]
+        photograph = _hash_of(frame)
+        key = self._key(self._shot, place, photograph)
+        found = self.kept.look(frame.number)
+        if found is None or found.key != key:
+            found = self._adopted(frame, key)
+        if found is None:
+            if self.painted == 0 and place > self._start:
+                self.tell(Resumed(self._position(place)))
+            found = yield from self._paint(place, frame, key, photograph)
+            if found is None:
+                return False
+        self._take(place, Shown(frame.number, frame.time, frame.duration, found))
+        return True
 
-    def _paint(self, number: int, frame: ClipFrame, key: str) -> Generator[Read, None, KeptFrame | None]:
+    def _adopted(self, frame: ClipFrame, key: str) -> KeptFrame | None:
+        """The frame that a preview has painted, where it is the one that is wanted."""
+        if self.earlier is None or (found := self.earlier.look(frame.number)) is None or found.key != key:
+            return None
+        return self.kept.copy(frame.number, self.earlier)
+
+    def _key(self, shot: _Shot, place: int, photograph: str) -> str:
+        before = [shot.stand[other].frame.key for other in shot.wanted(place)]
+        looped = [str(self.clip.count)] if self.job.options.loop else []  # by which it knows its end
+        return frame_key(self.shared, photograph, [*before, *looped], self.looks.own(self.clip.numbers[place]))
+
+    def _paint(
+        self, place: int, frame: ClipFrame, key: str, photograph: str
+    ) -> Generator[Read, None, KeptFrame | None]:
         """One frame, kept; None where it was left."""
         shot = self._shot
         assert shot is not None
-        self._remind(number)
-        arriving = _frame_in(number, self.clip.picture(frame), self.looks.of(frame.number))
+        self._remind(shot, place)
+        arriving = _frame_in(place, self.clip.picture(frame), self.looks.of(frame.number))
         painting = shot.painter.paint(arriving)
         while True:
             try:
@@ -223,32 +252,34 @@ class ClipWalk:
                 yield Read(reading, coarse=True)
             if self.stopping():
                 return None
-        shot.known.add(number)
+        shot.known.add(place)
         self.painted += 1
-        found = self._kept(number, key, painted, arriving.picture)
+        found = self._as_kept(place, frame, key, photograph, painted, arriving.picture)
         self.kept.save(frame.number, found, painted.pixels, painted.alpha, painted.painted)
-        self.tell(Saved(self._position(number + 1), part=True))
-        yield Read(self._reading(number, found, self._seconds + found.seconds), coarse=False)
+        self.tell(Saved(self._position(place + 1), part=True))
+        self.show(place + 1, painted.pixels)
+        seconds = self.told.seconds + found.seconds
+        yield Read(Reading(step=place + 1, seconds=seconds, side=self.told.side, losses=found.last), coarse=False)
         return found
 
-    def _remind(self, number: int) -> None:
+    def _remind(self, shot: _Shot, place: int) -> None:
         """Give the shot's painter those frames back that it did not paint in this run. Raises
         DamagedFrame."""
-        shot = self._shot
-        assert shot is not None
         recent = dict(self._recent)
-        for other in self._wanted(number):
+        for other in shot.wanted(place):
             if other in shot.known:
                 continue
-            frame = recent.get(other) or self._first
-            assert frame is not None
-            stands = self.shown[other]
+            frame = recent.get(other) or self._first or next(self.clip.frames(shot.first))
+            self._first = self._first if other in recent else frame
+            stands = shot.stand[other]
             painted = self.kept.painted(stands.number, stands.frame)
             arrived = _frame_in(other, self.clip.picture(frame), self.looks.of(stands.number))
             shot.painter.remember(arrived, painted)
             shot.known.add(other)
 
-    def _kept(self, number: int, key: str, painted: PaintedFrame, photograph: Picture) -> KeptFrame:
+    def _as_kept(
+        self, place: int, frame: ClipFrame, key: str, hashed: str, painted: PaintedFrame, photograph: Picture
+    ) -> KeptFrame:
         assert self._shot is not None
         return KeptFrame(
             key=key,
@@ -259,22 +290,32 @@ class ClipWalk:
             flicker=painted.flicker,
             own_flicker=painted.own_flicker,
             reliable=float(painted.reliable),
-            cut=number == self._shot.first,
+            cut=place == self._shot.first,
             light=[float(photograph.pixels.mean()), float(painted.pixels.mean())],
             precision=self.schedule.stages[-1].precision,
             environment=self.environment,
             notes=list(painted.notes),
             apart=painted.painted is not painted.pixels,
+            source=self.clip.source,
+            photograph=hashed,
+            time=str(frame.time),
+            duration=str(frame.duration),
+            after=None if place == 0 else self.clip.numbers[place - 1],
         )
-
-    def _reading(self, number: int, frame: KeptFrame, seconds: float) -> Reading:
-        return Reading(step=number + 1, seconds=seconds, side=max(self.schedule.size), losses=frame.last)
 
     def _position(self, frames: int) -> Position:
         return Position(frames, f"frame {frames} of {self.clip.count}")
 
 
-def _frame_in(number: int, picture: Picture, own: Pictures | None = None) -> FrameIn:
+def _hash_of(frame: ClipFrame) -> str:
+    """SHA-256 of a photograph's pixels."""
+    pixels = hashlib.sha256(f"{frame.pixels.shape}\n".encode() + frame.pixels.tobytes())
+    if frame.alpha is not None:
+        pixels.update(frame.alpha.tobytes())
+    return pixels.hexdigest()
+
+
+def _frame_in(place: int, picture: Picture, own: Pictures | None = None) -> FrameIn:
     from pipeline.sequence import FrameIn  # with its flow: not where stills are painted
 
-    return FrameIn(number, picture, own)
+    return FrameIn(place, picture, own)

@@ -11,6 +11,7 @@ from typing import Any
 
 from pipeline.batch.engines.local import LocalEngine
 from pipeline.batch.engines.protocol import OpenEngine
+from pipeline.batch.engines.shots import dividing
 from pipeline.batch.estimates.disk_space import look_for_room
 from pipeline.batch.finish import call_hook, finish
 from pipeline.batch.interim import InterimPage
@@ -65,8 +66,8 @@ def run(
         manifest = replace(manifest, run=_settled(manifest, plan, reader))
         live = Live(observer, state.store, run_id, shard)
         results = Results(manifest, state, live, run_id)
-        results.warnings += [*plan.warnings, *lacks, *state.strange()]
-        scheduler = Scheduler(plan, results, engine, stopped, began, reader)
+        results.warnings += [*plan.warnings, *_without_use(manifest), *lacks, *state.strange()]
+        scheduler = Scheduler(plan, results, dividing(engine), stopped, began, reader)
         live.ahead, live.sources = scheduler.ahead, results.sources
         live.write_page = InterimPage(scheduler, began, command, selection).write
         live.planned(plan, scheduler.ahead() if trouble is None else None)
@@ -116,6 +117,13 @@ def _planned(
 def _settled(manifest: Manifest, plan: Plan, reader: Reader) -> RunSettings:
     """How to run, with workers for what is to be painted."""
     return settled(manifest.run, (pair.job for pair in plan.pairs if pair.action == "paint"), reader)
+
+
+def _without_use(manifest: Manifest) -> list[str]:
+    """What is asked for and does nothing for any pair of the manifest."""
+    if manifest.run.save_every is None or not all(job.options.is_clip for job in manifest.pairs):
+        return []
+    return ["'save_every' has no effect on clips: each of their frames is kept, below .pipeline/clips"]
 
 
 def _without_refused(plan: Plan, store: Store) -> Plan:

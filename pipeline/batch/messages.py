@@ -2,7 +2,7 @@
 
 To a worker goes a `Command` for each pair. From it come `Ready`, once, and then for each pair:
 
-    Opening* Resumed? (Read | Saved)* (Done | Failed | Interrupted)
+    Opening* Resumed? (Read | Saved)* (Done | PartDone | Failed | Interrupted)
 
 Standard library only: the driver, which reads these, loads no NumPy.
 """
@@ -23,13 +23,24 @@ from pipeline.reading import Reading
 Kind = TypeVar("Kind")
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What is asked for of a clip that several workers paint: the frames of those of its shots that
+    begin at these of its frames, up to `end`; or, where there are none, where its shots begin."""
+
+    begins: tuple[int, ...] = ()
+    end: int = 0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """Paint this pair. `folder` is the output folder, and `place` which one that was when the run
-    began; `max_memory` is in bytes, and so is `memory`, what it will probably need of a fresh
-    process, where that is known; `seconds` is the time after which it is given up; `preview`,
-    `save_every` and `keep_previous` are those of the run's settings; `versions` are those of the
-    program, for the picture's metadata."""
+    """Paint this pair, or a `part` of it. `folder` is the output folder, and `place` which one that
+    was when the run began; `max_memory` is in bytes, and so is `memory`, what it will probably need
+    of a fresh process, where that is known; `seconds` is the time after which it is given up;
+    `preview`, `save_every` and `keep_previous` are those of the run's settings; `versions` are
+    those of the program, for the picture's metadata. Of a clip `facts` are what is known of it
+    (clips/facts, as JSON), and `painted_apart` is how many of its frames others have painted for it
+    in this run."""
 
     job: Job
     weights: NetworkWeights
@@ -43,6 +54,16 @@ class Command:
     save_every: int | None = None
     keep_previous: int | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
+    facts: Mapping[str, Any] | None = None
+    part: Part | None = None
+    painted_apart: int = 0
+
+    @property
+    def label(self) -> str:
+        """By which an engine tells its tasks apart: the pair's output, of which parts have a line
+        more."""
+        part = self.part
+        return self.job.output if part is None else "\n".join((self.job.output, *map(str, part.begins[:1])))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +141,16 @@ class Done:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PartDone:
+    """What was asked for of a clip is done: its shots begin at these of its `frames`; or the frames
+    of a part stand, of which so many were painted. No pair's last word but to engines/shots."""
+
+    begins: tuple[int, ...] = ()
+    frames: int = 0
+    painted_apart: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Failed:
     """The pair cannot be painted. `retry` says whether trying again can help, `exit_code` what the
     failure means for the run; `traceback` is a bug's."""
@@ -155,14 +186,14 @@ class Killed:
     """The run is stopped, and the worker was killed before it said where the pair stands."""
 
 
-LastMessage = Done | Failed | Interrupted | Killed
+LastMessage = Done | PartDone | Failed | Interrupted | Killed
 """After one of these, nothing is said of the pair any more."""
 PairMessage = Started | Resumed | Read | Saved | LastMessage
 Message = Ready | Opening | PairMessage
 
 _KINDS: dict[str, type[Any]] = {
     kind.__name__.lower(): kind
-    for kind in (Ready, Opening, Started, Resumed, Read, Saved, Done, Failed, Interrupted, Killed)
+    for kind in (Ready, Opening, Started, Resumed, Read, Saved, Done, PartDone, Failed, Interrupted, Killed)
 }
 
 
@@ -199,13 +230,18 @@ def _in_json(value: Any) -> Any:
             return value.as_row()
         case Path():
             return str(value)
-        case Painted() | Machine() | ShownNames() | Position():
+        case Painted() | Machine() | ShownNames() | Position() | Part():
             return asdict(value)
     raise TypeError(f"a message cannot carry a {type(value).__name__}: {value!r}")
 
 
 def _made(kind: type[Kind], row: Mapping[str, Any]) -> Kind:
     return kind(**{name: _PARTS[name](value) if name in _PARTS else value for name, value in row.items()})
+
+
+def _part(row: Any) -> Any:
+    """Of a command what is asked for of a clip; of `Saved` whether it is of a part."""
+    return Part(tuple(row["begins"]), row["end"]) if isinstance(row, dict) else row
 
 
 # how a part is made again from its JSON; others are in JSON as they are
@@ -221,5 +257,7 @@ _PARTS: dict[str, Callable[[Any], Any]] = {
     "reading": Reading.from_row,
     "painted": lambda row: Painted(**row),
     "notes": tuple,
+    "begins": tuple,
+    "part": _part,
     "exit_code": ExitCode,
 }

@@ -10,6 +10,7 @@ signal or pipe: whoever drives it passes its messages on, and says when to leave
 
 from __future__ import annotations
 
+import hashlib
 import socket
 import traceback
 from collections.abc import Callable, Generator, Iterator
@@ -21,7 +22,7 @@ from typing import Any
 from pipeline.batch.backend import Backend
 from pipeline.batch.checkpoints import SAVE_SECONDS, CheckpointManager, most_bytes
 from pipeline.batch.clip_painter import paint_clip
-from pipeline.batch.clip_walk import first_picture
+from pipeline.batch.clip_source import first_picture
 from pipeline.batch.files_of_job import Opening, open_job, output_settings
 from pipeline.batch.messages import (
     Command,
@@ -243,7 +244,7 @@ def _write(command: Command, pictures: Pictures, result: Stylization, painted: P
     )
     store = LocalStore(command.folder, command.place)
     if command.keep_previous is not None:
-        previous.keep(store, job.output, data, command.keep_previous)
+        previous.keep(store, job.output, hashlib.sha256(data).hexdigest(), command.keep_previous)
     store.write(job.output, data)
     # the picture stands; the record, which comes next, will meet the same trouble
     with suppress(OutputError, BadOutput):

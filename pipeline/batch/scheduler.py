@@ -9,7 +9,7 @@ import traceback
 from collections import Counter, deque
 from collections.abc import Collection
 from contextlib import suppress
-from typing import assert_never
+from typing import Any, assert_never
 
 from pipeline.batch.engines.protocol import Event, OpenEngine, Remark
 from pipeline.batch.estimates.disk_space import check_floor
@@ -22,6 +22,7 @@ from pipeline.batch.messages import (
     Killed,
     LastMessage,
     Machine,
+    PartDone,
     Position,
     Read,
     Resumed,
@@ -33,18 +34,23 @@ from pipeline.batch.results import Results
 from pipeline.batch.system.deadline import Moment, end_of_run
 from pipeline.batch.system.machine import worker_threads
 from pipeline.batch.system.signals import Stop
+from pipeline.clip_names import is_numbered
+from pipeline.clips.facts import as_json
 from pipeline.errors import (
     DiskFull,
     EnvironmentProblem,
     ExitCode,
     MachineLost,
     OutOfMemory,
+    OutOfTime,
+    PairError,
+    Stopped,
     StylizeError,
     WorkerDied,
 )
 from pipeline.flat import flat
 from pipeline.images.reader import READER, Reader
-from pipeline.job import RunSettings
+from pipeline.job import Job, RunSettings
 from pipeline.versions import version
 
 # Classes of failures whose second try gets the machine for itself: memory that ran out was perhaps
@@ -74,7 +80,7 @@ class Scheduler:
     ) -> None:
         self.plan, self.results, self.stopped = plan, results, stopped
         self.machine: Machine | None = None
-        self._open_engine = open_engine
+        self._open_engine, self._reader = open_engine, reader
         self._settings: RunSettings = results.manifest.run
         self._estimator = Estimator(
             results.state.recent(),
@@ -217,8 +223,18 @@ class Scheduler:
             preview=self._settings.preview,
             save_every=self._settings.save_every,
             keep_previous=self._settings.keep_previous,
+            facts=self._facts(pair.job),
             versions={"pipeline": version("stylize-pipeline")},
         )
+
+    def _facts(self, job: Job) -> dict[str, Any] | None:
+        """What the plan knows of a clip in one file, so that no worker has to decode all of it to
+        know that."""
+        if not job.options.is_clip or is_numbered(job.content.name):
+            return None
+        with suppress(PairError, Stopped, OutOfTime):  # the worker finds out by itself
+            return as_json(self._reader.clip(job.content, job.home_of(job.content)))
+        return None
 
     def _hear(self, event: Event) -> None:
         output, message = event
@@ -237,6 +253,8 @@ class Scheduler:
                 self._saved[output] = position
             case Done():
                 self._done(pair, message)
+            case PartDone():
+                raise AssertionError(f"a part of {output} was heard of, which is no pair")
             case Failed():
                 self._failed(pair, message)
             case Interrupted(saved):

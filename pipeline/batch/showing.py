@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.batch.messages import Command
 from pipeline.errors import BadOutput, OutputError, StylizeError
@@ -59,6 +60,17 @@ class Showing:
                 self._store.write(steps_folder(self._output) + name, data)
         except (OutputError, BadOutput) as error:
             self.notes.append(f"no pictures of its steps from step {reading.step} on: {error}")
+
+    def look_at_frame(self, number: int, pixels: NDArray[np.uint8]) -> None:
+        """After frame `number` of a clip, from 1: its steps are frames, and each of them is kept
+        anyway."""
+        if self._preview is None or number % self._preview or self.notes:
+            return
+        try:
+            small = thumbnail(pixels.astype(np.float32), longer_side=PREVIEW_SIDE)
+            self._store.write(preview_name(self._output), small)
+        except (OutputError, BadOutput) as error:
+            self.notes.append(f"no small pictures of its frames from frame {number} on: {error}")
 
     def _settings(self, reading: Reading) -> Mapping[str, Any]:
         """What a numbered picture says of itself: not the pair's key, as it is not its result."""

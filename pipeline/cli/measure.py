@@ -13,7 +13,8 @@ import click
 
 from pipeline.cli.arguments import EXIT_CODES, overrides_of, print_json
 from pipeline.cli.questions import ask, look_at
-from pipeline.errors import ExitCode
+from pipeline.clip_names import is_clip_name
+from pipeline.errors import ExitCode, UsageError
 from pipeline.printable import printable
 
 _PROCESS = "pipeline.measuring"
@@ -61,6 +62,7 @@ def measure(
     if as_json and as_csv:
         raise click.UsageError("--json and --csv exclude each other")
     for path in (*pictures, content, *styles):
+        _refuse_clip(path)
         look_at(path)
     # for its options alone: what they are, and what is wrong with them
     (job,) = load_pictures([content], styles[:1], os.devnull, overrides=overrides_of(settings)).pairs
@@ -77,6 +79,14 @@ def measure(
     else:
         click.echo(_csv(found) if as_csv else _text(found), nl=False)
     return ExitCode.OK
+
+
+def _refuse_clip(path: Path) -> None:
+    if is_clip_name(path.name):
+        raise UsageError(
+            f"{printable(path)} is a clip, and measure compares pictures; name a frame of it (those that were painted"
+            " are below .pipeline/clips). How steady a clip is says the report"
+        )
 
 
 def _measured(question: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -15,10 +15,9 @@ def even_rate(times: Sequence[Fraction], unit: Fraction, usual: Fraction) -> Fra
     """Frames a second, where all of them last equally long but for the rounding to `unit` seconds
     of the file's clock; None where they do not. `times` rise; `usual` is what the file says, which
     counts for a single frame."""
-    steps = [after - before for before, after in pairwise(times)]
-    if not steps:
+    if len(times) < 2:
         return usual
-    mean = (times[-1] - times[0]) / len(steps)
-    if max(steps) - mean > unit or mean - min(steps) > unit:
+    mean = (times[-1] - times[0]) / (len(times) - 1)
+    if any(abs(after - before - mean) > unit for before, after in pairwise(times)):
         return None
     return usual if abs(mean * usual - 1) < _NEAR else 1 / mean

@@ -10,7 +10,7 @@ from pipeline.clips.animation import animation_facts, animation_frames
 from pipeline.clips.container import MAX_BYTES, is_video, open_video
 from pipeline.clips.facts import ClipFacts
 from pipeline.clips.frame import ClipFrame
-from pipeline.clips.listing import is_numbered, numbered_files
+from pipeline.clips.listing import is_numbered, numbered_files, sha256_of_all
 from pipeline.clips.numbered import numbered_facts, numbered_frames
 from pipeline.clips.video import video_facts, video_frames
 from pipeline.errors import BadImage
@@ -25,6 +25,13 @@ def clip_facts(path: str | os.PathLike[str], home: str | None = None) -> ClipFac
         return numbered_facts(path, home)
     facts = video_facts if is_video(path, home) else animation_facts
     return facts(path, hash_file(path, home, most=MAX_BYTES), home)
+
+
+def clip_sha256(path: str | os.PathLike[str], home: str | None = None) -> str:
+    """That of `clip_facts`, with nothing decoded. Raises BadImage."""
+    if is_numbered(path):
+        return sha256_of_all(hash_file(each, home) for _, each in numbered_files(path))
+    return hash_file(path, home, most=MAX_BYTES)
 
 
 def clip_pixels(path: str | os.PathLike[str], home: str | None = None) -> int:

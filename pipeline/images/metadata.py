@@ -58,17 +58,21 @@ def read_metadata(path: str | os.PathLike[str], home: str | None = None) -> dict
     `home`, holds no settings, or damaged ones.
     """
     source = read_source(path, home)
-    with decoding(source.shown, source.data, []):
-        info = identify(BytesIO(source.data), source.data).info
+    return metadata_in(source.data, source.shown)
+
+
+def metadata_in(data: bytes, shown: str) -> dict[str, Any]:
+    """The same of a file's bytes, or of those at its beginning where they hold its header; `shown`
+    is what it is called in messages."""
+    with decoding(shown, data, []):
+        info = identify(BytesIO(data), data).info
     text = _stored_text(info)
     if text is None:
-        raise BadImage(
-            f"{source.shown} holds no settings; it was not made by stylize, or was saved again by another program"
-        )
+        raise BadImage(f"{shown} holds no settings; it was not made by stylize, or was saved again by another program")
     try:
         return parse_settings(text)
     except ValueError as error:
-        raise BadImage(f"{source.shown} holds damaged settings ({printable(str(error))}); take another copy") from error
+        raise BadImage(f"{shown} holds damaged settings ({printable(str(error))}); take another copy") from error
 
 
 def parse_settings(text: str) -> dict[str, Any]:

@@ -12,6 +12,8 @@ from pipeline.store.store import Entry, Store
 _OF_A_CLIP = re.compile(rf"{re.escape(CLIPS)}([0-9a-f]{{16}}){re.escape(CLIP_SUFFIX)}")
 _OF_A_FRAME = re.compile(r"([0-9]{7})(\.painted)?\.png")
 
+_MOST_AT_ONCE = 10**6  # frames of which no more is held than their names
+
 
 def clips_with_frames(store: Store) -> Iterator[tuple[str, Entry]]:
     """The pairs of an output folder that have frames, by their ids, and the files that say so."""
@@ -30,3 +32,14 @@ def frames_of(store: Store, pair: str) -> Iterator[tuple[int, Entry]]:
     for entry in store.list(frames_of_pair(pair)):
         if match := _OF_A_FRAME.fullmatch(posixpath.basename(entry.name)):
             yield int(match[1]), entry
+
+
+def later_frames(store: Store, pair: str, number: int) -> list[str]:
+    """The names of those frames of a pair that have this number or a later one; of a hundred
+    thousand before it none is held."""
+
+    def is_later(name: str) -> bool:
+        match = _OF_A_FRAME.fullmatch(posixpath.basename(name))
+        return match is not None and int(match[1]) >= number
+
+    return [entry.name for entry in store.newest(frames_of_pair(pair), is_later, _MOST_AT_ONCE)]

@@ -7,7 +7,6 @@ Numbers count up. Only who keeps one more, `clean` and a retention that was aske
 
 from __future__ import annotations
 
-import hashlib
 import posixpath
 import re
 import shutil
@@ -26,7 +25,7 @@ from pipeline.store.store import Entry, Store
 _RECORD, _SMALL = ".json", ".small.webp"
 # A suffix is an output's, which the manifest bounds; of six digits a pair that is painted anew each
 # hour has enough for a century.
-_NAME = re.compile(rf"{re.escape(PREVIOUS)}([0-9a-f]{{16}})\.([0-9]{{6}})(\.small\.webp|\.[a-z]{{3,4}})")
+_NAME = re.compile(rf"{re.escape(PREVIOUS)}([0-9a-f]{{16}})\.([0-9]{{6}})(\.small\.webp|\.[a-z][a-z0-9]{{2,3}})")
 _MOST_SMALL = 2**18  # bytes of a small picture
 
 
@@ -41,14 +40,14 @@ class Older:
     outcome: Mapping[str, Any] | None
 
 
-def keep(store: Store, output: str, new: bytes, most: int) -> None:
-    """Keep what stands under an output's name, before `new` is put there, and of all that is kept
-    the `most` last. Nothing is done where nothing stands there, or the same bytes.
+def keep(store: Store, output: str, new: str, most: int) -> None:
+    """Keep what stands under an output's name, before bytes of SHA-256 `new` are put there, and of
+    all that is kept the `most` last. Nothing is done where nothing stands there, or the same bytes.
 
     Raises as `Store.write` does: then what stands there has to stay.
     """
     try:
-        if store.sha256(output) == hashlib.sha256(new).hexdigest():
+        if store.sha256(output) == new:
             return
     except OSError:  # nothing that could be kept
         return

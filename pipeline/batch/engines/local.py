@@ -90,7 +90,7 @@ class LocalEngine:
             for slot in self._slots:
                 if slot.pair is None and (command := next_command()) is not None:
                     slot.give(command, self._room)
-                    yield Event(command.job.output, Started())
+                    yield Event(command.label, Started())
             busy = [slot for slot in self._slots if slot.pair is not None]
             if not busy:
                 return
@@ -190,7 +190,7 @@ class _Slot:
     threads: int
     device: str | None
     awake: AwakeClock
-    pair: str | None = None  # its output name
+    pair: str | None = None  # its label
     clock: float = 0.0  # when the pair was begun, by `awake`
     seconds: float | None = None  # that the pair may take
     opening: Opening | None = None  # the picture that was opened last
@@ -216,7 +216,7 @@ class _Slot:
         if self._process is None:
             self._start()
         assert self._commands is not None
-        self.pair, self._command = command.job.output, command
+        self.pair, self._command = command.label, command
         self.clock, self.seconds, self.opening = self.awake.now(), command.seconds, None
         with suppress(BrokenPipeError):  # it dies this very moment: its closed pipe will say so
             self._commands.write(encode(command))

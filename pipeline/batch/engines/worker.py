@@ -26,8 +26,9 @@ from pipeline.batch.checkpoints import SAVE_SECONDS
 from pipeline.batch.messages import Command, Interrupted, Message, Opening, Ready, decode_command, encode
 from pipeline.batch.painter import Painter
 from pipeline.batch.system.pausing import wait_while_stopped
+from pipeline.clip_names import is_clip_name
 from pipeline.errors import BadImage
-from pipeline.images.budget import HEADER_SECONDS, decoding_seconds, processor_time
+from pipeline.images.budget import HEADER_SECONDS, clip_seconds, decoding_seconds, processor_time
 from pipeline.images.inspection import image_size
 
 # For the kernel's OOM killer, -1000 to 1000: when memory runs out, it takes this process and not
@@ -111,6 +112,7 @@ class _Worker:
         self._phase = _Phase.IDLE
         self._messages = messages
         self._homes: Mapping[str, str] = {}  # of the pair's inputs
+        self._clip = ""  # its content, where that is a clip
         self._driver = os.getppid()
         # checkpoints are written, and told of, by a thread of their own
         self._one_at_a_time = threading.Lock()
@@ -136,20 +138,29 @@ class _Worker:
     @contextmanager
     def opening(self, path: str | os.PathLike[str]) -> Iterator[None]:
         """The clock of a picture that is opened. The driver hears of it; the kernel keeps it."""
+        seconds = self._seconds_for(path)
+        self.say(Opening(os.fspath(path), seconds))
+        with processor_time(seconds):
+            yield
+
+    def _seconds_for(self, path: str | os.PathLike[str]) -> float:
+        """Of a clip they are those in which it is found what it is: frames before the one that is
+        wanted may have to be decoded."""
+        if os.fspath(path) == self._clip:
+            return clip_seconds(os.stat(path).st_size if os.path.isfile(path) else 0)
         pixels = 0
         self.say(Opening(os.fspath(path), HEADER_SECONDS))
         with suppress(BadImage), processor_time(HEADER_SECONDS):  # opening it will say the same
             width, height = image_size(path, self._homes.get(os.fspath(path)))
             pixels = width * height
-        seconds = _OPENED_FOR_DECODED * decoding_seconds(pixels)
-        self.say(Opening(os.fspath(path), seconds))
-        with processor_time(seconds):
-            yield
+        return _OPENED_FOR_DECODED * decoding_seconds(pixels)
 
     def serve(self, painter: Painter, command: Command) -> None:
         """Paint one pair, and say how it goes, to its last message."""
         try:
             self._phase, self._homes = _Phase.SETUP, command.job.homes
+            job = command.job
+            self._clip = str(job.content) if job.options.is_clip or is_clip_name(job.content.name) else ""
             for message in painter.paint(command, tell=self.say, stopping=lambda: self.stopping):
                 self._phase = _Phase.WORK
                 self.say(message)

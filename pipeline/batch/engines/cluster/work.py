@@ -44,8 +44,8 @@ class Pair:
 
     @property
     def output(self) -> str:
-        """The pair's name."""
-        return self.command.job.output
+        """What the engine calls it."""
+        return self.command.label
 
 
 @dataclass(eq=False)

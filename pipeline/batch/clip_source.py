@@ -1,0 +1,99 @@
+"""A clip as it is read to be painted: what it is, which of its frames, and these."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline import clip_names
+from pipeline.batch.files_of_job import Opening
+from pipeline.errors import BadImage
+from pipeline.images.encode import to_uint8
+from pipeline.job import Job
+from pipeline.schedule import Schedule
+from pipeline.versions import version
+
+if TYPE_CHECKING:
+    from pipeline.clips.facts import ClipFacts
+    from pipeline.clips.frame import ClipFrame
+    from pipeline.images.picture import Picture
+
+# By which its frames are decoded, and cuts are found.
+_READ_BY = ("av", "opencv-python-headless", "numpy", "pillow")
+
+
+class Clip:
+    """A clip that is read. `numbers` are those of the frames that are painted, `count` how many
+    they are. `source` is the same for the same file where it is read by the same libraries: then
+    its frames have the same pixels and times."""
+
+    def __init__(self, job: Job, opening: Opening, known: Mapping[str, Any] | None = None) -> None:
+        """`known` are its facts (clips/facts) as somebody found them, who may have looked at
+        another file. Raises BadImage where it cannot be read, or has none of the frames that are
+        asked for."""
+        self._job, self._opening = job, opening
+        self._home = job.home_of(job.content)
+        with opening(job.content):
+            self.facts: ClipFacts = _facts(job.content, self._home, known)
+        self.numbers = clip_names.numbers_kept(job.options.frames, self.facts.frames)
+        self.count = len(self.numbers)
+        self.source = " ".join([self.facts.sha256, *(f"{name} {version(name)}" for name in _READ_BY)])
+        if self.facts.damage and not clip_names.ends_before(job.options.frames, self.facts.frames):
+            raise BadImage(self.facts.damage)
+        if not self.count:
+            raise BadImage(
+                f"{job.content.name} has {self.facts.frames} frames, from 0, and none of those that frames asks for"
+            )
+
+    def frames(self, start: int = 0) -> Iterator[ClipFrame]:
+        """The frames that are painted, from the one of this place among them on. Raises BadImage at
+        the first that cannot be decoded."""
+        from pipeline.clips.reading import read_frames
+
+        read = read_frames(
+            self._job.content,
+            wanted=clip_names.kept(self._job.options.frames, self.facts.frames),
+            start=self.numbers[start],
+            home=self._home,
+        )
+        for _place in range(start, self.count):
+            with self._opening(self._job.content):  # the clock of one frame
+                frame = next(read, None)
+            if frame is None:
+                return
+            yield frame
+
+    def picture(self, frame: ClipFrame) -> Picture:
+        """A frame as a photograph, no larger than needed; its `sha256` is of its pixels."""
+        import numpy as np
+
+        from pipeline.images.picture import picture_from_array
+        from pipeline.schedule import fine_side
+
+        options = self._job.options
+        pixels = frame.pixels if frame.alpha is None else np.dstack([frame.pixels, frame.alpha])
+        side = options.size if isinstance(options.size, int) else None
+        return picture_from_array(pixels, self._job.content.name, side, fine_side(options))
+
+    def photograph(self, frame: ClipFrame, schedule: Schedule) -> Any:
+        """A frame as cuts are looked for: uint8 (height, width, 3), at the size of the painting."""
+        return to_uint8(self.picture(frame).resized(*schedule.size)[0])
+
+
+def _facts(path: Path, home: str | None, known: Mapping[str, Any] | None) -> ClipFacts:
+    """What a clip is: to know it, all of a short one is decoded, but where it is known by now."""
+    from pipeline.clips.facts import from_json
+    from pipeline.clips.reading import clip_facts, clip_sha256
+
+    if known is not None and known["sha256"] == clip_sha256(path, home):
+        return from_json(dict(known))
+    return clip_facts(path, home)
+
+
+def first_picture(job: Job, opening: Opening) -> Picture:
+    """The first frame of a clip as a photograph, which is told by the clip's own hash. Raises
+    BadImage."""
+    clip = Clip(job, opening)
+    return replace(clip.picture(next(clip.frames())), sha256=clip.facts.sha256)
