@@ -31,6 +31,7 @@ from pipeline.store.store import Store
 
 RESULT_SIDE = 448  # as of a picture (batch/painter)
 _GOES_ON = 10  # frames that are written, between two words that it goes on
+_GAP = 0.02  # between frames of a preview, of their shorter side: chosen by eye
 STRIP_FRAMES = 8  # of a strip: a card of the page is a hand wide
 _STRIP_HEIGHT = 96  # pixels
 
@@ -111,12 +112,14 @@ def _frames(kept: KeptFrames, numbers: Sequence[int], times: Times, goes_on: Cal
 
 
 def _sheet(kept: KeptFrames, numbers: Sequence[int], settings: Mapping[str, Any]) -> bytes:
-    """The frames of a preview in one PNG: high ones beside one another, others below; opacity is
-    laid over white."""
-    frames = [kept.shown(number) for number in numbers]
-    shown = [to_uint8(_over_white(frame)) for frame in frames]
+    """The frames of a preview in one PNG: high ones beside one another, others below, with white
+    between them; opacity is laid over white."""
+    shown = [to_uint8(_over_white(kept.shown(number))) for number in numbers]
     height, width = shown[0].shape[:2]
-    return encode_picture(np.concatenate(shown, axis=1 if height > width else 0), None, ".png", 100, settings)
+    axis, gap = int(height > width), max(2, round(min(height, width) * _GAP))
+    white = np.full((height, gap, 3) if axis else (gap, width, 3), 255, np.uint8)
+    strips = [strip for frame in shown for strip in (white, frame)][1:]
+    return encode_picture(np.concatenate(strips, axis=axis), None, ".png", 100, settings)
 
 
 def _over_white(picture: Picture) -> Any:

@@ -81,6 +81,7 @@ for _verb in (
     measure.measure,
     masks.masks,
     run.run,
+    run.preview,
     run.plan,
     run.check,
     setup.init,
@@ -149,5 +150,5 @@ def _of_the_machine(error: Exception) -> StylizeError | None:
 
 def _say_of_a_run(code: ExitCode) -> None:
     """A run's last line is its exit code in words, also where it was not even started."""
-    if next((word for word in sys.argv[1:] if word in cli.commands), None) == "run":
+    if next((word for word in sys.argv[1:] if word in cli.commands), None) in ("run", "preview"):
         click.echo(exit_words(code), err=True)

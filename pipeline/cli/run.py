@@ -1,9 +1,9 @@
-"""The verbs that take a manifest to pictures: run, plan, check, clean."""
+"""The verbs that take a manifest to pictures: run, preview, plan, check, clean."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from pipeline.cli.arguments import (
     EXIT_CODES,
     MANIFEST,
     STRICT,
+    Command,
     load,
     of_folder,
     print_json,
@@ -31,25 +32,75 @@ if TYPE_CHECKING:
     from pipeline.job import Manifest, RunSettings
 
 
-@click.command(epilog=EXIT_CODES)
-@MANIFEST
-@of_folder
-@selecting
-@click.option("-n", "--dry-run", is_flag=True, envvar="STYLIZE_DRY_RUN", help="Only say what would be done (see plan).")
-@running
-@click.option(
-    "--wait",
-    type=DURATION,
-    default=0.0,
-    envvar="STYLIZE_WAIT",
-    help="Wait so long for another run's end, or where a cluster has no worker, for one.",
+_FLAGS = (
+    MANIFEST,
+    of_folder,
+    selecting,
+    click.option(
+        *("-n", "--dry-run"),
+        is_flag=True,
+        envvar="STYLIZE_DRY_RUN",
+        help="Only say what would be done (see plan).",
+    ),
+    running,
+    click.option(
+        "--wait",
+        type=DURATION,
+        default=0.0,
+        envvar="STYLIZE_WAIT",
+        help="Wait so long for another run's end, or where a cluster has no worker, for one.",
+    ),
+    click.option("-q", "--quiet", is_flag=True, envvar="STYLIZE_QUIET", help="Say only what went wrong."),
+    click.option("-v", "--verbose", is_flag=True, envvar="STYLIZE_VERBOSE", help="Say every step."),
+    click.option("--log-format", type=click.Choice(["text", "json"]), default="text", envvar="STYLIZE_LOG_FORMAT"),
+    click.pass_obj,
 )
-@click.option("-q", "--quiet", is_flag=True, envvar="STYLIZE_QUIET", help="Say only what went wrong.")
-@click.option("-v", "--verbose", is_flag=True, envvar="STYLIZE_VERBOSE", help="Say every step.")
-@click.option("--log-format", type=click.Choice(["text", "json"]), default="text", envvar="STYLIZE_LOG_FORMAT")
-@click.pass_obj
-def run(
+
+
+def _flags_of_a_run(command: Command) -> Command:
+    for flag in reversed(_FLAGS):
+        command = flag(command)
+    return command
+
+
+@click.command(epilog=EXIT_CODES)
+@_flags_of_a_run
+def run(engine: OpenEngine | None, **flags: Any) -> int:
+    """Bring every pair of MANIFEST up to date.
+
+    FOLDER in the place of a manifest holds photographs in FOLDER/content and paintings in
+    FOLDER/style, or photographs alone, with --style. It stands for the manifest that `stylize init`
+    would write into it: every photograph in every style, results in FOLDER/output. Photographs that
+    are put there later are painted by the next run.
+    """
+    return _run(engine, lambda manifest, selection: (manifest, selection), **flags)
+
+
+@click.command(epilog=EXIT_CODES, short_help="Paint three frames of each clip, to look at them first.")
+@_flags_of_a_run
+def preview(engine: OpenEngine | None, **flags: Any) -> int:
+    """Paint three frames of each clip of MANIFEST, to look at them before the night.
+
+    They are the first, one in the middle and the last, painted as stills are, in one picture beside
+    the clip: CLIP-preview.png. Pictures are left as they are, and no hook is called.
+    """
+    from dataclasses import replace
+
+    from pipeline.batch.previews import previews
+
+    def of_clips(manifest: Manifest, selection: Selection) -> tuple[Manifest, Selection]:
+        """`--only` names clips, not their previews."""
+        _refuse_to_match_nothing(manifest, selection)
+        named = tuple(job for job in manifest.pairs if selection.names(job.output))
+        return previews(replace(manifest, pairs=named)), replace(selection, only=None)
+
+    return _run(engine, of_clips, **flags)
+
+
+def _run(
     engine: OpenEngine | None,
+    prepared: Callable[[Manifest, Selection], tuple[Manifest, Selection]],
+    *,
     manifest: Path,
     styles: tuple[Path, ...],
     output: Path | None,
@@ -64,13 +115,6 @@ def run(
     verbose: bool,
     log_format: str,
 ) -> int:
-    """Bring every pair of MANIFEST up to date.
-
-    FOLDER in the place of a manifest holds photographs in FOLDER/content and paintings in
-    FOLDER/style, or photographs alone, with --style. It stands for the manifest that `stylize init`
-    would write into it: every photograph in every style, results in FOLDER/output. Photographs that
-    are put there later are painted by the next run.
-    """
     from dataclasses import replace
 
     from pipeline.batch.driver import run as run_manifest
@@ -79,7 +123,7 @@ def run(
 
     console = observer(quiet=quiet, verbose=verbose, log_format=log_format)
     try:
-        loaded = load(manifest, settings, styles, output, strict=strict)
+        loaded, selection = prepared(load(manifest, settings, styles, output, strict=strict), selection)
         loaded = replace(loaded, run=replace(loaded.run, **over_run))
         if "scheduler" in over_run and loaded.run.engine == "local":
             raise click.UsageError("--scheduler is for --engine dask")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipeline.clip_names import is_numbered
+from pipeline.clip_names import is_numbered, is_preview_output
 from pipeline.report.drawings import LossCurve, level_curve
 from pipeline.report.quantities import significant
 from pipeline.store.shapes import fitting
@@ -67,7 +67,7 @@ def clip_view(story: Story, output: str, link: str, strip: str | None) -> ClipVi
     return ClipView(
         link=link,
         plays=suffix in _PLAYS,
-        is_picture=suffix in _ANIMATIONS and not is_numbered(output),
+        is_picture=is_preview_output(output) or (suffix in _ANIMATIONS and not is_numbered(output)),
         strip=strip,
         curve=_curve(story),
         numbers=_numbers(story),

@@ -4,7 +4,7 @@ has."""
 from __future__ import annotations
 
 from pipeline.batch.estimates.cost import Cost
-from pipeline.clip_names import count_kept
+from pipeline.clip_names import PREVIEW, count_kept
 from pipeline.errors import PairError
 from pipeline.images.reader import Reader
 from pipeline.job import Job
@@ -28,6 +28,9 @@ def frames_of(job: Job, reader: Reader) -> int:
 
 
 def clip_work(options: Options, cost: Cost, first: float, frames: int) -> float:
-    """Core-seconds of a clip by the curve of `cost`, of which the first frame takes `first`."""
+    """Core-seconds of a clip by the curve of `cost`, of which the first frame takes `first`, as all
+    of a preview do."""
+    if options.frames == PREVIEW:
+        return first * frames
     steps = _STEPS if options.steps_per_frame == "auto" else int(options.steps_per_frame)
     return first + max(0, frames - 1) * (steps + _BESIDE) * cost.evaluation

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pipeline.clip_names import FIRST, settled_frames
+from pipeline.clip_names import FIRST, PREVIEW, preview_output, settled_frames
 from pipeline.job import Job
 from pipeline.manifest.options.agreement import disagreements
 from pipeline.manifest.options.precedence import NOTHING, Folders, Layer, LayerReader, Layers, Settled
@@ -245,10 +245,10 @@ class Expansion:
         pattern = self._clip_pattern if clip and entry.output_node is None else entry.pattern
         if DATE in pattern.fields:
             self.date = self._today
-        name = pattern.render(lambda field: _field(field, content, style, settled, index, self._today))
+        name = _named(pattern.render(lambda field: _field(field, content, style, settled, index, self._today)), settled)
         number = len(self.jobs)
         if fault := _output_fault(name, settled):
-            if _output_fault(pattern.render(harmless), settled):
+            if _output_fault(_named(pattern.render(harmless), settled), settled):
                 cut = cut_by_comment(entry.output_node, self._problems) if entry.output_node else None
                 self._problems.add(entry.output_place, cut or fault)
                 return False
@@ -309,9 +309,15 @@ def _joined(*maps: Mapping[str, str]) -> dict[str, str]:
     return {path: value for each in maps for path, value in each.items()}
 
 
+def _named(name: str, settled: Settled) -> str:
+    """An output's name; of a clip that is looked at beforehand a preview's own, beside the clip."""
+    return preview_output(name) if settled.options.frames == PREVIEW else name
+
+
 def _output_fault(name: str, settled: Settled) -> str | None:
     """Why a pair's output cannot be, as a sentence, or None."""
-    if fault := output_fault(name, clip=settled.options.is_clip):
+    is_clip = settled.options.is_clip and settled.options.frames != PREVIEW
+    if fault := output_fault(name, clip=is_clip):
         return f"output '{shorten(name, SHOWN_WIDTH)}' {fault}"
     if settled.options.depth == 16 and not name.lower().endswith(DEEP_SUFFIXES):
         return f"output '{shorten(name, SHOWN_WIDTH)}' must end in {' or '.join(DEEP_SUFFIXES)} to have depth 16"
