@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from conftest import REPOSITORY
-from fuzz import doors, kept
+from fuzz import clips, doors, kept
 from patience import PATIENCE
 
 from pipeline.store.checksummed_json import write_checksummed_json
@@ -47,6 +47,32 @@ def test_what_a_run_keeps_itself_goes_through_its_door(door: str, tmp_path: Path
         path = tmp_path / door / f"input{suffix}"
         path.write_bytes(data)
         kept.DOORS[door](path)
+
+
+@pytest.mark.slow
+def test_clips_of_each_kind_and_changed_ones_go_through_their_door(tmp_path: Path) -> None:
+    pytest.importorskip("av")
+    seeds = doors.seeds_of("clip", tmp_path / "clip")
+    assert {suffix for suffix, _data in seeds} == {".mp4", ".mov", ".mkv", ".webm", ".avi", ".gif", ".png", ".webp"}
+    others = [data for _suffix, data in seeds]
+    for number, (suffix, data) in enumerate(seeds):
+        path = tmp_path / "clip" / f"input{suffix}"
+        changed = [doors.mutated(data, others, random.Random(f"{number}/{case}"), "clip") for case in range(4)]
+        for each in (data, *changed):
+            path.write_bytes(each)
+            doors.DOORS["clip"](path)
+
+
+@pytest.mark.slow
+def test_a_pipe_beside_a_clip_that_is_opened_is_a_finding(tmp_path: Path) -> None:
+    doors.PREPARED["clip"](tmp_path / "clip")
+    pipe = tmp_path / "clip" / clips.TRAP
+    assert not clips._has_reader(pipe)
+    descriptor = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        assert clips._has_reader(pipe)
+    finally:
+        os.close(descriptor)
 
 
 def test_a_seal_is_made_to_fit() -> None:

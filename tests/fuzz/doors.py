@@ -1,5 +1,5 @@
-"""A fuzzer for the doors: mutated manifests and pictures, files that a run keeps, weights and settings in pictures
-(fuzz/kept), for a given time, the same ones for the same seed.
+"""A fuzzer for the doors: mutated manifests and pictures, clips (fuzz/clips), files that a run keeps, weights and settings
+in pictures (fuzz/kept), for a given time, the same ones for the same seed.
 
     python tests/fuzz/doors.py --seconds 1200 --seed 7 --doors image manifest
 
@@ -33,7 +33,7 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
-from fuzz import kept  # noqa: E402
+from fuzz import clips, kept  # noqa: E402
 
 CORPUS = HERE / "corpus"
 FINDINGS = HERE / "findings"
@@ -92,6 +92,7 @@ def main() -> int:
 def fuzz(seed: int, batch: int, folder: Path, end: float, doors: list[str]) -> int:
     """Try the inputs of one batch; 1 if there was a finding, which was kept."""
     seeds = {door: seeds_of(door, folder / door) for door in doors}
+    doors = [door for door in doors if seeds[door]]  # of clips there are none without what reads them
     talk = os.dup(sys.stderr.fileno())
     faulthandler.enable(talk)
     said = os.open(folder / "said", os.O_RDWR | os.O_CREAT | os.O_APPEND)  # by whoever speaks past Python
@@ -127,7 +128,7 @@ def fuzz(seed: int, batch: int, folder: Path, end: float, doors: list[str]) -> i
 def seeds_of(door: str, folder: Path) -> list[tuple[str, bytes]]:
     """What mutations of a door start from, with their suffixes: its corpus, and what is made in its folder."""
     PREPARED[door](folder)
-    made = kept.SEEDS[door](folder) if door in kept.SEEDS else []
+    made = SEEDS[door](folder) if door in SEEDS else []
     return [(path.suffix, path.read_bytes()) for path in (*made, *corpus_of(door))]
 
 
@@ -153,12 +154,19 @@ def mutated(data: bytes, others: list[bytes], chance: random.Random, door: str) 
     """`data` with one to eight changes; a PNG's checksums are mended most of the time, so that more than they is tried."""
     if door in kept.OF_JSON and chance.random() < 0.7:
         return kept.changed(data, chance)
-    words = WORDS if door == "manifest" else MARKS if door in ("image", "weights", "checkpoint") else kept.WORDS
+    words = _words(door)
     for _ in range(chance.choice((1, 1, 1, 2, 3, 5, 8))):
         data = chance.choice(CHANGES)(data, chance, words, others)
     if data.startswith(b"\x89PNG") and chance.random() < 0.8:
         data = with_png_checksums(data)
     return data
+
+
+def _words(door: str) -> list[bytes]:
+    """Pieces that mean something to what is behind a door."""
+    if door == "clip":
+        return clips.words()
+    return WORDS if door == "manifest" else MARKS if door in ("image", "weights", "checkpoint") else kept.WORDS
 
 
 def _some(data: bytes, chance: random.Random) -> tuple[int, int]:
@@ -288,8 +296,14 @@ def _pictures_to_name(folder: Path) -> None:
         (folder / "in" / name).touch()
 
 
-DOORS: dict[str, Callable[[Path], None]] = {"image": open_image, "manifest": load, **kept.DOORS}
-PREPARED: dict[str, Callable[[Path], None]] = {"image": Path.mkdir, "manifest": _pictures_to_name, **kept.PREPARED}
+DOORS: dict[str, Callable[[Path], None]] = {"image": open_image, "manifest": load, **clips.DOORS, **kept.DOORS}
+PREPARED: dict[str, Callable[[Path], None]] = {
+    "image": Path.mkdir,
+    "manifest": _pictures_to_name,
+    **clips.PREPARED,
+    **kept.PREPARED,
+}
+SEEDS: dict[str, Callable[[Path], list[Path]]] = {**clips.SEEDS, **kept.SEEDS}
 
 
 # -------------------------------------------------------------------------------------------------------------- limits
