@@ -22,6 +22,7 @@ HERE = Path(__file__).resolve().parent
 SECTIONS = ("limit", "profile", "race", "picture", "batch", "memory", "losses", "estimates", "night", "page")
 ON_REQUEST = (
     "clip",
+    "length",
     "farm",
     "simulation",
     "quality",
