@@ -175,3 +175,11 @@ def test_a_clip_whose_styles_change_may_become_lighter() -> None:
     assert "drifts" in [flag["name"] for flag in pair_row(clip)["flags"]]
     clip.style_at = {"0": [1.0, 0.0], "3": [0.0, 1.0]}
     assert "drifts" not in [flag["name"] for flag in pair_row(clip)["flags"]]
+
+
+def test_the_page_says_at_which_frames_styles_change(tmp_path: Path) -> None:
+    clip = outcome()
+    clip.style_at = {"0": [1.0, 0.0], "120": [0.0, 1.0]}
+    report = build_report(facts(), [clip])
+    shown = Page(render_html(report, store=LocalStore(tmp_path), thumbnails=lambda name: {}))
+    assert "at frames 0, 120" in " ".join(shown.texts)

@@ -6,7 +6,7 @@ Every text from outside passes `printable` here; escaping for HTML is the templa
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pipeline.printable import printable
@@ -117,12 +117,14 @@ class PageMaker:
         if story is None:
             return None
         strip = self.links.names(pair["output"]).get(STRIP)
-        return clip_view(
+        view = clip_view(
             story,
             pair["output"],
             self.links.to(first_file(pair)),
             self.links.source(strip) if strip is not None else None,
         )
+        frames = ", ".join(map(printable, pair.get("style_at") or ()))
+        return replace(view, numbers=[*view.numbers, ("Styles", f"at frames {frames}")]) if frames else view
 
     def _older_views(self, pair: Mapping[str, Any]) -> Iterator[OlderView]:
         for older in older_pictures(self.links.store, pair["output"], self._older):
