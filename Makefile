@@ -128,7 +128,7 @@ $(VENV)/.ready-video: $(VENV)/.ready locks/video.txt
 	@$(call INSTALL,video)
 	@touch $@
 
-$(VENV)/.ready-test: $(VENV)/.ready-cluster $(VENV)/.ready-s3 $(VENV)/.ready-sftp $(VENV)/.ready-video locks/test.txt
+$(VENV)/.ready-test: $(VENV)/.ready-cluster $(VENV)/.ready-s3 $(VENV)/.ready-gs $(VENV)/.ready-sftp $(VENV)/.ready-video locks/test.txt
 	@$(call INSTALL,test)
 	@touch $@
 

@@ -16,7 +16,19 @@ from typing import Any
 import jsonschema
 import pytest
 from hypothesis import HealthCheck, settings
-from object_kit import moto_address, places, proxy, s3, sftp, web  # noqa: F401  as fixtures
+from object_kit import (  # noqa: F401  as fixtures
+    az,
+    azurite_port,
+    gcs_address,
+    gcs_knows_conditions,
+    gs,
+    moto_address,
+    places,
+    proxy,
+    s3,
+    sftp,
+    web,
+)
 from patience import PATIENCE
 from PIL import Image
 

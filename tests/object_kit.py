@@ -1,16 +1,19 @@
-"""Real servers in this process, for tests of object storage: S3 by moto, https, SFTP by paramiko; and a proxy that
-injects faults."""
+"""Real servers for tests of object storage: S3 by moto, Google's API, https, SFTP by paramiko, all in this process; Azurite
+where it is installed; and a proxy that injects faults."""
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import datetime
 import errno
 import http.server
 import ipaddress
 import os
+import shutil
 import socket
 import ssl
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from patience import until
 
 BUCKET = "gallery"
 
@@ -99,6 +103,112 @@ def s3(moto_address: str, places: Path, monkeypatch: pytest.MonkeyPatch) -> S3:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     return S3(moto_address)
+
+
+# ------------------------------------------------------------------------------- Google's and Azure's
+
+
+@pytest.fixture(scope="session")
+def gcs_address() -> Iterator[str]:
+    """A server of Google's API: fake-gcs-server where it is on PATH, which knows conditional PUTs; else the emulator of the
+    tests' packages, which does not."""
+    pytest.importorskip("gcsfs")
+    if (program := shutil.which("fake-gcs-server")) is not None:
+        port = _free_port()
+        flags = ("-backend", "memory", "-scheme", "http", "-host", "127.0.0.1", "-port", str(port))
+        external = ("-external-url", f"http://127.0.0.1:{port}")
+        with _serving([program, *flags, *external], port):
+            yield f"http://127.0.0.1:{port}"
+        return
+    emulator = pytest.importorskip("gcp_storage_emulator.server")
+    server = emulator.create_server("127.0.0.1", 0, in_memory=True)
+    server.start()
+    yield f"http://127.0.0.1:{server._api._httpd.server_port}"
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def gcs_knows_conditions() -> bool:
+    return shutil.which("fake-gcs-server") is not None
+
+
+@pytest.fixture
+def gs(gcs_address: str, places: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, bytes], None]:
+    """An empty bucket, and the environment that leads to it; what puts an object there, as another program does."""
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", gcs_address)
+    monkeypatch.setenv("NO_GCE_CHECK", "true")  # of google-auth: nobody to be asked for a token
+    return _emptied("gs")
+
+
+@pytest.fixture(scope="session")
+def azurite_port() -> Iterator[int]:
+    """Microsoft's own server for tests."""
+    pytest.importorskip("adlfs")
+    if (program := shutil.which("azurite-blob")) is None:
+        pytest.skip("azurite-blob is not on PATH; 'npm install -g azurite' has it")
+    port = _free_port()
+    flags = (
+        "--inMemoryPersistence",
+        "--silent",
+        "--disableTelemetry",
+        "--skipApiVersionCheck",
+        "--blobHost",
+        "127.0.0.1",
+    )
+    accounts = {"AZURITE_ACCOUNTS": f"{BUCKET}:{AZURE_KEY}"}
+    with _serving([program, *flags, "--blobPort", str(port)], port, **accounts):
+        yield port
+
+
+AZURE_KEY = base64.b64encode(b"of an account that lives as long as the tests").decode()
+
+
+@pytest.fixture
+def az(azurite_port: int, places: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, bytes], None]:
+    """The same in a container of Azurite's."""
+    monkeypatch.setenv(
+        "AZURE_STORAGE_CONNECTION_STRING",
+        f"DefaultEndpointsProtocol=http;AccountName={BUCKET};AccountKey={AZURE_KEY};"
+        f"BlobEndpoint=http://127.0.0.1:{azurite_port}/{BUCKET};",
+    )
+    return _emptied("az")
+
+
+def _emptied(protocol: str) -> Callable[[str, bytes], None]:
+    import fsspec
+
+    files = fsspec.filesystem(protocol, skip_instance_cache=True, use_listings_cache=False)
+    if not files.exists(BUCKET):
+        files.mkdir(BUCKET)
+    for path in files.find(BUCKET):
+        files.rm_file(path)
+    return lambda key, data: files.pipe_file(f"{BUCKET}/{key}", data)
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port: int = listening.getsockname()[1]
+        return port
+
+
+@contextlib.contextmanager
+def _serving(command: list[str], port: int, **environment: str) -> Iterator[None]:
+    """A server's process, from when it answers."""
+    nothing = subprocess.DEVNULL
+    process = subprocess.Popen(command, env=os.environ | environment, stdin=nothing, stdout=nothing, stderr=nothing)
+    try:
+        until(lambda: process.poll() is not None or _answers(port))
+        assert process.poll() is None, f"{command[0]} ended with {process.returncode}"
+        yield
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _answers(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1.0):
+        return True
+    return False
 
 
 # ------------------------------------------------------------------------------------------- faults

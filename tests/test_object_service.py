@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import re
 
 import pytest
 from object_kit import BUCKET, busy, reset
@@ -11,6 +13,7 @@ from pipeline.errors import EnvironmentProblem, ObjectTrouble, Stopped
 from pipeline.objects.service import Remote
 
 pytestmark = pytest.mark.slow
+AZURE = "AZURE_STORAGE_CONNECTION_STRING"
 
 
 def fetched(remote: Remote, name: str, at_most: int = 10**6) -> bytes:
@@ -19,22 +22,11 @@ def fetched(remote: Remote, name: str, at_most: int = 10**6) -> bytes:
     return file.getvalue()
 
 
-@pytest.fixture(params=["s3", "sftp", "memory"])
+@pytest.fixture(params=["s3", "gs", "az", "sftp"])
 def remote(request: pytest.FixtureRequest) -> Remote:
     """A folder that can be written, empty."""
-    if request.param == "s3":
-        request.getfixturevalue("s3")
-        return Remote(f"s3://{BUCKET}/out")
-    if request.param == "sftp":
-        return Remote(f"{request.getfixturevalue('sftp').url}/out")
-    # stands for gs and az, of which no server is to be had here
-    pytest.importorskip("fsspec")
-    from fsspec.implementations.memory import MemoryFileSystem
-
-    from pipeline.objects.buckets import Bucket
-
-    MemoryFileSystem.store.clear()
-    return Remote("gs://gallery/out", Bucket("memory", "gallery"))
+    store = request.getfixturevalue(request.param)
+    return Remote(f"{store.url}/out" if request.param == "sftp" else f"{request.param}://{BUCKET}/out")
 
 
 def test_what_is_put_is_found_listed_read_and_deleted(remote):
@@ -55,15 +47,54 @@ def test_other_bytes_have_another_tag(remote):
     assert remote.put("a.png", b"three").tag != before.tag
 
 
-def test_only_the_first_creates(remote):
+def test_only_the_first_creates(remote, request):
+    if remote.url.startswith("gs:") and not request.getfixturevalue("gcs_knows_conditions"):
+        pytest.skip("this server knows no conditional PUT; fake-gcs-server on PATH does")
     assert remote.create("lock", b"mine")
     assert not remote.create("lock", b"yours")
     assert fetched(remote, "lock") == b"mine"
 
 
+def test_a_file_is_put_as_its_bytes_are(remote, tmp_path):
+    file = tmp_path / "a.png"
+    file.write_bytes(bytes(range(256)))
+    assert remote.put_file("a/b.png", file).size == 256
+    file.write_bytes(b"others")
+    assert remote.put_file("a/b.png", file).size == 6
+    assert fetched(remote, "a/b.png") == b"others"
+
+
+def test_a_large_file_is_sent_in_parts_and_stands_there_whole(s3, tmp_path, monkeypatch):
+    from pipeline.objects import buckets
+
+    monkeypatch.setitem(buckets._IN_PARTS, "s3", {"chunksize": 5 * 2**20, "max_concurrency": 1})  # S3's least
+    data = bytes(5 * 2**20) + b"and more" + bytes(6 * 2**20)
+    (tmp_path / "clip.mp4").write_bytes(data)
+    assert Remote(f"s3://{BUCKET}/out").put_file("clip.mp4", tmp_path / "clip.mp4").size == len(data)
+    assert s3.get("out/clip.mp4") == data
+    assert s3.client.head_object(Bucket=BUCKET, Key="out/clip.mp4")["ContentType"] == "video/mp4"
+
+
 def test_nothing_is_listed_where_nothing_is(remote):
     assert list(remote.names("nowhere")) == []
     assert dict(remote.every("nowhere")) == {}
+
+
+def test_a_bucket_that_is_not_there_is_told_when_it_is_written_to(remote):
+    if remote.url.startswith("sftp:"):
+        pytest.skip("folders are made there")
+    nowhere = Remote(remote.url.replace(BUCKET, "nowhere"))
+    for write in (nowhere.put, nowhere.create):
+        with pytest.raises(ObjectTrouble, match="there is no bucket of that name; make it first"):
+            write("a.png", b"x")
+    assert dict(nowhere.every()) == {}
+
+
+def test_who_has_another_key_is_denied_by_azure_and_not_tried_again(az, monkeypatch):
+    key = "AccountKey=b3RoZXI="
+    monkeypatch.setenv(AZURE, re.sub("AccountKey=[^;]*", key, os.environ[AZURE]))
+    with pytest.raises(ObjectTrouble, match="access was denied"):
+        Remote(f"az://{BUCKET}").put("a.png", b"x")
 
 
 def test_an_object_of_too_many_bytes_is_refused(remote):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import errno
 import functools
 import logging
 import mimetypes
+import os
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import IO, Any
 
 import fsspec
@@ -18,15 +21,9 @@ from pipeline.objects.service import BLOCK, CONNECT_SECONDS, MOST_LISTED, READ_S
 # One PUT up to the 5 GiB that S3 takes in one (docs.aws.amazon.com, "Uploading objects"): twice
 # this many bytes, to s3fs.
 _ONE_PUT = 5 * 2**30 // 2
-_ONCE: Mapping[str, Mapping[str, Any]] = {
-    # tries are counted here (objects/service), not in three places upon each other
-    "s3": {
-        "config_kwargs": {
-            "connect_timeout": CONNECT_SECONDS,
-            "read_timeout": READ_SECONDS,
-            "retries": {"mode": "standard", "total_max_attempts": 1},
-        }
-    },
+_IN_PARTS: Mapping[str, Mapping[str, Any]] = {
+    "s3": {"chunksize": 100 * 2**20, "max_concurrency": 1},  # of at most 10,000 parts: a terabyte
+    "az": {"overwrite": True, "max_concurrency": 1},
 }
 _TAGS = ("ETag", "etag", "generation", "md5Hash")
 _TIMES = ("LastModified", "last_modified", "updated", "mtime", "created")
@@ -45,18 +42,20 @@ class Bucket:
         for library in ("fsspec", "s3fs", "gcsfs", "adlfs", "aiobotocore", "botocore", "azure"):
             logging.getLogger(library).setLevel(logging.CRITICAL)  # what is worth saying is said by us
         self._protocol, self._name = protocol, name
+        # Of Google's two file systems the one without gRPC: the other asks for the kind of each
+        # bucket first, which who uses a bucket may not be allowed to.
+        os.environ.setdefault("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
         fsspec.get_filesystem_class(protocol)  # ImportError where its package is missing
 
     @functools.cached_property
     def _files(self) -> Any:
         """With the first call, as some of them look for credentials here."""
-        options = _ONCE.get(self._protocol, {})
+        options = _PATIENCE.get(self._protocol, dict)()
         try:
             files = fsspec.filesystem(self._protocol, skip_instance_cache=True, use_listings_cache=False, **options)
         except ValueError as error:  # adlfs, without an account
             raise NoCredentialsError from error
-        if self._protocol == "s3":
-            files.retries = 1
+        _try_once(self._protocol, files)
         return files
 
     def look(self, path: str) -> Found:
@@ -132,13 +131,13 @@ class Bucket:
 
     def put(self, path: str, data: bytes) -> None:
         """By one PUT, or what the store makes one of; a page is to be shown as one."""
-        kind = mimetypes.guess_type(path)[0] or "application/octet-stream"
-        how: Mapping[str, dict[str, Any]] = {
-            "s3": {"chunksize": _ONE_PUT, "ContentType": kind},
-            "gs": {"content_type": kind},
-            "az": {"content_settings": {"content_type": kind}},
-        }
-        self._files.pipe_file(self._whole(path), data, **how.get(self._protocol, {}))
+        one = {"chunksize": _ONE_PUT} if self._protocol == "s3" else {}
+        self._files.pipe_file(self._whole(path), data, **one, **self._how(path))
+
+    def put_file(self, path: str, file: Path) -> None:
+        """In parts, one at a time, which the store then makes one object of."""
+        how = {**self._how(path), **_IN_PARTS.get(self._protocol, {})}
+        self._files.put_file(os.fspath(file), self._whole(path), **how)
 
     def create(self, path: str, data: bytes) -> bool:
         """By `If-None-Match: *`, or the store's own word for it."""
@@ -164,8 +163,56 @@ class Bucket:
     def renew(self) -> None:
         """Nothing: their libraries keep connections, and drop those that failed."""
 
+    def _how(self, path: str) -> Mapping[str, Any]:
+        """Its kind, as the store is told it."""
+        kind = mimetypes.guess_type(path)[0] or "application/octet-stream"
+        how: Mapping[str, Mapping[str, Any]] = {
+            "s3": {"ContentType": kind},
+            "gs": {"content_type": kind},
+            "az": {"content_settings": {"content_type": kind}},
+        }
+        return how.get(self._protocol, {})
+
     def _whole(self, path: str) -> str:
         return f"{self._name}/{path}" if path else self._name
+
+
+def _patient_s3() -> Mapping[str, Any]:
+    config = {"connect_timeout": CONNECT_SECONDS, "read_timeout": READ_SECONDS}
+    return {"config_kwargs": {**config, "retries": {"mode": "standard", "total_max_attempts": 1}}}
+
+
+def _patient_gs() -> Mapping[str, Any]:
+    import aiohttp
+
+    times = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=READ_SECONDS)
+    return {"requests_timeout": times}
+
+
+def _patient_az() -> Mapping[str, Any]:
+    return {"connection_timeout": CONNECT_SECONDS, "read_timeout": READ_SECONDS}
+
+
+_PATIENCE: Mapping[str, Callable[[], Mapping[str, Any]]] = {"s3": _patient_s3, "gs": _patient_gs, "az": _patient_az}
+
+
+def _try_once(protocol: str, files: Any) -> None:
+    """Tries are counted here (objects/service), not in three places upon each other. Where a later
+    version of a library has another place for it, both count."""
+    if protocol == "s3":
+        files.retries = 1
+    elif protocol == "gs":
+        from gcsfs import core
+
+        once = getattr(type(files)._request, "__wrapped__", None)
+        if once is not None:
+            files._request = functools.partial(once, files)
+        for name in ("initiate_upload", "simple_upload"):
+            upload = getattr(core, name)
+            setattr(core, name, getattr(upload, "__wrapped__", upload))
+    elif protocol == "az":
+        with contextlib.suppress(AttributeError):
+            files.service_client._config.retry_policy.total_retries = 0
 
 
 def _found(about: Mapping[str, Any]) -> Found:

@@ -13,6 +13,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from http.client import HTTPMessage, HTTPResponse
+from pathlib import Path
 from typing import IO, Any
 from urllib.parse import quote, urlsplit
 
@@ -82,6 +83,10 @@ class Https:
         return found
 
     def put(self, path: str, data: bytes) -> None:
+        """Never."""
+        raise PermissionError(errno.EACCES, "read-only")
+
+    def put_file(self, path: str, file: Path) -> None:
         """Never."""
         raise PermissionError(errno.EACCES, "read-only")
 

@@ -8,6 +8,7 @@ import io
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import IO, NamedTuple, Protocol, TypeVar
 
 from pipeline.errors import EnvironmentProblem, ObjectTrouble, StylizeError
@@ -62,8 +63,11 @@ class Objects(Protocol):
     def put(self, path: str, data: bytes) -> None:
         """Have these bytes under a path, all of them or none, whoever looks."""
 
+    def put_file(self, path: str, file: Path) -> None:
+        """The same with the bytes of a file, which are not all held at once."""
+
     def create(self, path: str, data: bytes) -> bool:
-        """The same where nothing stands there, else False: decided by the store itself, in one
+        """As `put` where nothing stands there, else False: decided by the store itself, in one
         step. Raises NotImplementedError where it cannot."""
 
     def delete(self, path: str) -> None:
@@ -139,7 +143,19 @@ class Remote:
                 raise OSError(errno.EIO, f"{found.size} of {len(data)} bytes arrived")
             return found
 
-        return self._tried(name, once)
+        return self._written(name, once)
+
+    def put_file(self, name: str, file: Path) -> Found:
+        """The same of a large file."""
+
+        def once() -> Found:
+            self._objects.put_file(self._path(name), file)
+            found, size = self._objects.look(self._path(name)), file.stat().st_size
+            if found.size != size:
+                raise OSError(errno.EIO, f"{found.size} of {size} bytes arrived")
+            return found
+
+        return self._written(name, once)
 
     def create(self, name: str, data: bytes) -> bool:
         """Have these bytes where nothing is; see `Objects.create`. After a try whose answer was
@@ -151,7 +167,7 @@ class Remote:
             tries += 1
             return self._objects.create(self._path(name), data) or (tries > 1 and self.read(name, len(data)) == data)
 
-        return self._tried(name, once)
+        return self._written(name, once)
 
     def read(self, name: str, at_most: int) -> bytes:
         """The bytes of a small object."""
@@ -168,20 +184,29 @@ class Remote:
 
     def answers(self) -> bool:
         """Does the store answer at all, whatever it says?"""
+        return not self.silence()
+
+    def silence(self) -> str:
+        """Why the store does not answer at all, in our words; empty where it does, whatever it
+        says."""
         try:
             self._objects.renew()
             self._objects.look(self._path(".pipeline/none"))
-        except _FINAL:
-            return True
-        except Exception:
-            return False
-        return True
+        except Exception as error:
+            return "" if isinstance(error, _FINAL) or _is_denied(error) else words(error)
+        return ""
 
     def _path(self, name: str) -> str:
         return "/".join(part for part in (self._key, name.strip("/")) if part)
 
     def _shown(self, name: str) -> str:
         return printable(f"{self.url}/{name}" if name else self.url)
+
+    def _written(self, name: str, call: Callable[[], Got]) -> Got:
+        try:
+            return self._tried(name, call)
+        except FileNotFoundError:  # not the object: that is what is being made
+            raise ObjectTrouble(f"{self._shown(name)}: {_NO_BUCKET}") from None
 
     def _tried(self, name: str, call: Callable[[], Got]) -> Got:
         for pause in (*PAUSES, None):
@@ -190,18 +215,21 @@ class Remote:
             except (FileNotFoundError, StylizeError, NotImplementedError):
                 raise
             except Exception as error:
-                if pause is None or isinstance(error, _FINAL) or type(error).__name__ in _WITHOUT_HOPE:
+                hopeless = isinstance(error, _FINAL) or type(error).__name__ in _WITHOUT_HOPE or _is_denied(error)
+                if pause is None or hopeless:
                     raise ObjectTrouble(f"{self._shown(name)}: {words(error)}") from None  # its text may hold a secret
             time.sleep(pause)
             self._objects.renew()
         raise AssertionError  # the last try returned or raised
 
 
+_NO_BUCKET = "there is no bucket of that name; make it first, or look at the address"
 # Names of exceptions of botocore, paramiko and the rest, which are not imported here, with what is
 # said of them. Their own texts may have addresses with signatures, and are never shown.
 _WITHOUT_HOPE = {
     "NoCredentialsError": "no credentials were found; see docs/objects.md",
     "ClientAuthenticationError": "access was denied",
+    "ResourceNotFoundError": _NO_BUCKET,  # Azure's, of a container
     "DefaultCredentialsError": "no credentials were found; see docs/objects.md",
     "PartialCredentialsError": "its credentials are not complete; see docs/objects.md",
     "ProfileNotFound": "AWS_PROFILE names no profile that there is",
@@ -221,7 +249,7 @@ def words(error: BaseException) -> str:
     name = type(error).__name__
     if isinstance(error, FileNotFoundError):
         return "there is no such object"
-    if isinstance(error, PermissionError) or str(error).startswith("Forbidden"):  # gcsfs, which has no class for it
+    if _is_denied(error):
         return "access was denied"
     if name in _WITHOUT_HOPE:
         return _WITHOUT_HOPE[name]
@@ -230,6 +258,14 @@ def words(error: BaseException) -> str:
     if isinstance(error, OSError) and isinstance(error.errno, int) and error.errno > 0:
         return os.strerror(error.errno).lower()
     return f"the connection failed ({name})"
+
+
+def _is_denied(error: BaseException) -> bool:
+    """Does the store not let us? It is PermissionError, but to azure-core (`status_code`) and gcsfs
+    (`code`, or the text alone)."""
+    status = getattr(error, "status_code", None) or getattr(error, "code", None)
+    denied = isinstance(error, PermissionError) or str(error).startswith("Forbidden")
+    return denied or str(status) in ("401", "403")
 
 
 _MISSING = "needs packages that are not installed here; 'make objects' adds them to .venv (docs/objects.md)"

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import logging
 import posixpath
 import secrets
 import stat
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import IO, Any
 
 import paramiko
@@ -101,13 +103,22 @@ class Sftp:
 
     def put(self, path: str, data: bytes) -> None:
         """To a name beside it, which then takes the place of the old one in one step."""
+        self._put(path, io.BytesIO(data))
+
+    def put_file(self, path: str, file: Path) -> None:
+        """The same, in blocks."""
+        with open(file, "rb") as source:
+            self._put(path, source)
+
+    def _put(self, path: str, source: IO[bytes]) -> None:
         ftp, folder = self._ftp(), posixpath.dirname(path)
         self._make(folder)
         part = posixpath.join(f"/{folder}", f".pipeline-{secrets.token_hex(8)}.part")
         try:
             with ftp.open(part, "wb") as file:
                 file.set_pipelined(True)
-                file.write(data)
+                while block := source.read(BLOCK):
+                    file.write(block)
             ftp.posix_rename(part, f"/{path}")
         except BaseException:
             with contextlib.suppress(Exception):
