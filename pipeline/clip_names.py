@@ -32,8 +32,9 @@ _BETWEEN = "-_. "  # what stands between a name and its number
 
 
 def is_numbered(name: str) -> bool:
-    """Does a name stand for numbered files: `%d` or `%04d` in its last part?"""
-    return _NUMBER.search(PurePath(name).name) is not None
+    """Does a name stand for numbered files: `%d` or `%04d` in its last part? By https there is no
+    listing, and `%` begins a letter's code."""
+    return not name.startswith("https:") and _NUMBER.search(PurePath(name).name) is not None
 
 
 def one_of_numbered(name: str, number: int) -> str:

@@ -9,10 +9,11 @@ import re
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
+from pipeline import clip_names
 from pipeline.errors import BadImage
 from pipeline.printable import printable
 
-_FIELD = re.compile(r"%(0?)(\d{0,2})d")
+_FIELD = re.compile(r"%(0?)([0-9]?)d")  # as clip_names has it
 _MOST_TOLD = 5  # gaps in one note
 
 MAX_FRAMES = 200_000
@@ -21,7 +22,7 @@ MAX_FRAMES = 200_000
 
 def is_numbered(path: str | os.PathLike[str]) -> bool:
     """Whether a path has a field for a number, as `%04d`, in its last part."""
-    return _FIELD.search(os.path.basename(os.fspath(path))) is not None
+    return clip_names.is_numbered(os.fspath(path))
 
 
 def numbered_files(pattern: str | os.PathLike[str]) -> list[tuple[int, str]]:
@@ -29,7 +30,7 @@ def numbered_files(pattern: str | os.PathLike[str]) -> list[tuple[int, str]]:
     they begin with. `%04d` finds numbers of at least four digits, `%d` any. Raises BadImage where
     it finds none, too many, or one number twice."""
     folder, name = os.path.split(os.fspath(pattern))
-    shown, wanted = printable(pattern), _names(name)
+    shown, wanted = printable(pattern), frame_names(name)
     try:
         names = os.listdir(folder or ".")
     except OSError as error:
@@ -79,7 +80,7 @@ def sha256_of_all(hashes: Iterable[str]) -> str:
     return hashlib.sha256("".join(hashes).encode("ascii")).hexdigest()
 
 
-def _names(name: str) -> re.Pattern[str]:
+def frame_names(name: str) -> re.Pattern[str]:
     """The names of a pattern's files; `%04d` is as printf(3) has it."""
     field = _FIELD.search(name)
     assert field is not None

@@ -3,11 +3,15 @@ where the rest of the house reads them (urls)."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 
+from pipeline.clip_names import is_numbered
+from pipeline.clips.listing import frame_names
 from pipeline.errors import BadImage, EnvironmentProblem, ObjectTrouble, OutOfTime, StylizeError
 from pipeline.objects.mirror import Mirror
 from pipeline.objects.service import Listed, Remote
@@ -18,39 +22,42 @@ _AT_ONCE = 8  # chosen: what a store gives a client without slowing him down
 
 
 class Fetched:
-    """The files among `paths` that stand for objects, as they are in their stores now.
+    """The files among `paths` that stand for objects, as they are in their stores now. One that
+    stands for numbered frames (`%04d`) stands for all of them.
 
     Raises EnvironmentProblem where a store does not answer at all, OutputError where no copy can be
     kept, and what `check_cancelled` raises; after OutOfTime nothing more is fetched, and that is
-    all.
+    all. Whoever calls this says that he reads copies (cache.copies_in_use).
     """
 
     def __init__(self, paths: Iterable[Path], check_cancelled: Callable[[], object] = lambda: None) -> None:
         self._trouble: dict[Path, StylizeError] = {}
         self._check_cancelled = check_cancelled
-        self._gone: str | None = None  # a store that does not answer
+        self._gone: str | None = None  # a store that does not answer, and what it is that it does
         self._late = False
         self._asking = Lock()
         remote = [(path, url) for path in dict.fromkeys(paths) if (url := url_of(path))]
         if not remote:
             return
         with ThreadPoolExecutor(_AT_ONCE) as pool:
-            for _ in pool.map(lambda each: self._fetch(*each), remote):
-                pass
+            for each in (self._fetch, self._fetch_frames):
+                wanted = [one for one in remote if is_numbered(one[1]) == (each == self._fetch_frames)]
+                for _ in pool.map(lambda one, each=each: self._tried(one[0], one[1], each), wanted):
+                    pass
         if self._gone is not None:
-            raise EnvironmentProblem(f"{self._gone} does not answer; the run is over")
+            raise EnvironmentProblem(f"{self._gone}; the run is over")
 
     def check(self, path: Path) -> None:
         """Raises BadImage or ObjectTrouble where the file could not be fetched."""
         if (trouble := self._trouble.get(path)) is not None:
             raise trouble
 
-    def _fetch(self, path: Path, url: str) -> None:
+    def _tried(self, path: Path, url: str, fetch: Callable[[str], object]) -> None:
         if self._gone is not None or self._late:
             return
         try:
             self._check_cancelled()
-            mirror_of(url).fetch("", self._check_cancelled)
+            fetch(url)
         except OutOfTime:
             self._late = True
         except FileNotFoundError:
@@ -58,8 +65,27 @@ class Fetched:
         except ObjectTrouble as trouble:
             self._trouble[path] = trouble
             with self._asking:  # one asks for all
-                if self._gone is None and not Remote(url).answers():
-                    self._gone = "://".join(split_url(url)[:2])
+                if self._gone is None and (why := Remote(url).silence()):
+                    self._gone = f"{'://'.join(split_url(url)[:2])} does not answer: {why}"
+
+    def _fetch(self, url: str) -> None:
+        mirror_of(url).fetch("", self._check_cancelled)
+
+    def _fetch_frames(self, url: str) -> None:
+        """All that there are now; copies of those that are gone there go here."""
+        folder, _, pattern = url.rpartition("/")
+        wanted, there = frame_names(pattern), set()
+        for each in Remote(folder).names():
+            if not each.is_folder and wanted.fullmatch(each.name):
+                there.add(each.name)
+        if not there:
+            raise FileNotFoundError
+        with suppress(OSError):
+            for name in set(filter(wanted.fullmatch, os.listdir(local_path(folder)))) - there:
+                os.unlink(local_path(f"{folder}/{name}"))
+        for name in sorted(there):
+            self._check_cancelled()
+            self._fetch(f"{folder}/{name}")
 
 
 def mirror_of(url: str) -> Mirror:

@@ -13,11 +13,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from pipeline.clip_names import MOST_BYTES as MOST_BYTES_OF_CLIP
+from pipeline.clip_names import VIDEO_SUFFIXES
 from pipeline.errors import OutputError
 from pipeline.objects.service import Found, Remote
 from pipeline.printable import printable
 
-# A TIFF of 110 million pixels in 16 bits is 880 MB, as store/disk has it; more is no picture here.
+# A TIFF of 110 million pixels in 16 bits is 880 MB, as store/disk has it; more is no picture here,
+# and can only be a video.
 MOST_BYTES = 2**30
 
 
@@ -39,15 +42,18 @@ class Mirror:
         except FileNotFoundError:
             with suppress(OSError):
                 self.path(name).unlink()
+            self.forget(name)
             raise
         if now.tag and self.copied(name) == now.tag:
+            with suppress(OSError):
+                os.utime(self._about(name))  # it was asked for now (objects/cache)
             return self.path(name)
         path = self.path(name)
         part = path.parent / f".pipeline-{secrets.token_hex(8)}.part"
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             with open(part, "xb") as file:
-                found = self.remote.get(name, file, MOST_BYTES, check_cancelled)
+                found = self.remote.get(name, file, most_bytes(path.name), check_cancelled)
             os.replace(part, path)
         except FileNotFoundError:
             raise
@@ -63,7 +69,7 @@ class Mirror:
         """The tag of the object that the file is a copy of, as far as nobody changed the file;
         None where it is none."""
         try:
-            tag, *stamp = json.loads((self._tags / name if name else self._tags).read_bytes())
+            tag, *stamp = json.loads(self._about(name).read_bytes())
             return str(tag) if stamp == _stamp(self.path(name)) else None
         except (OSError, ValueError, TypeError):
             return None
@@ -71,7 +77,7 @@ class Mirror:
     def noted(self, name: str) -> str | None:
         """The tag of the object that the file once was a copy of, whatever became of the file."""
         try:
-            return str(json.loads((self._tags / name if name else self._tags).read_bytes())[0])
+            return str(json.loads(self._about(name).read_bytes())[0])
         except (OSError, ValueError, TypeError, LookupError):
             return None
 
@@ -83,7 +89,7 @@ class Mirror:
     def note(self, name: str, found: Found, stamp: list[int] | None = None) -> None:
         """Remember that the file, as it was when it had this stamp, is a copy of this object. Where
         that cannot be written, it is fetched or sent once more."""
-        tags = self._tags / name if name else self._tags
+        tags = self._about(name)
         part = tags.parent / f".pipeline-{secrets.token_hex(8)}.part"
         with suppress(OSError):
             tags.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -93,7 +99,15 @@ class Mirror:
     def forget(self, name: str) -> None:
         """There is no such object any more."""
         with suppress(OSError):
-            (self._tags / name).unlink()
+            self._about(name).unlink()
+
+    def _about(self, name: str) -> Path:
+        return self._tags / name if name else self._tags
+
+
+def most_bytes(name: str) -> int:
+    """How large an object of this name may be to be fetched."""
+    return MOST_BYTES_OF_CLIP if name.lower().endswith(VIDEO_SUFFIXES) else MOST_BYTES
 
 
 def _stamp(path: Path) -> list[int]:

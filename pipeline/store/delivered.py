@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import builtins
 import contextlib
+import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -31,6 +32,9 @@ _DEPTH = RECORDS.count("/")
 # twenty years, as store/disk has it, and a picture.
 _MOST = {"records": 2**20, "history": 2**26, "previous": MOST_BYTES}
 _TAGS = f"{STATE}/tags"
+# Larger files, which are videos, are sent in parts that the store puts together in one step
+# (docs.aws.amazon.com, "Uploading and copying objects using multipart upload": from 100 MB on).
+_AT_A_TIME = 100_000_000
 
 
 class DeliveredStore(LocalStore):
@@ -141,15 +145,20 @@ class DeliveredStore(LocalStore):
         self.check_in_place()
         try:
             stamp = self._mirror.stamp(name)  # first: a change after this is seen next time
-            with super().open(name) as file:
-                data = file.read(MOST_BYTES)
-            found = self._remote.put(name, data)
+            found = self._put(name)
         except (ObjectTrouble, FileNotFoundError) as trouble:
             kept = "it is kept on this machine, and the next run delivers it"
             raise self._gone() or ObjectTrouble(f"cannot deliver {trouble}; {kept}") from trouble
         self._mirror.note(name, found, stamp)
         if self._known is not None:
             self._known[name] = found
+
+    def _put(self, name: str) -> Found:
+        with super().open(name) as file:
+            if os.fstat(file.fileno()).st_size <= _AT_A_TIME:
+                return self._remote.put(name, file.read(_AT_A_TIME))
+            # the open file, whatever is put in its place meanwhile
+            return self._remote.put_file(name, Path(f"/dev/fd/{file.fileno()}"))
 
     def _gone(self) -> OutputError | None:
         """What to raise where nobody answers there at all."""
