@@ -5,7 +5,7 @@ A manifest becomes `Job`s; a `Job`, with its `Options`, becomes an `Outcome`; th
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -87,6 +87,32 @@ class Job:
         anywhere."""
         return self.homes.get(str(path))
 
+    def with_inputs(self, there: Mapping[Path, Path]) -> Job:
+        """The same job of files that stand elsewhere; those that are not named stay."""
+
+        def moved(path: Path | None) -> Path | None:
+            return None if path is None else there.get(path, path)
+
+        texts = {str(old): str(new) for old, new in there.items()}
+        start = texts.get(str(self.options.init))
+        return replace(
+            self,
+            content=there.get(self.content, self.content),
+            styles=tuple(
+                StyleImage(
+                    there.get(style.image, style.image),
+                    style.weight,
+                    *map(moved, (style.mask, style.own_mask, style.region_map)),
+                )
+                for style in self.styles
+            ),
+            options=replace(self.options, init=start) if start else self.options,
+            places={texts.get(path, path): place for path, place in self.places.items()},
+            homes={path: home for path, home in self.homes.items() if path not in texts},
+            content_mask=moved(self.content_mask),
+            region_map=moved(self.region_map),
+        )
+
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values, for the worker's pipe; `from_json` gives an equal job back."""
         return flat(self) | {
@@ -163,6 +189,7 @@ class RunSettings:
     engine: Literal["local", "dask"] = "local"  # who paints
     scheduler: str | None = None  # a cluster's
     state: str | None = None  # absolute; where records of an output that is an address are kept
+    object_cache: int | None = None  # bytes that copies of pictures that are elsewhere may take
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -99,6 +99,11 @@ def tags_path(url: str) -> Path:
     return Path(f"{_root('XDG_CACHE_HOME', '.cache')}.tags", *_parts(url))
 
 
+def copies_root() -> str:
+    """The folder of all that `local_path` names."""
+    return _root("XDG_CACHE_HOME", ".cache")
+
+
 def state_path(url: str, state: str | None = None) -> Path:
     """Where what is written to an address is made and kept on this machine, below a folder that is
     chosen, or the usual one. Nothing but ours stands in it, whatever the folder is: what stands
@@ -113,6 +118,12 @@ def url_of(path: str | os.PathLike[str]) -> str | None:
         return None
     protocol, _, rest = text[len(root) + 1 :].partition("/")
     return f"{protocol}://{rest}" if rest and protocol in PROTOCOLS else None
+
+
+def with_addresses(text: str) -> str:
+    """A text with addresses in the place of the paths that `local_path` has for them."""
+    root = copies_root()
+    return re.sub(f"{re.escape(root)}/({'|'.join(PROTOCOLS)})/", r"\1://", text) if root in text else text
 
 
 def path_of(folder: str | os.PathLike[str], name: str) -> str:

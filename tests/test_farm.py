@@ -120,6 +120,32 @@ def test_a_worker_without_the_shared_folder_is_named_and_paints_nothing(farm, pr
     kill_group(farm.workers.pop())
 
 
+def test_workers_read_a_bucket_themselves_and_one_that_may_not_is_named(farm, project, s3, rehearse):
+    """Each with a home of its own; the folder that is painted in is the one they share."""
+    s3.put_folder(project / "input", "photos")
+    names = ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION")
+    access = {name: os.environ[name] for name in names}
+    write(project)
+    assert rehearse("run", "night.yaml", cwd=project).returncode == 0
+    write(project, run="{threads: 1, state: kept}", output="s3://gallery/out")
+    text = (project / "night.yaml").read_text()
+    (project / "night.yaml").write_text(text.replace("input: input", "input: s3://gallery/photos"))
+    nobody = {"AWS_SHARED_CREDENTIALS_FILE": "/none", "AWS_CONFIG_FILE": "/none", "AWS_EC2_METADATA_DISABLED": "true"}
+    farm.worker(XDG_CACHE_HOME=str(project / "first"), **access | dict.fromkeys(names[1:3], "") | nobody)
+    farm.worker(XDG_CACHE_HOME=str(project / "second"), **access)
+    done = farm.run(project, XDG_CACHE_HOME=str(project / "drivers"), **access)
+    assert done.returncode == 0, done.stderr
+    assert "cannot read the pictures: s3://gallery does not answer: no credentials were found" in done.stderr
+    assert {name: s3.get(f"out/{name}") for name in ("dog.png", "sea.png")} == pictures(project / "out")
+    copies = [
+        sorted(path.name for path in (project / who / "stylize/objects").rglob("*.png"))
+        for who in ("first", "second", "drivers")
+    ]
+    assert copies == [[], ["dog.png", "sea.png", "wave.png"], ["dog.png", "sea.png", "wave.png"]]
+    while farm.workers:
+        kill_group(farm.workers.pop())
+
+
 # ----------------------------------------------------------------------------------------------------------- as on one machine
 
 

@@ -54,9 +54,10 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "job": ({"flat", "options", "style_at", "textures", "urls"}, set()),
     "mask_names": ({"job"}, set()),
     # stores of objects: only what speaks to buckets and hosts knows its library, and is imported where one is named
-    "objects.buckets": ({"errors", "objects.service"}, {"fsspec"}),
+    "objects.buckets": ({"errors", "objects.service"}, {"fsspec", "aiohttp", "gcsfs"}),
+    "objects.cache": ({"urls"}, set()),
     "objects.sftp": ({"objects.service"}, {"fsspec", "paramiko"}),
-    "objects": ({"errors", "printable", "urls", "objects"}, set()),
+    "objects": ({"clip_names", "clips.listing", "errors", "printable", "urls", "objects"}, set()),
     # the manifest, images, the network's shape
     "manifest": (WORDS | {"manifest", "nst.network", "objects.fetching"}, {"yaml", "pydantic", "pydantic_core"}),
     "images": (WORDS | {"images"}, {"numpy", "PIL", "pillow_heif"}),
@@ -118,7 +119,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "images.facts": (set(), set()),
     # clips: containers are FFmpeg's, pictures of animations come through the door for pictures
     "clips.facts": (set(), set()),
-    "clips.listing": ({"errors", "printable"}, set()),
+    "clips.listing": ({"clip_names", "errors", "printable"}, set()),
     "clips.mask_frames": ({"errors", "printable", "clips.listing"}, set()),
     "clips": ({"clip_names", "errors", "printable", "clips", "images"}, {"av", "numpy", "PIL"}),
     "regions": ({"errors", "images"}, {"numpy"}),
@@ -244,7 +245,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "batch.live": (WORDS | {"batch.curve", "batch.estimates", "batch.observer", "batch.plan", "store"}, set()),
     "batch.showing": ({"errors", "job", "reading", "images", "store", "batch.messages", "stylize"}, {"numpy"}),
     "batch.finish": (WORDS | {"batch", "report", "store"}, set()),
-    "batch.driver": (WORDS | {"batch", "store", "images.reader"}, set()),
+    "batch.driver": (WORDS | {"batch", "store", "images.reader", "objects.cache"}, set()),
     "batch.checkpoints": (
         {"errors", "job", "reading", "store", "batch.messages", "batch.system", "stylize"},
         {"numpy"},
@@ -310,6 +311,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "batch.engines.growth": (set(), set()),
     # Dask itself is spoken to by two modules: the driver's line to it, and what runs in its workers.
     "batch.engines.cluster.proof": ({"errors", "printable", "versions", "store.disk", "store.keys"}, set()),
+    "batch.engines.cluster.elsewhere": ({"job", "objects.fetching", "urls"}, set()),
     "batch.engines.cluster.link": ({"errors"}, {"dask", "distributed"}),
     "batch.engines.cluster.work": (
         {"printable", "batch.engines.cluster.link", "batch.engines.protocol", "batch.messages"},
@@ -324,8 +326,13 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     ),
     "batch.engines.cluster.host": (
         {
-            *("errors", "job", "nst.weights"),
-            *("batch.engines.cluster.proof", "batch.engines.local", "batch.messages"),
+            *("errors", "job", "nst.weights", "objects.cache", "urls"),
+            *(
+                "batch.engines.cluster.elsewhere",
+                "batch.engines.cluster.proof",
+                "batch.engines.local",
+                "batch.messages",
+            ),
         },
         {"distributed"},
     ),
@@ -341,7 +348,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
         WORDS
         | {
             *("cli", "report", "batch", "store", "watch", "manifest", "images.reader", "nst.weights", "nst.precision"),
-            *("objects.fetching", "python_path"),
+            *("objects.cache", "objects.fetching", "python_path"),
         },
         {"click", "tqdm"},
     ),

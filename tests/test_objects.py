@@ -264,6 +264,15 @@ def test_a_store_that_never_answers_ends_the_run_with_4(nights, monkeypatch):
     assert caught.value.exit_code == ExitCode.ENVIRONMENT
 
 
+def test_a_bucket_that_is_not_there_ends_the_run_with_4_in_a_line(nights):
+    from pipeline.errors import OutputError
+
+    nights.target = "s3://nowhere/out"
+    nights.manifest()
+    with pytest.raises(OutputError, match=r"cannot write to s3://nowhere/out/.*: there is no bucket of that name"):
+        nights.run()
+
+
 def test_pictures_of_a_store_that_never_answers_end_the_run_with_4(nights, monkeypatch):
     nights.target = "out"
     nights.manifest()
@@ -286,6 +295,24 @@ def test_a_crash_between_painting_and_delivering_loses_nothing(nights, s3):
     nights.run()
     assert "out/dog.png" in s3.names()
     assert nights.asked == ["sea.png"]
+
+
+def test_what_is_too_large_to_be_held_is_delivered_from_its_file(nights, s3, monkeypatch):
+    from pipeline.store import delivered
+
+    monkeypatch.setattr(delivered, "_AT_A_TIME", 10)
+    assert statuses(nights.run()) == DONE
+    assert s3.get("out/dog.png").startswith(b"\x89PNG")
+    assert statuses(nights.run()) == UP_TO_DATE
+
+
+def test_copies_of_pictures_are_held_to_a_size_between_nights_and_none_misses_one(nights, s3, places):
+    nights.manifest(run="{object_cache: 0.001kB}")
+    assert statuses(nights.run()) == DONE
+    assert list((places / "cache").rglob("*.png")) == []
+    nights.manifest(run="{object_cache: 1MB}")
+    assert statuses(nights.run()) == UP_TO_DATE
+    assert len(list((places / "cache/stylize/objects").rglob("*.png"))) == 3
 
 
 # -------------------------------------------------------------------------------------------- lock
@@ -352,6 +379,44 @@ def test_a_store_without_conditional_puts_is_told_of_and_used(nights, s3, monkey
 
 
 # ------------------------------------------------------------------------------------ other places
+
+
+@pytest.fixture(params=["gs", "az"])
+def elsewhere(request: pytest.FixtureRequest, project: Path) -> RemoteNights:
+    """Nights in Google's and in Azure's store; `put` is what another program puts there."""
+    put = request.getfixturevalue(request.param)
+    for path in sorted((project / "input").rglob("*.png")):
+        put(f"photos/{path.relative_to(project / 'input').as_posix()}", path.read_bytes())
+    nights = RemoteNights(project, f"{request.param}://{BUCKET}/photos", f"{request.param}://{BUCKET}/out")
+    nights.put = put
+    return nights
+
+
+def test_a_night_in_googles_and_in_azures_store(elsewhere, project, monkeypatch):
+    elsewhere.manifest(
+        "\n  - {matrix: {content: ['content/*'], style: [style/wave.png]}, output: '{content.stem}.png'}\n"
+    )
+    assert statuses(elsewhere.run()) == DONE
+    assert statuses(elsewhere.run()) == UP_TO_DATE
+    forget_this_machine(monkeypatch, project)
+    assert statuses(elsewhere.run()) == UP_TO_DATE
+    assert elsewhere.asked == []
+    elsewhere.put("out/dog.png", (project / "input/content/sea.png").read_bytes())
+    report = elsewhere.run()
+    assert statuses(report) == {"dog.png": "failed", "sea.png": "up_to_date"}
+    assert "was changed since it was painted" in report["pairs"][0]["reason"]
+
+
+def test_of_two_runs_there_one_is_locked_out_or_no_lock_is_promised(elsewhere, project, monkeypatch, request):
+    manifest = load_manifest(elsewhere.project / "night.yaml")
+    with output_store(manifest).lock("first"):
+        forget_this_machine(monkeypatch, project)
+        if "gs:" in elsewhere.target and not request.getfixturevalue("gcs_knows_conditions"):
+            assert "no lock can be had" in " ".join(elsewhere.run()["run"]["warnings"])
+            return
+        with pytest.raises(Locked, match=r"another run holds .*: process \d+ on .* \(run first\)"):
+            elsewhere.run()
+    assert statuses(elsewhere.run()) == DONE
 
 
 def test_a_night_by_sftp(project, sftp):

@@ -27,6 +27,7 @@ from pipeline.batch.workers import settled
 from pipeline.errors import DiskFull, OutOfTime, OutputError, OutputRefused, Stopped
 from pipeline.images.reader import Reader
 from pipeline.job import Manifest, RunSettings
+from pipeline.objects.cache import copies_in_use
 from pipeline.store.opened import output_store
 from pipeline.store.records import State, name_in_records
 from pipeline.store.store import Store
@@ -57,6 +58,8 @@ def run(
     with contextlib.ExitStack() as held:
         stopped = held.enter_context(stop_on_signals())
         waiting = _Waiting(observer, stopped)
+        pictures = (path for job in manifest.pairs for path in job.inputs)
+        held.enter_context(copies_in_use(pictures, manifest.run.object_cache))
         shard = selection.shard.suffix if selection.shard else None
         held.enter_context(state.store.lock(run_id, wait_seconds, shard, waiting))
         state.store.remove_parts(seconds_old=0.0 if shard is None else _SURELY_DEAD_SECONDS)

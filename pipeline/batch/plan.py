@@ -28,6 +28,7 @@ from pipeline.store.keys import pair_key
 from pipeline.store.output_files import fingerprint_of
 from pipeline.store.records import Record, State, painted_fields
 from pipeline.store.store import Store
+from pipeline.urls import url_of, with_addresses
 
 Known = TypeVar("Known")
 
@@ -94,7 +95,7 @@ def make_plan(
 
     def hash_of(path: Path, home: str | None) -> str:
         fetched.check(path)
-        if not is_numbered(path):
+        if not is_numbered(url_of(path) or path):
             return state.hashes.sha256(path, reader.check_cancelled, home)
         files = (Path(each) for _number, each in numbered_files(path))
         return sha256_of_all(state.hashes.sha256(each, reader.check_cancelled, home) for each in files)
@@ -245,9 +246,8 @@ def _at_its_place(job: Job, path: Path, look: Callable[[Path], Known]) -> Known:
     try:
         return look(path)
     except (BadImage, ObjectTrouble) as error:
-        if place := job.places.get(str(path)):
-            raise type(error)(f"{place}: {error}") from error
-        raise
+        place, why = job.places.get(str(path)), with_addresses(str(error))
+        raise type(error)(f"{place}: {why}" if place else why) from error
 
 
 _MOVE = "move what stands there, or change the output"

@@ -25,6 +25,7 @@ from pipeline.store.layout import checkpoint_name, log_name
 from pipeline.store.output_files import files_of
 from pipeline.store.records import State
 from pipeline.style_at import as_table
+from pipeline.urls import with_addresses
 
 # What is kept of a picture that is right. Of it, what tonight's manifest says itself is taken from
 # there.
@@ -141,6 +142,7 @@ class Results:
         """A pair failed. What was the pair's own fault, and not the machine's, is remembered for
         the runs to come."""
         known: dict[str, Any] = {}
+        reason = with_addresses(reason)
         if code is not ExitCode.ENVIRONMENT:
             failure = self._failures.note(
                 Failure(

@@ -57,16 +57,13 @@ class Word(click.ParamType[Any]):
             self.fail(f"{error}. Received: {value!r}", param, ctx)
 
 
-def _seconds(text: str) -> float:
-    from pipeline.manifest.yaml.scalars import seconds
+def _as_in_yaml(rule: str) -> Callable[[str], Any]:
+    def read(text: str) -> Any:
+        from pipeline.manifest.yaml import scalars
 
-    return seconds(text)
+        return getattr(scalars, rule)(text)
 
-
-def _time_of_day(text: str) -> str:
-    from pipeline.manifest.yaml.scalars import time_of_day
-
-    return time_of_day(text)
+    return read
 
 
 def _file(text: str) -> str:
@@ -81,8 +78,9 @@ def _shard(text: str) -> Shard:
     return Shard.parse(text)
 
 
-DURATION = Word("DURATION", _seconds)
-TIME_OF_DAY = Word("HH:MM", _time_of_day)
+DURATION = Word("DURATION", _as_in_yaml("seconds"))
+SIZE = Word("SIZE", _as_in_yaml("bytes_of_size"))
+TIME_OF_DAY = Word("HH:MM", _as_in_yaml("time_of_day"))
 FILE = Word("FILE", _file)
 MANIFEST = click.argument("manifest", type=click.Path(path_type=Path), metavar="MANIFEST|FOLDER")
 
@@ -207,6 +205,12 @@ RUNNING = {
         metavar="ADDRESS",
         envvar="STYLIZE_SCHEDULER",
         help="With --engine dask: tcp://HOST:8786, tls://HOST:8786, or the scheduler's .json file.",
+    ),
+    "object_cache": click.option(
+        "--object-cache",
+        type=SIZE,
+        envvar="STYLIZE_OBJECT_CACHE",
+        help="Keep copies of pictures from object storage up to this size.  [default: a tenth of the disk]",
     ),
     "preview": click.option(
         "--preview",

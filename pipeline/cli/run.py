@@ -24,8 +24,11 @@ from pipeline.cli.arguments import (
 from pipeline.cli.streams import OutputUnwritable
 from pipeline.errors import ExitCode, StylizeError
 from pipeline.printable import printable
+from pipeline.urls import url_of, with_addresses
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from pipeline.batch.engines.protocol import OpenEngine
     from pipeline.batch.observer import Observer
     from pipeline.batch.selection import Selection
@@ -124,7 +127,7 @@ def _run(
     console = observer(quiet=quiet, verbose=verbose, log_format=log_format)
     try:
         loaded, selection = prepared(load(manifest, settings, styles, output, strict=strict), selection)
-        loaded = replace(loaded, run=replace(loaded.run, **over_run))
+        loaded = _warned_of_cluster(replace(loaded, run=replace(loaded.run, **over_run)))
         if "scheduler" in over_run and loaded.run.engine == "local":
             raise click.UsageError("--scheduler is for --engine dask")
         console = console if dry_run else with_files(console, loaded.run, loaded.output)
@@ -162,6 +165,26 @@ def _engine(settings: RunSettings, wait: float) -> OpenEngine:
     return partial(DaskEngine, patience=max(wait, PATIENCE_SECONDS))
 
 
+def _warned_of_cluster(manifest: Manifest) -> Manifest:
+    """The manifest, with a warning where workers on other machines may not see what they paint
+    in."""
+    from dataclasses import replace
+
+    if manifest.run.engine == "local" or not manifest.output_url or manifest.run.state is not None:
+        return manifest
+    warning = (
+        f"'output' is an address, and workers of a cluster paint in {printable(manifest.output)}, which all of them must"
+        " see; name a folder that they share with 'state' in 'run' (docs/farm.md)"
+    )
+    return replace(manifest, warnings=(*manifest.warnings, warning))
+
+
+def _reading_copies(manifest: Manifest) -> AbstractContextManager[None]:
+    from pipeline.objects.cache import copies_in_use
+
+    return copies_in_use((path for job in manifest.pairs for path in job.inputs), manifest.run.object_cache)
+
+
 def _print_report(report: Mapping[str, Any], console: Observer, output: Path) -> None:
     """Print report.json. That nobody takes it is no failure of the run, which is over by now."""
     try:
@@ -188,7 +211,7 @@ def plan(
     explain: str | None,
 ) -> int:
     """Say what run would do and why, with estimated time and memory. Writes nothing."""
-    loaded = load(manifest, settings, styles, output, strict=strict)
+    loaded = _warned_of_cluster(load(manifest, settings, styles, output, strict=strict))
     _refuse_to_match_nothing(loaded, selection)
     if explain is None:
         return _show_plan(loaded, selection, as_json)
@@ -221,7 +244,8 @@ def _show_plan(manifest: Manifest, selection: Selection, as_json: bool) -> int:
     from pipeline.store.opened import output_store
     from pipeline.store.records import State
 
-    made = make_plan(manifest, State(output_store(manifest)), selection)
+    with _reading_copies(manifest):
+        made = make_plan(manifest, State(output_store(manifest)), selection)
     jobs = (pair.job for pair in made.pairs if pair.action == "paint")
     manifest = replace(manifest, run=settled(manifest.run, jobs))
     rows = plan_rows(made, manifest)
@@ -250,7 +274,7 @@ def check(
     from pipeline.objects.fetching import Fetched
     from pipeline.report.quantities import count
 
-    loaded = load(manifest, settings, styles, output, strict=strict)
+    loaded = _warned_of_cluster(load(manifest, settings, styles, output, strict=strict))
     for warning in loaded.warnings:
         click.echo(f"warning: {printable(warning)}", err=True)
     refusals = list(dict.fromkeys(job.refusal for job in loaded.pairs if job.refusal))
@@ -261,27 +285,28 @@ def check(
     paths = sorted({path for job in loaded.pairs for path in job.inputs})
     maps = {path for job in loaded.pairs for path in (job.region_map, *(style.region_map for style in job.styles))}
     bad, reader, opened, colours = 0, Reader(), {}, {}
-    fetched = Fetched(paths)
-    for path in paths:
-        try:
-            fetched.check(path)
-            facts = opened[path] = reader.inspect(path, homes.get(str(path)))
-            if path in maps and not is_numbered(path.name):
-                colours[path] = reader.colours(path, homes.get(str(path)))
-        except PairError as error:
-            bad += 1
-            place = places.get(str(path))
-            click.echo(f"error: {printable(f'{place}: {error}' if place else str(error))}", err=True)
-        else:
-            for note in facts.notes:
-                click.echo(f"note: {printable(path)}: {printable(note)}", err=True)
-    sound = [job for job in loaded.pairs if not job.refusal]
-    unfit = {job.output: why for job in sound if (why := why_not(job, opened))}
-    unfit |= {
-        job.output: why
-        for job in sound
-        if (why := why_mask_frames_do_not_fit(job, lambda path: reader.clip(path, homes.get(str(path)))))
-    }
+    with _reading_copies(loaded):
+        fetched = Fetched(paths)
+        for path in paths:
+            try:
+                fetched.check(path)
+                facts = opened[path] = reader.inspect(path, homes.get(str(path)))
+                if path in maps and not is_numbered(path.name):
+                    colours[path] = reader.colours(path, homes.get(str(path)))
+            except PairError as error:
+                bad += 1
+                place, wrong = places.get(str(path)), with_addresses(str(error))
+                click.echo(f"error: {printable(f'{place}: {wrong}' if place else wrong)}", err=True)
+            else:
+                for note in facts.notes:
+                    click.echo(f"note: {printable(url_of(path) or path)}: {printable(note)}", err=True)
+        sound = [job for job in loaded.pairs if not job.refusal]
+        unfit = {job.output: why for job in sound if (why := why_not(job, opened))}
+        unfit |= {
+            job.output: why
+            for job in sound
+            if (why := why_mask_frames_do_not_fit(job, lambda path: reader.clip(path, homes.get(str(path)))))
+        }
     for why in dict.fromkeys(unfit.values()):
         click.echo(f"error: {printable(why)}", err=True)
     for told in dict.fromkeys(note for job in loaded.pairs for note in worth_knowing(job, opened, colours)):

@@ -84,6 +84,12 @@ class RunSection(Section):
         " left out: records stand beside the outputs ([objects.md](objects.md)).",
         examples=["state"],
     )
+    object_cache: _Size = Field(
+        _LEFT_OUT,
+        description="How much copies of pictures that are addresses may take on this machine after a run; left out:"
+        " a tenth of the disk ([objects.md](objects.md)).",
+        examples=["50GiB"],
+    )
     on_error: Literal["continue", "stop"] = Field(
         _RUN.on_error, description="After a failed pair: go on with the others, or start none.", examples=["stop"]
     )

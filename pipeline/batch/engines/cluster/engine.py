@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.batch.engines.cluster import proof
+from pipeline.batch.engines.cluster.elsewhere import addresses
 from pipeline.batch.engines.cluster.link import SLOT, Heard, connect
 from pipeline.batch.engines.cluster.work import Pair, Work, Worker, begin
 from pipeline.batch.engines.local import WORKER
@@ -199,13 +200,15 @@ class DaskEngine:
 
         worker.pair = token = f"pair-{secrets.token_hex(8)}"
         work.pairs[token] = Pair(command, worker)
-        settings = self._settings
+        settings, objects = self._settings, addresses(command.job)
         order = {
             "me": worker.me,
             "topic": work.link.topic,
             "token": token,
             "command": encode(command).decode(),
-            "inputs": proof.sizes(command.job.inputs),
+            "inputs": proof.sizes(tuple(path for path in command.job.inputs if str(path) not in objects)),
+            "objects": objects,
+            "object_cache": settings.object_cache,
             "log": str(self._log),
             "settings": {
                 "worker": self._worker,

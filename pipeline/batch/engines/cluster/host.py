@@ -15,6 +15,7 @@ import asyncio
 import os
 import queue
 import re
+import signal
 import socket
 import threading
 import time
@@ -27,6 +28,7 @@ from typing import Any
 
 from distributed import Worker, WorkerPlugin, get_worker
 
+from pipeline.batch.engines.cluster.elsewhere import fetched_here
 from pipeline.batch.engines.cluster.proof import prove_folder, unseen, versions
 from pipeline.batch.engines.local import LocalEngine
 from pipeline.batch.messages import (
@@ -42,9 +44,11 @@ from pipeline.batch.messages import (
     decode_command,
     encode,
 )
-from pipeline.errors import ExitCode, StylizeError
+from pipeline.errors import ExitCode, PairError, Stopped, StylizeError
 from pipeline.job import RunSettings
 from pipeline.nst.weights import AUTOMATIC, NetworkWeights, locate
+from pipeline.objects.cache import copies_in_use
+from pipeline.urls import local_path, with_addresses
 
 ME = uuid.uuid4().hex
 """This process: one that was started in its place, under the same address, is another."""
@@ -108,8 +112,25 @@ def _ordered(order: Mapping[str, Any]) -> Answer:
     worker = get_worker()
     task = worker.state.tasks.get(worker.get_current_task())
     voice = _Voice(lambda lines: worker.log_event(order["topic"], {"token": order["token"], "lines": lines}))
-    with _one_at_a_time:
-        return _paint(order, command, voice, lambda: task is None or task.state != "cancelled")
+
+    def wanted() -> bool:
+        return task is None or task.state != "cancelled"
+
+    def check_wanted() -> None:
+        if not wanted():
+            raise Stopped(signal.SIGTERM)
+
+    objects = order["objects"]
+    with _one_at_a_time, copies_in_use(map(local_path, objects.values()), order["object_cache"]):
+        try:
+            job = fetched_here(command.job, objects, check_wanted)
+        except PairError as error:
+            return {"last": encode(Failed.by(error)).decode()}
+        except Stopped:
+            return {"last": encode(Interrupted()).decode()}
+        except StylizeError as error:
+            return {"unfit": f"cannot read the pictures: {error}"}
+        return _paint(order, replace(command, job=job), voice, wanted)
 
 
 def more() -> None:
@@ -251,6 +272,8 @@ class _Host:
             if machine is not None and not known:
                 known = True
                 voice.say(Ready(machine))
+            if isinstance(message, Failed):  # of copies on this machine nobody else knows
+                message = replace(message, reason=with_addresses(message.reason))
             if isinstance(message, LastMessage):
                 # the result of a task that is not wanted is not asked for
                 if isinstance(message, Interrupted | Killed) or not wanted():
