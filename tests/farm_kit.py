@@ -43,7 +43,8 @@ class Farm:
         self.drivers: list[subprocess.Popen[str]] = []
         flags = ("--host", "127.0.0.1", "--protocol", scheme, "--port", "0")
         self.scheduler = self._process(command, {}) if command else self._start("scheduler", *flags)
-        until(lambda: self.file.exists() or self.scheduler.poll() is not None)
+        # Dask writes it in its place, so that it stands there empty first
+        until(lambda: (self.file.exists() and self.file.stat().st_size) or self.scheduler.poll() is not None)
         assert self.scheduler.poll() is None, (place / "0.log").read_text()
 
     @property

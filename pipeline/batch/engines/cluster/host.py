@@ -59,6 +59,8 @@ _IDLE_SECONDS = 120.0  # that a painting process is kept without a pair: it hold
 # 0.8 of 10 s), and the engine leaves a painter seven to save.
 _CLOSE_SECONDS = 7.8
 
+_LOOKS = ("profile", "profile-cycle", "tick")  # distributed 2026.8: worker.py, core.py
+
 Answer = dict[str, Any]
 _places: dict[str, tuple[int, int]] = {}  # by output folder: which one was proven
 _weights: dict[str, NetworkWeights] = {}  # by name: what was found here
@@ -73,6 +75,7 @@ def prove(question: Mapping[str, str]) -> Answer:
     worker = get_worker()
     if Drain.name not in worker.plugins:
         worker.loop.add_callback(worker.plugin_add, Drain(), Drain.name)
+        worker.loop.add_callback(_quiet, worker)
     try:
         place = prove_folder(Path(question["folder"]), question["name"], question["token"])
     except StylizeError as error:
@@ -147,6 +150,15 @@ class Drain(WorkerPlugin):
         """What Dask calls in closing."""
         if (host := _host) is not None:
             await asyncio.to_thread(host.leave, _CLOSE_SECONDS)
+
+
+def _quiet(worker: Worker) -> None:
+    """Have Dask no longer write down a hundred times a second where a thread stands that waits, nor
+    look fifty times whether its own loop is late: 0.037 of a core of each worker (measured over 25
+    seconds, docs/farm.md), which another painter may want."""
+    for name in _LOOKS:
+        if name in worker.periodic_callbacks:
+            worker.periodic_callbacks[name].stop()
 
 
 def _weights_here(weights: NetworkWeights) -> NetworkWeights:
