@@ -14,6 +14,7 @@ import pytest
 from conftest import REPOSITORY
 from night_kit import PAIRS, Answer, Nights, Scripted, failed, painted, statuses
 from object_kit import BUCKET, S3, reset
+from patience import until
 
 from pipeline.batch.driver import run
 from pipeline.batch.messages import Command, PairMessage
@@ -351,7 +352,7 @@ def test_a_lock_that_is_not_renewed_is_nobodys(nights, monkeypatch):
     with first.held(0.0, lambda holder: None):
         monkeypatch.setattr(object_lock, "EXPIRES_SECONDS", -10.0)
         with ObjectLock(Remote(nights.target), "second", None).held(0.0, lambda holder: None):
-            first._over.wait(0.5)
+            until(lambda: first._gone)
             with pytest.raises(OutputError, match="was lost"):
                 first.check()
 
