@@ -141,6 +141,10 @@ def _farm(folder: Path, workers: int, **environment: str) -> Iterator[Farm]:
         farm.have(workers)
         yield farm
     finally:
+        for worker in farm.workers:  # by a signal that it hears: what its painter took is ours then, and not "others'"
+            worker.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                worker.wait(15.0)
         farm.close()
 
 
