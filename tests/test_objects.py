@@ -14,7 +14,7 @@ import pytest
 from conftest import REPOSITORY
 from night_kit import PAIRS, Answer, Nights, Scripted, failed, painted, statuses
 from object_kit import BUCKET, S3, reset
-from patience import until
+from patience import PATIENCE, until
 
 from pipeline.batch.driver import run
 from pipeline.batch.messages import Command, PairMessage
@@ -350,8 +350,9 @@ def test_a_lock_that_is_not_renewed_is_nobodys(nights, monkeypatch):
     first = ObjectLock(Remote(nights.target), "first", None)
     monkeypatch.setattr(object_lock, "BEAT_SECONDS", 0.05)
     with first.held(0.0, lambda holder: None):
-        monkeypatch.setattr(object_lock, "EXPIRES_SECONDS", -10.0)
-        with ObjectLock(Remote(nights.target), "second", None).held(0.0, lambda holder: None):
+        monkeypatch.setattr(object_lock, "EXPIRES_SECONDS", -PATIENCE)
+        # waits: a beat that read its lock before it was removed writes it once more after that
+        with ObjectLock(Remote(nights.target), "second", None).held(PATIENCE, lambda holder: None):
             until(lambda: first._gone)
             with pytest.raises(OutputError, match="was lost"):
                 first.check()
