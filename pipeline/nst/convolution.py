@@ -67,15 +67,19 @@ def _goes_winograds_way(shape: Sequence[int]) -> bool:
 def convolved(features: Any, layer: Any, prepared_kernel: Any) -> Any:
     """What a Keras layer of 3 x 3 filters with zero padding makes of features (1, height, width,
     channels), both float32: (1, height, width, filters)."""
-    kernel, bias = tf.convert_to_tensor(layer.kernel), tf.convert_to_tensor(layer.bias)
+    fast = _goes_winograds_way(layer.kernel.shape)
+    kernel = None if fast else tf.convert_to_tensor(layer.kernel)
 
     @tf.custom_gradient  # type: ignore[untyped-decorator]
     def made(features: tf.Tensor) -> tuple[tf.Tensor, Any]:
-        if _goes_winograds_way(kernel.shape):
-            return winograd.forward(features, prepared_kernel), lambda above: winograd.back(above, prepared_kernel)
-        return _back(features, prepared_kernel), lambda above: _back(above, kernel)
+        # A tape that saw what is inside would have the gradients of traced functions traced too,
+        # which nobody asks for.
+        unseen = tf.stop_gradient(features)
+        if fast:
+            return winograd.forward(unseen, prepared_kernel), lambda above: winograd.back(above, prepared_kernel)
+        return _back(unseen, prepared_kernel), lambda above: _back(above, kernel)
 
-    return tf.nn.bias_add(made(features), bias)
+    return tf.nn.bias_add(made(features), tf.convert_to_tensor(layer.bias))
 
 
 def _back(features: Any, kernel: Any) -> Any:

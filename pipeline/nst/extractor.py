@@ -214,7 +214,8 @@ def _measured_on_the_way(features: tf.Tensor, measure: Callable[[tf.Tensor], Any
                 measured = tf.nest.flatten(measure(again))
             return from_above + tape.gradient(measured, again, output_gradients=by_measured)
 
-        return (tf.identity(features), measure(features)), gradient
+        # no tape need look at what is inside
+        return (tf.identity(features), measure(tf.stop_gradient(features))), gradient
 
     result: tuple[tf.Tensor, Any] = passed(features)
     return result
