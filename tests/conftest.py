@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import json
 import os
 import re
@@ -68,6 +69,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if _CALLING.intersection(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.slow)
+
+
+def pytest_collection_finish() -> None:
+    """What collecting has loaded stays to the end, TensorFlow above all: a million objects that no later search of the
+    collector goes through again. A run's workers do the same (pipeline/nst/importing)."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -160,6 +168,17 @@ def usual_convolutions() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(extractor, "forward_by_back", lambda: False)
+        yield
+
+
+@pytest.fixture(scope="module")
+def thin_network() -> Iterator[None]:
+    """Pairs that ask for VGG19 are painted with a network that is quickly traced (tests/thin)."""
+    from pipeline.nst.network import NETWORKS
+    from tests.thin import THIN
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(NETWORKS, "vgg19", THIN)
         yield
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("thin_network")]
 
 tf = pytest.importorskip("tensorflow")
 
@@ -29,6 +29,7 @@ from pipeline.nst.tiling import Tiling  # noqa: E402
 from pipeline.nst.weights import locate  # noqa: E402
 from pipeline.options import Options  # noqa: E402
 from tests import paper  # noqa: E402
+from tests.thin import THIN  # noqa: E402
 
 LAYERS = {"block1_conv1": 1.0, "block2_conv1": 1.0}
 LOSSES = ("gram", "moments", "histogram", "neighbours", "transport")
@@ -36,7 +37,7 @@ LOSSES = ("gram", "moments", "histogram", "neighbours", "transport")
 
 @pytest.fixture(scope="module")
 def kernels():
-    return load_kernels(locate("random"))
+    return load_kernels(locate("random"), THIN)
 
 
 def pair(style_loss="gram", **more):
@@ -201,7 +202,7 @@ def test_places_are_sampled_as_often_as_the_mask_says():
 
 def evaluation(kernels, options, regions, kept=None, precision="float32"):
     """The losses and gradient of picture 9, and the evaluator's targets."""
-    extractor, objective = Extractor(kernels, precision=precision), objective_of(options)
+    extractor, objective = Extractor(kernels, THIN, precision=precision), objective_of(options)
     evaluator = WholeEvaluator(objective, extractor)
     targets = objective.targets(sources(evaluator, regions, kept))
     losses, gradient = evaluator(tf.constant(picture(9)), targets, weights_of(options))
@@ -214,7 +215,7 @@ TWO = ((left(), [1]), (1 - left(), [2]))
 @pytest.mark.parametrize(("style_loss", "last"), [*((name, False) for name in LOSSES), ("neighbours", True)])
 def test_in_tiles_regions_are_those_of_the_whole_and_the_gradient_is_the_slope(kernels, style_loss, last):
     options = pair(style_loss)
-    extractor, objective = Extractor(kernels), objective_of(options, last_pass=last)
+    extractor, objective = Extractor(kernels, THIN), objective_of(options, last_pass=last)
     whole = WholeEvaluator(objective, extractor)
     targets, weights = objective.targets(sources(whole, TWO, soft())), weights_of(options)
     here = picture(9)
@@ -258,7 +259,7 @@ def test_in_bfloat16_regions_are_alike(kernels, style_loss):
 def test_neighbours_are_those_of_the_own_region(kernels, last):
     """Numbers of rows count those of the first region's style before those of the second's."""
     objective = objective_of(pair("neighbours"), last_pass=last)
-    targets = objective.targets(sources(WholeEvaluator(objective, Extractor(kernels)), TWO))
+    targets = objective.targets(sources(WholeEvaluator(objective, Extractor(kernels, THIN)), TWO))
     numbers, table = targets["style"].maps["block1_conv1"]
     second = table.region.numpy()[numbers.numpy()] == 1 if last else numbers.numpy() >= table.shape[0] / 2
     middle = second.shape[1] // 2

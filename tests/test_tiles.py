@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("thin_network")]
 
 tf = pytest.importorskip("tensorflow")
 
@@ -27,11 +27,19 @@ from pipeline.options import Options  # noqa: E402
 from pipeline.pictures import Pictures  # noqa: E402
 from pipeline.schedule import Machine  # noqa: E402
 from pipeline.stylize import paint, result_of  # noqa: E402
+from tests.thin import THIN  # noqa: E402
 
 
 @pytest.fixture(scope="module")
-def kernels():
-    return load_kernels(locate("imagenet-8bit"))
+def extractors():
+    """By network: VGG19 as it is used, and one that is quickly traced, as what tiles see follows from the names of layers."""
+    vgg, thin = (load_kernels(locate(name), network) for name, network in (("imagenet-8bit", VGG19), ("random", THIN)))
+    return {"vgg19": Extractor(vgg), "thin": Extractor(thin, THIN)}
+
+
+@pytest.fixture(scope="module")
+def thin(extractors):
+    return extractors["thin"]
 
 
 def noise(seed, height, width):
@@ -52,9 +60,9 @@ MIXED = {
 }
 
 
-def compared(kernels, height, width, tiling, options):
+def compared(extractor, height, width, tiling, options):
     """Relative errors of the gradient, the losses and what targets are made of, tiled against whole, in float32."""
-    extractor = Extractor(kernels, pooling=options.pooling, border=options.border)
+    extractor = extractor.with_options(pooling=options.pooling, border=options.border, precision="float32")
     objective, weights = objective_of(options), weights_of(options)
     picture, photograph, painting = (noise(seed, height, width) for seed in range(3))
     whole = WholeEvaluator(objective, extractor)
@@ -81,31 +89,36 @@ def compared(kernels, height, width, tiling, options):
 
 
 @pytest.mark.parametrize(
-    ("split", "options"),
+    ("network", "split", "options"),
     [
-        (1, Options()),
-        (3, Options(border="zero", pooling="avg", losses="means", tv_weight=0.0)),
-        (4, Options(losses="sums", **MIXED)),
-        (5, Options(losses="sums", border="zero", **MIXED)),
-        (2, Options(content_layers={"block1_conv2": 1.0}, style_layers={"block1_conv1": 1.0, "block2_conv1": 1.0})),
+        ("vgg19", 1, Options()),
+        ("thin", 3, Options(border="zero", pooling="avg", losses="means", tv_weight=0.0)),
+        ("thin", 4, Options(losses="sums", **MIXED)),
+        ("thin", 5, Options(losses="sums", border="zero", **MIXED)),
+        (
+            "thin",
+            2,
+            Options(content_layers={"block1_conv2": 1.0}, style_layers={"block1_conv1": 1.0, "block2_conv1": 1.0}),
+        ),
     ],
     ids=["balanced", "zero border", "other layers", "other layers, all in tiles", "shallow"],
 )
-def test_tiles_of_an_odd_picture_are_exact_wherever_they_are_cut(kernels, split, options):
-    errors = list(compared(kernels, 125, 171, Tiling(side=64, split=split), options))
+def test_tiles_of_an_odd_picture_are_exact_wherever_they_are_cut(extractors, network, split, options):
+    errors = list(compared(extractors[network], 125, 171, Tiling(side=64, split=split), options))
     assert errors[0] < 1e-4
     assert max(errors[1:]) < 1e-5
 
 
-def test_one_tile_is_the_picture(kernels):
-    assert max(compared(kernels, 70, 53, Tiling(side=4096, split=2), Options())) < 1e-5
+def test_one_tile_is_the_picture(thin):
+    assert max(compared(thin, 70, 53, Tiling(side=4096, split=2), Options())) < 1e-5
 
 
-def test_bfloat16_in_tiles_is_as_exact_as_bfloat16_is(kernels):
+def test_bfloat16_in_tiles_is_as_exact_as_bfloat16_is(thin):
     """Also of content below the cut, whose targets are bfloat16 too."""
     options = Options(content_layers={"block2_conv2": 0.5, "block4_conv2": 0.5})
     picture, photograph, painting = (noise(seed, 94, 90) for seed in range(3))
-    objective, extractor = objective_of(options), Extractor(kernels, precision="bfloat16")
+    extractor = thin.with_options(pooling="max", border="mirror", precision="bfloat16")
+    objective = objective_of(options)
     whole = WholeEvaluator(objective, extractor)
     targets, weights = targets_by(whole, options, photograph, painting), weights_of(options)
     losses, gradient = whole(picture, targets, weights)
@@ -117,8 +130,8 @@ def test_bfloat16_in_tiles_is_as_exact_as_bfloat16_is(kernels):
 
 def test_a_picture_painted_in_tiles_is_the_same_to_rounding():
     """Rounding grows with each step; after three it is a grey level here and there."""
-    options = Options(size=280, steps=3, precision="float32", history=2)
-    engine = TransferEngine(locate("imagenet-8bit"), options)
+    options = Options(size=280, steps=3, precision="float32", history=2, weights="random")
+    engine = TransferEngine(locate("random"), options)
     pictures = Pictures(
         Picture(noise(0, 280, 40).numpy(), None, "1", "photograph"),
         ((Picture(noise(1, 280, 40).numpy(), None, "2", "painting"), 1.0),),
@@ -160,8 +173,8 @@ def test_the_halos_that_estimates_count_with_are_those_of_tiles(split):
 
 @pytest.mark.parametrize("options", [Options(), Options(losses="sums", **MIXED)], ids=["balanced", "other layers"])
 @pytest.mark.parametrize(("precision", "error"), [("float32", 1e-5), ("bfloat16", 1e-2)])
-def test_gradients_taken_layer_by_layer_are_tensorflows_own(kernels, monkeypatch, options, precision, error):
-    extractor = Extractor(kernels, precision=precision)
+def test_gradients_taken_layer_by_layer_are_tensorflows_own(thin, monkeypatch, options, precision, error):
+    extractor = thin.with_options(pooling="max", border="mirror", precision=precision)
     picture, photograph, painting = (noise(seed, 45, 37) for seed in range(3))
 
     def evaluated():
