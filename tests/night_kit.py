@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ from PIL import Image
 
 from pipeline.batch.driver import run
 from pipeline.batch.engines.protocol import Engine, Event
-from pipeline.batch.messages import Command, Done, Failed, Machine, PairMessage, Started
+from pipeline.batch.messages import Command, Done, Failed, Machine, PairMessage, Read, Started
 from pipeline.batch.plan import Plan, make_plan
 from pipeline.batch.selection import Selection
 from pipeline.cli.console import Quiet
@@ -78,6 +80,47 @@ class Scripted:
             self._asked.append(output)
             yield Event(output, Started())
             yield Event(output, self._respond(command))
+
+
+class InThisProcess:
+    """An engine that paints as a worker does, but for the process: with the backend that it is given. `stop_after` is how many
+    readings there are before the pair in hand is left."""
+
+    def __init__(self, backend: Any, stop_after: float = math.inf) -> None:
+        from pipeline.batch.painter import Painter
+
+        self.machine = backend.machine
+        self._painter, self._left = Painter(backend), stop_after
+
+    def run(self, next_command: Callable[[], Command | None], stop: Callable[[], bool]) -> Iterator[Event]:
+        while not stop() and (command := next_command()) is not None:
+            yield Event(command.job.output, Started())
+            for message in self._painter.paint(command, stopping=lambda: self._left <= 0):
+                self._left -= isinstance(message, Read)
+                yield Event(command.job.output, message)
+
+
+def rehearsed_here(place: Path, stop_after: float = math.inf) -> InThisProcess:
+    """The same with the engine of tests/chaos, which is told of mischief in the folder `place`."""
+    from tests.chaos.engine import ChaosBackend
+
+    (place / "faults").mkdir(parents=True, exist_ok=True)
+    diary = os.open(place / "diary", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    return InThisProcess(ChaosBackend(diary, place / "faults"), stop_after)
+
+
+def tensorflow_here() -> InThisProcess:
+    """The same with TensorFlow as this process has it, whose threads are set already."""
+    import tensorflow as tf
+
+    from pipeline.batch.backend import TensorFlowBackend
+    from pipeline.nst.engine import TransferEngine
+
+    backend = TensorFlowBackend.__new__(TensorFlowBackend)
+    backend.machine = Machine(device="CPU", threads=2, versions={"tensorflow": tf.__version__})
+    backend.precision, backend.out_of_memory = "float32", (MemoryError,)
+    backend._open, backend._engine = TransferEngine, None
+    return InThisProcess(backend)
 
 
 class Nights:

@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 from clips_night_kit import HEIGHT, WIDTH, shots, write_video
 from conftest import REPOSITORY, Command, rehearsing
-from night_kit import Scripted, failed
+from night_kit import Scripted, failed, rehearsed_here
 from patience import PATIENCE, until
 from PIL import Image
 
@@ -30,11 +30,9 @@ from pipeline.batch.clip_source import Clip
 from pipeline.batch.clip_walk import ClipWalk
 from pipeline.batch.driver import run
 from pipeline.batch.engines.local import LocalEngine
-from pipeline.batch.engines.protocol import Event
 from pipeline.batch.engines.worker import _Worker
 from pipeline.batch.estimates.estimator import Estimator
-from pipeline.batch.messages import Position, Read, Saved, Started
-from pipeline.batch.painter import Painter
+from pipeline.batch.messages import Position, Saved
 from pipeline.batch.plan import make_plan
 from pipeline.batch.selection import Selection
 from pipeline.cli.console import Quiet
@@ -51,7 +49,6 @@ from pipeline.store.layout import STEPS as STEPS_FOLDER
 from pipeline.store.layout import clip_name, frame_name, pair_id, preview_name, record_name, thumbnail_name
 from pipeline.store.previous import files_by_pair, older_pictures
 from pipeline.store.records import State
-from tests.chaos.engine import ChaosBackend
 
 pytest.importorskip("av")
 pytest.importorskip("cv2")
@@ -68,23 +65,6 @@ defaults: {{size: 64, steps: 3, weights: random, style_loss: gram{options}}}
 pairs:
   - {{content: walk.mkv, style: style/wave.png, output: "{output}"}}
 """
-
-
-class InThisProcess:
-    """An engine without workers. `stop_after` is how many readings a pair has before it is left."""
-
-    machine = None
-
-    def __init__(self, place: Path, stop_after: float = math.inf) -> None:
-        diary = os.open(place / "diary", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-        self._painter, self._left = Painter(ChaosBackend(diary, place / "faults")), stop_after
-
-    def run(self, next_command: Callable[[], Any], stop: Callable[[], bool]) -> Iterator[Event]:
-        while (command := next_command()) is not None:
-            yield Event(command.job.output, Started())
-            for message in self._painter.paint(command, stopping=lambda: self._left <= 0):
-                self._left -= isinstance(message, Read)
-                yield Event(command.job.output, message)
 
 
 class Night:
@@ -108,7 +88,7 @@ class Night:
         """A run; the row of its clip. `settings` are like those of --set."""
         overrides = [Override(*setting.split("=", 1), origin="--set") for setting in settings]
         manifest = load_manifest(self.project / "night.yaml", overrides=overrides)
-        engine = InThisProcess(self.place, stop_after)
+        engine = rehearsed_here(self.place, stop_after)
         report = run(manifest, Selection(), Quiet(), engine=lambda settings, log: engine)
         (pair,) = report["pairs"]
         return dict(pair)
@@ -448,7 +428,7 @@ def test_a_clip_that_is_packed_in_the_same_bytes_keeps_none(night: Night) -> Non
     night.run()
     (night.project / "out" / record_name(OUTPUT)).unlink()
     manifest = load_manifest(night.project / "night.yaml")
-    engine = InThisProcess(night.place)
+    engine = rehearsed_here(night.place)
     report = run(manifest, Selection(force=True), Quiet(), engine=lambda settings, log: engine)
     assert report["pairs"][0]["status"] == "done"
     assert files_by_pair(LocalStore(night.project / "out")) == {}
@@ -457,7 +437,7 @@ def test_a_clip_that_is_packed_in_the_same_bytes_keeps_none(night: Night) -> Non
 def test_numbered_pictures_of_steps_are_no_use_to_clips_and_that_is_told(night: Night) -> None:
     night.manifest(run="{save_every: 2}")
     manifest = load_manifest(night.project / "night.yaml")
-    engine = InThisProcess(night.place)
+    engine = rehearsed_here(night.place)
     report = run(manifest, Selection(), Quiet(), engine=lambda settings, log: engine)
     told = "'save_every' has no effect on clips: each of their frames is kept, below .pipeline/clips"
     assert told in report["run"]["warnings"]

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 
 import pytest
+from night_kit import rehearsed_here
 
 from docs.cookbook import PAGE, Recipe, recipes
-from pipeline.manifest import load_manifest
+from pipeline.batch.driver import run
+from pipeline.batch.selection import Selection
+from pipeline.cli.console import Quiet
+from pipeline.manifest import Override, load_manifest
 
 _ROOT = Path(__file__).resolve().parent.parent
 _RECIPES = list(recipes())
@@ -38,15 +41,16 @@ def test_a_recipe_is_a_manifest_without_a_fault(recipe: Recipe, beside_inputs):
     assert not manifest.warnings
 
 
-def test_every_recipe_is_painted(rehearse, beside_inputs, tmp_path):
-    """All as one manifest's pairs would be: small, by the engine of rehearsals, each as it stands but for its size."""
-    for recipe in _RECIPES:
-        folder = tmp_path / recipe.name
-        folder.mkdir()
-        os.symlink(_ROOT / "input", folder / "input")
-        (folder / "recipe.yaml").write_text(recipe.yaml)
-        size = "size=[96, 96]" if "wrap:" in recipe.yaml else "size=96"
-        done = rehearse("run", str(folder / "recipe.yaml"), "--set", size, "--set", "steps=1", "-q")
-        assert done.returncode == 0, done.stderr
-        for job in load_manifest(str(folder / "recipe.yaml")).pairs:
-            assert (folder / "output" / job.output).exists()
+@pytest.mark.slow
+@pytest.mark.parametrize("recipe", _RECIPES, ids=lambda recipe: recipe.name)
+def test_a_recipe_is_painted_as_it_stands(recipe: Recipe, beside_inputs):
+    """But for its size, by the engine of rehearsals."""
+    (beside_inputs / "recipe.yaml").write_text(recipe.yaml)
+    small = "[96, 96]" if "wrap:" in recipe.yaml else "96"
+    overrides = [Override("size", small, "--set"), Override("steps", "1", "--set")]
+    manifest = load_manifest(beside_inputs / "recipe.yaml", overrides=overrides)
+    engine = rehearsed_here(beside_inputs / "rehearsal")
+    report = run(manifest, Selection(), Quiet(), engine=lambda settings, log: engine)
+    assert report["run"]["exit_code"] == 0, report["pairs"]
+    for job in manifest.pairs:
+        assert (beside_inputs / "output" / job.output).exists()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from night_kit import Nights, tensorflow_here
 from PIL import Image
 
 from pipeline.batch.plan import make_plan
@@ -93,8 +94,9 @@ def test_pictures_are_opened_at_the_sizes_of_the_schedule(files, source):
     assert pictures.schedule(options, Machine(precision="float32")).opened == ((500, 333), (234, 250))
 
 
-@pytest.mark.slow  # with TensorFlow, and a night
-def test_a_call_paints_the_pixels_of_a_night_also_of_a_large_file(tmp_path, stylize):
+@pytest.mark.slow
+@pytest.mark.usefixtures("thin_network")
+def test_a_call_paints_the_pixels_of_a_night_also_of_a_large_file(tmp_path):
     """Two stages, 370 and 740 pixels, of files twice as large."""
     pytest.importorskip("tensorflow")
     from pipeline import stylize as paint
@@ -102,12 +104,12 @@ def test_a_call_paints_the_pixels_of_a_night_also_of_a_large_file(tmp_path, styl
     options = {"size": 740, "steps": 1, "weights": "random", "precision": "float32", "style_loss": "gram", "history": 1}
     options |= {"content_layers": ["block2_conv1"], "style_layers": ["block1_conv1", "block2_conv1"]}  # quick
     photograph, style_image = noise(tmp_path / "photo.png", 1, 1480, 260), noise(tmp_path / "art.png", 2, 260, 1480)
+    nights = Nights(tmp_path)
     (tmp_path / "night.yaml").write_text(
         f"version: 1\ninput: .\noutput: out\npairs:\n  - {{content: photo.png, style: art.png, output: a.png,"
         f" options: {json.dumps(options)}}}\n"
     )
-    done = stylize("run", "night.yaml", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
+    assert nights.run_with(tensorflow_here())["run"]["exit_code"] == 0
     night = np.asarray(Image.open(tmp_path / "out/a.png"))
     called = paint(np.asarray(Image.open(photograph)), Image.open(style_image), **options)
     assert np.array_equal(called.pixels, night)

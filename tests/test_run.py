@@ -1,7 +1,8 @@
 """Whole runs of the command, as a scheduler sees them: pictures, report, exit codes. Random weights, tiny pictures.
 
 TensorFlow paints (`stylize`, `painted`) where that is what is looked at: the first run and all that it says of a picture,
-equal bytes, 16 bits, distances of sampled places, the worker's memory. Everything else is the driver's, the plan's, the
+equal bytes, the worker's memory; and in this process (`tensorflow_here`) for 16 bits and distances of sampled places.
+Everything else is the driver's, the plan's, the
 records' or the worker process', and is the same whoever paints: there the engine of tests/chaos does it
 (`rehearse`, `rehearsed`), the product's driver and worker with a picture in milliseconds.
 """
@@ -23,6 +24,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import REPOSITORY, fill_project, rehearsing
+from night_kit import Nights, tensorflow_here
 from patience import PATIENCE, until
 from PIL import Image
 
@@ -326,22 +328,25 @@ def test_on_error_stop_starts_no_pair_after_a_failure(project, rehearse):
     assert list(statuses(project).values()) == ["failed", "not_started", "not_started"]
 
 
-def test_distances_of_sampled_places_are_painted_in_a_night_of_several_shapes(project, stylize):
+@pytest.mark.usefixtures("thin_network")
+def test_distances_of_sampled_places_are_painted_in_a_night_of_several_shapes(project):
+    """By one network in this process, as a worker keeps it from pair to pair."""
     pairs = """
   - {content: content/dog.png, style: style/wave.png, options: {style_loss: neighbours}}
   - {content: content/sea.png, style: style/wave.png, options: {style_loss: neighbours, size: 44}}
   - {content: content/sea.png, style: style/wave.png, output: 3.png, options: {style_loss: {transport: 1, histogram: 1}}}
 """
+    nights = Nights(project)
     write_manifest(project, pairs, steps=2)
-    assert stylize("run", "night.yaml", cwd=project).returncode == 0
+    assert nights.run_with(tensorflow_here())["run"]["exit_code"] == 0
     sizes = {tuple(pair["size"]) for pair in report_of(project)["pairs"]}
     assert len(sizes) == 2
     for pair in report_of(project)["pairs"]:
         assert (pair["status"], pair["steps"]) == ("done", 2)
         for end in ("first", "last"):
             assert set(pair["losses"][end]) == {"total", "content", "style", "tv"}
-    again = stylize("run", "night.yaml", cwd=project)
-    assert (again.returncode, set(statuses(project).values())) == (0, {"up_to_date"})
+    nights.run()
+    assert (nights.asked, set(statuses(project).values())) == ([], {"up_to_date"})
 
 
 def test_priority_comes_first_and_limit_bounds_what_is_painted(project, rehearse):
@@ -574,6 +579,7 @@ def test_show_writes_a_manifest_that_makes_a_picture_again(rehearsed, rehearse):
     assert len({report["pairs"][0]["key"] for report in reports}) == 1  # all that a picture depends on
 
 
+@pytest.mark.usefixtures("thin_network")
 def test_16_bits_are_painted_and_round_to_the_picture_of_8(project, stylize):
     """The same pair three times: as PNG, as TIFF of 16 bits, and that with the content's colours."""
     pairs = "".join(
@@ -584,9 +590,9 @@ def test_16_bits_are_painted_and_round_to_the_picture_of_8(project, stylize):
             ("b.tif", "depth: 16, preserve_color: luminance, strength: 0.5"),
         )
     )
+    nights = Nights(project)
     write_manifest(project, pairs + "\n", steps=2)
-    done = stylize("run", "night.yaml", cwd=project)
-    assert done.returncode == 0, done.stderr
+    assert nights.run_with(tensorflow_here())["run"]["exit_code"] == 0
 
     def deep(name: str) -> np.ndarray:
         data = (project / "out" / name).read_bytes()
