@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("thin_network")]
 
 tf = pytest.importorskip("tensorflow")
 

@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("usual_convolutions")]
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("usual_convolutions", "thin_network")]
 
 tf = pytest.importorskip("tensorflow")
 
@@ -30,6 +30,7 @@ from pipeline.options import Options  # noqa: E402
 from pipeline.pictures import Pictures  # noqa: E402
 from pipeline.schedule import Machine  # noqa: E402
 from pipeline.stylize import paint, result_of  # noqa: E402
+from tests.thin import THIN  # noqa: E402
 
 PAIR = Options(
     style_loss="transport", content_loss="self_similarity", tv_weight=0, weights="random", precision="float32"
@@ -44,7 +45,7 @@ def picture(seed, height=50, width=70):
 
 @pytest.fixture(scope="module")
 def kernels():
-    return load_kernels(locate("random"))
+    return load_kernels(locate("random"), THIN)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -60,7 +61,7 @@ def few_places():
 def whole(kernels):
     """The evaluator, its targets for pictures 0 (content) and 1 (style), and the weights."""
     objective = objective_of(PAIR)
-    evaluator = WholeEvaluator(objective, Extractor(kernels))
+    evaluator = WholeEvaluator(objective, Extractor(kernels, THIN))
     targets = targets_by(evaluator, PAIR, tf.constant(picture(0)), tf.constant(picture(1, 44, 61)))
     return evaluator, targets, weights_of(PAIR)
 
@@ -145,7 +146,7 @@ def cosines(a, b):
 
 
 def test_transport_is_the_papers_with_moments_and_palette(kernels, whole, evaluated):
-    extractor, target = Extractor(kernels), whole[1]["style"].statistics
+    extractor, target = Extractor(kernels, THIN), whole[1]["style"].statistics
     at, style_at = (sampling.places(Image(size), 60, seed) for size, seed in (((50, 70), 0), ((44, 61), 1)))
     A = columns_of(extractor, picture(2), at, target.scales)
     B = columns_of(extractor, picture(1, 44, 61), style_at, target.scales)
@@ -154,7 +155,7 @@ def test_transport_is_the_papers_with_moments_and_palette(kernels, whole, evalua
     columns = max(d.min(1).mean(), d.min(0).mean())
     moments, first = [], 0
     for layer in target.scales:
-        a, b = (each[:, first : first + VGG19.channels(layer)] for each in (A, B))
+        a, b = (each[:, first : first + THIN.channels(layer)] for each in (A, B))
         first += a.shape[1]
         for one, other in ((a.mean(0), b.mean(0)), (np.cov(a.T, bias=True), np.cov(b.T, bias=True))):
             moments.append(0.5 * np.abs(one - other).mean() / np.abs(other).mean())
@@ -170,7 +171,7 @@ def test_transport_is_the_papers_with_moments_and_palette(kernels, whole, evalua
 
 
 def test_self_similarity_is_the_difference_of_shares_of_distances(kernels, whole, evaluated):
-    extractor, scales = Extractor(kernels), whole[1]["content"].statistics.scales
+    extractor, scales = Extractor(kernels, THIN), whole[1]["content"].statistics.scales
     at = sampling.places(Image((50, 70)), 60, 0)
     D, P = (cosines(*[columns_of(extractor, picture(n), at, scales)] * 2) for n in (2, 0))
     expected = np.abs(D / D.sum(0) - P / P.sum(0)).sum() / 60
@@ -203,7 +204,7 @@ def test_the_gradient_is_the_slope(whole, evaluated):
 
 def test_in_tiles_the_same_places_are_looked_at(kernels, whole, evaluated):
     _evaluator, targets, weights = whole
-    tiled = TiledEvaluator(objective_of(PAIR), Extractor(kernels), (50, 70, 3), Tiling(side=32, split=2))
+    tiled = TiledEvaluator(objective_of(PAIR), Extractor(kernels, THIN), (50, 70, 3), Tiling(side=32, split=2))
     losses, gradient = tiled(tf.constant(picture(2)), targets, weights)
     for name, loss in evaluated[0].items():
         assert float(losses[name]) == pytest.approx(float(loss), rel=1e-4, abs=1e-7)
@@ -230,7 +231,7 @@ def test_of_several_styles_each_gives_as_many_places_as_its_share_says():
 
 
 def test_in_bfloat16_it_is_off_by_a_few_hundredths(kernels, evaluated):
-    evaluator = WholeEvaluator(objective_of(PAIR), Extractor(kernels, precision="bfloat16"))
+    evaluator = WholeEvaluator(objective_of(PAIR), Extractor(kernels, THIN, precision="bfloat16"))
     targets = targets_by(evaluator, PAIR, tf.constant(picture(0)), tf.constant(picture(1, 44, 61)))
     losses = evaluator.losses(tf.constant(picture(2)), targets, weights_of(PAIR))
     for name in ("content", "style"):

@@ -10,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("thin_network")]
 
 tf = pytest.importorskip("tensorflow")
 
@@ -35,6 +35,7 @@ from pipeline.pictures import Pictures  # noqa: E402
 from pipeline.reading import OF_LAYER  # noqa: E402
 from pipeline.schedule import Machine  # noqa: E402
 from pipeline.stylize import paint, result_of  # noqa: E402
+from tests.thin import THIN  # noqa: E402
 
 
 @dataclass(frozen=True)
@@ -131,7 +132,7 @@ SHALLOW = {"content_layers": {"block2_conv1": 1.0}, "style_layers": {"block1_con
 def test_new_terms_are_the_same_whole_and_in_tiles(wanted, split, layers):
     wanted(MeanColour, MeanFeature, Contrast)
     options = Options(**layers)
-    extractor, objective = Extractor(load_kernels(locate("random"))), objective_of(options)
+    extractor, objective = Extractor(load_kernels(locate("random"), THIN), THIN), objective_of(options)
     image, photograph, style = (tf.constant(picture(seed)) for seed in range(3))
     whole = WholeEvaluator(objective, extractor)
     targets, weights = targets_by(whole, options, photograph, style), weights_of(options)
