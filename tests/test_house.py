@@ -6,6 +6,7 @@ import ast
 import functools
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -385,16 +386,30 @@ ROOMS = {".".join(path.parent.relative_to(PACKAGE).parts) for path in PACKAGE.rg
 
 
 @functools.cache
-def nodes_of(path: Path) -> tuple[ast.AST, ...]:
-    """A file's syntax, read once."""
-    return tuple(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+def statements_of(path: Path) -> tuple[ast.stmt, ...]:
+    """A file's imports and functions, wherever they stand, read once. Expressions, which hold neither, are not gone through:
+    they are nine tenths of a file's syntax."""
+    found = _statements(ast.parse(path.read_text(encoding="utf-8")))
+    kept = [
+        node for node in found if isinstance(node, ast.Import | ast.ImportFrom | ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+    for node in kept:
+        node.__dict__.pop("body", None)
+    return tuple(kept)
+
+
+def _statements(node: ast.AST) -> Iterator[ast.stmt]:
+    for part in ("body", "orelse", "finalbody", "handlers", "cases"):
+        for statement in getattr(node, part, ()):
+            yield statement
+            yield from _statements(statement)
 
 
 @functools.cache
 def imports_of(path: Path) -> frozenset[str]:
     """Every module a file imports, at its top or inside its functions."""
     found: set[str] = set()
-    for node in nodes_of(path):
+    for node in statements_of(path):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -502,7 +517,7 @@ def test_no_module_has_over_350_lines_and_no_function_over_60():
         text = path.read_text(encoding="utf-8")
         if (lines := len(text.splitlines())) > 350:
             long.append(f"{path.name}: {lines}")
-        for node in nodes_of(path):
+        for node in statements_of(path):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.end_lineno - node.lineno >= 60:
                 long.append(f"{path.name}: {node.name}")
     assert long == []

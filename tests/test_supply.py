@@ -100,6 +100,7 @@ def wheel(tmp_path):
     return path
 
 
+@pytest.mark.slow  # pip
 def test_a_file_of_another_hash_is_not_installed(wheel, tmp_path, monkeypatch, capfd):
     digest = hashlib.sha256(wheel.read_bytes() + b"tampered with").hexdigest()
     monkeypatch.setattr(install, "HERE", tmp_path)
@@ -118,6 +119,7 @@ def test_a_file_of_another_hash_is_not_installed(wheel, tmp_path, monkeypatch, c
     assert said.splitlines()[-1].endswith("'make setup HASHES=no' takes what it has, unchecked")
 
 
+@pytest.mark.slow  # pip
 def test_a_set_that_a_run_can_do_without_fails_nothing_where_there_is_no_wheel(wheel, tmp_path, monkeypatch, capfd):
     monkeypatch.setattr(install, "HERE", tmp_path)
     (tmp_path / "heif.txt").write_text(f"no-such-wheel==1.0 \\\n    --hash=sha256:{'0' * 64}\n")

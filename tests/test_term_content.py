@@ -120,7 +120,7 @@ def test_squared_distance_and_its_gradient_do_not_depend_on_pieces(monkeypatch, 
     generator = np.random.default_rng(7)
     a, b = (tf.cast(generator.normal(size=(7, 5, 3)), dtype) for _ in range(2))
 
-    @tf.function
+    @tf.function(autograph=False)
     def in_a_graph(a, b):
         with tf.GradientTape() as tape:
             tape.watch([a, b])
