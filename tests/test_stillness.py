@@ -82,7 +82,8 @@ def textured(seed, height=96, width=128):
     return np.kron(small, np.ones((8, 8, 1))).astype(np.float32)
 
 
-def test_what_is_looked_at_has_its_last_colours_and_nothing_of_the_contents():
+def test_what_is_looked_at_has_its_last_colours_and_nothing_of_the_contents(monkeypatch):
+    monkeypatch.setattr(quality, "PATCHES", 1000)  # of both sides
     content, style = (Picture(textured(seed), None, "a", "a") for seed in (1, 2))
     pictures = Pictures(content, ((style, 1.0),))
     options = Options(size=128, match_color="style")
@@ -144,7 +145,7 @@ def test_steps_are_a_count_or_auto():
 
 
 @pytest.fixture(scope="module")
-def engine():
+def engine(thin_network):
     pytest.importorskip("tensorflow")
     from pipeline.nst.engine import TransferEngine
     from pipeline.nst.weights import locate
