@@ -149,7 +149,7 @@ def test_gram_matrices_leave_empty_areas_empty_where_they_are_painted_apart():
     from pipeline import stylize
 
     layers = {"content_layers": {"block2_conv1": 1.0}, "style_layers": {"block1_conv1": 0.5, "block2_conv1": 0.5}}
-    quick = {"size": 64, "steps": 25, "weights": "random", "style_loss": "gram", "precision": "float32"} | layers
+    quick = {"size": 64, "steps": 25, "weights": "random", "style_loss": "gram", "precision": "float32", "history": 10} | layers
     quick |= {"content_weight": 0, "tv_weight": 0, "match_color": "none", "init": "noise"}
     there = {}
     for areas in ("alike", "apart"):
@@ -160,6 +160,7 @@ def test_gram_matrices_leave_empty_areas_empty_where_they_are_painted_apart():
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("thin_network")
 def test_pairs_with_and_without_it_share_an_engine_and_no_measure():
     pytest.importorskip("tensorflow")
     from pipeline import Stylizer

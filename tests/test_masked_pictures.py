@@ -17,7 +17,7 @@ from pipeline.regions import MaskSources
 from pipeline.schedule import Machine
 from pipeline.stylize import paint, result_of
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("thin_network")]
 
 pytest.importorskip("tensorflow")
 

@@ -78,6 +78,7 @@ def test_a_picture_of_another_shape_is_refused_by_the_process_that_measures(proj
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("thin_network")
 def test_a_photograph_is_0_from_itself_and_a_style_from_itself_and_layers_are_those_of_a_painting():
     pytest.importorskip("tensorflow")
     from pipeline.manifest import options_from_python

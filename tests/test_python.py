@@ -170,6 +170,7 @@ def test_what_is_no_term_is_refused_by_name(terms: list, message: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("thin_network")
 def test_a_night_of_its_own_in_python(tmp_path: Path, stylize) -> None:
     """One network for all of this: callback, own terms, arrays, saving, letting go."""
     pytest.importorskip("tensorflow")
@@ -211,6 +212,7 @@ def test_a_night_of_its_own_in_python(tmp_path: Path, stylize) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("thin_network")
 def test_the_example_of_the_docs_runs_as_it_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("tensorflow")
     monkeypatch.chdir(tmp_path)

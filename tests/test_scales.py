@@ -114,6 +114,7 @@ QUICK = {
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("thin_network")
 def test_a_style_at_two_scales_is_the_mean_of_its_targets_and_equal_ones_are_one():
     pytest.importorskip("tensorflow")
     from pipeline import stylize
@@ -157,6 +158,7 @@ def test_the_mean_of_a_walk_is_that_of_its_pictures_with_weights_that_shrink():
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("thin_network")
 def test_taken_up_again_with_a_mean_scales_wrap_and_weights_by_size_it_ends_in_the_same_bytes():
     pytest.importorskip("tensorflow")
     from pipeline.images.picture import Picture
@@ -199,8 +201,9 @@ def test_gradients_of_a_length_are_johnsons_layer_by_layer_and_know_no_unit():
     from pipeline.nst.kernels import load_kernels
     from pipeline.nst.objective import objective_of, weights_of
     from pipeline.nst.weights import locate
+    from tests.thin import THIN
 
-    extractor = Extractor(load_kernels(locate("imagenet-8bit")))
+    extractor = Extractor(load_kernels(locate("random"), THIN), THIN)
     content, style, picture = (tf.constant(painting(seed, 40, 48), tf.float32) for seed in (1, 2, 3))
     layers = {"block1_conv1": 0.25, "block2_conv1": 0.75}
 

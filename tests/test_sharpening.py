@@ -394,6 +394,7 @@ def test_a_record_with_a_painted_size_that_cannot_be_is_none():
 # ------------------------------------------------------------------------------------------------------- whole paintings
 
 QUICK = {"size": 48, "style_loss": "gram", "steps": 3, "scales": 1, "weights": "random", "precision": "float32"}
+QUICK |= {"content_layers": ["block2_conv1"], "style_layers": ["block1_conv1", "block2_conv1"], "history": 3}
 
 
 @pytest.fixture
@@ -433,6 +434,7 @@ def test_a_night_saves_the_large_picture_says_how_it_was_painted_and_makes_it_ag
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("thin_network")
 def test_python_paints_the_same_and_a_snapshot_ends_in_the_same_picture(large):
     """A snapshot of the last step is what a pair that was killed while it was sharpened goes on from."""
     pytest.importorskip("tensorflow")

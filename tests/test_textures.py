@@ -142,6 +142,7 @@ def test_the_settings_of_a_texture_are_a_manifest_without_content(load):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("thin_network")
 def test_a_texture_is_painted_from_python_with_and_without_a_seam():
     pytest.importorskip("tensorflow")
     from pipeline import stylize
