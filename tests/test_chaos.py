@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import signal
@@ -22,8 +21,20 @@ from tests.chaos.trial import Finding, Trial
 
 pytestmark = pytest.mark.slow
 
-SEED = 20
-TRIALS = {"drivers": 4, "workers": 3, "calls": 4, "errors": 3, "signals": 4, "damage": 6}  # others 2
+# Seeds of the trials of each kind, looked up beforehand: what one decides is said beside it where it is not only a moment.
+SEEDS = {
+    "drivers": (20, 21),  # three kills over pictures that are there, none saved; two over none, each step saved
+    "workers": (20, 21),  # pairs that may be tried once, and again and again
+    "calls": (21, 22),  # a worker at close and write, the driver at fsync and mkdirat
+    "errors": (22, 24),  # a worker that may rename nothing any more, a driver that once may not
+    "disk": (21,),
+    "misdeeds": (21,),  # a worker that is killed and one that is stopped, without another try
+    "signals": (23, 29, 30),  # SIGTERM twice at the start, SIGINT over a stopped worker, SIGHUP twice
+    "stopped": (21,),
+    "damage": (20, 21, 22),
+    "resume": (20, 21),  # from the pair's checkpoint, and not from another pair's
+    "overlap": (21,),
+}
 
 
 @pytest.fixture(scope="module")
@@ -31,12 +42,11 @@ def painted(tmp_path_factory):
     return make_project(tmp_path_factory.mktemp("chaos") / "project")
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_night_keeps_its_promises_under(kind, painted, tmp_path):
+@pytest.mark.parametrize(("kind", "seed"), [(kind, seed) for kind in KINDS for seed in SEEDS[kind]])
+def test_a_night_keeps_its_promises_under(kind, seed, painted, tmp_path):
     if reason := lacking(KINDS[kind].needs, tmp_path):
         pytest.skip(reason)
-    jobs = len(os.sched_getaffinity(0))
-    tallies = strike(painted, tmp_path, seed=SEED, trials=TRIALS.get(kind, 2), only=kind, jobs=jobs)
+    tallies = strike(painted, tmp_path, seed=seed, trials=1, only=kind)
     assert tallies[kind].findings == []
     assert tallies[kind].blows.total() > 0
 
