@@ -9,12 +9,10 @@ network except `fetch`.
 from __future__ import annotations
 
 import hashlib
-import http.client
 import importlib.util
 import os
 import stat
 import tempfile
-import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -198,6 +196,10 @@ def fetch(
     bytes_in_all)` is called per megabyte. Raises WeightsError when it cannot be had: no connection
     within 10 s, a server's refusal, a wrong hash.
     """
+    # only here: each run starts three processes that know of weights, and loads nothing
+    import http.client
+    import urllib.request
+
     path = target or imagenet_path()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
