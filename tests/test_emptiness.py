@@ -149,7 +149,14 @@ def test_gram_matrices_leave_empty_areas_empty_where_they_are_painted_apart():
     from pipeline import stylize
 
     layers = {"content_layers": {"block2_conv1": 1.0}, "style_layers": {"block1_conv1": 0.5, "block2_conv1": 0.5}}
-    quick = {"size": 64, "steps": 25, "weights": "random", "style_loss": "gram", "precision": "float32", "history": 10} | layers
+    quick = {
+        "size": 64,
+        "steps": 25,
+        "weights": "random",
+        "style_loss": "gram",
+        "precision": "float32",
+        "history": 10,
+    } | layers
     quick |= {"content_weight": 0, "tv_weight": 0, "match_color": "none", "init": "noise"}
     there = {}
     for areas in ("alike", "apart"):

@@ -10,7 +10,7 @@ import pytest
 from moving_kit import a_camera_moves, noisy, photograph
 from PIL import Image
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("thin_network")]
 
 pytest.importorskip("tensorflow")
 pytest.importorskip("cv2")
