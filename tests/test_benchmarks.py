@@ -178,7 +178,8 @@ from pipeline.nst.engine import TransferEngine
 from pipeline.nst.weights import locate
 from pipeline.options import Options
 
-options = Options(size=48, style_loss="gram", precision="float32", weights="random")
+layers = {"content_layers": {"block2_conv1": 1.0}, "style_layers": {"block1_conv1": 0.5, "block2_conv1": 0.5}}
+options = Options(size=48, style_loss="gram", precision="float32", weights="random", history=3, **layers)
 descent = Descent(TransferEngine(locate("random"), options), options, generated(48, seed=1), generated(48, seed=2))
 losses = list(descent.evaluations(3))
 assert len(losses) == 3 and descent.evaluate() > 0
