@@ -71,11 +71,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.slow)
 
 
-def pytest_collection_finish() -> None:
-    """What collecting has loaded stays to the end, TensorFlow above all: a million objects that no later search of the
-    collector goes through again. A run's workers do the same (pipeline/nst/importing)."""
-    gc.collect()
-    gc.freeze()
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[object]:
+    """What collecting loads stays to the end, TensorFlow above all: a million objects, among which the collector of garbage
+    looks neither meanwhile nor ever again. A run's workers do the same (pipeline/nst/importing)."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.collect()
+        gc.freeze()
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
