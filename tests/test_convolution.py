@@ -23,8 +23,8 @@ _LAYERS = ("block1_conv1", "block1_conv2", "block2_conv2", "block3_conv1")
 
 
 @pytest.fixture(scope="module")
-def kernels():
-    return load_kernels(locate("random"))
+def vgg19():
+    return Extractor(load_kernels(locate("random")), VGG19)
 
 
 def test_a_convolution_is_the_way_back_through_the_turned_kernel():
@@ -89,12 +89,12 @@ def test_many_channels_go_winograds_way_and_few_do_not(channels, shape):
 
 @pytest.mark.parametrize("wraps", [(False, False), (True, False), (False, True), (True, True)])
 @pytest.mark.parametrize("border", ["mirror", "zero"])
-def test_the_network_is_the_same_both_ways(kernels, monkeypatch, wraps, border):
+def test_the_network_is_the_same_both_ways(vgg19, monkeypatch, wraps, border):
     image = tf.constant(np.random.default_rng(2).uniform(0, 255, (48, 32, 3)), tf.float32)
     found = []
     for by_back in (False, True):
         monkeypatch.setattr(extractor, "forward_by_back", lambda by_back=by_back: by_back)
-        network = Extractor(kernels, VGG19, border=border, wraps=wraps)
+        network = vgg19.with_options(pooling="max", border=border, precision="float32", wraps=wraps)
 
         @tf.function(autograph=False)
         def measured(image, network=network):
