@@ -44,32 +44,48 @@ def test_a_convolution_is_the_way_back_through_the_turned_kernel():
         np.testing.assert_allclose(by_turned, usual, atol=1e-5)
 
 
+@pytest.mark.parametrize("relu", [False, True])
 @pytest.mark.parametrize("size", [(1, 1), (4, 4), (5, 9), (16, 12), (33, 30)])
-def test_winograds_way_makes_what_a_convolution_makes_forward_and_back(size):
+def test_winograds_way_makes_what_a_convolution_makes_forward_and_back(size, relu):
     rng = np.random.default_rng(3)
     features = tf.constant(rng.normal(size=(1, *size, 5)), tf.float32)
     above = tf.constant(rng.normal(size=(1, *size, 7)), tf.float32)
+    bias = tf.constant(rng.normal(size=7), tf.float32)
     kernel = rng.normal(size=(3, 3, 5, 7)).astype(np.float32)
     filters = winograd.filters_of(kernel)
-    expected = tf.nn.conv2d(features, kernel, 1, "SAME").numpy()
-    np.testing.assert_allclose(winograd.forward(features, filters), expected, atol=3e-5 * np.abs(expected).max())
-    expected = tf.nn.conv2d_transpose(above, kernel, features.shape, 1, "SAME").numpy()
-    np.testing.assert_allclose(winograd.back(above, filters), expected, atol=3e-5 * np.abs(expected).max())
+    with tf.GradientTape() as tape:
+        tape.watch(features)
+        expected = tf.nn.conv2d(features, kernel, 1, "SAME") + bias
+        expected = tf.nn.relu(expected) if relu else expected
+    slope = tape.gradient(expected, features, output_gradients=above).numpy()
+    made = winograd.forward(features, filters, bias, relu=relu, in_strips=False)
+    np.testing.assert_allclose(made, expected, atol=3e-5 * np.abs(expected).max())
+    found = winograd.back(above, expected, filters, relu=relu, in_strips=False)
+    np.testing.assert_allclose(found, slope, atol=3e-5 * np.abs(slope).max())
 
 
-def test_winograds_way_is_the_same_in_strips_and_where_no_size_is_known(monkeypatch):
+def test_winograds_way_is_the_same_in_strips(monkeypatch):
     rng = np.random.default_rng(4)
     features = tf.constant(rng.normal(size=(1, 22, 10, 3)), tf.float32)
+    made = tf.constant(rng.normal(size=features.shape), tf.float32)
     filters = winograd.filters_of(rng.normal(size=(3, 3, 3, 2)).astype(np.float32))
-    whole = winograd.forward(features, filters).numpy()
-    any_size = tf.function(
-        lambda features: winograd.forward(features, filters), [tf.TensorSpec([1, None, None, 3])], autograph=False
+    ways = (
+        lambda in_strips: winograd.forward(features, filters, tf.ones(2), relu=True, in_strips=in_strips),
+        lambda in_strips: winograd.back(
+            features, made, tf.transpose(filters, [0, 2, 1]), relu=True, in_strips=in_strips
+        ),
     )
-    np.testing.assert_allclose(any_size(features), whole, atol=3e-5 * np.abs(whole).max())
-    for at_once, strips in ((1, 6), (9, 6), (18, 3), (36, 2), (1000, 1)):  # 6 x 3 pieces of 3 channels
-        monkeypatch.setattr(winograd, "_AT_ONCE", at_once)
-        assert len(winograd._strips(features, 2)) == strips
-        np.testing.assert_allclose(winograd.forward(features, filters), whole, atol=3e-5 * np.abs(whole).max())
+    for way in ways:
+        whole = way(False).numpy()
+        for at_once, several in ((1, True), (9, True), (18, True), (36, True), (54, False)):  # 6 x 3 pieces
+            monkeypatch.setattr(winograd, "_AT_ONCE", at_once)
+            assert winograd.in_strips(features, 2) is several
+            np.testing.assert_allclose(way(True), whole, atol=3e-5 * np.abs(whole).max())
+
+
+def test_pictures_of_any_shape_are_made_whole():
+    assert not winograd.in_strips(tf.TensorSpec([1, None, None, 512]), 512)
+    assert winograd.in_strips(tf.TensorSpec([1, 2048, 2048, 128]), 128)
 
 
 @pytest.mark.parametrize(("channels", "shape"), [(128, (36, 128, 128)), (64, (3, 3, 128, 64))])

@@ -11,6 +11,7 @@ keras = pytest.importorskip("keras")
 tf = pytest.importorskip("tensorflow")
 
 from pipeline.nst.extractor import Extractor, _root_of_squares  # noqa: E402
+from pipeline.nst.graphs import Call  # noqa: E402
 from pipeline.nst.kernels import load_kernels  # noqa: E402
 from pipeline.nst.network import FRAME, VGG19, reduction  # noqa: E402
 from pipeline.nst.weights import locate  # noqa: E402
@@ -61,15 +62,17 @@ def test_linear_layers_are_the_convolution_before_its_relu(kernels, picture):
         np.testing.assert_array_equal(activations[layer], tf.nn.relu(linear))
 
 
-@pytest.mark.parametrize("graph", [True, False], ids=["traced", "eager"])
-def test_the_gradient_by_what_is_measured_on_the_way_is_keras_own(kernels, keras_model, picture, graph):
+@pytest.mark.parametrize(
+    ("graph", "key"), [(True, "mean square"), (True, None), (False, None)], ids=["called", "traced", "eager"]
+)
+def test_the_gradient_by_what_is_measured_on_the_way_is_keras_own(kernels, keras_model, picture, graph, key):
     layers = ["block1_conv1", "block1_pool", "block3_conv2", "block3_conv3", "block5_conv1"]
     network = Extractor(kernels, border="zero")
 
     def by_ours(picture):
         with tf.GradientTape() as tape:
             tape.watch(picture)
-            squares = network(picture, layers, lambda layer, activations: tf.reduce_mean(activations**2))
+            squares = network(picture, layers, lambda _: Call(key, lambda activations: tf.reduce_mean(activations**2)))
             total = tf.add_n(list(squares.values()))
         return total, tape.gradient(total, picture)
 
@@ -81,7 +84,8 @@ def test_the_gradient_by_what_is_measured_on_the_way_is_keras_own(kernels, keras
         theirs = tf.add_n([tf.reduce_mean(output**2) for output in outputs])
     gradient = tape.gradient(theirs, picture)
 
-    total, ours = (tf.function(by_ours, autograph=False) if graph else by_ours)(picture)
+    of_any_shape = [tf.TensorSpec([None, None, 3])]  # else nothing is called
+    total, ours = (tf.function(by_ours, of_any_shape, autograph=False) if graph else by_ours)(picture)
     assert float(total) == pytest.approx(float(theirs), rel=1e-5)
     assert float(tf.norm(ours - gradient) / tf.norm(gradient)) < 1e-5
 

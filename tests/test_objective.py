@@ -12,13 +12,26 @@ tf = pytest.importorskip("tensorflow")
 from nst_kit import targets_by  # noqa: E402
 
 from pipeline.nst.evaluator import WholeEvaluator  # noqa: E402
+from pipeline.nst.extractor import features_themselves  # noqa: E402
 from pipeline.nst.objective import objective_of, weights_of  # noqa: E402
 from pipeline.options import Options  # noqa: E402
 from pipeline.reading import split_by_layer  # noqa: E402
 
 
-def pixels_as_features(image, layers, measure=lambda layer, features: features):
-    return {layer: measure(layer, image) for layer in layers}
+class PixelsAsFeatures:
+    """What an evaluator asks of an `Extractor`."""
+
+    def __call__(self, image, layers, measure=features_themselves):
+        return {layer: measure(layer).with_gradient(image) for layer in layers}
+
+    def framed(self, image, layers):
+        return dict.fromkeys(layers, image[tf.newaxis])
+
+    def cropped(self, measure, _factor, _size):
+        def inside(features, *arguments):
+            return measure.function(features[0], *arguments)
+
+        return measure._replace(key=("pixels", measure.key), function=inside)
 
 
 def picture(seed):
@@ -37,7 +50,7 @@ def losses(options, image=None, content=None, style=None):
 
 def evaluation(options, image=None, content=None, style=None):
     """The same, with the shares of layers."""
-    evaluator = WholeEvaluator(objective_of(options), pixels_as_features)
+    evaluator = WholeEvaluator(objective_of(options), PixelsAsFeatures())
     content, style = (picture(1) if content is None else content), (picture(2) if style is None else style)
     targets = targets_by(evaluator, options, content, style)
     found = evaluator.losses(picture(3) if image is None else image, targets, weights_of(options))

@@ -13,9 +13,10 @@ multiplications is then left out (`winograd`).
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -23,6 +24,7 @@ import numpy as np
 import tensorflow as tf
 
 from pipeline.nst import winograd
+from pipeline.nst.graphs import in_graph
 from pipeline.nst.tiling import MANY_CHANNELS
 from pipeline.processor import lacks_long_vectors
 
@@ -64,30 +66,46 @@ def _goes_winograds_way(shape: Sequence[int]) -> bool:
     return min(shape[2:]) >= MANY_CHANNELS
 
 
-def convolved(features: Any, layer: Any, prepared_kernel: Any) -> Any:
+def convolved(features: Any, layer: Any, prepared_kernel: Any, *, relu: bool = False) -> Any:
     """What a Keras layer of 3 x 3 filters with zero padding makes of features (1, height, width,
-    channels), both float32: (1, height, width, filters)."""
-    fast = _goes_winograds_way(layer.kernel.shape)
-    kernel = None if fast else tf.convert_to_tensor(layer.kernel)
+    channels), both float32: (1, height, width, filters). With `relu` what is below 0 becomes 0."""
+    kernel, bias = tf.convert_to_tensor(layer.kernel), tf.convert_to_tensor(layer.bias)
+    inputs, outputs = kernel.shape[2:]
+    by_winograd = _goes_winograds_way(kernel.shape)
+    forward, back = (winograd.forward, winograd.back) if by_winograd else (_forward, _back)
+    how = {"relu": relu} | ({"in_strips": winograd.in_strips(features, outputs)} if by_winograd else {})
+
+    def called(step: Callable[..., Any], channels: int, *arguments: Any) -> Any:
+        key = (step, *how.values())
+        result = in_graph(key, functools.partial(step, **how), *arguments, any_shape=True)
+        result.set_shape([1, *features.shape[1:3], channels])
+        return result
 
     @tf.custom_gradient  # type: ignore[untyped-decorator]
     def made(features: tf.Tensor) -> tuple[tf.Tensor, Any]:
-        # A tape that saw what is inside would have the gradients of traced functions traced too,
-        # which nobody asks for.
-        unseen = tf.stop_gradient(features)
-        if fast:
-            return winograd.forward(unseen, prepared_kernel), lambda above: winograd.back(above, prepared_kernel)
-        return _back(unseen, prepared_kernel), lambda above: _back(above, kernel)
+        # A tape that saw what is inside would have the gradients of what is called traced too.
+        result = called(forward, outputs, tf.stop_gradient(features), prepared_kernel, bias)
+        filters = prepared_kernel if by_winograd else kernel
+        return result, lambda above: called(back, inputs, above, result, filters)
 
-    return tf.nn.bias_add(made(features), tf.convert_to_tensor(layer.bias))
+    return made(features)
 
 
-def _back(features: Any, kernel: Any) -> Any:
+def _forward(features: Any, turned: Any, bias: Any, *, relu: bool) -> Any:
+    """As `winograd.forward`, through the turned kernel."""
+    made = tf.nn.bias_add(_product(features, turned), bias)
+    return tf.nn.relu(made) if relu else made
+
+
+def _back(above: Any, made: Any, kernel: Any, *, relu: bool) -> Any:
+    """As `winograd.back`, through the kernel."""
+    return _product(tf.raw_ops.ReluGrad(gradients=above, features=made) if relu else above, kernel)
+
+
+def _product(features: Any, kernel: Any) -> Any:
     """From features (1, height, width, outputs) back through a kernel (3, 3, inputs, outputs):
     (1, height, width, inputs)."""
-    sizes = tf.concat([tf.shape(features)[:3], kernel.shape[2:3]], 0)
-    back = tf.raw_ops.Conv2DBackpropInput(
+    sizes = tf.concat([tf.shape(features)[:3], tf.shape(kernel)[2:3]], 0)
+    return tf.raw_ops.Conv2DBackpropInput(
         input_sizes=sizes, filter=kernel, out_backprop=features, strides=[1, 1, 1, 1], padding="SAME"
     )
-    back.set_shape([1, features.shape[1], features.shape[2], kernel.shape[2]])
-    return back

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import tensorflow as tf
 
 from pipeline.nst.extractor import Extractor
+from pipeline.nst.network import reduction
 from pipeline.nst.objective import TOTAL, LossWeights, Objective, Probes, Targets, maps_of, of_any_shape
 from pipeline.nst.terms.term import PICTURE, Measured, Probe
 
@@ -57,6 +58,21 @@ class WholeEvaluator:
 
     def measured(self, image: tf.Tensor, probe: Probe, maps: Mapping[str, Any] | None = None) -> Measured:
         """As `Evaluator.measured`."""
+        height, width, _colours = image.shape
+        small = height * width <= MOST_OF_ANY_SHAPE
+        apart = small and PICTURE not in probe.layers and Probes([probe]).have_graphs
+        return self._measured_apart(image, probe, maps) if apart else self._measured_at_once(image, probe, maps)
+
+    def _measured_apart(self, image: tf.Tensor, probe: Probe, maps: Mapping[str, Any] | None) -> Measured:
+        """By the graphs of an evaluation: the network is traced once for all that is measured of
+        these layers. Their features are there together, as on an evaluation's way back."""
+        layers = tuple(probe.layers)
+        features = dict(self._extractor.framed(image, layers))
+        measure, size = Probes([probe]).measure({probe.name: maps} if maps else {}), tf.constant(image.shape[:2])
+        calls = {layer: self._extractor.cropped(measure(layer), reduction(layer), size) for layer in layers}
+        return {layer: call.at_any_size(features.pop(layer))[probe.name] for layer, call in calls.items()}
+
+    def _measured_at_once(self, image: tf.Tensor, probe: Probe, maps: Mapping[str, Any] | None) -> Measured:
         given = {probe.name: dict(maps)} if maps else {}
         kinds = tf.nest.map_structure(of_any_shape, given)
 
@@ -127,7 +143,7 @@ class WholeEvaluator:
         """What is known of an image, by layer and probe."""
         measure = probes.measure(maps, weights)
         found = dict(self._extractor(image, probes.layers, measure))
-        return found | {PICTURE: measure(PICTURE, image)}
+        return found | {PICTURE: measure(PICTURE).of(image)}
 
 
 # A picture of 512 x 512. Up to it what is taken piece by piece to save memory is one piece

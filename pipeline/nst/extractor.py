@@ -9,24 +9,26 @@ from __future__ import annotations
 
 import copy
 import functools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import tensorflow as tf
 
 from pipeline.nst.convolution import convolved, forward_by_back, prepared
+from pipeline.nst.graphs import Call
 from pipeline.nst.kernels import Array, Kernels
 from pipeline.nst.network import FRAME, LINEAR, VGG19, Network, is_pool, reduction
 from pipeline.nst.wrapping import NO_WRAP, Wraps, closed
 
-Measure = Callable[[str, tf.Tensor], Any]
-"""What is to be known of a layer, given its name and its features: a nest of tensors."""
+Measure = Callable[[str], Call]
+"""What is to be known of a layer, given its name: a function of its features, to a nest of
+tensors."""
 
 
-def features_themselves(layer: str, features: tf.Tensor) -> tf.Tensor:
+def features_themselves(layer: str) -> Call:
     """The measure that changes nothing."""
-    return features
+    return Call("features themselves", tf.identity)
 
 
 class Extractor:
@@ -54,13 +56,14 @@ class Extractor:
     ) -> None:
         self.network = network
         self._prepared: dict[str, tf.Tensor] = {}  # kernels, for `convolved`
+        self._framed: dict[Any, Any] = {}  # what is traced, by all that decides it
         self._layers = {name: _layer(name, *kernels[name]) for name in network.convolutions}
         assert network.order == "BGR"  # of both networks there are; kernel and mean are turned
         self._mean = tf.constant(network.mean[::-1], tf.float32)
         self._set(pooling, border, precision, wraps)
 
     def _set(self, pooling: str, border: str, precision: str, wraps: Wraps) -> None:
-        self._pooled = _POOLING[pooling]
+        self._pooling, self._pooled = pooling, _POOLING[pooling]
         self._forward_by_back = precision == "float32" and forward_by_back()
         self.border, self.wraps = border, wraps
         self.dtype = tf.as_dtype(precision)
@@ -85,13 +88,28 @@ class Extractor:
         further than the deepest of them. Names are Keras', after their ReLU or, with `_linear`,
         before it."""
         layers = tuple(layers)
-        height, width, _ = tf.unstack(tf.shape(image))
+        known = tuple(image.shape[:2])
+        size = tf.shape(image)[:2] if None in known else known
 
-        def measure_cropped(layer: str, features: tf.Tensor) -> Any:
-            return measure(layer, self.crop(features, reduction(layer), height, width))
+        def measure_cropped(layer: str) -> Call:
+            return self.cropped(measure(layer), reduction(layer), size)
 
         names = self.network.names_up_to(layers)
         return self.forward(self.padded_input(image), names, layers, measure_cropped)
+
+    def framed(self, image: tf.Tensor, layers: Sequence[str]) -> dict[str, tf.Tensor]:
+        """Features (1, height, width, channels) of layers with their frames, traced once for
+        pictures of all shapes."""
+        key = (tuple(layers), self._pooling, self.border, self.wraps, self.dtype)
+        if key not in self._framed:
+            names = self.network.names_up_to(layers)
+            self._framed[key] = tf.function(
+                lambda image: self.forward(self.padded_input(image), names, layers, lambda _: Call(None, tf.identity)),
+                input_signature=[tf.TensorSpec([None, None, 3])],
+                autograph=False,
+            )
+        found: dict[str, tf.Tensor] = self._framed[key](image)
+        return found
 
     @property
     def frames(self) -> tuple[int, int]:
@@ -121,42 +139,64 @@ class Extractor:
 
         def passed(features: tf.Tensor, name: str, *, goes_on: bool) -> tf.Tensor:
             if name in wanted and goes_on:
-                features, measured[name] = _measured_on_the_way(features, functools.partial(measure, name))
+                features, measured[name] = _measured_on_the_way(features, measure(name))
             elif name in wanted:
-                measured[name] = measure(name, features)
+                measured[name] = measure(name).with_gradient(features)
             return features
 
         for name in names:
-            features = self._pooled(features) if is_pool(name) else self._convolved(features, self._layers[name])
-            features = passed(features, name + LINEAR, goes_on=name != names[-1] or name in wanted)
-            if not is_pool(name):
+            if is_pool(name):
+                features = self._pooled(features)
+            elif (linear := name + LINEAR) in wanted:
+                features = self._convolved(features, self._layers[name], relu=False)
+                features = passed(features, linear, goes_on=name != names[-1] or name in wanted)
                 features = tf.nn.relu(features)
+            else:
+                features = self._convolved(features, self._layers[name], relu=True)
             features = passed(features, name, goes_on=name != names[-1])
         return measured
 
-    def _convolved(self, features: tf.Tensor, layer: _Layer) -> tf.Tensor:
-        """What a layer's filters make of features; along wraps those at an end see the other."""
+    def _convolved(self, features: tf.Tensor, layer: _Layer, *, relu: bool) -> tf.Tensor:
+        """What a layer's filters make of features, with a ReLU or without; along wraps those at an
+        end see the other."""
         if not self._forward_by_back or layer.kernel.shape[2] == len(self.network.order):
             padding, seen = ("VALID", closed(features, self.wraps)) if any(self.wraps) else ("SAME", features)
             made = tf.nn.conv2d(tf.cast(seen, self.dtype), tf.cast(layer.kernel, self.dtype), 1, padding)
-            return tf.nn.bias_add(made, tf.cast(layer.bias, self.dtype))
+            made = tf.nn.bias_add(made, tf.cast(layer.bias, self.dtype))
+            return tf.nn.relu(made) if relu else made
         if layer.name not in self._prepared:
             with tf.init_scope():
                 self._prepared[layer.name] = prepared(layer.kernel)
         if not any(self.wraps):
-            return convolved(features, layer, self._prepared[layer.name])
+            return convolved(features, layer, self._prepared[layer.name], relu=relu)
         # the border, whose filters saw zeros, is cut off
         height, width = tf.unstack(tf.shape(features)[1:3])
-        wide = convolved(closed(features, self.wraps), layer, self._prepared[layer.name])
+        wide = convolved(closed(features, self.wraps), layer, self._prepared[layer.name], relu=relu)
         return cut(wide, tf.constant(1), tf.constant(1), height, width)[tf.newaxis]
 
-    def crop(self, features: tf.Tensor, factor: int, height: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
-        """The part of a padded input's features (1, h, w, channels), `factor` times smaller than
-        it, that belongs to a picture of (height, width): without frame and batch axis."""
-        down, across = self.frames
-        if not down and not across:
-            return tf.squeeze(features, 0)
-        return cut(features, down // factor, across // factor, height // factor, width // factor)
+    def cropped(self, measure: Call, factor: int, size: Any) -> Call:
+        """A measure of the part of a padded input's features (1, h, w, channels), `factor` times
+        smaller than it, that belongs to a picture of `size`, height and width: without frame and
+        batch axis. Only one of a size that is a tensor (2,) has a graph: parts of large features
+        are measured one after the other."""
+        function = functools.partial(_cropped, measure=measure.function, frames=self.frames, factor=factor)
+        has_graph = measure.key is not None and not isinstance(size, tuple)
+        return Call((measure.key, self.frames, factor) if has_graph else None, function, (size, *measure.arguments))
+
+
+def _cropped(
+    features: tf.Tensor,
+    size: Any,
+    *arguments: Any,
+    measure: Callable[..., Any],
+    frames: tuple[int, int],
+    factor: int,
+) -> Any:
+    if not any(frames):
+        return measure(tf.squeeze(features, 0), *arguments)
+    height, width = size if isinstance(size, tuple) else tf.unstack(size)
+    place = (*(frame // factor for frame in frames), height // factor, width // factor)
+    return measure(cut(features, *place), *arguments)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -193,7 +233,7 @@ _POOLING = {
 }
 
 
-def _measured_on_the_way(features: tf.Tensor, measure: Callable[[tf.Tensor], Any]) -> tuple[tf.Tensor, Any]:
+def _measured_on_the_way(features: tf.Tensor, measure: Call) -> tuple[tf.Tensor, Any]:
     """Features, and what `measure` says of them.
 
     On the way back, the gradient by what was measured is taken only when the one by the features
@@ -205,17 +245,10 @@ def _measured_on_the_way(features: tf.Tensor, measure: Callable[[tf.Tensor], Any
     @tf.custom_gradient  # type: ignore[untyped-decorator]
     def passed(features: tf.Tensor) -> tuple[Any, Callable[..., tf.Tensor]]:
         def gradient(from_above: tf.Tensor, *by_measured: tf.Tensor) -> tf.Tensor:
-            with tf.control_dependencies([from_above]):
-                again = tf.identity(features)
-            with tf.GradientTape(watch_accessed_variables=False) as tape:
-                tape.watch(again)
-                # A graph leaves out what nobody asks for: only the gradient's own work is done
-                # again.
-                measured = tf.nest.flatten(measure(again))
-            return from_above + tape.gradient(measured, again, output_gradients=by_measured)
+            return measure.slope(features, by_measured, beside=from_above)
 
         # no tape need look at what is inside
-        return (tf.identity(features), measure(tf.stop_gradient(features))), gradient
+        return (tf.identity(features), measure.of(tf.stop_gradient(features))), gradient
 
     result: tuple[tf.Tensor, Any] = passed(features)
     return result

@@ -18,6 +18,7 @@ paintings' by 0.7 to 1.0.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 
 import numpy as np
@@ -25,6 +26,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from pipeline.nst.extractor import Extractor
+from pipeline.nst.graphs import Call
 from pipeline.nst.kernels import Array, Kernels, load_kernels
 from pipeline.nst.network import VGG19, Network
 from pipeline.nst.weights import NetworkWeights
@@ -66,8 +68,8 @@ def channel_means(kernels: Kernels, network: Network, pictures: NDArray[np.float
     training."""
     extractor = Extractor(kernels, network, border="zero")
 
-    def mean(_layer: str, features: tf.Tensor) -> tf.Tensor:
-        return tf.reduce_mean(features, axis=(0, 1))
+    def mean(_layer: str) -> Call:
+        return Call("mean", functools.partial(tf.reduce_mean, axis=(0, 1)))
 
     each = [extractor(tf.constant(picture), network.convolutions, mean) for picture in pictures]
     return {layer: np.mean([means[layer] for means in each], axis=0) for layer in network.convolutions}

@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from pipeline.nst import terms as known
+from pipeline.nst.graphs import Call
+from pipeline.nst.network import reduction
 from pipeline.nst.own_terms import OptionsWithTerms
 from pipeline.nst.terms.layered import OverLayers
 from pipeline.nst.terms.part import Part, loss_of
@@ -50,27 +52,43 @@ class Probes:
 
     def measure(
         self, maps: Mapping[str, Mapping[str, Any]], weights: Mapping[str, LossWeights] | None = None
-    ) -> Callable[[str, tf.Tensor], dict[str, Any]]:
-        """What must be known of a layer, by probe, as a function of the layer's name and its
+    ) -> Callable[[str], Call]:
+        """What must be known of a layer, by probe, as a function of the layer's name to one of its
         features (height, width, channels). `maps` are what that piece is compared with, by probe
         and layer. `weights` are for those whose gradients are brought to a length."""
 
-        def measured(layer: str, features: tf.Tensor) -> dict[str, Any]:
-            return {
-                probe.name: probe.measure(
-                    layer, self._seen_by(probe, layer, features, weights), maps.get(probe.name, {}).get(layer)
-                )
-                for probe in self.probes
-                if layer in probe.layers
-            }
+        def of_layer(layer: str) -> Call:
+            probes = tuple(probe for probe in self.probes if layer in probe.layers)
+            here = {probe.name: maps[probe.name][layer] for probe in probes if layer in maps.get(probe.name, {})}
+            lengths = {} if weights is None else self.lengths(layer, weights)
+            key = (probes, reduction(layer)) if layer != PICTURE and _have_graphs(probes) else None
+            return Call(key, functools.partial(_measured, probes, layer), (here, lengths))
 
-        return measured
+        return of_layer
 
-    def _seen_by(
-        self, probe: Probe, layer: str, features: tf.Tensor, weights: Mapping[str, LossWeights] | None
-    ) -> tf.Tensor:
-        """The features as one of them sees them."""
-        return features
+    @property
+    def have_graphs(self) -> bool:
+        """Can what they measure of layers be called?"""
+        return _have_graphs(self.probes)
+
+    def lengths(self, layer: str, weights: Mapping[str, LossWeights]) -> dict[str, tf.Tensor]:
+        """To which absolute sums the gradients by a layer's features are brought, by probe."""
+        return {}
+
+
+def _have_graphs(probes: Sequence[Probe]) -> bool:
+    return all(getattr(probe, "alike_by_reduction", False) for probe in probes)
+
+
+def _measured(
+    probes: Sequence[Probe], layer: str, features: tf.Tensor, maps: Mapping[str, Any], lengths: Mapping[str, tf.Tensor]
+) -> dict[str, Any]:
+    """What probes measure of a layer."""
+
+    def seen_by(probe: Probe) -> tf.Tensor:
+        return with_gradient_of_length(features, lengths[probe.name]) if probe.name in lengths else features
+
+    return {probe.name: probe.measure(layer, seen_by(probe), maps.get(probe.name)) for probe in probes}
 
 
 class Objective(Probes):
@@ -82,13 +100,12 @@ class Objective(Probes):
         super().__init__(terms)
         self.terms, self.normalized = tuple(terms), normalized
 
-    def _seen_by(
-        self, probe: Probe, layer: str, features: tf.Tensor, weights: Mapping[str, LossWeights] | None
-    ) -> tf.Tensor:
-        if weights is None or not self.normalized or layer == PICTURE:
-            return features
-        term, layers = weights[probe.name]
-        return with_gradient_of_length(features, term * layers.get(layer, 1.0))
+    def lengths(self, layer: str, weights: Mapping[str, LossWeights]) -> dict[str, tf.Tensor]:
+        """Those of terms' shares of it: their weights."""
+        if not self.normalized or layer == PICTURE:
+            return {}
+        of_terms = {term.name: weights[term.name] for term in self.terms if layer in term.layers}
+        return {name: weight * layers.get(layer, 1.0) for name, (weight, layers) in of_terms.items()}
 
     @property
     def needs_start(self) -> bool:

@@ -15,6 +15,8 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from pipeline.nst.graphs import in_graph
+
 State = Mapping[str, NDArray[np.generic]]
 
 
@@ -212,8 +214,8 @@ class Lbfgs(_Remembering):
         def keep() -> tf.Tensor:
             for row, newest in ((self.s, self.last_s), (self.y, y)):
                 for older, newer in itertools.pairwise(row):
-                    older.assign(newer)
-                row[-1].assign(newest)
+                    older.assign(newer, read_value=False)
+                row[-1].assign(newest, read_value=False)
             self.curvatures.assign(tf.concat([self.curvatures[1:], [curvature]], axis=0))
             # Eq. 7.20, sᵀy / yᵀy, for H = γP instead of γI: sᵀy / yᵀPy.
             return self.gamma.assign(curvature / self.preconditioner.learn(self.last_s, y))
@@ -226,16 +228,29 @@ class Lbfgs(_Remembering):
     def _inverse_hessian_times(self, gradient: tf.Tensor) -> tf.Tensor:
         """Algorithm 7.4: H∇ from the remembered pairs, newest first and back again. An empty place
         has curvature 0 and leaves everything as it is."""
-        q = gradient
-        alphas = {}
-        pairs = list(enumerate(zip(self.s, self.y, strict=True)))
-        for i, (s, y) in reversed(pairs):
-            alphas[i] = tf.math.divide_no_nan(_dot(s, q), self.curvatures[i])
-            q -= alphas[i] * y
+        q, alphas = gradient, []
+        rows = ([variable.read_value() for variable in row] for row in (self.s, self.y))
+        pairs = list(zip(*rows, tf.unstack(self.curvatures), strict=True))
+        for pair in reversed(pairs):
+            alpha, q = in_graph(_there, _there, q, *pair, any_shape=True)
+            alphas.append(alpha)
+        q.set_shape(gradient.shape)
         q = tf.where(self.gamma > 0, self.gamma, 1.0) * self.preconditioner(q)
-        for i, (s, y) in pairs:
-            q += (alphas[i] - tf.math.divide_no_nan(_dot(y, q), self.curvatures[i])) * s
+        for pair, alpha in zip(pairs, reversed(alphas), strict=True):
+            q = in_graph(_back, _back, q, *pair, alpha, any_shape=True)
+        q.set_shape(gradient.shape)
         return q
+
+
+def _there(q: tf.Tensor, s: tf.Tensor, y: tf.Tensor, curvature: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """The first loop of algorithm 7.4 at one pair: α and q."""
+    alpha = tf.math.divide_no_nan(_dot(s, q), curvature)
+    return alpha, q - alpha * y
+
+
+def _back(q: tf.Tensor, s: tf.Tensor, y: tf.Tensor, curvature: tf.Tensor, alpha: tf.Tensor) -> tf.Tensor:
+    """The second loop at one pair: q."""
+    return q + (alpha - tf.math.divide_no_nan(_dot(y, q), curvature)) * s
 
 
 class Adam(_Remembering):

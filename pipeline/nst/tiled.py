@@ -17,14 +17,16 @@ of an evaluation, below the second 13 %.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import tensorflow as tf
 
 from pipeline.nst.combining import Found, Grid, joined, split
-from pipeline.nst.extractor import Extractor, cut
+from pipeline.nst.extractor import Extractor, Measure, cut, features_themselves
 from pipeline.nst.geometry import Geometry, Tile
+from pipeline.nst.graphs import Call
 from pipeline.nst.network import LINEAR, reduction
 from pipeline.nst.objective import TOTAL, LossWeights, Objective, Probes, Targets, maps_of, of_any_shape
 from pipeline.nst.terms.term import PICTURE, Indexed, Measured, Probe
@@ -73,7 +75,7 @@ class TiledEvaluator:
         if self._pool and len(found) < len(layers):
             pooled = self._joined(padded, self._pool, framed=True)[tf.newaxis]
             upper = [layer for layer in layers if layer not in found]
-            found |= self._extractor.forward(pooled, self._upper, upper, self._crop)
+            found |= self._extractor.forward(pooled, self._upper, upper, self._inside(features_themselves))
         return {layer: found[layer] for layer in layers}
 
     def measured(self, image: tf.Tensor, probe: Probe, maps: Mapping[str, Any] | None = None) -> Measured:
@@ -128,7 +130,7 @@ class TiledEvaluator:
         """The upper blocks and the losses; the gradients of the total by the picture itself, by
         the lower layers' measures, by the pooled features."""
         measure = self._objective.measure(maps_of(targets))
-        own = measure(PICTURE, picture)
+        own = measure(PICTURE).of(picture)
         sources = [lower, own, *([] if pooled is None else [pooled])]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(tf.nest.flatten(sources))
@@ -143,7 +145,7 @@ class TiledEvaluator:
             again = tf.identity(picture)
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(again)
-            results = tf.nest.flatten(measure(PICTURE, again))
+            results = tf.nest.flatten(measure(PICTURE).of(again))
         by_picture = tape.gradient(
             results,
             again,
@@ -230,15 +232,17 @@ class TiledEvaluator:
         layers = self._below(probes.layers)
         measure = probes.measure(maps)
 
-        def measure_core(layer: str, features: tf.Tensor) -> tuple[dict[str, Any], list[tf.Tensor]]:
+        def core(layer: str, features: tf.Tensor) -> tuple[dict[str, Any], list[tf.Tensor]]:
             # The pool where tiles end need not be a layer of the objective.
             inside = cut(features, *tf.unstack(places[layer], 4)) if layer in layers else None
-            measured = {} if inside is None else measure(layer, inside)
+            measured = {} if inside is None else measure(layer).in_full(inside)
             framed = places.get(layer + _FRAMED) if layer == self._pool else None
             return measured, [] if framed is None else [cut(features, *tf.unstack(framed, 4))]
 
         wanted = [*layers, *([self._pool] if self._pool else [])]
-        found = self._of_tiles.forward(tile[tf.newaxis], self._lower, wanted, measure_core)
+        found = self._of_tiles.forward(
+            tile[tf.newaxis], self._lower, wanted, lambda layer: Call(None, functools.partial(core, layer))
+        )
         pooled = [framed for _, all_framed in found.values() for framed in all_framed]
         measured = {layer: found[layer][0] for layer in layers}
         return measured, pooled[0] if pooled else None
@@ -265,12 +269,7 @@ class TiledEvaluator:
         """Measures of the upper layers."""
         measure = probes.measure(maps)
         layers = [layer for layer in probes.layers if layer not in self._below([layer])]
-        return self._extractor.forward(
-            pooled,
-            self._upper,
-            layers,
-            lambda layer, features: measure(layer, self._crop(layer, features)),
-        )
+        return self._extractor.forward(pooled, self._upper, layers, self._inside(measure))
 
     def _all_measured(self, image: tf.Tensor, probes: Probes, maps: Maps) -> Found:
         """What is known of an image, by layer and probe, without gradients."""
@@ -283,7 +282,7 @@ class TiledEvaluator:
             if key not in self._traced:
                 self._traced[key] = tf.function(lambda pooled, maps: self._above(pooled, probes, maps), autograph=False)
             found |= self._traced[key](pooled, maps)
-        return found | {PICTURE: probes.measure(maps)(PICTURE, image)}
+        return found | {PICTURE: probes.measure(maps)(PICTURE).of(image)}
 
     # ----------------------------------------------------------------------------- tiles and wholes
 
@@ -337,9 +336,10 @@ class TiledEvaluator:
         top, left, height, width = self._geometry.of_padded(tile, self._pool)
         return pooled[0, top : top + height, left : left + width]
 
-    def _crop(self, layer: str, features: tf.Tensor) -> tf.Tensor:
-        height, width = self._geometry.height, self._geometry.width
-        return self._extractor.crop(features, reduction(layer), height, width)
+    def _inside(self, measure: Measure) -> Measure:
+        """A measure of what belongs to the picture."""
+        size = self._geometry.height, self._geometry.width
+        return lambda layer: self._extractor.cropped(measure(layer), reduction(layer), size)
 
     def _below(self, layers: Sequence[str] | Mapping[str, Any]) -> list[str]:
         """Those layers that are computed in tiles."""

@@ -44,6 +44,7 @@ class Content(OverLayers):
     layers: tuple[str, ...]
     unit: str
     name: ClassVar[str] = "content"
+    alike_by_reduction: ClassVar[bool] = True
     combine: ClassVar[Combine] = ADD
     needs_start: ClassVar[bool] = False
 

@@ -57,6 +57,7 @@ class Gram(OverLayers):
     style_layers: tuple[str, ...]
     unit: str
     name: ClassVar[str] = "style"
+    alike_by_reduction: ClassVar[bool] = True
     combine: ClassVar[Combine] = ADD
     needs_start: ClassVar[bool] = False
 

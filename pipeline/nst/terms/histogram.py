@@ -75,6 +75,7 @@ class Histogram(OverLayers):
     layers: tuple[str, ...]
     unit: str
     name: ClassVar[str] = "style"
+    alike_by_reduction: ClassVar[bool] = True
     combine: ClassVar[Combine] = ADD
     needs_start: ClassVar[bool] = False
 

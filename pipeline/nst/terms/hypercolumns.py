@@ -131,6 +131,7 @@ class Picked:
     layers: tuple[str, ...]
     cell: int | None = None
     name: ClassVar[str] = "picked"
+    alike_by_reduction: ClassVar[bool] = True
 
     @property
     def combine(self) -> Combine:

@@ -82,6 +82,7 @@ class Neighbours:
     layers: tuple[str, ...]
     wraps: Wraps = NO_WRAP
     name: ClassVar[str] = "style"
+    alike_by_reduction: ClassVar[bool] = True
     combine: ClassVar[Combine] = Concatenate(cell=QUARTER)
     needs_start: ClassVar[bool] = True
 

@@ -50,6 +50,7 @@ class NeighboursByLayer(OverLayers):
     layers: tuple[str, ...]
     wraps: Wraps = NO_WRAP
     name: ClassVar[str] = "style"
+    alike_by_reduction: ClassVar[bool] = True
     combine: ClassVar[Combine] = ADD
     needs_start: ClassVar[bool] = True
 

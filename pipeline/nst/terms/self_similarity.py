@@ -43,6 +43,7 @@ class SelfSimilarity:
 
     layers: tuple[str, ...]
     name: ClassVar[str] = "content"
+    alike_by_reduction: ClassVar[bool] = True
     combine: ClassVar[Combine] = ADD
     needs_start: ClassVar[bool] = False
 

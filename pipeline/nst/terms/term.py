@@ -123,7 +123,11 @@ class Combine(Protocol):
 
 
 class Probe(Protocol):
-    """What is to be known of an image. Frozen and hashable: evaluations are kept by them."""
+    """What is to be known of an image. Frozen and hashable: evaluations are kept by them.
+
+    One whose `measure` is the same at all layers of one reduction says so: `alike_by_reduction =
+    True`. Those layers then share what is traced of it.
+    """
 
     def __hash__(self) -> int: ...
 

@@ -70,6 +70,7 @@ class Transport:
 
     columns: tuple[str, ...]
     name: ClassVar[str] = "style"
+    alike_by_reduction: ClassVar[bool] = True
     combine: ClassVar[Combine] = ADD
     needs_start: ClassVar[bool] = False
 
