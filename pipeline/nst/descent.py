@@ -61,26 +61,25 @@ class Descent:
         # step and loss of the last improvement that counts for patience
         self._better = (0, math.inf)
         kinds = [tf.TensorSpec([], tf.float32), tf.TensorSpec(optimizer.image.shape, tf.float32)]
-        self._move = tf.function(self._moved, input_signature=kinds, autograph=False)
+        self._on = tf.function(self._moved, input_signature=kinds, autograph=False)
+        self._back = tf.function(lambda: optimizer.backtrack(self.best), input_signature=[], autograph=False)
         self._moves = False  # it has been made ready
 
-    def _moved(self, loss: tf.Tensor, gradient: tf.Tensor) -> tf.Tensor:
+    def _move(self, loss: tf.Tensor, gradient: tf.Tensor) -> bool:
         """Move on if loss and gradient are finite, else go back; says which."""
-        finite = tf.math.is_finite(loss) & tf.reduce_all(tf.math.is_finite(gradient))
+        finite = math.isfinite(float(loss)) and bool(tf.reduce_all(tf.math.is_finite(gradient)))
+        if finite:
+            self._on(loss, gradient)
+        else:
+            self._back()
+        return finite
 
-        def on() -> tf.Tensor:
-            tf.cond(loss < self.best_loss, lambda: self._keep(loss), lambda: self.best_loss.read_value())
-            self.optimizer.update(gradient)
-            if self.sum is not None:
-                self.sum.assign(self.average * self.sum + (1 - self.average) * self.optimizer.image)
-                self.left.assign(self.average * self.left)
-            return tf.constant(True)
-
-        def back() -> tf.Tensor:
-            self.optimizer.backtrack(self.best)
-            return tf.constant(False)
-
-        return tf.cond(finite, on, back)
+    def _moved(self, loss: tf.Tensor, gradient: tf.Tensor) -> None:
+        tf.cond(loss < self.best_loss, lambda: self._keep(loss), lambda: self.best_loss.read_value())
+        self.optimizer.update(gradient)
+        if self.sum is not None:
+            self.sum.assign(self.average * self.sum + (1 - self.average) * self.optimizer.image)
+            self.left.assign(self.average * self.left)
 
     def _keep(self, loss: tf.Tensor) -> tf.Tensor:
         self.best.assign(self.optimizer.image)
@@ -106,15 +105,15 @@ class Descent:
         meanwhile, unless it is. The walk stands nowhere afterwards.
 
         A step of L-BFGS with 20 pairs takes a second to trace and another to be laid out, which
-        TensorFlow does at the first call, and beside Python. The call finds an infinite loss, and
-        moves nothing that `start` and `restore` do not put right.
+        TensorFlow does at the first call, and beside Python. The call finds an infinite loss and no
+        slope, and moves nothing that `start` and `restore` do not put right.
         """
         if self._moves:
             yield
             return
         with ThreadPoolExecutor(1, "descent") as beside:
             picture = self.optimizer.image.read_value()
-            called = beside.submit(self._move, tf.constant(np.inf), tf.zeros_like(picture))
+            called = beside.submit(self._on, tf.constant(np.inf), tf.zeros_like(picture))
             yield
             called.result()
             self._moves = True
@@ -122,7 +121,7 @@ class Descent:
     def prepare(self, *arguments: Any) -> None:
         """Trace what is not traced yet, for arguments like these."""
         self.evaluate.prepare(self.optimizer.image.read_value(), *arguments)
-        self._move.get_concrete_function()
+        self._on.get_concrete_function()
 
     def start(self, image: tf.Tensor) -> None:
         """Forget every earlier walk and stand at `image`."""
@@ -168,7 +167,7 @@ class Descent:
                 break
             evaluation, gradient = self.evaluate(self.optimizer.image.read_value(), *arguments)
             where = self.optimizer.image.read_value() if not math.isfinite(float(evaluation["total"])) else None
-            moved = bool(self._move(evaluation["total"], gradient))
+            moved = self._move(evaluation["total"], gradient)
             del gradient  # one picture less beside the next evaluation
             if not moved:
                 self.setbacks.append(step)

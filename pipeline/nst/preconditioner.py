@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -95,7 +96,7 @@ class SpectralPreconditioner(Preconditioner):
     def __call__(self, picture: tf.Tensor) -> tf.Tensor:
         spectrum = self._spectrum(picture) * tf.cast(self._gains(), tf.complex64)
         back = tf.signal.irfft2d(spectrum, fft_length=tf.shape(picture)[:2])
-        return tf.tensordot(tf.transpose(back, (1, 2, 0)), _OPPONENTS, 1)
+        return _recoloured(tf.transpose(back, (1, 2, 0)), _OPPONENTS)
 
     def learn(self, s: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
         turned = self._energy(y)
@@ -128,7 +129,7 @@ class SpectralPreconditioner(Preconditioner):
 
     def _spectrum(self, picture: tf.Tensor) -> tf.Tensor:
         """(3, height, width // 2 + 1), complex64, by opponent colour."""
-        return tf.signal.rfft2d(tf.transpose(tf.tensordot(picture, _OPPONENTS.T, 1), (2, 0, 1)))
+        return tf.signal.rfft2d(tf.transpose(_recoloured(picture, _OPPONENTS.T), (2, 0, 1)))
 
     def _energy(self, picture: tf.Tensor) -> tf.Tensor:
         """Energy of each opponent colour at each frequency, (3, height, width // 2 + 1); that of
@@ -140,6 +141,12 @@ class SpectralPreconditioner(Preconditioner):
         """Energies in each band, (3, BANDS)."""
         flat = tf.transpose(tf.reshape(energy, (3, -1)))
         return tf.transpose(tf.math.unsorted_segment_sum(flat, self._band(), BANDS))
+
+
+def _recoloured(picture: tf.Tensor, colours: Any) -> tf.Tensor:
+    """A picture (height, width, 3) with other colours, by (3, 3): as tf.tensordot has it, which
+    takes 25 operations where no shape is known while tracing."""
+    return tf.reshape(tf.matmul(tf.reshape(picture, [-1, len(colours)]), colours), tf.shape(picture))
 
 
 _TINY = 1e-30
