@@ -2,7 +2,7 @@
 
 A step at 512 px as in a run, untiled, by Gram matrices, with its history filled; the same without the move; and by themselves,
 at the shapes that they have in the step: each of the network's convolutions up to the deepest layer in use, forward and back
-to its input, by the faster of the ways that TensorFlow has, and the products of the Gram matrices. What is left is all that is
+to its input, by the fastest of the ways that there are, and the products of the Gram matrices. What is left is all that is
 neither: bias and ReLU, pooling, the frame, losses. Medians, taken in turns in one process.
 
 "Could be" is what the machine does at its best: work at the rate of the fastest of these convolutions; what only moves numbers
@@ -21,9 +21,11 @@ from benchmarks.figures import Section, significant, table
 from benchmarks.limit import PRECISIONS, seconds
 from benchmarks.pictures import generated
 from benchmarks.work import DEEPEST, convolution_work
-from pipeline.nst.convolution import turned
+from pipeline.nst import winograd
+from pipeline.nst.convolution import forward_by_back
 from pipeline.nst.engine import TransferEngine
 from pipeline.nst.network import FRAME, VGG19, is_pool, reduction
+from pipeline.nst.tiling import MANY_CHANNELS
 from pipeline.nst.weights import locate
 from pipeline.options import Options
 
@@ -54,11 +56,11 @@ def _side(layer: str) -> int:
 
 
 def convolutions(layer: str, precision: str) -> Iterator[tuple[str, Callable[[], object]]]:
-    """A layer's convolution forward and the one back to its input, each by both of its ways, at the shape it has in a step."""
+    """A layer's convolution forward and the one back to its input, each by all of its ways, at the shape it has in a step."""
     side = _side(layer)
     _, _, channels, filters = VGG19.kernel_shape(layer)
     kernel = _noise(precision, 3, 3, channels, filters)
-    other = tf.cast(turned(tf.cast(kernel, tf.float32).numpy()), precision)
+    other = tf.transpose(kernel[::-1, ::-1], [0, 1, 3, 2])
 
     def forward(kernel: tf.Tensor) -> Callable[[tf.Tensor], tf.Tensor]:
         return lambda features: tf.nn.conv2d(features, kernel, 1, "SAME")
@@ -72,6 +74,10 @@ def convolutions(layer: str, precision: str) -> Iterator[tuple[str, Callable[[],
     yield "forward", _repeated(back(other), features)
     yield "back", _repeated(back(kernel), incoming)
     yield "back", _repeated(forward(other), incoming)
+    if precision == "float32" and forward_by_back() and min(channels, filters) >= MANY_CHANNELS:
+        taken, bare = winograd.filters_of(kernel), {"relu": False, "in_strips": False}
+        yield "forward", _repeated(lambda given: winograd.forward(given, taken, tf.zeros(filters), **bare), features)
+        yield "back", _repeated(lambda given: winograd.back(given, given, taken, **bare), incoming)
 
 
 def gram_products(layer: str, precision: str) -> tuple[Callable[[], object], float]:
