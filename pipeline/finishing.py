@@ -74,13 +74,14 @@ def coloured_as_asked(pictures: Pictures, inputs: StageInputs, options: Options,
 def _matched(pictures: Pictures, inputs: StageInputs, options: Options, pixels: Pixels) -> Pixels:
     """With the style's colours, where they are asked for."""
     from pipeline.images.colour import match_colours, match_palette
+    from pipeline.images.palette import match_each_colour
 
-    if options.match_color not in ("style", "both", "tones"):
+    ways = {"style": match_colours, "both": match_colours, "tones": match_palette, "palette": match_each_colour}
+    if options.match_color not in ways:
         return pixels
     height, width = pixels.shape[:2]
     _photograph, seen = pictures.content.resized(width, height)
-    match = match_palette if options.match_color == "tones" else match_colours
-    match = functools.partial(match, strength=options.match_strength)
+    match = functools.partial(ways[options.match_color], strength=options.match_strength)
     shares = [share for _style, share in pictures.scaled(options).styles]
     return inputs.recoloured(pixels, seen, shares, match)
 

@@ -52,7 +52,7 @@ class OptionKeywords(TypedDict, total=False):
     noise_ratio: float
     seed: int
     preserve_color: Literal["none", "luminance", "histogram", "covariance"]
-    match_color: Literal["none", "style", "before", "both", "tones"]
+    match_color: Literal["none", "style", "before", "both", "tones", "palette"]
     match_strength: float
     strength: float
     temporal_weight: float

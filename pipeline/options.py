@@ -261,8 +261,9 @@ class Options(Questions):
     match_color: str = _new_option(
         "none",
         "bring mean and covariance of colours to the style's: of the result (`style`), of the photograph (`before`) or `both`;"
-        " `tones` brings the result's lights and darks to the style's too: its paper, its ink",
-        choices=("none", "style", "before", "both", "tones"),
+        " `tones` brings the result's lights and darks to the style's too: its paper, its ink; `palette` each of its colours"
+        " to one of the style's",
+        choices=("none", "style", "before", "both", "tones", "palette"),
         neutral="none",
     )
     match_strength: float = _new_option(
