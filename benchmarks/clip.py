@@ -96,7 +96,7 @@ def _compared(frames: Frames, style: str) -> Compared:
     pictures, options, schedule, engine = _opened(frames, style)
     stills, seconds, losses = [], [], []
     for number, frame in enumerate(frames):
-        content = with_content(pictures, picture_from_array(frame, f"frame {number}"), options)
+        content = with_content(pictures, picture_from_array(frame, f"frame {number}"))
         result, took = _timed(paint(content, options, schedule, engine))
         stills.append(result.pixels)
         losses.append(result.last["total"])

@@ -34,7 +34,7 @@ class OptionKeywords(TypedDict, total=False):
     content_loss: Literal["features", "self_similarity"]
     content_weight: float
     coarse_content: float
-    empty_areas: Literal["alike", "apart"]
+    empty_areas: Literal["alike", "apart", "stroked"]
     style_weight: float
     normalize_gradients: Literal["none", "l1", "squared"]
     tv_weight: float

@@ -163,9 +163,9 @@ class Options(Questions):
     )
     empty_areas: str = _new_option(
         "alike",
-        "what the photograph's empty areas (sky, walls, still water) are painted from: `alike`, all of the style, or `apart`,"
-        " the style's own empty areas alone, which keeps its figures out of them; masks and regions win over it",
-        choices=("alike", "apart"),
+        "what the photograph's empty areas (sky, walls) are painted from: `alike`, all of the style; `apart`, the style's own"
+        " alone, without its figures (masks win over it); `stroked`, of `neighbours`: strokes where no style is as plain",
+        choices=("alike", "apart", "stroked"),
         neutral="alike",
     )
     style_weight: float = _option(3e-2, "weight of the style distance, in the unit of `losses`", ge=0, examples=[5e-2])
@@ -261,8 +261,7 @@ class Options(Questions):
     match_color: str = _new_option(
         "none",
         "bring mean and covariance of colours to the style's: of the result (`style`), of the photograph (`before`) or `both`;"
-        " `tones` brings the result's lights and darks to the style's too: its paper, its ink; `palette` each of its colours"
-        " to one of the style's",
+        " `tones` the result's lights and darks too: the style's paper, its ink; `palette` also each of its colours",
         choices=("none", "style", "before", "both", "tones", "palette"),
         neutral="none",
     )

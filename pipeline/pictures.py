@@ -18,6 +18,7 @@ from pipeline.regions import (
     is_whole,
     notes_of_regions,
     parts_at,
+    plain_areas,
     regions_of,
     regions_of_emptiness,
     regions_of_maps,
@@ -61,9 +62,9 @@ class Pictures:
     """The photograph, the style images with their shares, and the picture of `init` where it is a
     path. Shares need not sum to 1. `masks` are those files of masks that were opened, in the order
     of a job's; `regions` what they make of the styles, nothing without any; `kept` how much of the
-    photograph is kept where, None for all. `apart`: the photograph's empty areas are painted by
-    themselves, as `regions` says unless it has none. `carried` is what a clip's frame takes over
-    from earlier ones."""
+    photograph is kept where, None for all. `empty` is how its empty areas are painted, as they can
+    be here; `plain` where strokes are to grow, as the photograph has nothing there. `carried` is
+    what a clip's frame takes over from earlier ones."""
 
     content: Picture
     styles: tuple[tuple[Picture, float], ...]
@@ -73,8 +74,14 @@ class Pictures:
     kept: Mask | None = None
     mask_notes: tuple[str, ...] = ()
     mask_names: Mapping[str, Any] = field(default_factory=dict)
-    apart: bool = False
+    empty: str = "alike"
     carried: Carried | None = None
+    plain: Mask | None = None
+
+    @property
+    def apart(self) -> bool:
+        """Are empty areas painted by themselves, as `regions` says unless there are none?"""
+        return self.empty == "apart"
 
     @property
     def all(self) -> tuple[Picture | Mask | RegionMap, ...]:
@@ -181,27 +188,32 @@ def open_pictures(
     )
     if masks:
         opened = with_masks(opened, masks, opening, home_of)
-    opened = set_apart(opened, options)
-    return _with_empty_areas(opened) if opened.apart else opened
+    return _with_empty_areas(set_apart(opened, options))
 
 
 def with_content(pictures: Pictures, content: Picture) -> Pictures:
     """The pictures with another photograph of the same size, and the parts that its own empty areas
     make, where these are painted by themselves; masks and maps stay."""
     changed = replace(pictures, content=content)
-    return _with_empty_areas(replace(changed, regions=(), mask_notes=())) if pictures.apart else changed
+    return _with_empty_areas(replace(changed, regions=(), mask_notes=()) if pictures.apart else changed)
 
 
 def set_apart(pictures: Pictures, options: Options) -> Pictures:
-    """The pictures, which say whether empty areas are painted by themselves."""
-    asked = options.empty_areas == "apart" and not options.is_texture
-    return replace(pictures, apart=asked and is_whole(pictures.regions))
+    """The pictures, which say how empty areas are painted: by themselves only where nothing else
+    divides the picture."""
+    can_be = not options.is_texture and (options.empty_areas != "apart" or is_whole(pictures.regions))
+    return replace(pictures, empty=options.empty_areas if can_be else "alike")
 
 
 def _with_empty_areas(opened: Pictures) -> Pictures:
-    """The pictures with the parts that their empty areas make."""
-    numbers = [number for number, (_style, share) in enumerate(opened.styles) if share > 0]
-    regions = regions_of_emptiness(opened.content, [opened.styles[number][0] for number in numbers], numbers)
+    """The pictures with the parts that their empty areas make, or where strokes are to grow."""
+    with_a_share = [(number, style) for number, (style, share) in enumerate(opened.styles) if share > 0]
+    styles = [style for _number, style in with_a_share]
+    if opened.empty == "stroked":
+        return replace(opened, plain=plain_areas(opened.content, styles))
+    if not opened.apart:
+        return opened
+    regions = regions_of_emptiness(opened.content, styles, [number for number, _style in with_a_share])
     notes = (*opened.mask_notes, *(() if regions else (_NONE_EMPTY,)))
     return replace(opened, regions=regions or opened.regions, mask_notes=notes)
 

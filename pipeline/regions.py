@@ -148,7 +148,17 @@ def regions_of_emptiness(
     )
 
 
-_EMPTY, _BUSY = "empty areas", "all but empty areas"
+_EMPTY, _BUSY, _PLAIN = "empty areas", "all but empty areas", "plain areas"
+
+
+def plain_areas(content: Picture, styles: Sequence[Picture]) -> Mask | None:
+    """Where the content is plainer than anything in the styles; None where it nowhere is."""
+    from pipeline.images.emptiness import glance, plainer_than
+    from pipeline.images.masks import mask_from_levels
+
+    seen = [glance(style.pixels, style.alpha) for style in styles]
+    plain = plainer_than(glance(content.pixels, content.alpha), seen)
+    return mask_from_levels(plain, _PLAIN) if plain.any() else None
 
 
 def parts_at(regions: Sequence[Region], width: int, height: int) -> tuple[Part, ...]:

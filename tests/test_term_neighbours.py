@@ -25,7 +25,7 @@ from pipeline.nst.terms import hypercolumns as hypercolumns_module  # noqa: E402
 from pipeline.nst.terms import neighbours as module  # noqa: E402
 from pipeline.nst.terms import neighbours_by_layer as by_layer  # noqa: E402
 from pipeline.nst.terms.guides import means_of_cells  # noqa: E402
-from pipeline.nst.terms.term import Indexed, Sources, Style, Target  # noqa: E402
+from pipeline.nst.terms.term import Indexed, Plain, Sources, Style, Target  # noqa: E402
 from pipeline.nst.tiled import TiledEvaluator  # noqa: E402
 from pipeline.nst.tiling import Tiling  # noqa: E402
 from pipeline.nst.weights import locate  # noqa: E402
@@ -124,6 +124,26 @@ def hypercolumns(extractor, term, image):
 
 def lengths(vectors):
     return np.linalg.norm(vectors, axis=-1, keepdims=True)
+
+
+def test_where_the_photograph_is_plain_it_counts_beside_what_is_seen(extractor, evaluator):
+    """On the left half; on the right half neighbours are those of the picture alone."""
+    term, seen = next(term for term in objective_of(PAIR).terms if term.name == "style"), evaluator(False)
+    levels = np.zeros((46, 59), np.float32)
+    levels[:, :28] = 1.0
+    plain = Plain(Seen(seen, tf.constant(picture(3))), levels)
+    sources = sources_by(seen, ((1, 1.0),))
+    usual, found = (
+        term.target(each).maps[term.layers[0]].map.numpy() for each in (sources, sources._replace(plain=plain))
+    )
+    here, photograph, style = (
+        (flat - flat.mean(0)) / lengths(flat - flat.mean(0))
+        for flat in (hypercolumns(extractor, term, picture(n)).reshape(180, -1) for n in (0, 3, 1))
+    )
+    expected = ((here + photograph) @ style.T).argmax(1).reshape(12, 15)
+    np.testing.assert_array_equal(found[:, :7], expected[:, :7])
+    np.testing.assert_array_equal(found[:, 7:], usual[:, 7:])
+    assert (found[:, :7] != usual[:, :7]).mean() > 0.2
 
 
 def test_the_distance_is_that_of_the_papers_hypercolumns(extractor, evaluator):

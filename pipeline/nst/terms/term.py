@@ -88,13 +88,21 @@ class Earlier(NamedTuple):
     reliable: NDArray[np.float32]
 
 
+class Plain(NamedTuple):
+    """Where a photograph is plain: `levels` float32 (height, width), 0..1; `photograph` is it by
+    itself."""
+
+    photograph: Image
+    levels: NDArray[np.float32]
+
+
 class Sources(NamedTuple):
     """What targets are made from when a descent begins, or a round of it. `start` is the picture as
     it stands then, `guide` the photograph with a quarter of it: what is to be painted. `seed` is
     another one in each round. `styles` are those of the whole picture; with `regions` each of these
     has its own, and `styles` are all of them. `kept` is how much of the content is kept at each
     pixel, float32 (height, width), 0..1, None for all of it. `earlier` is there for a clip's frames
-    that follow others."""
+    that follow others, `plain` where strokes are to grow in plain areas."""
 
     content: Image
     styles: Sequence[Style]
@@ -104,6 +112,7 @@ class Sources(NamedTuple):
     regions: Sequence[Region] = ()
     kept: NDArray[np.float32] | None = None
     earlier: Earlier | None = None
+    plain: Plain | None = None
 
 
 class Combine(Protocol):
