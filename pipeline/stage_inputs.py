@@ -159,7 +159,7 @@ def sources(
         regions=() if is_whole else regions,
         kept=_kept(pictures, stage),
         earlier=None if carried is None else Earlier(carried.pixels, carried.reliable),
-        plain=plain and Plain(engine.image(setting, inputs.photograph, None), plain.resized(*stage.size)),
+        plain=Plain(engine.image(setting, inputs.photograph, None), plain.resized(*stage.size)) if plain else None,
     )
 
 
@@ -194,8 +194,8 @@ def _share_of_picture(pictures: Pictures, stage: Stage, number: int) -> float | 
     share = _GUIDE_SHARE if number else 0.0
     if pictures.plain is None:
         return share
-    plain = _PLAIN_SHARE * pictures.plain.resized(*stage.size)
-    return np.maximum(np.float32(share), plain)[..., np.newaxis]
+    shares: Pixels = np.maximum(np.float32(share), _PLAIN_SHARE * pictures.plain.resized(*stage.size))
+    return shares[..., np.newaxis]
 
 
 def _guide(photograph: Pixels, picture: Pixels, options: Options, share: float | Pixels) -> Pixels:

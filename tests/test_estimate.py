@@ -337,6 +337,9 @@ def test_matching_is_counted_once_a_size_and_every_five_evaluations_of_the_last_
     once = replace(stages, stages=tuple(replace(stage, targets_every=0) for stage in stages.stages))
     assert pair_cost(options, once).evaluation < found.evaluation
     assert found.coarse > 40 * pair_cost(options, once).evaluation  # and as many at 64 px, and what is matched
+    stroked = pair_cost(replace(options, empty_areas="stroked"), stages)  # the photograph is measured too, by size
+    assert found.coarse < stroked.coarse < 1.2 * found.coarse
+    assert stroked.evaluation == found.evaluation
 
 
 def test_lbfgs_remembers_forty_pictures_and_adam_two():

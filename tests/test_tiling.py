@@ -84,6 +84,13 @@ def test_neighbours_take_more_memory_which_grows_no_faster_than_the_picture(prec
     assert large < 4 * small
 
 
+def test_areas_that_are_stroked_hold_the_photographs_hypercolumns_too():
+    usual, stroked = (Options(style_loss="neighbours", empty_areas=areas) for areas in ("alike", "stroked"))
+    numbers = (2 * 64 + 2 * 128 + 4 * 256) / 16 + 4 * 512 / 64  # by pixel
+    more = needed_bytes(stroked, 4096**2, "bfloat16", 3) - needed_bytes(usual, 4096**2, "bfloat16", 3)
+    assert 0 < more <= 2 * numbers * 4096**2
+
+
 def test_neighbours_are_cut_no_further_than_below_block_4():
     mixed = Options(style_loss={"gram": 1.0, "neighbours": 1.0})
     assert tiling(mixed, 8192**2, "float32", GIB).split == 3

@@ -101,4 +101,4 @@ def plainer_than(here: Glance, styles: Sequence[Glance]) -> Floats:
     if plainest < _PAPER:
         return np.zeros_like(here.changes)
     limit = min(plainest, _PLAIN)
-    return np.clip((limit - here.changes) / (limit / 2), 0.0, 1.0).astype(np.float32)
+    return np.asarray(np.clip((limit - here.changes) / (limit / 2), 0.0, 1.0), np.float32)

@@ -118,7 +118,7 @@ def needed_bytes(options: Options, pixels: int, precision: str, split: int) -> i
     features = sum(_features(network, layer) for layer in options.content_layers) - _features(VGG19, _DEFAULT_CONTENT)
     evaluation = pixels * (_BYTES_PER_PIXEL[precision][split] + 4 * max(0.0, features))
     if _matched(options):
-        evaluation = _matching_bytes(network, pixels, precision, split, evaluation)
+        evaluation = _matching_bytes(options, pixels, precision, split, evaluation)
     prepared = _prepared_bytes(options) if precision == "float32" and lacks_long_vectors() else 0
     return _PROGRAM_BYTES + prepared + round(evaluation + pixels * _PICTURE_BYTES * pictures)
 
@@ -142,17 +142,19 @@ def _matched(options: Options) -> bool:
     return "neighbours" in options.style_losses
 
 
-def _matching_bytes(network: Network, pixels: int, precision: str, split: int, evaluation: float) -> float:
+def _matching_bytes(options: Options, pixels: int, precision: str, split: int, evaluation: float) -> float:
     """The largest of what an evaluation holds beside the table of the style's hypercolumns, what is
-    held while neighbours are found, and while they are found layer by layer; a style as large as
-    the picture."""
+    held while neighbours are found, where areas are stroked of the photograph too, and while they
+    are found layer by layer; a style as large as the picture."""
+    network = NETWORKS[options.network]
     number, layers = _NUMBER_BYTES[precision], matched_layers(network)
     rows = min(MOST, pixels / QUARTER**2)
     table = rows * sum(network.channels(layer) for layer in layers) * number
     parts = sum(network.channels(layer) / max(QUARTER, reduction(layer)) ** 2 for layer in layers) * number * pixels
     pieces = _PIECES * min(_PIECE_BYTES, pixels / QUARTER**2 * max(network.channels(layer) for layer in layers) * 4)
     grid = sum(min(MOST_ON_GRID, pixels / reduction(layer) ** 2) * network.channels(layer) for layer in layers) * number
-    finding = _TABLES * table + (_PARTS_IN_TILES if split else 1) * parts + _PRODUCTS * rows * number
+    copies = (_PARTS_IN_TILES if split else 1) + (options.empty_areas == "stroked")
+    finding = _TABLES * table + copies * parts + _PRODUCTS * rows * number
     return _MORE_PROGRAM_BYTES + max(evaluation + table + pieces, finding, _GRIDS * grid)
 
 

@@ -117,12 +117,13 @@ def _layers(options: Options) -> list[str]:
 
 def _matching(options: Options, stage: Stage, share: float) -> float:
     """Core-seconds in which nearest neighbours are found once: the picture and the styles are
-    measured, and compared with each other."""
-    seen = sum(seen_pixels(size, options) for size in (stage.size, *stage.style_sizes))
+    measured, and compared with each other; where areas are stroked the photograph too."""
+    pictures = 2 if options.empty_areas == "stroked" and not stage.last_pass else 1
+    seen = sum(seen_pixels(size, options) for size in (*[stage.size] * pictures, *stage.style_sizes))
     count = products_by_layer if stage.last_pass else products_of_columns
     products = count(NETWORKS[options.network], stage.size, stage.style_sizes)
     product = _EVALUATION_PER_PIXEL[stage.precision] / (2 * _DEFAULT_WORK)
-    columns = 0 if stage.last_pass else math.prod(cells(stage.size))
+    columns = 0 if stage.last_pass else pictures * math.prod(cells(stage.size))
     return _FORWARD * _pass(seen, stage.precision, share) + product * products + _COLUMN * columns
 
 
