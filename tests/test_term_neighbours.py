@@ -14,6 +14,7 @@ tf = pytest.importorskip("tensorflow")
 
 from nst_kit import Seen  # noqa: E402
 
+from pipeline.images.masks import mask_from_levels  # noqa: E402
 from pipeline.images.picture import Picture  # noqa: E402
 from pipeline.nst.engine import TransferEngine  # noqa: E402
 from pipeline.nst.evaluator import WholeEvaluator  # noqa: E402
@@ -329,14 +330,16 @@ def test_a_flat_picture_has_no_direction_and_no_gradient_that_is_not_finite(eval
 
 def painting_of(options, engine, resume=None):
     content, style = (Picture(picture(seed, 64, 96), None, str(seed), str(seed)) for seed in range(2))
-    pictures = Pictures(content, ((style, 1.0),))
+    left = np.arange(96) < 48
+    pictures = Pictures(content, ((style, 1.0),), plain=mask_from_levels(np.tile(left, (64, 1)), "plain areas"))
     schedule = pictures.schedule(options, Machine(precision="float32"))
     return paint(pictures, options, schedule, engine, resume=resume)
 
 
 def test_taken_up_again_in_any_pass_it_ends_in_the_same_bytes(monkeypatch):
     """In the matching pass, within a round of the last, and between two rounds; here in tiles, and
-    whole in test_term_part. With one layer of each block, as no progress knows layers."""
+    whole in test_term_part. With one layer of each block, as no progress knows layers. The left half
+    is stroked."""
     monkeypatch.setattr(module, "matched_layers", lambda network: FOUR)
     options = Options(**PAIR.all_values() | {"size": 96, "scales": 2, "steps": 7, "tile": 64, "history": 3})
     engine = TransferEngine(locate("random"), options)

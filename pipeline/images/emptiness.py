@@ -74,7 +74,7 @@ def glance(pixels: Floats, alpha: Floats | None = None) -> Glance:
     lengths = np.hypot(*np.gradient(grey)) if min(size) > 1 else np.zeros_like(grey)
     # Pillow blurs whole numbers alone: an eighth of a grey level is one; 32 and more are all busy.
     whole = Image.fromarray(np.clip(lengths * 8, 0, 255).astype(np.uint8))
-    around = np.asarray(whole.filter(ImageFilter.GaussianBlur(_AROUND)), np.float32) / 8
+    around = np.asarray(whole.filter(ImageFilter.GaussianBlur(_AROUND)), np.float32) / np.float32(8)
     empty = np.asarray(1 / (1 + np.exp((around - _QUIET) / _SOFT)), np.float32)
     return Glance(empty, grey, np.ones_like(grey) if alpha is None else resize_alpha(alpha, *size), around)
 
