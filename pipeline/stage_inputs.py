@@ -4,12 +4,12 @@ begins."""
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pipeline.options import Options
-from pipeline.pictures import Carried, Pictures
+from pipeline.pictures import Pictures
 from pipeline.regions import Part, StyleIn
 from pipeline.schedule import Size, Stage
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from pipeline.images.picture import Picture
     from pipeline.nst.engine import TransferEngine
-    from pipeline.nst.objective import LossWeights, Targets
     from pipeline.nst.terms.term import Sources
 
     Pixels = NDArray[np.float32]
@@ -218,52 +217,6 @@ def _resized(picture: Pixels, width: int, height: int, options: Options) -> Pixe
     from pipeline.images.scale import resize_wrapped
 
     return resize_wrapped(picture, width, height, options.wraps)
-
-
-class Aim(NamedTuple):
-    """What a round of a stage descends on. `start` is the picture that its targets were made from,
-    where they depend on it; `held` are those weights that were found as the stage began."""
-
-    targets: Targets
-    weights: Mapping[str, LossWeights]
-    start: Pixels | None
-    held: Mapping[str, LossWeights]
-
-
-def aim_of(
-    pictures: Pictures,
-    inputs: StageInputs,
-    options: Options,
-    engine: TransferEngine,
-    seen: Pixels,
-    place: tuple[int, int],
-    *,
-    held: Mapping[str, LossWeights] | None = None,
-) -> Aim:
-    """The aim of the round that begins at `place`, stage and evaluations, with the picture `seen`.
-    `held` are those weights that an earlier round of the stage found."""
-    from pipeline.nst.engine import Setting
-    from pipeline.nst.objective import objective_of, weights_of
-
-    objective = objective_of(options, last_pass=inputs.stage.last_pass)
-    targets = objective.targets(sources(pictures, inputs, options, engine, seen, place))
-    weights = weights_of(options, inputs.stage.content)
-    if held is None and pictures.carried is not None:
-        setting = Setting(options, inputs.stage.precision, inputs.stage.tiling, inputs.stage.last_pass)
-        begins = engine.measurer(setting, seen.shape).losses(seen, targets, weights)
-        held = _held(pictures.carried, weights, float(begins["total"]))
-    held = held or {}
-    return Aim(targets, {**weights, **held}, seen if objective.needs_start else None, held)
-
-
-def _held(carried: Carried, weights: Mapping[str, LossWeights], loss: float) -> Mapping[str, LossWeights]:
-    """The temporal term's weight: a share of the loss with which the frame begins."""
-    import tensorflow as tf
-
-    from pipeline.nst.terms.temporal import Temporal
-
-    weight = tf.constant(carried.share * loss, tf.float32)
-    return {Temporal.name: weights[Temporal.name]._replace(term=weight)}
 
 
 def initial_image(pictures: Pictures, inputs: StageInputs, options: Options, before: StageResult | None) -> Pixels:

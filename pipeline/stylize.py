@@ -19,12 +19,13 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from pipeline.aim import Aim, aim_of
 from pipeline.finishing import distance_as_viewed, finished, notes_of
 from pipeline.options import Options
 from pipeline.pictures import Pictures
 from pipeline.reading import Losses, Reading, split_by_layer
 from pipeline.schedule import Schedule
-from pipeline.stage_inputs import Aim, StageInputs, StageResult, aim_of, initial_image, sources, stage_inputs
+from pipeline.stage_inputs import StageInputs, StageResult, initial_image, sources, stage_inputs
 from pipeline.stylization import Stylization
 
 if TYPE_CHECKING:

@@ -130,10 +130,12 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "regions": ({"errors", "images"}, {"numpy"}),
     "pictures": ({"errors", "options", "regions", "schedule", "textures", "images"}, {"numpy", "PIL"}),
     "stage_inputs": ({"options", "pictures", "regions", "schedule", "images", "nst"}, {"numpy"}),
+    "aim": ({"options", "pictures", "stage_inputs", "nst"}, {"tensorflow", "numpy"}),
     "finishing": ({"options", "pictures", "schedule", "stage_inputs", "images"}, {"numpy"}),
     "stylization": ({"job", "reading", "images"}, {"numpy", "PIL"}),
     "stylize": (
-        WORDS | {"finishing", "stylization", "pictures", "schedule", "stage_inputs", "images", "manifest", "nst"},
+        WORDS
+        | {"aim", "finishing", "stylization", "pictures", "schedule", "stage_inputs", "images", "manifest", "nst"},
         {"tensorflow", "numpy", "PIL"},
     ),
     # a clip: what moves in it, and the painting of its frames
