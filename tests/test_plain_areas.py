@@ -66,7 +66,7 @@ def test_only_stroked_areas_have_a_place(areas):
 
 def test_the_next_frame_has_its_own_plain_areas():
     opened = open_pictures(PHOTOGRAPH, [(STROKES, 1.0)], STROKED)
-    turned = with_content(opened, picture_from_array(PHOTOGRAPH[:, ::-1]), STROKED)
+    turned = with_content(opened, picture_from_array(PHOTOGRAPH[:, ::-1]))
     np.testing.assert_allclose(turned.plain.levels, opened.plain.levels[:, ::-1], atol=0.05)
 
 

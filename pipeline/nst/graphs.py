@@ -2,11 +2,11 @@
 
 To write down an operation and to lay it out takes TensorFlow a millisecond of the processor, and a
 network does the same at a dozen layers: that is written down once, and at each layer called. The
-operations are those of one large graph. TensorFlow rearranges sums where it sees all of them, so
-what it rearranged before stands in no graph of its own, and bytes are what they were: large
-pictures and tiles, whose shapes it knows, and mixtures (by `gram` and `neighbours`, 48 x 42 px,
-gradients would differ by 4e-6 of the largest, and with its `arithmetic_optimization` off by none).
-Of `transport` the order of additions is another one: its third loss differs by 1e-7.
+operations are those of one large graph, but TensorFlow rearranges sums where it sees all of them,
+so that losses may differ by a rounding error: by 1e-7 at the third step of neighbours at 64 px.
+Where more was seen to change nothing stands in a graph of its own: large pictures and tiles, whose
+shapes TensorFlow knows, and mixtures (by `gram` and `neighbours`, 48 x 42 px, gradients would
+differ by 4e-6 of the largest, and with its `arithmetic_optimization` off by none).
 """
 
 from __future__ import annotations
