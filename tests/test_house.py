@@ -55,9 +55,9 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "job": ({"flat", "options", "style_at", "textures", "urls"}, set()),
     "mask_names": ({"job"}, set()),
     # stores of objects: only what speaks to buckets and hosts knows its library, and is imported where one is named
-    "objects.buckets": ({"errors", "objects.service"}, {"fsspec", "aiohttp", "gcsfs"}),
+    "objects.buckets": ({"errors", "objects.protocol"}, {"fsspec", "aiohttp", "gcsfs"}),
     "objects.cache": ({"urls"}, set()),
-    "objects.sftp": ({"objects.service"}, {"fsspec", "paramiko"}),
+    "objects.sftp": ({"objects.protocol"}, {"fsspec", "paramiko"}),
     "objects": ({"clip_names", "clips.listing", "errors", "printable", "urls", "objects"}, set()),
     # the manifest, images, the network's shape
     "manifest": (WORDS | {"manifest", "nst.network", "objects.fetching"}, {"yaml", "pydantic", "pydantic_core"}),
@@ -161,7 +161,9 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     ),
     # what stands in an output folder; outcomes to pages
     "store": (
-        WORDS | {"store", "clips.listing", "images.file_bytes", "nst.network", "objects.mirror", "objects.service"},
+        WORDS
+        | {"store", "clips.listing", "images.file_bytes", "nst.network", "objects.mirror", "objects.protocol"}
+        | {"objects.service"},
         set(),
     ),
     "report": (WORDS | {"report", "store"}, {"jinja2", "markupsafe"}),

@@ -16,7 +16,7 @@ from typing import IO, Any
 import fsspec
 
 from pipeline.errors import ObjectTrouble
-from pipeline.objects.service import BLOCK, CONNECT_SECONDS, MOST_LISTED, READ_SECONDS, Found, Listed
+from pipeline.objects.protocol import BLOCK, CONNECT_SECONDS, MOST_LISTED, READ_SECONDS, Found, Listed
 
 # One PUT up to the 5 GiB that S3 takes in one (docs.aws.amazon.com, "Uploading objects"): twice
 # this many bytes, to s3fs.

@@ -14,7 +14,8 @@ from pipeline.clip_names import is_numbered
 from pipeline.clips.listing import frame_names
 from pipeline.errors import BadImage, EnvironmentProblem, ObjectTrouble, OutOfTime, StylizeError
 from pipeline.objects.mirror import Mirror
-from pipeline.objects.service import Listed, Remote
+from pipeline.objects.protocol import Listed
+from pipeline.objects.service import Remote
 from pipeline.printable import printable
 from pipeline.urls import key_fault, local_path, split_url, tags_path, url_of
 

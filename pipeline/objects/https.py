@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import quote, urlsplit
 
-from pipeline.objects.service import BLOCK, READ_SECONDS, Found, Listed
+from pipeline.objects.protocol import BLOCK, READ_SECONDS, Found, Listed
 
 _SAFE = "/%:@!$&'()*+,;=~-._"  # of a path as it is written in an address (RFC 3986, 3.3), which may be quoted
 _BUSY = (408, 425, 429)  # "later", beside all of 5xx (RFC 9110, 15.5; RFC 6585, 4)

@@ -16,7 +16,8 @@ from pathlib import Path
 from pipeline.clip_names import MOST_BYTES as MOST_BYTES_OF_CLIP
 from pipeline.clip_names import VIDEO_SUFFIXES
 from pipeline.errors import OutputError
-from pipeline.objects.service import Found, Remote
+from pipeline.objects.protocol import Found
+from pipeline.objects.service import Remote
 from pipeline.printable import printable
 
 # A TIFF of 110 million pixels in 16 bits is 880 MB, as store/disk has it; more is no picture here,

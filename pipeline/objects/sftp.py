@@ -20,7 +20,7 @@ from typing import IO, Any
 import paramiko
 from fsspec.implementations.sftp import SFTPFileSystem
 
-from pipeline.objects.service import BLOCK, CONNECT_SECONDS, MOST_LISTED, READ_SECONDS, Found, Listed
+from pipeline.objects.protocol import BLOCK, CONNECT_SECONDS, MOST_LISTED, READ_SECONDS, Found, Listed
 
 _DEEPEST = 64  # folders in folders, as store/disk has it
 

@@ -18,7 +18,8 @@ from typing import IO, BinaryIO
 
 from pipeline.errors import BadOutput, ObjectTrouble, OutputError, OutputRefused, StylizeError
 from pipeline.objects.mirror import MOST_BYTES, Mirror
-from pipeline.objects.service import Found, Remote
+from pipeline.objects.protocol import Found
+from pipeline.objects.service import Remote
 from pipeline.store.disk import LocalStore
 from pipeline.store.layout import HASHES, HISTORY, NOW, PREVIOUS, RECORDS, STATE, pair_id, previous_prefix
 from pipeline.store.object_lock import ObjectLock

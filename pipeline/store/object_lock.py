@@ -27,7 +27,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 
 from pipeline.errors import Locked, ObjectTrouble, OutputError
-from pipeline.objects.service import Found, Remote
+from pipeline.objects.protocol import Found
+from pipeline.objects.service import Remote
 from pipeline.printable import printable
 from pipeline.store.layout import LOCKS
 
