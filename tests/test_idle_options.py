@@ -190,6 +190,7 @@ _options = st.fixed_dictionaries({name: st.sampled_from(_values(name)) for name 
 )
 _PHOTOGRAPH = np.random.default_rng(1).uniform(0, 255, (8, 8, 3)).astype(np.float32)
 _STYLE = 255 - _PHOTOGRAPH
+_PICTURES = SimpleNamespace(start=None, plain=None, scaled=lambda _options: SimpleNamespace(styles=[(None, 1.0)]))
 
 
 @pytest.fixture(scope="module")
@@ -229,9 +230,7 @@ def made_of() -> Callable[[Options], Any]:
         of_places = any(
             isinstance(term.term if isinstance(term, Part) else term, terms_of_places) for term, *_rest in looked_at
         )
-        start = initial_image(
-            SimpleNamespace(start=None), SimpleNamespace(photograph=_PHOTOGRAPH, style_images=[_STYLE]), options, None
-        )
+        start = initial_image(_PICTURES, SimpleNamespace(photograph=_PHOTOGRAPH, style_images=[_STYLE]), options, None)
         return (
             [replace(stage, history=0) for stage in planned],
             looked_at,

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 from clips_night_kit import shots, write_video
+from night_kit import rehearsed_here
 from object_kit import BUCKET, S3, Web
 from PIL import Image
-from test_clips_night import InThisProcess
 
 from pipeline.batch.driver import run
 from pipeline.batch.plan import make_plan
@@ -41,7 +41,7 @@ class Clips:
         )
 
     def run(self) -> dict[str, Any]:
-        engine = InThisProcess(self.project / "rehearsal")
+        engine = rehearsed_here(self.project / "rehearsal")
         manifest = load_manifest(self.project / "night.yaml")
         (row,) = run(manifest, Selection(), Quiet(), engine=lambda settings, log: engine)["pairs"]
         return dict(row)

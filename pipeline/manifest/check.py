@@ -23,7 +23,7 @@ from pipeline.manifest.sections import (
 from pipeline.manifest.top_section import TopSection
 from pipeline.manifest.yaml.problems import MAX_PROBLEMS, Place, Problems, did_you_mean, shorten
 from pipeline.manifest.yaml.scalars import false_blank, number_meant
-from pipeline.manifest.yaml.tree import ListNode, MapNode, Node, ScalarNode, describe, plain
+from pipeline.manifest.yaml.tree import NUMBERED, ListNode, MapNode, Node, ScalarNode, describe, plain
 
 S = TypeVar("S", bound=Section)
 _RUN_KEYS = frozenset(RunSection.model_fields)
@@ -89,8 +89,8 @@ def _locate(section: type[Section], node: Node, loc: Iterable[str | int]) -> _Wh
             key, is_item = step, False
             node = node.entries[step].node
             section = _section_in(section.model_fields[step].annotation) or section
-        elif isinstance(step, str) and step.isdigit() and isinstance(node, MapNode) and step in node.entries:
-            node = node.entries[step].node  # a frame of `style_at`
+        elif key in NUMBERED and str(step).isdigit() and isinstance(node, MapNode) and step in node.entries:
+            node = node.entries[str(step)].node  # a frame of `style_at`
         elif isinstance(step, int) and isinstance(node, ListNode):
             node, is_item = node.items[step], True
     return _Where(section, node, key, is_item)

@@ -13,9 +13,9 @@ from pipeline.urls import url_of
 def clip_fault(job: Job, *, output_url: str | None) -> str | None:
     """Why a pair cannot have these numbered files, this output or styles that change, as a
     sentence; None where it can. `output_url` is the address that outputs go to, if any."""
-    for path in (job.content, *job.masks):
-        if is_numbered(path.name) and (url := url_of(path)):
-            return f"'{shorten(url)}': numbered files are read from a folder of this machine; copy them to one"
+    for mask in job.masks:
+        if is_numbered(mask.name) and (url := url_of(mask)):
+            return f"'{shorten(url)}': masks of frames are read from a folder of this machine; copy them to one"
     if is_numbered(job.output) and output_url:
         return f"output '{shorten(job.output)}': numbered frames are written to a folder of this machine; write a video"
     if not job.options.is_clip:
