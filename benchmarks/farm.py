@@ -75,6 +75,7 @@ def _pairs_an_hour(folder: Path, workers: int, quick: bool) -> float:
             f"pairs:\n  - matrix:\n      content: [content/{CONTENT}.jpg]\n"
             f"      style: [{', '.join(f'style/{name}.jpg' for name in STYLES)}]\n"
             f"      style_weight: [{', '.join(map(str, weights))}]\n"
+            "    output: '{content.stem}--{style.stem}--{style_weight}.png'\n"
         )
         command = [sys.executable, "-m", "pipeline", "run", "night.yaml", "--log-format", "json", *farm.flags]
         done = subprocess.run(command, cwd=folder, env=farm.environment, stderr=subprocess.PIPE, text=True, check=True)
