@@ -76,6 +76,66 @@ def test_frames_say_which_are_painted(frames: str | tuple[int, int], whole: int,
 
 @pytest.mark.parametrize("value", ["every 0", "every", "[3]", "[4, 2]", "[-1, 2]", "none", "7"])
 def test_frames_that_cannot_be_are_refused_with_what_may_be(load: Load, value: str) -> None:
+    (fault,) = refusal(
+        load, clip("clips/street.mp4", f"frames: {value if value[0] == '[' or value == '7' else repr(value)}")
+    )
+    assert "'frames' must be one of auto, all, first, preview, 'every N', or [first, last] with numbers from 0" in fault
+
+
+def test_frames_are_read_from_a_flag(load: Load) -> None:
+    assert load(clip("clips/street.mp4"), "frames=every 5").pairs[0].options.frames == "every 5"
+    assert load(clip("clips/street.mp4"), "frames=[10, 20]").pairs[0].options.frames == (10, 20)
+
+
+def test_a_pattern_finds_clips_where_it_ends_as_they_do(load: Load) -> None:
+    assert outputs(load(matrix("content: clips/*.mp4, style: art/wave.jpg"))) == ["street--wave.mp4"]
+    assert outputs(load(matrix("content: clips/*.mov, style: art/wave.jpg"))) == ["sea--wave.mp4"]
+
+
+def test_a_pattern_without_an_ending_leaves_clips_out_and_says_how_to_take_them(load: Load) -> None:
+    manifest = load(matrix("content: clips/*, style: art/wave.jpg"))
+    assert outputs(manifest) == ["photo--wave.png", "wheel--wave.png"]
+    (warning,) = manifest.warnings
+    assert "2 files (clips/sea.MOV, clips/street.mp4) that no picture is called like" in warning
+    assert "a pattern that ends in '.MOV' takes clips" in warning
+
+
+def test_pictures_and_clips_of_one_matrix_each_have_their_own_ending(load: Load) -> None:
+    manifest = load(matrix("content: [clips/photo.jpg, clips/street.mp4], style: art/wave.jpg"))
+    assert outputs(manifest) == ["photo--wave.png", "street--wave.mp4"]
+
+
+def test_a_clip_has_an_output_that_can_move(load: Load) -> None:
+    (fault,) = refusal(load, clip("clips/street.mp4", output="x.png"))
+    assert "output 'x.png' must end in one of .mp4, .mov, .mkv, .webm, .gif, .webp, .apng, or have a number" in fault
+    assert outputs(load(clip("clips/street.mp4", output="x.webm"))) == ["x.webm"]
+
+
+@pytest.mark.parametrize("name", ["out/%05d.png", "%d.jpg", "{content.stem}/%04d.tif", "x-%03d.webp"])
+def test_a_clip_can_be_numbered_frames(load: Load, name: str) -> None:
+    assert outputs(load(clip("clips/street.mp4", output=f'"{name}"'))) == [name.replace("{content.stem}", "street")]
+
+
+@pytest.mark.parametrize(
+    ("content", "output", "options", "told"),
+    [
+        ("clips/photo.jpg", "x%04d.png", "", "stands for the frames of a clip, and this is one picture"),
+        ("clips/street.mp4", "%02d-%04d.png", "", "has two numbers in it; a frame has one"),
+        ("clips/street.mp4", "%04d.mp4", "", "must end in one of .png, .jpg, .jpeg, .webp, .tif, .tiff, .avif to be"),
+        ("clips/street.mp4", "%04d.tif", "depth: 16", "frames of a clip have depth 8; take 'depth' away"),
+    ],
+)
+def test_numbered_frames_that_cannot_be_are_told(
+    load: Load, content: str, output: str, options: str, told: str
+) -> None:
+    (fault,) = refusal(load, clip(content, options, output=f'"{output}"'))
+    assert told in fault
+
+
+def test_numbered_frames_are_of_this_machine(load: Load) -> None:
+    text = "version: 1\ninput: ../input\noutput: s3://bucket/out\n" + clip("clips/street.mp4", output='"x/%04d.png"')
+    with pytest.raises(ManifestError, match="numbered frames are written to a folder of this machine; write a video"):
+        load(text, whole=True)
     (fault,) = refusal(load, clip("clips/street.mp4", content_mask="'s3://bucket/%04d.png'"))
     assert "masks of frames are read from a folder of this machine; copy them to one" in fault
 
