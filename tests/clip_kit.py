@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -167,3 +168,12 @@ def packets(path: Path, kind: str) -> list[tuple[Fraction, Fraction, bytes]]:
             for packet in container.demux(stream)
             if packet.size
         ]
+
+
+def was_asked(server: socket.socket) -> bool:
+    """Did somebody connect to a server that does not wait?"""
+    try:
+        server.accept()
+    except BlockingIOError:
+        return False
+    return True

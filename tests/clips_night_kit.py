@@ -1,16 +1,35 @@
-"""Clips for tests, made where they are needed: a window that moves over a picture of coarse noise."""
+"""Clips for tests, made where they are needed: a window that moves over a picture of coarse noise; and nights over one."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from night_kit import rehearsed_here
 from numpy.typing import NDArray
 from PIL import Image
 
+from pipeline.batch.driver import run
+from pipeline.batch.selection import Selection
+from pipeline.cli.console import Quiet
+from pipeline.manifest import Override, load_manifest
+from pipeline.store.layout import frame_name, pair_id
+
 WIDTH, HEIGHT = 64, 48
+OUTPUT = "walk--wave.mkv"
+STEPS = 3  # evaluations of a frame
+MANIFEST = """\
+version: 1
+input: input
+output: out
+run: {run}
+defaults: {{size: 64, steps: 3, weights: random, style_loss: gram{options}}}
+pairs:
+  - {{content: walk.mkv, style: style/wave.png, output: "{output}"}}
+"""
 
 
 def scene(seed: int) -> NDArray[np.uint8]:
@@ -42,3 +61,59 @@ def write_video(path: Path, frames: Sequence[NDArray[np.uint8]], rate: int = 10)
         for pixels in frames:
             output.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, "rgb24")))
         output.mux(stream.encode(None))
+
+
+class Night:
+    """Runs over a manifest of one clip."""
+
+    def __init__(self, project: Path) -> None:
+        self.project, self.place = project, project / "rehearsal"
+        (self.place / "faults").mkdir(parents=True)
+        self.clip(6)
+        self.manifest()
+
+    def clip(self, *frames_of: int) -> None:
+        """The clip has shots of so many frames."""
+        write_video(self.project / "input/walk.mkv", shots(*frames_of))
+
+    def manifest(self, output: str = OUTPUT, run: str = "{}", options: str = "") -> None:
+        options = f", {options}" if options else ""
+        (self.project / "night.yaml").write_text(MANIFEST.format(output=output, run=run, options=options))
+
+    def run(self, *settings: str, stop_after: float = math.inf) -> dict[str, Any]:
+        """A run; the row of its clip. `settings` are like those of --set."""
+        overrides = [Override(*setting.split("=", 1), origin="--set") for setting in settings]
+        manifest = load_manifest(self.project / "night.yaml", overrides=overrides)
+        engine = rehearsed_here(self.place, stop_after)
+        report = run(manifest, Selection(), Quiet(), engine=lambda settings, log: engine)
+        (pair,) = report["pairs"]
+        return dict(pair)
+
+    def lay_fault(self, frame: int, what: str, step: int = 2) -> Path:
+        """Mischief at a step of a frame, from 0."""
+        number = len(list((self.place / "faults").iterdir()))
+        path = self.place / "faults" / f"{pair_id(OUTPUT)}.{number}"
+        path.write_text(f"{frame * STEPS + step} {what}")
+        return path
+
+    def painted(self) -> list[int]:
+        """Which frames were painted since this was asked last, from 0, in order."""
+        diary = self.place / "diary"
+        lines = diary.read_text().splitlines() if diary.exists() else []
+        diary.unlink(missing_ok=True)
+        return [int(line.split()[1]) - 1 for line in lines if not line.startswith("fault:")]
+
+    @property
+    def result(self) -> Path:
+        return self.project / "out" / OUTPUT
+
+    def frame(self, number: int) -> Path:
+        return self.project / "out" / frame_name(OUTPUT, number)
+
+    def undisturbed(self) -> bytes:
+        """What a run that nobody disturbs makes of the clip; its output folder is gone again."""
+        self.run()
+        self.painted()
+        whole = self.result.read_bytes()
+        (self.project / "out").rename(self.project / "undisturbed")
+        return whole

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from clips_night_kit import HEIGHT, WIDTH, shots
+from clips_night_kit import HEIGHT, WIDTH, Night, shots
 from PIL import Image
-from test_clips_night import Night
 
 from pipeline.batch.clean import clean_output
 from pipeline.batch.plan import make_plan
@@ -23,6 +22,8 @@ from pipeline.store.layout import record_name
 from pipeline.store.output_files import files_of, runs_of
 from pipeline.store.records import State
 
+pytest.importorskip("av")
+pytest.importorskip("cv2")
 pytestmark = pytest.mark.slow
 
 OUTPUT = "walk/%05d.png"

@@ -17,7 +17,7 @@ import pytest
 pytest.importorskip("av")
 
 import av
-from clip_kit import RATE, clip_frames, picture, stored, write_video
+from clip_kit import RATE, clip_frames, picture, stored, was_asked, write_video
 
 from pipeline.clips import container, decoding, video
 from pipeline.clips.reading import clip_facts, read_frames
@@ -55,14 +55,6 @@ def listener():
         yield server
 
 
-def _was_asked(server: socket.socket) -> bool:
-    try:
-        server.accept()
-    except BlockingIOError:
-        return False
-    return True
-
-
 @pytest.fixture
 def trap(tmp_path):
     """A pipe: who opens it to read waits for ever, as nobody writes."""
@@ -86,7 +78,7 @@ def test_a_script_that_names_other_files_is_text_and_opens_none(tmp_path, listen
     path.write_text(_SCRIPTS[kind].format(trap=trap, port=listener.getsockname()[1]))
     with pytest.raises(BadImage, match=r"is not a picture this program reads|is XML"):
         READER.clip(path)
-    assert not _was_asked(listener)
+    assert not was_asked(listener)
 
 
 def test_a_reference_of_a_movie_to_another_file_is_not_followed(tmp_path, trap):
@@ -127,7 +119,7 @@ def test_subtitles_in_an_avi_that_are_a_playlist_open_nothing(tmp_path, listener
     with container.open_container(path) as (source, _), av.open(io.BytesIO(), "w", format="matroska") as output:
         output.add_stream("ffv1", rate=25)
         SoundCopy(source, output, ".mkv", WHOLE).until(None)
-    assert not _was_asked(listener)
+    assert not was_asked(listener)
 
 
 def test_what_ffmpeg_asks_for_beside_the_file_is_refused():

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from clips_night_kit import HEIGHT, WIDTH, shots
+from clips_night_kit import HEIGHT, WIDTH, Night, shots
 from PIL import Image
-from test_clips_night import Night
 
 from pipeline.batch.plan import make_plan
 from pipeline.clips.mask_frames import mask_frames
@@ -22,6 +21,8 @@ from pipeline.store.disk import LocalStore
 from pipeline.store.layout import frame_name
 from pipeline.store.records import State
 
+pytest.importorskip("av")
+pytest.importorskip("cv2")
 pytestmark = pytest.mark.slow
 
 OUTPUT = "walk--wave.mkv"

@@ -5,7 +5,6 @@ worker."""
 from __future__ import annotations
 
 import io
-import math
 import os
 import signal
 import subprocess
@@ -18,7 +17,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from clips_night_kit import HEIGHT, WIDTH, shots, write_video
+from clips_night_kit import HEIGHT, OUTPUT, STEPS, WIDTH, Night, shots, write_video
 from conftest import REPOSITORY, Command, rehearsing
 from night_kit import Scripted, failed, rehearsed_here
 from patience import PATIENCE, until
@@ -43,76 +42,16 @@ from pipeline.clips.reading import clip_facts, read_frames
 from pipeline.errors import BadImage, UsageError
 from pipeline.images.budget import clip_seconds
 from pipeline.images.metadata import read_metadata
-from pipeline.manifest import Override, load_manifest
+from pipeline.manifest import load_manifest
 from pipeline.store.disk import LocalStore
 from pipeline.store.layout import STEPS as STEPS_FOLDER
-from pipeline.store.layout import clip_name, frame_name, pair_id, preview_name, record_name, thumbnail_name
+from pipeline.store.layout import clip_name, frame_name, preview_name, record_name, thumbnail_name
 from pipeline.store.previous import files_by_pair, older_pictures
 from pipeline.store.records import State
 
 pytest.importorskip("av")
 pytest.importorskip("cv2")
 pytestmark = pytest.mark.slow
-
-OUTPUT = "walk--wave.mkv"
-STEPS = 3  # evaluations of a frame
-MANIFEST = """\
-version: 1
-input: input
-output: out
-run: {run}
-defaults: {{size: 64, steps: 3, weights: random, style_loss: gram{options}}}
-pairs:
-  - {{content: walk.mkv, style: style/wave.png, output: "{output}"}}
-"""
-
-
-class Night:
-    """Runs over a manifest of one clip."""
-
-    def __init__(self, project: Path) -> None:
-        self.project, self.place = project, project / "rehearsal"
-        (self.place / "faults").mkdir(parents=True)
-        self.clip(6)
-        self.manifest()
-
-    def clip(self, *frames_of: int) -> None:
-        """The clip has shots of so many frames."""
-        write_video(self.project / "input/walk.mkv", shots(*frames_of))
-
-    def manifest(self, output: str = OUTPUT, run: str = "{}", options: str = "") -> None:
-        options = f", {options}" if options else ""
-        (self.project / "night.yaml").write_text(MANIFEST.format(output=output, run=run, options=options))
-
-    def run(self, *settings: str, stop_after: float = math.inf) -> dict[str, Any]:
-        """A run; the row of its clip. `settings` are like those of --set."""
-        overrides = [Override(*setting.split("=", 1), origin="--set") for setting in settings]
-        manifest = load_manifest(self.project / "night.yaml", overrides=overrides)
-        engine = rehearsed_here(self.place, stop_after)
-        report = run(manifest, Selection(), Quiet(), engine=lambda settings, log: engine)
-        (pair,) = report["pairs"]
-        return dict(pair)
-
-    def lay_fault(self, frame: int, what: str, step: int = 2) -> Path:
-        """Mischief at a step of a frame, from 0."""
-        number = len(list((self.place / "faults").iterdir()))
-        path = self.place / "faults" / f"{pair_id(OUTPUT)}.{number}"
-        path.write_text(f"{frame * STEPS + step} {what}")
-        return path
-
-    def painted(self) -> list[int]:
-        """Which frames were painted since this was asked last, from 0, in order."""
-        diary = self.place / "diary"
-        lines = diary.read_text().splitlines() if diary.exists() else []
-        diary.unlink(missing_ok=True)
-        return [int(line.split()[1]) - 1 for line in lines if not line.startswith("fault:")]
-
-    @property
-    def result(self) -> Path:
-        return self.project / "out" / OUTPUT
-
-    def frame(self, number: int) -> Path:
-        return self.project / "out" / frame_name(OUTPUT, number)
 
 
 @pytest.fixture
@@ -122,12 +61,7 @@ def night(project: Path) -> Night:
 
 @pytest.fixture
 def undisturbed(night: Night) -> bytes:
-    """What a run that nobody disturbs makes of the clip; its output folder is gone again."""
-    night.run()
-    night.painted()
-    whole = night.result.read_bytes()
-    (night.project / "out").rename(night.project / "undisturbed")
-    return whole
+    return night.undisturbed()
 
 
 def test_a_clip_is_painted_frame_by_frame_and_stands_whole(night: Night) -> None:

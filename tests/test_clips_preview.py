@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from clips_night_kit import HEIGHT, WIDTH, shots, write_video
+from clips_night_kit import HEIGHT, OUTPUT, WIDTH, Night, shots, write_video
 from conftest import Command
 from PIL import Image
-from test_clips_night import OUTPUT, Night
 
 from pipeline.batch.estimates.estimator import Estimator
 from pipeline.batch.previews import previews

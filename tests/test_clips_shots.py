@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from clips_night_kit import shots, write_video
+from clips_night_kit import OUTPUT, Night, shots, write_video
 from conftest import REPOSITORY, rehearsing
 from farm_kit import Farm, kill_group
 from patience import PATIENCE, until
-from test_clips_night import OUTPUT, Night
 
 from pipeline.batch.engines.shots import ShotEngine, grouped
 from pipeline.batch.messages import Command as Order
@@ -218,11 +217,7 @@ def night(project: Path) -> Night:
 @pytest.fixture
 def undisturbed(night: Night) -> bytes:
     """The clip as one worker makes it."""
-    night.run()
-    night.painted()
-    whole = night.result.read_bytes()
-    (night.project / "out").rename(night.project / "undisturbed")
-    return whole
+    return night.undisturbed()
 
 
 def _workers_seen(place: Path) -> set[str]:

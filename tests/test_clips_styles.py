@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from clips_night_kit import OUTPUT, Night
 from PIL import Image
-from test_clips_night import OUTPUT, Night
 
 from pipeline.batch.plan import make_plan
 from pipeline.cli.rendering import plan_rows
@@ -18,6 +18,8 @@ from pipeline.store.disk import LocalStore
 from pipeline.store.layout import frame_name
 from pipeline.store.records import State
 
+pytest.importorskip("av")
+pytest.importorskip("cv2")
 pytestmark = pytest.mark.slow
 
 CHANGE = "{0: style/wave.png, 3: style/night.png}"

@@ -204,12 +204,12 @@ def _try_once(protocol: str, files: Any) -> None:
     elif protocol == "gs":
         from gcsfs import core
 
-        once = getattr(type(files)._request, "__wrapped__", None)
+        once = getattr(getattr(type(files), "_request", None), "__wrapped__", None)
         if once is not None:
             files._request = functools.partial(once, files)
         for name in ("initiate_upload", "simple_upload"):
-            upload = getattr(core, name)
-            setattr(core, name, getattr(upload, "__wrapped__", upload))
+            if upload := getattr(getattr(core, name, None), "__wrapped__", None):
+                setattr(core, name, upload)
     elif protocol == "az":
         with contextlib.suppress(AttributeError):
             files.service_client._config.retry_policy.total_retries = 0

@@ -24,6 +24,8 @@ _WAITED = "was not decoded after"  # of images/reader: somebody waited for somet
 
 def look_at_clip(path: Path) -> None:
     """Facts within bounds, or one line that names the file; nothing beside the file was opened."""
+    from clip_kit import was_asked
+
     from pipeline.errors import BadImage, OutOfMemory
 
     server = _listener()
@@ -41,7 +43,7 @@ def look_at_clip(path: Path) -> None:
         assert reason.isprintable()
         assert str(path) in reason
         assert _WAITED not in reason, reason
-    assert not _was_asked(server), "a connection was made"
+    assert not was_asked(server), "a connection was made"
     assert not _has_reader(path.with_name(TRAP)), "another file was opened"
 
 
@@ -58,14 +60,6 @@ def _listener() -> socket.socket:
     server.setblocking(False)
     atexit.register(server.close)
     return server
-
-
-def _was_asked(server: socket.socket) -> bool:
-    try:
-        server.accept()
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _has_reader(pipe: Path) -> bool:
