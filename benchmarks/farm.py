@@ -2,7 +2,9 @@
 
 - **Two workers**: pairs an hour of two workers of one thread against one, painting with the real network (128 px, Gram): twelve
   pairs that take the same time. From the first picture of each worker to the last of all, so that the start of TensorFlow is
-  in neither. On two cores the workers share them with the scheduler, the run, and whatever else there is.
+  in neither. On two cores the workers share them with the scheduler, the run, and whatever else there is. The same by one and
+  two painters of this machine's own engine, without Dask, says what the two cores give at most. Three rounds, in turns;
+  medians, and each.
 - **Overhead**: a pair's time on a farm of one worker above its time on this machine's own engine, both painting in
   milliseconds (tests/chaos), as a share of a pair of a minute. Median of rounds in turns.
 - **Lost workers**: forty pairs of nine seconds on three workers, of which one is killed every twenty seconds and another
@@ -33,6 +35,7 @@ PAIR_SECONDS = 60.0  # of which the overhead is a share
 KILL_EVERY = 20.0  # seconds
 SAVE_EVERY = 3.0  # seconds between two checkpoints of a pair: three of one that takes nine
 QUIET = {"DASK_DISTRIBUTED__ADMIN__TICK__INTERVAL": "1s"}  # as docs/farm.md has it for one machine
+TWO_WORKERS = "pairs an hour, two Dask workers of one thread against one"
 CONTENT = "astronaut"
 WEIGHTS = (1e-2, 2e-2, 3e-2)  # of the style: other pairs of the same size
 STYLES = ("ink-waves", "palette-knife", "stained-glass", "starry-flow")
@@ -41,13 +44,17 @@ STYLES = ("ink-waves", "palette-knife", "stained-glass", "starry-flow")
 def measure(quick: bool) -> Section:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        one, two = (_pairs_an_hour(folder / str(workers), workers, quick) for workers in (1, 2))
+        farm, own = _rates(folder / "rates", quick, rounds=1 if quick else 3)
         here, there = _per_pair(folder / "overhead", pairs=12 if quick else 60, rounds=1 if quick else 3)
         lost = _killed(folder / "lost", pairs=8 if quick else 40, every=5.0 if quick else KILL_EVERY)
     overhead = statistics.median(b - a for a, b in zip(here, there, strict=True))
     rows = [
-        ("pairs an hour, one worker of one thread", f"{one:.0f}"),
-        ("pairs an hour, two", f"{two:.0f}"),
+        ("pairs an hour, one worker of one thread", _each(farm[1])),
+        ("pairs an hour, two", _each(farm[2])),
+        ("two against one", _each(_ratios(farm))),
+        ("pairs an hour without Dask, one painter of one thread", _each(own[1])),
+        ("pairs an hour without Dask, two", _each(own[2])),
+        ("two against one", _each(_ratios(own))),
         ("a pair on this machine's engine", f"{1000 * statistics.median(here):.0f} ms"),
         ("the same on a farm", f"{1000 * statistics.median(there):.0f} ms"),
         ("workers killed", str(lost["kills"])),
@@ -56,7 +63,7 @@ def measure(quick: bool) -> Section:
         (f"work lost with a worker, most (saved every {SAVE_EVERY:.0f} s)", f"{lost['lost']:.1f} s"),
     ]
     figures = [
-        Figure("pairs an hour, two Dask workers of one thread against one", two / one, "at least", 1.9, " x"),
+        Figure(TWO_WORKERS, statistics.median(_ratios(farm)), "at least", 1.9, " x"),
         Figure("overhead of a farm per pair of a minute", 100 * overhead / PAIR_SECONDS, "at most", 1.0, " %"),
         Figure("good pairs not painted, workers killed on the way", lost["missing"], "at most", 0.0),
         Figure("work lost with a worker, most, in save intervals", lost["lost"] / SAVE_EVERY, "at most", 1.0),
@@ -65,19 +72,41 @@ def measure(quick: bool) -> Section:
     return Section(name="farm", title="A farm", text=f"{__doc__}\n{table(['', ''], rows)}\n", figures=figures)
 
 
-def _pairs_an_hour(folder: Path, workers: int, quick: bool) -> float:
+def _rates(folder: Path, quick: bool, rounds: int) -> list[dict[int, list[float]]]:
+    """Pairs an hour of one and of two workers, in each round: by Dask, and without."""
+    rates: list[dict[int, list[float]]] = [{1: [], 2: []}, {1: [], 2: []}]
+    for number in range(rounds):
+        for found, dask in zip(rates, (True, False), strict=True):
+            for workers, each in found.items():
+                place = folder / f"{number}-{workers}-{'dask' if dask else 'own'}"
+                each.append(_pairs_an_hour(place, workers, quick, dask=dask))
+    return rates
+
+
+def _ratios(rates: dict[int, list[float]]) -> list[float]:
+    """Two workers against one, in each round."""
+    return [two / one for one, two in zip(rates[1], rates[2], strict=True)]
+
+
+def _each(found: list[float]) -> str:
+    """The median, and what the rounds gave."""
+    return f"{statistics.median(found):.3g} ({', '.join(f'{one:.3g}' for one in found)})"
+
+
+def _pairs_an_hour(folder: Path, workers: int, quick: bool, *, dask: bool = True) -> float:
     """With the real network."""
     steps, weights = (4, WEIGHTS[:2]) if quick else (20, WEIGHTS)
-    with _farm(folder, workers) as farm:
+    with _farm(folder, workers if dask else 0) as farm:
         (folder / "night.yaml").write_text(
-            f"version: 1\ninput: {REPOSITORY / 'input'}\noutput: out\n"
+            f"version: 1\ninput: {REPOSITORY / 'input'}\noutput: out\nrun: {{threads: 1}}\n"
             f"defaults: {{style_loss: gram, size: {64 if quick else 128}, steps: {steps}}}\n"
             f"pairs:\n  - matrix:\n      content: [content/{CONTENT}.jpg]\n"
             f"      style: [{', '.join(f'style/{name}.jpg' for name in STYLES)}]\n"
             f"      style_weight: [{', '.join(map(str, weights))}]\n"
             "    output: '{content.stem}--{style.stem}--{style_weight}.png'\n"
         )
-        command = [sys.executable, "-m", "pipeline", "run", "night.yaml", "--log-format", "json", *farm.flags]
+        command = [sys.executable, "-m", "pipeline", "run", "night.yaml", "--log-format", "json"]
+        command += farm.flags if dask else ["--jobs", str(workers)]
         done = subprocess.run(command, cwd=folder, env=farm.environment, stderr=subprocess.PIPE, text=True, check=True)
     ends = sorted(_finished(done.stderr))
     return (len(ends) - workers) / (ends[-1] - ends[workers - 1]) * 3600
