@@ -99,6 +99,7 @@ def distance_as_viewed(pictures: Pictures, inputs: StageInputs, options: Options
     """How far a stage's picture is from its styles, with its last colours, at the size at which it
     is looked at. The content's colours, and its share in the result, are no part of it."""
     from pipeline.images.encode import to_uint8
+    from pipeline.images.quality import patches_seen
     from pipeline.images.scale import resize, resize_alpha
     from pipeline.images.stillness import VIEWED, distance_to
 
@@ -119,7 +120,7 @@ def distance_as_viewed(pictures: Pictures, inputs: StageInputs, options: Options
     )
     photograph = to_uint8(smaller(inputs.photograph))
     shares = [share for _style, share in pictures.scaled(options).styles]
-    styles = [(to_uint8(pixels), share) for pixels, share in zip(small.style_images, shares, strict=True)]
+    styles = [(patches_seen(to_uint8(pixels)), share) for pixels, share in zip(small.style_images, shares, strict=True)]
     plain = replace(options, preserve_color="none", strength=1.0)
     return lambda pixels: distance_to(
         styles, photograph, to_uint8(coloured_as_asked(pictures, small, plain, smaller(pixels)))

@@ -13,7 +13,7 @@ from pipeline.errors import OptionError
 from pipeline.finishing import distance_as_viewed
 from pipeline.images import quality, stillness
 from pipeline.images.picture import Picture
-from pipeline.images.quality import edge_agreement, patch_distance
+from pipeline.images.quality import edge_agreement, patch_distance, patches_seen
 from pipeline.images.stillness import Stillness
 from pipeline.manifest.options.keywords import options_from_python
 from pipeline.options import Options
@@ -108,16 +108,20 @@ def test_large_pictures_are_looked_at_smaller(monkeypatch):
     options = Options(size=128)
     inputs = stage_inputs(pictures, options, pictures.schedule(options, Machine(precision="float32")).stages[0])
     seen = []
-    monkeypatch.setattr(stillness, "patch_distance", lambda one, other: seen.append((one.shape, other.shape)) or 0.0)
+    for room in (quality, stillness):
+        monkeypatch.setattr(room, "patches_seen", lambda picture: seen.append(picture.shape) or patches_seen(picture))
     monkeypatch.setattr(stillness, "VIEWED", 64)
-    distance_as_viewed(pictures, inputs, options)(content.pixels)
-    assert seen == [((48, 64, 3), (48, 64, 3))]
+    look = distance_as_viewed(pictures, inputs, options)
+    look(content.pixels)
+    look(content.pixels)
+    assert seen == [(48, 64, 3)] * 3  # of the style once
 
 
 def test_styles_count_by_their_shares(monkeypatch):
     monkeypatch.setattr(quality, "PATCHES", 500)  # of both sides
     pictures = [textured(seed).astype(np.uint8) for seed in (1, 2, 3)]
-    found, _edges = stillness.distance_to([(pictures[1], 3.0), (pictures[2], 1.0)], pictures[0], pictures[0])
+    styles = [(patches_seen(pictures[1]), 3.0), (patches_seen(pictures[2]), 1.0)]
+    found, _edges = stillness.distance_to(styles, pictures[0], pictures[0])
     apart = [patch_distance(pictures[0], each) for each in pictures[1:]]
     assert found == pytest.approx(0.75 * apart[0] + 0.25 * apart[1])
 

@@ -8,6 +8,7 @@ picture. A style is brought to its longer side before.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,7 +69,18 @@ def patch_distance(one: Pixels, other: Pixels) -> float:
     """Sliced Wasserstein distance of patches at three scales of a Laplacian pyramid, in standard
     deviations of `other`'s; mean of the scales. Places and directions are the same in every
     call."""
-    return float(np.mean([_sliced(a, b) for a, b in zip(_pyramid(one), _pyramid(other), strict=True)]))
+    return distance_of_patches(patches_seen(one), patches_seen(other))
+
+
+def patches_seen(picture: Pixels) -> list[Plane]:
+    """What `distance_of_patches` compares: by scale, patches along each direction, in order:
+    (patches, directions)."""
+    return [_along_directions(level) for level in _pyramid(picture)]
+
+
+def distance_of_patches(ours: Sequence[Plane], theirs: Sequence[Plane]) -> float:
+    """`patch_distance` of two pictures, of which these are the patches."""
+    return float(np.mean([_apart(a, b) for a, b in zip(ours, theirs, strict=True)]))
 
 
 def edge_agreement(painted: Pixels, photograph: Pixels) -> float:
@@ -177,11 +189,14 @@ def _pyramid(picture: Pixels) -> list[Plane]:
     return [*levels, plane]
 
 
-def _sliced(one: Plane, other: Plane) -> float:
+def _along_directions(plane: Plane) -> Plane:
     random = np.random.default_rng(0)
     directions = random.normal(size=(PATCH * PATCH * 3, PROJECTIONS))
     directions /= np.linalg.norm(directions, axis=0)
-    ours, theirs = (np.sort(_patches(plane) @ directions, axis=0) for plane in (one, other))
+    return np.sort(_patches(plane) @ directions, axis=0)
+
+
+def _apart(ours: Plane, theirs: Plane) -> float:
     spread = np.maximum(theirs.std(axis=0), 1.0)  # a grey level: flat paper is not told apart further
     return float((np.abs(ours - theirs).mean(axis=0) / spread).mean())
 

@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.images.quality import Pixels, edge_agreement, patch_distance
+from pipeline.images.quality import Pixels, Plane, distance_of_patches, edge_agreement, patches_seen
 from pipeline.images.scale import Floats
 
 VIEWED = 1024  # pixels along the longer side: as much of a picture as a screen shows
@@ -67,9 +67,11 @@ class Stillness:
         self._mark, self.still_at, self._seen = int(mark), int(at) or None, (style, edges)
 
 
-def distance_to(styles: Sequence[tuple[Pixels, float]], photograph: Pixels, finished: Pixels) -> tuple[float, float]:
-    """What `Distance` says of a finished picture, uint8 (height, width, 3), as its photograph; the
-    styles are as much smaller, each with its share."""
-    whole = sum(share for _style, share in styles)
-    style = sum(share / whole * patch_distance(finished, each) for each, share in styles)
+def distance_to(
+    styles: Sequence[tuple[Sequence[Plane], float]], photograph: Pixels, finished: Pixels
+) -> tuple[float, float]:
+    """What `Distance` says of a finished picture, uint8 (height, width, 3), as its photograph.
+    Styles are the patches of pictures as much smaller (`patches_seen`), each with its share."""
+    whole, seen = sum(share for _style, share in styles), patches_seen(finished)
+    style = sum(share / whole * distance_of_patches(seen, each) for each, share in styles)
     return style, edge_agreement(finished, photograph)
