@@ -79,7 +79,7 @@ def serve() -> None:
     import pipeline.cli.rendering
     import pipeline.report.html
 
-    pipeline.report.html._template()
+    pipeline.report.html.template()
     gc.collect()
     gc.freeze()  # what a fork never looks at, it need not copy
     for line in sys.stdin:

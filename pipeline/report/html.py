@@ -4,14 +4,11 @@ full-size pictures and keys, and nothing is missing without it."""
 from __future__ import annotations
 
 import base64
-import functools
 import hashlib
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from importlib import resources
 from typing import Any, NamedTuple
 
-import jinja2
 from markupsafe import Markup
 
 from pipeline.errors import EXITS, ExitCode
@@ -27,6 +24,7 @@ from pipeline.report.paging import PAGE_PAIRS, Pages, index_json, split
 from pipeline.report.progress import step_words
 from pipeline.report.quantities import count, duration, memory, moment, percent, significant
 from pipeline.report.sheet import filters, joined, sheet_view
+from pipeline.report.template import part_of_page, template
 from pipeline.report.views import Picture
 from pipeline.store.layout import thumbnail_name
 from pipeline.store.now import Now
@@ -68,7 +66,7 @@ def render_pages(
         pairs = pages.pairs[number - 1]
         context = _first_page(report, maker, pages, history, now) if number == 1 else _FURTHER
         sheet = sheet_view(maker, pairs, found) if pairs else None
-        yield pages.name(number), _template().render(**context, **_every_page(report, pages, number), sheet=sheet)
+        yield pages.name(number), template().render(**context, **_every_page(report, pages, number), sheet=sheet)
 
 
 def _of_interest(pairs: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
@@ -80,11 +78,11 @@ def _of_interest(pairs: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 
 def _every_page(report: Mapping[str, Any], pages: Pages, number: int) -> dict[str, Any]:
     """What each page has, whichever it is."""
-    run, script = report["run"], _file("report.js")
+    run, script = report["run"], part_of_page("report.js")
     return {
         "script": script,
         "script_hash": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-        "css": _file("report.css"),
+        "css": part_of_page("report.css"),
         "stem": pages.stem,
         "source": printable(run["manifest"]),
         "when": moment(run["started"]),
@@ -176,20 +174,6 @@ def _heading_of(now: Now) -> dict[str, Any]:
 def _now(now: Now, maker: PageMaker) -> list[tuple[Picture, str]]:
     """The pairs at work: what there is to see, and how far each is."""
     return [(maker.preview(pair.output), step_words(pair)) for pair in now.at_work]
-
-
-@functools.cache
-def _template() -> jinja2.Template:
-    """Compiled once in a process: a sixth of a second."""
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    return environment.from_string(_file("report.html.j2"))
-
-
-def _file(name: str) -> Markup:
-    """One of the page's own parts, which is no text from outside."""
-    return Markup(resources.files("pipeline.report").joinpath(name).read_text(encoding="utf-8"))
 
 
 class Measure(NamedTuple):
