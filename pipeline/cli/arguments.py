@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import json
 import os
 import re
 import textwrap
@@ -342,8 +341,3 @@ def overrides_of(settings: tuple[str, ...]) -> list[Override]:
                 raise click.UsageError(f"{origin} wants option=value. Received: {assignment!r}")
             overrides.append(Override(option.strip(), text.strip(), origin))
     return overrides
-
-
-def print_json(value: Any) -> None:
-    """Data for programs, on stdout: ASCII, in which nothing acts on a terminal."""
-    click.echo(json.dumps(value, indent=2).replace("\x7f", "\\u007f"))

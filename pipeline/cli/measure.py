@@ -11,8 +11,9 @@ from typing import Any
 
 import click
 
-from pipeline.cli.arguments import EXIT_CODES, overrides_of, print_json
+from pipeline.cli.arguments import EXIT_CODES, overrides_of
 from pipeline.cli.questions import ask, look_at
+from pipeline.cli.streams import print_json
 from pipeline.clip_names import is_clip_name
 from pipeline.errors import ExitCode, UsageError
 from pipeline.printable import printable

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -110,9 +112,19 @@ def _value(value: Any) -> str:
 def last_report_file(output: Path, suffix: str, shard: Shard | None = None) -> str:
     """The text of OUTPUT/report.txt or report.json, which are plain ASCII; anything else in them
     becomes question marks. Raises UsageError where no run has left one."""
+    return "".join(parts_of_last_report(output, suffix, shard))
+
+
+def parts_of_last_report(output: Path, suffix: str, shard: Shard | None = None) -> Iterator[str]:
+    """The same, part by part: the report.json of a hundred thousand pairs has 300 MB."""
     store, name = LocalStore(output), f"{report_stem(str(shard) if shard else None)}.{suffix}"
     try:
-        return shown_safely(store.read(name, at_most=_MOST_REPORT_BYTES))
+        with store.open(name) as file:
+            if file.seek(0, os.SEEK_END) > _MOST_REPORT_BYTES:
+                raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+            file.seek(0)
+            while block := file.read(_BLOCK):
+                yield shown_safely(block)
     except OSError as error:
         raise UsageError(f"no report at {store.path(name)}: {error.strerror}; 'stylize run' writes it") from error
 
@@ -152,6 +164,7 @@ def head_of_report(store: Store, name: str) -> Any:
 
 # A row of report.json has some 20 kB, mostly its trace; this is a night of 25,000 new pictures.
 _MOST_REPORT_BYTES = 2**29
+_BLOCK = 2**20  # bytes that are shown at once
 _RUN = '"run": '  # as report/write begins its second line
 # Facts, warnings and the command line of a run.
 _MOST_RUN_BYTES = 2**22

@@ -17,11 +17,10 @@ from pipeline.cli.arguments import (
     Command,
     load,
     of_folder,
-    print_json,
     running,
     selecting,
 )
-from pipeline.cli.streams import OutputUnwritable
+from pipeline.cli.streams import OutputUnwritable, print_json
 from pipeline.errors import ExitCode, StylizeError
 from pipeline.printable import printable
 from pipeline.urls import url_of, with_addresses

@@ -85,8 +85,8 @@ def schema(of_report: bool) -> int:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
 def doctor(as_json: bool) -> int:
     """Say what this machine has: Python, packages, processors, memory, weights."""
-    from pipeline.cli.arguments import print_json
     from pipeline.cli.doctor import doctor_facts, doctor_text
+    from pipeline.cli.streams import print_json
 
     if as_json:
         print_json(doctor_facts())

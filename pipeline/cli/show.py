@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.cli.arguments import SHARD, STYLES, Command, load, print_json
+from pipeline.cli.arguments import SHARD, STYLES, Command, load
+from pipeline.cli.streams import print_json
 from pipeline.errors import ExitCode
 from pipeline.printable import printable
 
@@ -85,7 +86,7 @@ def report(
     """Print the report of the last run. Of a MANIFEST or FOLDER it is written anew before,
     from records, without painting.
     """
-    from pipeline.cli.rendering import last_report, last_report_file
+    from pipeline.cli.rendering import last_report, parts_of_last_report
 
     if parts:
         return _print_merged(parts, as_json)
@@ -101,7 +102,8 @@ def report(
         for line in readings_csv(last_report(folder, shard)):
             click.echo(printable(line.removesuffix("\r\n")))
     else:
-        click.echo(last_report_file(folder, "json" if as_json else "txt", shard), nl=False)
+        for part in parts_of_last_report(folder, "json" if as_json else "txt", shard):
+            click.echo(part, nl=False)
     return ExitCode.OK
 
 

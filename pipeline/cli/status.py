@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline.cli.arguments import print_json
 from pipeline.cli.show import of_output, output_folder
+from pipeline.cli.streams import print_json
 from pipeline.errors import ExitCode, weightiest
 from pipeline.printable import printable
 

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import io
+import itertools
+import json
 import os
 import sys
 from typing import Any, TextIO
 
+import click
+
 from pipeline.errors import EnvironmentProblem
+
+_PARTS = 10_000  # of JSON that are printed at once: a word or a number each
 
 
 class OutputUnwritable(EnvironmentProblem):
@@ -33,6 +39,15 @@ def secure_streams() -> None:
         sys.stdin = open(0, closefd=False)  # noqa: SIM115
     sys.stdout = _secured(sys.stdout, _Data(1, "w", closefd=False))
     sys.stderr = _secured(sys.stderr, _Talk(2, "w", closefd=False))
+
+
+def print_json(value: Any) -> None:
+    """Data for programs, on stdout: ASCII, in which nothing acts on a terminal. Part by part, as
+    the report of a hundred thousand pairs is a gigabyte of text."""
+    parts = json.JSONEncoder(indent=2, default=dict).iterencode(value)
+    while text := "".join(itertools.islice(parts, _PARTS)):
+        click.echo(text.replace("\x7f", "\\u007f"), nl=False)
+    click.echo()
 
 
 class _Talk(io.FileIO):
