@@ -140,5 +140,5 @@ def _report(
         shard=str(selection.shard) if selection.shard else None,
         warnings=results.warnings,
     )
-    taken = (results.of(pair.job) for pair in scheduler.plan.pairs)
+    taken = (results.hand_over(pair.job) for pair in scheduler.plan.pairs)
     return build_report(facts, (outcome for outcome in taken if outcome is not None), others)

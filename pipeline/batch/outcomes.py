@@ -7,13 +7,11 @@ kept as they are; of the others the report's readings are kept, and all of it pa
 
 from __future__ import annotations
 
-import json
-import zlib
 from collections.abc import Iterator
 from dataclasses import fields
-from typing import Any
 
 from pipeline.job import Outcome, Status
+from pipeline.packing import Packer
 from pipeline.store.records import thin
 
 # Readings of all traces of a report: each takes a kilobyte of memory and 360 bytes of report.json.
@@ -21,10 +19,8 @@ from pipeline.store.records import thin
 # that records keep of every pair; from thirty thousand on each has two.
 _MOST_READINGS = 60_000
 _FEWEST = 2  # of a pair: the first and the last
-_MOST_WHOLE = 100_000  # readings of outcomes that are not packed: some 100 MB
+_MOST_WHOLE = 30_000  # readings of outcomes that are not packed: some 30 MB
 _BESIDE = 10  # readings that take as much as all else of an outcome
-_FASTEST = 1  # of zlib; others find hardly more, as most of an outcome is in the pattern
-_MOST_PATTERN = 2**15  # bytes of a pattern that zlib looks at
 _NAMES = tuple(field.name for field in fields(Outcome))
 
 
@@ -36,7 +32,7 @@ class Outcomes:
         self._whole: dict[str, Outcome] = {}
         self._packed: dict[str, tuple[Status, bytes]] = {}
         self._held = 0  # readings of those that are whole
-        self._pattern = b""
+        self._packer = Packer()
 
     def add(self, outcome: Outcome) -> None:
         """Keep it, in the place of an earlier one; its trace may be thinned."""
@@ -61,6 +57,13 @@ class Outcomes:
             return self._unpacked(entry[1])
         return self._whole.get(output)
 
+    def pop(self, output: str) -> Outcome | None:
+        """The same, and forget it."""
+        outcome = self.get(output)
+        self._packed.pop(output, None)
+        self._whole.pop(output, None)
+        return outcome
+
     def __contains__(self, output: str) -> bool:
         return output in self._whole or output in self._packed
 
@@ -70,14 +73,7 @@ class Outcomes:
         yield from ((output, status) for output, (status, _packed) in self._packed.items())
 
     def _pack(self, outcome: Outcome) -> bytes:
-        """As JSON, as a record has it, less what the first of them had in the same words."""
-        row = {name: getattr(outcome, name) for name in _NAMES}
-        text = json.dumps(row, default=str).encode()  # what has no place in JSON is its text in reports
-        self._pattern = self._pattern or text[-_MOST_PATTERN:]
-        packer = zlib.compressobj(_FASTEST, zdict=self._pattern)
-        return packer.compress(text) + packer.flush()
+        return self._packer.pack({name: getattr(outcome, name) for name in _NAMES})
 
     def _unpacked(self, packed: bytes) -> Outcome:
-        unpacker = zlib.decompressobj(zdict=self._pattern)
-        row: dict[str, Any] = json.loads(unpacker.decompress(packed) + unpacker.flush())
-        return Outcome(**row)
+        return Outcome(**self._packer.unpack(packed))

@@ -56,7 +56,7 @@ def axes(pairs: Sequence[Pair]) -> tuple[Axis, Axis, list[Axis]]:
     where a quarter of the cells is filled, then those that leave fewer cells empty.
     """
     names = [PHOTOGRAPH, STYLE, *_options(pairs)]
-    keys = {name: [key_of(name, pair) for pair in pairs] for name in names}
+    keys = {name: _keys(name, pairs) for name in names}
     kinds = {name: len(set(keys[name])) for name in names}
 
     def order(couple: tuple[str, str]) -> tuple[int, bool, int, int]:
@@ -72,12 +72,19 @@ def axes(pairs: Sequence[Pair]) -> tuple[Axis, Axis, list[Axis]]:
     return found[rows], found[columns], others
 
 
+def _keys(name: str, pairs: Sequence[Pair]) -> list[str]:
+    """The values of all pairs, each text held once."""
+    seen: dict[str, str] = {}
+    return [seen.setdefault(key, key) for key in (key_of(name, pair) for pair in pairs)]
+
+
 def _options(pairs: Sequence[Pair]) -> list[str]:
     """Options that are not the same in all pairs."""
     seen: dict[str, str] = {}
     differ: dict[str, None] = {}
-    for pair in pairs:
-        for name, value in pair["options"].items():
+    each = {id(pair["options"]): pair["options"] for pair in pairs}  # many have the same
+    for options in each.values():
+        for name, value in options.items():
             text = json.dumps(value)
             if seen.setdefault(name, text) != text and name not in _NO_AXES:
                 differ[name] = None

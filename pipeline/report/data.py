@@ -3,7 +3,6 @@ programs all read."""
 
 from __future__ import annotations
 
-import json
 import math
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,6 +15,7 @@ from pipeline.job import STATUSES, Outcome
 from pipeline.reading import loss_names
 from pipeline.report.flags import flags
 from pipeline.report.quantities import duration
+from pipeline.report.rows import Rows
 
 SCHEMA = 1  # of report.json; raised when a key changes its meaning, not when one is added
 
@@ -24,8 +24,6 @@ VERSIONS = ("pipeline", "tensorflow", "keras", "pillow", "python")
 _FIRST = ("output", "content", "style", "status", "reason", "attempts")
 # Of a row too, after all others: readers know the order of those that were there before.
 _LAST = ("layer_losses", "masks", "painted_size", "flags", "node", "clip", "style_at")
-# Of a row, what is alike in many.
-_ALIKE = ("options", "weights", "painted_with", "style", "size", "tilings", "flags", "notes", "masks")
 
 # What a report written anew keeps of the last run, and what each is.
 _KEPT_OF_RUN: dict[str, type | tuple[type, ...]] = {
@@ -93,26 +91,19 @@ def build_report(
     *,
     counts: Mapping[str, int] | None = None,
 ) -> dict[str, Any]:
-    """The whole of report.json, in plain JSON values; numbers that are not finite become null.
+    """The whole of report.json, in plain JSON values; numbers that are not finite become null. Of
+    very many pairs, most rows are no tables, but read like them (report/rows).
 
     `others` are pairs of the manifest that the run did not take up; `counts` are the run's own,
     where they are not those of `outcomes`. Pairs stand in the order given. Every promised key is
     there, even of a pair that never started; keys beyond the promised ones (`reason_class`,
     `notes`, `flags`, ...) may be added to.
     """
-    shared: dict[str, Any] = {}
-    taken = [_sharing(pair_row(outcome), shared) for outcome in outcomes]
-    pairs = [*taken, *(_sharing(pair_row(outcome), shared) for outcome in others)]
+    rows = Rows()
+    taken = [rows.take(pair_row(outcome)) for outcome in outcomes]
+    pairs = [*taken, *(rows.take(pair_row(outcome)) for outcome in others)]
     run = _run(facts) | {"counts": counts_of(taken) if counts is None else dict(counts)}
     return {"schema": SCHEMA, "run": run, "counts": counts_of(pairs), "pairs": pairs}
-
-
-def _sharing(row: dict[str, Any], shared: dict[str, Any]) -> dict[str, Any]:
-    """The row, with those values that many pairs have alike held once: half of what a row takes in
-    memory are its options. Nobody changes a row."""
-    for name in _ALIKE:
-        row[name] = shared.setdefault(json.dumps(row[name]), row[name])
-    return row
 
 
 def counts_of(pairs: Iterable[Mapping[str, Any]]) -> dict[str, int]:

@@ -136,15 +136,14 @@ _FURTHER: dict[str, Any] = {
 def _index(maker: PageMaker, pages: Pages) -> Markup:
     """See paging.index_json; it is all escaped there."""
 
-    def sources(pair: Mapping[str, Any]) -> dict[str, str]:
-        captions = maker.sources.content(pair).caption, joined(maker.sources.styles(pair))
-        return dict(zip(maker.sources.keys(pair), captions, strict=True))
+    def captions(pair: Mapping[str, Any]) -> tuple[str, str]:
+        return maker.sources.content(pair).caption, joined(maker.sources.styles(pair))
 
     def pictured(pair: Mapping[str, Any]) -> bool:
         name = maker.links.names(pair["output"]).get("result")
         return name == thumbnail_name(pair["output"], "result") and pair["status"] in ("done", "up_to_date")
 
-    return Markup(index_json(pages, pictured, sources))
+    return Markup(index_json(pages, pictured, maker.sources.keys, captions))
 
 
 def _heading(report: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
+from pipeline.store.layout import thumbnail_name
 from pipeline.store.store import Store
 
 # Up to this many pairs the small pictures stand in the page itself, so that one file can be mailed:
@@ -25,15 +26,25 @@ class Links:
     thumbnails: Callable[[str], Mapping[str, str]]
     inline: bool
     up: str = ""
-    _names: dict[str, Mapping[str, str]] = field(default_factory=dict)
+    # Which there are of each output, where they are called as they are by us; many have the same.
+    _usual: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    _others: dict[str, Mapping[str, str]] = field(default_factory=dict)
+    _sets: dict[tuple[str, ...], tuple[str, ...]] = field(default_factory=dict)
     # One style picture often serves many pairs.
     _encoded: dict[str, str | None] = field(default_factory=dict)
 
     def names(self, output: str) -> Mapping[str, str]:
         """The names of the small pictures of an output, by `content`, `style`, `result`."""
-        if output not in self._names:
-            self._names[output] = self.thumbnails(output)
-        return self._names[output]
+        if (which := self._usual.get(output)) is not None:
+            return {one: thumbnail_name(output, one) for one in which}
+        if (names := self._others.get(output)) is None:
+            names = self.thumbnails(output)
+            which = tuple(names)
+            if names == {one: thumbnail_name(output, one) for one in which}:
+                self._usual[output] = self._sets.setdefault(which, which)
+            else:
+                self._others[output] = names
+        return names
 
     def source(self, name: str) -> str:
         """The address of a small picture."""

@@ -36,6 +36,7 @@ class Pages:
         self.stem, self.pairs = stem, pairs
         self._token = token
         self._of = {id(pair): number for number, page in enumerate(pairs, start=1) for pair in page}
+        self._words = [_counted(page) for page in pairs]
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -64,7 +65,7 @@ class Pages:
                 address=self.address(number, start),
                 first=printable(pairs[0]["output"]),
                 last=printable(pairs[-1]["output"]),
-                words=_counted(pairs),
+                words=self._words[number - 1],
             )
             for number, pairs in enumerate(self.pairs, start=1)
         ]
@@ -92,39 +93,44 @@ def split(pairs: Sequence[Pair], rows: Axis, columns: Axis) -> list[list[Pair]]:
     return pages
 
 
-def index_json(pages: Pages, pictured: Callable[[Pair], bool], sources: Callable[[Pair], Mapping[str, str]]) -> str:
+def index_json(
+    pages: Pages,
+    pictured: Callable[[Pair], bool],
+    keys: Callable[[Pair], tuple[str, str]],
+    captions: Callable[[Pair], tuple[str, str]],
+) -> str:
     """What the first page's script searches, fit to stand in a page: for each page its address, and
     for each of its pairs name, status, the digest that its anchor and its small picture are named
-    by, whether there is that picture (`pictured`), its flags, and the keys of its `sources`,
-    photograph and style, whose names stand in a table of their own."""
+    by, whether there is that picture (`pictured`), its flags, and the `keys` of photograph and
+    style, whose names (`captions`) stand in a table of their own."""
     statuses = list(STATUS_WORDS)
     names: dict[str, str] = {}
 
-    def keys(pair: Pair) -> list[str]:
-        of_pair = sources(pair)
-        names.update(of_pair)
-        return [*of_pair]
+    def row(pair: Pair) -> list[Any]:
+        both = keys(pair)
+        if not names.keys() >= {*both}:
+            names.update(zip(both, captions(pair), strict=True))
+        return [
+            printable(pair["output"]),
+            statuses.index(pair["status"]),
+            pair_id(pair["output"]),
+            int(pictured(pair)),
+            " ".join(flag["name"] for flag in pair["flags"]),
+            *both,
+        ]
 
-    found = [
-        {
-            "at": pages.address(number, 1),
-            "pairs": [
-                [
-                    printable(pair["output"]),
-                    statuses.index(pair["status"]),
-                    pair_id(pair["output"]),
-                    int(pictured(pair)),
-                    " ".join(flag["name"] for flag in pair["flags"]),
-                    *keys(pair),
-                ]
-                for pair in pairs
-            ],
-        }
+    # page by page, as all rows at once take as much memory as the rest of the report
+    found = ",".join(
+        _compact({"at": pages.address(number, 1), "pairs": [row(pair) for pair in pairs]})
         for number, pairs in enumerate(pages.pairs, start=1)
-    ]
+    )
     known = {"statuses": list(STATUS_WORDS.items()), "small": [relative(RECORDS), RESULT_SUFFIX], "names": names}
-    text = json.dumps({**known, "pages": found}, separators=(",", ":"))
+    text = f'{_compact(known)[:-1]},"pages":[{found}]}}'
     return text.replace("<", "\\u003c")  # no name ends the script it stands in
+
+
+def _compact(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"))
 
 
 def _counted(pairs: Sequence[Pair]) -> str:

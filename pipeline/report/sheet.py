@@ -140,8 +140,14 @@ def filters(maker: PageMaker, pairs: Sequence[Mapping[str, Any]]) -> list[Filter
     """Those by which there is something to choose, and not too much."""
     there = {pair["status"] for pair in pairs}
     statuses = [(status, words) for status, words in STATUS_WORDS.items() if status in there]
-    contents = {maker.sources.keys(pair)[0]: maker.sources.content(pair).caption for pair in pairs}
-    styles = {maker.sources.keys(pair)[1]: joined(maker.sources.styles(pair)) for pair in pairs}
+    contents: dict[str, str] = {}
+    styles: dict[str, str] = {}
+    for pair in pairs:
+        content, style = maker.sources.keys(pair)
+        if content not in contents:
+            contents[content] = maker.sources.content(pair).caption
+        if style not in styles:
+            styles[style] = joined(maker.sources.styles(pair))
     found = [
         Filter(name="status", label="Status", choices=statuses),
         Filter(name="photograph", label="Photograph", choices=sorted(contents.items(), key=lambda item: item[1])),

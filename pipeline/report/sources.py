@@ -25,9 +25,10 @@ class Sources:
         self._keys: dict[tuple[str, str], str] = {}
         self._thumbnails: dict[str, str] = {}  # of inputs, by key
         for pair in pairs:
-            thumbnails = links.names(pair["output"])
-            for which, kind, name in _inputs(pair):
-                key = self._key(kind, name)
+            keys = [(which, self._key(kind, name)) for which, kind, name in _inputs(pair)]
+            wanted = [(which, key) for which, key in keys if key not in self._thumbnails]
+            thumbnails = links.names(pair["output"]) if wanted else {}  # a look at the disk for each
+            for which, key in wanted:
                 if which in thumbnails:
                     self._thumbnails.setdefault(key, thumbnails[which])
 

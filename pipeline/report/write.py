@@ -87,7 +87,7 @@ def _json_parts(report: Mapping[str, Any]) -> Iterator[str]:
 def _lines(pairs: Sequence[Any]) -> Iterator[str]:
     yield "["
     for place, pair in enumerate(pairs):
-        yield (",\n  " if place else "") + _dumps(pair)
+        yield (",\n  " if place else "") + _dumps(dict(pair))
     yield "]"
 
 
