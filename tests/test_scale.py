@@ -99,6 +99,18 @@ def test_a_large_plan_reads_records_again_where_they_are_wanted(project: Path, m
     assert again["pairs"] == whole["pairs"]
 
 
+def test_a_large_plan_holds_once_what_its_records_have_alike(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    nights = Nights(project)
+    nights.run()
+    monkeypatch.setattr(plan, "_MOST_WHOLE", 0)
+    dog, sea = (pair.record for pair in nights.plan().pairs)
+    assert dog is not None
+    assert sea is not None
+    assert dog.outcome["painted_with"] is sea.outcome["painted_with"]
+    assert dog.manifests is sea.manifests
+    assert list(dog.manifests) == ["../night.yaml"]
+
+
 def test_a_record_that_is_read_again_is_claimed_whole(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     nights = Nights(project)
     nights.run()

@@ -10,6 +10,7 @@ import json
 import logging
 import struct
 import zipfile
+from typing import Any
 
 import numpy as np
 import pytest
@@ -421,6 +422,19 @@ def test_a_night_goes_over_whatever_became_of_its_files(tmp_path):
         ({"a": [1]}, dict[str, list[int]], True),
         ({1: 1}, dict[str, int], False),
         (object(), dict[str, int], False),
+        ({"a": 1, "b": -2.5}, dict[str, float], True),
+        ({"a": 1e300, "b": -1e300}, dict[str, float], True),
+        ({"a": float("nan")}, dict[str, float], False),
+        ({"a": 1.0, "b": float("-inf")}, dict[str, float], False),
+        ({"a": 1.0, "b": -(2**63)}, dict[str, float], False),
+        ({"a": 0.5, "b": 10**400}, dict[str, float], False),
+        ({"a": True}, dict[str, float], False),
+        ({"a": "1"}, dict[str, float], False),
+        ({1: 1.0}, dict[str, float], False),
+        ({"a": [None, {"b": "c"}]}, dict[str, Any], True),
+        ({"a": [{"b": float("inf")}]}, dict[str, Any], False),
+        ({"a": {1: 2}}, dict[str, Any], False),
+        ({"a": ()}, dict[str, Any], False),
     ],
 )
 def test_values_fit_their_hints(value, hint, expected):

@@ -78,7 +78,7 @@ def _by_record(job: Job, results: Results, is_over: Callable[[], bool]) -> Plann
         action="keep" if stands else "paint",
         reason="not looked at",
         key=record.key if stands and record is not None else "",
-        record=record.brief() if record is not None else None,
+        record=record.brief({}) if record is not None else None,
         failure=results.failure_of(job.output),
     )
 

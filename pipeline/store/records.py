@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -33,6 +34,7 @@ _MOST_MANIFESTS = 20
 _MOST_TOLD = 3  # records that are none; more are counted
 # Of an outcome: of which picture it is, and what equal bytes depend on beside the key.
 _BRIEF = ("output", "precision", "painted_with")
+_SHARED = ("precision", "painted_with")  # of these, what is the same in many
 
 
 class State:
@@ -153,13 +155,18 @@ class Record:
         """The picture's, when it was written."""
         return Fingerprint(self.size, self.mtime_ns, self.tag)
 
-    def brief(self) -> Record:
-        """What a plan needs of a record to the end of its run: little memory."""
+    def brief(self, alike: dict[str, Any]) -> Record:
+        """What a plan needs of a record to the end of its run: little memory. `alike` is what many
+        records of the plan have in common, held once."""
         known = {name: self.outcome[name] for name in _BRIEF if name in self.outcome}
         clip = self.outcome.get("clip")
         if clip and "files" in clip:
             known["clip"] = {"files": clip["files"]}
-        return replace(self, outcome=known, manifests=tuple(self.manifests))
+        for name in _SHARED:
+            if name in known:
+                known[name] = alike.setdefault(json.dumps(known[name]), known[name])
+        manifests = alike.setdefault(json.dumps(["manifests", *self.manifests]), tuple(self.manifests))
+        return replace(self, outcome=known, manifests=manifests)
 
     @property
     def files(self) -> list[str]:
@@ -205,14 +212,15 @@ def read_record(store: Store, name: str) -> Record | None:
 
 @dataclass
 class _Fields:
-    """The fields of a record in the types that JSON has."""
+    """The fields of a record in the types that JSON has; what is in `outcome` is looked at by
+    itself (`painted_fields`), and once, as it is nearly all of a record."""
 
     schema: int
     key: str
     sha256: str
     size: int
     mtime_ns: int
-    outcome: dict[str, Any]
+    outcome: object
     manifests: list[str]
     tag: str
 

@@ -10,11 +10,13 @@ import functools
 import math
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from typing import Any
 
 _DEEPEST = 40  # a manifest has 32, and what it says is a few levels down in a record
 _LARGEST = 2**63  # of whole numbers: bytes and nanoseconds are below
+_NUMBERS = frozenset({int, float})
 
 Check = Callable[[Any], bool]
 
@@ -58,6 +60,10 @@ def _check_of(hint: Any) -> Check:
         of_item = _check_of(parts[0])
         return lambda value: isinstance(value, list) and all(map(of_item, value))
     if origin in (dict, Mapping):
+        if parts[1] is Any:
+            return lambda value: _is_table(value) and _are_json(list(value.values()))
+        if parts[1] is float:
+            return lambda value: _is_table(value) and _are_numbers(value.values())
         of_value = _check_of(parts[1])
         return lambda value: _is_table(value) and all(map(of_value, value.values()))
     return lambda value: isinstance(value, hint)
@@ -73,18 +79,31 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and abs(value) < _LARGEST
 
 
+def _are_numbers(values: Collection[Any]) -> bool:
+    """The same of many, in a fourth of the time where none is enormous: a record has a thousand."""
+    with suppress(OverflowError):
+        if _NUMBERS.issuperset(map(type, values)) and sum(map(abs, values)) < _LARGEST:
+            return True
+    return all(map(_is_number, values))
+
+
 def _is_json(value: Any) -> bool:
+    return _are_json([value])
+
+
+def _are_json(level: list[Any]) -> bool:
     """Level by level, so that no depth is too much for it."""
-    level = [value]
     for _ in range(_DEEPEST):
         deeper: list[Any] = []
         for item in level:
             kind = type(item)
+            if kind is str or kind is bool or item is None:
+                continue
             if kind is list:
                 deeper += item
             elif _is_table(item):
                 deeper += item.values()
-            elif not (kind is str or kind is bool or item is None or _is_number(item)):
+            elif not _is_number(item):
                 return False
         if not deeper:
             return True
