@@ -17,6 +17,7 @@ from farm_kit import Farm, ended, kill_group, losses, painters
 from night_kit import statuses
 from patience import until
 
+from pipeline.store.failures import QUARANTINE_AFTER
 from pipeline.store.layout import checkpoint_name
 
 pytestmark = pytest.mark.slow
@@ -314,6 +315,41 @@ def test_a_deadline_ends_the_pairs_of_workers_too(farm, project):
     done = ended(run)
     assert done.returncode == 10, done.stderr
     assert {pair["status"] for pair in report_of(project)["pairs"]} <= {"interrupted", "not_started"}
+
+
+def test_a_pair_that_kills_its_painter_in_three_runs_here_or_there_is_quarantined_in_the_fourth(
+    farm, project, rehearse
+):
+    farm.have(1)
+    write(project, run="{threads: 1, retries: 0}")
+    chaos = {name: value for name, value in farm.environment.items() if name.startswith("CHAOS_")}
+    for night in range(1, QUARANTINE_AFTER + 1):
+        farm.lay_fault("dog.png", "SIGKILL", first=night)
+        here = night == 2
+        done = rehearse("run", "night.yaml", cwd=project, **chaos) if here else farm.run(project)
+        assert done.returncode == 3, done.stderr
+        pair = pair_of(project, "dog.png")
+        assert (pair["reason_class"], pair["failed_runs"], pair["attempts"]) == ("worker_died", night, 1)
+    made = farm.steps("dog.png")
+    done = farm.run(project)
+    assert done.returncode == 12, done.stderr
+    assert statuses(report_of(project)) == {"dog.png": "quarantined", "sea.png": "up_to_date"}
+    assert farm.steps("dog.png") == made  # no more time is spent on it
+
+
+def test_the_parts_of_a_division_are_painted_by_one_cluster_at_the_same_time(farm, project):
+    farm.have(2)
+    write(project, MANY.replace(", 3, 4, 5, 6, 7, 8, 9, 10", ""))
+    runs = [farm.start(project, "--shard", part) for part in ("1/2", "2/2")]
+    for done in map(ended, runs):
+        assert done.returncode == 0, done.stderr
+    parts = [json.loads((project / f"out/report.{part}-of-2.json").read_text()) for part in (1, 2)]
+    painted = [{pair["output"] for pair in part["pairs"] if pair["status"] == "done"} for part in parts]
+    assert painted[0]
+    assert painted[1]
+    assert not painted[0] & painted[1]
+    assert painted[0] | painted[1] == {"dog-1.png", "dog-2.png", "sea-1.png", "sea-2.png"}
+    assert all(farm.steps(output) == list(range(1, STEPS + 1)) for output in painted[0] | painted[1])
 
 
 def test_a_scheduler_that_dies_ends_the_run_with_4_and_the_next_one_paints_the_rest(farm, project, rehearse):

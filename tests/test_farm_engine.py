@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from night_kit import Nights, failed, painted, statuses
+from night_kit import PAIRS, Nights, failed, painted, statuses
 
 from pipeline.batch.engines.cluster import engine as engine_module
 from pipeline.batch.engines.cluster import link as link_module
@@ -30,11 +30,13 @@ from pipeline.batch.messages import (
     decode_command,
     encode,
 )
+from pipeline.batch.selection import Shard
 from pipeline.cli.console import Quiet
 from pipeline.errors import EnvironmentProblem, StylizeError
 from pipeline.job import RunSettings
 from pipeline.reading import Reading
 from pipeline.store.disk import LocalStore
+from pipeline.store.failures import QUARANTINE_AFTER
 
 Act = Callable[["Line", str, dict[str, Any]], None]
 
@@ -103,9 +105,16 @@ def nights(project: Path, monkeypatch: pytest.MonkeyPatch) -> Nights:
 def run(nights: Nights, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[dict[str, Any], list[str]]]:
     """A run over a line: its report, and what was warned of."""
 
-    def run(line: Line, settings: str = "engine: dask, scheduler: there", patience: float = 60.0):
+    def run(
+        line: Line,
+        settings: str = "engine: dask, scheduler: there",
+        patience: float = 60.0,
+        pairs: str = PAIRS,
+        closed: bool = True,
+        **selection: Any,
+    ):
         monkeypatch.setattr(engine_module, "connect", lambda *_: line)
-        nights.manifest(run=f"{{{settings}}}")
+        nights.manifest(pairs, run=f"{{{settings}}}")
         voice = Voice()
         from pipeline.batch.driver import run as drive
         from pipeline.batch.selection import Selection
@@ -114,8 +123,8 @@ def run(nights: Nights, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[
         def opened(settings: RunSettings, log: Path) -> DaskEngine:
             return DaskEngine(settings, log, patience=patience)
 
-        report = drive(load_manifest(nights.project / "night.yaml"), Selection(), voice, engine=opened)
-        assert line.closed
+        report = drive(load_manifest(nights.project / "night.yaml"), Selection(**selection), voice, engine=opened)
+        assert line.closed is closed  # where there was anything to paint
         return report, voice.said
 
     return run
@@ -313,6 +322,64 @@ def test_a_pair_that_killed_its_painter_is_not_kept_from_others_of_a_cluster(run
 
     report, _ = run(Line(a=first(1, fails, both_at_once), b=both_at_once))
     assert statuses(report) == {"dog.png": "done", "sea.png": "done"}
+
+
+def test_a_pair_that_takes_its_machine_with_it_in_three_runs_is_quarantined_in_the_fourth(run, nights):
+    settings = "engine: dask, scheduler: there, retries: 0"
+
+    def poisoned(line: Line, token: str, order: dict[str, Any]) -> None:
+        of_dog = decode_command(order["command"]).job.output == "dog.png"
+        (dies if of_dog else paints(nights.output))(line, token, order)
+
+    for night in range(1, QUARANTINE_AFTER + 1):
+        report, _ = run(Line(a=poisoned), settings)
+        assert statuses(report) == {"dog.png": "failed", "sea.png": "done" if night == 1 else "up_to_date"}
+        assert report["pairs"][0]["failed_runs"] == night
+    line = Line(a=poisoned)
+    report, _ = run(line, settings, closed=False)
+    assert statuses(report) == {"dog.png": "quarantined", "sea.png": "up_to_date"}
+    assert (report["run"]["exit_code"], line.given) == (12, [])
+
+
+PRIORITIES = """
+  - {content: content/dog.png, style: style/wave.png, output: low.png}
+  - {content: content/sea.png, style: style/wave.png, output: high.png, priority: 2}
+  - {content: content/sea.png, style: style/wave.png, output: middle.png, priority: 1, options: {seed: 2}}
+"""
+
+
+def test_priorities_are_kept_by_pairs_that_are_tried_again_or_moved(run, nights):
+    def never_begins(line: Line, token: str, order: dict[str, Any]) -> None:
+        del line.workers["a"]
+        line.workers["b"] = first(1, dies, paints(nights.output))
+
+    line = Line(a=never_begins)
+    report, _ = run(line, pairs=PRIORITIES)
+    assert set(statuses(report).values()) == {"done"}
+    tried = [("a", "high.png"), ("b", "high.png"), ("b", "high.png")]
+    assert line.given == [*tried, ("b", "middle.png"), ("b", "low.png")]
+
+
+def test_a_pair_that_would_not_be_finished_before_the_deadline_is_given_to_no_worker(run, nights):
+    pairs = """
+  - {content: content/dog.png, style: style/wave.png, output: long.png, priority: 1, options: {steps: 1000000}}
+  - {content: content/sea.png, style: style/wave.png, output: short.png}
+"""
+    line = Line(a=paints(nights.output))
+    report, _ = run(line, "engine: dask, scheduler: there, max_duration: 10m", pairs=pairs)
+    assert statuses(report) == {"long.png": "not_started", "short.png": "done"}
+    assert line.given == [("a", "short.png")]
+    assert report["run"]["exit_code"] == 10
+    assert report["pairs"][0]["reason_class"] == "deadline"
+
+
+def test_a_part_of_a_division_gives_workers_its_own_pairs_alone(run, nights):
+    parts = [{name for name in ("dog.png", "sea.png") if Shard(index, 2).has(name)} for index in (1, 2)]
+    assert parts[0] | parts[1] == {"dog.png", "sea.png"}
+    for index, part in enumerate(parts, start=1):
+        line = Line(a=paints(nights.output))
+        run(line, shard=Shard(index, 2), closed=bool(part))
+        assert {output for _worker, output in line.given} == part
 
 
 @pytest.mark.parametrize("seen", ["no line", "a lost task"])
