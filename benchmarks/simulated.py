@@ -141,7 +141,7 @@ class SimulatedFarm:
         self._tasks: dict[str, Task] = {}
         self._at: dict[str, Task] = {}  # by address
         self._saved: dict[str, int] = {}  # steps, by output
-        self._lines = _Lines(habits.steps)
+        self._lines = Lines(habits.steps)
         for _worker in range(workers):
             self._appear()
 
@@ -300,7 +300,7 @@ class SimulatedFarm:
             self._clock.aside += self._clock.module.process_time() - before
 
 
-class _Lines:
+class Lines:
     """What workers say, written once for all pairs."""
 
     def __init__(self, steps: int) -> None:
@@ -346,7 +346,6 @@ class _Lines:
 
     def done(self, job: Job) -> str:
         weights = {"name": self._weights.name, "sha256": self._weights.sha256}
-        key = pair_key(job, self._hash, weights["sha256"])
         painted = Painted(
             **self._painted,
             key=_KEY,
@@ -356,7 +355,10 @@ class _Lines:
         )
         # Nothing but the key is another from pair to pair, and a trace takes long to be written.
         self._done = self._done or encode(Done(painted)).decode()
-        return self._done.replace(_KEY, key)
+        return self._done.replace(_KEY, self.key(job))
+
+    def key(self, job: Job) -> str:
+        return pair_key(job, self._hash, self._weights.sha256)
 
 
 def _remembered(ask: Callable[..., str]) -> Callable[..., str]:

@@ -126,7 +126,7 @@ def _alone(pairs: int, workers: int, every: int) -> dict[str, Any]:
 # ------------------------------------------------------------------------------------------------------------ in a process
 
 
-def _make(folder: Path, pairs: int) -> Path:
+def make_manifest(folder: Path, pairs: int) -> Path:
     """The manifest of so many pairs, a matrix; pictures are small files of usual sizes."""
     manifest = folder / "night.yaml"
     if manifest.exists():
@@ -156,7 +156,7 @@ def _run(folder: Path, pairs: int, workers: int, every: int = 1, until: int = 0)
     from pipeline.manifest import load_manifest
 
     found: dict[str, Any] = {"report": 0.0}
-    file = _make(folder, pairs)
+    file = make_manifest(folder, pairs)
     manifest, found["manifest"] = _timed(lambda: load_manifest(file))
     clock = Clock()
     small = png(generated(8, 2))

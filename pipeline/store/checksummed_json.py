@@ -28,7 +28,12 @@ def write_checksummed_json(store: Store, name: str, content: Any) -> None:
 
 def checksummed(content: Any) -> bytes:
     """The bytes of such a file."""
-    body = b' "content": ' + json.dumps(content).encode() + b"}\n"
+    return sealed(json.dumps(content))
+
+
+def sealed(text: str) -> bytes:
+    """The same, of content that is JSON already."""
+    body = b' "content": ' + text.encode() + b"}\n"
     return _seal(body) + body
 
 
