@@ -75,6 +75,10 @@ def _has_noise(options: Options) -> bool:
     return _starts_from_noise(options) and options.noise_ratio > 0
 
 
+def _strokes_nothing(options: Options) -> bool:
+    return options.empty_areas != options.areas
+
+
 def _matches_colours(options: Options) -> bool:
     return options.match_color != "none" and not (options.is_texture and options.match_color == "before")
 
@@ -110,8 +114,8 @@ EFFECTS: tuple[Effect, ...] = (
     ),
     Effect(
         ("empty_areas",),
-        "with a content and a `style_weight` above 0",
-        lambda options: not options.is_texture and options.style_weight > 0,
+        "with a content and a `style_weight` above 0, `stroked` only with `style_loss: neighbours`",
+        lambda options: options.style_weight > 0 and not options.is_texture and not _strokes_nothing(options),
     ),
     Effect(("content_loss",), "with a `content_weight` above 0", _keeps_content),
     Effect(("content_layers",), "with `content_loss: features` and a `content_weight` above 0", _keeps_features),

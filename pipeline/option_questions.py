@@ -43,6 +43,7 @@ class Questions:
     style_loss: Mixture
     content_loss: str
     content_weight: float
+    empty_areas: str
     init: str
     steps: int | str
     max_steps: int
@@ -85,6 +86,13 @@ class Questions:
     def is_texture(self) -> bool:
         """Is the picture one without a content, which alone has two sides to ask for?"""
         return isinstance(self.size, tuple)
+
+    @property
+    def areas(self) -> str:
+        """How empty areas are painted, as far as options say: `alike` where there is no content, or
+        where strokes are to grow by nearest neighbours and none are looked for."""
+        nothing = self.is_texture or (self.empty_areas == "stroked" and "neighbours" not in self.style_losses)
+        return "alike" if nothing else self.empty_areas
 
     @property
     def is_clip(self) -> bool:

@@ -195,14 +195,17 @@ def with_content(pictures: Pictures, content: Picture) -> Pictures:
     """The pictures with another photograph of the same size, and the parts that its own empty areas
     make, where these are painted by themselves; masks and maps stay."""
     changed = replace(pictures, content=content)
-    return _with_empty_areas(replace(changed, regions=(), mask_notes=()) if pictures.apart else changed)
+    if pictures.apart:
+        changed = replace(changed, regions=(), mask_notes=())
+    notes = tuple(note for note in changed.mask_notes if note != _NONE_PLAIN)
+    return _with_empty_areas(replace(changed, mask_notes=notes))
 
 
 def set_apart(pictures: Pictures, options: Options) -> Pictures:
     """The pictures, which say how empty areas are painted: by themselves only where nothing else
     divides the picture."""
-    can_be = not options.is_texture and (options.empty_areas != "apart" or is_whole(pictures.regions))
-    return replace(pictures, empty=options.empty_areas if can_be else "alike")
+    can_be = options.areas != "apart" or is_whole(pictures.regions)
+    return replace(pictures, empty=options.areas if can_be else "alike")
 
 
 def _with_empty_areas(opened: Pictures) -> Pictures:
@@ -210,7 +213,8 @@ def _with_empty_areas(opened: Pictures) -> Pictures:
     with_a_share = [(number, style) for number, (style, share) in enumerate(opened.styles) if share > 0]
     styles = [style for _number, style in with_a_share]
     if opened.empty == "stroked":
-        return replace(opened, plain=plain_areas(opened.content, styles))
+        plain = plain_areas(opened.content, styles)
+        return replace(opened, plain=plain, mask_notes=(*opened.mask_notes, *(() if plain else (_NONE_PLAIN,))))
     if not opened.apart:
         return opened
     regions = regions_of_emptiness(opened.content, styles, [number for number, _style in with_a_share])
@@ -218,6 +222,7 @@ def _with_empty_areas(opened: Pictures) -> Pictures:
     return replace(opened, regions=regions or opened.regions, mask_notes=notes)
 
 
+_NONE_PLAIN = "empty_areas: alike, as no part of the photograph is plainer than the style"
 _NONE_EMPTY = "empty_areas: alike, as photograph or style has next to none, or nothing else"
 
 

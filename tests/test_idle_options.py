@@ -48,6 +48,10 @@ def warnings(load: Load, text: str, *overrides: str) -> list[str]:
             "style_layers: [conv1_1], style_weight: 0",
             "with 'style_loss: gram', 'moments' or 'histogram' and a 'style_weight' above 0",
         ),
+        (
+            "empty_areas: stroked, style_loss: gram",
+            "with a content and a 'style_weight' above 0, 'stroked' only with 'style_loss: neighbours'",
+        ),
         ("quality: 80", "in .avif, .jpeg, .jpg, .mov, .mp4, .webm, .webp outputs"),
     ],
 )  # fmt: skip
@@ -74,8 +78,9 @@ def test_an_option_set_by_a_flag_without_effect_is_named_with_the_flag(load):
         "presets:\n  mine: {style_loss: gram, seed: 5, init: noise}\n" + pair("preset: mine"),
         pair("preset: jcjohnson"),
         pair("style_loss: gram, seed: 0"),
+        pair("style_loss: gram, empty_areas: alike") + pair("empty_areas: stroked", output="b.png").removeprefix("pairs:\n"),
     ],
-    ids=["defaults", "quality", "own preset", "the program's preset", "the default value"],
+    ids=["defaults", "quality", "own preset", "the program's preset", "the default value", "strokes"],
 )  # fmt: skip
 def test_what_counts_for_some_pair_or_was_not_chosen_by_the_writer_earns_no_warning(load, text):
     assert warnings(load, text) == []
@@ -239,7 +244,7 @@ def made_of() -> Callable[[Options], Any]:
             (start.tobytes(), options.init == "content"),  # which a finer stage looks at
             (options.network, options.normalize, options.pooling, options.border, options.wrap),
             (
-                options.empty_areas if options.style_weight > 0 and not options.is_texture else None,
+                options.areas if options.style_weight > 0 else None,
                 options.normalize_gradients == "l1" and (options.content_weight > 0 or options.style_weight > 0),
                 options.patience,
                 options.average,
@@ -270,8 +275,9 @@ def test_the_table_of_what_counts_is_true_in_both_directions(made_of, options, n
     if name in _OF_FORMATS:
         assert all(made_of(other) == before for other in others)
     elif name in without_effect(options):
-        assert all(made_of(other) == before for other in others if name in without_effect(other))
-        assert all(with_effect(other) == with_effect(options) for other in others)
+        idle = [other for other in others if name in without_effect(other)]  # of `empty_areas` one value alone
+        assert all(made_of(other) == before for other in idle)
+        assert all(with_effect(other) == with_effect(options) for other in idle)
     else:
         assert any(made_of(other) != before for other in others)
 

@@ -57,6 +57,21 @@ def test_a_shadow_on_a_face_is_not_plain_however_rough_the_strokes_are():
     assert plainer_than(glance(ramp), [glance(busy(1, 60).astype(np.float32))])[:, :40].max() < 0.01
 
 
+def test_strokes_grow_by_neighbours_alone_and_by_them_in_a_mixture():
+    for style_loss in ("gram", "moments", "transport"):
+        opened = open_pictures(PHOTOGRAPH, [(STROKES, 1.0)], Options(style_loss=style_loss, empty_areas="stroked"))
+        assert (opened.plain, opened.empty, opened.mask_notes) == (None, "alike", ())
+    mixed = Options(style_loss={"gram": 0.1, "neighbours": 1.0}, empty_areas="stroked")
+    assert open_pictures(PHOTOGRAPH, [(STROKES, 1.0)], mixed).plain is not None
+
+
+def test_where_nothing_is_stroked_a_pair_says_so_once_also_with_another_frame():
+    opened = open_pictures(PHOTOGRAPH, [(PAPER, 1.0)], STROKED)
+    assert opened.mask_notes == ("empty_areas: alike, as no part of the photograph is plainer than the style",)
+    assert with_content(opened, opened.content).mask_notes == opened.mask_notes
+    assert open_pictures(PHOTOGRAPH, [(STROKES, 1.0)], STROKED).mask_notes == ()
+
+
 @pytest.mark.parametrize("areas", ["alike", "apart"])
 def test_only_stroked_areas_have_a_place(areas):
     assert open_pictures(PHOTOGRAPH, [(STROKES, 1.0)], STROKED).plain is not None
