@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.images.colour import match_colours, match_tones
+from pipeline.images.colour import match_tones
 from pipeline.images.palette import from_oklab, match_each_colour, oklab, palette_of, transported
 
 BLUE, YELLOW, GREEN, PAPER = (30, 45, 130), (225, 185, 60), (70, 130, 50), (240, 232, 215)
@@ -61,6 +61,24 @@ def test_a_picture_in_the_styles_palette_keeps_each_colour_in_its_hue() -> None:
     np.testing.assert_allclose(found, picture, atol=12)
 
 
+def test_yellow_stars_stay_yellow_under_a_style_that_is_mostly_blue_and_green() -> None:
+    """Hues of Oklab: by six degrees, where a linear map to the style's mean and covariance turns them by twenty."""
+    random = np.random.default_rng(5)
+    night = stripes((BLUE, 60), ((60, 110, 170), 60), (GREEN, 30), (YELLOW, 10)) + random.normal(0, 9, (8, 160, 3))
+    painted = stripes((BLUE, 110), ((60, 110, 170), 20), (GREEN, 10), (YELLOW, 20)) + random.normal(0, 9, (8, 160, 3))
+    found = oklab(match_each_colour(np.float32(painted), [(np.float32(night), None, 1.0)])[:, 140:].mean((0, 1)))
+    wanted = oklab(np.float64(YELLOW))
+    assert abs(np.angle(complex(*found[1:]) / complex(*wanted[1:]), deg=True)) < 8
+
+
+def test_what_smoothness_takes_from_a_palette_is_given_back() -> None:
+    """Chroma and lightness are spread as those of the colours that were used."""
+    random = np.random.default_rng(6)
+    style = np.clip(random.normal((120, 110, 90), (60, 30, 50), (64, 64, 3)), 0, 255).astype(np.float32)
+    found, wanted = (oklab(np.float64(each)).reshape(-1, 3) for each in (transported(style, [(style, None, 1.0)]), style))
+    np.testing.assert_allclose(found.std(0), wanted.std(0), rtol=0.15)
+
+
 def test_grain_between_two_colours_of_a_style_grows_little() -> None:
     """The map is smooth: a level of difference becomes no more than three and a half."""
     grain = np.random.default_rng(0).normal(0, 2, (64, 64, 1)).astype(np.float32)
@@ -93,8 +111,8 @@ def test_half_the_strength_goes_half_the_way() -> None:
     style = [(np.random.default_rng(3).uniform(60, 255, (16, 16, 3)).astype(np.float32), None, 1.0)]
     half, whole = (match_each_colour(picture, style, None, strength) for strength in (0.5, 1.0))
     np.testing.assert_allclose(half, (picture + whole) / 2, atol=1e-3)
-    steps = match_colours(transported(match_tones(picture, style), style), style)
-    np.testing.assert_allclose(whole, match_tones(steps, style), atol=1e-4)
+    moved = transported(match_tones(picture, style), style)
+    np.testing.assert_allclose(whole, match_tones(moved, style), atol=1e-4)
 
 
 @pytest.mark.parametrize("colour", [(0, 0, 0), (255, 255, 255), (300, -20, 128)])
