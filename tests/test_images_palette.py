@@ -75,7 +75,9 @@ def test_what_smoothness_takes_from_a_palette_is_given_back() -> None:
     """Chroma and lightness are spread as those of the colours that were used."""
     random = np.random.default_rng(6)
     style = np.clip(random.normal((120, 110, 90), (60, 30, 50), (64, 64, 3)), 0, 255).astype(np.float32)
-    found, wanted = (oklab(np.float64(each)).reshape(-1, 3) for each in (transported(style, [(style, None, 1.0)]), style))
+    found, wanted = (
+        oklab(np.float64(each)).reshape(-1, 3) for each in (transported(style, [(style, None, 1.0)]), style)
+    )
     np.testing.assert_allclose(found.std(0), wanted.std(0), rtol=0.15)
 
 
