@@ -37,6 +37,7 @@ PROGRESS = Progress(
         "best_loss": np.array(np.float32(0.1)),
         "file": np.array([2**40], np.int64),  # also the name of an argument of numpy.savez
         "empty": np.zeros((0, 3), np.float32),
+        "s_0.bfloat16": np.arange(72, dtype=np.uint16).reshape(4, 6, 3),
     },
 )
 

@@ -12,9 +12,12 @@ keras = pytest.importorskip("keras")
 tf = pytest.importorskip("tensorflow")
 
 from pipeline.errors import Diverged  # noqa: E402
+from pipeline.nst.curvature_pairs import CurvaturePairs  # noqa: E402
 from pipeline.nst.descent import Descent  # noqa: E402
+from pipeline.nst.engine import Setting, _optimizer, _walk  # noqa: E402
 from pipeline.nst.optimizers import Adam, GradientDescent, Lbfgs, Preconditioner  # noqa: E402
 from pipeline.nst.preconditioner import BANDS, SpectralPreconditioner  # noqa: E402
+from pipeline.options import Options  # noqa: E402
 
 
 class Evaluated:
@@ -44,9 +47,9 @@ def bowl(x):
     return 0.5 * tf.reduce_sum(CURVATURES * (x - CENTRE) ** 2)
 
 
-def lbfgs():
+def lbfgs(kept_in=tf.float32):
     """For the bowl; of as many pairs as matter here: a history of twenty takes five times as long to trace."""
-    return Lbfgs((12,), history=4, bounds=None, first_step=0.1)
+    return Lbfgs((12,), history=4, bounds=None, first_step=0.1, kept_in=kept_in)
 
 
 def rosenbrock(x):
@@ -105,27 +108,98 @@ def test_lbfgs_follows_rosenbrocks_valley_to_scipys_minimum():
     np.testing.assert_allclose(found, scipys.x, atol=1e-2)
 
 
+def pairs_of(state, places):
+    """s and y of these places in a state, float64."""
+
+    def numbers(name):
+        if name in state:
+            return state[name].astype(np.float64)
+        return (state[f"{name}.bfloat16"].astype(np.uint32) << 16).view(np.float32).astype(np.float64)
+
+    return ([numbers(f"{name}_{i}") for i in places] for name in ("s", "y"))
+
+
+@pytest.mark.parametrize("kept_in", [tf.float32, tf.bfloat16], ids=["float32", "bfloat16"])
 @pytest.mark.parametrize("P", [np.eye(12), np.diag(np.linspace(0.5, 2, 12))], ids=["identity", "diagonal"])
-def test_lbfgs_direction_is_the_dense_bfgs_inverse_times_the_gradient(P):
-    """The two-loop recursion against the matrix that it stands for (Nocedal & Wright, Eq. 7.16), built in float64."""
+def test_lbfgs_direction_is_the_dense_bfgs_inverse_times_the_gradient(P, kept_in):
+    """The two-loop recursion against the matrix that it stands for (Nocedal & Wright, Eq. 7.16), built in float64 of the
+    pairs as they are kept; γ is the optimizer's own, as P is asked about the pair before it was rounded."""
 
     class Diagonal(Preconditioner):
         def __call__(self, picture):
             return tf.constant(np.diag(P), tf.float32) * picture
 
-    optimizer = Lbfgs((12,), history=8, bounds=None, first_step=0.1, preconditioner=Diagonal())
+    optimizer = Lbfgs((12,), history=8, bounds=None, first_step=0.1, preconditioner=Diagonal(), kept_in=kept_in)
     walk(bowl, optimizer, np.zeros(12), 6)
     state = optimizer.state()
     kept = int(np.count_nonzero(state["curvatures"]))
     assert kept == 5
-    moves, turns = ([state[f"{name}_{i}"].astype(np.float64) for i in range(3, 8)] for name in ("s", "y"))
-    H = P * (moves[-1] @ turns[-1]) / (turns[-1] @ P @ turns[-1])
+    moves, turns = pairs_of(state, range(3, 8))
+    gamma = float(optimizer.gamma)
+    rounding = 1e-5 if kept_in == tf.float32 else 0.02
+    assert gamma == pytest.approx((moves[-1] @ turns[-1]) / (turns[-1] @ P @ turns[-1]), rel=rounding)
+    H = P * gamma
     for s, y in zip(moves, turns, strict=True):
         rho = 1 / (s @ y)
         V = np.eye(12) - rho * np.outer(y, s)
         H = V.T @ H @ V + rho * np.outer(s, s)
     gradient = state["gradient"].astype(np.float64)
     np.testing.assert_allclose(state["last_s"], -H @ gradient, rtol=1e-3, atol=1e-6)
+    assert np.linalg.eigvalsh(H).min() > 0
+
+
+def test_in_float32_the_recursion_is_that_of_the_pairs_to_the_bit():
+    """Written out by hand, as it was before pairs could be kept in anything else."""
+    shape = (6, 5, 3)
+    pairs = CurvaturePairs(shape, 3)
+    made = [(noise(i, shape), noise(i, shape) + 0.3 * noise(20 + i, shape)) for i in range(2)]
+    for s, y in made:
+        pairs.remember(s, y, tf.reduce_sum(s * y))
+    q, alphas = noise(9, shape), []
+    for s, y in reversed(made):
+        alphas.append(tf.reduce_sum(s * q) / tf.reduce_sum(s * y))
+        q = q - alphas[-1] * y
+    q = 0.25 * q
+    for (s, y), alpha in zip(made, reversed(alphas), strict=True):
+        q = q + (alpha - tf.reduce_sum(y * q) / tf.reduce_sum(s * y)) * s
+    found = tf.function(lambda gradient: pairs.inverse_hessian_times(gradient, lambda q: 0.25 * q), autograph=False)
+    np.testing.assert_array_equal(found(noise(9, shape)), q)
+
+
+def test_pairs_in_bfloat16_take_half_the_memory_and_lead_as_far():
+    single, half = (Lbfgs((12,), bounds=None, first_step=0.1, kept_in=kept) for kept in (tf.float32, tf.bfloat16))
+    assert single.nbytes - half.nbytes == 2 * 20 * 12 * 2
+    walks = [walk(bowl, lbfgs(kept), np.zeros(12), 40) for kept in (tf.float32, tf.bfloat16)]
+    for descent, _losses in walks:
+        np.testing.assert_allclose(descent.best.numpy(), CENTRE, atol=2e-3)
+
+
+@pytest.mark.parametrize(("kept_in", "kept"), [(tf.float32, True), (tf.bfloat16, False)], ids=["float32", "bfloat16"])
+def test_a_pair_whose_curvature_is_lost_in_rounding_is_not_remembered(kept_in, kept):
+    """s·y of (1, -1) and (1.003, 1) is 0.003; in bfloat16, whose numbers between 1 and 2 are 1/128 apart, it is 0."""
+    optimizer = Lbfgs((2,), history=2, bounds=None, kept_in=kept_in)
+    optimizer.last_s.assign([1.0, -1.0])
+    optimizer.unit.assign(1.0)
+    optimizer.update(tf.constant([1.003, 1.0]))
+    assert (float(optimizer.gamma) > 0) is kept
+    assert np.count_nonzero(optimizer.state()["curvatures"]) == int(kept)
+
+
+@pytest.mark.parametrize(("before", "now"), [(tf.float32, tf.bfloat16), (tf.bfloat16, tf.float32)])
+def test_pairs_that_were_kept_in_other_numbers_are_not_gone_on_from(before, now):
+    state = walk(bowl, lbfgs(before), np.zeros(12), 3)[0].state()
+    with pytest.raises(KeyError, match="s_0"):
+        Descent(Evaluated(bowl), lbfgs(now)).restore(state)
+
+
+def test_a_stage_keeps_its_pairs_in_its_precision_in_a_descent_of_its_own():
+    single, half = (Setting(Options(history=2), precision, None) for precision in ("float32", "bfloat16"))
+    states = [_optimizer(setting, (4, 4, 3), 2).state() for setting in (single, half)]
+    assert [sorted(name for name in state if name.startswith("s_")) for state in states] == [
+        ["s_0", "s_1"],
+        ["s_0.bfloat16", "s_1.bfloat16"],
+    ]
+    assert _walk(single, 2) != _walk(half, 2)
 
 
 def test_lbfgs_first_step_moves_by_the_given_amount():
@@ -207,10 +281,11 @@ def test_pictures_stay_between_black_and_white(make):
     "make",
     [
         lbfgs,
+        lambda: lbfgs(tf.bfloat16),
         lambda: Adam((12,), learning_rate=0.1, decay=0.5, bounds=None),
         lambda: GradientDescent((12,), learning_rate=0.005, decay=0.5, bounds=None),
     ],
-    ids=["lbfgs", "adam", "gd"],
+    ids=["lbfgs", "lbfgs-bfloat16", "adam", "gd"],
 )
 def test_a_restored_descent_goes_on_bit_for_bit(make):
     straight, losses = walk(bowl, make(), np.zeros(12), 13)

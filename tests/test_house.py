@@ -107,9 +107,11 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
         {"tensorflow"},
     ),
     "nst.combining": ({"nst.objective", "nst.terms.term"}, {"tensorflow"}),
-    "nst.optimizers": ({"nst.graphs"}, {"tensorflow", "numpy"}),
+    "nst.variables": (set(), {"tensorflow", "numpy"}),
+    "nst.curvature_pairs": ({"nst.graphs", "nst.variables"}, {"tensorflow"}),
+    "nst.optimizers": ({"nst.curvature_pairs", "nst.variables"}, {"tensorflow"}),
     "nst.preconditioner": ({"nst.optimizers"}, {"tensorflow", "numpy"}),
-    "nst.descent": ({"errors", "nst.optimizers"}, {"tensorflow", "numpy"}),
+    "nst.descent": ({"errors", "nst.optimizers", "nst.variables"}, {"tensorflow", "numpy"}),
     "nst.engine": ({"options", "nst"}, {"tensorflow", "numpy"}),
     # one pair
     # Who asks what a picture is decodes nothing, and loads nothing that could.

@@ -111,6 +111,13 @@ def test_large_pictures_are_remembered_for_fewer_steps_unless_told():
     assert history_length(100, 4096 * 4096) == 100
 
 
+@pytest.mark.parametrize(("precision", "number"), [("float32", 4), ("bfloat16", 2)])
+def test_what_is_remembered_is_foreseen_in_its_own_numbers(precision, number):
+    """Two pictures of three colours a pair."""
+    shorter, longer = (needed_bytes(Options(history=history), 10**6, precision, 0) for history in (10, 30))
+    assert longer - shorter == 20 * 2 * 3 * number * 10**6
+
+
 def test_what_is_made_of_kernels_counts_where_it_is_made(monkeypatch):
     """36 floats for each filter of 128 inputs and outputs or more, 9 for each of the others: up to block2_conv2 of VGG19."""
     options = Options(style_loss="gram", content_layers={"block2_conv2": 1.0}, style_layers={"block1_conv1": 1.0})

@@ -14,7 +14,8 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from pipeline.errors import Diverged
-from pipeline.nst.optimizers import Optimizer, State, nbytes_of, picture_variable, snapshot
+from pipeline.nst.optimizers import Optimizer
+from pipeline.nst.variables import State, nbytes_of, picture_variable, snapshot
 
 
 class Evaluate(Protocol):

@@ -45,8 +45,9 @@ Kept = TypeVar("Kept")
 # What is traced for an objective or, of large pictures, a shape holds 28 MB (14 shapes around 130 x
 # 120 px), beside the buffers below; every shape of a pyramid in both orientations finds room.
 _SHAPES_KEPT = 12
-# A descent holds its L-BFGS history, 2 x 20 pictures (126 MB at 512 x 512), of the picture painted
-# last: the next one puts its own there. Bytes of those kept for their trace; one is always.
+# A descent holds its L-BFGS history, 2 x 20 pictures (126 MB at 512 x 512, in bfloat16 63), of the
+# picture painted last: the next one puts its own there. Bytes of those kept for their trace; one is
+# always.
 _DESCENTS_BYTES = 512 * 2**20
 # What is measured of a style is 2.3 MB for the usual five layers; content features at 512 x 512
 # are 8 MB, at 4096 x 4096 537 MB, in bfloat16 half.
@@ -122,7 +123,7 @@ class TransferEngine:
         evaluator = self.evaluator(setting, shape)
 
         def make() -> Descent:
-            return Descent(evaluator, _optimizer(setting.options, shape, history), setting.options.average)
+            return Descent(evaluator, _optimizer(setting, shape, history), setting.options.average)
 
         descent = self._descents.take(_walk(setting, history), make)
         descent.evaluate = evaluator
@@ -261,9 +262,10 @@ _FIRST_STEP = 4.0
 _ADAM_RATE = 10.0  # grey levels: Johnson's neural-style (-learning_rate 1e1), on 0..255
 
 
-def _optimizer(options: Options, shape: tuple[int, ...], history: int) -> Optimizer:
+def _optimizer(setting: Setting, shape: tuple[int, ...], history: int) -> Optimizer:
     """What moves a picture of this shape (height, width, 3), as the options of the group `descent`
-    say."""
+    and the precision say."""
+    options = setting.options
     bounds = (0.0, 255.0) if options.clip == "always" else None
     match options.optimizer:
         case "adam":
@@ -290,13 +292,14 @@ def _optimizer(options: Options, shape: tuple[int, ...], history: int) -> Optimi
                 first_step=_FIRST_STEP,
                 bounds=bounds,
                 preconditioner=SpectralPreconditioner(shape) if spectral else None,
+                kept_in=tf.as_dtype(setting.precision),
             )
     raise ValueError(f"optimizer: {options.optimizer}")
 
 
 def _walk(setting: Setting, history: int) -> Hashable:
     """All that decides how a picture moves."""
-    return (setting.options.group("descent"), history)
+    return (setting.options.group("descent"), setting.precision, history)
 
 
 def _nbytes(tensors: Any) -> int:

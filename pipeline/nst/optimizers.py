@@ -7,17 +7,13 @@ stood. Its `update` and `backtrack` are graph code: they are called inside the c
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping
 from typing import Protocol
 
-import numpy as np
 import tensorflow as tf
-from numpy.typing import NDArray
 
-from pipeline.nst.graphs import in_graph
-
-State = Mapping[str, NDArray[np.generic]]
+from pipeline.nst.curvature_pairs import CurvaturePairs, dot
+from pipeline.nst.variables import State, nbytes_of, picture_variable, put_back, state_of
 
 
 class Optimizer(Protocol):
@@ -52,19 +48,6 @@ class Optimizer(Protocol):
         """Continue exactly where `state` was taken."""
 
 
-def picture_variable(shape: tuple[int, ...], name: str) -> tf.Variable:
-    """Zeros of this shape (height, width, channels), where pictures of other heights and widths can
-    be put later: what is traced with it serves all sizes."""
-    return tf.Variable(tf.zeros(shape), name=name, shape=tf.TensorShape([*[None] * (len(shape) - 1), shape[-1]]))
-
-
-def snapshot(variable: tf.Variable) -> NDArray[np.generic]:
-    """A variable's present value. Nothing is copied: TensorFlow gives the variable another buffer
-    when it changes, for as long as somebody holds this one. An optimizer's state is forty pictures,
-    and large ones do not fit twice."""
-    return np.asarray(memoryview(variable.read_value()))
-
-
 class Preconditioner:
     """What is known of the inverse Hessian beforehand: a linear, symmetric, positive operator P;
     here the identity."""
@@ -81,13 +64,7 @@ class Preconditioner:
 
     def learn(self, s: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
         """Take in a pair s, y of the descent; yᵀPy, with what it taught. Graph code."""
-        return _dot(y, self(y))
-
-
-def nbytes_of(variable: tf.Variable) -> int:
-    """Bytes of memory of what it holds now."""
-    held = variable.read_value()
-    return int(np.prod(held.shape)) * int(held.dtype.size)
+        return dot(y, self(y))
 
 
 class _Remembering:
@@ -98,8 +75,7 @@ class _Remembering:
     step_scale: tf.Variable
 
     def _variables(self) -> Mapping[str, tf.Variable]:
-        held = [value if isinstance(value, list) else [value] for value in vars(self).values()]
-        return {item.name.split(":")[0]: item for items in held for item in items if isinstance(item, tf.Variable)}
+        return {held.name.split(":")[0]: held for held in vars(self).values() if isinstance(held, tf.Variable)}
 
     @property
     def nbytes(self) -> int:
@@ -115,21 +91,20 @@ class _Remembering:
     def restart(self, image: tf.Tensor) -> None:
         for variable in self._variables().values():
             is_picture = not variable.shape.is_fully_defined()
-            variable.assign(tf.zeros_like(image if is_picture else variable))
+            variable.assign(tf.zeros_like(image if is_picture else variable, variable.dtype))
         self.step_scale.assign(1.0)
         self.image.assign(image)
 
     def state(self) -> State:
-        return {name: snapshot(variable) for name, variable in self._variables().items()}
+        return state_of(self._variables())
 
     def restore(self, state: State) -> None:
-        for name, variable in self._variables().items():
-            variable.assign(state[name])
+        put_back(self._variables(), state)
 
 
 class Lbfgs(_Remembering):
     """Limited-memory BFGS without line search (Nocedal & Wright, Numerical Optimization, 2nd ed.,
-    algorithms 7.4 and 7.5).
+    algorithm 7.5).
 
     Each evaluation is followed by a step of length one along -H∇, as in Gatys' and Johnson's use of
     it; only the first one, which knows no curvature yet, is scaled so that it moves the entries by
@@ -137,11 +112,7 @@ class Lbfgs(_Remembering):
     Pairs (s, y) of too little curvature are not remembered, so that H stays positive.
 
     `preconditioner` is what is known of the inverse Hessian beforehand, P. The recursion starts
-    from H = γP, with γ by the newest pair.
-
-    The history is a row of variables, oldest first, and not one large one: moving every pair one
-    place down hands over buffers without copying them, while writing one slot of a large variable
-    would copy all of it at each reading.
+    from H = γP, with γ by the newest pair. `kept_in` is the type of the numbers of the pairs.
     """
 
     def __init__(
@@ -152,6 +123,7 @@ class Lbfgs(_Remembering):
         first_step: float = 1.0,
         bounds: tuple[float, float] | None = (0.0, 255.0),
         preconditioner: Preconditioner | None = None,
+        kept_in: tf.DType = tf.float32,
     ) -> None:
         self.first_step = first_step
         self.bounds = bounds
@@ -159,17 +131,13 @@ class Lbfgs(_Remembering):
         self.image = picture_variable(shape, "image")
         self.gradient = picture_variable(shape, "gradient")  # of the evaluation before
         self.last_s = picture_variable(shape, "last_s")  # s = x' - x of the last step
-        # s, oldest first
-        self.s = [picture_variable(shape, f"s_{i}") for i in range(history)]
-        self.y = [picture_variable(shape, f"y_{i}") for i in range(history)]  # y = ∇' - ∇
-        # s·y; 0 where nothing is remembered yet
-        self.curvatures = tf.Variable(tf.zeros(history), name="curvatures")
+        self.pairs = CurvaturePairs(shape, history, kept_in)
         self.unit = tf.Variable(0.0, name="unit")  # of gradients: the first one's largest entry
         self.gamma = tf.Variable(0.0, name="gamma")  # γ; 0 where nothing is remembered yet
         self.step_scale = tf.Variable(1.0, name="step_scale")  # 1, 1/2, 1/4 ... of the first steps
 
     def _variables(self) -> Mapping[str, tf.Variable]:
-        return {**super()._variables(), **self.preconditioner.variables}
+        return {**super()._variables(), **self.pairs.variables, **self.preconditioner.variables}
 
     def restart(self, image: tf.Tensor) -> None:
         self.preconditioner.fit(tuple(image.shape))
@@ -187,7 +155,8 @@ class Lbfgs(_Remembering):
 
     def backtrack(self, image: tf.Tensor) -> None:
         super().backtrack(image)
-        for forgotten in (self.last_s, self.curvatures, self.gamma):
+        self.pairs.forget()
+        for forgotten in (self.last_s, self.gamma):
             forgotten.assign(tf.zeros_like(forgotten))
 
     def update(self, gradient: tf.Tensor) -> None:
@@ -197,7 +166,8 @@ class Lbfgs(_Remembering):
         self.unit.assign(tf.where(self.unit == 0.0, largest, self.unit))
         gradient /= self.unit
         self._remember(gradient)
-        direction = -self._inverse_hessian_times(gradient)
+        scale = tf.where(self.gamma > 0, self.gamma, 1.0)
+        direction = -self.pairs.inverse_hessian_times(gradient, lambda q: scale * self.preconditioner(q))
         first_length = self.step_scale * self.first_step / tf.maximum(_root_mean_square(direction), _TINY)
         length = tf.where(self.gamma > 0, 1.0, first_length)
         target = self.image + length * direction
@@ -208,49 +178,20 @@ class Lbfgs(_Remembering):
         self.image.assign(target)
 
     def _remember(self, gradient: tf.Tensor) -> None:
-        y = gradient - self.gradient
-        curvature = _dot(self.last_s, y)
+        turned = gradient - self.gradient
+        s, y = self.pairs.as_kept(self.last_s), self.pairs.as_kept(turned)
+        curvature = dot(s, y)
 
         def keep() -> tf.Tensor:
-            for row, newest in ((self.s, self.last_s), (self.y, y)):
-                for older, newer in itertools.pairwise(row):
-                    older.assign(newer, read_value=False)
-                row[-1].assign(newest, read_value=False)
-            self.curvatures.assign(tf.concat([self.curvatures[1:], [curvature]], axis=0))
-            # Eq. 7.20, sᵀy / yᵀy, for H = γP instead of γI: sᵀy / yᵀPy.
-            return self.gamma.assign(curvature / self.preconditioner.learn(self.last_s, y))
+            self.pairs.remember(s, y, curvature)
+            # Eq. 7.20, sᵀy / yᵀy, for H = γP instead of γI: sᵀy / yᵀPy. P learns of the pair as it
+            # was: rounding adds alike to all frequencies, also to those in which there is little.
+            return self.gamma.assign(curvature / self.preconditioner.learn(self.last_s, turned))
 
         # Positive by a margin that rounding cannot make up (Nocedal & Wright, section 7.2: skip
         # where sᵀy is not positive). Before the first step nothing has moved, and nothing is kept.
-        enough = curvature > _MIN_CURVATURE * tf.norm(self.last_s) * tf.norm(y)
+        enough = curvature > _MIN_CURVATURE * tf.norm(self.last_s) * tf.norm(turned)
         tf.cond(enough, keep, lambda: self.gamma.read_value())
-
-    def _inverse_hessian_times(self, gradient: tf.Tensor) -> tf.Tensor:
-        """Algorithm 7.4: H∇ from the remembered pairs, newest first and back again. An empty place
-        has curvature 0 and leaves everything as it is."""
-        q, alphas = gradient, []
-        rows = ([variable.read_value() for variable in row] for row in (self.s, self.y))
-        pairs = list(zip(*rows, tf.unstack(self.curvatures), strict=True))
-        for pair in reversed(pairs):
-            alpha, q = in_graph(_there, _there, q, *pair, any_shape=True)
-            alphas.append(alpha)
-        q.set_shape(gradient.shape)
-        q = tf.where(self.gamma > 0, self.gamma, 1.0) * self.preconditioner(q)
-        for pair, alpha in zip(pairs, reversed(alphas), strict=True):
-            q = in_graph(_back, _back, q, *pair, alpha, any_shape=True)
-        q.set_shape(gradient.shape)
-        return q
-
-
-def _there(q: tf.Tensor, s: tf.Tensor, y: tf.Tensor, curvature: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """The first loop of algorithm 7.4 at one pair: α and q."""
-    alpha = tf.math.divide_no_nan(_dot(s, q), curvature)
-    return alpha, q - alpha * y
-
-
-def _back(q: tf.Tensor, s: tf.Tensor, y: tf.Tensor, curvature: tf.Tensor, alpha: tf.Tensor) -> tf.Tensor:
-    """The second loop at one pair: q."""
-    return q + (alpha - tf.math.divide_no_nan(_dot(y, q), curvature)) * s
 
 
 class Adam(_Remembering):
@@ -338,10 +279,6 @@ def _decayed(decay: float, steps: tf.Tensor) -> tf.Tensor:
 
 _TINY = 1e-30  # keeps 0 / 0 from happening; far below any gradient in float32 that matters
 _MIN_CURVATURE = 1e-6  # cosine between s and y; float32's rounding of a dot product over a picture
-
-
-def _dot(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
-    return tf.reduce_sum(a * b)
 
 
 def _root_mean_square(a: tf.Tensor) -> tf.Tensor:

@@ -112,7 +112,9 @@ def extra_work(cut: Tiling | None, pixels: int) -> float:
 def needed_bytes(options: Options, pixels: int, precision: str, split: int) -> int:
     """Peak resident bytes of the process that paints a picture of so many pixels, cut below the
     pool of block `split`."""
-    pictures = _PICTURES + _OPTIMIZERS_PICTURES.get(options.optimizer, 2 * history_length(options.history, pixels))
+    pictures = _PICTURES + _OPTIMIZERS_PICTURES.get(
+        options.optimizer, 2 * history_length(options.history, pixels) * _NUMBER_BYTES[precision] / 4
+    )
     # Those of other content layers in float32, as the finished picture is compared with.
     network = NETWORKS[options.network]
     features = sum(_features(network, layer) for layer in options.content_layers) - _features(VGG19, _DEFAULT_CONTENT)
@@ -192,7 +194,8 @@ def machine_memory() -> int:
 # Memory of the process with TensorFlow, the network and the traced graphs, before any picture.
 _PROGRAM_BYTES = 700_000_000
 # Pairs of pictures that L-BFGS remembers: 20 (more brings nothing), fewer for large pictures, in
-# bytes of float32 RGB.
+# bytes of float32 RGB. In bfloat16 (`nst/curvature_pairs`) as many, in half the bytes: what is
+# painted there is short of memory, not of pairs.
 _HISTORY = 20
 _HISTORY_BYTES = 2**30
 _SHORTEST_HISTORY = 4
