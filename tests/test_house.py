@@ -316,11 +316,12 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "batch.engines.protocol": ({"job", "batch.messages"}, set()),
     "batch.engines.local": (
         {
-            *("errors", "job", "printable", "python_path", "images.budget", "store.disk"),
+            *("errors", "job", "printable", "python_path", "store.disk", "batch.engines.deaths"),
             *("batch.engines.growth", "batch.engines.protocol", "batch.messages", "batch.system"),
         },
         {"psutil"},
     ),
+    "batch.engines.deaths": ({"errors", "printable", "images.budget", "store.disk", "batch.messages"}, set()),
     "batch.engines.growth": (set(), set()),
     # Dask itself is spoken to by two modules: the driver's line to it, and what runs in its workers.
     "batch.engines.cluster.proof": ({"errors", "printable", "versions", "store.disk", "store.keys"}, set()),

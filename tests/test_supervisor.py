@@ -16,7 +16,7 @@ from pipeline.batch.engines import local
 from pipeline.batch.engines.local import LocalEngine
 from pipeline.batch.engines.worker import _Worker
 from pipeline.batch.messages import Command, Done, Failed, Machine, Opening, Started, decode
-from pipeline.batch.system import machine
+from pipeline.batch.system import machine, nodes
 from pipeline.errors import EnvironmentProblem
 from pipeline.job import Job, RunSettings, ShownNames
 from pipeline.nst.weights import locate
@@ -43,6 +43,8 @@ for line in os.fdopen(commands):
     if then == "mumble":
         os.write(messages, b'{"type": "mumble"}\\n')
     myself = {"pid": os.getpid(), "gpu": os.environ.get("CUDA_VISIBLE_DEVICES")}
+    if hasattr(os, "sched_getaffinity"):
+        myself["processors"] = sorted(os.sched_getaffinity(0))
     os.write(messages, encode(Done(Painted(painted_with=myself))))
     if then == "leave":
         os._exit(0)
@@ -198,6 +200,15 @@ def test_each_of_several_workers_has_a_gpu_of_its_own_before_it_starts(of, monke
     answers = of(*["stay"] * 3, workers=slots)
     assert {answer.painted.painted_with["gpu"] for answer in answers} == given
     assert len({who(answer) for answer in answers}) == slots
+
+
+@pytest.mark.skipif(len(getattr(os, "sched_getaffinity", lambda _: ())(0)) < 2, reason="one processor is no two nodes")
+def test_each_of_several_workers_stays_on_a_memory_node_of_its_own(of, monkeypatch):
+    usable = sorted(os.sched_getaffinity(0))
+    monkeypatch.setattr(nodes, "memory_nodes", lambda: [frozenset(usable[:1]), frozenset(usable[1:2])])
+    answers = of(*["stay"] * 3, workers=2)
+    assert {tuple(answer.painted.painted_with["processors"]) for answer in answers} == {(usable[0],), (usable[1],)}
+    assert sorted(os.sched_getaffinity(0)) == usable
 
 
 def test_without_being_told_workers_share_out_the_gpus_that_the_driver_shows(monkeypatch, tmp_path):

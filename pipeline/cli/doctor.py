@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import platform
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
 import click
 
 from pipeline.batch.system.machine import gpus, memory, usable_processors
+from pipeline.batch.system.nodes import memory_nodes
 from pipeline.errors import ExitCode, StylizeError, WeightsError
 from pipeline.nst.precision import fast_flags
 from pipeline.nst.weights import (
@@ -45,6 +47,7 @@ def doctor_facts() -> dict[str, Any]:
         "machine": platform.machine(),
         "processors": os.cpu_count(),
         "usable_processors": usable_processors(),
+        "memory_nodes": [len(node) for node in memory_nodes()],
         "fast_bfloat16": fast_flags(),
         "memory_bytes": total,
         "free_memory_bytes": free,
@@ -67,9 +70,16 @@ def doctor_text() -> str:
         ("memory", f"{total / 2**30:.1f} GiB, {free / 2**30:.1f} GiB free"),
         ("gpu", ", ".join(facts["gpus"]) or "none"),
     ]
+    if len(nodes := facts["memory_nodes"]) > 1:
+        lines.insert(3, ("nodes", f"{len(nodes)}, of {_listed(nodes)} processors; of several jobs each keeps to one"))
     lines += facts["packages"].items()
     weights = "\n".join(f"  {line}" for line in weights_text().splitlines())
     return "\n".join([*(f"{name:<15} {value}" for name, value in lines), "weights:", weights])
+
+
+def _listed(counts: Sequence[int]) -> str:
+    *most, last = map(str, counts)
+    return f"{', '.join(most)} and {last}"
 
 
 def weights_text() -> str:

@@ -18,6 +18,7 @@ from typing import IO
 
 import psutil
 
+from pipeline.batch.engines.deaths import death, last_words
 from pipeline.batch.engines.growth import Growth
 from pipeline.batch.engines.protocol import Event
 from pipeline.batch.messages import (
@@ -38,13 +39,12 @@ from pipeline.batch.messages import (
 )
 from pipeline.batch.system.environment import worker_environment
 from pipeline.batch.system.machine import devices, memory, worker_threads
+from pipeline.batch.system.nodes import Processors, places, stay_on
 from pipeline.batch.system.pausing import AwakeClock, stopping_together
-from pipeline.errors import BadImage, EnvironmentProblem, OutOfMemory, OutputError, PairError, TimedOut, WorkerDied
-from pipeline.images.budget import CLOCK_RAN_OUT, too_slow
+from pipeline.errors import EnvironmentProblem, OutOfMemory, OutputError, PairError, TimedOut
 from pipeline.job import RunSettings
-from pipeline.printable import last_line, printable
 from pipeline.python_path import python_command, why_not_started
-from pipeline.store.disk import open_log, open_to_read_log
+from pipeline.store.disk import open_log
 
 WORKER = "pipeline.batch.engines.worker"  # the module that a worker runs
 # how often memory, time and the stop flag are looked at; short beside one evaluation's importance
@@ -68,8 +68,8 @@ class LocalEngine:
         threads = worker_threads(settings)
         self._clock = AwakeClock()
         self._slots = [
-            _Slot(worker=worker, log=log, threads=threads, device=device, awake=self._clock)
-            for device in devices(settings.workers)
+            _Slot(worker=worker, log=log, threads=threads, device=device, place=place, awake=self._clock)
+            for device, place in zip(devices(settings.workers), places(settings.workers, threads), strict=True)
         ]
         self.machine: Machine | None = None
 
@@ -135,8 +135,8 @@ class LocalEngine:
             yield Event(pair, message)
         if slot.closed and slot.pair is not None:
             if not slot.ready and slot.wait() >= 0:
-                raise EnvironmentProblem(f"the painting process cannot start: {_last_words(slot)}; see {slot.log}")
-            yield _lost(slot, _death(slot.wait(), slot))
+                raise EnvironmentProblem(f"the painting process cannot start: {last_words(slot.log)}; see {slot.log}")
+            yield _lost(slot, death(slot.wait(), slot.log, slot.opening))
 
     def _overstepped(self, slot: _Slot) -> PairError | None:
         if slot.seconds is not None and slot.awake.now() - slot.clock > slot.seconds:
@@ -189,6 +189,7 @@ class _Slot:
     log: Path
     threads: int
     device: str | None
+    place: Processors | None  # that it is kept on
     awake: AwakeClock
     pair: str | None = None  # its label
     clock: float = 0.0  # when the pair was begun, by `awake`
@@ -315,6 +316,7 @@ class _Slot:
                 # a terminal's Ctrl-C reaches the driver alone, which then decides
                 start_new_session=True,
             )
+        stay_on(self._process.pid, self.place)  # long before it has threads
         os.close(commands_read)
         os.close(messages_write)
         self._commands = os.fdopen(commands_write, "wb")
@@ -327,24 +329,3 @@ def _readable(slots: Sequence[_Slot], seconds: float) -> set[_Slot]:
         for slot in slots:
             selector.register(slot.pipe, selectors.EVENT_READ, slot)
         return {key.data for key, _ in selector.select(seconds)}
-
-
-def _last_words(slot: _Slot) -> str:
-    try:
-        with open_to_read_log(slot.log) as log:
-            return last_line(log)
-    except (OSError, OutputError):
-        return "its log cannot be read"
-
-
-def _death(code: int, slot: _Slot) -> PairError:
-    log = slot.log
-    if code == -CLOCK_RAN_OUT and slot.opening is not None:
-        return BadImage(too_slow(printable(slot.opening.path), slot.opening.seconds))
-    if code == -signal.SIGKILL:
-        return WorkerDied("its process was killed (signal 9), most likely because memory ran out; use a smaller size")
-    if code == 128 + signal.SIGTERM:
-        return WorkerDied("its process was ended by SIGTERM")
-    if code < 0:
-        return WorkerDied(f"its process was ended by {signal.Signals(-code).name}; see {log}")
-    return WorkerDied(f"its process ended by itself with code {code}; see {log}")
