@@ -173,7 +173,7 @@ def usual_convolutions() -> Iterator[None]:
     from pipeline.nst import extractor
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(extractor, "forward_by_back", lambda: False)
+        patch.setattr(extractor, "slow_way", lambda: None)
         yield
 
 

@@ -13,7 +13,7 @@ tf = pytest.importorskip("tensorflow")
 
 from pipeline import processor  # noqa: E402
 from pipeline.nst import convolution, extractor, winograd  # noqa: E402
-from pipeline.nst.convolution import convolved, forward_by_back, prepared  # noqa: E402
+from pipeline.nst.convolution import convolved, prepared, slow_way  # noqa: E402
 from pipeline.nst.extractor import Extractor  # noqa: E402
 from pipeline.nst.kernels import load_kernels  # noqa: E402
 from pipeline.nst.network import VGG19  # noqa: E402
@@ -27,14 +27,15 @@ def vgg19():
     return Extractor(load_kernels(locate("random")), VGG19)
 
 
-def test_a_convolution_is_the_way_back_through_the_turned_kernel():
+@pytest.mark.parametrize("slow", ["forward", "back"])
+def test_each_way_of_a_convolution_is_the_other_through_the_turned_kernel(slow):
     rng = np.random.default_rng(0)
     layer = tf.keras.layers.Conv2D(5, 3, padding="same")
     layer.build((None, None, None, 4))
     layer.set_weights([rng.normal(size=(3, 3, 4, 5)), rng.normal(size=5)])
     features = tf.constant(rng.normal(size=(1, 6, 7, 4)), tf.float32)
     found = {}
-    for name, way in (("usual", layer), ("turned", lambda x: convolved(x, layer, prepared(layer.kernel)))):
+    for name, way in (("usual", layer), ("turned", lambda x: convolved(x, layer, prepared(layer.kernel), slow=slow))):
         with tf.GradientTape() as tape:
             tape.watch(features)
             made = way(features)
@@ -95,7 +96,7 @@ def test_many_channels_go_winograds_way_and_few_do_not(channels, shape):
     assert prepared(layer.kernel).shape == shape
     features = tf.constant(np.random.default_rng(5).normal(size=(1, 14, 9, channels)), tf.float32)
     found = []
-    for way in (layer, lambda features: convolved(features, layer, prepared(layer.kernel))):
+    for way in (layer, lambda features: convolved(features, layer, prepared(layer.kernel), slow="forward")):
         with tf.GradientTape() as tape:
             tape.watch(features)
             loss = tf.reduce_sum(way(features) ** 2)
@@ -104,12 +105,12 @@ def test_many_channels_go_winograds_way_and_few_do_not(channels, shape):
 
 
 @pytest.mark.parametrize("wraps", [(False, False), (True, False), (False, True), (True, True)])
-@pytest.mark.parametrize("border", ["mirror", "zero"])
-def test_the_network_is_the_same_both_ways(vgg19, monkeypatch, wraps, border):
+@pytest.mark.parametrize(("border", "way"), [("mirror", "forward"), ("zero", "back")])
+def test_the_network_is_the_same_every_way(vgg19, monkeypatch, wraps, border, way):
     image = tf.constant(np.random.default_rng(2).uniform(0, 255, (48, 32, 3)), tf.float32)
     found = []
-    for by_back in (False, True):
-        monkeypatch.setattr(extractor, "forward_by_back", lambda by_back=by_back: by_back)
+    for slow in (None, way):
+        monkeypatch.setattr(extractor, "slow_way", lambda slow=slow: slow)
         network = vgg19.with_options(pooling="max", border=border, precision="float32", wraps=wraps)
 
         @tf.function(autograph=False)
@@ -129,22 +130,23 @@ def test_the_network_is_the_same_both_ways(vgg19, monkeypatch, wraps, border):
 
 
 @pytest.mark.parametrize(
-    ("flags", "onednn", "gpus", "by_back"),
+    ("flags", "onednn", "gpus", "slow"),
     [
-        ({"avx2"}, True, [], True),
-        ({"avx2"}, False, [], False),
-        ({"avx2"}, True, ["a GPU"], False),
-        ({"avx2", "avx512f"}, True, [], False),
-        (set(), True, [], False),
+        ({"avx2"}, True, [], "forward"),
+        ({"avx2"}, False, [], "back"),
+        ({"avx2"}, True, ["a GPU"], None),
+        ({"avx2"}, False, ["a GPU"], None),
+        ({"avx2", "avx512f"}, True, [], None),
+        (set(), True, [], None),
     ],
 )
-def test_forward_is_by_back_where_onednn_has_no_fast_way_forward(monkeypatch, flags, onednn, gpus, by_back):
+def test_one_way_is_slow_on_short_vectors_another_with_onednn_than_without(monkeypatch, flags, onednn, gpus, slow):
     from tensorflow.python.util import _pywrap_util_port
 
     monkeypatch.setattr(processor, "processor_flags", lambda: frozenset(flags))
     monkeypatch.setattr(_pywrap_util_port, "IsMklEnabled", lambda: onednn)
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: gpus)
-    assert forward_by_back() is by_back
+    assert slow_way() == slow
 
 
 def test_what_is_made_of_a_kernel_is_held_once_and_no_longer_than_it_is_used():

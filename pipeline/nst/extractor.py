@@ -15,7 +15,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from pipeline.nst.convolution import convolved, forward_by_back, prepared
+from pipeline.nst.convolution import convolved, prepared, slow_way
 from pipeline.nst.graphs import Call
 from pipeline.nst.kernels import Array, Kernels
 from pipeline.nst.network import FRAME, LINEAR, VGG19, Network, is_pool, reduction
@@ -64,7 +64,7 @@ class Extractor:
 
     def _set(self, pooling: str, border: str, precision: str, wraps: Wraps) -> None:
         self._pooling, self._pooled = pooling, _POOLING[pooling]
-        self._forward_by_back = precision == "float32" and forward_by_back()
+        self._slow_way = slow_way() if precision == "float32" else None
         self.border, self.wraps = border, wraps
         self.dtype = tf.as_dtype(precision)
         """Of its features."""
@@ -159,7 +159,7 @@ class Extractor:
     def _convolved(self, features: tf.Tensor, layer: _Layer, *, relu: bool) -> tf.Tensor:
         """What a layer's filters make of features, with a ReLU or without; along wraps those at an
         end see the other."""
-        if not self._forward_by_back or layer.kernel.shape[2] == len(self.network.order):
+        if self._slow_way is None or layer.kernel.shape[2] == len(self.network.order):
             padding, seen = ("VALID", closed(features, self.wraps)) if any(self.wraps) else ("SAME", features)
             made = tf.nn.conv2d(tf.cast(seen, self.dtype), tf.cast(layer.kernel, self.dtype), 1, padding)
             made = tf.nn.bias_add(made, tf.cast(layer.bias, self.dtype))
@@ -168,10 +168,11 @@ class Extractor:
             with tf.init_scope():
                 self._prepared[layer.name] = prepared(layer.kernel)
         if not any(self.wraps):
-            return convolved(features, layer, self._prepared[layer.name], relu=relu)
+            return convolved(features, layer, self._prepared[layer.name], slow=self._slow_way, relu=relu)
         # the border, whose filters saw zeros, is cut off
         height, width = tf.unstack(tf.shape(features)[1:3])
-        wide = convolved(closed(features, self.wraps), layer, self._prepared[layer.name], relu=relu)
+        seen = closed(features, self.wraps)
+        wide = convolved(seen, layer, self._prepared[layer.name], slow=self._slow_way, relu=relu)
         return cut(wide, tf.constant(1), tf.constant(1), height, width)[tf.newaxis]
 
     def cropped(self, measure: Call, factor: int, size: Any) -> Call:
