@@ -10,6 +10,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("usual_convolutions")]
 keras = pytest.importorskip("keras")
 tf = pytest.importorskip("tensorflow")
 
+from pipeline.nst import extractor  # noqa: E402
 from pipeline.nst.extractor import Extractor, _root_of_squares  # noqa: E402
 from pipeline.nst.graphs import Call  # noqa: E402
 from pipeline.nst.kernels import load_kernels  # noqa: E402
@@ -100,6 +101,41 @@ def test_mirror_border_is_the_inside_of_a_mirrored_picture(kernels, keras_model,
         inside = theirs[name][frame : frame + height, frame : frame + width]
         assert ours[name].shape[:2] == (height, width)
         np.testing.assert_allclose(ours[name], inside, rtol=1e-4, atol=1e-2)
+
+
+@pytest.mark.parametrize("pooling", ["max", "avg"])
+def test_a_relu_waits_for_a_pool_that_takes_the_largest_and_for_no_other(kernels, picture, monkeypatch, pooling):
+    shapes = []
+    monkeypatch.setattr(
+        tf.nn, "relu", lambda features, relu=tf.nn.relu: shapes.append(features.shape[1:]) or relu(features)
+    )
+    Extractor(kernels, border="zero", pooling=pooling)(picture, ["block1_conv1", "block2_conv1"])
+    second = (35, 26, 64) if pooling == "max" else (70, 53, 64)
+    assert shapes == [(70, 53, 64), second, (35, 26, 128)]
+
+
+@pytest.mark.parametrize("slow", [None, "forward", "back"])
+def test_a_pool_before_its_relu_makes_the_same_to_the_bit_also_where_windows_are_even(
+    kernels, picture, monkeypatch, slow
+):
+    """Somebody who looks at what is before the pools has the ReLU before them. Where the picture is flat, all four numbers of
+    a window are equal."""
+    monkeypatch.setattr(extractor, "slow_way", lambda: slow)
+    half_flat = tf.concat([picture[:36], tf.fill((36, 53, 3), 90.0)], 0)
+    looked_at, before_pools = "block3_conv1", ["block1_conv2", "block2_conv2"]
+
+    def measured(network, layers):
+        with tf.GradientTape() as tape:
+            tape.watch(half_flat)
+            features = network(half_flat, layers)[looked_at]
+            loss = tf.reduce_sum(tf.sin(features))
+        return features, tape.gradient(loss, half_flat)
+
+    network = Extractor(kernels)
+    features, gradient = measured(network, [looked_at])
+    expected, same = measured(network, [*before_pools, looked_at])
+    np.testing.assert_array_equal(features, expected)
+    np.testing.assert_array_equal(gradient, same)
 
 
 def test_average_pooling_averages(kernels, picture):

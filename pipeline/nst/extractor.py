@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -144,15 +145,20 @@ class Extractor:
                 measured[name] = measure(name).with_gradient(features)
             return features
 
-        for name in names:
+        relu_left = False
+        for name, following in itertools.zip_longest(names, names[1:], fillvalue=""):
             if is_pool(name):
                 features = self._pooled(features)
+                features, relu_left = (tf.nn.relu(features) if relu_left else features), False
             elif (linear := name + LINEAR) in wanted:
                 features = self._convolved(features, self._layers[name], relu=False)
                 features = passed(features, linear, goes_on=name != names[-1] or name in wanted)
                 features = tf.nn.relu(features)
             else:
-                features = self._convolved(features, self._layers[name], relu=True)
+                # A maximum and a ReLU commute, and so do their gradients, to the last bit: where
+                # nobody looks in between, the ReLU has a quarter of the numbers.
+                relu_left = self._pooling == "max" and name not in wanted and is_pool(following)
+                features = self._convolved(features, self._layers[name], relu=not relu_left)
             features = passed(features, name, goes_on=name != names[-1])
         return measured
 
