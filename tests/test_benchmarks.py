@@ -10,7 +10,8 @@ import pytest
 
 from benchmarks.figures import Figure, Section, evaluations_to, median_ratio, render, significant, stands_at, table
 from benchmarks.machine import REPOSITORY
-from benchmarks.work import convolution_work
+from benchmarks.parts import Part, what_is_left, where_it_went
+from benchmarks.work import activation_bytes, convolution_work, gram_work, lbfgs_bytes
 from pipeline.images import quality as measures
 
 
@@ -92,6 +93,38 @@ def test_the_work_of_a_pass_is_counted_by_hand():
     assert convolution_work(32, 32, "block1_conv2") == first
     # block2 at 16 x 16: 64 -> 128.
     assert convolution_work(32, 32, "block2_conv1") == first + 2 * 16 * 16 * 9 * 64 * 128
+
+
+def test_what_a_step_needs_beside_convolutions_is_counted_by_hand():
+    # at 16 x 16: 256 positions of 64 channels, 64 of 128; products forward and back, two operations each
+    assert gram_work(16, ["block1_conv1", "block2_conv1"]) == 4 * (256 * 64**2 + 64 * 128**2)
+    # 20 pairs of two pictures of three colours, twice
+    assert lbfgs_bytes(16, 2) == 2 * 20 * 2 * 3 * 256 * 2
+    # 32 x 32 with its frame of 8 is 48 x 48; up to block5_conv1 by block: convolutions, channels, side
+    blocks = [(2, 64, 48), (2, 128, 24), (4, 256, 12), (4, 512, 6), (1, 512, 3)]
+    each = [channels * side**2 for _count, channels, side in blocks]
+    every = sum(count * size for (count, _channels, _side), size in zip(blocks, each, strict=True))
+    assert activation_bytes(32, 4) == 4 * (5 * every + 3.75 * sum(each[:-1]))
+
+
+PARTS = [Part.of_work("products", 4e9, rate=2e9), Part.of_bytes("moves", 1e9, bandwidth=4e9)]
+
+
+def test_the_last_line_of_a_step_is_what_none_of_its_parts_accounts_for():
+    assert list(what_is_left("64 px", 2.5, PARTS)) == [
+        ("64 px: products", "4.00 GFLOP", "2.000 s", "0.800"),
+        ("64 px: moves", "1.00 GB", "0.250 s", "0.100"),
+        ("64 px: what is left", "", "0.250 s", "0.100"),
+    ]
+
+
+def test_the_last_line_of_a_profile_is_what_is_left_between_the_step_and_its_best():
+    assert list(where_it_went("float32", 4.0, [(PARTS[0], 3.0), (PARTS[1], 1.0)])) == [
+        ("float32: products", "4.00 GFLOP", "3.000 s", "0.750", "2.000 s", "1.000 s"),
+        ("float32: moves", "1.00 GB", "1.000 s", "0.250", "0.250 s", "0.750 s"),
+        ("float32: step", "", "4.000 s", "1.00", "2.250 s", "1.750 s"),
+        ("float32: what is left", "", "1.750 s", "0.438", "", ""),
+    ]
 
 
 def test_the_work_grows_with_the_picture():
