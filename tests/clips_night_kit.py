@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import importlib
 import math
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from conftest import REPOSITORY
 from night_kit import rehearsed_here
 from numpy.typing import NDArray
+from patience import PATIENCE
 from PIL import Image
 
 from pipeline.batch.driver import run
@@ -72,6 +80,13 @@ class Night:
         self.clip(6)
         self.manifest()
 
+    @classmethod
+    def at(cls, project: Path) -> Night:
+        """One that was begun there."""
+        night = cls.__new__(cls)
+        night.project, night.place = project, project / "rehearsal"
+        return night
+
     def clip(self, *frames_of: int) -> None:
         """The clip has shots of so many frames."""
         write_video(self.project / "input/walk.mkv", shots(*frames_of))
@@ -88,6 +103,15 @@ class Night:
         report = run(manifest, Selection(), Quiet(), engine=lambda settings, log: engine)
         (pair,) = report["pairs"]
         return dict(pair)
+
+    def killed(self, where: str, when: str) -> None:
+        """A run in a process of its own that SIGKILL ends as the function `where`, module:name, is called: for the time of that
+        number, or with that argument."""
+        tests = Path(__file__).parent
+        command = [sys.executable, __file__, str(self.project), where, when]
+        paths = os.pathsep.join(map(str, (REPOSITORY, tests)))
+        died = subprocess.run(command, env=os.environ | {"PYTHONPATH": paths}, stderr=subprocess.PIPE, timeout=PATIENCE)
+        assert died.returncode == -signal.SIGKILL, died.stderr.decode()
 
     def lay_fault(self, frame: int, what: str, step: int = 2) -> Path:
         """Mischief at a step of a frame, from 0."""
@@ -117,3 +141,26 @@ class Night:
         whole = self.result.read_bytes()
         (self.project / "out").rename(self.project / "undisturbed")
         return whole
+
+
+def _die_at(where: str, when: str) -> None:
+    """Have this process killed at a call of a function."""
+    module, _, path = where.partition(":")
+    home: Any = importlib.import_module(module)
+    *classes, name = path.split(".")
+    for each in classes:
+        home = getattr(home, each)
+    function, calls = getattr(home, name), count(1)
+
+    def counted(*arguments: Any, **named: Any) -> Any:
+        if when in (str(next(calls)), *(each for each in arguments if isinstance(each, str))):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return function(*arguments, **named)
+
+    setattr(home, name, counted)
+
+
+if __name__ == "__main__":
+    project, where, when = sys.argv[1:]
+    _die_at(where, when)
+    Night.at(Path(project)).run()

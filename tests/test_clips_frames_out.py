@@ -21,6 +21,7 @@ from pipeline.store.disk import LocalStore
 from pipeline.store.layout import record_name
 from pipeline.store.output_files import files_of, runs_of
 from pipeline.store.records import State
+from pipeline.store.whole import PART_PREFIX
 
 pytest.importorskip("av")
 pytest.importorskip("cv2")
@@ -82,6 +83,27 @@ def test_a_run_that_died_while_it_wrote_them_is_gone_on_from(night: Night) -> No
     (night.project / "out" / record_name(OUTPUT)).unlink()
     (night.project / "out/walk/00004.png").unlink()
     night.painted()
+    assert night.run()["status"] == "done"
+    assert night.painted() == []
+    assert files(night) == whole
+
+
+@pytest.mark.parametrize(
+    ("where", "when"),
+    [("pipeline.batch.frame_files:_put", "walk/00003.png"), ("pipeline.store.whole:_name", "00003.png")],
+    ids=["before a frame", "before a frame that is written has its name"],
+)
+def test_a_run_that_is_killed_while_it_writes_frames_ends_in_the_same_bytes(
+    night: Night, where: str, when: str
+) -> None:
+    night.run()
+    whole = files(night)
+    (night.project / "out").rename(night.project / "undisturbed")
+    night.painted()
+    night.killed(where, when)
+    named = [name for name in files(night) if not name.startswith(PART_PREFIX)]
+    assert named == ["00000.png", "00001.png", "00002.png"]
+    assert night.painted() == [0, 1, 2, 3, 4, 5]
     assert night.run()["status"] == "done"
     assert night.painted() == []
     assert files(night) == whole

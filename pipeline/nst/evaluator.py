@@ -8,9 +8,10 @@ from typing import Any, Protocol
 import tensorflow as tf
 
 from pipeline.nst.extractor import Extractor
+from pipeline.nst.graphs import Traces
 from pipeline.nst.network import reduction
 from pipeline.nst.objective import TOTAL, LossWeights, Objective, Probes, Targets, maps_of, of_any_shape
-from pipeline.nst.terms.term import PICTURE, Measured, Probe
+from pipeline.nst.terms.term import PICTURE, Measured, Probe, Target, kinds_of
 
 
 class Evaluator(Protocol):
@@ -47,8 +48,7 @@ class WholeEvaluator:
         self._objective, self._extractor = objective, extractor
         self._shape = shape
         self._picture = [tf.TensorSpec([None, None, 3])]
-        self._traced: dict[Any, Any] = {}  # features by layers, measures by term, gradients by targets
-        self.losses = tf.function(self._losses, autograph=False, reduce_retracing=True)
+        self._traced = Traces()  # features by layers, measures by term, losses and gradients by targets
 
     def features(self, image: tf.Tensor, layers: Sequence[str]) -> Mapping[str, tf.Tensor]:
         """As `Evaluator.features`."""
@@ -82,44 +82,52 @@ class WholeEvaluator:
         found: Measured = self._once((probe, repr(kinds)), measure, kinds)(image, given)
         return {layer: by_probe[probe.name] for layer, by_probe in found.items() if by_probe}
 
+    def losses(self, picture: tf.Tensor, targets: Targets, weights: Mapping[str, LossWeights]) -> dict[str, tf.Tensor]:
+        """As `Evaluator.losses`."""
+        found: dict[str, tf.Tensor] = self._of_kind(self._losses, targets, weights)(picture, targets, weights)
+        return found
+
     def __call__(
         self, picture: tf.Tensor, targets: Targets, weights: Mapping[str, LossWeights]
     ) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
         """As `Evaluator.__call__`."""
-        evaluate = self._evaluate(targets, weights)
+        evaluate = self._of_kind(self._with_gradient, targets, weights)
         result: tuple[dict[str, tf.Tensor], tf.Tensor] = evaluate(picture, targets, weights)
         return result
 
     def prepare(self, picture: tf.Tensor, targets: Targets, weights: Mapping[str, LossWeights]) -> None:
         """As `Evaluator.prepare`."""
-        self._evaluate(targets, weights).get_concrete_function()
+        self._of_kind(self._with_gradient, targets, weights).get_concrete_function()
 
     def _once(self, key: Any, function: Any, *specification: Any) -> Any:
         """The function, traced once for pictures of all shapes; `specification` is of what it takes
         beside the picture."""
-        if key not in self._traced:
-            signature = [*self._picture, *specification]
-            self._traced[key] = tf.function(function, input_signature=signature, autograph=False)
-        return self._traced[key]
 
-    def _evaluate(self, targets: Targets, weights: Mapping[str, LossWeights]) -> Any:
-        """Losses and gradient, traced for targets of this kind."""
+        def trace() -> Any:
+            return tf.function(function, input_signature=[*self._picture, *specification], autograph=False)
+
+        return self._traced.get(key, trace)
+
+    def _of_kind(self, function: Any, targets: Targets, weights: Mapping[str, LossWeights]) -> Any:
+        """A function of a picture, traced for targets of this kind: which graph computes it follows
+        from these alone, whatever was painted before."""
         kind = tf.TensorSpec.from_tensor if self._shape else _of_any_size
         of_targets = {
-            name: target._replace(
-                maps=tf.nest.map_structure(kind, target.maps),
-                statistics=tf.nest.map_structure(tf.TensorSpec.from_tensor, target.statistics),
+            term.name: Target(
+                tf.nest.map_structure(kind, targets[term.name].maps),
+                kinds_of(term, targets[term.name].statistics),
             )
-            for name, target in targets.items()
+            for term in self._objective.terms
         }
         of_weights = tf.nest.map_structure(tf.TensorSpec.from_tensor, dict(weights))
-        key = repr((of_targets, of_weights))
-        if key not in self._traced:
+
+        def trace() -> Any:
             signature = [tf.TensorSpec(self._shape or [None, None, 3]), of_targets, of_weights]
             # Written as a graph by hand, so it need not be rewritten into one: tracing takes half
             # the time.
-            self._traced[key] = tf.function(self._with_gradient, input_signature=signature, autograph=False)
-        return self._traced[key]
+            return tf.function(function, input_signature=signature, autograph=False)
+
+        return self._traced.get(repr((function.__name__, of_targets, of_weights)), trace)
 
     def _losses(self, picture: tf.Tensor, targets: Targets, weights: Mapping[str, LossWeights]) -> dict[str, tf.Tensor]:
         measured = self._measured(picture, self._objective, maps_of(targets), weights)

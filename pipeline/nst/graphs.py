@@ -12,6 +12,8 @@ differ by 4e-6 of the largest, and with its `arithmetic_optimization` off by non
 from __future__ import annotations
 
 import functools
+import gc
+from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -20,6 +22,29 @@ import tensorflow as tf
 
 # An evaluation of neighbours calls some thirty.
 _KEPT = 512
+# Of one evaluator. A pair needs three of it; where each frame of a clip asks for others, the memory
+# of a night does not grow with them.
+_KEPT_OF_ONE = 16
+
+
+class Traces:
+    """What is traced, by what decides it: those used last."""
+
+    def __init__(self) -> None:
+        self._traced: OrderedDict[Hashable, Any] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._traced)
+
+    def get(self, key: Hashable, trace: Callable[[], Any]) -> Any:
+        """What is kept under the key, or what `trace` makes."""
+        if key not in self._traced:
+            self._traced[key] = trace()
+            if len(self._traced) > _KEPT_OF_ONE:
+                self._traced.popitem(last=False)
+                gc.collect()  # a traced function is part of a cycle
+        self._traced.move_to_end(key)
+        return self._traced[key]
 
 
 class Call(NamedTuple):

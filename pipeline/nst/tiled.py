@@ -26,7 +26,7 @@ import tensorflow as tf
 from pipeline.nst.combining import Found, Grid, joined, split
 from pipeline.nst.extractor import Extractor, Measure, cut, features_themselves
 from pipeline.nst.geometry import Geometry, Tile
-from pipeline.nst.graphs import Call
+from pipeline.nst.graphs import Call, Traces
 from pipeline.nst.network import LINEAR, reduction
 from pipeline.nst.objective import TOTAL, LossWeights, Objective, Probes, Targets, maps_of, of_any_shape
 from pipeline.nst.terms.term import PICTURE, Indexed, Measured, Probe
@@ -65,8 +65,7 @@ class TiledEvaluator:
             cell=max((term.combine.cell or 0 for term in objective.terms), default=0),
             wraps=extractor.wraps,
         )
-        self._traced: dict[Any, Any] = {}
-        self._middle = tf.function(self._middles, autograph=False)
+        self._traced = Traces()
 
     def features(self, image: tf.Tensor, layers: Sequence[str]) -> Mapping[str, tf.Tensor]:
         """As `Evaluator.features`."""
@@ -97,7 +96,9 @@ class TiledEvaluator:
         maps = maps_of(targets)
         grid, pooled = self._forward(picture, self._objective, maps)
         measured = joined(self._objective, grid)
-        losses, own, by_measured, by_pooled = self._middle(picture, measured, pooled, targets, weights)
+        key = ("middle", _kinds((measured, targets, weights)))
+        middle = self._traced.get(key, lambda: tf.function(self._middles, autograph=False))
+        losses, own, by_measured, by_pooled = middle(picture, measured, pooled, targets, weights)
         del pooled
         return losses, own + self._backward(picture, maps, grid, by_measured, by_pooled)
 
@@ -134,7 +135,7 @@ class TiledEvaluator:
         sources = [lower, own, *([] if pooled is None else [pooled])]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(tf.nest.flatten(sources))
-            upper = {} if pooled is None else self._above(pooled, self._objective, maps_of(targets))
+            upper = {} if pooled is None else self._above(self._objective, pooled, maps_of(targets))
             found = {**lower, **upper, PICTURE: own}
             losses = self._objective.losses(found, targets, weights)
         by_lower, by_own, *by_pooled = tape.gradient(
@@ -193,23 +194,18 @@ class TiledEvaluator:
         smaller."""
         kinds = tf.nest.map_structure(of_any_shape, dict(maps))
         key = (function.__name__, probes.probes, repr(kinds))
-        if key not in self._traced:
-            specification = self._specification(maps)
-            if function == self._backward_tile:
-                measured, pooled = (
-                    self._graph(self._forward_tile, probes, maps)
-                    .get_concrete_function(*specification)
-                    .structured_outputs
-                )
-                incoming = tf.nest.map_structure(lambda each: tf.TensorSpec(each.shape, each.dtype), measured)
-                features = tf.TensorSpec([None, None, None], self._extractor.dtype)
-                specification += [incoming, {} if pooled is None else {self._pool: features}]
-            self._traced[key] = tf.function(
-                lambda *arguments: function(probes, *arguments),
-                input_signature=specification,
-                autograph=False,
+        return self._traced.get(key, lambda: self._trace(function, probes, maps))
+
+    def _trace(self, function: Callable[..., Any], probes: Probes, maps: Maps) -> Any:
+        specification = self._specification(maps)
+        if function == self._backward_tile:
+            measured, pooled = (
+                self._graph(self._forward_tile, probes, maps).get_concrete_function(*specification).structured_outputs
             )
-        return self._traced[key]
+            incoming = tf.nest.map_structure(lambda each: tf.TensorSpec(each.shape, each.dtype), measured)
+            features = tf.TensorSpec([None, None, None], self._extractor.dtype)
+            specification += [incoming, {} if pooled is None else {self._pool: features}]
+        return tf.function(lambda *tile: function(probes, *tile), input_signature=specification, autograph=False)
 
     def _specification(self, maps: Maps) -> list[Any]:
         """The arguments of a tile's functions: its pixels, places of its core, pieces of maps, and
@@ -265,7 +261,7 @@ class TiledEvaluator:
         incoming = [*tf.nest.flatten(by_measured), *by_pooled.values()]
         return tape.gradient(results, tile, output_gradients=incoming)
 
-    def _above(self, pooled: tf.Tensor, probes: Probes, maps: Maps) -> Found:
+    def _above(self, probes: Probes, pooled: tf.Tensor, maps: Maps) -> Found:
         """Measures of the upper layers."""
         measure = probes.measure(maps)
         layers = [layer for layer in probes.layers if layer not in self._below([layer])]
@@ -278,10 +274,9 @@ class TiledEvaluator:
         for layer in self._below(probes.layers):  # and its tiles' are gone before the next one's
             found |= joined(probes, [[{layer: tile.pop(layer)} for tile in row] for row in grid])
         if pooled is not None:
-            key = ("above", probes.probes)
-            if key not in self._traced:
-                self._traced[key] = tf.function(lambda pooled, maps: self._above(pooled, probes, maps), autograph=False)
-            found |= self._traced[key](pooled, maps)
+            key = ("above", probes.probes, _kinds(maps))
+            above = functools.partial(self._above, probes)
+            found |= self._traced.get(key, lambda: tf.function(above, autograph=False))(pooled, maps)
         return found | {PICTURE: probes.measure(maps)(PICTURE).of(image)}
 
     # ----------------------------------------------------------------------------- tiles and wholes
@@ -348,3 +343,7 @@ class TiledEvaluator:
 
 def _pixels(padded: tf.Tensor, tile: Tile) -> tf.Tensor:
     return padded[0, tile.top : tile.bottom, tile.left : tile.right]
+
+
+def _kinds(tensors: Any) -> str:
+    return repr(tf.nest.map_structure(tf.TensorSpec.from_tensor, tensors))

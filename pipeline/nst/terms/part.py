@@ -16,7 +16,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from pipeline.nst.terms.term import Combine, Measured, Sources, Target, Term, Weighted
+from pipeline.nst.terms.term import Combine, Measured, Sources, Target, Term, Weighted, kinds_of
 
 _POINT = "."
 
@@ -46,6 +46,10 @@ class Part:
     def target(self, sources: Sources) -> Target:
         """The term's own: what is measured of a style is kept for it under any name."""
         return self.term.target(sources)
+
+    def kinds(self, statistics: Any) -> Any:
+        """As the term's."""
+        return kinds_of(self.term, statistics)
 
     def measure(self, layer: str, features: tf.Tensor, target: Any) -> Any:
         """As the term's."""

@@ -7,6 +7,7 @@ in tiles, the trace, the report and report.json need no further line.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
@@ -161,7 +162,11 @@ class Probe(Protocol):
 
 
 class Term(Probe, Protocol):
-    """One distance."""
+    """One distance.
+
+    One whose statistics are of any number of something, as places of a region that moves, has
+    `kinds`, of statistics: the `TensorSpec` of each of their tensors. Then one trace serves them.
+    """
 
     @property
     def needs_start(self) -> bool:
@@ -173,6 +178,12 @@ class Term(Probe, Protocol):
     def distance(self, measured: Measured, target: Target, weights: Mapping[str, tf.Tensor]) -> tf.Tensor:
         """A float32 scalar in the term's unit, from all layers' measures. `weights` are those of
         its layers."""
+
+
+def kinds_of(term: Term, statistics: Any) -> Any:
+    """What a term's statistics are in a trace: its `kinds`, or tensors of these shapes."""
+    exact = functools.partial(tf.nest.map_structure, tf.TensorSpec.from_tensor)
+    return getattr(term, "kinds", exact)(statistics)
 
 
 class Weighted(NamedTuple):

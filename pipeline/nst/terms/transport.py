@@ -101,6 +101,13 @@ class Transport:
         everywhere = np.concatenate([here for here, _ in found])
         return Target(lookups(self.columns, sources.content.size, everywhere), tuple(guided for _, guided in found))
 
+    def kinds(self, statistics: Any) -> Any:
+        """Regions have places by their area, which changes where masks move."""
+        kinds = tf.nest.map_structure(tf.TensorSpec.from_tensor, statistics)
+        if not is_guided(statistics):
+            return kinds
+        return tuple(guided._replace(target=_of_any_number(guided.target)) for guided in kinds)
+
     def _of_styles(self, styles: Sequence[Seen], samples: int, seed: int, here: NDArray[np.int32]) -> Style:
         """What so many places of the styles are like, to be compared with the places `here` of the
         picture."""
@@ -145,6 +152,14 @@ class Transport:
         ]
         palette = relaxed(colour_distances(colours(measured[PICTURE], style.places), style.colours))
         return _HUNDRED / _PARTS * (moved + tf.add_n(apart) / len(self.columns) + _PALETTE * palette)
+
+
+def _of_any_number(style: Style) -> Style:
+    """The same of tensors' kinds, for any number of places."""
+    several = {name: getattr(style, name) for name in ("columns", "colours", "places")}
+    return style._replace(
+        **{name: tf.TensorSpec([None, *kind.shape[1:]], kind.dtype) for name, kind in several.items()}
+    )
 
 
 def relaxed(distances: tf.Tensor) -> tf.Tensor:
