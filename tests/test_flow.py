@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from moving_kit import a_body_moves, a_camera_moves, noisy, photograph
+from moving_kit import HEIGHT, WIDTH, a_body_moves, a_camera_moves, noisy, photograph
 
 pytest.importorskip("cv2")
 
@@ -65,6 +65,36 @@ def test_a_slow_pan_is_no_noise():
     moved = 0.9 * wide[:, :-1] + 0.1 * wide[:, 1:]  # by a tenth of a pixel
     found = motion(np.rint(moved).astype(np.uint8), wide[:, :-1].astype(np.uint8))
     assert np.median(found.flow[..., 0]) == pytest.approx(0.1, abs=0.06)
+
+
+def plain(frames):
+    """Light that fades over a wall, with noise of a grey level, brighter from frame to frame."""
+    random = np.random.default_rng(0)
+    wall = np.linspace(150, 210, WIDTH)[:, np.newaxis] * np.array([0.8, 0.9, 1.0])
+    for number in range(frames):
+        frame = np.broadcast_to(wall + number, (HEIGHT, WIDTH, 3)) + random.normal(0, 1, (HEIGHT, WIDTH, 3))
+        yield frame.copy()
+
+
+def test_a_plain_wall_stands_behind_what_moves_before_it_though_its_light_changes():
+    body, frames = photograph("cat", 48, 48), list(plain(2))
+    for number, frame in enumerate(frames):
+        frame[30:78, 50 + 2 * number : 98 + 2 * number] = body
+    here, there = (np.clip(np.rint(frame), 0, 255).astype(np.uint8) for frame in reversed(frames))
+    found = motion(here, there)
+    assert (found.flow[:, :40] == 0).all()
+    assert found.reliable[:, :40].all()
+    assert np.median(found.flow[40:68, 60:90, 0]) == pytest.approx(-2, abs=0.1)
+
+
+def test_a_plain_sky_goes_with_the_camera():
+    wide, frames = photograph("cat", WIDTH + 8, HEIGHT), list(plain(2))
+    for number, frame in enumerate(frames):
+        frame[60:] = wide[60:, 2 * number : WIDTH + 2 * number]
+    here, there = (np.clip(np.rint(frame), 0, 255).astype(np.uint8) for frame in reversed(frames))
+    found = motion(here, there)
+    assert np.median(found.flow[30:50, 20:-20, 0]) == pytest.approx(2, abs=0.3)
+    assert found.reliable[5:50, 10:-10].mean() > 0.9
 
 
 def test_a_frame_that_turned_black_holds_nothing():

@@ -35,9 +35,19 @@ _EDGE_RELATIVE, _EDGE_ABSOLUTE = 0.01, 0.002  # Eq. 6
 # unrelated photographs one position in a hundred is alike then.
 _OTHER, _BESIDE, _MOST_OTHER, _AROUND = 12.0, 2.0, 30.0, 5
 # Pixels that at the median nothing moves by where the camera stands: noise of 8 grey levels makes
-# 0.043, a pan by 0.03 pixels a frame 0.071. Then what noise alone moves is still: where the
-# photographs, around 6 pixels, differ by no more than a quarter more without the flow.
-_STANDS, _BETTER, _NEAR = 0.06, 1.25, 6.0
+# 0.043, a pan by 0.03 pixels a frame 0.071.
+_STANDS = 0.06
+# By how much a flow has to be better than its opposite to be seen, around 6 pixels, in what is left
+# of the photographs less their light around 3: of a plain wall it is 1.15 at most, of faces 3 to 5.
+_BETTER, _NEAR, _LIGHT = 1.5, 2.0, 3.0
+_HARDLY = 0.25  # pixels, that noise moves by what stands; chosen
+_UNSEEN = 1.0  # grey levels, by which nobody sees a difference
+_DIMMED = 6.0  # grey levels; chosen: what differs by more was lit otherwise, or is something else
+# The rim of a picture, in pixels, and how much of it has to be seen: a hand that reaches in is
+# less.
+_RIM, _MUCH = 6, 1 / 3
+_AWAY = 1 / 12  # of the longer side: how far away motion is looked for where there is none to be seen
+_NOTHING = 1e-6
 # Pixels by which what is reliable is made smaller, and how softly it ends: measured for Gram
 # matrices at 384 px; a moving body's rim is between both.
 _ERODED, _BLURRED = 2, 2.0
@@ -64,7 +74,7 @@ def motion(here: Levels, there: Levels) -> Motion:
     """How the photograph `here` came about from `there`, of one size."""
     one, other = (cv2.cvtColor(photograph, cv2.COLOR_RGB2GRAY) for photograph in (here, there))
     with _alone():
-        back, forth = (_stilled(here, there, _dense(one, other)), _stilled(there, here, _dense(other, one)))
+        back, forth = (_sure(here, there, _dense(one, other)), _sure(there, here, _dense(other, one)))
     height, width = one.shape
     x, y = _places(back)
     inside = (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
@@ -73,8 +83,9 @@ def motion(here: Levels, there: Levels) -> Motion:
     consistent = _squares(returned) <= _RELATIVE * lengths + _ABSOLUTE
     down, right = (np.asarray(change, np.float32) for change in np.gradient(back, axis=(0, 1)))
     smooth = _squares(down) + _squares(right) <= _EDGE_RELATIVE * _squares(back) + _EDGE_ABSOLUTE
-    seen = inside & consistent & _alike(here, there, back)
-    return Motion(back, seen & smooth, seen)
+    stands = ~back.any(-1)  # there is nothing by which its flow forth could be told
+    seen = inside & (consistent | stands) & _alike(here, there, back)
+    return Motion(back, seen & (smooth | stands), seen)
 
 
 def warped(picture: NDArray[Any], flow: Floats, filter_: int = cv2.INTER_LANCZOS4) -> Floats:
@@ -100,17 +111,63 @@ def _dense(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> Floats:
     return flow
 
 
-def _stilled(here: Levels, there: Levels, flow: Floats) -> Floats:
-    """The flow without what is noise alone: a still background stays as it is, and is not
-    resampled."""
-    if np.median(_squares(flow)) > _STANDS**2:
-        return flow
-    still, moved = (
-        cv2.GaussianBlur(_difference(here, there, way), (0, 0), _NEAR, borderType=cv2.BORDER_REFLECT_101)
-        for way in (None, flow)
-    )
-    stands = still <= _BETTER * moved
-    return np.where(stands[..., np.newaxis], np.float32(0), flow)
+def _sure(here: Levels, there: Levels, flow: Floats) -> Floats:
+    """The flow where the photograph has something by which it is seen. In what is plain, noise and
+    light that changes make up a flow of pixels: that goes with what is around it. If the camera
+    stands, a plain wall stands too, as does what hardly moves, and is not resampled."""
+    along, against = (_detail(here, there, way) for way in (flow, -flow))
+    light = np.mean(_blurred(here.astype(np.float32) - there, _LIGHT) ** 2, -1)
+    unseen = _BETTER * along + _UNSEEN**2
+    plain = (_structure(here) <= unseen) & (light <= _DIMMED**2)
+    found = np.where(plain[..., np.newaxis], _continued(flow, ~plain), flow)
+    if _camera_moves(flow, plain):
+        return found
+    hardly = ~plain & (against <= unseen) & (_squares(flow) <= _HARDLY**2) & (light <= _DIMMED**2)
+    return np.where((hardly | _behind(plain))[..., np.newaxis], np.float32(0), found)
+
+
+def _camera_moves(flow: Floats, plain: NDArray[np.bool_]) -> bool:
+    """As the rim of the picture says, where much of it can be seen to move or to stand."""
+    rim = np.ones_like(plain)
+    rim[_RIM:-_RIM, _RIM:-_RIM] = False
+    seen = rim & ~plain
+    return bool(seen.sum() >= _MUCH * rim.sum() and np.median(_squares(flow[seen])) > _STANDS**2)
+
+
+def _behind(plain: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """What is plain as far as the rim: a wall, and no cheek of a face that moves before it."""
+    _count, parts = cv2.connectedComponents(plain.astype(np.uint8), connectivity=4)
+    rim = np.ones_like(plain)
+    rim[1:-1, 1:-1] = False
+    return plain & np.isin(parts, np.unique(parts[rim & plain]))
+
+
+def _structure(here: Levels) -> Floats:
+    """By how much the photograph would change if it moved by a pixel, as `_detail`: across or down,
+    whichever changes it less."""
+    ways = (np.full((*here.shape[:2], 2), way, np.float32) for way in ((1, 0), (0, 1)))
+    return np.minimum(*(_detail(here, here, way) for way in ways))
+
+
+def _continued(flow: Floats, known: NDArray[np.bool_]) -> Floats:
+    """The mean of the flow that is known around each position."""
+    sigma = max(flow.shape) * _AWAY
+    weight = known[..., np.newaxis].astype(np.float32)
+    found: Floats = _blurred(flow * weight, sigma) / (_blurred(weight, sigma)[..., np.newaxis] + _NOTHING)
+    return found
+
+
+def _detail(here: Levels, there: Levels, flow: Floats) -> Floats:
+    """Squares of the difference of the photographs in what is smaller than light and shadow,
+    (height, width), mean of the colours and of what is around."""
+    apart = here.astype(np.float32) - warped(there, flow, cv2.INTER_LINEAR)
+    squares: Floats = np.mean((apart - _blurred(apart, _LIGHT)) ** 2, -1)
+    return _blurred(squares, _NEAR)
+
+
+def _blurred(levels: Floats, sigma: float) -> Floats:
+    found: Floats = cv2.GaussianBlur(levels, (0, 0), sigma, borderType=cv2.BORDER_REFLECT_101)
+    return found
 
 
 def _alike(here: Levels, there: Levels, flow: Floats) -> NDArray[np.bool_]:

@@ -22,10 +22,12 @@ _WORDS = {"audio": ("sound", "was"), "subtitle": ("subtitles", "were"), "attachm
 
 class SoundCopy:
     """Copies what is beside the pictures of `source` into `output`, as far as its container takes
-    it; `notes` say what it does not. To be made before the output's header is written."""
+    it; `notes` say what it does not. To be made before the output's header is written. Where
+    `is_all`, chapters are all that there was, and `source` need not stay open."""
 
     def __init__(self, source: InputContainer, output: OutputContainer, suffix: str, span: Span) -> None:
         self.notes: list[str] = []
+        self.is_all = True
         self._suffix = suffix
         self._output = output
         self._span = span
@@ -80,6 +82,7 @@ class SoundCopy:
                 " .mkv holds all kinds"
             )
             return
+        self.is_all = False
         copy.metadata.update({key: stream.metadata[key] for key in _KEPT_METADATA if key in stream.metadata})
         copy.disposition = stream.disposition
         if stream.type != "attachment":

@@ -140,6 +140,8 @@ class _Video:
                 if text is not None:
                     output.metadata[_COMMENT] = text
                 sound = None if source is None else SoundCopy(source, output, self._suffix, self._span)
+                if sound is not None and sound.is_all:
+                    source.close()  # its index has tens of bytes of each frame
                 for packets, time in self._encoded(stream, frames):
                     output.mux(packets)
                     if sound is not None:
