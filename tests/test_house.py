@@ -98,7 +98,10 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     ),
     "nst.own_terms": ({"errors", "options", "nst.network", "nst.terms.term"}, set()),
     # Evaluators name no term: they know what every term is.
-    "nst.evaluator": ({"nst.extractor", "nst.network", "nst.objective", "nst.terms.term"}, {"tensorflow"}),
+    "nst.evaluator": (
+        {"nst.extractor", "nst.graphs", "nst.network", "nst.objective", "nst.terms.term"},
+        {"tensorflow"},
+    ),
     "nst.tiled": (
         {
             *("nst.extractor", "nst.geometry", "nst.graphs", "nst.network", "nst.objective", "nst.terms.term"),

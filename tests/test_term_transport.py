@@ -11,7 +11,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("usual_convolutions", "t
 
 tf = pytest.importorskip("tensorflow")
 
-from nst_kit import targets_by  # noqa: E402
+from nst_kit import Seen, targets_by  # noqa: E402
 
 from pipeline.images.picture import Picture  # noqa: E402
 from pipeline.nst.engine import TransferEngine  # noqa: E402
@@ -22,7 +22,7 @@ from pipeline.nst.network import VGG16, VGG19, reduction  # noqa: E402
 from pipeline.nst.objective import objective_of, weights_of  # noqa: E402
 from pipeline.nst.samples import column_layers  # noqa: E402
 from pipeline.nst.terms import sampling, self_similarity, transport  # noqa: E402
-from pipeline.nst.terms.term import PICTURE, Sources, Style  # noqa: E402
+from pipeline.nst.terms.term import PICTURE, Region, Sources, Style  # noqa: E402
 from pipeline.nst.tiled import TiledEvaluator  # noqa: E402
 from pipeline.nst.tiling import Tiling  # noqa: E402
 from pipeline.nst.weights import locate  # noqa: E402
@@ -228,6 +228,26 @@ def test_of_several_styles_each_gives_as_many_places_as_its_share_says():
     target = transport.Transport(("block1_conv1", "block2_conv1")).target(sources)
     assert asked == [45, 15]
     assert target.statistics.columns.shape == (60, 4)
+
+
+def test_regions_whose_area_changes_take_no_new_trace(whole):
+    evaluator, _targets, weights = whole
+    content, styles = (
+        Seen(evaluator, tf.constant(picture(0))),
+        [Seen(evaluator, tf.constant(picture(n))) for n in (1, 2)],
+    )
+    found, traces = [], []
+    for columns in (20, 40, 20):
+        left = np.zeros((50, 70), np.float32)
+        left[:, :columns] = 1
+        masks = zip((left, 1 - left), styles, strict=True)
+        regions = [Region(mask, [Style(style, 1.0)]) for mask, style in masks]
+        sources = Sources(content, [], start=content, guide=content, seed=0, regions=regions)
+        targets = evaluator._objective.targets(sources)
+        found.append(float(evaluator.losses(tf.constant(picture(3)), targets, weights)["style"]))
+        traces.append(len(evaluator._traced))
+    assert found[0] == found[2] != found[1]
+    assert len(set(traces)) == 1
 
 
 def test_in_bfloat16_it_is_off_by_a_few_hundredths(kernels, evaluated):

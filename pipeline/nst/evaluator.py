@@ -84,20 +84,20 @@ class WholeEvaluator:
 
     def losses(self, picture: tf.Tensor, targets: Targets, weights: Mapping[str, LossWeights]) -> dict[str, tf.Tensor]:
         """As `Evaluator.losses`."""
-        found: dict[str, tf.Tensor] = self._of_kind(self._losses, targets, weights)(picture, targets, weights)
+        found: dict[str, tf.Tensor] = self._of_kind("losses", self._losses, targets, weights)(picture, targets, weights)
         return found
 
     def __call__(
         self, picture: tf.Tensor, targets: Targets, weights: Mapping[str, LossWeights]
     ) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
         """As `Evaluator.__call__`."""
-        evaluate = self._of_kind(self._with_gradient, targets, weights)
+        evaluate = self._of_kind("gradient", self._with_gradient, targets, weights)
         result: tuple[dict[str, tf.Tensor], tf.Tensor] = evaluate(picture, targets, weights)
         return result
 
     def prepare(self, picture: tf.Tensor, targets: Targets, weights: Mapping[str, LossWeights]) -> None:
         """As `Evaluator.prepare`."""
-        self._of_kind(self._with_gradient, targets, weights).get_concrete_function()
+        self._of_kind("gradient", self._with_gradient, targets, weights).get_concrete_function()
 
     def _once(self, key: Any, function: Any, *specification: Any) -> Any:
         """The function, traced once for pictures of all shapes; `specification` is of what it takes
@@ -108,7 +108,7 @@ class WholeEvaluator:
 
         return self._traced.get(key, trace)
 
-    def _of_kind(self, function: Any, targets: Targets, weights: Mapping[str, LossWeights]) -> Any:
+    def _of_kind(self, name: str, function: Any, targets: Targets, weights: Mapping[str, LossWeights]) -> Any:
         """A function of a picture, traced for targets of this kind: which graph computes it follows
         from these alone, whatever was painted before."""
         kind = tf.TensorSpec.from_tensor if self._shape else _of_any_size
@@ -127,7 +127,7 @@ class WholeEvaluator:
             # the time.
             return tf.function(function, input_signature=signature, autograph=False)
 
-        return self._traced.get(repr((function.__name__, of_targets, of_weights)), trace)
+        return self._traced.get(repr((name, of_targets, of_weights)), trace)
 
     def _losses(self, picture: tf.Tensor, targets: Targets, weights: Mapping[str, LossWeights]) -> dict[str, tf.Tensor]:
         measured = self._measured(picture, self._objective, maps_of(targets), weights)

@@ -18,17 +18,17 @@ def entries_beneath(
     """Regular files, in no order, that are `wanted` by their names; others are not looked at.
     Raises OSError where the folder cannot be read, or where a look fails in passing."""
     folder, slash, start = prefix.rpartition("/")
-    with files.folder(folder.split("/") if folder else []) as at:
-        with os.scandir(at) as found:  # whose names are never held all at once
-            for last in (entry.name for entry in found):
-                name = f"{folder}{slash}{last}"
-                if not last.startswith(start) or not wanted(name):
-                    continue
-                try:
-                    status = os.lstat(last, dir_fd=at)
-                except OSError as error:
-                    if error.errno in PASSING:
-                        raise
-                    continue  # gone in the meantime
-                if stat.S_ISREG(status.st_mode):
-                    yield Entry(name, Fingerprint(status.st_size, status.st_mtime_ns))
+    # names are never held all at once
+    with files.folder(folder.split("/") if folder else []) as at, os.scandir(at) as found:
+        for last in (entry.name for entry in found):
+            name = f"{folder}{slash}{last}"
+            if not last.startswith(start) or not wanted(name):
+                continue
+            try:
+                status = os.lstat(last, dir_fd=at)
+            except OSError as error:
+                if error.errno in PASSING:
+                    raise
+                continue  # gone in the meantime
+            if stat.S_ISREG(status.st_mode):
+                yield Entry(name, Fingerprint(status.st_size, status.st_mtime_ns))
