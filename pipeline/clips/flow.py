@@ -46,6 +46,7 @@ _DIMMED = 6.0  # grey levels; chosen: what differs by more was lit otherwise, or
 # The rim of a picture, in pixels, and how much of it has to be seen: a hand that reaches in is
 # less.
 _RIM, _MUCH = 6, 1 / 3
+_SPECK, _SOFT, _END = 5, 1.5, 0.02  # pixels, pixels, and a share; chosen by eye
 _AWAY = 1 / 12  # of the longer side: how far away motion is looked for where there is none to be seen
 _NOTHING = 1e-6
 # Pixels by which what is reliable is made smaller, and how softly it ends: measured for Gram
@@ -119,11 +120,24 @@ def _sure(here: Levels, there: Levels, flow: Floats) -> Floats:
     light = np.mean(_blurred(here.astype(np.float32) - there, _LIGHT) ** 2, -1)
     unseen = _BETTER * along + _UNSEEN**2
     plain = (_structure(here) <= unseen) & (light <= _DIMMED**2)
-    found = np.where(plain[..., np.newaxis], _continued(flow, ~plain), flow)
+    plain = _without_specks(plain)
+    found = _merged(flow, _continued(flow, ~plain), plain)
     if _camera_moves(flow, plain):
         return found
     hardly = ~plain & (against <= unseen) & (_squares(flow) <= _HARDLY**2) & (light <= _DIMMED**2)
-    return np.where((hardly | _behind(plain))[..., np.newaxis], np.float32(0), found)
+    return _merged(found, np.zeros_like(found), _without_specks(hardly | _behind(plain)))
+
+
+def _without_specks(there: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    return cv2.medianBlur(there.astype(np.uint8), _SPECK).astype(np.bool_)
+
+
+def _merged(flow: Floats, other: Floats, there: NDArray[np.bool_]) -> Floats:
+    """The flow, and the `other` one `there`, with soft ends: a picture that is carried by one that
+    jumps is torn, into specks."""
+    soft = np.clip((_blurred(there.astype(np.float32), _SOFT) - _END) / (1 - 2 * _END), 0, 1)[..., np.newaxis]
+    found: Floats = (1 - soft) * flow + soft * other
+    return found
 
 
 def _camera_moves(flow: Floats, plain: NDArray[np.bool_]) -> bool:
