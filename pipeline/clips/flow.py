@@ -37,8 +37,9 @@ _OTHER, _BESIDE, _MOST_OTHER, _AROUND = 12.0, 2.0, 30.0, 5
 # Pixels that at the median nothing moves by where the camera stands: noise of 8 grey levels makes
 # 0.043, a pan by 0.03 pixels a frame 0.071.
 _STANDS = 0.06
-# By how much a flow has to be better than its opposite to be seen, around 6 pixels, in what is left
-# of the photographs less their light around 3: of a plain wall it is 1.15 at most, of faces 3 to 5.
+# By how much a flow has to be better than its opposite to be seen, around 2 pixels, in what is left
+# of the photographs less their light around 3: all over a plain wall it is 1.15 at most, in a face
+# 3 to 5. Around 6 pixels the wall moved as far from what moves before it.
 _BETTER, _NEAR, _LIGHT = 1.5, 2.0, 3.0
 _HARDLY = 0.25  # pixels, that noise moves by what stands; chosen
 _UNSEEN = 1.0  # grey levels, by which nobody sees a difference
@@ -47,7 +48,9 @@ _DIMMED = 6.0  # grey levels; chosen: what differs by more was lit otherwise, or
 # less.
 _RIM, _MUCH = 6, 1 / 3
 _SPECK, _SOFT, _END = 5, 1.5, 0.02  # pixels, pixels, and a share; chosen by eye
-_AWAY = 1 / 12  # of the longer side: how far away motion is looked for where there is none to be seen
+# How far away motion is looked for where there is none to be seen: of the longer side, and in
+# pixels of what is made small for it; chosen.
+_AWAY, _AWAY_SMALL = 1 / 12, 4.0
 _NOTHING = 1e-6
 # Pixels by which what is reliable is made smaller, and how softly it ends: measured for Gram
 # matrices at 384 px; a moving body's rim is between both.
@@ -129,7 +132,8 @@ def _sure(here: Levels, there: Levels, flow: Floats) -> Floats:
 
 
 def _without_specks(there: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    return cv2.medianBlur(there.astype(np.uint8), _SPECK).astype(np.bool_)
+    found: NDArray[np.bool_] = cv2.medianBlur(there.astype(np.uint8), _SPECK).astype(np.bool_)
+    return found
 
 
 def _merged(flow: Floats, other: Floats, there: NDArray[np.bool_]) -> Floats:
@@ -153,7 +157,8 @@ def _behind(plain: NDArray[np.bool_]) -> NDArray[np.bool_]:
     _count, parts = cv2.connectedComponents(plain.astype(np.uint8), connectivity=4)
     rim = np.ones_like(plain)
     rim[1:-1, 1:-1] = False
-    return plain & np.isin(parts, np.unique(parts[rim & plain]))
+    found: NDArray[np.bool_] = plain & np.isin(parts, np.unique(parts[rim & plain]))
+    return found
 
 
 def _structure(here: Levels) -> Floats:
@@ -165,9 +170,16 @@ def _structure(here: Levels) -> Floats:
 
 def _continued(flow: Floats, known: NDArray[np.bool_]) -> Floats:
     """The mean of the flow that is known around each position."""
-    sigma = max(flow.shape) * _AWAY
+    height, width = known.shape
+    factor = max(height, width) * _AWAY / _AWAY_SMALL
+    size = max(1, round(width / factor)), max(1, round(height / factor))
     weight = known[..., np.newaxis].astype(np.float32)
-    found: Floats = _blurred(flow * weight, sigma) / (_blurred(weight, sigma)[..., np.newaxis] + _NOTHING)
+    near, count = (
+        _blurred(cv2.resize(levels, size, interpolation=cv2.INTER_AREA), _AWAY_SMALL)
+        for levels in (flow * weight, weight)
+    )
+    mean = near / (count[..., np.newaxis] + _NOTHING)
+    found: Floats = cv2.resize(mean, (width, height), interpolation=cv2.INTER_LINEAR)
     return found
 
 
