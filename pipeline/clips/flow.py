@@ -78,18 +78,17 @@ def motion(here: Levels, there: Levels) -> Motion:
     """How the photograph `here` came about from `there`, of one size."""
     one, other = (cv2.cvtColor(photograph, cv2.COLOR_RGB2GRAY) for photograph in (here, there))
     with _alone():
-        back, forth = (_sure(here, there, _dense(one, other)), _sure(there, here, _dense(other, one)))
+        found = _dense(one, other)
+        back, forth = _sure(here, there, found), _sure(there, here, _dense(other, one))
     height, width = one.shape
     x, y = _places(back)
     inside = (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
     returned = warped(forth, back, cv2.INTER_LINEAR) + back
     lengths = _squares(back) + _squares(returned - back)
     consistent = _squares(returned) <= _RELATIVE * lengths + _ABSOLUTE
-    down, right = (np.asarray(change, np.float32) for change in np.gradient(back, axis=(0, 1)))
-    smooth = _squares(down) + _squares(right) <= _EDGE_RELATIVE * _squares(back) + _EDGE_ABSOLUTE
     stands = ~back.any(-1)  # there is nothing by which its flow forth could be told
     seen = inside & (consistent | stands) & _alike(here, there, back)
-    return Motion(back, seen & (smooth | stands), seen)
+    return Motion(back, seen & (_is_smooth(back) | _is_smooth(found) | stands), seen)
 
 
 def warped(picture: NDArray[Any], flow: Floats, filter_: int = cv2.INTER_LANCZOS4) -> Floats:
@@ -113,6 +112,13 @@ def _dense(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> Floats:
     """DIS, preset medium: 10 ms at 384 x 216."""
     flow: Floats = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM).calc(one, other, None)
     return flow
+
+
+def _is_smooth(flow: Floats) -> NDArray[np.bool_]:
+    """By Eq. 6."""
+    down, right = (np.asarray(change, np.float32) for change in np.gradient(flow, axis=(0, 1)))
+    found: NDArray[np.bool_] = _squares(down) + _squares(right) <= _EDGE_RELATIVE * _squares(flow) + _EDGE_ABSOLUTE
+    return found
 
 
 def _sure(here: Levels, there: Levels, flow: Floats) -> Floats:
