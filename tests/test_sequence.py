@@ -16,13 +16,14 @@ pytest.importorskip("tensorflow")
 pytest.importorskip("cv2")
 
 from pipeline import Stylizer  # noqa: E402
+from pipeline.clips.carrying import Followed  # noqa: E402
 from pipeline.errors import BadImage  # noqa: E402
 from pipeline.images.picture import picture_from_array  # noqa: E402
 from pipeline.manifest import options_from_python  # noqa: E402
 from pipeline.nst.engine import TransferEngine  # noqa: E402
 from pipeline.nst.evaluator import WholeEvaluator  # noqa: E402
 from pipeline.nst.weights import locate  # noqa: E402
-from pipeline.pictures import open_pictures, with_content, with_masks, with_shares  # noqa: E402
+from pipeline.pictures import Carried, open_pictures, with_content, with_masks, with_shares  # noqa: E402
 from pipeline.regions import MaskSources  # noqa: E402
 from pipeline.schedule import Machine  # noqa: E402
 from pipeline.sequence import FrameIn, Sequence  # noqa: E402
@@ -135,6 +136,18 @@ def test_from_python_frames_are_the_same_and_must_have_one_size(camera):
             BadImage, match=f"{WIDTH}x{HEIGHT - 3} pixels, other frames of the clip are {WIDTH}x{HEIGHT}"
         ):
             next(frames)
+
+
+@pytest.mark.parametrize(("new", "hold"), [(0.0, 1.0), (0.05, 1.0), (0.1, 0.65), (0.15, 0.3), (0.4, 0.3)])
+def test_where_much_is_new_what_was_there_is_held_less(monkeypatch, new, hold):
+    carried, pixels = [], CAMERA[0].astype(np.float32)
+    seen = np.linspace(0, 1, HEIGHT * WIDTH).reshape(HEIGHT, WIDTH) >= new
+    followed = Followed(pixels, seen, seen, np.ones((HEIGHT, WIDTH), np.float32))
+    monkeypatch.setattr("pipeline.sequence.follow", lambda *_all: followed)
+    monkeypatch.setattr("pipeline.sequence.Carried", lambda *all: carried.append(all) or Carried(*all))
+    painted(CAMERA[:2])
+    (_pixels, _reliable, share) = carried[0]
+    assert share == pytest.approx(hold * options_from_python(QUICK).temporal_weight, rel=0.01)
 
 
 def test_what_no_frame_asks_for_any_more_is_forgotten():
