@@ -50,8 +50,8 @@ _NEARLY_NOTHING = 0.002
 # losses are 1.00 of a still's after 15 (docs/method.md). More where more than a twentieth was
 # uncovered, as what was painted small is brought to the full size.
 _STEPS, _MANY, _MUCH = 15, 20, 0.05
-# Where nothing reliable comes from before in as much of a frame as this, what was painted is held by
-# so much of the weight: what is new must meet it, which costs both their loss. It is 1.076 of
+# Where nothing reliable comes from before in as much of a frame as this, what was painted is held
+# by so much of the weight: what is new must meet it, which costs both their loss. It is 1.076 of
 # stills' with all of the weight and 1.047 with 0.3, with 16 % uncovered (docs/method.md).
 _VERY_MUCH, _LOOSE = 0.15, 0.3
 # Of a fresh painting where there is no last pass; with one, each size takes as many as a still's.
