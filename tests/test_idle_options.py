@@ -19,7 +19,7 @@ from pipeline.idle_options import EFFECTS, WITH_QUALITY, counts_only, with_effec
 from pipeline.manifest import Override, load_folder, load_manifest, starter_manifest
 from pipeline.manifest.options.rules import RULES
 from pipeline.options import INIT_WORDS, OPTION_NAMES, Options
-from pipeline.schedule import Machine, Sized, finished_size, schedule
+from pipeline.schedule import Machine, Sized, Stage, finished_size, schedule
 from pipeline.textures import as_texture
 
 CONFIGS = sorted((Path(__file__).resolve().parent.parent / "configs").glob("*.yaml"))
@@ -213,13 +213,14 @@ def made_of() -> Callable[[Options], Any]:
         made = [make(options) for make in terms.TERMS]
         return [term for each in made for term in (each if isinstance(each, list) else [each]) if term.weight > 0]
 
-    def optimizer(options: Options, history: int) -> Any:
+    def optimizer(options: Options, stage: Stage) -> Any:
         with pytest.MonkeyPatch.context() as patch:
             for name in ("Lbfgs", "Adam", "GradientDescent", "SpectralPreconditioner"):
                 patch.setattr(
                     engine, name, lambda *given, name=name, **named: (name, given, tuple(sorted(named.items())))
                 )
-            return engine._optimizer(options, (8, 8, 3), history)
+            setting = engine.Setting(options, stage.precision, stage.tiling)
+            return engine._optimizer(setting, (8, 8, 3), stage.history)
 
     def read(options: Options) -> Any:
         options = as_texture(options) if options.is_texture else options
@@ -240,7 +241,7 @@ def made_of() -> Callable[[Options], Any]:
             [replace(stage, history=0) for stage in planned],
             looked_at,
             options.seed if of_places else None,
-            [optimizer(options, stage.history) for stage in planned],
+            [optimizer(options, stage) for stage in planned],
             (start.tobytes(), options.init == "content"),  # which a finer stage looks at
             (options.network, options.normalize, options.pooling, options.border, options.wrap),
             (
