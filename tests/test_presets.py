@@ -230,10 +230,10 @@ def test_the_published_optimizer_is_the_peers(engine):
         return descent_of(engine, options_from_python({"preset": name, "optimizer": "published"})).optimizer
 
     plain = optimizer("jcjohnson")
-    assert (len(plain.s), plain.bounds) == (100, None)
+    assert (len(plain.pairs), plain.bounds) == (100, None)
     gradient = image(0, 64, 48)
     np.testing.assert_array_equal(plain.preconditioner(gradient), gradient)
-    assert len(optimizer("cysmith").s) == 10
+    assert len(optimizer("cysmith").pairs) == 10
     adam = optimizer("tf-tutorial")
     assert (adam.learning_rate, adam.beta_1, adam.beta_2, adam.bounds) == (5.1, 0.99, 0.999, (0.0, 255.0))
     adam = optimizer("anishathalye")

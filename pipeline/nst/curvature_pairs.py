@@ -39,6 +39,10 @@ class CurvaturePairs:
         self._curvatures = tf.Variable(tf.zeros(count), name="curvatures")
         self._dtype = dtype
 
+    def __len__(self) -> int:
+        """How many pairs find room."""
+        return len(self._s)
+
     @property
     def variables(self) -> Mapping[str, tf.Variable]:
         """All that is remembered, by name, zero where nothing is."""
