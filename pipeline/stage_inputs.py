@@ -155,6 +155,7 @@ def sources(
         start=engine.image(setting, start, None),
         guide=engine.image(setting, guide, None),  # what is measured of it is large, and of use once
         seed=int(np.random.SeedSequence((options.seed, *place)).generate_state(1)[0]),
+        style_seed=options.seed,
         regions=() if is_whole else regions,
         kept=_kept(pictures, stage),
         earlier=None if carried is None else Earlier(carried.pixels, carried.reliable),

@@ -20,7 +20,7 @@ class Seen:
     def features(self, layers: Sequence[str]) -> Any:
         return self._evaluator.features(self._pixels, layers)
 
-    def measured(self, probe: Any, maps: Any = None) -> Any:
+    def measured(self, probe: Any, maps: Any = None, kept_as: Any = None) -> Any:
         return self._evaluator.measured(self._pixels, probe, maps)
 
     @property

@@ -16,6 +16,7 @@ from nst_kit import Seen  # noqa: E402
 
 from pipeline.images.masks import mask_from_levels  # noqa: E402
 from pipeline.images.picture import Picture  # noqa: E402
+from pipeline.nst import positions  # noqa: E402
 from pipeline.nst.engine import TransferEngine  # noqa: E402
 from pipeline.nst.evaluator import WholeEvaluator  # noqa: E402
 from pipeline.nst.extractor import Extractor  # noqa: E402
@@ -358,3 +359,26 @@ def test_taken_up_again_in_any_pass_it_ends_in_the_same_bytes(monkeypatch):
         assert np.array_equal(again.pixels, whole.pixels)
     assert len(whole.trace) == 7
     assert whole.last["style"] < whole.first["style"]
+
+
+def test_a_style_is_measured_once_for_all_rounds_of_all_last_passes(monkeypatch):
+    """Of three rounds, of two paintings; each round looks at other places of the picture."""
+    monkeypatch.setattr(module, "matched_layers", lambda network: FOUR)
+    monkeypatch.setattr(positions, "GRID", 16)
+    options = Options(**PAIR.all_values() | {"size": 96, "scales": 1, "steps": 11, "history": 3})
+    engine, style = TransferEngine(locate("random"), options), picture(1, 64, 96)
+    measured, looked_at, grids = WholeEvaluator.measured, [], set()
+
+    def seen(evaluator, image, probe, maps=None):
+        if probe == hypercolumns_module.Picked(FOUR):
+            looked_at.append(np.allclose(image, style))
+            if not looked_at[-1]:
+                grids.add(maps[FOUR[0]].map.numpy().tobytes())
+        return measured(evaluator, image, probe, maps)
+
+    monkeypatch.setattr(WholeEvaluator, "measured", seen)
+    for _painting in range(2):
+        result_of(painting_of(options, engine))
+    assert looked_at.count(True) == 1
+    assert looked_at.count(False) == 2 * (3 + 1)  # and when what is finished is measured
+    assert len(grids) == 3 + 1

@@ -219,10 +219,12 @@ class SeenImage:
         """As `Image.opacity`."""
         return None if self.alpha is None else means_of_cells(self.alpha, cell)
 
-    def measured(self, probe: Probe, maps: Mapping[str, Any] | None = None) -> Measured:
-        """As `Image.measured`; kept where it depends on no maps."""
+    def measured(self, probe: Probe, maps: Mapping[str, Any] | None = None, kept_as: Hashable = None) -> Measured:
+        """As `Image.measured`."""
         make = functools.partial(self._measurer.measured, self.pixels, probe, maps or self._weights(probe))
-        return make() if maps else self._kept(self.engine._measures, probe, make)
+        if maps and kept_as is None:
+            return make()
+        return self._kept(self.engine._measures, (probe, kept_as), make)
 
     def _weights(self, probe: Probe) -> Mapping[str, tf.Tensor]:
         """How much each position of the probe's layers counts (height, width): the mean opacity of

@@ -3,7 +3,8 @@ has the nearest."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -47,7 +48,7 @@ def shared(sets: Sequence[Places], sources: Sources, most: int) -> list[Places]:
     """Of each style's places as many as its share of `most` says, taken by chance; all of a single
     style that has no more."""
     whole = sum(style.share for style in sources.styles)
-    random = np.random.default_rng(sources.seed)
+    random = np.random.default_rng(sources.style_seed)
     taken = []
     for places, style in zip(sets, sources.styles, strict=True):
         count = max(1, round(most * style.share / whole))
@@ -55,6 +56,14 @@ def shared(sets: Sequence[Places], sources: Sources, most: int) -> list[Places]:
             places = places[np.sort(random.choice(len(places), count, replace=False))]
         taken.append(places)
     return taken
+
+
+def told_apart(sets: Iterable[Places]) -> bytes:
+    """What tells places of an image from others, by SHA-256."""
+    found = hashlib.sha256()
+    for places in sets:
+        found.update(len(places).to_bytes(8, "little") + places.tobytes())
+    return found.digest()
 
 
 class Best:

@@ -14,12 +14,12 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from pipeline.nst.positions import MOST_ON_GRID, grid
-from pipeline.nst.terms.candidates import Best, Places, numbered, shape_at, shared, visible
+from pipeline.nst.terms.candidates import Best, Places, numbered, shape_at, shared, told_apart, visible
 from pipeline.nst.terms.guides import at_layer, claims, strengths
 from pipeline.nst.terms.hypercolumns import Picked
 from pipeline.nst.terms.layered import Distances, OverLayers
 from pipeline.nst.terms.matching import centred, directions, nearest, nearest_with_product
-from pipeline.nst.terms.term import ADD, Combine, Indexed, Measured, Sources, Target
+from pipeline.nst.terms.term import ADD, Combine, Image, Indexed, Measured, Sources, Target
 from pipeline.nst.wrapping import NO_WRAP, Wraps
 
 _THOUSAND = 1000.0
@@ -59,30 +59,20 @@ class NeighboursByLayer(OverLayers):
         for the picture as it stands; how many they are."""
         if sources.regions:
             return self._guided(sources)
-        random = np.random.default_rng(sources.seed)
-        images = [sources.start, *(style.image for style in sources.styles)]
-        shapes = [{layer: shape_at(image, layer) for layer in self.layers} for image in images]
-        grids: list[dict[str, Places]] = [{} for _ in images]
-        for layer in self.layers:
-            ways = (self.wraps, *(NO_WRAP for _style in sources.styles))
-            here, *seen = (_grid(each[layer], random, wraps) for each, wraps in zip(shapes, ways, strict=True))
-            seen = [visible(places, image, layer) for places, image in zip(seen, images[1:], strict=True)]
-            for of_image, places in zip(grids, [here, *shared(seen, sources, MOST_ON_GRID)], strict=True):
-                of_image[layer] = places
-        maps = [
-            {layer: numbered(places, each[layer]) for layer, places in of_image.items()}
-            for of_image, each in zip(grids, shapes, strict=True)
-        ]
-        start, *styles = (
-            image.measured(Picked(self.layers), numbers) for image, numbers in zip(images, maps, strict=True)
-        )
+        grids, maps = self._on_grid(sources)
+        start = sources.start.measured(Picked(self.layers), maps)
+        style = self._of_styles(sources, MOST_ON_GRID)
         return Target(
-            {
-                layer: Indexed(maps[0][layer].map, _nearest_of(start[layer], [style[layer] for style in styles]))
-                for layer in self.layers
-            },
-            {layer: tf.constant(float(len(places))) for layer, places in grids[0].items()},
+            {layer: Indexed(maps[layer].map, _nearest_of(start[layer], style[layer])) for layer in self.layers},
+            {layer: tf.constant(float(len(places))) for layer, places in grids.items()},
         )
+
+    def _on_grid(self, sources: Sources) -> tuple[dict[str, Places], dict[str, Indexed]]:
+        """By layer the places of the picture that this round looks at, and the maps of them."""
+        random = np.random.default_rng(sources.seed)
+        shapes = {layer: shape_at(sources.start, layer) for layer in self.layers}
+        grids = {layer: _grid(shape, random, self.wraps) for layer, shape in shapes.items()}
+        return grids, {layer: numbered(places, shapes[layer]) for layer, places in grids.items()}
 
     def measure(self, layer: str, features: tf.Tensor, target: Any) -> tf.Tensor:
         """Σ (1 - cos) over the grid's positions, a float32 scalar."""
@@ -98,13 +88,10 @@ class NeighboursByLayer(OverLayers):
 
     def _guided(self, sources: Sources) -> Target:
         """The target with regions."""
-        random = np.random.default_rng(sources.seed)
-        shapes = {layer: shape_at(sources.start, layer) for layer in self.layers}
-        grids = {layer: _grid(shape, random, self.wraps) for layer, shape in shapes.items()}
-        maps = {layer: numbered(places, shapes[layer]) for layer, places in grids.items()}
+        grids, maps = self._on_grid(sources)
         start = sources.start.measured(Picked(self.layers), maps)
         most = max(1, MOST_ON_GRID // len(sources.regions))
-        styles = [self._of_styles(sources._replace(styles=region.styles), random, most) for region in sources.regions]
+        styles = [self._of_styles(sources._replace(styles=region.styles), most) for region in sources.regions]
         matched = {}
         for layer, places in grids.items():
             whole = [at_layer(region.mask, layer, sources.content.size) for region in sources.regions]
@@ -116,18 +103,22 @@ class NeighboursByLayer(OverLayers):
             {layer: tf.constant(float(len(places))) for layer, places in grids.items()},
         )
 
-    def _of_styles(self, sources: Sources, random: np.random.Generator, most: int) -> dict[str, tf.Tensor]:
+    def _of_styles(self, sources: Sources, most: int) -> dict[str, tf.Tensor]:
         """By layer, features (n, channels) of the styles at positions of their grids, not many more
-        than `most`."""
+        than `most`: the same in all rounds, so that a style is measured once."""
+        random = np.random.default_rng(sources.style_seed)
         images = [style.image for style in sources.styles]
-        found: list[dict[str, Indexed]] = [{} for _ in images]
+        found: list[dict[str, Places]] = [{} for _ in images]
         for layer in self.layers:
-            shapes = [shape_at(image, layer) for image in images]
-            seen = [visible(_grid(shape, random), image, layer) for shape, image in zip(shapes, images, strict=True)]
-            for maps, places, shape in zip(found, shared(seen, sources, most), shapes, strict=True):
-                maps[layer] = numbered(places, shape)
-        picked = [image.measured(Picked(self.layers), maps) for image, maps in zip(images, found, strict=True)]
+            seen = [visible(_grid(shape_at(image, layer), random), image, layer) for image in images]
+            for of_image, places in zip(found, shared(seen, sources, most), strict=True):
+                of_image[layer] = places
+        picked = [self._picked(image, places) for image, places in zip(images, found, strict=True)]
         return {layer: tf.concat([each[layer] for each in picked], 0) for layer in self.layers}
+
+    def _picked(self, image: Image, places: Mapping[str, Places]) -> Measured:
+        maps = {layer: numbered(each, shape_at(image, layer)) for layer, each in places.items()}
+        return image.measured(Picked(self.layers), maps, told_apart(places.values()))
 
     def distances(self, measured: Measured, target: Target) -> Distances:
         """The mean of 1 - cos over the positions of each layer."""
@@ -142,9 +133,9 @@ class NeighboursByLayer(OverLayers):
         return {layer: _THOUSAND * distance / len(distances) for layer, distance in distances.items()}
 
 
-def _nearest_of(here: tf.Tensor, styles: Sequence[tf.Tensor]) -> Matched:
+def _nearest_of(here: tf.Tensor, style: tf.Tensor) -> Matched:
     """What features (positions, channels) are compared with, of those of the styles."""
-    kind, style = here.dtype, tf.concat(styles, 0)
+    kind = here.dtype
     here, style = tf.cast(here, tf.float32), tf.cast(centred(style), kind)
     # as many rows as positions: what can be seen of a style differs from round to round
     return Matched(tf.reduce_mean(here, 0), tf.gather(style, nearest(tf.cast(centred(here), kind), style)))

@@ -8,7 +8,7 @@ in tiles, the trace, the report and report.json need no further line.
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -59,9 +59,10 @@ class Image(Protocol):
     def features(self, layers: Sequence[str]) -> Mapping[str, tf.Tensor]:
         """Its features (height, width, channels) at network layers."""
 
-    def measured(self, probe: Probe, maps: Mapping[str, Any] | None = None) -> Measured:
+    def measured(self, probe: Probe, maps: Mapping[str, Any] | None = None, kept_as: Hashable = None) -> Measured:
         """What the probe's `measure` says of it, compared with `maps`, by layer; without them,
-        where it has transparency, of what can be seen of it."""
+        where it has transparency, of what can be seen of it. `kept_as` tells maps apart: what was
+        said is then kept, as it is without maps."""
 
 
 class Style(NamedTuple):
@@ -100,10 +101,11 @@ class Plain(NamedTuple):
 class Sources(NamedTuple):
     """What targets are made from when a descent begins, or a round of it. `start` is the picture as
     it stands then, `guide` the photograph with a quarter of it: what is to be painted. `seed` is
-    another one in each round. `styles` are those of the whole picture; with `regions` each of these
-    has its own, and `styles` are all of them. `kept` is how much of the content is kept at each
-    pixel, float32 (height, width), 0..1, None for all of it. `earlier` is there for a clip's frames
-    that follow others, `plain` where strokes are to grow in plain areas."""
+    another one in each round, `style_seed` the same in all. `styles` are those of the whole
+    picture; with `regions` each of these has its own, and `styles` are all of them. `kept` is how
+    much of the content is kept at each pixel, float32 (height, width), 0..1, None for all of it.
+    `earlier` is there for a clip's frames that follow others, `plain` where strokes are to grow in
+    plain areas."""
 
     content: Image
     styles: Sequence[Style]
@@ -114,6 +116,7 @@ class Sources(NamedTuple):
     kept: NDArray[np.float32] | None = None
     earlier: Earlier | None = None
     plain: Plain | None = None
+    style_seed: int = 0
 
 
 class Combine(Protocol):
