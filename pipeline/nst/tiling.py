@@ -147,7 +147,7 @@ def _matched(options: Options) -> bool:
 def _matching_bytes(options: Options, pixels: int, precision: str, split: int, evaluation: float) -> float:
     """The largest of what an evaluation holds beside the table of the style's hypercolumns, what is
     held while neighbours are found, where areas are stroked of the photograph too, and while they
-    are found layer by layer; a style as large as the picture."""
+    are found layer by layer; a style as large as the picture, whose grid is kept."""
     network = NETWORKS[options.network]
     number, layers = _NUMBER_BYTES[precision], matched_layers(network)
     rows = min(MOST, pixels / QUARTER**2)
@@ -157,7 +157,7 @@ def _matching_bytes(options: Options, pixels: int, precision: str, split: int, e
     grid = sum(min(MOST_ON_GRID, pixels / reduction(layer) ** 2) * network.channels(layer) for layer in layers) * number
     copies = (_PARTS_IN_TILES if split else 1) + (options.empty_areas == "stroked")
     finding = _TABLES * table + copies * parts + _PRODUCTS * rows * number
-    return _MORE_PROGRAM_BYTES + max(evaluation + table + pieces, finding, _GRIDS * grid)
+    return _MORE_PROGRAM_BYTES + grid + max(evaluation + table + pieces, finding, _GRIDS * grid)
 
 
 _NUMBER_BYTES = {"float32": 4, "bfloat16": 2}

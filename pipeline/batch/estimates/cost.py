@@ -117,9 +117,11 @@ def _layers(options: Options) -> list[str]:
 
 def _matching(options: Options, stage: Stage, share: float) -> float:
     """Core-seconds in which nearest neighbours are found once: the picture and the styles are
-    measured, and compared with each other; where areas are stroked the photograph too."""
+    measured, and compared with each other; where areas are stroked the photograph too. For the last
+    pass styles are measured once for all."""
     pictures = 2 if options.empty_areas == "stroked" and not stage.last_pass else 1
-    seen = sum(seen_pixels(size, options) for size in (*[stage.size] * pictures, *stage.style_sizes))
+    styles = () if stage.last_pass else stage.style_sizes
+    seen = sum(seen_pixels(size, options) for size in (*[stage.size] * pictures, *styles))
     count = products_by_layer if stage.last_pass else products_of_columns
     products = count(NETWORKS[options.network], stage.size, stage.style_sizes)
     product = _EVALUATION_PER_PIXEL[stage.precision] / (2 * _DEFAULT_WORK)
