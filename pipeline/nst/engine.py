@@ -223,9 +223,7 @@ class SeenImage:
     def measured(self, probe: Probe, maps: Mapping[str, Any] | None = None, kept_as: Hashable = None) -> Measured:
         """As `Image.measured`."""
         make = functools.partial(self._measurer.measured, self.pixels, probe, maps or self._weights(probe))
-        if maps and kept_as is None:
-            return make()
-        return self._kept(self.engine._measures, (probe, kept_as), make)
+        return make() if maps and kept_as is None else self._kept(self.engine._measures, (probe, kept_as), make)
 
     def _weights(self, probe: Probe) -> Mapping[str, tf.Tensor]:
         """How much each position of the probe's layers counts (height, width): the mean opacity of
