@@ -13,7 +13,9 @@ a quarter of the picture as it stands then, and holds while the size lasts.
 
 `NeighboursByLayer`, their section 3.3, for the last pass, makes strokes crisp: each layer is
 matched by itself, on a grid of about 64 positions along the longer side, F and S being centred; n
-is found anew every few evaluations, for the picture as it stands. E is the mean over layers.
+is found anew every few evaluations, for the picture as it stands and at other positions of it. The
+style's grid is the same all the time, so that a style is measured once: of four pairs at 192 px
+losses are what they are with another grid each time, within 0.25 %. E is the mean over layers.
 
 Where we differ: layers are those of VGG19; a neighbour is kept for some evaluations, as theirs is
 found anew in each; what moves is the picture itself, by any optimizer, and not a Laplacian pyramid
