@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import IO
 
 import pytest
-from night_kit import Nights, failed, painted, statuses
+from night_kit import Nights, failed, painted, rehearsed_here, statuses
 
 from pipeline.batch import driver, finish
-from pipeline.cli.console import JsonLines
+from pipeline.cli.console import JsonLines, Quiet
 from pipeline.errors import DiskFull
 from pipeline.store.disk import LocalStore, write_whole
 
@@ -185,3 +185,16 @@ def test_an_output_that_must_not_be_written_is_refused_at_once(project, nights, 
     assert done.returncode == 4
     assert done.stderr.splitlines()[0].startswith(f"error: cannot write to the output folder {nights.output}: ")
     assert done.stderr.splitlines()[-1] == "exit 4 (environment)"
+
+
+def test_an_output_that_is_moved_between_two_pairs_ends_the_night_in_words_and_is_no_bug(nights):
+    class Moving(Quiet):
+        def finished(self, outcome):
+            if nights.output.exists():
+                nights.output.rename(nights.project / "elsewhere")
+
+    report = nights.run_with(rehearsed_here(nights.project), Moving())
+    assert report["run"]["exit_code"] == 4
+    assert statuses(report) == {"dog.png": "done", "sea.png": "failed"}
+    assert "out was moved or deleted while it was in use; nothing more is written there" in report["pairs"][1]["reason"]
+    assert not nights.output.exists()

@@ -13,11 +13,12 @@ from patience import PATIENCE
 from PIL import Image
 
 from pipeline.batch.engines import local
+from pipeline.batch.engines.deaths import death
 from pipeline.batch.engines.local import LocalEngine
 from pipeline.batch.engines.worker import _Worker
 from pipeline.batch.messages import Command, Done, Failed, Machine, Opening, Started, decode
 from pipeline.batch.system import machine, nodes
-from pipeline.errors import EnvironmentProblem
+from pipeline.errors import EnvironmentProblem, WorkerDied
 from pipeline.job import Job, RunSettings, ShownNames
 from pipeline.nst.weights import locate
 from pipeline.options import Options
@@ -101,6 +102,12 @@ def test_a_worker_that_dies_at_a_task_fails_that_task_alone(of):
     answers = of("stay", "die", "stay")
     assert [type(answer) for answer in answers] == [Done, Failed, Done]
     assert answers[1].reason.startswith("its process ended by itself with code 7; see ")
+
+
+@pytest.mark.parametrize(("number", "name"), [(signal.SIGSEGV, "SIGSEGV"), (35, "signal 35")])
+def test_a_worker_that_a_signal_ended_is_told_of_by_it_whether_python_has_a_name_for_it_or_not(number, name):
+    told = death(-number, Path("night.log"), None)
+    assert (type(told), str(told)) == (WorkerDied, f"its process was ended by {name}; see night.log")
 
 
 def test_a_picture_whose_decoding_the_kernel_ended_is_named_and_not_tried_again(of):

@@ -41,6 +41,15 @@ CLOCK_RAN_OUT = signal.SIGPROF
 """The signal that ends a process whose `processor_time` is up."""
 
 
+def signal_name(number: int) -> str:
+    """`SIGSEGV`; of a signal for which Python has no name (real-time ones, signal(7)) `signal
+    35`."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
 def decoding_seconds(pixels: int) -> float:
     """Seconds of processor time in which a picture of so many pixels is decoded."""
     return _SECONDS + _SECONDS_PER_PIXEL * pixels

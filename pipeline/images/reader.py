@@ -25,7 +25,7 @@ from typing import Any, BinaryIO
 from pipeline.clip_names import is_clip_name
 from pipeline.clips.facts import ClipFacts, from_json
 from pipeline.errors import BadImage, EnvironmentProblem, OutOfMemory, PairError
-from pipeline.images.budget import CLOCK_RAN_OUT, HEADER_SECONDS, KEPT_SECONDS, too_slow
+from pipeline.images.budget import CLOCK_RAN_OUT, HEADER_SECONDS, KEPT_SECONDS, signal_name, too_slow
 from pipeline.images.colour_codes import RegionColour
 from pipeline.images.facts import ImageFacts
 from pipeline.images.memory_file import memory_file
@@ -290,5 +290,5 @@ def _death(shown: str, seconds: float, code: int) -> PairError:
             f"{shown} was not decoded: the process that did it was killed (signal 9), most likely because memory ran"
             " out; make the picture smaller first"
         )
-    end = signal.Signals(-code).name if code < 0 else f"code {code}"
+    end = signal_name(-code) if code < 0 else f"code {code}"
     return BadImage(f"{shown} makes its decoder crash ({end}); save it again with another program")

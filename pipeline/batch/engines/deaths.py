@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pipeline.batch.messages import Opening
 from pipeline.errors import BadImage, OutputError, PairError, WorkerDied
-from pipeline.images.budget import CLOCK_RAN_OUT, too_slow
+from pipeline.images.budget import CLOCK_RAN_OUT, signal_name, too_slow
 from pipeline.printable import last_line, printable
 from pipeline.store.disk import open_to_read_log
 
@@ -22,7 +22,7 @@ def death(code: int, log: Path, opening: Opening | None) -> PairError:
     if code == 128 + signal.SIGTERM:
         return WorkerDied("its process was ended by SIGTERM")
     if code < 0:
-        return WorkerDied(f"its process was ended by {signal.Signals(-code).name}; see {log}")
+        return WorkerDied(f"its process was ended by {signal_name(-code)}; see {log}")
     return WorkerDied(f"its process ended by itself with code {code}; see {log}")
 
 

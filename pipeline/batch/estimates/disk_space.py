@@ -4,6 +4,7 @@ painting."""
 from __future__ import annotations
 
 import functools
+import math
 import shutil
 from pathlib import Path
 
@@ -26,7 +27,7 @@ def look_for_room(plan: Plan, output: Path, reader: Reader = READER) -> str | No
     needs = [need for job, content in contents if content and (need := job_bytes(job, content, frames_of(job, reader)))]
     if not needs:
         return None
-    free = shutil.disk_usage(output).free
+    free = _free(output)
     if free < min(needs):
         raise DiskFull(
             f"the disk of {printable(output)} has {_mebibytes(free)} free and a picture needs about "
@@ -43,12 +44,20 @@ def look_for_room(plan: Plan, output: Path, reader: Reader = READER) -> str | No
 def check_floor(output: Path, floor: int | None) -> None:
     """Raise DiskFull where the output's disk has less room than a run is to leave (`min_free_disk`,
     bytes)."""
-    free = shutil.disk_usage(output).free
-    if floor is not None and free < floor:
+    if floor is not None and (free := _free(output)) < floor:
         raise DiskFull(
             f"the disk of {printable(output)} has {_mebibytes(free)} free, less than min_free_disk "
             f"({_mebibytes(floor)}); free space, and the next run goes on"
         )
+
+
+def _free(output: Path) -> float:
+    """Bytes; infinity where nobody can say, as the folder was moved or its network is away: whoever
+    writes there next will meet it, and has the words for it."""
+    try:
+        return shutil.disk_usage(output).free
+    except OSError:
+        return math.inf
 
 
 def _size(reader: Reader, content: Path) -> tuple[int, int] | None:
