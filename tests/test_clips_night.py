@@ -23,7 +23,7 @@ from night_kit import Scripted, failed, rehearsed_here
 from patience import PATIENCE, until
 from PIL import Image
 
-from pipeline.batch import clip_output, clip_walk
+from pipeline.batch import clip_output, clip_walk, driver
 from pipeline.batch.clean import clean_output
 from pipeline.batch.clip_source import Clip
 from pipeline.batch.clip_walk import ClipWalk
@@ -34,12 +34,13 @@ from pipeline.batch.estimates.estimator import Estimator
 from pipeline.batch.messages import Position, Saved
 from pipeline.batch.plan import make_plan
 from pipeline.batch.selection import Selection
+from pipeline.batch.system import deadline
 from pipeline.cli.console import Quiet
 from pipeline.cli.measure import _refuse_clip
 from pipeline.cli.rendering import plan_rows
 from pipeline.clips.facts import as_json
 from pipeline.clips.reading import clip_facts, read_frames
-from pipeline.errors import BadImage, UsageError
+from pipeline.errors import BadImage, OutOfTime, UsageError
 from pipeline.images.budget import clip_seconds
 from pipeline.images.metadata import read_metadata
 from pipeline.manifest import load_manifest
@@ -447,6 +448,28 @@ def test_a_clip_is_begun_where_a_frame_of_it_fits_before_the_end(night: Night) -
     engine = Scripted(failed("error"), asked)
     run(manifest, Selection(), Quiet(), engine=lambda settings, log: engine)
     assert asked == [OUTPUT]
+
+
+@pytest.mark.parametrize("jobs", ["1", "auto"])
+def test_a_deadline_that_comes_while_clips_are_looked_at_leaves_a_report(
+    night: Night, monkeypatch: pytest.MonkeyPatch, jobs: str
+) -> None:
+    """Of clips that a pattern found; how many frames they have is asked for after the plan."""
+    clock = [0.0]
+
+    def late(*_: Any) -> None:
+        clock[0] = 7200.0
+        raise OutOfTime
+
+    monkeypatch.setattr(deadline, "elapsed_clock", lambda: clock[0])
+    monkeypatch.setattr(driver, "look_for_room", late)
+    night.manifest(run=f"{{max_duration: 1h, jobs: {jobs}}}")
+    manifest = night.project / "night.yaml"
+    write_video(night.project / "input/run.mkv", shots(3))
+    pair = "matrix: {content: ['*.mkv'], style: style/wave.png}, output: '{content.stem}.mkv'"
+    manifest.write_text(f"{manifest.read_text().partition('  - ')[0]}  - {{{pair}}}\n")
+    assert run(load_manifest(manifest), Selection(), Quiet())["run"]["exit_code"] == 10
+    assert "2 not started (deadline)" in (night.project / "out/report.txt").read_text()
 
 
 def test_the_time_that_a_pair_may_take_begins_anew_with_each_frame() -> None:

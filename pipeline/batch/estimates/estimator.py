@@ -164,7 +164,7 @@ class Estimator:
 
     def _of_clip(self, job: Job, cost: Cost, pace: float, first: Estimate) -> Estimate | None:
         """All frames, by the estimate of the first."""
-        frames = frames_of(job, self._reader)
+        frames = self._frames(job)
         if not frames:
             return None
         factor = self._clips.at(cost.pixels) if self._clips.known else pace
@@ -178,7 +178,7 @@ class Estimator:
 
     def steps(self, job: Job) -> int:
         """Evaluations at full size, at most; of a clip its frames."""
-        return frames_of(job, self._reader) if job.options.is_clip else job.options.most_steps
+        return self._frames(job) if job.options.is_clip else job.options.most_steps
 
     def _steps(self, options: Options, cost: Cost) -> float:
         """Evaluations at full size, of those that a pair may have."""
@@ -238,12 +238,19 @@ class Estimator:
         if size is None:
             return []
         notes = notes_of_size(job.options, Sized(printable(job.content_name), size))
-        if job.options.is_clip and (frames := frames_of(job, self._reader)):
+        if job.options.is_clip and (frames := self._frames(job)):
             megabytes = job_bytes(job, size, frames) / 1e6
             notes.append(f"{frames} frames, which take about {megabytes:,.0f} MB of the disk")
         if job.style_at:
             notes.append(f"styles at frames {', '.join(str(frame) for frame, _ in job.style_at)}")
         return notes
+
+    def _frames(self, job: Job) -> int:
+        """Of a clip; none where that cannot be known, or there is no time to look."""
+        try:
+            return frames_of(job, self._reader)
+        except (Stopped, OutOfTime):  # whoever asks next hears of it from elsewhere
+            return 0
 
     def _machine(self, precision: str) -> Machine:
         return Machine(precision=precision, max_memory=self._max_memory)
