@@ -20,11 +20,12 @@ from PIL import Image
 from pipeline.batch import live
 from pipeline.batch.engines.protocol import Event
 from pipeline.batch.messages import Command, Failed, Machine, Read, Started
+from pipeline.batch.selection import Shard
 from pipeline.cli.main import cli
 from pipeline.errors import ExitCode
 from pipeline.reading import Reading
 from pipeline.store.disk import LocalStore
-from pipeline.store.layout import LOCK, NOW, STEPS, now_name, pair_id, preview_name
+from pipeline.store.layout import LOCK, NOW, STEPS, now_name, pair_id, preview_name, roll_name
 from pipeline.store.now import AtWork, Now, read_all, write_now
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -113,6 +114,36 @@ def test_a_run_that_was_killed_is_told_from_one_that_goes_on(nights: Nights) -> 
     assert json.loads(status("-o", str(nights.output), "--json")[1])["state"] == "killed"
     nights.run()
     assert status("-o", str(nights.output))[0] == ExitCode.OK
+
+
+def test_parts_that_were_killed_are_told_of_until_a_run_that_has_their_pairs_has_ended(nights: Nights) -> None:
+    store, at = LocalStore(nights.output), "2026-11-24T22:00:03+01:00"
+    nights.run()
+
+    def killed(*shards: str | None) -> None:
+        for shard in shards:
+            write_now(store, shard, Now(run="x", started=at, updated=at))
+            store.write(roll_name(shard), b"{}\n")
+
+    killed("1-of-2", "2-of-2", "3-of-3", None)
+    nights.run(shard=Shard(1, 2))
+    assert read_all(store).keys() == {"2-of-2"}
+    assert [entry.name for entry in store.list(NOW)] == [now_name("2-of-2"), roll_name("2-of-2")]
+    nights.run()
+    assert store.list(NOW) == ()
+    assert status("-o", str(nights.output))[0] == ExitCode.OK
+
+
+def test_status_is_of_the_last_run_and_not_of_parts_that_ran_before(nights: Nights) -> None:
+    for index in (1, 2):
+        nights.run(lambda command: Failed(reason="r", reason_class="error"), shard=Shard(index, 2))
+    assert status("-o", str(nights.output))[0] == ExitCode.SOME_FAILED
+    for file in nights.output.glob("report.*.json"):
+        file.write_text(file.read_text().replace('"finished": "20', '"finished": "19'))
+    nights.run()
+    code, text = status("-o", str(nights.output))
+    assert code == ExitCode.OK
+    assert [line[:15] for line in text.splitlines()] == ["no run is going", "last run: 2 new"]
 
 
 @pytest.mark.parametrize(

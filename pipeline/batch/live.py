@@ -17,8 +17,8 @@ from pipeline.batch.plan import Action, Plan, PlannedPair
 from pipeline.errors import StylizeError
 from pipeline.job import Job, Outcome, Status
 from pipeline.reading import Reading
-from pipeline.store.layout import now_name, preview_name, roll_name
-from pipeline.store.now import AtWork, Now, write_now
+from pipeline.store.layout import preview_name
+from pipeline.store.now import AtWork, Now, forget, write_now
 from pipeline.store.roll import Enrolled, add_to_roll, write_roll
 from pipeline.store.store import Store
 
@@ -162,9 +162,7 @@ class Live:
 
     def close(self) -> None:
         """The report is written: what stands in the small files is of no use any more."""
-        for name in (now_name(self._shard), roll_name(self._shard)):
-            with suppress(OSError, StylizeError):
-                self._store.delete(name)
+        forget(self._store, self._shard)
 
     def _look_ahead(self, ahead: Estimate | None) -> None:
         self._left = ahead.seconds if ahead else None

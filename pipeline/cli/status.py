@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +28,7 @@ _LONGEST_VERDICT = 500  # characters; with every count there is some 200
 class Standing:
     """What there is to know of an output folder's runs. `going_on` are those that hold its lock, in
     words; `now` is what they say of themselves, by shard; `killed` says the same of runs that were
-    ended before they could write a report; `last` are the last runs that did."""
+    ended before they could write a report; `last` is the last run that did, or all parts of it."""
 
     used: bool
     going_on: list[str]
@@ -86,7 +87,30 @@ def _standing(store: Store) -> Standing:
     runs = read_all(store)
     now = {shard: run for shard, run in runs.items() if any(f"(run {printable(run.run)})" in who for who in going_on)}
     killed = {} if going_on else runs
-    return Standing(store.exists(LOCK), going_on, now, killed, list(_last_runs(store)))
+    return Standing(store.exists(LOCK), going_on, now, killed, _of_the_last_division(list(_last_runs(store))))
+
+
+def _of_the_last_division(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The last run, or those over all parts of a manifest that was divided; all, where none says
+    when it ended. What ran before in other parts, or in none, left reports too, which stay."""
+    ended = {moment: run for run in runs if run.get("id") and (moment := _seconds(run.get("finished")))}
+    if not ended:
+        return runs
+    division = _division(ended[max(ended)])
+    return [run for run in runs if _division(run) == division]
+
+
+def _division(run: dict[str, Any]) -> str:
+    return (run["shard"] or "").partition("/")[2]
+
+
+def _seconds(iso: str | None) -> float:
+    """Since the epoch; nothing of what is no time with an offset."""
+    try:
+        moment = datetime.fromisoformat(iso or "")
+    except ValueError:
+        return 0.0
+    return moment.timestamp() if moment.tzinfo else 0.0
 
 
 def _last_runs(store: Store) -> Iterator[dict[str, Any]]:

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from pipeline.errors import StylizeError
 from pipeline.flat import flat
 from pipeline.store.checksummed_json import read_checksummed_json, write_checksummed_json
 from pipeline.store.layout import NOW, now_name
@@ -20,6 +22,7 @@ from pipeline.store.shapes import fitting
 from pipeline.store.store import Store
 
 _NAME = re.compile(re.escape(NOW) + r"run(?:\.([0-9]{1,6}-of-[0-9]{1,6}))?\.json")
+_OF_A_RUN = re.compile(re.escape(NOW) + r"run(?:\.([0-9]{1,6}-of-[0-9]{1,6}))?\.(?:json|pairs\.jsonl)")
 _MOST = 1e9  # of whatever is counted or measured: seconds are thirty years
 _MOST_AT_WORK = 1000  # pairs at the same time
 _MOST_BYTES = 2**20  # of the file: a pair at work has some 200 bytes, with a long name a thousand
@@ -67,6 +70,19 @@ class Now:
 def write_now(store: Store, shard: str | None, now: Now) -> None:
     """Write it. Raises as `Store.write` does."""
     write_checksummed_json(store, now_name(shard), now.as_row())
+
+
+def forget(store: Store, shard: str | None) -> None:
+    """Have nothing stand of a run that is over, and of none that was killed before: whatever cannot
+    go on beside this one (store/lock). Other parts of its division may."""
+    division = (shard or "").partition("-of-")[2]
+    for entry in store.list(NOW):
+        if (match := _OF_A_RUN.fullmatch(entry.name)) is None:
+            continue
+        whose = match[1] or ""
+        if whose == (shard or "") or not division or whose.partition("-of-")[2] != division:
+            with suppress(OSError, StylizeError):
+                store.delete(entry.name)
 
 
 def read_all(store: Store) -> dict[str, Now]:
