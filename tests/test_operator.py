@@ -122,6 +122,19 @@ def test_retention_as_a_number_of_runs_keeps_what_those_runs_left(nights):
     assert len(list((nights.output / ".pipeline/history").glob("*.log"))) == 1
 
 
+@pytest.mark.parametrize("started", ["2031-01-01T00:00:00+00:00", "0001-01-01T00:00:00"])
+def test_a_run_that_began_by_a_wrong_clock_makes_nothing_old(nights, started):
+    nights.manifest(PAIRS, run="{retention: 2}")
+    report = nights.run()
+    history = nights.output / ".pipeline/history/runs.jsonl"
+    history.write_text(history.read_text().replace(report["run"]["started"], started))
+    kept = nights.output / ".pipeline/previous/0123456789abcdef.000001.png"
+    kept.parent.mkdir()
+    kept.touch()
+    nights.run()
+    assert kept.exists()
+
+
 def test_without_retention_logs_stay_for_ever(nights):
     nights.run()
     log, *_ = aged(nights, 4000)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import time
+from pathlib import Path
 
 import pytest
 from night_kit import Nights, failed, statuses
 
+from pipeline.batch.merging import merged
 from pipeline.batch.selection import Selection, Shard
-from pipeline.errors import Locked
+from pipeline.errors import Locked, UsageError
 from pipeline.store.disk import LocalStore
 
 NAMES = [f"{content}/{style}.png" for content in range(40) for style in range(25)]
@@ -188,3 +190,32 @@ def test_parts_that_do_not_belong_together_are_no_report(apart, stylize):
     ):
         done = stylize("report", *(word for file in files for word in ("--merge", str(file))))
         assert (done.returncode, words in done.stderr) == (2, True), done.stderr
+
+
+def part(nights: Nights, index: int, **facts: str) -> Path:
+    """The report of part `index` of 2, of a run with these facts."""
+    nights.run(shard=Shard(index, 2))
+    file = nights.output / f"report.{index}-of-2.json"
+    report = json.loads(file.read_text())
+    file.write_text(json.dumps(report | {"run": report["run"] | facts}))
+    return file
+
+
+def test_parts_are_merged_by_moments_whatever_zones_their_clocks_have_and_whoever_sets_them(nights):
+    files = [
+        part(nights, 1, started="2026-11-27T07:30:00+09:00", finished="2026-11-27T08:00:00+09:00"),
+        part(nights, 2, started="2026-11-26T23:00:00+01:00", finished="2026-11-26T23:15:00+01:00"),
+    ]
+    run = merged(files)["run"]
+    assert (run["started"], run["finished"]) == ("2026-11-26T23:00:00+01:00", "2026-11-27T08:00:00+09:00")
+    assert run["seconds"] == 3600
+    set_back = {"started": "2026-11-27T02:00:00+01:00", "finished": "2026-11-27T01:00:00+01:00"}
+    assert merged([part(nights, index, **set_back) for index in (1, 2)])["run"]["seconds"] == 0
+
+
+def test_a_part_with_a_name_that_no_file_can_have_is_no_report(nights):
+    files = [part(nights, index) for index in (1, 2)]
+    report = json.loads(files[1].read_text())
+    files[1].write_text(json.dumps(report | {"pairs": [*report["pairs"], report["pairs"][0] | {"output": "\ud800"}]}))
+    with pytest.raises(UsageError, match="is no report of a part"):
+        merged(files)

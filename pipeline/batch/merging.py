@@ -4,6 +4,7 @@ written, for machines that share no folder."""
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -49,7 +50,10 @@ def merged(files: Sequence[Path]) -> dict[str, Any]:
 def _run(reports: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """What is true of the runs together."""
     runs = [report["run"] for report in reports]
-    began, ended = min(run["started"] for run in runs), max(run["finished"] for run in runs)
+    # by the moments, as machines may have clocks of other zones
+    began = min((run["started"] for run in runs), key=datetime.fromisoformat)
+    ended = max((run["finished"] for run in runs), key=datetime.fromisoformat)
+    lasted = (datetime.fromisoformat(ended) - datetime.fromisoformat(began)).total_seconds()
     together = {name: ", ".join(dict.fromkeys(run[name] for run in runs)) for name in _ONCE}
     return {
         **runs[0],
@@ -57,7 +61,7 @@ def _run(reports: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "shard": None,
         "started": began,
         "finished": ended,
-        "seconds": (datetime.fromisoformat(ended) - datetime.fromisoformat(began)).total_seconds(),
+        "seconds": max(0.0, lasted),  # a clock may have been set back meanwhile
         "exit_code": int(weightiest(ExitCode(run["exit_code"]) for run in runs)),
         "warnings": list(dict.fromkeys(warning for run in runs for warning in run["warnings"])),
         "counts": {status: sum(run["counts"][status] for run in runs) for status in STATUSES},
@@ -77,8 +81,8 @@ def _read(file: Path) -> tuple[Shard, Mapping[str, Any]]:
             and all(isinstance(run["counts"][status], int) for status in STATUSES)
             and all(isinstance(warning, str) for warning in run["warnings"])
             and run["exit_code"] in [int(code) for code in ExitCode]
-            and all(isinstance(pair["output"], str) and pair["status"] in STATUSES for pair in report["pairs"])
-            and datetime.fromisoformat(run["started"]) <= datetime.fromisoformat(run["finished"])
+            and all(os.fsencode(pair["output"]) and pair["status"] in STATUSES for pair in report["pairs"])
+            and all(datetime.fromisoformat(run[name]).tzinfo for name in ("started", "finished"))
         )
     except OSError as error:
         raise UsageError(f"{printable(file)} cannot be read: {error.strerror}") from error

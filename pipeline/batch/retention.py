@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -44,5 +45,14 @@ def _oldest(settings: RunSettings, rows: Sequence[Mapping[str, Any]]) -> float |
     if settings.retention is not None:
         return time.time() - settings.retention
     if settings.retention_runs is not None and len(rows) >= settings.retention_runs:
-        return datetime.fromisoformat(rows[-settings.retention_runs]["started"]).timestamp()
+        # the first of them, unless a clock was set back since: then the others began before it
+        return min(map(_began, rows[-settings.retention_runs :]))
     return None
+
+
+def _began(row: Mapping[str, Any]) -> float:
+    """When a run began; before everything, where its row says what no clock can show."""
+    try:
+        return datetime.fromisoformat(row["started"]).timestamp()
+    except (ValueError, OverflowError):
+        return -math.inf
