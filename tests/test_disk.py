@@ -198,3 +198,19 @@ def test_an_output_that_is_moved_between_two_pairs_ends_the_night_in_words_and_i
     assert statuses(report) == {"dog.png": "done", "sea.png": "failed"}
     assert "out was moved or deleted while it was in use; nothing more is written there" in report["pairs"][1]["reason"]
     assert not nights.output.exists()
+
+
+def test_a_picture_that_somebody_takes_away_at_once_ends_no_night(nights):
+    paint = painted(nights.output)
+
+    def taken(command):
+        done = paint(command)
+        (nights.output / command.job.output).unlink()
+        return done
+
+    report = nights.run(taken)
+    assert report["run"]["exit_code"] == 0
+    assert statuses(report) == {"dog.png": "done", "sea.png": "done"}
+    assert report["run"]["warnings"][0] == (
+        "no record of dog.png was kept: it is gone already; the next run paints it again"
+    )

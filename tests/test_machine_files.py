@@ -261,6 +261,19 @@ def test_a_file_that_cannot_be_written_costs_a_warning_and_no_night(nights: Nigh
     assert second.startswith("junit: ")
 
 
+def test_no_device_is_replaced_and_no_file_of_the_run_itself(nights: Nights) -> None:
+    os.mkfifo(nights.project / "pipe")
+    nights.manifest(run="{metrics_file: pipe, junit: out/dog.png}")
+    first, second = nights.run(painted(nights.output))["run"]["warnings"]
+    assert first.endswith("pipe: a pipe, socket or device stands there; name another file")
+    assert second.endswith("out/dog.png: it is a file of the run's own; name another file")
+    assert (nights.project / "pipe").is_fifo()
+    nights.manifest(run="{metrics_file: out/report.json, junit: out/.pipeline/lock}")
+    report = nights.run()
+    assert (report["run"]["exit_code"], report["counts"]["up_to_date"]) == (0, 2)
+    assert [warning.endswith("name another file") for warning in nights.report()["run"]["warnings"]] == [True, True]
+
+
 def test_a_file_in_the_output_folder_is_written_through_no_link(nights: Nights, tmp_path: Path) -> None:
     private = tmp_path / "private"
     private.mkdir()

@@ -249,6 +249,8 @@ class Results:
             self.state.keep(outcome)
         except BadOutput as error:  # somebody's folder in its place: no disk that takes nothing
             self.warn(f"no record of {outcome.output} was kept: {error}")
+        except FileNotFoundError:  # somebody takes pictures away as they come, and may
+            self.warn(f"no record of {outcome.output} was kept: it is gone already; the next run paints it again")
         except (OSError, StylizeError) as error:
             self.warn(f"no record of {outcome.output} was kept: {error}")
             self.codes.add(ExitCode.ENVIRONMENT)
