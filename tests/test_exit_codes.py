@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from night_kit import Nights, failed, painted
+from night_kit import Nights, failed, painted, statuses
 from patience import PATIENCE
 
 from pipeline.batch.messages import Killed
@@ -162,6 +162,20 @@ def test_the_weightier_of_two_codes_wins(nights, first, second, run, expected):
     answers = {"dog.png": first, "sea.png": second or painted(nights.output)}
     report = nights.run(lambda step: answers[step.job.output](step))
     assert report["run"]["exit_code"] == nights.report()["run"]["exit_code"] == expected
+
+
+@pytest.mark.parametrize("reason_class", ["worker_died", "machine_lost"])
+def test_a_worker_that_is_told_to_end_with_its_run_fails_no_pair(nights, reason_class):
+    """As systemd and Slurm tell all processes of a run at once."""
+
+    def both(command):
+        sigterm(command)
+        return failed(reason_class, retry=True)(command)
+
+    report = nights.run(both)
+    assert statuses(report) == {"dog.png": "interrupted", "sea.png": "not_started"}
+    assert report["run"]["exit_code"] == 143
+    assert not list((nights.output / ".pipeline/records").glob("*.failed.json"))
 
 
 def test_a_failure_weighs_more_than_the_deadline(nights, monkeypatch):

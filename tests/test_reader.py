@@ -160,6 +160,18 @@ def test_a_wish_to_stop_is_heard_while_a_picture_is_decoded(odd, picture, begun,
     assert odd().inspect(picture("good.png")).width == 48  # and not the answer of before
 
 
+def test_a_stop_that_ends_the_decoder_too_is_no_fault_of_the_picture(odd, picture) -> None:
+    asked: list[int] = []
+
+    def check() -> None:
+        asked.append(1)
+        if len(asked) > 1:  # after the question
+            raise Stopped(signal.SIGTERM)
+
+    with pytest.raises(Stopped):
+        odd(check).inspect(picture("killed.png"))
+
+
 def test_a_process_that_was_killed_while_nothing_was_asked_is_nobodys_trouble(odd, picture) -> None:
     path = picture("good.png")
     odd().inspect(path)

@@ -56,6 +56,8 @@ from pipeline.versions import version
 # Classes of failures whose second try gets the machine for itself: memory that ran out was perhaps
 # another worker's doing.
 _WANTS_ROOM = frozenset({OutOfMemory.reason_class, WorkerDied.reason_class})
+# What ends a run tells its workers too: systemd (KillMode=control-group) and scancel do.
+_OF_A_STOP = frozenset({WorkerDied.reason_class, MachineLost.reason_class})
 # How often a pair may lose its machine before it is held to be the reason: a node whose memory ran
 # out is gone too. `retries` does not count these: where machines come and go it would be used up.
 _MOST_LOSSES = 5
@@ -300,6 +302,8 @@ class Scheduler:
         self.results.add(self.results.outcome(pair, "interrupted", reason=reason, steps=steps))
 
     def _failed(self, pair: PlannedPair, failure: Failed) -> None:
+        if self.stopped.by is not None and failure.reason_class in _OF_A_STOP:
+            return self._interrupted(pair, self._saved.get(pair.job.output))
         self._reasons[pair.job.output] = failure
         if self.stopped.by is None and not self._closing and self._may_retry(pair, failure):
             tries = self.results.tries(pair)

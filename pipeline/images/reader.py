@@ -122,6 +122,7 @@ class Reader:
                     f"{shown} was not decoded after {_PATIENCE * seconds:.0f} s; check the disk or network folder"
                 ) from error
             except EOFError as error:
+                self.check_cancelled()  # a stop that every process was told of is no picture's doing
                 raise _death(shown, seconds, process.wait()) from error
             if "seconds" not in answer:
                 break
