@@ -46,6 +46,13 @@ def test_the_same_failure_is_not_paid_for_a_fourth_time(nights):
     )
 
 
+def test_a_failure_of_endless_words_is_known_the_next_night_too(nights):
+    for night in (1, 2):
+        report = nights.run(dog_fails(nights, failed("bug", "\u00e9" * 100_000, exit_code=1)))
+        assert report["pairs"][0]["failed_runs"] == night
+    assert report["pairs"][0]["reason"].endswith("\u00e9\u00e9 ...")
+
+
 def test_plan_says_what_is_held_and_why_and_the_way_out(nights, stylize):
     for _ in range(QUARANTINE_AFTER):
         nights.run(dog_fails(nights, failed("worker_died", "it was killed")))

@@ -31,6 +31,10 @@ from pipeline.urls import with_addresses
 # there.
 _KEPT = frozenset({field.name for field in fields(Painted)} | {"notes"})
 
+# Characters: of a name with its folders and what is wrong with it. A bug's own words have no end,
+# and a failure that is too long to be read again would never be known the next night.
+_LONGEST_REASON = 5000
+
 
 class Results:
     """Outcomes by output name, and what they mean for the run.
@@ -148,6 +152,7 @@ class Results:
         the runs to come."""
         known: dict[str, Any] = {}
         reason = with_addresses(reason)
+        reason = reason if len(reason) <= _LONGEST_REASON else f"{reason[:_LONGEST_REASON]} ..."
         if code is not ExitCode.ENVIRONMENT:
             failure = self._failures.note(
                 Failure(
