@@ -210,3 +210,21 @@ def test_where_no_run_ever_was_nothing_is_written(nights: Nights, stylize: Calla
     assert done.returncode == 2
     assert "'stylize run' writes it" in done.stderr
     assert not nights.output.exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "kept"),
+    [
+        ("{n: .nan, i: -.inf}", {"n": ".nan", "i": "-.inf"}),
+        ("{n: '" + "[{" * 600 + "'}", {"n": "[{" * 600}),
+        ("{n: [" + "[], " * 1200 + "]}", {"n": [[]] * 1200}),
+    ],
+)
+def test_whatever_words_a_pair_has_of_its_own_its_record_is_known_the_next_night(
+    nights: Nights, words: str, kept: dict[str, Any]
+) -> None:
+    nights.manifest(f"\n  - {{content: content/dog.png, style: style/wave.png, output: dog.png, meta: {words}}}\n")
+    for status in ("done", "up_to_date"):
+        report = nights.run()
+        (pair,) = report["pairs"]
+        assert (pair["status"], pair["meta"], report["run"]["warnings"]) == (status, kept, [])

@@ -7,6 +7,7 @@ of settings are laid upon each other.
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any
 
 from pydantic import (
@@ -45,6 +46,17 @@ def _option_fields(*, without: tuple[str, ...] = ()) -> dict[str, Any]:
 
 def _sentence(text: str) -> str:
     return text[:1].upper() + text[1:] + "."
+
+
+def _in_json(value: Any) -> Any:
+    """The same, with the words of YAML in the place of numbers that JSON lacks: `.nan`, `.inf`."""
+    if isinstance(value, dict):
+        return {name: _in_json(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_in_json(each) for each in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value).replace("inf", ".inf").replace("nan", ".nan")
+    return value
 
 
 class _OptionsBase(Section):
@@ -174,7 +186,7 @@ class _Painted(Section):
         description="Which part of the content is painted in which part of the styles, by colours of maps.",
         examples=[{"content": "maps/{content.stem}.png", "style": "maps/{style.stem}.png"}],
     )
-    meta: dict[str, Any] = Field(
+    meta: Annotated[dict[str, Any], BeforeValidator(_in_json)] = Field(
         default_factory=dict,
         description="Anything you want to find again in report.json; it never changes the picture.",
         examples=[{"credit": "City museum loan"}],

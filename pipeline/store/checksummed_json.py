@@ -45,12 +45,22 @@ def read_checksummed_json(store: Store, name: str, at_most: int = MOST_BYTES) ->
     except (OSError, StylizeError):
         return None
     body = data[data.find(b"\n") + 1 :]
-    if data != _seal(body) + body or body.count(b"[") + body.count(b"{") > at_most // _BYTES_OF_A_CONTAINER:
+    if data != _seal(body) + body or _has_too_many_parts(body, at_most):
         return None
     try:
         return json.loads(data)["content"]
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
+
+
+def is_read_again(data: bytes, at_most: int = MOST_BYTES) -> bool:
+    """Is such a file, of plain JSON values, small enough to be read?"""
+    return len(data) <= at_most and not _has_too_many_parts(data[data.find(b"\n") + 1 :], at_most)
+
+
+def _has_too_many_parts(body: bytes, at_most: int) -> bool:
+    """Brackets in texts count too: this is asked before anything is unpacked."""
+    return body.count(b"[") + body.count(b"{") > at_most // _BYTES_OF_A_CONTAINER
 
 
 def _seal(body: bytes) -> bytes:

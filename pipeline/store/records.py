@@ -15,7 +15,7 @@ from pipeline.errors import PairError, StylizeError
 from pipeline.flat import flat
 from pipeline.job import Manifest, Outcome, Painted
 from pipeline.printable import printable
-from pipeline.store.checksummed_json import MOST_BYTES, checksummed, read_checksummed_json
+from pipeline.store.checksummed_json import checksummed, is_read_again, read_checksummed_json
 from pipeline.store.hashes import HashTable
 from pipeline.store.keys import KEY_SCHEMA
 from pipeline.store.layout import MOST_STYLES, RECORDS, STRIP, record_name, style_thumbnail, thumbnail_name
@@ -103,9 +103,10 @@ class State:
         return [*before, *([self.manifest] if self.manifest else [])][-_MOST_MANIFESTS:]
 
     def _write(self, record: Record) -> None:
-        """Without the user's own words where they are too long to be read again."""
+        """Without the user's own words where they are too long, or have too many parts, to be read
+        again."""
         data = checksummed(flat(record))
-        if len(data) > MOST_BYTES:
+        if not is_read_again(data):
             data = checksummed(flat(replace(record, outcome={**record.outcome, "meta": {}, "notes": []})))
         self.store.write(record_name(record.outcome["output"]), data)
 
