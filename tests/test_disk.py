@@ -18,7 +18,7 @@ from night_kit import Nights, failed, painted, rehearsed_here, statuses
 
 from pipeline.batch import driver, finish
 from pipeline.cli.console import JsonLines, Quiet
-from pipeline.errors import DiskFull
+from pipeline.errors import BadOutput, DiskFull
 from pipeline.store.disk import LocalStore, write_whole
 
 
@@ -214,3 +214,14 @@ def test_a_picture_that_somebody_takes_away_at_once_ends_no_night(nights):
     assert report["run"]["warnings"][0] == (
         "no record of dog.png was kept: it is gone already; the next run paints it again"
     )
+
+
+def test_a_file_that_the_user_names_goes_behind_links_and_in_the_place_of_no_pipe(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(BadOutput, match="a pipe, socket or device stands there; name another file"):
+        write_whole(tmp_path / "pipe", b"new")
+    assert (tmp_path / "pipe").is_fifo()
+    (tmp_path / "link").symlink_to(tmp_path / "kept elsewhere")
+    write_whole(tmp_path / "link", b"new")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "kept elsewhere").read_bytes() == b"new"

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, BinaryIO, TypeVar
 
 from pipeline.clip_names import MOST_BYTES, has_clip_suffix
+from pipeline.errors import BadOutput
 from pipeline.printable import printable
 from pipeline.store import trials
 from pipeline.store.beneath import LINK, Beneath, Place, opened_folder, sync_file
@@ -294,7 +295,10 @@ def _of_log(path: Path) -> tuple[LocalStore, str]:
 
 def write_whole(path: Path, data: bytes) -> None:
     """Put `data` under a path that the user gave, where links are followed, making folders as
-    needed. Raises as `Store.write` does."""
+    needed; never in the place of a pipe or a device. Raises as `Store.write` does."""
+    path = Path(os.path.realpath(path))
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise BadOutput(f"cannot write {printable(path)}: a pipe, socket or device stands there; name another file")
     try:
         os.makedirs(path.parent, exist_ok=True)
         folder = Beneath(path.parent)  # as long as it lives its handle is open
