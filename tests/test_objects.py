@@ -21,9 +21,10 @@ from pipeline.batch.messages import Command, PairMessage
 from pipeline.batch.plan import make_plan
 from pipeline.batch.selection import Selection
 from pipeline.cli.console import Quiet
-from pipeline.errors import ExitCode, Locked, ManifestError
+from pipeline.errors import ExitCode, Locked, ManifestError, ObjectTrouble
 from pipeline.images.encode import encode_picture
 from pipeline.manifest import load_manifest
+from pipeline.objects.mirror import Mirror
 from pipeline.store.object_lock import ObjectLock
 from pipeline.store.opened import output_store
 from pipeline.store.records import State
@@ -132,6 +133,42 @@ def test_a_picture_that_is_gone_there_is_painted_again(nights, s3):
     nights.run()
     assert nights.asked == ["dog.png"]
     assert "out/dog.png" in s3.names()
+
+
+def not_given(monkeypatch, wanted: str, trouble: Exception) -> None:
+    """From now on the store does not give what has a name of that end."""
+    fetch = Mirror.fetch
+
+    def given(mirror: Mirror, name: str, *more: Any) -> Path:
+        if name.endswith(wanted):
+            raise trouble
+        return fetch(mirror, name, *more)
+
+    monkeypatch.setattr(Mirror, "fetch", given)
+
+
+def test_what_is_removed_there_after_it_was_listed_ends_no_night(nights, s3, project, monkeypatch):
+    """By the run over another part, or by hand: a record and a picture."""
+    nights.run()
+    forget_this_machine(monkeypatch, project)
+    not_given(monkeypatch, ".json", FileNotFoundError())
+    assert statuses(nights.run()) == UP_TO_DATE
+    s3.put("out/dog.png", s3.get("photos/content/sea.png"))
+    not_given(monkeypatch, "dog.png", FileNotFoundError())
+    assert statuses(nights.run()) == {"dog.png": "done", "sea.png": "up_to_date"}
+
+
+def test_a_picture_there_that_may_not_be_read_fails_its_pair_alone(nights, s3, monkeypatch):
+    nights.run()
+    s3.put("out/dog.png", s3.get("photos/content/sea.png"))
+    not_given(monkeypatch, "dog.png", ObjectTrouble("s3://night/out/dog.png: access was denied"))
+    report = nights.run()
+    assert statuses(report) == {"dog.png": "failed", "sea.png": "up_to_date"}
+    assert report["run"]["exit_code"] == 3
+    assert report["pairs"][0]["reason"] == (
+        "what stands there cannot be looked at: s3://night/out/dog.png: access was denied; have it made readable,"
+        " or use --force"
+    )
 
 
 def test_a_photograph_that_changed_there_is_painted_again(nights, s3):

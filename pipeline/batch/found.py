@@ -11,7 +11,7 @@ from typing import Any
 
 from pipeline.clip_names import is_numbered, kept, one_of_numbered
 from pipeline.clips.listing import own_numbers
-from pipeline.errors import BadImage, PairError
+from pipeline.errors import BadImage, ObjectTrouble, PairError
 from pipeline.images.reader import Reader
 from pipeline.job import Job
 from pipeline.printable import printable
@@ -74,18 +74,33 @@ class Found:
         return self._settings(self.job.output)
 
     def decodes(self) -> bool:
-        """Is it a whole picture? Raises OutOfMemory."""
+        """Is it a whole picture? Raises OutOfMemory, and ObjectTrouble as `settings` does."""
+        if (here := self._here(self.job.output)) is None:
+            return False
         try:
-            self.reader.inspect(self.store.fetched(self.job.output), self.store.home)
+            self.reader.inspect(here, self.store.home)
         except BadImage:
             return False
         return True
 
     def _settings(self, name: str) -> dict[str, Any]:
+        here = self._here(name)
         try:
-            return self.reader.metadata(self.store.fetched(name), self.store.home)
+            return {} if here is None else self.reader.metadata(here, self.store.home)
         except PairError:
             return {}
+
+    def _here(self, name: str) -> Path | None:
+        """A file of it on this machine; None where it is gone since it was listed. Raises
+        ObjectTrouble where its store does not give it."""
+        try:
+            return self.store.fetched(name)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise ObjectTrouble(
+                f"what stands there cannot be looked at: {error.strerror}; have it made readable, or use --force"
+            ) from error
 
     def _is_a_frame(self, name: str) -> bool:
         """Does a file say that it is a frame of this output?"""

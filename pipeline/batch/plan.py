@@ -117,7 +117,8 @@ def make_plan(
         except OutOfTime as late:
             pairs += [PlannedPair(job=left, action="paint", reason=str(late)) for left in ordered[number:]]
             break
-        except OutOfMemory as error:  # of the process that looks: whatever stands there is not judged
+        # of the process that looks, or of the store: whatever stands there is not judged
+        except (OutOfMemory, ObjectTrouble) as error:
             pair = PlannedPair(job=job, action="fail", reason=str(error), reason_class=error.reason_class)
         if len(pairs) >= _MOST_WHOLE and pair.record is not None:
             pair = replace(pair, record=pair.record.brief(alike))

@@ -225,12 +225,19 @@ class DeliveredStore(LocalStore):
         fetch, send = self._differences()
         try:
             with ThreadPoolExecutor(_AT_ONCE) as pool:
-                for _ in pool.map(self._mirror.fetch, fetch):
+                for _ in pool.map(self._fetch, fetch):
                     pass
                 for _ in pool.map(self._send, send):
                     pass
         except (ObjectTrouble, BadOutput) as trouble:
             raise OutputError(f"cannot begin: {trouble}") from trouble
+
+    def _fetch(self, name: str) -> None:
+        """What another part's run removes meanwhile is not there."""
+        try:
+            self._mirror.fetch(name)
+        except FileNotFoundError:
+            self._there().pop(name, None)
 
     def _differences(self) -> tuple[Sequence[str], Sequence[str]]:
         """What is to be fetched and what to be sent: a file that was delivered, and changed here
