@@ -11,9 +11,12 @@ from typing import Any
 import pytest
 from night_kit import Nights, failed, painted, statuses
 
+from pipeline.batch import driver, scheduler
 from pipeline.batch.selection import Shard
+from pipeline.batch.system.deadline import End
 from pipeline.cli.console import exit_line
 from pipeline.errors import ExitCode
+from pipeline.store import hashes
 from pipeline.store.disk import LocalStore
 
 MANY = "".join(
@@ -228,3 +231,23 @@ def test_whatever_words_a_pair_has_of_its_own_its_record_is_known_the_next_night
         report = nights.run()
         (pair,) = report["pairs"]
         assert (pair["status"], pair["meta"], report["run"]["warnings"]) == (status, kept, [])
+
+
+@pytest.mark.parametrize("late", [True, False])
+def test_a_run_that_looked_at_nothing_forgets_no_hash(
+    nights: Nights, monkeypatch: pytest.MonkeyPatch, late: bool
+) -> None:
+    """As its time was over, or its weights were missing."""
+    monkeypatch.setattr(hashes, "_RACY_NS", -(10**18))
+    nights.run()
+    table = nights.output / ".pipeline/records/hashes.json"
+    before = table.read_text()
+    assert "dog.png" in before
+    if late:
+        for module in (driver, scheduler):
+            monkeypatch.setattr(module, "end_of_run", lambda settings, began: End(elapsed=0.0))
+    else:
+        file = nights.project / "night.yaml"
+        file.write_text(file.read_text().replace("weights: random", "weights: nowhere.h5"))
+    assert nights.run()["counts"]["done"] == 0
+    assert table.read_text() == before

@@ -26,6 +26,9 @@ from pipeline.report.text import render_text
 from pipeline.report.write import write_reports
 from pipeline.store.layout import CHECKPOINTS, history_name, pair_id
 
+# After these a run may not have looked at all files: what it did not ask for is not out of use.
+_CUT_SHORT = {ExitCode.BUG, ExitCode.ENVIRONMENT, ExitCode.DEADLINE, ExitCode.SIGINT, ExitCode.SIGTERM}
+
 
 def finish(scheduler: Scheduler, *, began: Moment, command: tuple[str, ...], selection: Selection) -> dict[str, Any]:
     """Save what was learnt, write report, history and files for other programs, call the hook.
@@ -38,7 +41,7 @@ def finish(scheduler: Scheduler, *, began: Moment, command: tuple[str, ...], sel
     if scheduler.stopped.by is not None:
         results.codes.add(ExitCode.SIGINT if scheduler.stopped.by == signal.SIGINT else ExitCode.SIGTERM)
     with suppress(OutputError, BadOutput):  # it only saves time next night
-        state.hashes.save(whole=selection.whole)
+        state.hashes.save(whole=selection.whole and results.codes.isdisjoint(_CUT_SHORT))
     _sweep_checkpoints(results)
     report = _report(scheduler, others, began, command, selection)
     history = history_name(selection.shard.suffix if selection.shard else None)
