@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 from pathlib import Path
@@ -13,7 +14,7 @@ from PIL import Image
 
 from pipeline.batch.clean import clean_output
 from pipeline.batch.messages import Command
-from pipeline.errors import OutputError
+from pipeline.errors import OutputError, OutputRefused
 from pipeline.manifest import load_manifest
 from pipeline.store.disk import LocalStore
 from pipeline.store.layout import PREVIOUS, pair_id, record_name
@@ -106,6 +107,21 @@ def test_a_picture_that_cannot_be_kept_is_not_painted_over(tmp_path: Path, monke
         keep(store, "a.png", of(b"new"), 3)
     assert store.read("a.png") == b"old"
     assert issubclass(OutputError, Exception)
+
+
+def test_a_picture_that_may_not_be_read_is_not_painted_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = LocalStore(tmp_path)
+    store.write("a.png", b"old")
+
+    def denied(*_: Any) -> str:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(LocalStore, "sha256", denied)
+    with pytest.raises(
+        OutputRefused, match=r"cannot keep .*a\.png: Permission denied; have it made readable, or leave"
+    ):
+        keep(store, "a.png", of(b"new"), 3)
+    keep(store, "b.png", of(b"new"), 3)  # nothing stands there
 
 
 def test_clean_takes_them_with_their_pair_and_leaves_those_of_others(nights: Keeping) -> None:

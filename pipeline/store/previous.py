@@ -15,8 +15,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO, Any
 
-from pipeline.errors import StylizeError
+from pipeline.errors import OutputRefused, StylizeError
 from pipeline.job import Outcome
+from pipeline.printable import printable
 from pipeline.store.checksummed_json import MOST_BYTES, read_checksummed_json
 from pipeline.store.layout import PREVIOUS, pair_id, previous_prefix, record_name, thumbnail_name
 from pipeline.store.records import painted_fields
@@ -49,8 +50,13 @@ def keep(store: Store, output: str, new: str, most: int) -> None:
     try:
         if store.sha256(output) == new:
             return
-    except OSError:  # nothing that could be kept
-        return
+    except OSError as error:
+        if not store.exists(output):  # nothing that could be kept
+            return
+        raise OutputRefused(
+            f"cannot keep {printable(store.path(output))}: {error.strerror}; have it made readable, or leave out"
+            " keep_previous"
+        ) from error
     before = _numbered(store, pair_id(output))
     start = f"{previous_prefix(output)}{max(before, default=0) + 1:06}"
     _copy(store, output, f"{start}{posixpath.splitext(output)[1].lower()}")
