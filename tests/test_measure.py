@@ -35,6 +35,11 @@ def test_csv_has_a_line_for_each_number() -> None:
     assert len(rows) == 1 + 2 * 5
 
 
+@pytest.mark.parametrize(("name", "cell"), [("a\x1b[2J.png", r"a\x1b[2J.png"), ("=cmd.png", "'=cmd.png")])
+def test_nothing_in_a_name_acts_on_a_terminal_or_in_a_table(name: str, cell: str) -> None:
+    assert list(csv.reader(io.StringIO(_csv([FOUND | {"picture": name}]))))[1][0] == cell
+
+
 def test_text_explains_figures_and_nothing_in_a_name_acts_on_a_terminal() -> None:
     text = _text([FOUND])
     assert "\u202e" not in text

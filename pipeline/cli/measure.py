@@ -106,11 +106,13 @@ def _rows(each: Mapping[str, Any]) -> Iterator[tuple[str, str, float]]:
 
 
 def _csv(found: Sequence[Mapping[str, Any]]) -> str:
+    from pipeline.report.readings import cell
+
     written = io.StringIO()
     writer = csv.writer(written, lineterminator="\n")
     writer.writerow(("picture", "width", "height", "kind", "name", "value"))
     for each in found:
-        writer.writerows((each["picture"], *each["size"], *row) for row in _rows(each))
+        writer.writerows((cell(printable(each["picture"])), *each["size"], *row) for row in _rows(each))
     return written.getvalue()
 
 

@@ -22,7 +22,7 @@ def readings_csv(report: Mapping[str, Any]) -> Iterator[str]:
     columns = (*_FIRST, *losses, *layers)
     yield _line(columns)
     for output, row in rows:
-        yield _line(_cell({"output": output, **row}.get(column)) for column in columns)
+        yield _line(cell({"output": output, **row}.get(column)) for column in columns)
 
 
 def _line(cells: Any) -> str:
@@ -31,7 +31,7 @@ def _line(cells: Any) -> str:
     return text.getvalue()
 
 
-def _cell(value: Any) -> str:
+def cell(value: Any) -> str:
     """A name that a table would take for a formula begins with an apostrophe."""
     text = "" if value is None else str(value)
     return f"'{text}" if isinstance(value, str) and text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
