@@ -109,14 +109,17 @@ def test_a_picture_that_cannot_be_kept_is_not_painted_over(tmp_path: Path, monke
     assert issubclass(OutputError, Exception)
 
 
-def test_a_picture_that_may_not_be_read_is_not_painted_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("asked", ["sha256", "open"])
+def test_a_picture_that_may_not_be_read_is_not_painted_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: str
+) -> None:
     store = LocalStore(tmp_path)
     store.write("a.png", b"old")
 
     def denied(*_: Any) -> str:
         raise PermissionError(errno.EACCES, "Permission denied")
 
-    monkeypatch.setattr(LocalStore, "sha256", denied)
+    monkeypatch.setattr(LocalStore, asked, denied)
     with pytest.raises(
         OutputRefused, match=r"cannot keep .*a\.png: Permission denied; have it made readable, or leave"
     ):

@@ -47,9 +47,12 @@ def keep(store: Store, output: str, new: str, most: int) -> None:
 
     Raises as `Store.write` does: then what stands there has to stay.
     """
+    before = _numbered(store, pair_id(output))
+    start = f"{previous_prefix(output)}{max(before, default=0) + 1:06}"
     try:
         if store.sha256(output) == new:
             return
+        _copy(store, output, f"{start}{posixpath.splitext(output)[1].lower()}")
     except OSError as error:
         if not store.exists(output):  # nothing that could be kept
             return
@@ -57,9 +60,6 @@ def keep(store: Store, output: str, new: str, most: int) -> None:
             f"cannot keep {printable(store.path(output))}: {error.strerror}; have it made readable, or leave out"
             " keep_previous"
         ) from error
-    before = _numbered(store, pair_id(output))
-    start = f"{previous_prefix(output)}{max(before, default=0) + 1:06}"
-    _copy(store, output, f"{start}{posixpath.splitext(output)[1].lower()}")
     for name, ending, at_most in (
         (record_name(output), _RECORD, MOST_BYTES),
         (thumbnail_name(output, "result"), _SMALL, _MOST_SMALL),
