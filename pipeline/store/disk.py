@@ -297,9 +297,9 @@ def write_whole(path: Path, data: bytes) -> None:
     """Put `data` under a path that the user gave, where links are followed, making folders as
     needed; never in the place of a pipe or a device. Raises as `Store.write` does."""
     path = Path(os.path.realpath(path))
-    if path.exists() and not path.is_file() and not path.is_dir():
-        raise BadOutput(f"cannot write {printable(path)}: a pipe, socket or device stands there; name another file")
     try:
+        if path.exists() and not path.is_file() and not path.is_dir():
+            raise BadOutput(f"cannot write {printable(path)}: a pipe, socket or device stands there; name another file")
         os.makedirs(path.parent, exist_ok=True)
         folder = Beneath(path.parent)  # as long as it lives its handle is open
         put(folder.handle(), path.name, lambda file: file.write(data))
