@@ -8,14 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from clips_night_kit import HEIGHT, OUTPUT, WIDTH, Night, shots, write_video
 from conftest import Command
 from PIL import Image
 
+from pipeline.batch import driver
 from pipeline.batch.estimates.estimator import Estimator
 from pipeline.batch.previews import previews
+from pipeline.batch.selection import Selection
+from pipeline.cli.main import cli
 from pipeline.clip_names import is_preview_output, numbers_kept, preview_output
-from pipeline.errors import UsageError
+from pipeline.errors import Locked, UsageError
+from pipeline.job import Manifest
 from pipeline.manifest import Override, load_manifest
 from pipeline.report.clips import Story, clip_view
 from pipeline.store.layout import frame_name
@@ -144,6 +149,20 @@ def test_the_verb_paints_clips_alone_and_calls_no_hook(night: Night, rehearse: C
     done = rehearse("run", "night.yaml", cwd=night.project)
     assert done.returncode == 0, done.stderr
     assert {"walk.mp4", "dog.png", "walk-preview.png"} <= {path.name for path in out.iterdir()}
+
+
+def test_previews_are_not_the_whole_of_a_manifest(night: Night, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whose files' hashes would be forgotten."""
+    taken: list[Selection] = []
+
+    def asked(manifest: Manifest, selection: Selection, *_: Any, **__: Any) -> None:
+        taken.append(selection)
+        raise Locked("another run holds it")
+
+    monkeypatch.setattr(driver, "run", asked)
+    CliRunner().invoke(cli, ["preview", str(night.project / "night.yaml")])
+    (selection,) = taken
+    assert (selection.whole, selection.takes(PREVIEW)) == (False, True)
 
 
 @slow

@@ -91,10 +91,11 @@ def preview(engine: OpenEngine | None, **flags: Any) -> int:
     from pipeline.batch.previews import previews
 
     def of_clips(manifest: Manifest, selection: Selection) -> tuple[Manifest, Selection]:
-        """`--only` names clips, not their previews."""
+        """`--only` names clips, not their previews. These are never the whole of a manifest: what
+        is known of its other files stays."""
         _refuse_to_match_nothing(manifest, selection)
         named = tuple(job for job in manifest.pairs if selection.names(job.output))
-        return previews(replace(manifest, pairs=named)), replace(selection, only=None)
+        return previews(replace(manifest, pairs=named)), replace(selection, only="*")
 
     return _run(engine, of_clips, **flags)
 
