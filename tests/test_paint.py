@@ -178,6 +178,19 @@ def test_force_replaces_a_result_and_a_failure_leaves_the_former_one(paint, proj
     assert Image.open("old.png").size == (48, 40)
 
 
+def test_a_file_that_came_while_it_was_painted_is_not_replaced(paint, project, capsys):
+    def answer(command: Command) -> PairMessage:
+        (project / "new.png").write_bytes(b"of another run")
+        return painted(command.folder)(command)
+
+    assert paint("dog.png", "wave.png", "-o", "new.png", answer=answer) == ExitCode.SOME_FAILED
+    assert (project / "new.png").read_bytes() == b"of another run"
+    told = capsys.readouterr().err
+    assert "new.png came into being meanwhile; the picture is " in told
+    assert Image.open(told.splitlines()[-2].rpartition(" ")[2]).size == (48, 40)
+    assert paint("dog.png", "wave.png", "-o", "new.png", "-f", answer=answer) == ExitCode.OK
+
+
 def test_one_that_fails_is_told_and_the_others_have_their_pictures(paint, project, capsys):
     def answer(command: Command) -> PairMessage:
         bad = command.job.content.name == "dog.png"

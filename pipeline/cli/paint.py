@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipeline.cli.arguments import EXIT_CODES, Word, overrides_of
-from pipeline.errors import ExitCode, OutputError, StylizeError, UsageError
+from pipeline.errors import BadOutput, ExitCode, OutputError, StylizeError, UsageError
 from pipeline.printable import printable
 
 if TYPE_CHECKING:
@@ -118,13 +118,13 @@ def paint(
         )
         _look_at_results(manifest, force=force)
         with _scratch(manifest.output) as scratch:
-            return _painted(manifest, scratch, console, engine)
+            return _painted(manifest, scratch, console, engine, force=force)
     except StylizeError as error:
         console.refused(error)
         return error.exit_code
 
 
-def _painted(manifest: Manifest, scratch: _Scratch, console: Any, engine: OpenEngine | None) -> int:
+def _painted(manifest: Manifest, scratch: _Scratch, console: Any, engine: OpenEngine | None, *, force: bool) -> int:
     """The run's exit code, every picture that it painted being where it belongs."""
     from pipeline.batch.driver import run
     from pipeline.batch.engines.local import LocalEngine
@@ -141,7 +141,7 @@ def _painted(manifest: Manifest, scratch: _Scratch, console: Any, engine: OpenEn
     done = [row["output"] for row in report["pairs"] if row["status"] == "done"]
     wanted = [job.output for job in manifest.pairs if job.output in done]
     for name in wanted:
-        scratch.move(name, manifest.output)
+        scratch.move(name, manifest.output, force=force)
     code: int = report["run"]["exit_code"]
     if code:
         scratch.keep_if_named(report)
@@ -171,8 +171,12 @@ class _Scratch:
         self.folder = folder
         self.is_kept = False
 
-    def move(self, name: str, target: Path) -> None:
-        """Give a picture its place below `target`."""
+    def move(self, name: str, target: Path, *, force: bool) -> None:
+        """Give a picture its place below `target`; not what came there meanwhile, unless by
+        `force`."""
+        if os.path.lexists(target / name) and not force:
+            self.is_kept = True
+            raise BadOutput(f"{target / name} came into being meanwhile; the picture is {self.folder / name}")
         try:
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             (self.folder / name).replace(target / name)
