@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
+import json
+import subprocess
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from pipeline.cli.measure import _csv, _text
+from pipeline.cli.questions import ask
+from pipeline.errors import EnvironmentProblem, UsageError
 
 FOUND = {
     "picture": "a\u202e.png",
@@ -20,6 +24,17 @@ FOUND = {
     "figures": {"edges": 1.0},
     "weights": {"name": "random", "sha256": "0"},
 }
+
+
+@pytest.mark.parametrize(("code", "kind"), [(4, EnvironmentProblem), (3, UsageError)])
+def test_missing_weights_are_the_machines_trouble_and_a_bad_picture_is_who_named_its(
+    monkeypatch: pytest.MonkeyPatch, code: int, kind: type[Exception]
+) -> None:
+    answer = json.dumps({"error": "what is wrong", "exit_code": code}).encode()
+    done = subprocess.CompletedProcess([], 0, answer, b"")
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: done)
+    with pytest.raises(kind, match="what is wrong"):
+        ask("a module", {}, "a process")
 
 
 def test_csv_has_a_line_for_each_number() -> None:

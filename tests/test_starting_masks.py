@@ -9,6 +9,7 @@ from PIL import Image
 
 from pipeline.cli import masks as verb
 from pipeline.cli.main import cli
+from pipeline.errors import EnvironmentProblem
 from pipeline.images import starting_masks as module
 from pipeline.images.masks import open_mask
 from pipeline.images.region_maps import open_region_map
@@ -92,6 +93,14 @@ def test_what_was_edited_is_kept(tmp_path):
     assert np.asarray(Image.open(edited)).max() == 7
     CliRunner().invoke(cli, ["masks", str(tmp_path / "a.png"), "--force"])
     assert np.asarray(Image.open(edited)).max() == 255
+
+
+@pytest.mark.slow
+def test_a_folder_that_takes_no_masks_is_the_machines_trouble_and_named(tmp_path):
+    Image.fromarray(landscape()).save(tmp_path / "a.png")
+    found = CliRunner().invoke(cli, ["masks", str(tmp_path / "a.png"), "-o", str(tmp_path / "a.png/masks")]).exception
+    assert isinstance(found, EnvironmentProblem)
+    assert str(found).endswith("a.png/masks: Not a directory; name another folder with -o")
 
 
 def test_what_is_no_picture_is_told(tmp_path):

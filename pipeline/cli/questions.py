@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import BadImage, EnvironmentProblem, OutOfMemory, UsageError
+from pipeline.errors import BadImage, EnvironmentProblem, ExitCode, OutOfMemory, UsageError
 from pipeline.printable import last_line, printable
 
 
@@ -31,8 +31,8 @@ def look_at(path: Path) -> None:
 
 def ask(module: str, question: Mapping[str, Any], called: str) -> dict[str, Any]:
     """What a module that is run as a process answers, JSON to JSON. Raises UsageError with its
-    `error`, as for a picture that it cannot take, and EnvironmentProblem where it does not get so
-    far; `called` names it there."""
+    `error`, as for a picture that it cannot take, and EnvironmentProblem where that is the
+    machine's by its `exit_code`, or it does not get so far; `called` names it there."""
     from pipeline.python_path import python_command
 
     done = subprocess.run(
@@ -47,7 +47,8 @@ def ask(module: str, question: Mapping[str, Any], called: str) -> dict[str, Any]
         raise EnvironmentProblem(f"the {called} ended with code {done.returncode}: {words}")
     answer: dict[str, Any] = json.loads(done.stdout)
     if "error" in answer:
-        raise UsageError(answer["error"])
+        machines = answer.get("exit_code") == ExitCode.ENVIRONMENT
+        raise (EnvironmentProblem if machines else UsageError)(answer["error"])
     return answer
 
 

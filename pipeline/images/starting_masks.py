@@ -5,7 +5,7 @@ Run as a process, so that whoever asks loads no NumPy: a question in JSON on std
 stdout.
 
     {"picture": path, "folder": path, "colours": number, "force": bool}
-    {"written": [names], "kept": [names], "notes": [sentences]} or {"error": sentence}
+    {"written": [names], "kept": [names], "notes": [sentences]} or {"error": sentence, "exit_code"}
 """
 
 from __future__ import annotations
@@ -21,10 +21,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from pipeline.errors import StylizeError
+from pipeline.errors import ExitCode, StylizeError
 from pipeline.images.picture import open_picture
 from pipeline.images.quality import to_lab
 from pipeline.images.scale import Floats, by_rows
+from pipeline.printable import printable
 
 Mask = NDArray[np.bool_]
 
@@ -230,6 +231,12 @@ def write_masks(question: dict[str, Any]) -> dict[str, Any]:
 if __name__ == "__main__":
     try:
         answer = write_masks(json.load(sys.stdin))
-    except (StylizeError, OSError) as error:
-        answer = {"error": str(error)}
+    except StylizeError as error:
+        answer = {"error": str(error), "exit_code": int(error.exit_code)}
+    except OSError as error:
+        where = f"{printable(os.fsdecode(error.filename))}: " if error.filename else ""
+        answer = {
+            "error": f"cannot write masks: {where}{error.strerror}; name another folder with -o",
+            "exit_code": int(ExitCode.ENVIRONMENT),
+        }
     json.dump(answer, sys.stdout)
