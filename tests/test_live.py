@@ -144,6 +144,8 @@ def test_status_is_of_the_last_run_and_not_of_parts_that_ran_before(nights: Nigh
     code, text = status("-o", str(nights.output))
     assert code == ExitCode.OK
     assert [line[:15] for line in text.splitlines()] == ["no run is going", "last run: 2 new"]
+    (nights.output / "report.json").write_text("damaged")
+    assert status("-o", str(nights.output))[0] == ExitCode.BUG
 
 
 @pytest.mark.parametrize(

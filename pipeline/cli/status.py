@@ -91,13 +91,14 @@ def _standing(store: Store) -> Standing:
 
 
 def _of_the_last_division(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The last run, or those over all parts of a manifest that was divided; all, where none says
+    """The last run, or those over all parts of a manifest that was divided, and what does not say
     when it ended. What ran before in other parts, or in none, left reports too, which stay."""
-    ended = {moment: run for run in runs if run.get("id") and (moment := _seconds(run.get("finished")))}
+    ended = [(moment, run) for run in runs if run.get("id") and (moment := _seconds(run.get("finished")))]
     if not ended:
         return runs
-    division = _division(ended[max(ended)])
-    return [run for run in runs if _division(run) == division]
+    division = _division(max(ended, key=lambda each: each[0])[1])
+    past = [run for _moment, run in ended if _division(run) != division]
+    return [run for run in runs if run not in past]
 
 
 def _division(run: dict[str, Any]) -> str:
