@@ -8,10 +8,12 @@ import time
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from night_kit import Nights, failed, statuses
 
 from pipeline.batch.merging import merged
 from pipeline.batch.selection import Selection, Shard
+from pipeline.cli.main import cli
 from pipeline.errors import Locked, UsageError
 from pipeline.store.disk import LocalStore
 
@@ -219,3 +221,14 @@ def test_a_part_with_a_name_that_no_file_can_have_is_no_report(nights):
     files[1].write_text(json.dumps(report | {"pairs": [*report["pairs"], report["pairs"][0] | {"output": "\ud800"}]}))
     with pytest.raises(UsageError, match="is no report of a part"):
         merged(files)
+
+
+def test_parts_of_another_version_are_refused_in_words(nights):
+    files = [part(nights, index) for index in (1, 2)]
+    file = next(file for file in files if json.loads(file.read_text())["run"]["counts"]["done"])
+    file.write_text(file.read_text().replace('"flags": ', '"remarks": '))
+    flags = [word for file in files for word in ("--merge", str(file))]
+    found = CliRunner().invoke(cli, ["report", *flags])
+    assert isinstance(found.exception, UsageError)
+    assert "another version of this program; --json prints them" in str(found.exception)
+    assert CliRunner().invoke(cli, ["report", *flags, "--json"]).exit_code == 0

@@ -109,13 +109,17 @@ def report(
 
 def _print_merged(parts: tuple[Path, ...], as_json: bool) -> int:
     from pipeline.batch.merging import merged
+    from pipeline.errors import UsageError
     from pipeline.report.text import render_text
 
     report = merged(parts)
     if as_json:
         print_json(report)
-    else:
+        return ExitCode.OK
+    try:
         click.echo(render_text(report), nl=False)
+    except (KeyError, TypeError) as error:  # what is missing, or is another thing there
+        raise UsageError("the parts are of another version of this program; --json prints them as one") from error
     return ExitCode.OK
 
 
