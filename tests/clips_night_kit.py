@@ -58,17 +58,20 @@ def shots(*frames_of: int) -> list[NDArray[np.uint8]]:
     ]
 
 
-def write_video(path: Path, frames: Sequence[NDArray[np.uint8]], rate: int = 10) -> None:
-    """A lossless video (FFV1 in Matroska, whatever the name's ending): frames that are alike are read alike."""
+def write_video(path: Path, frames: Sequence[NDArray[np.uint8]], rate: int = 10, last: float | None = None) -> None:
+    """A lossless video (FFV1 in Matroska, whatever the name's ending): frames that are alike are read alike. The last one is
+    shown so many seconds."""
     import av
 
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w", format="matroska") as output:
         stream: Any = output.add_stream("ffv1", rate=rate)
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "bgr0"
-        for pixels in frames:
-            output.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, "rgb24")))
-        output.mux(stream.encode(None))
+        packets = [packet for pixels in frames for packet in stream.encode(av.VideoFrame.from_ndarray(pixels, "rgb24"))]
+        packets += stream.encode(None)
+        if last is not None:
+            packets[-1].duration = round(last / packets[-1].time_base)
+        output.mux(packets)
 
 
 class Night:

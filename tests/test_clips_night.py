@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
@@ -212,6 +213,33 @@ def test_a_part_of_a_clip_is_painted_with_its_own_times(night: Night) -> None:
     night.manifest(options="frames: every 2")
     night.run()
     assert [float(frame.time) for frame in read_frames(night.result)] == pytest.approx([0, 0.2, 0.4])
+
+
+@pytest.mark.parametrize("output", ["walk.gif", "walk.mp4", "walk.mkv"])
+def test_the_last_of_every_few_frames_is_shown_to_the_end_of_the_clip(night: Night, output: str) -> None:
+    night.clip(10)
+    night.manifest(output, options="frames: every 4")
+    row = night.run()
+    shown = [float(frame.duration) for frame in read_frames(night.project / "out" / output)]
+    assert shown == pytest.approx([0.4, 0.4, 0.2])
+    assert (row["clip"]["seconds"], row["clip"]["rate"]) == (1.0, 2.5)
+
+
+@pytest.mark.parametrize("output", ["walk.mp4", "walk.mkv", "walk.gif"])
+def test_a_last_frame_that_stands_for_seconds_still_does(night: Night, output: str) -> None:
+    write_video(night.project / "input/walk.mkv", shots(4), last=3.0)
+    night.manifest(output)
+    night.run()
+    assert clip_facts(night.project / "out" / output).seconds == pytest.approx(3.3)
+
+
+def test_a_report_says_of_sound_what_the_output_has(night: Night) -> None:
+    facts = replace(clip_facts(night.project / "input/walk.mkv"), has_sound=True)
+    night.manifest("walk.mp4")
+    job = load_manifest(night.project / "night.yaml").pairs[0]
+    outputs = ("walk.mp4", "walk.webm", "walk.gif", "walk/%05d.png")
+    has = [clip_output.facts_of(replace(job, output=output), facts).has_sound for output in outputs]
+    assert has == [True, True, False, False]
 
 
 def test_a_part_costs_no_frame_of_the_rest(night: Night) -> None:

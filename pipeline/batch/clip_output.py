@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from fractions import Fraction
 from io import BufferedReader
 from pathlib import Path
@@ -18,6 +19,7 @@ from pipeline.batch.clip_frames import KeptFrames
 from pipeline.batch.clip_source import Clip
 from pipeline.batch.clip_story import Times
 from pipeline.batch.messages import Command
+from pipeline.clips.facts import ClipFacts
 from pipeline.clips.span import WHOLE, Span
 from pipeline.errors import BadImage, BadOutput, OutputError
 from pipeline.images.encode import encode_picture, thumbnail, to_uint8
@@ -34,6 +36,9 @@ _GOES_ON = 10  # frames that are written, between two words that it goes on
 _GAP = 0.02  # between frames of a preview, of their shorter side: chosen by eye
 STRIP_FRAMES = 8  # of a strip: a card of the page is a hand wide
 _STRIP_HEIGHT = 96  # pixels
+# Of a frame's time, by which the last one's may be off as files round theirs; chosen: a Matroska's
+# milliseconds are a ninth of a frame at 120 a second.
+_LIKE_OTHERS = Fraction(1, 4)
 
 
 def write(
@@ -54,7 +59,6 @@ def write(
     if job.options.frames == clip_names.PREVIEW:
         _put(command, store, lambda file: file.write(_sheet(kept, clip.numbers, settings)))
         return ()
-    rate = clip.facts.rate
     notes: list[str] = []
 
     def put(file: IO[bytes]) -> None:
@@ -63,7 +67,7 @@ def write(
             Path(job.output).suffix,
             _frames(kept, clip.numbers, times, goes_on),
             quality=job.options.quality,
-            rate=None if rate is None else rate / clip_names.every(job.options.frames),
+            rate=_even_rate(clip, job, times),
             has_alpha=clip.facts.has_alpha,
             sound_of=job.content if clip.facts.kind == "video" else None,
             home=job.home_of(job.content),
@@ -73,6 +77,15 @@ def write(
 
     _put(command, store, put)
     return tuple(notes)
+
+
+def facts_of(job: Job, facts: ClipFacts) -> ClipFacts:
+    """Those of a clip as they are of what is painted of it: its rate, and whether that has
+    sound."""
+    rate = None if facts.rate is None else facts.rate / clip_names.every(job.options.frames)
+    return replace(
+        facts, rate=rate, has_sound=facts.has_sound and job.output.lower().endswith(clip_names.VIDEO_SUFFIXES)
+    )
 
 
 def _put(command: Command, store: Store, write: Callable[[IO[bytes]], object]) -> None:
@@ -87,6 +100,16 @@ def _put(command: Command, store: Store, write: Callable[[IO[bytes]], object]) -
             previous.keep(store, output, hashlib.file_digest(cast("BufferedReader", file), "sha256").hexdigest(), most)
 
     store.write_by(output, put)
+
+
+def _even_rate(clip: Clip, job: Job, times: Times) -> Fraction | None:
+    """Frames a second; None where they vary, as where the last one is shown longer or shorter than
+    the others: an MP4 with a rate has no place for that."""
+    rate = facts_of(job, clip.facts).rate
+    if rate is None:
+        return None
+    _, last = times[len(times) - 1]
+    return None if abs(last * rate - 1) > _LIKE_OTHERS else rate
 
 
 def _span(job: Job, times: Times) -> Span:

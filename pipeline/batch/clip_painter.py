@@ -159,5 +159,6 @@ def _painted(command: Command, backend: Backend, walk: ClipWalk) -> Painted:
         trace=[reading.as_row() for reading in told.readings],
         painted_size=None if schedule.size == size else list(schedule.size),
         node=socket.gethostname(),
-        clip=told.story(walk.clip.facts) | frame_files.told(command.job, _numbers(walk)),
+        clip=told.story(clip_output.facts_of(command.job, walk.clip.facts))
+        | frame_files.told(command.job, _numbers(walk)),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 # By which its frames are decoded, and cuts are found.
 _READ_BY = ("av", "opencv-python-headless", "numpy", "pillow")
+_FINEST = 1_000_000  # of a second: what facts say as a float; FFmpeg's own clock of a container
 
 
 class Clip:
@@ -64,6 +66,17 @@ class Clip:
             if frame is None:
                 return
             yield frame
+
+    def lasting(self, place: int, since: Fraction, duration: Fraction) -> Fraction:
+        """How long the frame of a place is shown, in seconds, which itself lasts `duration` and
+        begins `since` the clip's beginning: the last one of `every n` to the clip's end, in the
+        place of those that are left out."""
+        left_out = self.facts.frames - 1 - self.numbers[place]
+        if clip_names.every(self._job.options.frames) == 1 or place < self.count - 1 or not left_out:
+            return duration
+        if self.facts.rate is not None:
+            return duration + left_out / self.facts.rate
+        return max(duration, Fraction(self.facts.seconds).limit_denominator(_FINEST) - since)
 
     def picture(self, frame: ClipFrame) -> Picture:
         """A frame as a photograph, no larger than needed; its `sha256` is of its pixels."""

@@ -160,13 +160,17 @@ class ClipWalk:
         if frame.key != self._key(shot, place, frame.photograph):
             return None
         self._shot = shot
-        return Shown(number, Fraction(frame.time), Fraction(frame.duration), frame)
+        return self._shown(place, Fraction(frame.time), Fraction(frame.duration), frame)
 
     def _is_known_to_begin(self, place: int) -> bool | None:
         """Does a shot begin there? None where the photographs have to be looked at."""
         if place == self._start or self.job.options.frames == PREVIEW:  # whose frames are stills
             return True
         return place in self.begins if self.begins else None
+
+    def _shown(self, place: int, time: Fraction, duration: Fraction, frame: KeptFrame) -> Shown:
+        since = time - (self.told.first.time if self.told.first else time)
+        return Shown(self.clip.numbers[place], time, self.clip.lasting(place, since, duration), frame)
 
     def _take(self, place: int, shown: Shown) -> None:
         assert self._shot is not None
@@ -219,7 +223,7 @@ class ClipWalk:
             found = yield from self._paint(place, frame, key, photograph)
             if found is None:
                 return False
-        self._take(place, Shown(frame.number, frame.time, frame.duration, found))
+        self._take(place, self._shown(place, frame.time, frame.duration, found))
         return True
 
     def _adopted(self, frame: ClipFrame, key: str) -> KeptFrame | None:
