@@ -22,6 +22,7 @@ LOSSLESS_SUFFIXES = (".mkv", ".gif", ".apng")  # FFV1; and what has no quality t
 ALL, AUTO, FIRST, PREVIEW = "all", "auto", "first", "preview"
 FRAMES_WORDS = (AUTO, ALL, FIRST, PREVIEW)
 PREVIEWED = 3  # frames of a preview: the first, one in the middle, the last
+CLOSING_FRAMES = 8  # at the end of a loop, which look ahead to the first one
 _PREVIEW_SUFFIX = "-preview.png"
 FRAMES_PATTERN = r"^every [1-9][0-9]{0,5}$"
 MOST_BYTES = 64 * 2**30  # of a clip's file; ten minutes of FFV1 at 1080 lines are a third of it
@@ -46,12 +47,12 @@ def one_of_numbered(name: str, number: int) -> str:
     return f"{folder}/" * bool(folder) + last[: found.start()] + digits + last[found.end() :]
 
 
-def any_of_numbered(name: str) -> re.Pattern[str]:
-    """The last parts of the names that numbered files of this name may have."""
+def around_number(name: str) -> tuple[str, str]:
+    """What stands before the number in the last part of a name of numbered files, and after it."""
     last = PurePath(name).name
     found = _NUMBER.search(last)
     assert found is not None, name
-    return re.compile(re.escape(last[: found.start()]) + "[0-9]+" + re.escape(last[found.end() :]))
+    return last[: found.start()], last[found.end() :]
 
 
 def count_of_numbers(name: str) -> int:

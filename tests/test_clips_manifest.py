@@ -140,13 +140,22 @@ def test_numbered_frames_are_of_this_machine(load: Load) -> None:
     assert "masks of frames are read from a folder of this machine; copy them to one" in fault
 
 
-@pytest.mark.parametrize("other", ["x/00007.png", "x/%04d.png", "x/12.PNG"])
+@pytest.mark.parametrize(
+    "other", ["x/00007.png", "x/%04d.png", "x/12.PNG", "x/1%d.png", "x/1%d0.png", "X/7.png", "X/%04d.png"]
+)
 def test_numbered_frames_share_their_names_with_no_other_output(load: Load, other: str) -> None:
     one = clip("clips/street.mp4", output='"x/%05d.png"')
     content = "clips/sea.MOV" if "%" in other else "clips/photo.jpg"
     two = clip(content, output=f'"{other}"').removeprefix("pairs:\n")
     refusals = [job.refusal for job in load(one + two).pairs]
     assert f"may have the name of another output, '{other}'" in refusals[0]
+
+
+@pytest.mark.parametrize("other", ["x/a%d.png", "x/%d-1.png", "x/%05d.jpg", "y/%05d.png"])
+def test_numbered_frames_whose_names_cannot_be_alike_are_both_written(load: Load, other: str) -> None:
+    one = clip("clips/street.mp4", output='"x/%05d.png"')
+    two = clip("clips/sea.MOV", output=f'"{other}"').removeprefix("pairs:\n")
+    assert [job.refusal for job in load(one + two).pairs] == ["", ""]
 
 
 def test_numbered_frames_are_not_written_over_what_is_read(load: Load, tmp_path: Path) -> None:

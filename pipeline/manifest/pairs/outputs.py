@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.clip_names import any_of_numbered, is_numbered
+from pipeline.clip_names import around_number, is_numbered
 from pipeline.job import Job
 from pipeline.manifest.pairs.choices import Picture
 from pipeline.manifest.pairs.naming import PICTURE_FIELDS, identity
@@ -107,13 +107,13 @@ class Outputs:
         read = {path for job in jobs for path in map(str, job.inputs)}
         names = dict.fromkeys(claim.name for claims in self._claims.values() for claim in claims)
         for claim in numbered:
-            own = any_of_numbered(identity(claim.name))
+            own = re.compile("[0-9]+".join(map(re.escape, map(identity, around_number(claim.name)))))
             folder = posixpath.dirname(claim.name)
-            others = (name for name in names if name != claim.name and posixpath.dirname(name) == folder)
+            others = (name for name in names if name != claim.name and _in_one_folder(name, claim.name))
             inputs = (path for path in read if os.path.dirname(os.path.realpath(path)) == os.path.join(root, folder))
             for name in (*others, *inputs):
-                last = identity(posixpath.basename(name))
-                if own.fullmatch(last) or (is_numbered(last) and _may_meet(own, any_of_numbered(last))):
+                last = posixpath.basename(name)
+                if own.fullmatch(identity(last)) or (is_numbered(last) and _may_meet(claim.name, name)):
                     what = "a picture that is read" if name in read else "another output"
                     self.refuse(
                         claim.pair,
@@ -205,9 +205,20 @@ class Outputs:
                 yield from ((claim, file) for claim in claims)
 
 
-def _may_meet(one: re.Pattern[str], other: re.Pattern[str]) -> bool:
-    """Whether two names of numbered files may be those of one file: words and number are alike."""
-    return one.pattern == other.pattern
+def _in_one_folder(one: str, other: str) -> bool:
+    return identity(posixpath.dirname(one)) == identity(posixpath.dirname(other))
+
+
+def _may_meet(one: str, other: str) -> bool:
+    """Whether numbered files of two names may be one: what stands before and after the numbers is
+    alike, but for digits (`1%d.png` and `%d.png` have `12.png`)."""
+    begin, end = zip(*(map(identity, around_number(posixpath.basename(name))) for name in (one, other)), strict=True)
+    return _alike_but_for_digits(*begin) and _alike_but_for_digits(*(each[::-1] for each in end))
+
+
+def _alike_but_for_digits(one: str, other: str) -> bool:
+    shorter, longer = sorted((one, other), key=len)
+    return longer.startswith(shorter) and re.fullmatch("[0-9]*", longer[len(shorter) :]) is not None
 
 
 def _file_id(path: str | os.PathLike[str]) -> tuple[int, int] | None:
