@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.clip_names import CLOSING_FRAMES
 from pipeline.clips.carrying import Earlier, Followed, closing, flicker, follow
 from pipeline.clips.flow import softened
 from pipeline.errors import BadImage
@@ -42,7 +43,6 @@ Floats = NDArray[np.float32]
 TEMPORAL = "temporal"  # the name of the loss that only frames after the first have
 # How many frames back is looked: Ruder et al., section 3.3, J = {1, 2, 4, ...}.
 _BACK = (1, 2, 4, 8)
-_CLOSING = 8  # frames at the end of a loop that look ahead to the first one
 # Share of positions that were uncovered below which nothing is painted afresh: at 512 pixels a
 # square of 23, spread along all edges; chosen by eye.
 _NEARLY_NOTHING = 0.002
@@ -201,7 +201,7 @@ class Sequence:
 
     def _closes(self, number: int) -> bool:
         """Is the frame one of the last of a loop?"""
-        return self._loop and number > 0 and number >= self._frames - _CLOSING
+        return self._loop and number > 0 and number >= self._frames - CLOSING_FRAMES
 
     def _forget(self, number: int) -> None:
         """What no later frame asks for."""

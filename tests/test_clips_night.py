@@ -161,6 +161,17 @@ def test_a_longer_clip_paints_what_is_new_alone(night: Night) -> None:
     assert clip_facts(night.result).frames == 9
 
 
+def test_a_longer_loop_paints_its_end_and_what_is_new(night: Night) -> None:
+    """Only the last eight frames of a loop know how long it is."""
+    night.clip(12)
+    night.manifest(options="loop: true")
+    night.run()
+    night.painted()
+    night.clip(14)
+    night.run()
+    assert night.painted() == list(range(4, 14))
+
+
 def test_a_shorter_clip_paints_nothing_and_forgets_the_rest(night: Night) -> None:
     night.run()
     night.painted()

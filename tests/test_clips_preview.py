@@ -106,9 +106,11 @@ def test_it_is_three_frames_of_the_clip_each_painted_as_a_still(night: Night) ->
 
 
 @slow
-def test_the_clip_takes_over_the_first_frame_and_the_beginnings_of_shots(night: Night) -> None:
+@pytest.mark.parametrize("loop", ["false", "true"])
+def test_the_clip_takes_over_the_first_frame_and_the_beginnings_of_shots(night: Night, loop: str) -> None:
     """The others follow frames before them, and are not those of the preview."""
     night.clip(2, 3)
+    night.manifest(options=f"loop: {loop}")
     night.run("frames=preview")  # frames 0, 2 and 4
     night.painted()
     night.run()

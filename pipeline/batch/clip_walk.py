@@ -21,7 +21,7 @@ from pipeline.batch.clip_looks import Looks
 from pipeline.batch.clip_source import Clip
 from pipeline.batch.clip_story import Told
 from pipeline.batch.messages import Position, Read, Resumed, Saved
-from pipeline.clip_names import PREVIEW
+from pipeline.clip_names import CLOSING_FRAMES, PREVIEW
 from pipeline.job import Job
 from pipeline.pictures import Pictures
 from pipeline.reading import Reading
@@ -234,8 +234,13 @@ class ClipWalk:
 
     def _key(self, shot: _Shot, place: int, photograph: str) -> str:
         before = [shot.stand[other].frame.key for other in shot.wanted(place)]
-        looped = [str(self.clip.count)] if self.job.options.loop else []  # by which it knows its end
+        looped = [str(self.clip.count)] if self._knows_its_end(shot, place) else []
         return frame_key(self.shared, photograph, [*before, *looped], self.looks.own(self.clip.numbers[place]))
+
+    def _knows_its_end(self, shot: _Shot, place: int) -> bool:
+        """Does a frame depend on how many there are? The last ones of a loop do, unless they begin
+        a shot."""
+        return self.job.options.loop and place > shot.first and place >= self.clip.count - CLOSING_FRAMES
 
     def _paint(
         self, place: int, frame: ClipFrame, key: str, photograph: str
