@@ -15,7 +15,7 @@ from PIL import Image, ImageCms
 
 from pipeline.clips import animation
 from pipeline.clips.listing import gaps, gaps_note, is_numbered, numbered_files, sha256_of_all
-from pipeline.clips.reading import clip_facts, clip_pixels, read_frames
+from pipeline.clips.reading import clip_facts, clip_pixels, clip_sha256, read_frames
 from pipeline.errors import BadImage
 from pipeline.images.inspection import inspect_image
 
@@ -120,6 +120,20 @@ def test_an_animation_of_too_many_frames_is_refused(tmp_path, monkeypatch):
     assert clip_facts(_animation(tmp_path / "b.gif", 5)).damage == ""
 
 
+def test_a_picture_for_programs_that_know_no_animation_is_no_frame(tmp_path):
+    """PNG, third edition, 11.3.6: it has no fcTL before it."""
+    poster, *frames = (Image.fromarray(picture(k)) for k in range(3))
+    poster.save(tmp_path / "a.png", save_all=True, append_images=frames, duration=500, default_image=True)
+    found = list(read_frames(tmp_path / "a.png"))
+    assert [(frame.number, frame.time, frame.duration) for frame in found] == [
+        (0, 0, Fraction(1, 2)),
+        (1, Fraction(1, 2), Fraction(1, 2)),
+    ]
+    for frame in found:
+        np.testing.assert_array_equal(frame.pixels, picture(1 + frame.number))
+    assert clip_facts(tmp_path / "a.png").frames == 2
+
+
 def test_the_still_door_and_the_clip_door_see_the_same_first_frame(tmp_path):
     path = _animation(tmp_path / "a.gif")
     facts, still = clip_facts(path), inspect_image(path)
@@ -222,6 +236,28 @@ def test_the_hash_of_numbered_frames_is_of_all_of_them_in_their_order(tmp_path):
     assert clip_facts(folder / "%04d.png").sha256 == sha256_of_all(hashes)
     assert sha256_of_all(hashes) == hashlib.sha256("".join(hashes).encode()).hexdigest()
     assert sha256_of_all(hashes) != sha256_of_all(hashes[::-1])
+
+
+def test_the_hash_of_numbered_frames_is_of_damaged_ones_too(tmp_path):
+    """As a plan, which decodes nothing, has it: else the part that is good is never up to date."""
+    folder = _numbered(tmp_path / "in", range(4))
+    (folder / "0001.png").write_bytes(b"no picture")
+    assert clip_facts(folder / "%04d.png").frames == 1
+    assert clip_facts(folder / "%04d.png").sha256 == clip_sha256(folder / "%04d.png")
+    _numbered(folder, [1], size=(80, 60))
+    assert clip_facts(folder / "%04d.png").sha256 == clip_sha256(folder / "%04d.png")
+
+
+def test_a_file_whose_name_looks_like_numbered_frames_is_told_of(tmp_path):
+    Image.fromarray(picture(0)).save(tmp_path / "50%day.png")
+    with pytest.raises(BadImage, match=r"50%day\.png is a file, and its name stands for numbered frames; take '%' out"):
+        clip_facts(tmp_path / "50%day.png")
+
+
+def test_numbers_of_frames_are_digits_of_ascii(tmp_path):
+    _numbered(tmp_path / "in", [1])
+    (tmp_path / "in/\u0660\u0660\u0660\u0661.png").touch()
+    assert [number for number, _ in numbered_files(tmp_path / "in/%04d.png")] == [1]
 
 
 def test_numbered_frames_lie_in_their_folder(tmp_path):

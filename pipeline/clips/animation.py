@@ -62,13 +62,15 @@ def animation_frames(
     source = read_source(path, home)
     image = _opened(source)
     time = Fraction(0)
+    # A PNG may begin with a picture for programs that know no animation, which is no frame.
+    before = int(getattr(image, "default_image", False))
     for number in range(MAX_FRAMES + 1):
         with _at(source, time, number):
             try:
-                image.seek(number)
+                image.seek(before + number)
             except EOFError:
                 return
-            loaded = _loaded(image, number, source)
+            loaded = _loaded(image, before + number, source)
             duration = _duration(image)  # which Pillow knows of a WebP once it is loaded
             shown = _frame(loaded, number, time, duration)
         if number == MAX_FRAMES:

@@ -38,6 +38,8 @@ def numbered_files(pattern: str | os.PathLike[str]) -> list[tuple[int, str]]:
             f"{shown} finds no frames: {printable(folder)} cannot be listed ({error.strerror}); check the folder"
         ) from error
     found = sorted((int(match[1]), each) for each in names if (match := wanted.fullmatch(each)))
+    if not found and name in names:
+        raise BadImage(f"{shown} is a file, and its name stands for numbered frames; take '%' out of the name")
     if not found:
         raise BadImage(f"{shown} finds no frames; check the pattern (%04d stands for 0001, 0002 and so on)")
     if len(found) > MAX_FRAMES:
@@ -85,6 +87,6 @@ def frame_names(name: str) -> re.Pattern[str]:
     field = _FIELD.search(name)
     assert field is not None
     digits = int(field[2] or 0)
-    plain = r"0|[1-9]\d*"
-    number = rf"\d{{{digits}}}|[1-9]\d{{{digits},}}" if field[1] and digits else plain
+    plain = r"0|[1-9][0-9]*"
+    number = rf"[0-9]{{{digits}}}|[1-9][0-9]{{{digits},}}" if field[1] and digits else plain
     return re.compile(re.escape(name[: field.start()]) + f"({number})" + re.escape(name[field.end() :]))

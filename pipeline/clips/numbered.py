@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from fractions import Fraction
 
 import numpy as np
@@ -35,11 +36,12 @@ def numbered_facts(pattern: str | os.PathLike[str], home: str | None = None) -> 
             if not number:
                 raise
             damage = f"frame {number}: {error}"
+            hashes += _hashes(files[len(hashes) :], home)
             break
         size = frame.size
         has_alpha = has_alpha or frame.alpha is not None
     note = gaps_note([number for number, _ in files])
-    count = len(hashes) if not damage else number
+    count = number if damage else len(files)
     return ClipFacts(
         size,
         count,
@@ -70,6 +72,13 @@ def numbered_frames(
         size = size or frame.size
         _check_size(path, frame.size, size)
         yield frame
+
+
+def _hashes(files: Sequence[tuple[int, str]], home: str | None) -> Iterator[str]:
+    """Of those that can be read: the hash of a clip is of all its files, damaged ones too."""
+    for _, path in files:
+        with suppress(BadImage):
+            yield hash_file(path, home)
 
 
 def _opened(path: str, number: int, home: str | None) -> ClipFrame:
