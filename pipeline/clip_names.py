@@ -147,7 +147,7 @@ def every(frames: Frames) -> int:
 
 def ends_before(frames: Frames, number: int) -> bool:
     """Are all frames that are painted, whatever the clip has, before this number?"""
-    return isinstance(frames, tuple) and frames[1] < number
+    return number > 0 if frames == FIRST else isinstance(frames, tuple) and frames[1] < number
 
 
 def has_clip_suffix(name: str) -> bool:

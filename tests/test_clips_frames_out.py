@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from clips_night_kit import HEIGHT, WIDTH, Night, shots
+from clips_night_kit import HEIGHT, WIDTH, Night, shots, write_video
 from PIL import Image
 
+from pipeline.batch import frame_files
 from pipeline.batch.clean import clean_output
 from pipeline.batch.plan import make_plan
 from pipeline.batch.selection import Selection
@@ -126,6 +128,26 @@ def test_a_shorter_clip_leaves_no_frame_of_the_longer_one(night: Night) -> None:
     assert night.run()["status"] == "up_to_date"
 
 
+def test_a_shorter_clip_leaves_no_frame_also_where_the_run_that_wrote_it_died(
+    night: Night, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What somebody put there meanwhile stays."""
+    night.run()
+    write_video(night.project / "input/walk.mkv", shots(3, 4)[3:])  # another scene, in all frames
+    (night.project / "out/walk/00005.png").write_bytes((night.project / "out/walk/00004.png").read_bytes())
+    put = frame_files._put
+
+    def dying(store: LocalStore, name: str, data: bytes) -> None:
+        put(store, name, data)
+        raise OSError(name)
+
+    monkeypatch.setattr(frame_files, "_put", dying)
+    assert night.run()["status"] == "failed"
+    monkeypatch.setattr(frame_files, "_put", put)
+    assert night.run()["status"] == "done"
+    assert list(files(night)) == [f"0000{number}.png" for number in (0, 1, 2, 3, 5)]
+
+
 @pytest.mark.parametrize(
     ("frames", "names"), [("[2, 3]", ["00002", "00003"]), ("every 2", ["00000", "00002", "00004"])]
 )
@@ -147,6 +169,26 @@ def test_numbered_frames_keep_their_numbers_and_gaps(night: Night) -> None:
     assert row["clip"]["files"] == [[7, 8, 1], [12, 12, 1]]
     assert list(files(night)) == ["00007.jpg", "00008.jpg", "00012.jpg"]
     assert night.run()["status"] == "up_to_date"
+
+
+def test_frames_whose_photograph_goes_meanwhile_keep_their_numbers(
+    night: Night, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = night.project / "input/frames"
+    folder.mkdir()
+    for number, pixels in enumerate(shots(3)):
+        Image.fromarray(pixels).save(folder / f"{number}.png")
+    text = (night.project / "night.yaml").read_text()
+    (night.project / "night.yaml").write_text(text.replace("walk.mkv", "frames/%d.png"))
+    write = frame_files.write
+
+    def late(*arguments: Any) -> tuple[str, ...]:
+        (folder / "0.png").unlink()
+        return write(*arguments)
+
+    monkeypatch.setattr(frame_files, "write", late)
+    assert night.run()["clip"]["files"] == [[0, 2, 1]]
+    assert list(files(night)) == ["00000.png", "00001.png", "00002.png"]
 
 
 def test_frames_can_be_of_any_format_of_pictures(night: Night) -> None:

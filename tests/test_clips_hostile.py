@@ -8,11 +8,13 @@ import socket
 import struct
 import threading
 import zlib
+from contextlib import nullcontext
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 pytest.importorskip("av")
 
@@ -25,7 +27,8 @@ from pipeline.clips.sound import SoundCopy
 from pipeline.clips.span import WHOLE
 from pipeline.clips.writing import write_clip
 from pipeline.errors import BadImage, EnvironmentProblem, OutOfMemory, PairError
-from pipeline.images import reader
+from pipeline.images import reader, reader_process
+from pipeline.images.budget import decoding_seconds
 from pipeline.images.reader import Reader
 
 pytestmark = pytest.mark.slow
@@ -304,6 +307,30 @@ def test_a_clip_is_looked_at_once_as_long_as_it_stays(tmp_path):
     assert own.clip(tmp_path / "a.mp4") is first
     _mp4(tmp_path / "a.mp4", count=4)
     assert own.clip(tmp_path / "a.mp4").frames == 4
+
+
+def test_numbered_frames_are_looked_at_once_as_long_as_all_of_them_stay(tmp_path):
+    for number in range(3):
+        Image.new("RGB", (64, 48)).save(tmp_path / f"{number}.png")
+    own = Reader()
+    first = own.clip(tmp_path / "%d.png")
+    assert own.clip(tmp_path / "%d.png") is first
+    Image.new("RGB", (64, 48), "red").save(tmp_path / "1.png")
+    changed = own.clip(tmp_path / "%d.png")
+    assert changed.sha256 != first.sha256
+    (tmp_path / "2.png").unlink()
+    assert own.clip(tmp_path / "%d.png").frames == 2
+
+
+def test_numbered_frames_have_the_time_in_which_all_of_them_are_decoded(tmp_path, monkeypatch):
+    """Six hundred seconds were too few for two thousand frames of 1920x1080."""
+    monkeypatch.setattr(reader_process, "_within", lambda *_: nullcontext())  # whose limits are of a whole process
+    for number in range(3):
+        Image.new("RGB", (64, 48)).save(tmp_path / f"{number}.png")
+    said = []
+    reader_process._clip(str(tmp_path / "%d.png"), {"home": None}, said.append)
+    more = decoding_seconds(3 * 64 * 48) - decoding_seconds(0)
+    assert said[-1]["seconds"] - said[0]["seconds"] == pytest.approx(more)
 
 
 def test_a_clip_behind_a_link_out_of_its_folder_is_refused(tmp_path):

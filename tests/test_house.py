@@ -120,7 +120,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     # Who asks what a picture is decodes nothing, and loads nothing that could.
     "images.reader": (
         {
-            *("errors", "printable", "python_path", "urls", "clip_names", "clips.facts"),
+            *("errors", "printable", "python_path", "urls", "clip_names", "clips.facts", "clips.listing"),
             *("images.budget", "images.colour_codes", "images.facts", "images.memory_file"),
         },
         set(),
@@ -240,7 +240,9 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "batch.clean": (WORDS | {"store", "images.reader", "manifest.pairs.naming"}, set()),
     "batch.outcomes": ({"job", "packing", "store.records"}, set()),
     "batch.results": (
-        WORDS | {"batch.messages", "batch.outcomes", "batch.system", "batch.observer", "batch.plan", "store"},
+        WORDS
+        | {"batch.messages", "batch.outcomes", "batch.system", "batch.observer", "batch.plan", "store"}
+        | {"batch.found", "images.reader"},
         set(),
     ),
     # No engine by name: which one paints is the driver's choice.
@@ -297,7 +299,16 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     ),
     "batch.clip_looks": (WORDS | {"batch.files_of_job", "clips", "images.file_bytes", "pictures", "regions"}, set()),
     "batch.frame_files": (
-        WORDS | {"batch.clip_frames", "batch.files_of_job", "batch.messages", "clips", "images", "store"},
+        WORDS
+        | {
+            "batch.clip_frames",
+            "batch.clip_source",
+            "batch.files_of_job",
+            "batch.messages",
+            "clips",
+            "images",
+            "store",
+        },
         set(),
     ),
     "batch.clip_shots": ({"batch.clip_walk", "batch.messages"}, set()),

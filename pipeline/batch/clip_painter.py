@@ -118,7 +118,7 @@ def _whole(
                 return
             painted = replace(_painted(command, backend, walk), key=key)
             if is_numbered(job.output):
-                told = frame_files.write(store, command, clip.facts, walk.kept, _numbers(walk), painted, walk.goes_on)
+                told = frame_files.write(store, command, clip, walk.kept, len(walk.told), painted, walk.goes_on)
             else:
                 hashes = files.pictures.hashes() | {"content": clip.facts.sha256}
                 settings = output_settings(command, hashes, painted)
@@ -160,5 +160,5 @@ def _painted(command: Command, backend: Backend, walk: ClipWalk) -> Painted:
         painted_size=None if schedule.size == size else list(schedule.size),
         node=socket.gethostname(),
         clip=told.story(clip_output.facts_of(command.job, walk.clip.facts))
-        | frame_files.told(command.job, _numbers(walk)),
+        | frame_files.told(command.job, walk.clip, frames),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline import clip_names
 from pipeline.batch.files_of_job import Opening
+from pipeline.clips.listing import is_numbered, own_numbers
 from pipeline.errors import BadImage
 from pipeline.images.encode import to_uint8
 from pipeline.job import Job
@@ -27,9 +28,9 @@ _FINEST = 1_000_000  # of a second: what facts say as a float; FFmpeg's own cloc
 
 
 class Clip:
-    """A clip that is read. `numbers` are those of the frames that are painted, `count` how many
-    they are. `source` is the same for the same file where it is read by the same libraries: then
-    its frames have the same pixels and times."""
+    """A clip that is read. `numbers` are those of the frames that are painted, `own_numbers` those
+    that numbered files of them bear, `count` how many they are. `source` is the same for the same
+    file where it is read by the same libraries: then its frames have the same pixels and times."""
 
     def __init__(self, job: Job, opening: Opening, known: Mapping[str, Any] | None = None) -> None:
         """`known` are its facts (clips/facts) as somebody found them, who may have looked at
@@ -41,12 +42,19 @@ class Clip:
             self.facts: ClipFacts = _facts(job.content, self._home, known)
         self.numbers = clip_names.numbers_kept(job.options.frames, self.facts.frames)
         self.count = len(self.numbers)
+        self.own_numbers: Sequence[int] = self.numbers
+        if is_numbered(job.output) and is_numbered(job.content.name):  # as they are called now
+            self.own_numbers = own_numbers(job.content, self.numbers)
         self.source = " ".join([self.facts.sha256, *(f"{name} {version(name)}" for name in _READ_BY)])
         if self.facts.damage and not clip_names.ends_before(job.options.frames, self.facts.frames):
             raise BadImage(self.facts.damage)
         if not self.count:
             raise BadImage(
                 f"{job.content.name} has {self.facts.frames} frames, from 0, and none of those that frames asks for"
+            )
+        if len(self.own_numbers) < self.count:
+            raise BadImage(
+                f"{job.content.name} has fewer frames than a moment ago; leave them there while it is painted"
             )
 
     def frames(self, start: int = 0) -> Iterator[ClipFrame]:
@@ -105,8 +113,8 @@ def _facts(path: Path, home: str | None, known: Mapping[str, Any] | None) -> Cli
     return clip_facts(path, home)
 
 
-def first_picture(job: Job, opening: Opening) -> Picture:
-    """The first frame of a clip as a photograph, which is told by the clip's own hash. Raises
-    BadImage."""
-    clip = Clip(job, opening)
+def first_picture(job: Job, opening: Opening, known: Mapping[str, Any] | None = None) -> Picture:
+    """The first frame of a clip as a photograph, which is told by the clip's own hash; `known` as
+    of `Clip`. Raises BadImage."""
+    clip = Clip(job, opening, known)
     return replace(clip.picture(next(clip.frames())), sha256=clip.facts.sha256)

@@ -65,9 +65,14 @@ class Found:
                 continue
             if found := self.store.in_the_way(name):
                 return found
-            if self.store.exists(name) and not self._is_a_frame(name):
+            if self.store.exists(name) and not self.is_a_frame(name):
                 return f"{printable(self.store.path(name))} was not made here"
         return None
+
+    def is_a_frame(self, name: str) -> bool:
+        """Does a file say that it is a frame of this output?"""
+        settings = self._settings(name)
+        return settings.get("output") == self.job.output and "frame" in settings
 
     def settings(self) -> dict[str, Any]:
         """What a picture says of its making; nothing where it is not ours."""
@@ -101,8 +106,3 @@ class Found:
             raise ObjectTrouble(
                 f"what stands there cannot be looked at: {error.strerror}; have it made readable, or use --force"
             ) from error
-
-    def _is_a_frame(self, name: str) -> bool:
-        """Does a file say that it is a frame of this output?"""
-        settings = self._settings(name)
-        return settings.get("output") == self.job.output and "frame" in settings

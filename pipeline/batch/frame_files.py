@@ -8,16 +8,15 @@ byte of the frames that were there.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from pipeline.batch.clip_frames import DamagedFrame, KeptFrame, KeptFrames
+from pipeline.batch.clip_source import Clip
 from pipeline.batch.files_of_job import output_settings
 from pipeline.batch.messages import Command
 from pipeline.clip_names import ALL, is_numbered, one_of_numbered
-from pipeline.clips.facts import ClipFacts
-from pipeline.clips.listing import own_numbers
 from pipeline.images.encode import encode_picture
 from pipeline.images.print_size import print_dpi
 from pipeline.job import Job, Painted
@@ -31,18 +30,18 @@ _OF_THE_CLIP = ("clip", "steps", "losses", "sha256", "painted_with")
 def write(
     store: Store,
     command: Command,
-    facts: ClipFacts,
+    clip: Clip,
     kept: KeptFrames,
-    places: Sequence[int],
+    count: int,
     painted: Painted,
     goes_on: Callable[[], object] = lambda: None,
 ) -> tuple[str, ...]:
-    """Write the frames at these places of the clip under their final names, unless the same bytes
-    stand there; returns notes. `goes_on` is called now and then. Raises DamagedFrame, and as
-    `Store.write` does."""
+    """Write the first `count` of the frames of a clip that are painted under their final names,
+    unless the same bytes stand there; returns notes. `goes_on` is called now and then. Raises
+    DamagedFrame, and as `Store.write` does."""
     job = command.job
     shared = _shared(command, painted)
-    for place, number in zip(places, own_numbers(job.content, places), strict=True):
+    for place, number in zip(clip.numbers[:count], clip.own_numbers[:count], strict=True):
         frame, picture = kept.look(place), kept.shown(place)
         if frame is None:
             raise DamagedFrame(f"frame {place} of {job.output} is gone")
@@ -56,13 +55,13 @@ def write(
         )
         _put(store, one_of_numbered(job.output, number), data)
         goes_on()
-    return ("numbered frames have no sound; its sound was left out",) if facts.has_sound else ()
+    return ("numbered frames have no sound; its sound was left out",) if clip.facts.has_sound else ()
 
 
-def told(job: Job, places: Sequence[int]) -> dict[str, Any]:
-    """What a record and a report say beside `clip_story`: which numbers the frames at these places
-    have; nothing of an output that is one file."""
-    return {"files": runs_of(own_numbers(job.content, places))} if is_numbered(job.output) else {}
+def told(job: Job, clip: Clip, count: int) -> dict[str, Any]:
+    """What a record and a report say beside `clip_story`: which numbers the first `count` frames
+    that are painted have; nothing of an output that is one file."""
+    return {"files": runs_of(clip.own_numbers[:count])} if is_numbered(job.output) else {}
 
 
 def _shared(command: Command, painted: Painted) -> dict[str, Any]:

@@ -105,7 +105,7 @@ class Painter:
                 command, self._backend, self._environment, self._opening, self._remembering(tell), stopping
             )
             return
-        first = first_picture(job, self._opening) if is_clip_name(job.content.name) else None
+        first = first_picture(job, self._opening, command.facts) if is_clip_name(job.content.name) else None
         if first is None:
             with self._opening(job.content):
                 _check_format(job)

@@ -11,6 +11,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
+from pipeline.batch.found import Found
 from pipeline.batch.observer import Observer
 from pipeline.batch.outcomes import Outcomes
 from pipeline.batch.plan import PlannedPair
@@ -18,12 +19,14 @@ from pipeline.batch.system.machine import differences_between
 from pipeline.clip_names import is_numbered
 from pipeline.errors import BadOutput, ExitCode, StylizeError
 from pipeline.flat import flat
+from pipeline.images.reader import READER
 from pipeline.job import Job, Manifest, Outcome, Painted, ShownNames, Status, shown_name
 from pipeline.mask_names import shown_masks
 from pipeline.store.failures import Failure, Failures, circumstances
 from pipeline.store.layout import checkpoint_name, log_name
 from pipeline.store.output_files import files_of
-from pipeline.store.records import State
+from pipeline.store.records import Record, State
+from pipeline.store.store import Store
 from pipeline.style_at import as_table
 from pipeline.urls import with_addresses
 
@@ -101,13 +104,17 @@ class Results:
         return outcome
 
     def _remove_frames(self, pair: PlannedPair, outcome: Outcome) -> None:
-        """Have no numbered frames of an earlier painting that this one has not, where they stood as
-        they were written."""
-        if not (pair.stood and pair.record is not None and is_numbered(outcome.output)):
+        """Have no numbered frames of an earlier painting that this one has not, where they stand as
+        they were written: as a whole, or, where others were written over by a run that did not come
+        to its end, each by itself."""
+        record, store = pair.record, self.state.store
+        if record is None or not is_numbered(outcome.output):
             return
-        for name in set(pair.record.files) - set(files_of(outcome.output, outcome.clip)):
+        found = Found(store, pair.job, READER)
+        for name in set(record.files) - set(files_of(outcome.output, outcome.clip)):
             with suppress(OSError, StylizeError):
-                self.state.store.delete(name)
+                if pair.stood or (_is_as_old(store, name, record) and found.is_a_frame(name)):
+                    store.delete(name)
 
     def kept(self, pair: PlannedPair) -> Outcome:
         """What is known of a picture that is right: from its record, or from its own metadata,
@@ -259,6 +266,11 @@ class Results:
         except (OSError, StylizeError) as error:
             self.warn(f"no record of {outcome.output} was kept: {error}")
             self.codes.add(ExitCode.ENVIRONMENT)
+
+
+def _is_as_old(store: Store, name: str, record: Record) -> bool:
+    """Was a file last written when its record was, or before?"""
+    return store.fingerprint(name).mtime_ns <= record.mtime_ns
 
 
 def _not_the_same_again(pair: PlannedPair, outcome: Outcome) -> list[str]:

@@ -34,7 +34,7 @@ from pipeline.batch.results import Results
 from pipeline.batch.system.deadline import Moment, end_of_run
 from pipeline.batch.system.machine import worker_threads
 from pipeline.batch.system.signals import Stop
-from pipeline.clip_names import is_numbered
+from pipeline.clip_names import is_clip_name
 from pipeline.clips.facts import as_json
 from pipeline.errors import (
     DiskFull,
@@ -230,9 +230,8 @@ class Scheduler:
         )
 
     def _facts(self, job: Job) -> dict[str, Any] | None:
-        """What the plan knows of a clip in one file, so that no worker has to decode all of it to
-        know that."""
-        if not job.options.is_clip or is_numbered(job.content.name):
+        """What the plan knows of a clip, so that no worker has to decode all of it to know that."""
+        if not (job.options.is_clip or is_clip_name(job.content.name)):
             return None
         with suppress(PairError, Stopped, OutOfTime):  # the worker finds out by itself
             return as_json(self._reader.clip(job.content, job.home_of(job.content)))

@@ -44,6 +44,11 @@ def clip_pixels(path: str | os.PathLike[str], home: str | None = None) -> int:
         return pixels
 
 
+def count_of_stills(path: str | os.PathLike[str]) -> int:
+    """How many files a clip of numbered frames has; 0 of others. Raises as `numbered_files`."""
+    return len(numbered_files(path)) if is_numbered(path) else 0
+
+
 def clip_file_bytes(path: str | os.PathLike[str]) -> int:
     """How large the files of a clip are together; 0 where there are none."""
     total = 0

@@ -61,9 +61,10 @@ def decoding_bytes(pixels: int, file_bytes: int) -> int:
     return _BYTES + _STACK_BYTES * (os.cpu_count() or 1) + 2 * file_bytes + _BYTES_PER_PIXEL * pixels
 
 
-def clip_seconds(file_bytes: int) -> float:
-    """Seconds of processor time in which it is found what a clip of so many bytes is."""
-    return _CLIP_SECONDS + _CLIP_SECONDS_PER_BYTE * file_bytes
+def clip_seconds(file_bytes: int, still_pixels: int = 0) -> float:
+    """Seconds of processor time in which it is found what a clip of so many bytes is; of numbered
+    frames, which are all decoded, with so many pixels in all."""
+    return _CLIP_SECONDS + _CLIP_SECONDS_PER_BYTE * file_bytes + _SECONDS_PER_PIXEL * still_pixels
 
 
 def clip_bytes(pixels: int) -> int:

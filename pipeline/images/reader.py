@@ -12,6 +12,7 @@ from __future__ import annotations
 import atexit
 import base64
 import functools
+import hashlib
 import json
 import os
 import selectors
@@ -24,6 +25,7 @@ from typing import Any, BinaryIO
 
 from pipeline.clip_names import is_clip_name
 from pipeline.clips.facts import ClipFacts, from_json
+from pipeline.clips.listing import is_numbered, numbered_files
 from pipeline.errors import BadImage, EnvironmentProblem, OutOfMemory, PairError
 from pipeline.images.budget import CLOCK_RAN_OUT, HEADER_SECONDS, KEPT_SECONDS, signal_name, too_slow
 from pipeline.images.colour_codes import RegionColour
@@ -101,9 +103,9 @@ class Reader:
         return (width, height), base64.b64decode(pixels)
 
     def clip(self, path: str | os.PathLike[str], home: str | None = None) -> ClipFacts:
-        """What a clip is; asked once of a video or an animation that stays as it is. Raises
+        """What a clip is; asked once of one that stays as it is, with all its files. Raises
         EnvironmentProblem where the packages that read videos are not installed."""
-        key, stamp = (os.fspath(path), home), _stamp(path)
+        key, stamp = (os.fspath(path), home), _stamp_of_clip(path)
         if stamp is None or self._clips.get(key, (None,))[0] != stamp:
             self._clips[key] = (stamp, from_json(self._ask("clip", path, home)["clip"]))
         return self._clips[key][1]
@@ -268,6 +270,21 @@ def _stamp(path: str | os.PathLike[str]) -> Hashable:
     except (OSError, ValueError):
         return None
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+def _stamp_of_clip(path: str | os.PathLike[str]) -> Hashable:
+    """The same of a clip: of numbered frames, of all files."""
+    if not is_numbered(path):
+        return _stamp(path)
+    digest = hashlib.sha256()  # in the place of megabytes, of a hundred thousand files
+    try:
+        for _, file in numbered_files(path):
+            if (stamp := _stamp(file)) is None:
+                return None
+            digest.update(repr((file, stamp)).encode("utf-8", "surrogateescape"))
+    except BadImage:
+        return None
+    return digest.digest()
 
 
 @functools.cache

@@ -142,10 +142,13 @@ def _clip(path: str, asked: Answer, say: Say) -> Answer:
     from pipeline.clips import facts, reading  # with FFmpeg, which few ask for
 
     home = asked["home"]
-    seconds = clip_seconds(reading.clip_file_bytes(path))
+    size = reading.clip_file_bytes(path)
+    seconds = clip_seconds(size)
     say({"seconds": seconds})
     with _within(seconds, clip_bytes(0)):
         pixels = reading.clip_pixels(path, home)
+        seconds = clip_seconds(size, pixels * reading.count_of_stills(path))
+    say({"seconds": seconds})
     with _within(seconds, clip_bytes(pixels)):
         return {"clip": facts.as_json(reading.clip_facts(path, home))}
 
