@@ -17,6 +17,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 from clips_night_kit import HEIGHT, OUTPUT, STEPS, WIDTH, Night, shots, write_video
 from conftest import REPOSITORY, Command, rehearsing
@@ -43,6 +44,7 @@ from pipeline.clips.facts import as_json
 from pipeline.clips.reading import clip_facts, read_frames
 from pipeline.errors import BadImage, OutOfTime, UsageError
 from pipeline.images.budget import clip_seconds
+from pipeline.images.encode import encode_picture
 from pipeline.images.metadata import read_metadata
 from pipeline.manifest import load_manifest
 from pipeline.store.disk import LocalStore
@@ -345,6 +347,21 @@ def test_a_whole_clip_that_is_packed_anew_is_not_decoded(night: Night, monkeypat
     assert (night.painted(), numbers) == ([], [0])
 
 
+def test_frames_of_a_shorter_clip_are_decoded_once_to_know_them_in_the_longer(
+    night: Night, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    night.run()
+    kept = [np.asarray(Image.open(night.frame(number))) for number in range(6)]
+    night.clip(9)
+    night.run()
+    for number, pixels in enumerate(kept):
+        np.testing.assert_array_equal(np.asarray(Image.open(night.frame(number))), pixels)
+    night.result.unlink()
+    numbers = _read(monkeypatch)
+    night.run()
+    assert numbers == [0]
+
+
 def test_a_cut_that_was_found_between_others_is_looked_for_anew(night: Night) -> None:
     """A part of a clip begins a shot where the clip has none."""
     night.manifest(options="frames: [3, 5]")
@@ -437,6 +454,32 @@ def test_the_small_picture_of_a_clip_at_work_is_a_frame(night: Night) -> None:
 def test_a_part_that_the_clip_has_not_fails_with_what_it_has(night: Night) -> None:
     night.manifest(options="frames: [70, 80]")
     assert night.run()["reason"].endswith("has 6 frames, from 0, and none of those that frames asks for")
+
+
+@pytest.mark.parametrize(
+    "said", [{"time": "1/0"}, {"time": "soon"}, {"time": "0"}, {"duration": "-1"}, {"light": [1.0]}]
+)
+def test_a_frame_that_says_what_cannot_be_is_painted_again(
+    night: Night, undisturbed: bytes, said: dict[str, Any]
+) -> None:
+    """It may come from anybody, and its key can be computed."""
+    night.run()
+    night.painted()
+    frame, settings = night.frame(3), read_metadata(night.frame(3))
+    frame.write_bytes(encode_picture(np.asarray(Image.open(frame)), None, ".png", 100, settings | said))
+    night.result.unlink()
+    assert night.run()["status"] == "done"
+    assert night.painted() == ([] if said == {"time": "0"} else [3])
+    assert night.result.read_bytes() == undisturbed
+
+
+@pytest.mark.parametrize(("frames", "output"), [("first", "walk.png"), ("[0, 1]", OUTPUT)])
+def test_what_comes_before_the_damage_of_a_clip_is_painted(night: Night, frames: str, output: str) -> None:
+    path = night.project / "input/walk.mkv"
+    path.write_bytes(path.read_bytes()[:-2000])
+    night.manifest(output, options=f"frames: {frames}")
+    assert night.run()["status"] == "done"
+    assert night.run()["status"] == "up_to_date"
 
 
 def _cut_short(frame: Path) -> None:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _PAINTED = ".painted.png"
+_LIGHTS = 2  # of photograph and painting
 # Bytes at the beginning of a frame in which all stands that is known of it, twice: a few thousand,
 # where there may be gigabytes of frames to look at.
 _HEAD = 2**17
@@ -102,9 +103,10 @@ class KeptFrames:
             return None
         known = fitting(KeptFrame, settings)
         try:
-            return None if known is None else KeptFrame(**known)
+            frame = None if known is None else KeptFrame(**known)
         except TypeError:  # something is missing
             return None
+        return frame if frame is not None and _is_as_we_write(frame) else None
 
     def shown(self, number: int) -> Picture:
         """A frame as it is shown. Raises DamagedFrame."""
@@ -130,6 +132,13 @@ class KeptFrames:
         if frame.apart:
             self._store.write(_painted_name(name), _encoded(painted, None, {"key": frame.key}))
         self._store.write(name, _encoded(pixels, alpha, asdict(frame)))
+
+    def renew(self, number: int, frame: KeptFrame) -> None:
+        """Have a frame that stands say otherwise where it was found. Raises DamagedFrame, and as
+        `Store.write` does."""
+        shown = self.shown(number)
+        name = frame_name(self._output, number)
+        self._store.write(name, _encoded(to_uint8(shown.pixels), shown.alpha, asdict(frame)))
 
     def copy(self, number: int, other: KeptFrames) -> KeptFrame | None:
         """Keep a frame that another pair has, byte for byte; None where it cannot be read. Raises
@@ -168,6 +177,13 @@ class KeptFrames:
         except BadImage as error:
             self._drop(number)
             raise DamagedFrame(str(error)) from error
+
+
+def _is_as_we_write(frame: KeptFrame) -> bool:
+    """Is what a frame says of itself of use? Anybody may have put it there."""
+    with suppress(ValueError, ZeroDivisionError):
+        return Fraction(frame.time) >= 0 and Fraction(frame.duration) > 0 and len(frame.light) == _LIGHTS
+    return False
 
 
 def _painted_name(name: str) -> str:

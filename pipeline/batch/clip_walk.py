@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections import deque
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -148,7 +148,7 @@ class ClipWalk:
         nothing is decoded for that."""
         number = self.clip.numbers[place]
         frame = self.kept.look(number)
-        if frame is None or frame.source != self.clip.source:
+        if frame is None or frame.source != self.clip.source or not self._is_later(frame):
             return None
         begins = self._is_known_to_begin(place)
         if begins is None:
@@ -161,6 +161,9 @@ class ClipWalk:
             return None
         self._shot = shot
         return self._shown(place, Fraction(frame.time), Fraction(frame.duration), frame)
+
+    def _is_later(self, frame: KeptFrame) -> bool:
+        return self.told.last is None or Fraction(frame.time) > self.told.last.time
 
     def _is_known_to_begin(self, place: int) -> bool | None:
         """Does a shot begin there? None where the photographs have to be looked at."""
@@ -223,8 +226,30 @@ class ClipWalk:
             found = yield from self._paint(place, frame, key, photograph)
             if found is None:
                 return False
+        else:
+            found = self._renewed(place, frame, photograph, found)
         self._take(place, self._shown(place, frame.time, frame.duration, found))
         return True
+
+    def _renewed(self, place: int, frame: ClipFrame, photograph: str, found: KeptFrame) -> KeptFrame:
+        """A frame that stands, which says from now on where in today's file it was found: so that
+        it need not be decoded the next time. Raises DamagedFrame, and as `Store.write` does."""
+        now = replace(found, **self._as_read(place, frame, photograph))
+        if now != found:
+            self.kept.renew(frame.number, now)
+        return now
+
+    def _as_read(self, place: int, frame: ClipFrame, photograph: str) -> dict[str, Any]:
+        """What a kept frame says of its photograph, and of its place in the clip."""
+        assert self._shot is not None
+        return {
+            "cut": place == self._shot.first,
+            "source": self.clip.source,
+            "photograph": photograph,
+            "time": str(frame.time),
+            "duration": str(frame.duration),
+            "after": None if place == 0 else self.clip.numbers[place - 1],
+        }
 
     def _adopted(self, frame: ClipFrame, key: str) -> KeptFrame | None:
         """The frame that a preview has painted, where it is the one that is wanted."""
@@ -289,7 +314,6 @@ class ClipWalk:
     def _as_kept(
         self, place: int, frame: ClipFrame, key: str, hashed: str, painted: PaintedFrame, photograph: Picture
     ) -> KeptFrame:
-        assert self._shot is not None
         return KeptFrame(
             key=key,
             first=dict(painted.first),
@@ -299,17 +323,12 @@ class ClipWalk:
             flicker=painted.flicker,
             own_flicker=painted.own_flicker,
             reliable=float(painted.reliable),
-            cut=place == self._shot.first,
             light=[float(photograph.pixels.mean()), float(painted.pixels.mean())],
             precision=self.schedule.stages[-1].precision,
             environment=self.environment,
             notes=list(painted.notes),
             apart=painted.painted is not painted.pixels,
-            source=self.clip.source,
-            photograph=hashed,
-            time=str(frame.time),
-            duration=str(frame.duration),
-            after=None if place == 0 else self.clip.numbers[place - 1],
+            **self._as_read(place, frame, hashed),
         )
 
     def _position(self, frames: int) -> Position:
