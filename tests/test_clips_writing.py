@@ -313,6 +313,9 @@ def test_what_a_container_cannot_hold_is_told_and_left_out(tmp_path):
     spoken = _source(tmp_path / "c.mkv", sound=None, subtitles=[(0.1, 0.4, "Hm")])
     (note,) = written(tmp_path / "d.mp4", read_frames(spoken), sound_of=spoken)
     assert note.startswith("its subtitles (subrip) cannot stand in a .mp4")
+    spoken = _source(tmp_path / "e.mp4", sound=None, subtitles=[(0.1, 0.4, "Hm")])
+    (note,) = written(tmp_path / "f.mkv", read_frames(spoken), sound_of=spoken)
+    assert note.endswith("and were left out")  # and not: .mkv holds all kinds
 
 
 @pytest.mark.parametrize("suffix", ANIMATIONS)
@@ -419,6 +422,20 @@ def test_times_of_an_animation_do_not_drift(tmp_path):
     frames = [ClipFrame(k, Fraction(k, 30), Fraction(1, 30), picture(k % 3, 32, 32)) for k in range(60)]
     written(tmp_path / "a.gif", frames, rate=Fraction(30))
     assert clip_facts(tmp_path / "a.gif").seconds == pytest.approx(2.0, abs=0.01)
+
+
+def test_a_gif_of_more_frames_a_second_than_it_can_show_says_so(tmp_path):
+    (note,) = written(tmp_path / "a.gif", clip_frames(12, rate=60))
+    assert note.startswith("a .gif shows no frame for less than a fiftieth of a second, so that it lasts 0.24 s in the")
+    assert "of 0.2; take fewer frames" in note
+    assert written(tmp_path / "b.gif", clip_frames(12, rate=30)) == ()
+
+
+@pytest.mark.parametrize("suffix", [".webp", ".apng"])
+def test_an_animation_of_sixty_frames_a_second_is_read_as_one(tmp_path, suffix):
+    """Browsers make a tenth of a second of ten milliseconds, and not of sixteen."""
+    written(tmp_path / f"a{suffix}", clip_frames(6, rate=60))
+    assert clip_facts(tmp_path / f"a{suffix}").seconds == pytest.approx(0.1, abs=0.002)
 
 
 def test_frames_without_a_change_stay_frames(tmp_path):

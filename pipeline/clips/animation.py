@@ -26,8 +26,8 @@ from pipeline.images.structure import check_whole
 _ANIMATED = ("GIF", "PNG", "WEBP")
 
 # What browsers make of animations that say that a frame is shown for a hundredth of a second, or
-# for none: a tenth.
-_SHORTEST, _INSTEAD = Fraction(1, 50), Fraction(1, 10)
+# for less: a tenth.
+_TOO_SHORT, _INSTEAD = Fraction(1, 100), Fraction(1, 10)
 _OF_GIF, _OF_OTHERS = Fraction(1, 100), Fraction(1, 1000)  # seconds that durations are rounded to
 
 
@@ -119,7 +119,7 @@ def _duration(image: Image.Image) -> Fraction:
     said = Fraction(0)
     with suppress(TypeError, ValueError, OverflowError, ZeroDivisionError):
         said = Fraction(image.info.get("duration", 0)).limit_denominator(1_000_000) / 1000
-    return said if said >= _SHORTEST else _INSTEAD
+    return said if said > _TOO_SHORT else _INSTEAD
 
 
 def _frame(image: Image.Image, number: int, time: Fraction, duration: Fraction) -> ClipFrame:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from av.packet import Packet
     from av.stream import Stream
 
+_OF_MP4 = "mov_text"  # subtitles that a Matroska cannot hold as they are
 _KINDS = ("audio", "subtitle")
 _KEPT_METADATA = ("language", "title", "handler_name")
 _WORDS = {"audio": ("sound", "was"), "subtitle": ("subtitles", "were"), "attachment": ("fonts", "were")}
@@ -77,9 +78,9 @@ class SoundCopy:
         except ValueError:  # the container has no room for this coding
             coded = stream.codec_context.codec.canonical_name if stream.codec_context is not None else "unknown"
             what, were = _WORDS[stream.type]
+            more = "" if self._suffix == ".mkv" or coded == _OF_MP4 else "; .mkv holds all kinds"
             self.notes.append(
-                f"its {what} ({coded}) cannot stand in a {self._suffix} without a new encoding and {were} left out;"
-                " .mkv holds all kinds"
+                f"its {what} ({coded}) cannot stand in a {self._suffix} without a new encoding and {were} left out{more}"
             )
             return
         self.is_all = False

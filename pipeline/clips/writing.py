@@ -73,9 +73,11 @@ def write_clip(
     with ExitStack() as stack:
         source = None if sound_of is None else stack.enter_context(open_container(sound_of, home))[0]
         if kind in ANIMATIONS:
-            _write_animation(file, kind, first, rest, quality=quality, has_alpha=has_alpha, settings=settings or {})
+            notes = _write_animation(
+                file, kind, first, rest, quality=quality, has_alpha=has_alpha, settings=settings or {}
+            )
             has_sound = source is not None and source.streams.audio
-            return (f"a {kind} has no sound; its sound was left out",) if has_sound else ()
+            return (*notes, f"a {kind} has no sound; its sound was left out") if has_sound else notes
         video = _Video(kind, first, quality=quality, rate=rate, has_alpha=has_alpha, span=span)
         return video.write(file, rest, source, None if settings is None else settings_json(settings))
 
@@ -97,12 +99,12 @@ def _write_animation(
     quality: int,
     has_alpha: bool,
     settings: Mapping[str, Any],
-) -> None:
-    """The first frame is written as a still picture is, with its profile and settings."""
+) -> tuple[str, ...]:
+    """The first frame is written as a still picture is, with its profile and settings. Returns
+    notes."""
     frames = chain((first,), rest)
     if kind == ".gif":
-        write_gif(file, frames, has_alpha=has_alpha, comment=settings_json(settings) if settings else "")
-        return
+        return write_gif(file, frames, has_alpha=has_alpha, comment=settings_json(settings) if settings else "")
     opacity = first.with_alpha()[..., 3].astype(np.float32) / np.float32(255)
     form = ".webp" if kind == ".webp" else ".png"
     head = encode_picture(first.pixels, opacity if has_alpha else None, form, quality, settings)
@@ -110,6 +112,7 @@ def _write_animation(
         write_webp(file, head, frames, quality=quality, has_alpha=has_alpha)
     else:
         write_png(file, head, frames, has_alpha=has_alpha)
+    return ()
 
 
 class _Video:

@@ -54,3 +54,8 @@ class Clock:
         units = max(self._shortest, round(self._exact / self._unit) - self._told)
         self._told += units
         return units
+
+    @property
+    def lasted(self) -> tuple[Fraction, Fraction]:
+        """Seconds so far, as they were told, and as they are."""
+        return self._told * self._unit, self._exact

@@ -28,8 +28,9 @@ _LONGEST = 65535  # hundredths of a second
 _FOR_EVER = b"!\xff\x0bNETSCAPE2.0\x03\x01\0\0\0"
 
 
-def write_gif(file: BinaryIO, frames: Iterable[ClipFrame], *, has_alpha: bool, comment: str) -> None:
-    """Write frames. Where they have opacity, each is whole, as a GIF cannot take a pixel away."""
+def write_gif(file: BinaryIO, frames: Iterable[ClipFrame], *, has_alpha: bool, comment: str) -> tuple[str, ...]:
+    """Write frames; what is worth knowing is returned. Where they have opacity, each is whole, as a
+    GIF cannot take a pixel away."""
     palettes, clock = Palettes(), Clock(Fraction(1, 100), _SHORTEST)
     before: NDArray[np.uint8] | None = None
     for frame in frames:
@@ -48,6 +49,13 @@ def write_gif(file: BinaryIO, frames: Iterable[ClipFrame], *, has_alpha: bool, c
         file.write(_frame(numbers[box.slices], colours, box, delay, _CLEAR if has_alpha else _KEEP))
         before = shown
     file.write(b";")
+    told, exact = clock.lasted
+    if told - exact <= Fraction(_SHORTEST, 100):
+        return ()
+    return (
+        f"a .gif shows no frame for less than a fiftieth of a second, so that it lasts {float(told):.3g} s in the place"
+        f" of {float(exact):.3g}; take fewer frames (frames: every 2), or a .webp",
+    )
 
 
 def _begin(file: BinaryIO, size: tuple[int, int], comment: str) -> None:
