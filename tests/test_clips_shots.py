@@ -17,7 +17,8 @@ from conftest import REPOSITORY, rehearsing
 from farm_kit import Farm, kill_group
 from patience import PATIENCE, until
 
-from pipeline.batch.engines.shots import ShotEngine, grouped
+from pipeline.batch.engines.protocol import Event
+from pipeline.batch.engines.shots import ShotEngine, _Clip, grouped
 from pipeline.batch.messages import Command as Order
 from pipeline.batch.messages import (
     Done,
@@ -96,8 +97,6 @@ class Workers:
         self.given: list[Order] = []
 
     def run(self, next_command: Any, stop: Any) -> Iterator[Any]:
-        from pipeline.batch.engines.protocol import Event
-
         while True:
             orders = [order for order in (next_command(), next_command()) if order is not None]  # side by side
             if not orders:
@@ -139,6 +138,18 @@ def test_a_divided_clip_is_one_pair_to_the_run() -> None:
     assert [type(message) for message in messages].count(Started) == 1
     assert [message.reading.step for message in messages if isinstance(message, Read)] == [4, 15]
     assert [order.painted_apart for order in engine.given] == [0, 0, 0, 17]
+
+
+def test_frames_that_stood_do_not_make_the_others_look_quick() -> None:
+    """Ten frames stand and one takes its time: so will the nine that are left."""
+    clip = _Clip(_order())
+    clip.began -= 60_000
+    list(clip.hear(Event(clip.give().label, CUTS)))
+    first, second = clip.give(), clip.give()
+    list(clip.hear(Event(first.label, PartDone(painted_apart=0))))
+    (read,) = clip.hear(Event(second.label, _read(11)))
+    assert read.message.reading.step == 11
+    assert read.message.reading.seconds / read.message.reading.step == pytest.approx(60_000, rel=0.1)
 
 
 def test_a_clip_of_one_shot_is_given_to_one_worker() -> None:

@@ -125,6 +125,7 @@ class _Clip:
     at_work: dict[str, _PartOfClip] = field(default_factory=dict)  # by label
     frames: int = 0
     painted: int = 0
+    read: int = 0  # frames that were painted, as far as it was heard
     ended: int = 0  # frames of the parts that are done
     began: float = field(default_factory=time.monotonic)
     started: bool = False
@@ -186,8 +187,11 @@ class _Clip:
         self.spoke = True
         if not message.coarse:
             part.done = message.reading.step - part.first
-            seconds = time.monotonic() - self.began  # as several paint at once
-            reading = replace(message.reading, step=self._stand(), seconds=seconds)
+            self.read += 1
+            stand = self._stand()
+            # as several paint at once, and as if those that stood before had taken as long
+            seconds = (time.monotonic() - self.began) / self.read * stand
+            reading = replace(message.reading, step=stand, seconds=seconds)
             message = replace(message, reading=reading)
         yield Event(self.output, message)
 
