@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -345,6 +346,20 @@ def test_a_whole_clip_that_is_packed_anew_is_not_decoded(night: Night, monkeypat
     numbers = _read(monkeypatch)
     assert night.run()["status"] == "done"
     assert (night.painted(), numbers) == ([], [0])
+
+
+def test_a_clip_is_gone_on_with_where_its_frames_have_taken_the_room(
+    night: Night, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Six frames of 9 KB, as many for the clip, and 150 KB beside it."""
+    frames = [np.random.default_rng(number).integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8) for number in range(6)]
+    write_video(night.project / "input/walk.mkv", frames)
+    night.run(stop_after=4 + STEPS)
+    kept = sum(path.stat().st_size for path in night.frame(0).parent.iterdir())
+    usage = type(shutil.disk_usage("/"))(10**9, 0, 260_592 - kept)
+    monkeypatch.setattr("pipeline.batch.estimates.disk_space.shutil.disk_usage", lambda _: usage)
+    assert kept > 20_000
+    assert night.run()["status"] == "done"
 
 
 def test_frames_of_a_shorter_clip_are_decoded_once_to_know_them_in_the_longer(

@@ -110,7 +110,7 @@ def _planned(
         pairs = (refused(job) if job.refusal else PlannedPair(job=job, action="paint", reason="") for job in wanted)
         return Plan(pairs=tuple(pairs)), None, trouble
     try:
-        return _without_refused(plan, state.store), look_for_room(plan, manifest.output, reader), None
+        return _without_refused(plan, state.store), look_for_room(plan, manifest.output, state.store, reader), None
     except OutOfTime:  # nothing will be written
         return plan, None, None
     except DiskFull as full:

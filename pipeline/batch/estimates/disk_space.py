@@ -13,18 +13,23 @@ from pipeline.batch.estimates.room import job_bytes
 from pipeline.batch.plan import Plan
 from pipeline.errors import DiskFull, PairError
 from pipeline.images.reader import READER, Reader
+from pipeline.job import Job
 from pipeline.printable import printable
+from pipeline.store import clips
+from pipeline.store.layout import pair_id
+from pipeline.store.store import Store
 
 
-def look_for_room(plan: Plan, output: Path, reader: Reader = READER) -> str | None:
-    """A warning where the disk has less room than all pictures to come will probably take; None
-    where all is well.
+def look_for_room(plan: Plan, output: Path, store: Store, reader: Reader = READER) -> str | None:
+    """A warning where the disk has less room than all pictures to come will probably take, beside
+    the frames of clips that are in `store`; None where all is well.
 
     Raises DiskFull where not even one of them fits, and what `reader.check_cancelled` raises.
     """
     size = functools.cache(functools.partial(_size, reader))
     contents = [(pair.job, size(pair.job.content)) for pair in plan.pairs if pair.action == "paint"]
-    needs = [need for job, content in contents if content and (need := job_bytes(job, content, frames_of(job, reader)))]
+    wholes = [(job, job_bytes(job, content, frames_of(job, reader))) for job, content in contents if content]
+    needs = [max(whole - _frames_bytes(store, job), 1.0) for job, whole in wholes if whole]
     if not needs:
         return None
     free = _free(output)
@@ -67,6 +72,13 @@ def _size(reader: Reader, content: Path) -> tuple[int, int] | None:
         return reader.size(content)
     except PairError:
         return None
+
+
+def _frames_bytes(store: Store, job: Job) -> int:
+    """Bytes of a clip's frames that are there: they stay, or others take their place."""
+    if not job.options.is_clip:
+        return 0
+    return sum(entry.fingerprint.size for _, entry in clips.frames_of(store, pair_id(job.output)))
 
 
 def _mebibytes(size: float) -> str:
