@@ -333,6 +333,19 @@ def test_where_nothing_is_painted_it_is_said_that_the_clip_goes_on(
     assert told == [2, 4, 6, 6, 6]
 
 
+def test_where_frames_of_a_longer_clip_are_looked_at_it_is_said_that_it_goes_on(
+    night: Night, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each costs its decoding and a look for a cut: a `pair_timeout` of one frame would end it for ever."""
+    night.run()
+    night.clip(8)
+    told: list[int] = []
+    monkeypatch.setattr(clip_walk, "_GOES_ON", 2)
+    monkeypatch.setattr(ClipWalk, "goes_on", lambda walk: told.append(len(walk.told)))
+    night.run()
+    assert told[:3] == [0, 2, 4]
+
+
 def test_measure_refuses_a_clip_in_one_line() -> None:
     with pytest.raises(UsageError, match=r"^a\.mp4 is a clip, and measure compares pictures; name a frame of it"):
         _refuse_clip(Path("a.mp4"))

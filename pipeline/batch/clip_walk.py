@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from pipeline.images.picture import Picture
     from pipeline.sequence import FrameIn, PaintedFrame
 
-_GOES_ON = 100  # frames that stand, between two words that it goes on; each takes milliseconds
+_GOES_ON = 20  # frames that stand, between two words that it goes on; some are decoded
 LOOKS_BACK = 8  # frames, at most, that one is painted from, beside the first of its shot (sequence)
 
 
@@ -148,7 +148,9 @@ class ClipWalk:
         nothing is decoded for that."""
         number = self.clip.numbers[place]
         frame = self.kept.look(number)
-        if frame is None or frame.source != self.clip.source or not self._is_later(frame):
+        if frame is None or frame.source != self.clip.source:
+            return None
+        if self.told.last is not None and Fraction(frame.time) <= self.told.last.time:
             return None
         begins = self._is_known_to_begin(place)
         if begins is None:
@@ -161,9 +163,6 @@ class ClipWalk:
             return None
         self._shot = shot
         return self._shown(place, Fraction(frame.time), Fraction(frame.duration), frame)
-
-    def _is_later(self, frame: KeptFrame) -> bool:
-        return self.told.last is None or Fraction(frame.time) > self.told.last.time
 
     def _is_known_to_begin(self, place: int) -> bool | None:
         """Does a shot begin there? None where the photographs have to be looked at."""
@@ -228,6 +227,8 @@ class ClipWalk:
                 return False
         else:
             found = self._renewed(place, frame, photograph, found)
+            if len(self.told) % _GOES_ON == 0:
+                self.goes_on()
         self._take(place, self._shown(place, frame.time, frame.duration, found))
         return True
 
