@@ -254,6 +254,15 @@ def test_a_file_whose_name_looks_like_numbered_frames_is_told_of(tmp_path):
         clip_facts(tmp_path / "50%day.png")
 
 
+def test_a_number_that_no_record_holds_is_told(tmp_path):
+    for number in (1, 2**63 - 1):
+        (tmp_path / f"{number:04}.png").touch()
+    assert [number for number, _ in numbered_files(tmp_path / "%04d.png")] == [1, 2**63 - 1]
+    (tmp_path / f"{2**63}.png").touch()
+    with pytest.raises(BadImage, match=r"finds 9223372036854775808\.png, whose number is 2\^63 or more; rename it"):
+        numbered_files(tmp_path / "%04d.png")
+
+
 def test_numbers_of_frames_are_digits_of_ascii(tmp_path):
     _numbered(tmp_path / "in", [1])
     (tmp_path / "in/\u0660\u0660\u0660\u0661.png").touch()

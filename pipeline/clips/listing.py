@@ -15,6 +15,7 @@ from pipeline.printable import printable
 
 _FIELD = re.compile(r"%(0?)([0-9]?)d")  # as clip_names has it
 _MOST_TOLD = 5  # gaps in one note
+_MOST_NUMBER = 2**63  # below which records hold numbers (store/shapes)
 
 MAX_FRAMES = 200_000
 """Of a clip: nearly two hours at 30 a second, and weeks of painting."""
@@ -42,6 +43,8 @@ def numbered_files(pattern: str | os.PathLike[str]) -> list[tuple[int, str]]:
         raise BadImage(f"{shown} is a file, and its name stands for numbered frames; take '%' out of the name")
     if not found:
         raise BadImage(f"{shown} finds no frames; check the pattern (%04d stands for 0001, 0002 and so on)")
+    if found and found[-1][0] >= _MOST_NUMBER:
+        raise BadImage(f"{shown} finds {printable(found[-1][1])}, whose number is 2^63 or more; rename it")
     if len(found) > MAX_FRAMES:
         raise BadImage(f"{shown} finds {len(found):,} frames; at most {MAX_FRAMES:,} are painted, so take a part")
     for (number, one), (other, two) in pairwise(found):
