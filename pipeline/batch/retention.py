@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
@@ -15,7 +15,7 @@ from pipeline.job import RunSettings
 from pipeline.store.clips import pairs_with_frames
 from pipeline.store.layout import CHECKPOINT_SUFFIX, CHECKPOINTS, HISTORY, frames_of_pair
 from pipeline.store.previous import files_by_pair
-from pipeline.store.store import Store
+from pipeline.store.store import Entry, Store
 
 # Folders, and how the files in them end that become old, beside older pictures. Records, failures
 # and the history itself are small and stay.
@@ -28,16 +28,23 @@ def remove_old(store: Store, settings: RunSettings, rows: Sequence[Mapping[str, 
     be removed stays."""
     if (oldest := _oldest(settings, rows)) is None:
         return 0
-    ageing = (*_AGEING, *((frames_of_pair(pair), ".png") for pair in pairs_with_frames(store)))
-    ours = [entry for folder, suffix in ageing for entry in store.list(folder) if entry.name.endswith(suffix)]
+    ours = [entry for folder, suffix in _AGEING for entry in store.list(folder) if entry.name.endswith(suffix)]
     older_pictures = itertools.chain.from_iterable(files_by_pair(store).values())
     removed = 0
-    for entry in (*ours, *older_pictures):
+    for entry in itertools.chain(ours, older_pictures, _frames(store, oldest)):
         if entry.fingerprint.mtime_ns < oldest * 1e9:
             with suppress(OSError, StylizeError):
                 store.delete(entry.name)
                 removed += 1
     return removed
+
+
+def _frames(store: Store, oldest: float) -> Iterator[Entry]:
+    """Those of clips of which none was painted since `oldest`: a clip may be at work for weeks."""
+    for pair in pairs_with_frames(store):
+        frames = [entry for entry in store.list(frames_of_pair(pair)) if entry.name.endswith(".png")]
+        if max((entry.fingerprint.mtime_ns for entry in frames), default=0) < oldest * 1e9:
+            yield from frames
 
 
 def _oldest(settings: RunSettings, rows: Sequence[Mapping[str, Any]]) -> float | None:
