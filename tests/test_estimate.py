@@ -403,6 +403,7 @@ def test_what_a_bar_says_is_left_is_by_the_steps_at_full_size(job, resumed):
         (Estimate(seconds=10.0, memory=0, guess=False), 1800.0),
         (Estimate(seconds=200.0, memory=0, guess=False), 20 * 200.0),
         (Estimate(seconds=200.0, memory=0, guess=True), 100 * 200.0),
+        (Estimate(seconds=36_000.0, memory=0, guess=False, part=200.0), 4000.0),  # a frame of a clip
     ],
 )
 def test_a_pair_hangs_when_it_takes_a_multiple_of_its_estimate_and_half_an_hour(estimate, limit):

@@ -313,10 +313,10 @@ def _options(row: Mapping[str, Any]) -> Options:
 
 def time_limit(estimate: Estimate | None) -> float:
     """Seconds after which a pair hangs, where the manifest does not say: far more than a busy
-    machine takes."""
+    machine takes. Of a clip, whose time begins anew with each frame, they are those of one."""
     if estimate is None:
         return _LEAST_LIMIT
-    return max(_LEAST_LIMIT, estimate.seconds * (_LIMIT_OF_GUESS if estimate.guess else _LIMIT))
+    return max(_LEAST_LIMIT, estimate.least * (_LIMIT_OF_GUESS if estimate.guess else _LIMIT))
 
 
 def in_all(
