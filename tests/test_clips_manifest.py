@@ -166,6 +166,20 @@ def test_numbered_frames_are_not_written_over_what_is_read(load: Load, tmp_path:
     assert "may have the name of a picture that is read" in refusals[0]
 
 
+def test_numbered_frames_and_masks_are_found_in_their_own_folder(load: Load, tmp_path: Path) -> None:
+    """As what a pattern finds: a link among uploads shows nobody's private pictures."""
+    text = clip("walk/%04d.png", content_mask="masks/%04d.png")
+    (job,) = load(text).pairs
+    folder = tmp_path.resolve() / "input"
+    assert job.home_of(job.content) == str(folder / "walk")
+    assert job.content_mask is not None
+    assert job.home_of(job.content_mask) == str(folder / "masks")
+    (job,) = load("follow_links: true\n" + text).pairs
+    assert (job.home_of(job.content), job.home_of(job.masks[0])) == (None, None)
+    (job,) = load(clip("clips/street.mp4", content_mask="masks/one.png")).pairs
+    assert (job.home_of(job.content), job.home_of(job.masks[0])) == (None, None)
+
+
 def test_a_picture_has_an_output_that_does_not_move(load: Load) -> None:
     (fault,) = refusal(load, pair(output="x.mp4"))
     assert "output 'x.mp4' must end in one of .png" in fault

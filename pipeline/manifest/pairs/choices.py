@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from pipeline.clip_names import is_clip_name
+from pipeline.clip_names import is_clip_name, is_numbered
 from pipeline.job import StyleImage
 from pipeline.manifest.options.rules import PICTURE_SUFFIXES
 from pipeline.manifest.pairs.masks import Names, StyleMasks, read_style_masks
@@ -51,7 +51,7 @@ class Picture:
     @property
     def named(self) -> list[Names]:
         """Its names, for those of masks."""
-        return [Names(name, bool(self.homes)) for name in self.names]
+        return [Names(name, bool(self.homes) and not is_numbered(name)) for name in self.names]
 
 
 WITHOUT_CONTENT = Picture((TEXTURE,), (), picture_fields((TEXTURE,), "content"), {}, {})
@@ -217,7 +217,8 @@ class Chooser:
         if not self._look_at(role, node):
             return None
         self.named.add(os.path.normpath(node.text))
-        return self._picture(role, node.text, self._problems.at(node.place))
+        home = self._finder.home(node.text) if is_numbered(node.text) else ""  # its files are found
+        return self._picture(role, node.text, self._problems.at(node.place), home)
 
     def _picture(self, role: str, name: str, place: str = "", home: str = "") -> Picture:
         key = (role, name, place, home)

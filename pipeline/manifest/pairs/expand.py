@@ -78,7 +78,7 @@ class Expansion:
         self._problems = problems
         self._finder = PictureFinder(folders.input, folders.output, follow_links=folders.follow_links)
         self._chooser = Chooser(folders.input, self._finder, problems)
-        self._masks = MaskResolver(folders.input)
+        self._masks = MaskResolver(folders.input, follow_links=folders.follow_links)
         self._outputs = Outputs(problems)
         self._idle = IdleSettings(problems)
         self._wanted = 0

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from pipeline.clip_names import VIDEO_SUFFIXES
+from pipeline.clip_names import VIDEO_SUFFIXES, is_numbered
 from pipeline.job import StyleImage
 from pipeline.manifest.yaml.problems import Place, Problems, shorten, suggestion
 from pipeline.manifest.yaml.tree import ListNode, MapNode, Node, ScalarNode
@@ -165,8 +165,8 @@ def fault_of_maps(maps: RegionMaps | None, styles: Sequence[StyleMasks], count: 
 class MaskResolver:
     """Names to files below the input folder."""
 
-    def __init__(self, input_folder: Path) -> None:
-        self._input = os.fspath(input_folder)
+    def __init__(self, input_folder: Path, *, follow_links: bool = False) -> None:
+        self._input, self._follow_links = os.fspath(input_folder), follow_links
 
     def resolve(
         self,
@@ -208,6 +208,8 @@ class MaskResolver:
         if any(by_pattern[part.partition(".")[0]] for part in used):
             fixed = posixpath.dirname(name.text[: name.text.index("{")])
             found.homes[str(path)] = os.path.realpath(path_of(self._input, fixed))
+        elif is_numbered(path.name) and not self._follow_links:
+            found.homes[str(path)] = os.path.realpath(path.parent)
         return path
 
 
