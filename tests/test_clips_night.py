@@ -547,6 +547,18 @@ def test_a_plan_says_how_many_frames_and_how_much_of_the_disk(night: Night) -> N
     assert row["seconds"] > 0
 
 
+def test_an_estimator_asks_once_how_many_frames_a_clip_has(night: Night, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is asked for every waiting pair whenever a worker is free."""
+    job = load_manifest(night.project / "night.yaml").pairs[0]
+    asked: list[Path] = []
+    monkeypatch.setattr(
+        "pipeline.batch.estimates.estimator.frames_of", lambda job, reader: asked.append(job.content) or 6
+    )
+    estimator = Estimator(threads=1)
+    assert (estimator.estimate(job), estimator.steps(job)) == (estimator.estimate(job), 6)
+    assert asked == [job.content]
+
+
 def test_a_clip_is_begun_where_a_frame_of_it_fits_before_the_end(night: Night) -> None:
     night.clip(30)
     night.manifest(run="{max_duration: 60s}", options="steps_per_frame: 5000")

@@ -88,6 +88,7 @@ class Estimator:
         self._clips = Factor()  # of all frames, beside what the curve says of them
         self._taken = Factor()  # steps taken, as a share of `max_steps`
         self._sizes: dict[Path, Size | None] = {}
+        self._counts: dict[tuple[Path, Hashable], int] = {}
         self._costs: dict[Hashable, tuple[Cost, Stage] | None] = {}
         self._first_step: dict[str, float] = {}
         for outcome in outcomes:
@@ -246,11 +247,15 @@ class Estimator:
         return notes
 
     def _frames(self, job: Job) -> int:
-        """Of a clip; none where that cannot be known, or there is no time to look."""
-        try:
-            return frames_of(job, self._reader)
-        except (Stopped, OutOfTime):  # whoever asks next hears of it from elsewhere
-            return 0
+        """How many frames a clip has, asked once, as of numbered ones all files are looked at; none
+        where that cannot be known, or there is no time to look."""
+        key = (job.content, job.options.frames)
+        if key not in self._counts:
+            try:
+                self._counts[key] = frames_of(job, self._reader)
+            except (Stopped, OutOfTime):  # whoever asks next hears of it from elsewhere
+                return 0
+        return self._counts[key]
 
     def _machine(self, precision: str) -> Machine:
         return Machine(precision=precision, max_memory=self._max_memory)
