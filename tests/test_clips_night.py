@@ -501,10 +501,28 @@ def test_a_frame_that_says_what_cannot_be_is_painted_again(
     assert night.result.read_bytes() == undisturbed
 
 
+@pytest.mark.parametrize(
+    ("options", "told"), [("", "cannot be decoded"), ("frames: [70, 80]", "none of those that frames asks for")]
+)
+def test_check_and_plan_say_what_a_clip_lacks(night: Night, stylize: Command, options: str, told: str) -> None:
+    if not options:
+        path = night.project / "input/walk.mkv"
+        path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
+    night.manifest(options=options)
+    checked = stylize("check", "night.yaml", cwd=night.project)
+    assert checked.returncode == 3
+    assert told in checked.stderr
+    assert "night.yaml:7:" in checked.stderr
+    manifest = load_manifest(night.project / "night.yaml")
+    (pair,) = make_plan(manifest, State(LocalStore(manifest.output)), Selection()).pairs
+    assert (pair.action, told in pair.reason) == ("fail", True)
+
+
 @pytest.mark.parametrize(("frames", "output"), [("first", "walk.png"), ("[0, 1]", OUTPUT)])
 def test_what_comes_before_the_damage_of_a_clip_is_painted(night: Night, frames: str, output: str) -> None:
     path = night.project / "input/walk.mkv"
-    path.write_bytes(path.read_bytes()[:-2000])
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
+    assert clip_facts(path).damage
     night.manifest(output, options=f"frames: {frames}")
     assert night.run()["status"] == "done"
     assert night.run()["status"] == "up_to_date"

@@ -130,7 +130,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "images.budget": (set(), set()),
     "images.facts": (set(), set()),
     # clips: containers are FFmpeg's, pictures of animations come through the door for pictures
-    "clips.facts": (set(), set()),
+    "clips.facts": ({"clip_names"}, set()),
     "clips.listing": ({"clip_names", "errors", "printable"}, set()),
     "clips.mask_frames": ({"errors", "printable", "clips.listing"}, set()),
     "clips": ({"clip_names", "errors", "printable", "clips", "images"}, {"av", "numpy", "PIL"}),
@@ -209,6 +209,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "batch.networks": ({"errors", "job", "store", "nst.weights"}, set()),
     "batch.fit": (
         {
+            "clip_names",
             "clips.facts",
             "clips.listing",
             "clips.mask_frames",

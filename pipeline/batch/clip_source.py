@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline import clip_names
 from pipeline.batch.files_of_job import Opening
+from pipeline.clips.facts import why_not_painted
 from pipeline.clips.listing import is_numbered, own_numbers
 from pipeline.errors import BadImage
 from pipeline.images.encode import to_uint8
@@ -46,12 +47,8 @@ class Clip:
         if is_numbered(job.output) and is_numbered(job.content.name):  # as they are called now
             self.own_numbers = own_numbers(job.content, self.numbers)
         self.source = " ".join([self.facts.sha256, *(f"{name} {version(name)}" for name in _READ_BY)])
-        if self.facts.damage and not clip_names.ends_before(job.options.frames, self.facts.frames):
-            raise BadImage(self.facts.damage)
-        if not self.count:
-            raise BadImage(
-                f"{job.content.name} has {self.facts.frames} frames, from 0, and none of those that frames asks for"
-            )
+        if reason := why_not_painted(self.facts, job.options.frames, job.content.name):
+            raise BadImage(reason)
         if len(self.own_numbers) < self.count:
             raise BadImage(
                 f"{job.content.name} has fewer frames than a moment ago; leave them there while it is painted"

@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from pipeline.clips.facts import ClipFacts
+from pipeline.clip_names import is_clip_name
+from pipeline.clips.facts import ClipFacts, why_not_painted
 from pipeline.clips.listing import is_numbered
 from pipeline.clips.mask_frames import mask_frames
 from pipeline.errors import BadImage
@@ -56,6 +57,19 @@ def why_masks_do_not_fit(job: Job, size: Callable[[Path], Size]) -> str | None:
         if fault:
             return f"{job.places.get(str(mask), '')}: {fault}".removeprefix(": ")
     return None
+
+
+def why_frames_cannot_be(job: Job, clip: Callable[[Path], ClipFacts]) -> str | None:
+    """What a run would say of a clip that is damaged, or has none of the frames that are asked for,
+    with its place in the manifest; None where all is well, or where it cannot be read at all.
+    `clip` raises BadImage."""
+    if not is_clip_name(job.content.name) and not job.options.is_clip:
+        return None
+    try:
+        fault = why_not_painted(clip(job.content), job.options.frames, job.content.name)
+    except BadImage:
+        return None  # whoever opens it will say why
+    return f"{job.places.get(str(job.content), '')}: {fault}".removeprefix(": ") if fault else None
 
 
 def why_mask_frames_do_not_fit(job: Job, clip: Callable[[Path], ClipFacts]) -> str | None:

@@ -10,7 +10,13 @@ from typing import Any, Literal, TypeVar
 
 from pipeline.batch.clashes import find_clashes
 from pipeline.batch.difference import difference
-from pipeline.batch.fit import why_mask_frames_do_not_fit, why_masks_do_not_fit, why_too_large, why_too_small
+from pipeline.batch.fit import (
+    why_frames_cannot_be,
+    why_mask_frames_do_not_fit,
+    why_masks_do_not_fit,
+    why_too_large,
+    why_too_small,
+)
 from pipeline.batch.found import Found
 from pipeline.batch.networks import Networks
 from pipeline.batch.selection import Selection
@@ -156,6 +162,7 @@ def _fitting(
             _at_its_place(pair.job, path, known)
         clip = functools.partial(_clip, reader, pair.job)
         reason = why_too_small(pair.job, known) or why_masks_do_not_fit(pair.job, known)
+        reason = reason or why_frames_cannot_be(pair.job, clip)
         if reason := reason or why_mask_frames_do_not_fit(pair.job, clip):
             raise BadImage(reason)
     except BadImage as error:

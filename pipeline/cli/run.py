@@ -267,7 +267,7 @@ def check(
     manifest: Path, styles: tuple[Path, ...], output: Path | None, settings: tuple[str, ...], strict: bool
 ) -> int:
     """Validate MANIFEST and open every image it names."""
-    from pipeline.batch.fit import why_mask_frames_do_not_fit, why_not, worth_knowing
+    from pipeline.batch.fit import why_frames_cannot_be, why_mask_frames_do_not_fit, why_not, worth_knowing
     from pipeline.clip_names import is_numbered
     from pipeline.errors import PairError
     from pipeline.images.reader import Reader
@@ -302,11 +302,12 @@ def check(
                     click.echo(f"note: {printable(url_of(path) or path)}: {printable(note)}", err=True)
         sound = [job for job in loaded.pairs if not job.refusal]
         unfit = {job.output: why for job in sound if (why := why_not(job, opened))}
-        unfit |= {
-            job.output: why
-            for job in sound
-            if (why := why_mask_frames_do_not_fit(job, lambda path: reader.clip(path, homes.get(str(path)))))
-        }
+        for why_clip in (why_frames_cannot_be, why_mask_frames_do_not_fit):
+            unfit |= {
+                job.output: why
+                for job in sound
+                if (why := why_clip(job, lambda path: reader.clip(path, homes.get(str(path)))))
+            }
     for why in dict.fromkeys(unfit.values()):
         click.echo(f"error: {printable(why)}", err=True)
     for told in dict.fromkeys(note for job in loaded.pairs for note in worth_knowing(job, opened, colours)):

@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass
 from fractions import Fraction
 from typing import Any, Literal
 
+from pipeline.clip_names import Frames, count_kept, ends_before
+
 Kind = Literal["video", "animation", "numbered"]
 
 
@@ -27,6 +29,16 @@ class ClipFacts:
     sha256: str
     notes: tuple[str, ...] = ()
     damage: str = ""
+
+
+def why_not_painted(facts: ClipFacts, frames: Frames, name: str) -> str | None:
+    """Why of a clip of this name these frames cannot be painted, as a sentence; None where they
+    can."""
+    if facts.damage and not ends_before(frames, facts.frames):
+        return facts.damage
+    if not count_kept(frames, facts.frames):
+        return f"{name} has {facts.frames} frames, from 0, and none of those that frames asks for"
+    return None
 
 
 def as_json(facts: ClipFacts) -> dict[str, Any]:
