@@ -17,6 +17,7 @@ from pipeline.batch.clean import clean_output
 from pipeline.batch.plan import make_plan
 from pipeline.batch.selection import Selection
 from pipeline.images.metadata import read_metadata
+from pipeline.images.reader import Reader
 from pipeline.manifest import load_manifest
 from pipeline.manifest.from_picture import manifest_for_settings
 from pipeline.store.disk import LocalStore
@@ -189,6 +190,25 @@ def test_frames_whose_photograph_goes_meanwhile_keep_their_numbers(
     monkeypatch.setattr(frame_files, "write", late)
     assert night.run()["clip"]["files"] == [[0, 2, 1]]
     assert list(files(night)) == ["00000.png", "00001.png", "00002.png"]
+
+
+def test_numbered_frames_are_decoded_once_to_know_them(night: Night, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = night.project / "input/frames"
+    folder.mkdir()
+    for number, pixels in enumerate(shots(3)):
+        Image.fromarray(pixels).save(folder / f"{number}.png")
+    text = (night.project / "night.yaml").read_text()
+    (night.project / "night.yaml").write_text(text.replace("walk.mkv", "frames/%d.png"))
+    asked: list[str] = []
+    ask = Reader._ask
+
+    def spy(reader: Reader, what: str, *arguments: Any, **more: Any) -> dict[str, Any]:
+        asked.append(what)
+        return ask(reader, what, *arguments, **more)
+
+    monkeypatch.setattr(Reader, "_ask", spy)
+    night.run()
+    assert asked.count("clip") == 1
 
 
 def test_frames_can_be_of_any_format_of_pictures(night: Night) -> None:

@@ -24,7 +24,7 @@ def job(content="scroll.png", style="art.png", **options) -> Job:
 SIZES = {"scroll.png": (6400, 320), "photo.png": (800, 600), "art.png": (1000, 800), "frieze.png": (2000, 80)}
 
 
-def size(path: Path) -> tuple[int, int]:
+def size(path: Path, _home: str | None = None) -> tuple[int, int]:
     try:
         return SIZES[path.name]
     except KeyError:

@@ -144,13 +144,13 @@ _MOST_WHOLE = 500
 
 
 def _fitting(
-    pair: PlannedPair, size: Callable[[Path], Size | BadImage], reader: Reader, max_memory: int | None
+    pair: PlannedPair, size: Callable[..., Size | BadImage], reader: Reader, max_memory: int | None
 ) -> PlannedPair:
     """The pair; one that fails where the headers of its pictures show that they cannot be read, or
     would be too narrow, or too large for memory."""
 
     def known(path: Path) -> Size:
-        found = size(path)
+        found = size(path, pair.job.home_of(path))
         if isinstance(found, BadImage):
             raise found
         return found
@@ -172,10 +172,10 @@ def _fitting(
     return pair
 
 
-def _size(reader: Reader, path: Path) -> Size | BadImage:
+def _size(reader: Reader, path: Path, home: str | None) -> Size | BadImage:
     """A picture's size, or why it has none, which a cache may keep."""
     try:
-        return reader.size(path)
+        return reader.size(path, home)
     except BadImage as error:
         return error
 

@@ -64,11 +64,11 @@ class Reader:
         self._sizes: dict[str, tuple[Hashable, tuple[int, int]]] = {}
         self._clips: dict[tuple[str, str | None], tuple[Hashable, ClipFacts]] = {}
 
-    def size(self, path: str | os.PathLike[str]) -> tuple[int, int]:
+    def size(self, path: str | os.PathLike[str], home: str | None = None) -> tuple[int, int]:
         """(width, height) as the picture stands upright, from the header alone; asked once of a
-        file that stays as it is. Of a clip that of its frames."""
+        file that stays as it is. Of a clip that of its frames, which have to lie in `home`."""
         if is_clip_name(os.fspath(path)):
-            return self.clip(path).size
+            return self.clip(path, home).size
         name, stamp = os.fspath(path), _stamp(path)
         if stamp is None or self._sizes.get(name, (None,))[0] != stamp:
             width, height = self._ask("size", path)["size"]

@@ -27,7 +27,8 @@ def look_for_room(plan: Plan, output: Path, store: Store, reader: Reader = READE
     Raises DiskFull where not even one of them fits, and what `reader.check_cancelled` raises.
     """
     size = functools.cache(functools.partial(_size, reader))
-    contents = [(pair.job, size(pair.job.content)) for pair in plan.pairs if pair.action == "paint"]
+    jobs = [pair.job for pair in plan.pairs if pair.action == "paint"]
+    contents = [(job, size(job.content, job.home_of(job.content))) for job in jobs]
     wholes = [(job, job_bytes(job, content, frames_of(job, reader))) for job, content in contents if content]
     needs = [max(whole - _frames_bytes(store, job), 1.0) for job, whole in wholes if whole]
     if not needs:
@@ -65,11 +66,11 @@ def _free(output: Path) -> float:
         return math.inf
 
 
-def _size(reader: Reader, content: Path) -> tuple[int, int] | None:
+def _size(reader: Reader, content: Path, home: str | None) -> tuple[int, int] | None:
     """Width and height; None where the picture cannot be opened, so that its pairs will not be
     painted."""
     try:
-        return reader.size(content)
+        return reader.size(content, home)
     except PairError:
         return None
 

@@ -190,7 +190,7 @@ class Estimator:
 
     def _decoding(self, job: Job) -> int:
         """Bytes while the largest of its files is opened."""
-        return max(decoding_memory(size) for path in job.inputs if (size := self._size(path)))
+        return max(decoding_memory(size) for path in job.inputs if (size := self._size(path, job)))
 
     @staticmethod
     def _factor(factors: Mapping[str, Factor], precision: str, cost: Cost, share: float = 0.5) -> float:
@@ -201,11 +201,11 @@ class Estimator:
 
     def _cost(self, job: Job) -> tuple[Cost, str] | None:
         """What a pair costs, and its precision; None where that cannot be known."""
-        content = self._size(job.content)
+        content = self._size(job.content, job)
         if content is None:
             return None
         # the run will say why
-        styles = (self._size(style.image) or content for style in job.styles)
+        styles = (self._size(style.image, job) or content for style in job.styles)
         found = self._cost_of_sizes(job.options, content, tuple(styles))
         if found is None:
             return None
@@ -235,7 +235,7 @@ class Estimator:
 
     def notes(self, job: Job) -> list[str]:
         """What is worth knowing of a pair before it is painted."""
-        size = self._size(job.content)
+        size = self._size(job.content, job)
         if size is None:
             return []
         notes = notes_of_size(job.options, Sized(printable(job.content_name), size))
@@ -260,11 +260,11 @@ class Estimator:
     def _machine(self, precision: str) -> Machine:
         return Machine(precision=precision, max_memory=self._max_memory)
 
-    def _size(self, path: Path) -> Size | None:
+    def _size(self, path: Path, job: Job) -> Size | None:
         """(width, height) from the header; None where there is none to read, or no time."""
         if path not in self._sizes:
             try:
-                self._sizes[path] = self._reader.size(path)
+                self._sizes[path] = self._reader.size(path, job.home_of(path))
             except PairError:
                 self._sizes[path] = None
             except (Stopped, OutOfTime):  # whoever asks next hears of it from elsewhere
