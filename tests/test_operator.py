@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from night_kit import PAIRS, Nights, failed, painted, statuses
+from PIL import Image
 
 from pipeline import program
 from pipeline.cli.log_file import with_log_file
@@ -193,6 +194,20 @@ def test_a_log_file_in_the_output_folder_goes_through_no_link(tmp_path):
     heard = with_log_file(console, str(tmp_path / "out/logs/night.log"), tmp_path / "out")
     heard.warned("a word")
     assert "a word" in (tmp_path / "out/logs/night.log").read_text()
+
+
+@pytest.mark.parametrize("folder", ["out", "elsewhere"])
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "TIFF"])
+def test_no_line_is_added_to_a_picture_that_a_log_file_names_by_mistake(tmp_path, folder, format):
+    path, console = tmp_path / folder / "sea", Silent()
+    path.parent.mkdir()
+    Image.new("RGB", (40, 30), (30, 90, 160)).save(path, format)
+    before = path.read_bytes()
+    assert with_log_file(console, str(path), tmp_path / "out") is console
+    assert console.warnings == [
+        f"log_file {path} cannot be written: what stands there is no text; name another file; the run goes on without"
+    ]
+    assert path.read_bytes() == before
 
 
 def test_a_log_file_that_cannot_be_written_costs_a_warning_and_no_night(tmp_path):

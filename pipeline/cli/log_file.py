@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from pipeline.errors import StylizeError
     from pipeline.job import RunSettings
 
+# Bytes of what stands there: every picture has a zero among them, or is a JPEG.
+_LOOKED_AT, _JPEG = 1024, b"\xff\xd8"
+
 
 def with_files(console: Observer, run: RunSettings, output: Path) -> Observer:
     """The console, which from now on is also heard by the files that these settings name."""
@@ -50,10 +53,24 @@ def _opened(path: Path, output: Path) -> BinaryIO:
     if path.is_relative_to(output):
         from pipeline.store.disk import LocalStore
 
-        return LocalStore(output).open_to_append(path.relative_to(output).as_posix())
+        store, name = LocalStore(output), path.relative_to(output).as_posix()
+        if store.exists(name):
+            with store.open(name) as file:
+                _check_text(file.read(_LOOKED_AT))
+        return store.open_to_append(name)
     path.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_file():
+        with path.open("rb") as file:
+            _check_text(file.read(_LOOKED_AT))
     # a pipe that nobody reads would hold up the run
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC, 0o640), "ab")
+
+
+def _check_text(begin: bytes) -> None:
+    """Raise OutputError for what is no log, as a picture that has the name by mistake: lines would
+    be added to it."""
+    if b"\0" in begin or begin.startswith(_JPEG):
+        raise OutputError("what stands there is no text; name another file")
 
 
 class _Both:
