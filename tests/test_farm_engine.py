@@ -439,6 +439,29 @@ def test_without_the_package_a_cluster_is_refused_in_one_line(monkeypatch, proje
         connect("tcp://127.0.0.1:1", "topic", lambda: False)
 
 
+class Broken:
+    """A client whose line broke since it was looked at."""
+
+    status = "closed"
+
+    def subscribe_topic(self, topic, hear):
+        pass
+
+    def submit(self, *order, **named):
+        raise RuntimeError("client is closed")
+
+
+def test_what_is_sent_by_a_line_that_just_broke_is_lost_with_the_scheduler():
+    link = link_module.Link(Broken(), "tcp://127.0.0.1:1", "topic")
+    link.submit("t", "tcp://127.0.0.1:2", print, {}, slot=True)
+    heard = link.inbox.get_nowait()
+    assert (heard.token, heard.lost) == ("t", "RuntimeError: client is closed")
+    assert link.cut(heard)
+    link.drop("t")
+    link.call_for_more(print, 2)  # as many as the line lets it
+    assert link.inbox.empty()
+
+
 # ------------------------------------------------------------------------------------------------------------------ the proof
 
 

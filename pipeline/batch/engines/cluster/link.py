@@ -95,17 +95,23 @@ class Link:
         )
 
     def submit(self, token: str, address: str, task: Callable[..., Any], order: Any, *, slot: bool) -> None:
-        """Have `task(order)` run by one worker; `slot` says that it takes the worker's slot."""
-        self._futures[token] = future = self._client.submit(
-            task,
-            order,
-            key=f"stylize-{token}",
-            workers=[address],
-            allow_other_workers=False,
-            resources={SLOT: 1} if slot else None,
-            retries=0,
-            pure=False,
-        )
+        """Have `task(order)` run by one worker; `slot` says that it takes the worker's slot. A line
+        that broke this very moment has lost it."""
+        try:
+            future = self._client.submit(
+                task,
+                order,
+                key=f"stylize-{token}",
+                workers=[address],
+                allow_other_workers=False,
+                resources={SLOT: 1} if slot else None,
+                retries=0,
+                pure=False,
+            )
+        except Exception as error:  # of its many libraries, all mean this
+            self.inbox.put(Heard(token, lost=_in_a_line(error)))
+            return
+        self._futures[token] = future
         future.add_done_callback(lambda future: self._done(token, future))
 
     def drop(self, token: str) -> None:
@@ -119,7 +125,11 @@ class Link:
         work sees that it is too small; 0 takes them back."""
         while len(self._more) < workers:
             key = f"stylize-more-{secrets.token_hex(8)}"
-            self._more.append(self._client.submit(task, key=key, resources={SLOT: 1, _NOBODY_HAS: 1}, pure=False))
+            try:
+                more = self._client.submit(task, key=key, resources={SLOT: 1, _NOBODY_HAS: 1}, pure=False)
+            except Exception:  # who looks next finds that the line is broken
+                return
+            self._more.append(more)
         while len(self._more) > workers:
             with suppress(Exception):
                 self._more.pop().release()
