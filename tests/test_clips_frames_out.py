@@ -4,6 +4,7 @@ tests/chaos/engine."""
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,17 @@ def night(project: Path) -> Night:
 def files(night: Night) -> dict[str, bytes]:
     folder = night.project / "out/walk"
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())} if folder.exists() else {}
+
+
+def numbered(night: Night, name: str, numbers: Iterable[int]) -> Path:
+    """Have the night's clip be three numbered frames, in a folder that is returned."""
+    folder = night.project / "input/frames"
+    folder.mkdir()
+    for number, pixels in zip(numbers, shots(3), strict=True):
+        Image.fromarray(pixels).save(folder / (name % number))
+    text = (night.project / "night.yaml").read_text()
+    (night.project / "night.yaml").write_text(text.replace("walk.mkv", f"frames/{name}"))
+    return folder
 
 
 def test_each_frame_is_a_picture_that_says_what_it_is_of(night: Night) -> None:
@@ -160,12 +172,9 @@ def test_a_part_has_the_numbers_of_its_frames(night: Night, frames: str, names: 
 
 
 def test_numbered_frames_keep_their_numbers_and_gaps(night: Night) -> None:
-    folder = night.project / "input/frames"
-    folder.mkdir()
-    for number, pixels in zip((7, 8, 12), shots(3), strict=True):
-        Image.fromarray(pixels).save(folder / f"{number:04d}.png")
+    numbered(night, "%04d.png", (7, 8, 12))
     text = (night.project / "night.yaml").read_text()
-    (night.project / "night.yaml").write_text(text.replace("walk.mkv", "frames/%04d.png").replace('.png"', '.jpg"'))
+    (night.project / "night.yaml").write_text(text.replace(f'"{OUTPUT}"', '"walk/%05d.jpg"'))
     row = night.run()
     assert row["clip"]["files"] == [[7, 8, 1], [12, 12, 1]]
     assert list(files(night)) == ["00007.jpg", "00008.jpg", "00012.jpg"]
@@ -175,12 +184,7 @@ def test_numbered_frames_keep_their_numbers_and_gaps(night: Night) -> None:
 def test_frames_whose_photograph_goes_meanwhile_keep_their_numbers(
     night: Night, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = night.project / "input/frames"
-    folder.mkdir()
-    for number, pixels in enumerate(shots(3)):
-        Image.fromarray(pixels).save(folder / f"{number}.png")
-    text = (night.project / "night.yaml").read_text()
-    (night.project / "night.yaml").write_text(text.replace("walk.mkv", "frames/%d.png"))
+    folder = numbered(night, "%d.png", range(3))
     write = frame_files.write
 
     def late(*arguments: Any) -> tuple[str, ...]:
@@ -193,12 +197,7 @@ def test_frames_whose_photograph_goes_meanwhile_keep_their_numbers(
 
 
 def test_numbered_frames_are_decoded_once_to_know_them(night: Night, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = night.project / "input/frames"
-    folder.mkdir()
-    for number, pixels in enumerate(shots(3)):
-        Image.fromarray(pixels).save(folder / f"{number}.png")
-    text = (night.project / "night.yaml").read_text()
-    (night.project / "night.yaml").write_text(text.replace("walk.mkv", "frames/%d.png"))
+    numbered(night, "%d.png", range(3))
     asked: list[str] = []
     ask = Reader._ask
 

@@ -137,7 +137,7 @@ def _nearest_of(here: tf.Tensor, style: tf.Tensor) -> Matched:
     """What features (positions, channels) are compared with, of those of the styles."""
     kind = here.dtype
     here, style = tf.cast(here, tf.float32), tf.cast(centred(style), kind)
-    # as many rows as positions: what can be seen of a style differs from round to round
+    # a row for each position, by whose number it is looked up: a style has as many as it shows
     return Matched(tf.reduce_mean(here, 0), tf.gather(style, nearest(tf.cast(centred(here), kind), style)))
 
 
