@@ -88,8 +88,10 @@ class Farm:
         return self.workers[-1]
 
     def have(self, workers: int) -> None:
-        """See to it that so many are there."""
+        """See to it that so many are there, and no more: two of them paint two pairs at once."""
         self.workers = [worker for worker in self.workers if worker.poll() is None]
+        while len(self.workers) > workers:
+            kill_group(self.workers.pop())
         for _ in range(workers - len(self.workers)):
             self.worker()
 
