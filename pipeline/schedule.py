@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -151,13 +151,17 @@ def schedule(options: Options, content: Sized, styles: Sequence[Sized], machine:
     shortest = min(*full, *(min(each) for each in _style_sizes(options, opened, full)))
     matched = "neighbours" in options.style_losses
     from_small = matched or "transport" in options.style_losses
-    smallest = (_SMALLEST_MATCHED, SHORTEST) if from_small else (_SMALLEST, _SHORTEST_COARSE)
-    sides = _sides(max(full), options.scales, shortest, *smallest)
+    coarsest = (_SMALLEST_MATCHED, SHORTEST) if from_small else (_SMALLEST, _SHORTEST_COARSE)
+
+    def sizes(side: int) -> tuple[Size, tuple[Size, ...]]:
+        size = _wrapped(options, _fitted(Sized(content.name, full), "content", side))
+        return size, tuple(_style_sizes(options, opened, size))
+
+    sides = _sides(max(full), options.scales, shortest, coarsest, sizes)
     usual = machine.precision if options.precision == "auto" else options.precision
 
     def stage(side: int, steps: int, *, name: str = "", precision: str = usual, last_pass: bool = False) -> Stage:
-        size = _wrapped(options, _fitted(Sized(content.name, full), "content", side))
-        style_sizes = tuple(_style_sizes(options, opened, size))
+        size, style_sizes = sizes(side)
         tilings = [
             tiling(options, width * height, precision, machine.max_memory, beside)
             for width, height in (size, *style_sizes)
@@ -320,19 +324,27 @@ def _long_enough(name: str, role: str, size: Size) -> Size:
     return size
 
 
-def _sides(longer_side: int, scales: int | str, shortest: int, smallest: int, shortest_coarse: int) -> list[int]:
+def _sides(
+    longer_side: int, scales: int | str, shortest: int, coarsest: tuple[int, int], sizes: Callable[[int], object]
+) -> list[int]:
     """Longer sides in pixels, from coarse to fine, each half of the next, the last being
     `longer_side`.
 
-    `scales` is their number or, with `auto`, as many as bring the longer side near to `smallest`.
-    `shortest` is the shortest side of content and styles at full size: there are fewer sizes where
-    it would become less than `shortest_coarse`.
+    `scales` is their number or, with `auto`, as many as bring the longer side near to the first of
+    `coarsest`. `shortest` is the shortest side of content and styles at full size: there are fewer
+    sizes where it would become less than the second, or where `sizes` raises BadImage, as a side
+    that wraps, or is rounded twice, can be a little less than that.
     """
-    found = [longer_side]
+    found, (smallest, shortest_coarse) = [longer_side], coarsest
     while (
         len(found) != scales
         and (scales != "auto" or found[0] > smallest * math.sqrt(2))
         and shortest >> len(found) >= shortest_coarse
     ):
-        found.insert(0, round(longer_side / 2 ** len(found)))
+        coarser = round(longer_side / 2 ** len(found))
+        try:
+            sizes(coarser)
+        except BadImage:
+            break
+        found.insert(0, coarser)
     return found

@@ -57,6 +57,21 @@ def test_a_picture_is_halved_until_it_is_at_most_724_pixels_long(size, expected)
     assert [stage.name for stage in found.stages] == [f"{side} px" for side in expected]
 
 
+@pytest.mark.parametrize(
+    ("content", "style", "options"),
+    [
+        ((215, 382), (710, 276), {"wrap": "both"}),  # at 106 px: 96 x 48 of 107 x 53, of which a style is 31 high
+        ((900, 900), (309, 256), {"size": 515, "style_scale": 0.6}),  # 31.48 of 256, as 64.375 and 38.4 are rounded
+    ],
+    ids=["as sides wrap", "as sides are rounded"],
+)
+def test_there_is_no_coarse_size_at_which_too_little_would_be_left_of_a_style(content, style, options):
+    options = {"size": 512, "style_loss": "neighbours"} | options
+    found = plan(Sized("photo.jpg", content), (Sized("art.jpg", style),), **options)
+    assert len(found.stages) > 2
+    assert min(min(each) for stage in found.stages for each in stage.style_sizes) >= 32
+
+
 def test_a_number_of_scales_is_taken_at_any_size():
     assert sides(plan(size=512, scales=3)) == [128, 256, 512]
     assert sides(plan(size=2048, scales=1)) == [2048]
