@@ -173,7 +173,7 @@ class _Walk:
             clock = time.perf_counter() - (self.trace[-1].seconds if self.trace else 0.0)
             self.setup_seconds = clock - self.began
             for begin, end in rounds:
-                if watch is not None and watch.still_at:
+                if (watch is not None and watch.still_at) or descent.is_flat(max(begin, done), self._patience(number)):
                     break
                 if begin and done <= begin:  # a later round, or one that a snapshot was taken before
                     aim = aim_at(descent.turn(), (number, begin), held=self.held)
@@ -182,6 +182,10 @@ class _Walk:
                     break
             self._note(stage.longer_side, stage.steps, descent)
             return StageResult(descent.result, inputs.photograph)
+
+    def _patience(self, number: int) -> int:
+        """Of a stage's descent: the option is of evaluations at full size."""
+        return self.options.patience if number == len(self.schedule.stages) - 1 else 0
 
     def _watch(self, inputs: StageInputs, saved: Mapping[str, Any]) -> Stillness | None:
         """Who says when the picture comes no nearer to its styles, where a stage ends by that."""
@@ -212,7 +216,7 @@ class _Walk:
             aim.weights,
             after=steps.start,
             until=steps.stop,
-            patience=self.options.patience if final else 0,
+            patience=self._patience(number),
             diagnose=functools.partial(self.engine.first_not_finite, setting),
         ):
             seconds = time.perf_counter() - clock

@@ -266,6 +266,24 @@ def test_taken_up_again_at_any_size_a_pair_in_bfloat16_ends_in_the_same_bytes():
         assert again.last == whole.last
 
 
+def test_patience_that_ends_between_two_rounds_keeps_the_picture_also_of_a_pair_taken_up_there():
+    """Neighbours are found anew after five evaluations: here none moves anything, and four in a row are enough."""
+    still = {"style_loss": "neighbours", "optimizer": "gd", "learning_rate": 1e-12, "patience": 4, "steps": 12}
+    options = Options(**FULL | still | {"scales": 1})
+    content, style = (
+        Picture(each.astype(np.float32), None, name, name) for each, name in ((CONTENT, "c"), (STYLE, "s"))
+    )
+    engine = TransferEngine(locate("random"), options)
+    painting = painting_of(content, style, options, engine)
+    *_others, (reading, snapshot) = itertools.islice(painting, 5 + 5)  # before the last pass, and of it
+    assert (reading.final, reading.step) == (True, 5)
+    progress = snapshot()
+    for result in (result_of(painting), result_of(painting_of(content, style, options, engine, resume=progress))):
+        assert len(result.trace) == 5
+        assert [note for note in result.notes if note.startswith("stopped at step 5 of 12")]
+        assert np.array_equal(result.pixels, CONTENT)
+
+
 def test_bfloat16_finds_nearly_the_same_picture_and_is_measured_in_float32(deep):
     single, half = deep[1].values()
     assert (single.precision, half.precision) == ("float32", "bfloat16")

@@ -143,6 +143,14 @@ class Descent:
         self.best_loss.assign(np.inf)
         return np.asarray(self.optimizer.image.numpy(), np.float32)
 
+    def is_flat(self, after: int, patience: int) -> bool:
+        """Has `patience` ended the walk after so many evaluations? To be asked before a `turn` too,
+        which forgets the best picture."""
+        if not 0 < patience <= after - self._better[0]:
+            return False
+        self.flat_at = after
+        return True
+
     def run(
         self,
         steps: int,
@@ -161,10 +169,7 @@ class Descent:
         image there.
         """
         for step in range(after + 1, (steps if until is None else until) + 1):
-            if (
-                0 < patience <= step - 1 - self._better[0]
-            ):  # asked here, so that a walk taken up where it ended ends there
-                self.flat_at = step - 1
+            if self.is_flat(step - 1, patience):  # asked here, so that a walk taken up where it ended ends there
                 break
             evaluation, gradient = self.evaluate(self.optimizer.image.read_value(), *arguments)
             where = self.optimizer.image.read_value() if not math.isfinite(float(evaluation["total"])) else None
