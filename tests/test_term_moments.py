@@ -106,6 +106,35 @@ def test_the_gradient_is_the_slope():
     assert np.isfinite(float(at(tf.zeros_like(F))))
 
 
+def everywhere(seed, height=40, width=50, channels=6):
+    """Features of a plain picture: large, and the same at all positions."""
+    mean = np.random.default_rng(seed).uniform(0, 300, channels).astype(np.float32)
+    return np.broadcast_to(mean, (height, width, channels)).copy()
+
+
+@pytest.mark.parametrize("picture", [everywhere(1), features(2)], ids=["plain picture", "picture"])
+@pytest.mark.parametrize("style", [everywhere(3), everywhere(1), features(4)], ids=["plain", "the same", "style"])
+def test_what_is_plain_has_its_distance_and_a_slope(picture, style):
+    """Its covariance is what rounding leaves, also below 0, and has no root."""
+    term = Moments(("layer",), "means")
+    target = term.target(type("Sources", (), {"styles": [Style(Seen(style), 1.0)], "regions": ()}))
+    with tf.GradientTape() as tape:
+        image = tf.constant(picture)
+        tape.watch(image)
+        loss = term.distance({"layer": term.measure("layer", image, None)}, target, {"layer": tf.constant(1.0)})
+    nothing = max((F.astype(np.float64) ** 2).mean() for F in (picture, style))
+    assert float(loss) == pytest.approx(expected(picture, style), rel=5e-3, abs=1e-4 * nothing)
+    assert np.isfinite(tape.gradient(loss, image)).all()
+
+
+@pytest.mark.parametrize("rows", [40, 41], ids=["in pieces", "and a rest"])
+def test_sums_of_many_equal_features_do_not_drift(rows):
+    F = everywhere(5, height=rows * 256, width=64, channels=3)
+    found = Moments(("layer",), "means").measure("layer", tf.constant(F), None)
+    np.testing.assert_allclose(found.sums / found.positions, F[0, 0], rtol=2e-5)
+    np.testing.assert_allclose(found.gram / found.positions, np.outer(F[0, 0], F[0, 0]), rtol=2e-5)
+
+
 def test_a_blend_lies_between_its_styles():
     F, one, other = features(10), features(11), features(12)
     ends = term_distance("means", F, one), term_distance("means", F, other)

@@ -41,6 +41,8 @@ from pipeline.nst.terms.term import ADD, PICTURE, Combine, Measured, Sources, Ta
 from pipeline.options import Options
 
 _THOUSANDTHS = 1000.0
+Product = Callable[[tf.Tensor], tf.Tensor]
+"""FᵀF (N, N) of F (M, N), both float32."""
 
 
 class GramSum(NamedTuple):
@@ -105,11 +107,12 @@ class OfPicture(NamedTuple):
     positions: tf.Tensor
 
 
-def guided_gram(features: tf.Tensor, weights: tf.Tensor) -> GramSum:
-    """Σ w_k F_ik F_jk and Σ w_k, of weights (height, width) as features' type has their roots."""
+def guided_gram(features: tf.Tensor, weights: tf.Tensor, product: Product | None = None) -> GramSum:
+    """Σ w_k F_ik F_jk and Σ w_k, of weights (height, width) as features' type has their roots;
+    `product` as in `gram_matrix`."""
     roots = tf.cast(tf.sqrt(weights), features.dtype)
     counted = tf.reduce_sum(tf.square(tf.cast(roots, tf.float32)))
-    return GramSum(gram_matrix(features * roots[..., tf.newaxis]), tf.maximum(counted, NOTHING))
+    return GramSum(gram_matrix(features * roots[..., tf.newaxis], product), tf.maximum(counted, NOTHING))
 
 
 def _mean(measured: list[tuple[GramSum, float]]) -> tf.Tensor:
@@ -138,41 +141,47 @@ _IN_UNIT: Mapping[str, Callable[[OfPicture, tf.Tensor, tf.Tensor | None], tf.Ten
 }
 
 
-def gram_matrix(features: tf.Tensor) -> tf.Tensor:
+def gram_matrix(features: tf.Tensor, product: Product | None = None) -> tf.Tensor:
     """Eq. 3: G_ij = Σ_k F_ik F_jk, the inner products of channels over positions: (height, width,
-    N) to (N, N), float32. Not normalised. Where a feature stands does not matter."""
-    return _inner_products(tf.reshape(features, (-1, features.shape[-1])))
+    N) to (N, N), float32. Not normalised. Where a feature stands does not matter. `product` is how
+    FᵀF is taken of F (M, N) in float32, where that is not to be by one product of matrices."""
+    return _inner_products(tf.reshape(features, (-1, features.shape[-1])), product or _product)
 
 
-@tf.custom_gradient  # type: ignore[untyped-decorator]
-def _inner_products(
-    by_position: tf.Tensor,
-) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
+def _inner_products(by_position: tf.Tensor, product: Product) -> tf.Tensor:
     """FᵀF of F (M, N), in float32 whatever F's type: bfloat16 cannot hold a sum of many squares.
 
     Its gradient, F (D + Dᵀ) for an incoming D, in F's type, is one product. TensorFlow's own takes
     two, as it cannot know that both factors are one.
     """
 
-    def gradient(incoming: tf.Tensor) -> tf.Tensor:
-        both = tf.cast(incoming + tf.transpose(incoming), by_position.dtype)
-        return tf.matmul(by_position, both)
+    @tf.custom_gradient  # type: ignore[untyped-decorator]
+    def products(by_position: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
+        def gradient(incoming: tf.Tensor) -> tf.Tensor:
+            both = tf.cast(incoming + tf.transpose(incoming), by_position.dtype)
+            return tf.matmul(by_position, both)
 
-    return _sum_of_products(by_position), gradient
+        return _sum_of_products(by_position, product), gradient
+
+    result: tf.Tensor = products(by_position)
+    return result
 
 
-def _sum_of_products(by_position: tf.Tensor) -> tf.Tensor:
+def _product(features: tf.Tensor) -> tf.Tensor:
+    return tf.matmul(features, features, transpose_a=True)
+
+
+def _sum_of_products(by_position: tf.Tensor, product: Product) -> tf.Tensor:
     """FᵀF in float32. A float32 copy of F (M, N) that would be large is made piece by piece."""
     count, channels = by_position.shape
     length = FLOATS_AT_ONCE // channels
     if by_position.dtype == tf.float32 or count is None or count <= length:
-        features = tf.cast(by_position, tf.float32)
-        return tf.matmul(features, features, transpose_a=True)
+        return product(tf.cast(by_position, tf.float32))
     products = tf.zeros((channels, channels))
     for first in range(0, count, length):
         with tf.control_dependencies([products]):
             piece = tf.cast(by_position[first : first + length], tf.float32)
-        products += tf.matmul(piece, piece, transpose_a=True)
+        products += product(piece)
     return products
 
 
