@@ -329,6 +329,22 @@ def test_a_flat_picture_has_no_direction_and_no_gradient_that_is_not_finite(eval
     assert np.isfinite(gradient.numpy()).all()
 
 
+def test_what_is_the_mean_but_for_rounding_has_no_direction():
+    """Of a plain style: it would be a direction as good as any, and noise be painted after it."""
+    plain = np.random.default_rng(0).uniform(0, 300, 12).astype(np.float32)
+    assert not matching.centred(np.broadcast_to(plain, (4096, 12))).numpy().any()
+    np.testing.assert_array_equal(np.abs(matching.centred([[1e4, 3.0], [1e4, 7.0]])), [[0, 1], [0, 1]])
+
+
+def test_a_plain_photograph_in_a_plain_style_stays_plain():
+    white = Picture(np.full((48, 64, 3), 255, np.float32), None, "white", "white")
+    options = Options(**PAIR.all_values() | {"size": 64, "scales": 1, "steps": 6, "history": 3, "init": "content"})
+    pictures = Pictures(white, ((white, 1.0),))
+    schedule = pictures.schedule(options, Machine(precision="float32"))
+    result = result_of(paint(pictures, options, schedule, TransferEngine(locate("random"), options)))
+    assert (result.pixels == 255).all()
+
+
 def painting_of(options, engine, resume=None):
     content, style = (Picture(picture(seed, 64, 96), None, str(seed), str(seed)) for seed in range(2))
     left = np.arange(96) < 48

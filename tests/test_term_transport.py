@@ -188,6 +188,24 @@ def test_a_picture_is_like_itself(whole):
     assert np.isfinite(gradient).all()
 
 
+def test_a_photograph_that_is_plain_but_for_rounding_has_shares_of_nothing():
+    """Distances of either sign add up to next to nothing, of which each would be thousands of times as much."""
+    random = np.random.default_rng(0)
+    plain = random.uniform(0, 30, 500) * (1 + 1e-4 * random.normal(size=(256, 500)))
+    shares = self_similarity.shares(tf.constant(plain, tf.float32))
+    assert np.abs(shares).sum(0).max() < 0.1
+
+
+def test_a_plain_style_does_not_drown_everything(whole):
+    """Its covariance is 0, of which any other one is infinitely many shares."""
+    evaluator, _targets, weights = whole
+    plain = tf.fill((44, 61, 3), 255.0)
+    targets = targets_by(evaluator, PAIR, tf.constant(picture(0)), plain)
+    losses, gradient = evaluator(tf.constant(picture(2)), targets, weights)
+    assert float(losses["style"]) < 100 * PAIR.style_weight * 100  # thousands; without a bound 1e9 and more
+    assert np.isfinite(gradient).all()
+
+
 def test_relaxed_distance_gives_up_one_constraint():
     """By hand: rows' nearest are 1 and 3, in the mean 2; columns' are 1, 2 and 3, in the mean 2 as well."""
     assert float(transport.relaxed(tf.constant([[1.0, 2.0, 5.0], [4.0, 6.0, 3.0]]))) == 2.0

@@ -23,7 +23,6 @@ from pipeline.nst.network import NETWORKS
 from pipeline.nst.samples import SAMPLES, column_layers
 from pipeline.nst.terms.matching import directions
 from pipeline.nst.terms.sampling import lookups, places, sampled, scaled, scales_of
-from pipeline.nst.terms.sums import NOTHING
 from pipeline.nst.terms.term import ADD, Combine, Measured, Sources, Target, Weighted
 from pipeline.options import Options
 
@@ -69,11 +68,18 @@ class SelfSimilarity:
         return photograph.kept * tf.reduce_sum(tf.abs(here - photograph.similarity)) / count
 
 
+# What all places are at least apart from one, in the mean, for their shares to have a sum of 1.
+# Those of a plain picture are by what rounding leaves, 2e-7 of either sign.
+_ROUNDING = 1e-5
+
+
 def shares(columns: tf.Tensor) -> tf.Tensor:
-    """Cosine distances (n, n) between hypercolumns (n, channels), each column's of sum 1."""
+    """Cosine distances (n, n) between hypercolumns (n, channels), each column's of sum 1; of less
+    where nothing is apart."""
     alike = directions(columns)
     distances = 1.0 - tf.matmul(alike, alike, transpose_b=True)
-    return distances / (tf.reduce_sum(distances, 0) + NOTHING)
+    count = tf.cast(tf.shape(columns)[0], tf.float32)
+    return distances / tf.maximum(tf.reduce_sum(distances, 0), _ROUNDING * count)
 
 
 def from_options(options: Options) -> Weighted:
