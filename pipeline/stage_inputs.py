@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from pipeline.images.masks import Mask
     from pipeline.images.picture import Picture
     from pipeline.nst.engine import TransferEngine
     from pipeline.nst.terms.term import Sources
@@ -170,10 +171,16 @@ def _kept(pictures: Pictures, stage: Stage) -> Pixels | None:
 
 
 def _names_of_masks(pictures: Pictures) -> tuple[Hashable, ...]:
-    """What style images depend on beside themselves where there are masks: their colours can be
-    those of a region of the photograph."""
-    regions = (region.mask.sha256 for region in pictures.regions if region.mask)
-    return (*(mask.sha256 for mask in pictures.masks), *regions)
+    """What pictures that are recoloured depend on beside themselves where there are masks: colours
+    can be those of a region of the photograph, and of a part of a style."""
+
+    def name(mask: Mask | None) -> str | None:
+        return None if mask is None else mask.sha256
+
+    return tuple(
+        (name(region.mask), *((style.number, name(style.own)) for style in region.styles))
+        for region in pictures.regions
+    )
 
 
 # The share of the picture as it stands in what is to be painted, and how many times the photograph

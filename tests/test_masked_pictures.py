@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline import stylize
+from pipeline import release, stylize
 from pipeline.errors import BadImage, OptionError
 from pipeline.nst.weights import locate
 from pipeline.options import Options
@@ -115,6 +115,17 @@ def test_taken_up_again_at_any_size_a_pair_with_masks_ends_in_the_same_bytes():
     for progress in taken:
         again = result_of(paint(pictures, options, schedule, engine, resume=progress))
         assert np.array_equal(again.pixels, whole.pixels)
+
+
+def test_a_photograph_recoloured_by_a_part_of_a_style_is_not_taken_for_one_with_the_same_mask_elsewhere():
+    """The mask says what of the style is looked at, and then where the photograph is kept."""
+    half = np.concatenate([RED[:, :32], BLUE[:, :32]], 1)
+    quick = QUICK | {"match_color": "before", "empty_areas": "alike", "steps": 2}
+    kept = stylize(CONTENT, half, content_mask=LEFT, **quick)
+    release()
+    stylize(CONTENT, [{"image": half, "mask": {"style": LEFT}}], **quick)
+    again = stylize(CONTENT, half, content_mask=LEFT, **quick)
+    assert [reading.content for reading in again.trace] == [reading.content for reading in kept.trace]
 
 
 def test_a_result_says_which_masks_it_was_painted_with(tmp_path):
