@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import json
 import threading
 import weakref
 from dataclasses import replace
@@ -17,6 +18,7 @@ from pipeline.batch import checkpoints
 from pipeline.batch.checkpoints import CheckpointManager, Unusable, save
 from pipeline.batch.messages import Position, Resumed, Saved
 from pipeline.errors import BadImage, DiskFull, Diverged
+from pipeline.nst.network import NETWORKS
 from pipeline.options import Options
 from pipeline.reading import Reading
 from pipeline.schedule import Machine as ScheduleMachine
@@ -83,6 +85,17 @@ def test_a_damaged_file_is_never_taken_for_a_checkpoint(path, damage):
         return
     for name, array in PROGRESS.arrays.items():
         assert found.arrays[name].tobytes() == array.tobytes()
+
+
+def test_the_longest_readings_there_are_find_room():
+    """A mixture of all that are sums over layers, each over all of them, and the content; of a small picture."""
+    layers = NETWORKS["vgg19"].activations
+    names = [*("style.gram", "style.moments", "style.histogram", "style.neighbours", "content")]
+    shares = {f"{name}/{layer}": -1.23456e-05 for name in names for layer in layers}
+    losses = dict.fromkeys(("total", "content", "style", "tv"), -1.2345678901234567e-05)
+    trace = [Reading(step=9_999, seconds=1234.5678901234567, side=10_000, losses=losses, layers=shares)] * 100
+    rows = json.dumps([reading.as_row() for reading in trace])
+    assert len(rows) < checkpoints.most_bytes((0, 0), "auto", 100) - 2**20
 
 
 def test_another_key_or_setting_is_of_no_use_and_says_so(path):

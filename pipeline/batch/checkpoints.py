@@ -46,7 +46,7 @@ Result = TypeVar("Result")
 # Of a checkpoint, in bytes, where nobody knows better; of a picture see `most_bytes`.
 MOST_BYTES = 2**26
 _LBFGS_PAIRS, _OTHER_PICTURES = 20, 16  # (nst/optimizers); the picture itself, the best, the start
-_MOST_OF_A_READING = 1024  # bytes of JSON; with four terms it has 150
+_MOST_OF_A_READING = 2**14  # bytes of JSON; of all layers in a mixture and the content it has 8,700
 
 _ABOUT = "about"  # the entry that describes the others
 _ARRAY = "array."  # before the names of the descent's arrays
