@@ -75,6 +75,16 @@ def _has_noise(options: Options) -> bool:
     return _starts_from_noise(options) and options.noise_ratio > 0
 
 
+def _paints_by_areas(options: Options) -> bool:
+    """Areas have a style and a palette of their own, or grain to begin with."""
+    recolours = options.match_color != "none" and options.match_strength > 0
+    return options.style_weight > 0 or recolours or _has_grain(options)
+
+
+def _has_grain(options: Options) -> bool:
+    return options.areas == "stroked" and options.init == "blurred"
+
+
 def _strokes_nothing(options: Options) -> bool:
     return options.empty_areas != options.areas
 
@@ -104,7 +114,7 @@ EFFECTS: tuple[Effect, ...] = (
     Effect(
         ("seed",),
         "with `init: noise`, `style_loss: neighbours` or `transport`, or `content_loss: self_similarity`",
-        lambda options: _has_noise(options) or _chooses_places(options),
+        lambda options: _has_noise(options) or _chooses_places(options) or _has_grain(options),
     ),
     Effect(("content_weight", "preserve_color", "strength"), "with a content", lambda options: not options.is_texture),
     Effect(
@@ -114,8 +124,8 @@ EFFECTS: tuple[Effect, ...] = (
     ),
     Effect(
         ("empty_areas",),
-        "with a content and a `style_weight` above 0, `stroked` only with `style_loss: neighbours`",
-        lambda options: options.style_weight > 0 and not options.is_texture and not _strokes_nothing(options),
+        "with a content and a `style_weight` above 0 or a `match_color`, `stroked` only with `style_loss: neighbours`",
+        lambda options: _paints_by_areas(options) and not options.is_texture and not _strokes_nothing(options),
     ),
     Effect(("content_loss",), "with a `content_weight` above 0", _keeps_content),
     Effect(("content_layers",), "with `content_loss: features` and a `content_weight` above 0", _keeps_features),

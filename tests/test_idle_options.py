@@ -50,7 +50,7 @@ def warnings(load: Load, text: str, *overrides: str) -> list[str]:
         ),
         (
             "empty_areas: stroked, style_loss: gram",
-            "with a content and a 'style_weight' above 0, 'stroked' only with 'style_loss: neighbours'",
+            "with a content and a 'style_weight' above 0 or a 'match_color', 'stroked' only with 'style_loss: neighbours'",
         ),
         ("quality: 80", "in .avif, .jpeg, .jpg, .mov, .mp4, .webm, .webp outputs"),
     ],
@@ -236,6 +236,7 @@ def made_of() -> Callable[[Options], Any]:
         of_places = any(
             isinstance(term.term if isinstance(term, Part) else term, terms_of_places) for term, *_rest in looked_at
         )
+        recolours = options.match_color != "none" and options.match_strength > 0
         start = initial_image(_PICTURES, SimpleNamespace(photograph=_PHOTOGRAPH, style_images=[_STYLE]), options, None)
         return (
             [replace(stage, history=0) for stage in planned],
@@ -245,7 +246,8 @@ def made_of() -> Callable[[Options], Any]:
             (start.tobytes(), options.init == "content"),  # which a finer stage looks at
             (options.network, options.normalize, options.pooling, options.border, options.wrap),
             (
-                options.areas if options.style_weight > 0 else None,
+                options.areas if options.style_weight > 0 or recolours else None,
+                options.seed if options.areas == "stroked" and options.init == "blurred" else None,  # of grain
                 options.normalize_gradients == "l1" and (options.content_weight > 0 or options.style_weight > 0),
                 options.patience,
                 options.average,
@@ -304,6 +306,14 @@ def test_every_option_counts_in_some_company_and_has_none_in_others_only_if_the_
             for value in _values(name)
         )
     assert bool(counts_only(name)) == any(name in effect.names for effect in EFFECTS) or name in _OF_FORMATS
+
+
+def test_empty_areas_count_without_a_style_where_colours_are_theirs_or_grain_is_the_beginning():
+    bare = Options(style_weight=0.0, empty_areas="apart")
+    assert "empty_areas" in without_effect(bare)
+    assert "empty_areas" not in without_effect(replace(bare, match_color="style"))
+    grain = replace(bare, style_loss="neighbours", empty_areas="stroked", init="blurred")
+    assert not {"empty_areas", "seed"} & without_effect(grain)
 
 
 def test_quality_counts_by_the_format_alone():
