@@ -53,7 +53,7 @@ class Stylization:
 
     def _repr_png_(self) -> bytes:
         """What a notebook shows."""
-        return self._encoded(".png")
+        return self._encoded(".png", 8)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the picture, in the format of the name's ending, with the settings that `stylize
@@ -61,7 +61,7 @@ class Stylization:
         `depth` are those of the options. Raises PairError for an ending that is no format's, or a
         picture that does not fit it, OSError where nothing can be written."""
         file = Path(path)
-        data = self._encoded(file.suffix, output=file.name)
+        data = self._encoded(file.suffix, 8 if self.deep is None else 16, output=file.name)
         part = file.with_name(f".{file.name}.{os.getpid()}.part")
         try:
             part.write_bytes(data)
@@ -69,17 +69,17 @@ class Stylization:
         finally:
             part.unlink(missing_ok=True)
 
-    def _encoded(self, suffix: str, **more: str) -> bytes:
+    def _encoded(self, suffix: str, depth: int, **more: str) -> bytes:
         from pipeline.images.encode import encode_picture
 
         options = self.settings.get("options", {})
         return encode_picture(
-            self.pixels if self.deep is None or suffix == ".png" else self.deep,
+            self.pixels if self.deep is None or depth == 8 else self.deep,
             self.alpha,
             suffix,
             options.get("quality", 95),
             {**self.settings, **more},
-            depth=8 if self.deep is None or suffix == ".png" else 16,
+            depth=depth,
             dpi=self.dpi,
         )
 

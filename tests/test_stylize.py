@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from pipeline import Stylizer, stylize
-from pipeline.errors import BadImage, OptionError
+from pipeline.errors import BadImage, OptionError, PairError
 from pipeline.images.picture import Picture
 from pipeline.nst.network import NETWORKS, VGG19
 from pipeline.nst.weights import locate
@@ -196,9 +196,14 @@ def test_a_file_opened_at_two_sizes_is_measured_twice():
     assert (painted(both, small) == painted(TransferEngine(locate("random"), options), small)).all()
 
 
-def test_sixteen_bits_are_eight_with_more_places():
+def test_sixteen_bits_are_eight_with_more_places(tmp_path):
     result = stylize(CONTENT, STYLE, **QUICK, depth=16, strength=0.5, clip="end", optimizer="adam", learning_rate=200.0)
     assert np.abs(result.deep - np.array(result.image)).max() <= 1
+    result.save(tmp_path / "a.TIF")
+    assert result._repr_png_()
+    for name in ("a.png", "a.PNG"):
+        with pytest.raises(PairError, match="cannot have 16 bits per colour; use .tif, or depth 8"):
+            result.save(tmp_path / name)
 
 
 def test_size_only_makes_content_smaller():
