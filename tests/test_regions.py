@@ -13,11 +13,12 @@ tf = pytest.importorskip("tensorflow")
 
 from nst_kit import Seen  # noqa: E402
 
+from pipeline.nst.engine import SeenImage  # noqa: E402
 from pipeline.nst.evaluator import WholeEvaluator  # noqa: E402
 from pipeline.nst.extractor import Extractor  # noqa: E402
 from pipeline.nst.kernels import load_kernels  # noqa: E402
 from pipeline.nst.objective import objective_of, weights_of  # noqa: E402
-from pipeline.nst.terms import guides  # noqa: E402
+from pipeline.nst.terms import candidates, guides  # noqa: E402
 from pipeline.nst.terms.content import Content  # noqa: E402
 from pipeline.nst.terms.gram import Gram  # noqa: E402
 from pipeline.nst.terms.histogram import Histogram  # noqa: E402
@@ -183,6 +184,19 @@ def test_a_region_in_the_strip_that_a_layer_cuts_off_counts_at_its_edge():
     found = guides.at_layer(mask, "block5_conv1", (50, 67))
     assert np.argwhere(found).tolist() == [[2, 3]]
     assert found[2, 3] == pytest.approx(1 / 256)
+
+
+def test_a_style_in_the_strip_that_a_layer_cuts_off_counts_at_its_edge():
+    """As with a region of the picture; else all of the style did, at that layer."""
+    alpha = np.zeros((50, 67), np.float32)
+    alpha[49, 64:] = 1
+    image = SeenImage(None, None, np.zeros((50, 67, 3), np.float32), None, alpha)
+    found = image._weights(Gram(("block5_conv1",), "means"))["block5_conv1"].numpy()
+    assert np.argwhere(found).tolist() == [[2, 3]]
+    everywhere = np.arange(3 * 4)
+    assert candidates.visible(everywhere, image, "block5_conv1").tolist() == [11]
+    alpha[0, 0] = 1
+    assert candidates.visible(everywhere, image, "block5_conv1").tolist() == [0]
 
 
 def test_a_position_belongs_to_the_regions_that_claim_it_most():

@@ -84,12 +84,25 @@ class Image:
         return self._opacity
 
 
-def test_places_are_spread_evenly_and_lie_in_whole_positions_of_every_layer():
-    at = sampling.places(Image((70, 100)), 1024, seed=3)
-    assert at.max(0).tolist() == [63, 95]  # of 64 and 96: whole positions of 16 pixels
-    assert at.min() == 0
-    counts = np.histogram2d(*at.T, bins=(4, 6))[0]  # cells of 16 x 16
-    assert 30 < counts.min() <= counts.max() < 60  # 43 in the mean
+def test_places_are_spread_evenly_to_every_end():
+    """Also where a layer's last position is none, as it is no whole one: else up to 15 pixels of an edge stay bare."""
+    for weights in (None, np.ones((70, 100), np.float32)):
+        at = sampling.places(Image((70, 100)), 1024, 3, weights)
+        assert (at.min(0).tolist(), at.max(0).tolist()) == ([0, 0], [69, 99])
+        counts = np.histogram2d(*at.T, bins=(5, 7), range=((0, 70), (0, 100)))[0]
+        assert 15 < counts.min() <= counts.max() < 45  # 29 in the mean
+
+
+def test_places_in_the_strip_that_a_layer_cuts_off_are_taken_at_its_edge():
+    found = sampling.lookups(["block1_conv1", "block3_conv2"], (50, 70), np.array([[49, 69], [0, 3]], np.int32))
+    rows_and_columns = {layer: np.stack(lookup.table[:2], -1).tolist() for layer, lookup in found.items()}
+    assert rows_and_columns == {"block1_conv1": [[49, 69], [0, 3]], "block3_conv2": [[11, 16], [0, 0]]}
+
+
+def test_a_place_that_nearly_all_miss_is_found():
+    opacity = np.zeros((640, 480), np.float32)
+    opacity[639, 7] = 0.2
+    assert (sampling.places(Image((640, 480), opacity), 50, seed=0) == (639, 7)).all()
 
 
 def test_places_depend_on_the_seed_alone():
@@ -132,12 +145,13 @@ def test_a_hypercolumn_is_what_layers_say_where_the_pixel_lies():
 
 def columns_of(extractor, image, at, scales):
     """Hypercolumns in NumPy."""
-    found = extractor(tf.constant(image), tuple(scales))
-    parts = [
-        found[layer].numpy()[at[:, 0] // reduction(layer), at[:, 1] // reduction(layer)] * float(scale)
-        for layer, scale in scales.items()
-    ]
-    return np.concatenate(parts, -1).astype(np.float64)
+    found = {layer: each.numpy() for layer, each in extractor(tf.constant(image), tuple(scales)).items()}
+
+    def of(layer):
+        rows, columns = np.minimum(at // reduction(layer), np.array(found[layer].shape[:2]) - 1).T
+        return found[layer][rows, columns] * float(scales[layer])
+
+    return np.concatenate([of(layer) for layer in scales], -1).astype(np.float64)
 
 
 def cosines(a, b):

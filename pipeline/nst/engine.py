@@ -27,12 +27,12 @@ from numpy.typing import NDArray
 from pipeline.nst.descent import Descent
 from pipeline.nst.evaluator import MOST_OF_ANY_SHAPE, Evaluator, WholeEvaluator
 from pipeline.nst.extractor import Extractor
-from pipeline.nst.network import NETWORKS, reduction
+from pipeline.nst.network import NETWORKS
 from pipeline.nst.normalization import load
 from pipeline.nst.objective import Objective, objective_of
 from pipeline.nst.optimizers import Adam, GradientDescent, Lbfgs, Optimizer
 from pipeline.nst.preconditioner import SpectralPreconditioner
-from pipeline.nst.terms.guides import means_of_cells
+from pipeline.nst.terms.guides import at_layer, means_of_cells
 from pipeline.nst.terms.term import PICTURE, Measured, Probe
 from pipeline.nst.tiled import TiledEvaluator
 from pipeline.nst.tiling import Tiling
@@ -240,9 +240,7 @@ class SeenImage:
     def _weight(self, layer: str, cell: int | None) -> tf.Tensor:
         """Of a layer, which counts whole positions only, or of cells."""
         assert self.alpha is not None  # or there are no weights
-        factor = reduction(layer)
-        height, width = (length // factor * factor for length in self.size)
-        opacity = means_of_cells(self.alpha, cell) if cell else means_of_cells(self.alpha[:height, :width], factor)
+        opacity = means_of_cells(self.alpha, cell) if cell else at_layer(self.alpha, layer, self.size)
         # a sum of nothing is no measure
         return tf.constant(opacity if opacity.any() else np.ones_like(opacity))
 

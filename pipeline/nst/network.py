@@ -142,6 +142,8 @@ NETWORKS = {network.name: network for network in (VGG19, VGG16)}
 
 # part of a key; raise with every change of what `normalize: channels` paints (nst/normalization)
 NORMALIZATION = 1
+# likewise; raise with every change of which places are looked at by samples (terms/sampling)
+PLACES = 1
 
 # Pixels by which `border: mirror` continues the picture on each side: one position of block 4. From
 # block4_pool on, where positions are longer, the frame's half of one is counted on the left and

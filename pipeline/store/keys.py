@@ -13,7 +13,7 @@ from typing import Any
 from pipeline.clip_names import is_numbered
 from pipeline.idle_options import with_effect
 from pipeline.job import Job
-from pipeline.nst.network import NORMALIZATION
+from pipeline.nst.network import NORMALIZATION, PLACES
 from pipeline.options import NEUTRAL, Options
 
 KEY_SCHEMA = 1  # raise when the make-up of the key changes
@@ -98,6 +98,8 @@ def _makeup(job: Job, decided: Options, sha256: Callable[[Path], str], weights_s
         makeup["styles"] = [[sha256(style.image), None] for style in job.styles]
     if job.masks:
         makeup["masks"] = _masks(job, sha256)
+    if decided.samples:
+        makeup["places"] = PLACES
     if job.options.normalize == "channels":
         makeup["normalization"] = NORMALIZATION
     return makeup

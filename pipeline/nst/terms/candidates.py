@@ -32,13 +32,18 @@ def numbered(places: Places, shape: Sequence[int]) -> Indexed:
 
 def visible(places: Places, image: Image, of: str | int) -> Places:
     """Those places, of a layer or of cells, that show at least half of what the clearest shows; all
-    such where none of them does: a style's invisible positions are no neighbours."""
+    such where none of them does: a style's invisible positions are no neighbours. Where only what a
+    layer cuts off can be seen, the positions nearest to it show that."""
     opacity = image.opacity(of if isinstance(of, int) else reduction(of))
     if opacity is None:
         return places
     if not isinstance(of, int):  # a layer counts whole positions only
         height, width = shape_at(image, of)
-        opacity = opacity[:height, :width]
+        inside = opacity[:height, :width].copy()
+        if opacity.any() and not inside.any():
+            rows, columns = np.nonzero(opacity)
+            inside[np.minimum(rows, height - 1), np.minimum(columns, width - 1)] = 1
+        opacity = inside
     visible = (opacity >= 0.5 * opacity.max()).ravel()
     seen = places[visible[places]]
     return seen if len(seen) else np.flatnonzero(visible)

@@ -2,7 +2,8 @@
 
 A hypercolumn is the features of several layers at one pixel, side by side. They are taken at the
 position of each layer in whose cell the pixel lies, where Kolkin et al. (arXiv 1904.12785)
-interpolate: so a pixel belongs to one tile alone, and those of tiles add up.
+interpolate: so a pixel belongs to one tile alone, and those of tiles add up. A pixel that a layer
+cuts off, as its last position is not a whole one, is taken at the position before.
 """
 
 from __future__ import annotations
@@ -17,8 +18,6 @@ from numpy.typing import NDArray
 from pipeline.nst.network import reduction
 from pipeline.nst.terms.term import PICTURE, Image, Indexed
 
-# Pixels: a multiple of what any layer's position covers, so that no position is cut off.
-_WHOLE = 16
 # Steps down and to the right, as shares of the sides, that fill a rectangle evenly after any number
 # of them: 1/g and 1/g² for g³ = g + 1 (Roberts, "The Unreasonable Effectiveness of Quasirandom
 # Sequences", 2018).
@@ -42,32 +41,34 @@ def places(image: Image, count: int, seed: int, weights: NDArray[np.float32] | N
     """Row and column in pixels of so many places of an image, (count, 2), evenly spread and begun
     by chance; only of what can be seen of it, or with `weights` (height, width), 0..1, as often as
     these say."""
+    opacity = image.opacity(1) if weights is None else weights
+    if opacity is None:
+        return _spread(image.size, count, np.random.default_rng(seed))
     if weights is not None:
         return _weighted(weights, count, seed)
-    whole = [max(1, length // _WHOLE) * _WHOLE for length in image.size]
-    opacity = image.opacity(1)
-    start = np.random.default_rng(seed).random(2)
-    tried = count if opacity is None else count * _TRIED
-    spread = np.floor((start + np.arange(tried)[:, np.newaxis] * _STEPS) % 1 * whole).astype(np.int32)
-    if opacity is not None:
-        there = opacity[spread[:, 0], spread[:, 1]]
-        seen = spread[there >= 0.5 * there.max()]  # by half, as neighbours are
-        spread = np.resize(seen, (count, 2))
-    return np.asarray(spread, np.int32)
+    spread = _spread(image.size, count * _TRIED, np.random.default_rng(seed))
+    enough = 0.5 * opacity.max()  # by half, as neighbours are
+    seen = spread[opacity[spread[:, 0], spread[:, 1]] >= enough]
+    if not len(seen):  # too little can be seen to be found so
+        seen = np.argwhere(opacity >= enough)
+    return np.resize(seen, (count, 2)).astype(np.int32)
+
+
+def _spread(size: tuple[int, ...], count: int, random: np.random.Generator) -> NDArray[np.int32]:
+    """So many places of a picture of this size, evenly spread and begun by chance."""
+    places = np.floor((random.random(2) + np.arange(count)[:, np.newaxis] * _STEPS) % 1 * size)
+    return np.asarray(places, np.int32)
 
 
 def _weighted(weights: NDArray[np.float32], count: int, seed: int) -> NDArray[np.int32]:
     """Places (count, 2) of a map of weights that are not all 0."""
-    whole = [max(1, length // _WHOLE) * _WHOLE for length in weights.shape]
-    inside = weights[: whole[0], : whole[1]]
     random = np.random.default_rng(seed)
-    tried = np.floor((random.random(2) + np.arange(_CANDIDATES)[:, np.newaxis] * _STEPS) % 1 * whole).astype(np.int32)
-    taken = tried[random.random(_CANDIDATES) * inside.max() < inside[tried[:, 0], tried[:, 1]]]
+    tried = _spread(weights.shape, _CANDIDATES, random)
+    taken = tried[random.random(_CANDIDATES) * weights.max() < weights[tried[:, 0], tried[:, 1]]]
     if len(taken) < count:  # too small a part to be found so: each of its pixels may come more than once
-        area = inside if inside.any() else weights
-        chances = area.ravel().astype(np.float64)
-        found = random.choice(area.size, count, p=chances / chances.sum())
-        taken = np.minimum(np.stack(np.unravel_index(found, area.shape), -1), np.array(whole) - 1)
+        chances = weights.ravel().astype(np.float64)
+        found = random.choice(weights.size, count, p=chances / chances.sum())
+        taken = np.stack(np.unravel_index(found, weights.shape), -1)
     return np.asarray(taken[:count], np.int32)
 
 
@@ -79,7 +80,8 @@ def lookups(layers: Sequence[str], size: tuple[int, int], at: NDArray[np.int32])
         factor = reduction(layer)
         height, width = (length // factor for length in size)
         here = tf.reshape(tf.range(height * width), (height, width))
-        rows, columns = (tf.constant(places, tf.int32) for places in (at // factor).T)
+        whole = np.minimum(at // factor, (height - 1, width - 1))
+        rows, columns = (tf.constant(places, tf.int32) for places in whole.T)
         found[layer] = Indexed(here, Lookup(rows, columns, tf.constant(width)))
     return found
 
