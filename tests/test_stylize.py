@@ -202,7 +202,7 @@ def test_sixteen_bits_are_eight_with_more_places(tmp_path):
     result.save(tmp_path / "a.TIF")
     assert result._repr_png_()
     for name in ("a.png", "a.PNG"):
-        with pytest.raises(PairError, match="cannot have 16 bits per colour; use .tif, or depth 8"):
+        with pytest.raises(PairError, match=r"cannot have 16 bits per colour; use \.tif, or depth 8"):
             result.save(tmp_path / name)
 
 
