@@ -100,7 +100,8 @@ def is_whole(regions: Sequence[Region]) -> bool:
 
 def regions_of_maps(content: RegionMap, styles: Sequence[RegionMap]) -> tuple[Region, ...]:
     """The regions of a content and its styles with these maps: a colour of the content's is painted
-    in what has that colour in the styles, or in all of them where none has it."""
+    in what has that colour in the styles, or in all of them where none has it. What was lost as a
+    map was made as small as its picture, a line, nobody has."""
     from pipeline.images.colour_codes import APART, distance, nearest
 
     found = []
@@ -109,7 +110,7 @@ def regions_of_maps(content: RegionMap, styles: Sequence[RegionMap]) -> tuple[Re
         for style, map_of in enumerate(styles):
             known = [each.colour for each in map_of.colours]
             closest = nearest(region.colour, known)
-            if distance(region.colour, known[closest]) < APART:
+            if distance(region.colour, known[closest]) < APART and (map_of.labels == closest).any():
                 own.append(StyleIn(style, map_of.mask(closest)))
         everything = tuple(StyleIn(style) for style in range(len(styles)))
         found.append(Region(content.mask(number), tuple(own) or everything))

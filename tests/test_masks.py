@@ -372,6 +372,16 @@ def test_a_colour_is_painted_in_what_has_it_in_the_styles():
     assert [(style.number, style.own) for style in green.styles] == [(0, None), (1, None)]
 
 
+def test_a_line_that_is_lost_in_a_smaller_map_is_no_part_of_its_style():
+    """Of one style a line has the colour, at no pixel of the map made smaller; of the other a half. Else all of the
+    first was looked at."""
+    line, half = drawn((BLUE, (101, 0, 102, 256)), size=(384, 256)), drawn((BLUE, (0, 0, 48, 64)))
+    content, *styles = (open_region_map(each, "p", (96, 64)) for each in (half, line, half))
+    assert [region.colour for region in styles[0].colours] == [RED, BLUE]
+    blue = next(region for region in regions_of_maps(content, styles) if region.mask.levels[0, 0])
+    assert [style.number for style in blue.styles] == [1]
+
+
 def test_what_is_far_from_every_flat_place_takes_the_nearest_colour_and_no_hours(monkeypatch):
     """Red and blue lie flat at two ends of a long strip of dots, which are nearer to blue."""
     strip = np.zeros((9, 400, 3), np.uint8)
