@@ -128,10 +128,12 @@ def distance_as_viewed(pictures: Pictures, inputs: StageInputs, options: Options
 
 
 def notes_of(pictures: Pictures, options: Options, longer_side: int) -> tuple[str, ...]:
-    """What the pictures' own notes say, whether the content is smaller than was asked for or was
-    enlarged, and which style images had to be enlarged."""
+    """What the pictures' own notes say, whether a mask keeps nothing, whether the content is
+    smaller than was asked for or was enlarged, and which style images had to be enlarged."""
     notes = [f"{picture.name}: {note}" for picture in pictures.all for note in picture.notes]
     notes += pictures.mask_notes
+    if pictures.kept is not None and not options.content_weight:
+        notes.append(f"mask {pictures.kept.name} keeps nothing of the photograph, as 'content_weight' is 0")
     notes += notes_of_size(options, pictures.sized_content)
     side = style_side(options, longer_side)
     for style, _share in pictures.styles:

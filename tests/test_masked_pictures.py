@@ -76,6 +76,11 @@ def test_the_photograph_is_kept_where_its_mask_is_white():
     assert apart[:20].mean() < 0.5 * apart[44:].mean()
 
 
+def test_a_mask_that_keeps_nothing_as_nothing_is_kept_is_told():
+    result = stylize(CONTENT, RED, content_mask=LEFT, **QUICK | {"content_weight": 0, "steps": 1})
+    assert "mask array keeps nothing of the photograph, as 'content_weight' is 0" in result.notes
+
+
 @pytest.mark.parametrize("style_loss", ["gram", "neighbours"])
 def test_white_masks_make_the_same_pixels_as_none(style_loss):
     quick = QUICK | {"style_loss": style_loss, "steps": 2, "size": 48}
