@@ -18,14 +18,17 @@ PROTOCOLS = ("s3", "gs", "az", "sftp", "https")
 READ_ONLY = ("https",)
 # How the variables begin that give access to stores of objects: who decodes pictures of anybody's
 # asks no store, and is not told.
-CREDENTIALS = ("AWS_", "AZURE_", "GOOGLE_", "CLOUDSDK_", "SSH_AUTH_SOCK")
+CREDENTIALS = ("AWS_", "AZURE_", "GOOGLE_", "CLOUDSDK_", "FSSPEC_", "SSH_AUTH_SOCK")
 _SCHEME = re.compile(r"[^/]+(?=://)")
 _SHOWN = 20  # characters of an unknown protocol
 _AUTHORITY = re.compile(
     r"(?:[A-Za-z0-9_.-]+@)?[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?(?::[0-9]{1,5})?|\[[0-9A-Fa-f:]+\]"
 )
-_USER = re.compile(r"""(://)([^/\s'"]+(?=@))""")
-_QUERY = re.compile(r"""(://[^\s'"?#]*[?#])([^\s'",}\]]+)""")
+# Of an address, from its authority on, what stands before `@`: without a slash in it, or behind a
+# colon where no port stands, as keys of S3 have slashes.
+_USER = re.compile(r"\A(?:[^/@:]*:(?![0-9]{1,5}/).*(?=@)|[^/]+(?=@))")
+_QUERY = re.compile(r"(?<=[?#])[^,}\]]+")
+_WORD = re.compile(r"""[^\s'"]+""")
 _LONGEST_PART = 255  # bytes of a name in a folder, of all file systems in use
 _LONGEST = 1024  # bytes of a key of S3 (docs.aws.amazon.com, "Naming Amazon S3 objects")
 _WITHOUT_SECRETS = "s3, gs, az and sftp take credentials from where their own tools do"
@@ -79,14 +82,22 @@ def key_fault(key: str) -> str | None:
 
 def without_secrets(text: str) -> str:
     """A text with stars in the place of what is a user, a password or a query in an address, of
-    the same length."""
-    if "://" not in text:
-        return text
-    return _QUERY.sub(_starred, _USER.sub(_starred, text))
+    the same length. In time that grows with the text's length and no faster."""
+    return _WORD.sub(_without_secrets, text) if "://" in text else text
+
+
+def _without_secrets(match: re.Match[str]) -> str:
+    begin, *rest = match[0].split("://")
+    word = "://".join([begin, *(_USER.sub(_starred, each) for each in rest)])
+    shown, end = "", 0
+    while (address := word.find("://", end)) >= 0 and (query := _QUERY.search(word, address)):
+        shown += word[end : query.start()] + _starred(query)
+        end = query.end()
+    return shown + word[end:]
 
 
 def _starred(match: re.Match[str]) -> str:
-    return match[1] + "*" * len(match[2])
+    return "*" * len(match[0])
 
 
 def local_path(url: str) -> Path:

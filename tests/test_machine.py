@@ -179,7 +179,7 @@ def test_everything_else_is_the_users(tmp_path):
 
 
 def test_who_decodes_pictures_is_told_no_credentials():
-    given = {"AWS_SECRET_ACCESS_KEY": "x", "SSH_AUTH_SOCK": "y", "AZURE_STORAGE_KEY": "z"}
+    given = {"AWS_SECRET_ACCESS_KEY": "x", "SSH_AUTH_SOCK": "y", "AZURE_STORAGE_KEY": "z", "FSSPEC_S3_SECRET": "x"}
     assert clean_environment(given).keys().isdisjoint(given)
 
 

@@ -28,6 +28,7 @@ from pipeline.objects.mirror import Mirror
 from pipeline.store.object_lock import ObjectLock
 from pipeline.store.opened import output_store
 from pipeline.store.records import State
+from pipeline.urls import without_secrets
 
 pytestmark = pytest.mark.slow
 
@@ -502,6 +503,7 @@ def test_pictures_by_https(project, web):
         ("https://user:secret@host/a.png", "has a user or password"),
         ("sftp://user:secret@host/a.png", "has a user or password"),
         ("s3://secret@bucket/a.png", "has a user or password"),
+        ("s3://AKIA:of/secret@bucket/a.png", "names no bucket"),
         ("https://host/a.png?X-Amz-Signature=secret", "has a query"),
         ("https://host/a.png#secret", "has a query"),
         ("s3:///a.png", "names no bucket"),
@@ -519,6 +521,25 @@ def test_addresses_that_cannot_be_are_refused_at_their_place_without_their_secre
     assert words in str(caught.value)
     assert "night.yaml:7:15: error: this address" in str(caught.value)
     assert "secret" not in str(caught.value).replace("may be a secret", "")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("s3://AKIA:se/cr/et@bucket/a.png", "s3://*************@bucket/a.png"),
+        ("[s3://k:a,b@c/d, 'https://h/a?s=https://x/y']", "[s3://*****@c/d, 'https://h/a?*************']"),
+        ("https://host:443/a@2x.jpg s3://b/x:y@z.png", "https://host:443/a@2x.jpg s3://b/x:y@z.png"),
+    ],
+)
+def test_stars_stand_for_secrets_and_for_nothing_else(text, shown):
+    assert without_secrets(text) == shown
+
+
+@pytest.mark.parametrize("part", ["://a", "://a:", "a?"])
+def test_a_line_of_two_megabytes_is_looked_through_for_secrets_once(part):
+    """And not once for each address in it: that would take hours."""
+    line = "s3://" + part * (2**21 // len(part)) + " s3://secret@bucket"
+    assert without_secrets(line).endswith(" s3://******@bucket")
 
 
 @pytest.mark.parametrize(
