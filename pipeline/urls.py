@@ -118,8 +118,9 @@ def copies_root() -> str:
 def state_path(url: str, state: str | None = None) -> Path:
     """Where what is written to an address is made and kept on this machine, below a folder that is
     chosen, or the usual one. Nothing but ours stands in it, whatever the folder is: what stands
-    there is delivered."""
-    return Path(_resolved(state) if state else _root("XDG_STATE_HOME", ".local/state"), *_parts(url))
+    there is delivered. It is never where copies are, which go when there is no room."""
+    root = _resolved(state) if state else _root("XDG_STATE_HOME", ".local/state")
+    return Path(f"{root}.state" if root == copies_root() else root, *_parts(url))
 
 
 def url_of(path: str | os.PathLike[str]) -> str | None:

@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.objects import cache
 from pipeline.objects.cache import copies_in_use, tidy
-from pipeline.urls import copies_root, local_path, tags_path
+from pipeline.urls import copies_root, local_path, state_path, tags_path, url_of
 
 KB = 1000
 
@@ -78,6 +78,21 @@ def test_what_lies_behind_a_link_is_nobodys_copy(tmp_path):
     linked.symlink_to(mine.parent)
     tidy(0)
     assert mine.exists()
+
+
+@pytest.mark.parametrize("below", ["", "stylize/objects"])
+def test_what_is_painted_for_an_address_never_goes_with_the_copies_wherever_state_is(home, monkeypatch, below):
+    """One folder for all that is the machine's own, as in a container, or one inside the other."""
+    state = str(home / "cache" / below)
+    monkeypatch.setenv("XDG_STATE_HOME", state)
+    copied = copy("s3://b/out/a.png", 10)
+    for folder in (state_path("s3://b/out"), state_path("s3://b/out", state)):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "a.png").write_bytes(bytes(KB))
+        assert url_of(folder / "a.png") is None
+    tidy(0)
+    assert not copied.exists()
+    assert (state_path("s3://b/out") / "a.png").exists()
 
 
 def test_files_of_this_machine_need_no_cache(tmp_path):

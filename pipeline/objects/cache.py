@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from pipeline.urls import copies_root, tags_path, url_of
+from pipeline.urls import PROTOCOLS, copies_root, tags_path, url_of
 
 # A tenth of the disk, as journald.conf(5) (SystemMaxUse=) lets logs have it, where nobody says how
 # much.
@@ -84,8 +84,8 @@ def _share_of_disk(root: str) -> int:
 
 
 def _copies(root: str) -> Iterator[_Copy]:
-    """All files below a folder. Half a copy, as a kill leaves it, was never asked for."""
-    waiting = [root]
+    """All files where copies are. Half a copy, as a kill leaves it, was never asked for."""
+    waiting = [os.path.join(root, protocol) for protocol in PROTOCOLS]
     while waiting:
         with contextlib.suppress(OSError), os.scandir(waiting.pop()) as entries:
             for entry in entries:
