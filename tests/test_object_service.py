@@ -265,6 +265,12 @@ def test_a_host_whose_key_is_unknown_is_not_spoken_to(sftp):
         Remote(f"{sftp.url}/a.png").look()
 
 
+def test_a_host_without_a_name_is_one_by_its_number(sftp):
+    """Nobody listens there; that it is asked is what matters."""
+    with pytest.raises(ObjectTrouble, match=r"^sftp://\[::1\]/a\.png: "):
+        Remote("sftp://[::1]/a.png").look()
+
+
 def test_a_line_that_was_cut_is_taken_up_again(sftp):
     remote = Remote(f"{sftp.url}/out")
     remote.put("a.png", b"one")

@@ -53,7 +53,8 @@ class Sftp:
     def __init__(self, authority: str) -> None:
         logging.getLogger("paramiko").setLevel(logging.CRITICAL)  # what is worth saying is said by us
         user, _, host = authority.rpartition("@")
-        host, _, port = host.partition(":")
+        # IPv6 stands in brackets, and without a port (urls)
+        host, _, port = (host[1:-1], "", "") if host.startswith("[") else host.partition(":")
         self._host = host
         self._login = {**({"username": user} if user else {}), **({"port": int(port)} if port else {})}
         self._mine = threading.local()  # a line of paramiko's is one thread's: answers meet the wrong one else
