@@ -6,16 +6,18 @@ time and inode that it is still the file that was copied.
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import secrets
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from pipeline.clip_names import MOST_BYTES as MOST_BYTES_OF_CLIP
 from pipeline.clip_names import VIDEO_SUFFIXES
-from pipeline.errors import OutputError
+from pipeline.errors import ObjectTrouble, OutputError
 from pipeline.objects.protocol import Found
 from pipeline.objects.service import Remote
 from pipeline.printable import printable
@@ -37,7 +39,8 @@ class Mirror:
 
     def fetch(self, name: str, check_cancelled: Callable[[], object] = lambda: None) -> Path:
         """A file that is the object as it is now. Raises ObjectTrouble, FileNotFoundError where
-        there is none (a copy goes then), and OutputError where no copy can be written."""
+        there is none (a copy goes then), and OutputError where no copy can be written. In a store
+        one object may stand "in" another, and is this one's trouble then."""
         try:
             now = self.remote.look(name)
         except FileNotFoundError:
@@ -53,11 +56,16 @@ class Mirror:
         part = path.parent / f".pipeline-{secrets.token_hex(8)}.part"
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with open(part, "xb") as file:
+            with _Copy(io.FileIO(part, "xb")) as file:
                 found = self.remote.get(name, file, most_bytes(path.name), check_cancelled)
             os.replace(part, path)
         except FileNotFoundError:
             raise
+        except (FileExistsError, NotADirectoryError, IsADirectoryError):
+            raise ObjectTrouble(
+                f"{printable('/'.join(filter(None, (self.remote.url, name))))}: no copy can be {printable(path)}, as "
+                "that is a folder, or in no folder: another object has that name; give it another there"
+            ) from None
         except OSError as error:
             raise OutputError(f"cannot keep a copy in {printable(path)}: {error.strerror}") from error
         finally:
@@ -104,6 +112,31 @@ class Mirror:
 
     def _about(self, name: str) -> Path:
         return self._tags / name if name else self._tags
+
+
+class _Copy(io.BufferedWriter):
+    """A file that says OutputError where it cannot be written: who reads the store would take an
+    OSError for the store's, and try again."""
+
+    def write(self, data: Any, /) -> int:
+        with _as_ours(self.name):
+            return super().write(data)
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        with _as_ours(self.name):
+            return super().seek(offset, whence)
+
+    def truncate(self, size: int | None = None, /) -> int:
+        with _as_ours(self.name):
+            return super().truncate(size)
+
+
+@contextmanager
+def _as_ours(path: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(f"cannot keep a copy in {printable(path)}: {error.strerror}") from error
 
 
 def most_bytes(name: str) -> int:
