@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import re
+import threading
 
 import pytest
 from object_kit import BUCKET, busy, reset
 
-from pipeline.errors import EnvironmentProblem, ObjectTrouble, Stopped
+from pipeline.errors import EnvironmentProblem, ObjectTrouble, OutputError, Stopped
+from pipeline.objects import https, service
+from pipeline.objects.fetching import Fetched, mirror_of
+from pipeline.objects.protocol import Found
 from pipeline.objects.service import Remote
+from pipeline.urls import local_path
 
 pytestmark = pytest.mark.slow
 AZURE = "AZURE_STORAGE_CONNECTION_STRING"
@@ -149,6 +155,40 @@ def test_a_store_that_is_gone_does_not_answer(proxy, s3):
     assert not Remote(f"s3://{BUCKET}/again").answers()
 
 
+def test_a_store_that_is_busy_all_along_does_answer(proxy, s3):
+    proxy.fault = lambda connection, number: busy(connection)
+    assert Remote(f"s3://{BUCKET}").silence() == ""
+
+
+class OfAnother:
+    """A store in which another's longer object stands, which loses its first answer; `there` says whether it still stands."""
+
+    def __init__(self, there: bool) -> None:
+        self.tries, self.there = 0, there
+
+    def create(self, path, data):
+        self.tries += 1
+        if self.tries == 1:
+            raise ConnectionResetError
+        return False
+
+    def look(self, path):
+        if not self.there:
+            raise FileNotFoundError
+        return Found(1000, 1, "tag")
+
+    def get(self, path, file, check):
+        check(1000)
+        raise AssertionError("nobody reads so much")
+
+    def renew(self): ...
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_what_another_created_while_an_answer_was_lost_is_his_and_no_trouble(places, there):
+    assert not Remote("s3://gallery", OfAnother(there)).create("lock", b"mine")
+
+
 def test_what_a_library_says_is_not_shown(s3, monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9/?X-Amz-Signature=secret")
     with pytest.raises(ObjectTrouble) as caught:
@@ -249,6 +289,94 @@ def test_a_body_that_ends_early_is_no_picture(web):
     with pytest.raises(ObjectTrouble):
         fetched(Remote(f"{web.url}/a.png"), "")
     assert sum(asked.startswith("GET") for asked in web.asked) == 4
+
+
+def picture_of(*urls):
+    """What became of each: the bytes of its copy, or what is said of it."""
+    paths = [local_path(url) for url in urls]
+    pictures = Fetched(paths)
+    found = []
+    for path in paths:
+        try:
+            pictures.check(path)
+        except ObjectTrouble as trouble:
+            found.append(str(trouble))
+        else:
+            found.append(path.read_bytes())
+    return found
+
+
+def test_a_host_that_is_busy_costs_its_picture_and_not_the_night(web):
+    def busy(handler):
+        handler.send_response(503)
+        handler.send_header("Content-Length", "0")
+        handler.end_headers()
+
+    web.files |= {"/a.png": busy, "/a.png/.pipeline/none": busy, "/b.png": b"there"}
+    found = picture_of(f"{web.url}/a.png", f"{web.url}/b.png")
+    assert "busy" in found[0]
+    assert found[1] == b"there"
+
+
+def test_a_host_that_does_not_answer_costs_its_pictures_and_the_night_only_where_no_other_does(web):
+    web.files["/b.png"] = b"there"
+    gone = "https://127.0.0.1:9"
+    found = picture_of(f"{gone}/a.png", f"{web.url}/b.png", f"{gone}/c.png")
+    assert found[0].startswith(gone)
+    assert found[1] == b"there"
+    assert found[2].startswith(gone)
+    with pytest.raises(EnvironmentProblem, match=f"{gone} does not answer"):
+        picture_of(f"{gone}/a.png")
+
+
+def test_objects_that_stand_in_one_another_are_their_own_trouble(web):
+    """As they may in a bucket, and not in a folder: of two one can be had."""
+    web.files |= {"/a.png": b"a", "/a.png/b.png": b"b", "/c.png": b"c"}
+    *nested, other = picture_of(*(f"{web.url}{path}" for path in web.files))
+    assert [isinstance(found, str) and "another object has that name" in found for found in nested].count(True) == 1
+    assert other == b"c"
+
+
+def test_a_disk_that_is_full_is_not_the_stores_fault_and_nothing_is_tried_again(web):
+    import resource
+    import signal
+
+    web.files["/a.png"] = bytes(3 * 10**6)
+    before, most = signal.signal(signal.SIGXFSZ, signal.SIG_IGN), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10**5, most[1]))
+    try:
+        with pytest.raises(OutputError, match="cannot keep a copy in .*: File too large"):
+            mirror_of(f"{web.url}/a.png").fetch("")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, most)
+        signal.signal(signal.SIGXFSZ, before)
+    assert sum(asked.startswith("GET") for asked in web.asked) == 1
+
+
+@pytest.mark.parametrize("head", [False, True])
+def test_a_server_that_sends_byte_by_byte_holds_nobody_up(web, monkeypatch, head):
+    over = threading.Event()
+
+    def drip(handler):
+        with contextlib.suppress(OSError):
+            if handler.command == "GET" and head:
+                handler.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+            else:
+                handler.send_response(200)
+                handler.send_header("Content-Length", "100000")
+                handler.end_headers()
+            while handler.command == "GET" and not over.wait(0.02):
+                handler.wfile.write(b"x")
+        handler.close_connection = True
+
+    web.files["/a.png"] = drip
+    monkeypatch.setattr(service, "_LEAST_SECONDS", 600.0 if head else 0.3)
+    monkeypatch.setattr(https, "READ_SECONDS", 0.5 if head else 60.0)
+    try:
+        with pytest.raises(ObjectTrouble, match="did not answer in time" if head else "comes too slowly"):
+            fetched(Remote(f"{web.url}/a.png"), "")
+    finally:
+        over.set()
 
 
 def test_nothing_is_written_by_https(web):

@@ -6,9 +6,13 @@ address inside our own network, is not the manifest's word.
 
 from __future__ import annotations
 
+import contextlib
 import email.utils
 import errno
+import http.client
+import socket
 import ssl
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
@@ -25,6 +29,52 @@ _BUSY = (408, 425, 429)  # "later", beside all of 5xx (RFC 9110, 15.5; RFC 6585,
 
 class RedirectedError(OSError):
     """A server sends us elsewhere."""
+
+
+class BusyError(OSError):
+    """A server says by the status `code` that it cannot now."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(errno.EBUSY, "busy")
+        self.code = code
+
+
+class _Answer(HTTPResponse):
+    """Its head is there within a time, however it comes: each wait alone could be the last but
+    one."""
+
+    def __init__(self, sock: socket.socket, *args: Any, **keywords: Any) -> None:
+        super().__init__(sock, *args, **keywords)
+        self._line, self._is_late = sock, False
+
+    def begin(self) -> None:
+        clock = threading.Timer(READ_SECONDS, self._cut)
+        clock.daemon = True
+        clock.start()
+        try:
+            super().begin()
+        finally:
+            clock.cancel()
+            if self._is_late:
+                raise TimeoutError(errno.ETIMEDOUT, "no answer in time")
+
+    def _cut(self) -> None:
+        self._is_late = True
+        with contextlib.suppress(OSError):
+            socket.socket.shutdown(self._line, socket.SHUT_RDWR)
+
+
+class _Connection(http.client.HTTPSConnection):
+    response_class = _Answer
+
+
+class _Handler(urllib.request.HTTPSHandler):
+    def __init__(self) -> None:
+        self._trusted = ssl.create_default_context()
+        super().__init__(context=self._trusted)
+
+    def https_open(self, req: urllib.request.Request) -> HTTPResponse:
+        return self.do_open(_Connection, req, context=self._trusted)
 
 
 class _SameHost(urllib.request.HTTPRedirectHandler):
@@ -47,7 +97,7 @@ class Https:
         self._opener = urllib.request.OpenerDirector()
         for handler in (
             urllib.request.ProxyHandler(),
-            urllib.request.HTTPSHandler(context=ssl.create_default_context()),
+            _Handler(),
             urllib.request.HTTPHandler(),  # for a proxy; no address of ours begins with http
             urllib.request.HTTPErrorProcessor(),
             urllib.request.HTTPDefaultErrorHandler(),
@@ -77,7 +127,7 @@ class Https:
         with self._asked(path, "GET") as answer:
             found = _found(answer)
             check(found.size)
-            while block := answer.read(BLOCK):
+            while block := answer.read1(BLOCK):  # what there is: `read` waits until it is so much
                 file.write(block)
                 check(file.tell())
         return found
@@ -124,7 +174,7 @@ def _of_status(code: int, method: str) -> Exception:
     if code in (405, 501) and method == "HEAD":
         return NotImplementedError()
     if code in _BUSY or code >= 500:
-        return OSError(errno.EBUSY, "busy")
+        return BusyError(code)
     return PermissionError(errno.EACCES, "refused")
 
 

@@ -111,9 +111,16 @@ class Remote:
         def once() -> bool:
             nonlocal tries
             tries += 1
-            return self._objects.create(self._path(name), data) or (tries > 1 and self.read(name, len(data)) == data)
+            return self._objects.create(self._path(name), data) or (tries > 1 and self._is(name, data))
 
         return self._written(name, once)
+
+    def _is(self, name: str, data: bytes) -> bool:
+        """Are these the bytes that stand there? Another's may be more, and gone by now."""
+        try:
+            return self._objects.look(self._path(name)).size == len(data) and self.read(name, len(data)) == data
+        except FileNotFoundError:
+            return False
 
     def read(self, name: str, at_most: int) -> bytes:
         """The bytes of a small object."""
@@ -139,7 +146,7 @@ class Remote:
             self._objects.renew()
             self._objects.look(self._path(".pipeline/none"))
         except Exception as error:
-            return "" if isinstance(error, _FINAL) or _is_denied(error) else words(error)
+            return "" if isinstance(error, _FINAL) or _status(error) else words(error)
         return ""
 
     def _path(self, name: str) -> str:
@@ -207,11 +214,24 @@ def words(error: BaseException) -> str:
 
 
 def _is_denied(error: BaseException) -> bool:
-    """Does the store not let us? It is PermissionError, but to azure-core (`status_code`) and gcsfs
-    (`code`, or the text alone)."""
-    status = getattr(error, "status_code", None) or getattr(error, "code", None)
+    """Does the store not let us? It is PermissionError, but to azure-core and gcsfs (a status, or
+    the text alone)."""
     denied = isinstance(error, PermissionError) or str(error).startswith("Forbidden")
-    return denied or str(status) in ("401", "403")
+    return denied or _status(error) in (401, 403)
+
+
+def _status(error: BaseException | None) -> int:
+    """The status of HTTP by which the store answered, be it that it is busy; 0 where none came. It
+    is `status_code` to azure-core, `code` to gcsfs and here, and in the answer that s3fs' errors
+    come from (botocore's `response`)."""
+    while error is not None:
+        answer = getattr(error, "response", None)
+        of_answer = answer.get("ResponseMetadata", {}).get("HTTPStatusCode") if isinstance(answer, dict) else None
+        for status in (getattr(error, "status_code", None), getattr(error, "code", None), of_answer):
+            if str(status).isdecimal() and 100 <= int(str(status)) < 600:  # as HTTP has them
+                return int(str(status))
+        error = error.__cause__
+    return 0
 
 
 _MISSING = "needs packages that are not installed here; 'make objects' adds them to .venv (docs/objects.md)"
