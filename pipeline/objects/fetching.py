@@ -17,7 +17,7 @@ from pipeline.objects.mirror import Mirror
 from pipeline.objects.protocol import Listed
 from pipeline.objects.service import Remote
 from pipeline.printable import printable
-from pipeline.urls import key_fault, local_path, split_url, tags_path, url_of
+from pipeline.urls import READ_ONLY, key_fault, local_path, split_url, tags_path, url_of
 
 _AT_ONCE = 8  # chosen: what a store gives a client without slowing him down
 
@@ -26,15 +26,16 @@ class Fetched:
     """The files among `paths` that stand for objects, as they are in their stores now. One that
     stands for numbered frames (`%04d`) stands for all of them.
 
-    Raises EnvironmentProblem where a store does not answer at all, OutputError where no copy can be
-    kept, and what `check_cancelled` raises; after OutOfTime nothing more is fetched, and that is
-    all. Whoever calls this says that he reads copies (cache.copies_in_use).
+    Raises EnvironmentProblem where a store does not answer at all (of the hosts of https, which may
+    be many and anybody's, none), OutputError where no copy can be kept, and what `check_cancelled`
+    raises; after OutOfTime nothing more is fetched, and that is all. Whoever calls this says that
+    he reads copies (cache.copies_in_use).
     """
 
     def __init__(self, paths: Iterable[Path], check_cancelled: Callable[[], object] = lambda: None) -> None:
         self._trouble: dict[Path, StylizeError] = {}
         self._check_cancelled = check_cancelled
-        self._gone: str | None = None  # a store that does not answer, and what it is that it does
+        self._silent: dict[str, str] = {}  # stores that do not answer, and what is to say of them
         self._late = False
         self._asking = Lock()
         remote = [(path, url) for path in dict.fromkeys(paths) if (url := url_of(path))]
@@ -45,8 +46,9 @@ class Fetched:
                 wanted = [one for one in remote if is_numbered(one[1]) == (each == self._fetch_frames)]
                 for _ in pool.map(lambda one, each=each: self._tried(one[0], one[1], each), wanted):
                     pass
-        if self._gone is not None:
-            raise EnvironmentProblem(f"{self._gone}; the run is over")
+        if self._is_over() or (self._silent and self._silent.keys() == {_store(url) for _, url in remote}):
+            worst = min(self._silent, key=_is_of_https)
+            raise EnvironmentProblem(f"{self._silent[worst]}; the run is over")
 
     def check(self, path: Path) -> None:
         """Raises BadImage or ObjectTrouble where the file could not be fetched."""
@@ -54,10 +56,12 @@ class Fetched:
             raise trouble
 
     def _tried(self, path: Path, url: str, fetch: Callable[[str], object]) -> None:
-        if self._gone is not None or self._late:
+        if self._is_over() or self._late:
             return
         try:
             self._check_cancelled()
+            if (silent := self._silent.get(_store(url))) is not None:
+                raise ObjectTrouble(silent)
             fetch(url)
         except OutOfTime:
             self._late = True
@@ -66,8 +70,13 @@ class Fetched:
         except ObjectTrouble as trouble:
             self._trouble[path] = trouble
             with self._asking:  # one asks for all
-                if self._gone is None and (why := Remote(url).silence()):
-                    self._gone = f"{'://'.join(split_url(url)[:2])} does not answer: {why}"
+                store = _store(url)
+                if store not in self._silent and (why := Remote(url).silence()):
+                    self._silent[store] = f"{store} does not answer: {why}"
+
+    def _is_over(self) -> bool:
+        """Is one of the stores silent that are not many and anybody's?"""
+        return not all(map(_is_of_https, list(self._silent)))  # a copy: others add to it
 
     def _fetch(self, url: str) -> None:
         mirror_of(url).fetch("", self._check_cancelled)
@@ -89,6 +98,15 @@ class Fetched:
             self._fetch(f"{folder}/{name}")
 
 
+def _store(url: str) -> str:
+    """The bucket or host."""
+    return "://".join(split_url(url)[:2])
+
+
+def _is_of_https(store: str) -> bool:
+    return split_url(store)[0] in READ_ONLY
+
+
 def mirror_of(url: str) -> Mirror:
     """The copy of one object, where `urls` has it."""
     return Mirror(Remote(url), local_path(url), tags_path(url))
@@ -106,5 +124,6 @@ def list_folder(path: str) -> tuple[list[Listed], int]:
     except FileNotFoundError:
         return [], 0
     sound = [each for each in names if each.name and "/" not in each.name and key_fault(each.name) is None]
-    markers = sum(not each.name for each in names)  # the folder itself, as consoles of stores make it
+    # the folder itself, as consoles of stores make it
+    markers = sum(not each.name and not each.is_folder for each in names)
     return sound, len(names) - len(sound) - markers
