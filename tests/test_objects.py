@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import os
@@ -24,11 +25,12 @@ from pipeline.cli.console import Quiet
 from pipeline.errors import ExitCode, Locked, ManifestError, ObjectTrouble
 from pipeline.images.encode import encode_picture
 from pipeline.manifest import load_manifest
+from pipeline.objects.fetching import list_folder
 from pipeline.objects.mirror import Mirror
 from pipeline.store.object_lock import ObjectLock
 from pipeline.store.opened import output_store
 from pipeline.store.records import State
-from pipeline.urls import without_secrets
+from pipeline.urls import local_path, without_secrets
 
 pytestmark = pytest.mark.slow
 
@@ -405,6 +407,32 @@ def test_a_lock_that_is_not_renewed_is_nobodys(nights, monkeypatch):
                 first.check()
 
 
+def test_a_run_that_writes_its_lock_anew_after_another_took_it_over_has_lost_it(nights, monkeypatch):
+    """As after a sleep between reading it and writing it."""
+    from pipeline.errors import OutputError
+    from pipeline.objects.service import Remote
+    from pipeline.store import object_lock
+
+    first, clock = ObjectLock(Remote(nights.target), "first", None), object_lock._now
+    second = ObjectLock(Remote(nights.target), "second", None).held(0.0, lambda holder: None)
+    monkeypatch.setattr(object_lock, "BEAT_SECONDS", 0.05)
+    with first.held(0.0, lambda holder: None), contextlib.ExitStack() as others:
+        put, slept = first._remote.put, []
+
+        def put_late(name, data):
+            if not slept:
+                slept.append(name)
+                monkeypatch.setattr(object_lock, "_now", lambda: clock() + 1000)
+                monkeypatch.setattr(object_lock, "EXPIRES_SECONDS", -PATIENCE)
+                others.enter_context(second)
+            return put(name, data)
+
+        monkeypatch.setattr(first._remote, "put", put_late)
+        until(lambda: first._gone or first._beaten > clock() + 900)
+        with pytest.raises(OutputError, match="was lost"):
+            first.check()
+
+
 def test_a_run_that_was_killed_locks_out_other_machines_and_not_its_own(nights, s3, project, monkeypatch):
     from pipeline.objects.service import Remote
 
@@ -572,6 +600,7 @@ def test_hostile_keys_are_left_out_and_told(nights, s3):
     manifest = load_manifest(nights.project / "night.yaml")
     assert {job.output for job in manifest.pairs} == {"dog.png", "sea.png"}
     assert "objects have keys that no file can have" in " ".join(manifest.warnings)
+    assert list_folder(str(local_path(f"s3://{BUCKET}/photos/content")))[1] == 3  # the last one is the folder's own
 
 
 def test_what_stands_in_a_state_folder_and_is_not_ours_never_leaves_the_machine(nights, s3, project):

@@ -177,9 +177,13 @@ class ObjectLock:
                 if self._remote.read(LOCKS + self._name, _MOST_BYTES) != self.words:
                     raise FileNotFoundError
                 self._remote.put(LOCKS + self._name, self.words)
+                # Written so late, it may have been taken over and removed since it was read.
+                if _now() - self._beaten > _LOST_SECONDS and self._in_the_way(self._locks()) is not None:
+                    raise FileNotFoundError
                 self._beaten = began
             except FileNotFoundError:
                 self._gone = True
+                self._let_go()
                 return
             except Exception:  # the next one may come through; `check` counts the time
                 continue
