@@ -103,6 +103,19 @@ def test_who_has_another_key_is_denied_by_azure_and_not_tried_again(az, monkeypa
         Remote(f"az://{BUCKET}").put("a.png", b"x")
 
 
+@pytest.mark.parametrize("name", ["a.png?versionId=b.png", "a.png?versionid=b.png", "a.png#", "a.png?", "a#b?c d%20.png"])
+def test_a_name_is_that_object_or_none(remote, name):
+    """Of some names, libraries take the end for a version, or for nothing: `a.png` would be written over."""
+    remote.put("a.png", b"another")
+    try:
+        remote.put(name, b"mine")
+    except ObjectTrouble as trouble:
+        assert "it has no such name" in str(trouble)
+    else:
+        assert remote.read(name, 100) == b"mine"
+    assert remote.read("a.png", 100) == b"another"
+
+
 def test_an_object_of_too_many_bytes_is_refused(remote):
     remote.put("a.png", b"x" * 1000)
     with pytest.raises(ObjectTrouble, match="has more than 999 bytes"):
@@ -345,7 +358,7 @@ def test_a_disk_that_is_full_is_not_the_stores_fault_and_nothing_is_tried_again(
     before, most = signal.signal(signal.SIGXFSZ, signal.SIG_IGN), resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (10**5, most[1]))
     try:
-        with pytest.raises(OutputError, match="cannot keep a copy in .*: File too large"):
+        with pytest.raises(OutputError, match=r"cannot keep a copy in .*: File too large"):
             mirror_of(f"{web.url}/a.png").fetch("")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, most)
@@ -404,6 +417,15 @@ def test_a_line_that_was_cut_is_taken_up_again(sftp):
     remote.put("a.png", b"one")
     sftp.drop()
     assert remote.look("a.png").size == 3
+
+
+def test_a_folder_of_more_files_than_are_listed_is_told_of_and_not_taken_for_a_smaller_one(sftp, monkeypatch):
+    remote = Remote(f"{sftp.url}/out")
+    for name in "abc":
+        remote.put(f"{name}.png", b"x")
+    monkeypatch.setattr("pipeline.objects.sftp.MOST_THERE", 2)
+    with pytest.raises(ObjectTrouble, match=r"^sftp://.*/files/out has more than 2 objects"):
+        remote.every()
 
 
 def test_nothing_is_left_beside_what_was_put(sftp):

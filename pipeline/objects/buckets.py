@@ -9,6 +9,7 @@ import functools
 import logging
 import mimetypes
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
@@ -16,7 +17,7 @@ from typing import IO, Any
 import fsspec
 
 from pipeline.errors import ObjectTrouble
-from pipeline.objects.protocol import BLOCK, CONNECT_SECONDS, MOST_LISTED, READ_SECONDS, Found, Listed
+from pipeline.objects.protocol import BLOCK, CONNECT_SECONDS, MOST_LISTED, MOST_THERE, READ_SECONDS, Found, Listed
 
 # One PUT up to the 5 GiB that S3 takes in one (docs.aws.amazon.com, "Uploading objects"): twice
 # this many bytes, to s3fs.
@@ -28,11 +29,18 @@ _IN_PARTS: Mapping[str, Mapping[str, Any]] = {
 _TAGS = ("ETag", "etag", "generation", "md5Hash")
 _TIMES = ("LastModified", "last_modified", "updated", "mtime", "created")
 _BLOCKS = 8 * BLOCK  # read at once
-MOST_THERE = 2_000_000  # of 100,000 pairs, each with its record and small pictures, there are 700,000
 
 
 class NoCredentialsError(Exception):
     """Of that name is botocore's too."""
+
+
+class NoSuchNameError(Exception):
+    """Of a key that the store's library takes for another's."""
+
+
+# What ends a key for them: the version of an object, or nothing.
+_OF_ANOTHER = re.compile(r"\?versionid=|[?#]\Z", re.IGNORECASE)
 
 
 class Bucket:
@@ -174,6 +182,8 @@ class Bucket:
         return how.get(self._protocol, {})
 
     def _whole(self, path: str) -> str:
+        if _OF_ANOTHER.search(path):
+            raise NoSuchNameError
         return f"{self._name}/{path}" if path else self._name
 
 

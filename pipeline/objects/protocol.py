@@ -10,6 +10,10 @@ CONNECT_SECONDS, READ_SECONDS = 10.0, 60.0  # without a word, before a try count
 BLOCK = 2**20  # bytes that are asked for, or sent, at once
 MOST_LISTED = 1_000_000  # names of one listing, as patterns of a disk have it (manifest/pairs/pictures)
 
+# Objects below a folder; of 100,000 pairs, each with its record and small pictures, there are
+# 700,000.
+MOST_THERE = 2_000_000
+
 
 class Found(NamedTuple):
     """What a store says of an object: size in bytes (-1 where it does not say), when it was last
@@ -39,7 +43,8 @@ class Objects(Protocol):
         """The names in a folder, at most `MOST_LISTED` of them and one more."""
 
     def every(self, folder: str) -> Mapping[str, Found]:
-        """All objects below a folder, by their paths from there."""
+        """All objects below a folder, by their paths from there. Raises ObjectTrouble where there
+        are too many, as one that is left out would be painted again."""
 
     def get(self, path: str, file: IO[bytes], check: Callable[[int], object]) -> Found:
         """Write an object into a file; `check` is given the bytes so far and may raise."""

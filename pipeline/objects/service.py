@@ -192,6 +192,7 @@ _WITHOUT_HOPE = {
     "UnknownHostError": "its host key is not in known_hosts; connect once with ssh, and look at it",
     "SSLCertVerificationError": "its certificate is not trusted",
     "ParamValidationError": "it has no such name",
+    "NoSuchNameError": "it has no such name",
     "RedirectedError": "it leads to another host; name that one",
 }
 _TIMEOUTS = ("ReadTimeoutError", "ConnectTimeoutError", "FSTimeoutError", "TimeoutError")

@@ -20,7 +20,8 @@ from typing import IO, Any
 import paramiko
 from fsspec.implementations.sftp import SFTPFileSystem
 
-from pipeline.objects.protocol import BLOCK, CONNECT_SECONDS, MOST_LISTED, READ_SECONDS, Found, Listed
+from pipeline.errors import ObjectTrouble
+from pipeline.objects.protocol import BLOCK, CONNECT_SECONDS, MOST_LISTED, MOST_THERE, READ_SECONDS, Found, Listed
 
 _DEEPEST = 64  # folders in folders, as store/disk has it
 
@@ -79,7 +80,7 @@ class Sftp:
         """By going into all folders, behind no link."""
         found: dict[str, Found] = {}
         waiting = [("", 0)]
-        while waiting and len(found) <= MOST_LISTED:
+        while waiting:
             inside, depth = waiting.pop()
             for about in self._ftp().listdir_attr(posixpath.join(f"/{folder}", inside)):
                 name = posixpath.join(inside, about.filename)
@@ -87,6 +88,10 @@ class Sftp:
                     waiting.append((name, depth + 1))
                 elif stat.S_ISREG(about.st_mode or 0):
                     found[name] = _found(about)
+            if len(found) + len(waiting) > MOST_THERE:
+                raise ObjectTrouble(
+                    f"sftp://{self._host}/{folder} has more than {MOST_THERE:,} objects; use a narrower one"
+                )
         return found
 
     def get(self, path: str, file: IO[bytes], check: Callable[[int], object]) -> Found:
