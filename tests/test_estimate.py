@@ -190,8 +190,22 @@ def test_rows_that_say_nothing_teach_nothing(job):
         outcome(job) | {"precision": ["float32"]},
         outcome(job) | {"options": {"style_layers": {"no_such_layer": 1}}},
         outcome(job) | {"options": 7},
+        outcome(job) | {"seconds_per_step": -5.0},
+        outcome(job) | {"seconds_per_step": 1e308},
+        outcome(job) | {"threads": -3},
+        outcome(job) | {"size": [1, 1]},
+        outcome(job) | {"style": ["style.png"] * 100_000},
     ]
     assert Estimator(rows, threads=2).estimate(job).guess
+
+
+@pytest.mark.parametrize("odd", [{"seconds": 1e308}, {"seconds": -1e308}, {"peak_memory_bytes": 2**62}, {"steps": -(2**62)}])
+def test_a_record_that_says_what_cannot_be_spoils_no_estimate(job, odd):
+    """Beside what can: it is learnt from."""
+    estimate, usual = (Estimator([outcome(job) | more], threads=2).estimate(job) for more in (odd, {}))
+    assert estimate.seconds == pytest.approx(usual.seconds, rel=0.5)
+    assert estimate.memory <= 2 * usual.memory
+    assert estimate.guess == usual.guess
 
 
 def reading(step, seconds):

@@ -107,11 +107,9 @@ def test_who_has_another_key_is_denied_by_azure_and_not_tried_again(az, monkeypa
 def test_a_name_is_that_object_or_none(remote, name):
     """Of some names, libraries take the end for a version, or for nothing: `a.png` would be written over."""
     remote.put("a.png", b"another")
-    try:
+    refused = re.search(r"versionId|[?#]\Z", name, re.IGNORECASE) and not remote.url.startswith("sftp")
+    with pytest.raises(ObjectTrouble, match="it has no such name") if refused else contextlib.nullcontext():
         remote.put(name, b"mine")
-    except ObjectTrouble as trouble:
-        assert "it has no such name" in str(trouble)
-    else:
         assert remote.read(name, 100) == b"mine"
     assert remote.read("a.png", 100) == b"another"
 

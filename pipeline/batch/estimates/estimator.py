@@ -20,7 +20,7 @@ from typing import Any
 
 from pipeline.batch.estimates.clips import clip_work, frames_of
 from pipeline.batch.estimates.cost import Cost, decoding_memory, pair_cost
-from pipeline.batch.estimates.factor import Factor
+from pipeline.batch.estimates.factor import Factor, is_plausible
 from pipeline.batch.estimates.room import job_bytes
 from pipeline.errors import BadImage, OutOfTime, PairError, Stopped
 from pipeline.images.reader import READER, Reader
@@ -46,6 +46,7 @@ _STILL_AFTER, FIRST_END = 0.7, 22
 # Of a map nobody knows the colours before it is decoded: as many as `stylize masks` makes at most.
 _REGIONS_OF_MAP = 8
 _LEVEL_BYTES = 4  # float32
+_MOST_STYLES = 1000  # of a record that teaches: to reckon with more takes too long. Chosen
 _MOST_COSTS = 4000  # that are remembered, a kilobyte each
 
 
@@ -97,7 +98,7 @@ class Estimator:
     def learn(self, outcome: Mapping[str, Any]) -> None:
         """Take in what a finished pair took. Rows that do not say it are passed over."""
         # A record is a file, and a file may hold anything.
-        with suppress(ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+        with suppress(ArithmeticError, AttributeError, LookupError, TypeError, ValueError, PairError):
             self._learn(outcome)
 
     def _learn(self, outcome: Mapping[str, Any]) -> None:
@@ -111,7 +112,9 @@ class Estimator:
         # content.
         finished, size = (size[0], size[1]), outcome.get("painted_size") or size
         content = Sized("", (size[0], size[1]), finished)
-        styles = [Sized("", content.size)] * len(outcome.get("style", [""]))
+        if (count := len(outcome.get("style", [""]))) > _MOST_STYLES:
+            return
+        styles = [Sized("", content.size)] * count
         painted = replace(options, precision=precision)
         cost = pair_cost(painted, schedule(painted, content, styles, self._machine(precision)))
         if not _tiled_as(cost, outcome):
@@ -122,6 +125,8 @@ class Estimator:
             self._clips.add(cost.pixels, outcome["seconds"] * threads / work)
             return
         pace = outcome["seconds_per_step"] * threads / cost.evaluation
+        if not is_plausible(pace):
+            return
         self._pace[precision].add(cost.pixels, pace)
         if options.steps == "auto" and outcome.get("steps"):
             self._taken.add(cost.pixels, outcome["steps"] / options.most_steps)

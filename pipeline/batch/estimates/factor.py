@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 _RECENT = 10  # pairs after which what was learnt weighs half: the machine may have changed
+# No machine is so many times faster or slower than the curve's; a record can say anything.
+_MOST = 1e6
 _NEAR = 0.5  # in the logarithm of pixels: a picture of twice the pixels weighs a third
 
 
@@ -24,8 +26,10 @@ class Factor:
         return bool(self.seen)
 
     def add(self, pixels: int, factor: float) -> None:
-        """Note what was observed of a picture of so many pixels, later than all before."""
-        self.seen.append((math.log(pixels), factor))
+        """Note what was observed of a picture of so many pixels, later than all before; not what
+        cannot be."""
+        if is_plausible(factor):
+            self.seen.append((math.log(pixels), factor))
 
     def at(self, pixels: int, share: float = 0.5) -> float:
         """The factor for a picture of so many pixels: the one that `share` of all weight does not
@@ -37,6 +41,11 @@ class Factor:
         for age, (where, factor) in enumerate(reversed(self.seen)):
             weighted.append((factor, 0.5 ** (age / _RECENT) / (1.0 + ((where - place) / _NEAR) ** 2)))
         return _weighted_quantile(weighted, share)
+
+
+def is_plausible(factor: float) -> bool:
+    """Can a machine differ so much from the curve?"""
+    return 1 / _MOST <= factor <= _MOST
 
 
 def _weighted_quantile(weighted: Sequence[tuple[float, float]], share: float) -> float:
