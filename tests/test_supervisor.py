@@ -39,6 +39,9 @@ for line in os.fdopen(commands):
     if then == "decode":
         os.write(messages, encode(Opening("/photos/slow.jpg", 12.5)))
         os.kill(os.getpid(), signal.SIGPROF)
+    if then == "linger":
+        os.close(messages)
+        time.sleep(3600)
     if then == "hang":
         time.sleep(3600)
     if then == "mumble":
@@ -102,6 +105,15 @@ def test_a_worker_that_dies_at_a_task_fails_that_task_alone(of):
     answers = of("stay", "die", "stay")
     assert [type(answer) for answer in answers] == [Done, Failed, Done]
     assert answers[1].reason.startswith("its process ended by itself with code 7; see ")
+
+
+def test_a_worker_that_hangs_as_it_ends_fails_its_task_and_holds_nobody_up(of, monkeypatch):
+    """In what a library does at exit: it says no more, and is still there."""
+    monkeypatch.setattr(local, "_GRACE_SECONDS", 0.2)
+    lingered, after = of("linger", "next")
+    assert lingered.reason_class == WorkerDied.reason_class
+    assert "hung as it ended" in lingered.reason
+    assert isinstance(after, Done)
 
 
 @pytest.mark.parametrize(("number", "name"), [(signal.SIGSEGV, "SIGSEGV"), (35, "signal 35")])

@@ -12,9 +12,11 @@ from pipeline.printable import last_line, printable
 from pipeline.store.disk import open_to_read_log
 
 
-def death(code: int, log: Path, opening: Opening | None) -> PairError:
-    """Why a worker is gone that ended with `code`, as Popen gives it; `opening` is the picture that
-    it opened last."""
+def death(code: int | None, log: Path, opening: Opening | None) -> PairError:
+    """Why a worker is gone that ended with `code`, as Popen gives it, or None for one that says no
+    more and does not end; `opening` is the picture that it opened last."""
+    if code is None:
+        return WorkerDied(f"its process hung as it ended; see {log}")
     if code == -CLOCK_RAN_OUT and opening is not None:
         return BadImage(too_slow(printable(opening.path), opening.seconds))
     if code == -signal.SIGKILL:

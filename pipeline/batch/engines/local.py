@@ -134,9 +134,10 @@ class LocalEngine:
                 slot.clock = slot.awake.now()
             yield Event(pair, message)
         if slot.closed and slot.pair is not None:
-            if not slot.ready and slot.wait() >= 0:
+            code = slot.wait()
+            if not slot.ready and code is not None and code >= 0:
                 raise EnvironmentProblem(f"the painting process cannot start: {last_words(slot.log)}; see {slot.log}")
-            yield _lost(slot, death(slot.wait(), slot.log, slot.opening))
+            yield _lost(slot, death(code, slot.log, slot.opening))
 
     def _overstepped(self, slot: _Slot) -> PairError | None:
         if slot.seconds is not None and slot.awake.now() - slot.clock > slot.seconds:
@@ -256,9 +257,12 @@ class _Slot:
         if self._growth.too_large:
             self.end()
 
-    def wait(self) -> int:
+    def wait(self) -> int | None:
+        """The exit code of a worker that closed its pipe; None for one that hangs in ending."""
         assert self._process is not None
-        return self._process.wait()
+        with suppress(subprocess.TimeoutExpired):
+            return self._process.wait(_GRACE_SECONDS)
+        return None
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the worker, if there is one."""
