@@ -228,6 +228,22 @@ def test_a_hook_is_not_called_late_for_time_in_which_its_run_was_stopped(monkeyp
     assert hooks.run_hook(("sleep", "0.3"), **call) is None
 
 
+def test_a_hook_that_this_user_may_not_end_is_told_of_and_is_no_bug(monkeypatch, tmp_path):
+    """As one that sudo runs."""
+
+    def refuse(group, number):
+        started.append(group)
+        raise PermissionError(1, "Operation not permitted")
+
+    started, end = [], os.killpg
+    monkeypatch.setattr(hooks.os, "killpg", refuse)
+    monkeypatch.setattr(hooks, "_LIMIT_SECONDS", 0.1)
+    monkeypatch.setattr(hooks, "_END_SECONDS", 0.1)
+    told = hooks.run_hook(("sleep", "600"), folder=tmp_path, run_id="r", report=tmp_path, exit_code=0)
+    assert "cannot be ended by this user" in told
+    end(started[0], signal.SIGKILL)
+
+
 def test_a_driver_that_was_held_up_calls_no_picture_late(paint, monkeypatch):
     """The machine slept for a day between two looks, at the first of which the worker had said nothing yet."""
     now = [0.0]

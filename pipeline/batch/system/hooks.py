@@ -7,11 +7,13 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from pipeline.batch.system.pausing import AwakeClock
 
 _LIMIT_SECONDS = 30.0  # a hook says something; whoever does more starts it in the background
+_END_SECONDS = 2.0  # that one which was killed is waited for
 _LOOK_SECONDS = 0.2  # how often time and the stop flag are looked at
 
 
@@ -48,12 +50,21 @@ def run_hook(
     clock = AwakeClock()
     while (code := _code_of(hook)) is None:
         if stopped() or clock.now() > _LIMIT_SECONDS:
-            os.killpg(hook.pid, signal.SIGKILL)
-            hook.wait()
+            if not _ended(hook):
+                return f"hook '{shown}' is still running after {clock.now():.0f} s, and cannot be ended by this user"
             if stopped():
                 return f"hook '{shown}' was ended, as the run was"
             return f"hook '{shown}' was stopped after {_LIMIT_SECONDS:g} s; let it start long work in the background"
     return f"hook '{shown}' ended with code {code}" if code else None
+
+
+def _ended(hook: subprocess.Popen[bytes]) -> bool:
+    """End it, with whatever it started; False where it may not be, as one that sudo(8) runs."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(hook.pid, signal.SIGKILL)
+    with suppress(subprocess.TimeoutExpired):
+        hook.wait(_END_SECONDS)
+    return hook.returncode is not None
 
 
 def _code_of(hook: subprocess.Popen[bytes]) -> int | None:
