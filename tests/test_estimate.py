@@ -199,7 +199,9 @@ def test_rows_that_say_nothing_teach_nothing(job):
     assert Estimator(rows, threads=2).estimate(job).guess
 
 
-@pytest.mark.parametrize("odd", [{"seconds": 1e308}, {"seconds": -1e308}, {"peak_memory_bytes": 2**62}, {"steps": -(2**62)}])
+@pytest.mark.parametrize(
+    "odd", [{"seconds": 1e308}, {"seconds": -1e308}, {"peak_memory_bytes": 2**62}, {"steps": -(2**62)}]
+)
 def test_a_record_that_says_what_cannot_be_spoils_no_estimate(job, odd):
     """Beside what can: it is learnt from."""
     estimate, usual = (Estimator([outcome(job) | more], threads=2).estimate(job) for more in (odd, {}))

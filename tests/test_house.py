@@ -59,7 +59,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     # stores of objects: only what speaks to buckets and hosts knows its library, and is imported where one is named
     "objects.buckets": ({"errors", "objects.protocol"}, {"fsspec", "aiohttp", "gcsfs"}),
     "objects.cache": ({"urls"}, set()),
-    "objects.sftp": ({"objects.protocol"}, {"fsspec", "paramiko"}),
+    "objects.sftp": ({"errors", "objects.protocol"}, {"fsspec", "paramiko"}),
     "objects": ({"clip_names", "clips.listing", "errors", "printable", "urls", "objects"}, set()),
     # the manifest, images, the network's shape
     "manifest": (WORDS | {"manifest", "nst.network", "objects.fetching"}, {"yaml", "pydantic", "pydantic_core"}),
@@ -377,7 +377,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
         WORDS
         | {
             *("cli", "report", "batch", "store", "watch", "manifest", "images.reader", "nst.weights", "nst.precision"),
-            *("objects.cache", "objects.fetching", "python_path"),
+            *("clips.listing", "objects.cache", "objects.fetching", "python_path"),
         },
         {"click", "tqdm"},
     ),

@@ -103,7 +103,9 @@ def test_who_has_another_key_is_denied_by_azure_and_not_tried_again(az, monkeypa
         Remote(f"az://{BUCKET}").put("a.png", b"x")
 
 
-@pytest.mark.parametrize("name", ["a.png?versionId=b.png", "a.png?versionid=b.png", "a.png#", "a.png?", "a#b?c d%20.png"])
+@pytest.mark.parametrize(
+    "name", ["a.png?versionId=b.png", "a.png?versionid=b.png", "a.png#", "a.png?", "a#b?c d%20.png"]
+)
 def test_a_name_is_that_object_or_none(remote, name):
     """Of some names, libraries take the end for a version, or for nothing: `a.png` would be written over."""
     remote.put("a.png", b"another")

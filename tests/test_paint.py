@@ -191,6 +191,40 @@ def test_a_file_that_came_while_it_was_painted_is_not_replaced(paint, project, c
     assert paint("dog.png", "wave.png", "-o", "new.png", "-f", answer=answer) == ExitCode.OK
 
 
+def test_of_several_the_others_have_their_places_where_one_is_taken_meanwhile(paint, project, capsys):
+    """The first of them: what was painted after it is not left in a hidden folder."""
+
+    def answer(command: Command) -> PairMessage:
+        (project / "dog--wave.png").write_bytes(b"of another run")
+        return painted(command.folder)(command)
+
+    assert paint("dog.png", "sea.png", "wave.png", answer=answer) == ExitCode.SOME_FAILED
+    told = capsys.readouterr()
+    assert told.out == "sea--wave.png\n"
+    assert told.err.count("came into being meanwhile") == 1
+    assert Image.open("sea--wave.png").size == (48, 40)
+
+
+def test_a_clip_in_numbered_frames_has_them_where_they_belong(paint, project, capsys):
+    def answer(command: Command) -> PairMessage:
+        for number in (0, 1):
+            Image.new("RGB", (48, 40)).save(command.folder / f"{number:02}.png")
+        done = painted(command.folder)(
+            dataclasses.replace(command, job=dataclasses.replace(command.job, output="x.png"))
+        )
+        return dataclasses.replace(done, painted=dataclasses.replace(done.painted, clip={"files": [[0, 1, 1]]}))
+
+    frames = [Image.new("RGB", (48, 40), color) for color in ("red", "blue")]
+    frames[0].save("clip.gif", save_all=True, append_images=frames[1:])
+    line = ("clip.gif", "wave.png", "-o", "walk/%02d.png", "--set", "frames=all")
+    assert paint(*line, answer=answer) == ExitCode.OK
+    assert capsys.readouterr().out == "walk/%02d.png\n"
+    assert files(project / "walk") == ["00.png", "01.png"]
+    assert paint(*line, answer=answer) == ExitCode.USAGE
+    assert "walk/00.png exists" in capsys.readouterr().err
+    assert paint(*line, "--force", answer=answer) == ExitCode.OK
+
+
 def test_one_that_fails_is_told_and_the_others_have_their_pictures(paint, project, capsys):
     def answer(command: Command) -> PairMessage:
         bad = command.job.content.name == "dog.png"

@@ -7,8 +7,8 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipeline.cli.arguments import EXIT_CODES, Word, overrides_of
-from pipeline.errors import BadOutput, ExitCode, OutputError, StylizeError, UsageError
+from pipeline.clip_names import is_numbered
+from pipeline.clips.listing import frame_names
+from pipeline.errors import BadOutput, ExitCode, OutputError, StylizeError, UsageError, weightiest
 from pipeline.printable import printable
 
 if TYPE_CHECKING:
@@ -130,6 +132,7 @@ def _painted(manifest: Manifest, scratch: _Scratch, console: Any, engine: OpenEn
     from pipeline.batch.engines.local import LocalEngine
     from pipeline.batch.selection import Selection
     from pipeline.report.data import verdict
+    from pipeline.store.output_files import files_of
 
     report = run(
         replace(manifest, output=scratch.folder),
@@ -138,17 +141,33 @@ def _painted(manifest: Manifest, scratch: _Scratch, console: Any, engine: OpenEn
         engine=engine or LocalEngine,
         command=tuple(sys.argv),
     )
-    done = [row["output"] for row in report["pairs"] if row["status"] == "done"]
+    done = {
+        row["output"]: files_of(row["output"], row.get("clip")) for row in report["pairs"] if row["status"] == "done"
+    }
     wanted = [job.output for job in manifest.pairs if job.output in done]
-    for name in wanted:
-        scratch.move(name, manifest.output, force=force)
+    troubles = {name: trouble for name in wanted if (trouble := _moved(done[name], scratch, manifest, force=force))}
     code: int = report["run"]["exit_code"]
     if code:
         scratch.keep_if_named(report)
         click.echo(verdict(report), err=True)
     for name in wanted:
-        click.echo(printable(os.path.relpath(manifest.output / name)))
-    return code
+        if name not in troubles:
+            click.echo(printable(os.path.relpath(manifest.output / name)))
+    for trouble in troubles.values():
+        console.refused(trouble)
+    return weightiest([ExitCode(code), *(trouble.exit_code for trouble in troubles.values())])
+
+
+def _moved(files: Iterable[str], scratch: _Scratch, manifest: Manifest, *, force: bool) -> StylizeError | None:
+    """Give the files of a result their places; the first that has none is returned, and the others
+    have theirs."""
+    trouble = None
+    for name in files:
+        try:
+            scratch.move(name, manifest.output, force=force)
+        except StylizeError as error:
+            trouble = trouble or error
+    return trouble
 
 
 def _look_at_results(manifest: Manifest, *, force: bool) -> None:
@@ -156,12 +175,22 @@ def _look_at_results(manifest: Manifest, *, force: bool) -> None:
     for job in manifest.pairs:
         if job.refusal:
             raise UsageError(job.refusal)
-        path = manifest.output / job.output
-        if path.is_dir():
-            raise UsageError(f"{path} is a folder; give another name with -o")
-        if os.path.lexists(path) and not force:
-            shown = os.path.relpath(path)
-            raise UsageError(f"{shown} exists; give another name with -o, or replace it with --force")
+        for path in _taken(manifest.output / job.output):
+            if path.is_dir():
+                raise UsageError(f"{path} is a folder; give another name with -o")
+            if not force:
+                shown = os.path.relpath(path)
+                raise UsageError(f"{shown} exists; give another name with -o, or replace it with --force")
+
+
+def _taken(path: Path) -> list[Path]:
+    """What stands under a result's name; where that stands for numbered frames, under those."""
+    if not is_numbered(path.name):
+        return [path] if os.path.lexists(path) else []
+    frame = frame_names(path.name)
+    with suppress(OSError):
+        return sorted(each for each in path.parent.iterdir() if frame.fullmatch(each.name))
+    return []
 
 
 class _Scratch:
