@@ -144,6 +144,8 @@ def refused(paint: Callable[..., int], *words: str) -> int:
         (["dog.png", "sea.png", "wave.png", "-o", "a.png"], "a.png is one name, and there are 2 pictures to paint"),
         (["dog.png", "wave.png", "-o", "{contnet.stem}.png"], "did you mean 'content.stem'?"),
         (["dog.png", "wave.png", "--set", "szie=9"], "--set: error: unknown option 'szie'; did you mean 'size'?"),
+        (["dog.png", "wave.png", "-o", "s3://bucket/a.png"], "--output takes a path; an address stands in a manifest"),
+        (["https://host/dog.png", "wave.png"], "paint takes a path; an address stands in a manifest"),
         (["dog.png", "--style", "wave.png", "--blend", "2:1"], "2:1 has 2 weights, and the number of paintings is 1;"),
         (["dog.png", "wave.png", "--blend", "2:-1"], "weights are numbers above zero with colons between them"),
         (["dog.png", "wave.png", "--blend", "2"], "like 2:1. Received: '2'"),
@@ -162,6 +164,15 @@ def test_what_cannot_be_meant_is_refused_in_words_and_touches_nothing(paint, pro
     assert paint.jobs == []
     assert {path: path.read_bytes() for path in project.glob("*.png")} == before
     assert files(project) == sorted([*PICTURES, "empty"])
+
+
+@pytest.mark.parametrize("words", [["masks", "dog.png"], ["sheet", "m.yaml"]])
+def test_no_verb_takes_an_address_for_a_folder_that_is_called_so(paint, project, words):
+    import click
+
+    with pytest.raises(click.UsageError, match="--output takes a path; an address stands in a manifest"):
+        cli.main([*words, "-o", "s3://bucket/a.png"], standalone_mode=False)
+    assert not (project / "s3:").exists()
 
 
 def test_a_picture_whose_name_is_no_text_is_refused_by_name(paint, project, capsys):

@@ -268,6 +268,13 @@ def running(command: Callable[..., Any]) -> Callable[..., Any]:
 _ADDRESS = re.compile(r"(?:s3|gs|az|sftp|https?):/")  # as paths have it, which lose one of two slashes
 
 
+def refuse_addresses(what: str, *paths: str | os.PathLike[str] | None) -> None:
+    """Raise UsageError where what is given in the command line as a path is an address: it would be
+    a folder here that is called `s3:`."""
+    if any(path is not None and _ADDRESS.match(os.fspath(path)) for path in paths):
+        raise click.UsageError(f"{what} takes a path; an address stands in a manifest (docs/objects.md)")
+
+
 def load(
     manifest: Path,
     settings: tuple[str, ...] = (),
@@ -285,9 +292,8 @@ def load(
     from pipeline.manifest.options.rules import PICTURE_SUFFIXES
 
     overrides = overrides_of(settings)
-    for flag, paths in (("--style", styles), ("--output", (output,) if output else ())):
-        if any(_ADDRESS.match(os.fspath(path)) for path in paths):
-            raise click.UsageError(f"{flag} takes a path; an address stands in a manifest (docs/objects.md)")
+    refuse_addresses("--style", *styles)
+    refuse_addresses("--output", output)
     if manifest.is_dir():
         return _warned(load_folder(manifest, styles, output, overrides=overrides, strict=strict))
     if manifest.suffix.lower() in PICTURE_SUFFIXES and manifest.exists():

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from pipeline.cli.arguments import EXIT_CODES
+from pipeline.cli.arguments import EXIT_CODES, refuse_addresses
 from pipeline.cli.questions import ask, look_at
 from pipeline.errors import ExitCode
 from pipeline.printable import printable
@@ -32,6 +32,7 @@ def masks(pictures: tuple[Path, ...], output: Path | None, colours: int, force: 
     them in one map), and of the sky where one is found. White is where a style is to be painted;
     docs/masks.md says how a manifest names them.
     """
+    refuse_addresses("--output", output)
     for picture in pictures:
         look_at(picture)
     for picture in pictures:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline.cli.arguments import EXIT_CODES, Word, overrides_of
+from pipeline.cli.arguments import EXIT_CODES, Word, overrides_of, refuse_addresses
 from pipeline.clip_names import is_numbered
 from pipeline.clips.listing import frame_names
 from pipeline.errors import BadOutput, ExitCode, OutputError, StylizeError, UsageError, weightiest
@@ -107,6 +107,8 @@ def paint(
         if len(pictures) == 1:
             raise click.UsageError(f"name a painting after {printable(pictures[0])}, or with --style")
         pictures, styles = pictures[:-1], pictures[-1:]
+    refuse_addresses("paint", *pictures, *styles, *masks, content_mask)
+    refuse_addresses("--output", output)
     console = observer(quiet=quiet, verbose=verbose, log_format="text")
     try:
         manifest = load_pictures(

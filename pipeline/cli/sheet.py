@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from pipeline.cli.arguments import EXIT_CODES, MANIFEST, STRICT, STYLES, load
+from pipeline.cli.arguments import EXIT_CODES, MANIFEST, STRICT, STYLES, load, refuse_addresses
 from pipeline.cli.questions import conversation
 from pipeline.errors import ExitCode, OutputError, UsageError
 from pipeline.printable import printable
@@ -104,6 +104,7 @@ def sheet(
     picture is an empty place that says why. What does not fit on a sheet of 6000 pixels goes to
     sheet-2.png and on.
     """
+    refuse_addresses("--output", output)
     whole = load(manifest, settings, styles, results, strict=strict)
     loaded, taken = _chosen(whole, only), _Taken(whole)
     if strip:
