@@ -407,6 +407,33 @@ def test_a_lock_that_is_not_renewed_is_nobodys(nights, monkeypatch):
                 first.check()
 
 
+def test_no_number_of_a_lock_is_the_last(nights, s3, monkeypatch):
+    """Whoever left it there."""
+    from pipeline.objects.service import Remote
+    from pipeline.store import object_lock
+
+    def held(run):
+        return ObjectLock(Remote(nights.target), run, None).held(0.0, lambda holder: None)
+
+    s3.put("out/.pipeline/locks/run.99999999", b"{}")
+    with monkeypatch.context() as patch:
+        patch.setattr(object_lock, "EXPIRES_SECONDS", -PATIENCE)
+        first = held("first")
+        first.__enter__()
+    with pytest.raises(Locked), held("second"):
+        pass
+    first.__exit__(None, None, None)
+
+
+def test_half_of_what_a_dead_run_said_is_not_what_a_live_one_says(nights):
+    from pipeline.objects.service import Remote
+
+    with ObjectLock(Remote(nights.target), "first", None).held(0.0, lambda holder: None):
+        other = ObjectLock(Remote(nights.target), "second", None, dead=b"{")
+        with pytest.raises(Locked), other.held(0.0, lambda holder: None):
+            pass
+
+
 def test_a_run_that_writes_its_lock_anew_after_another_took_it_over_has_lost_it(nights, monkeypatch):
     """As after a sleep between reading it and writing it."""
     from pipeline.errors import OutputError

@@ -39,7 +39,7 @@ _LOST_SECONDS = 100.0
 _RETRY_SECONDS = 5.0  # between two looks of a run that waits
 _MOST_BYTES = 4096
 _MOST_SHOWN = 64  # characters of each entry of a holder's words, which can be anybody's
-_NAME = re.compile(r"(?:run|[0-9]{1,6}-of-[0-9]{1,6})\.[0-9]{8}")
+_NAME = re.compile(r"(?:run|[0-9]{1,6}-of-[0-9]{1,6})\.[0-9]{8,}")
 NO_LOCK = (
     "this store has no conditional PUT, so no lock can be had: see to it that no two runs write to {} at the same time"
 )
@@ -145,7 +145,7 @@ class ObjectLock:
         if not self._dead or name.rpartition(".")[0] != self._who:
             return False
         try:
-            return self._remote.read(LOCKS + name, _MOST_BYTES).startswith(self._dead)
+            return self._remote.read(LOCKS + name, _MOST_BYTES).rstrip(b"\n") == self._dead
         except (FileNotFoundError, ObjectTrouble):
             return False
 
