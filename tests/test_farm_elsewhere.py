@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from pipeline.batch.engines.cluster.elsewhere import addresses
-from pipeline.job import Job, StyleImage
+from pipeline.batch.messages import Command
+from pipeline.job import Job, ShownNames, StyleImage
+from pipeline.nst.weights import locate
 from pipeline.options import Options
 from pipeline.urls import local_path
 
@@ -39,3 +41,19 @@ def test_only_files_that_stand_for_objects_are_fetched_by_workers(tmp_path, monk
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     copy = local_path("s3://museum/dog.png")
     assert addresses(job(copy, *INPUTS[1:])) == {str(copy): "s3://museum/dog.png"}
+
+
+def test_a_worker_in_which_no_engine_can_be_made_says_so_and_answers(tmp_path, monkeypatch: pytest.MonkeyPatch):
+    pytest.importorskip("distributed")
+    from pipeline.batch.engines.cluster import host
+
+    def fail(*_, **__):
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr(host, "LocalEngine", fail)
+    command = Command(
+        job=job(*INPUTS), weights=locate("random"), folder=tmp_path, names=ShownNames(content="", style=(), options={})
+    )
+    voice = host._Voice(lambda lines: None)
+    with pytest.raises(OSError, match="Too many open files"):
+        host._Host({"worker": "none"}, tmp_path / "log").paint(command, voice, lambda: True)

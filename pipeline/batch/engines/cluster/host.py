@@ -226,10 +226,10 @@ class _Host:
         self._thread.start()
 
     def _serve(self) -> None:
-        orders = dict(self.orders)
-        worker = orders.pop("worker")
-        engine = LocalEngine(RunSettings(**orders), self.log, worker=worker)
         try:
+            orders = dict(self.orders)
+            worker = orders.pop("worker")
+            engine = LocalEngine(RunSettings(**orders), self.log, worker=worker)
             for event in engine.run(self._next, self._stop.is_set):
                 self._said.put((event.message, engine.machine))
         except Exception as error:
