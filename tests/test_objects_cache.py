@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.objects import cache
+from pipeline.objects import cache, mirror
 from pipeline.objects.cache import copies_in_use, tidy
+from pipeline.objects.mirror import Mirror
+from pipeline.objects.protocol import Found
+from pipeline.objects.service import Remote
 from pipeline.urls import copies_root, local_path, state_path, tags_path, url_of
 
 KB = 1000
@@ -68,6 +71,17 @@ def test_half_copies_that_a_kill_left_go_first():
     half.write_bytes(bytes(KB))
     tidy(KB)
     assert here(whole, half) == [True, False]
+
+
+def test_nothing_is_left_where_there_is_no_room_to_note_what_a_copy_is_of(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    copied = Mirror(Remote("https://h"), tmp_path, tmp_path / "tags")
+    (tmp_path / "a.png").write_bytes(b"x")
+    monkeypatch.setattr(mirror.os, "replace", full)
+    copied.note("a.png", Found(1, 1, "tag"))
+    assert list((tmp_path / "tags").iterdir()) == []
 
 
 def test_what_lies_behind_a_link_is_nobodys_copy(tmp_path):

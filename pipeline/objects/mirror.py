@@ -104,6 +104,8 @@ class Mirror:
             tags.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             part.write_text(json.dumps([found.tag, *(stamp or self.stamp(name))]))
             os.replace(part, tags)
+        with suppress(OSError):
+            part.unlink()  # where it found no room
 
     def forget(self, name: str) -> None:
         """There is no such object any more."""
@@ -136,7 +138,8 @@ def _as_ours(path: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise OutputError(f"cannot keep a copy in {printable(path)}: {error.strerror}") from error
+        folder = printable(os.path.dirname(path))
+        raise OutputError(f"cannot keep a copy in {folder}: {error.strerror}") from error
 
 
 def most_bytes(name: str) -> int:
