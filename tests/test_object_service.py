@@ -11,7 +11,7 @@ import threading
 import pytest
 from object_kit import BUCKET, busy, reset
 
-from pipeline.errors import EnvironmentProblem, ObjectTrouble, OutputError, Stopped
+from pipeline.errors import EnvironmentProblem, ObjectTrouble, OutOfTime, OutputError, Stopped
 from pipeline.objects import https, service
 from pipeline.objects.fetching import Fetched, mirror_of
 from pipeline.objects.protocol import Found
@@ -329,6 +329,29 @@ def test_a_host_that_is_busy_costs_its_picture_and_not_the_night(web):
     found = picture_of(f"{web.url}/a.png", f"{web.url}/b.png")
     assert "busy" in found[0]
     assert found[1] == b"there"
+
+
+@pytest.mark.parametrize("wish", [Stopped(15), OutOfTime()])
+def test_a_stop_is_heard_while_a_host_holds_its_answer_back(web, wish):
+    """For an hour, or until the test is over."""
+    asked, over = threading.Event(), threading.Event()
+
+    def hold(handler):
+        asked.set()
+        over.wait(3600)
+        handler.close_connection = True
+
+    def check_cancelled():
+        if asked.is_set():
+            raise wish
+
+    web.files["/a.png"] = hold
+    try:
+        with pytest.raises(Stopped) if isinstance(wish, Stopped) else contextlib.nullcontext():
+            Fetched([local_path(f"{web.url}/a.png")], check_cancelled)
+        assert len(web.asked) == 1
+    finally:
+        over.set()
 
 
 def test_a_host_that_does_not_answer_costs_its_pictures_and_the_night_only_where_no_other_does(web):

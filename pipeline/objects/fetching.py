@@ -4,11 +4,12 @@ where the rest of the house reads them (urls)."""
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from threading import Lock
+from queue import Empty, SimpleQueue
+from threading import Event, Lock, Thread
 
 from pipeline.clip_names import is_numbered
 from pipeline.clips.listing import frame_names
@@ -19,6 +20,7 @@ from pipeline.objects.service import Remote
 from pipeline.printable import printable
 from pipeline.urls import READ_ONLY, key_fault, local_path, split_url, tags_path, url_of
 
+_LOOK_SECONDS = 0.25  # between two looks whether the run is over, while nothing comes
 _AT_ONCE = 8  # chosen: what a store gives a client without slowing him down
 
 
@@ -41,14 +43,15 @@ class Fetched:
         remote = [(path, url) for path in dict.fromkeys(paths) if (url := url_of(path))]
         if not remote:
             return
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
-            for each in (self._fetch, self._fetch_frames):
-                wanted = [one for one in remote if is_numbered(one[1]) == (each == self._fetch_frames)]
-                for _ in pool.map(lambda one, each=each: self._tried(one[0], one[1], each), wanted):
-                    pass
-        if self._is_over() or (self._silent and self._silent.keys() == {_store(url) for _, url in remote}):
-            worst = min(self._silent, key=_is_of_https)
-            raise EnvironmentProblem(f"{self._silent[worst]}; the run is over")
+        for each in (self._fetch, self._fetch_frames):
+            wanted = [one for one in remote if is_numbered(one[1]) == (each == self._fetch_frames)]
+            try:
+                _at_once([partial(self._tried, path, url, each) for path, url in wanted], check_cancelled)
+            except OutOfTime:
+                self._late = True
+        silent = dict(self._silent)  # who was left to himself may add to it
+        if self._is_over() or (silent and silent.keys() == {_store(url) for _, url in remote}):
+            raise EnvironmentProblem(f"{silent[min(silent, key=_is_of_https)]}; the run is over")
 
     def check(self, path: Path) -> None:
         """Raises BadImage or ObjectTrouble where the file could not be fetched."""
@@ -96,6 +99,42 @@ class Fetched:
         for name in sorted(there):
             self._check_cancelled()
             self._fetch(f"{folder}/{name}")
+
+
+def _at_once(calls: Sequence[Callable[[], object]], check_cancelled: Callable[[], object]) -> None:
+    """Have all of these done. What one of them or `check_cancelled` raises is raised at once, whatever
+    the others wait for, as they may for minutes: those are left to themselves."""
+    waiting: SimpleQueue[Callable[[], object]] = SimpleQueue()
+    ended: SimpleQueue[Exception | None] = SimpleQueue()
+    for call in calls:
+        waiting.put(call)
+
+    def work() -> None:
+        with suppress(Empty):
+            while not over.is_set():
+                call = waiting.get_nowait()
+                try:
+                    call()
+                except Exception as error:
+                    ended.put(error)
+                else:
+                    ended.put(None)
+
+    over = Event()
+    for _ in range(min(_AT_ONCE, len(calls))):
+        Thread(target=work, daemon=True).start()  # for no other the process' end would wait
+    left = len(calls)
+    try:
+        while left:
+            with suppress(Empty):
+                error = ended.get(timeout=_LOOK_SECONDS)
+                left -= 1
+                if error is not None:
+                    raise error
+                continue
+            check_cancelled()
+    finally:
+        over.set()
 
 
 def _store(url: str) -> str:
