@@ -171,6 +171,7 @@ class RunSettings:
     retries: int = 1
     max_memory: int | None = None
     workers: int = 1  # or AUTO_WORKERS
+    shared_memory: bool = False  # `max_memory` is what all workers may hold together, not each
     threads: int | None = None  # None: as many as the process may use
     on_error: Literal["continue", "stop"] = "continue"
     retention: float | None = None  # how old what runs leave behind may become

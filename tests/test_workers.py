@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from pipeline.batch import workers
+from pipeline.batch.engines.local import LocalEngine
 from pipeline.batch.workers import fastest, settled
 from pipeline.cli.arguments import RUNNING
 from pipeline.job import AUTO_WORKERS, Job, RunSettings, StyleImage
@@ -77,6 +78,14 @@ def test_all_workers_together_stay_within_max_memory_and_the_machines(jobs, monk
     assert settled(replace(automatic, max_memory=2**30), jobs).workers == 1
     monkeypatch.setattr(workers, "memory", lambda: (2**30, 2**30))
     assert settled(automatic, jobs).workers == 1
+
+
+def test_workers_of_auto_grow_to_their_share_of_max_memory_and_those_that_were_asked_for_to_all_of_it(jobs, tmp_path):
+    asked_for = RunSettings(workers=2, max_memory=4 * 2**30)
+    automatic = settled(replace(asked_for, workers=AUTO_WORKERS), jobs)
+    assert automatic.workers == 2
+    assert LocalEngine(automatic, tmp_path / "log")._room == 2 * 2**30
+    assert LocalEngine(asked_for, tmp_path / "log")._room == 4 * 2**30
 
 
 def test_a_pair_that_cannot_be_opened_is_left_to_the_run(jobs):

@@ -39,10 +39,11 @@ def settled(settings: RunSettings, jobs: Iterable[Job], reader: Reader = READER)
     if settings.engine != "local" or len(pairs) < 2:
         return replace(settings, workers=1)
     if graphics := len(gpus()):  # one each; not measured
-        return replace(settings, workers=min(graphics, len(pairs)))
+        return replace(settings, workers=min(graphics, len(pairs)), shared_memory=True)
     estimator = Estimator(threads=1, max_memory=settings.max_memory, reader=reader)
     most = _with_room(settings, (estimator.estimate(job) for job in pairs))
-    return replace(settings, workers=fastest(len(pairs), usable_processors(), settings.threads, most))
+    workers = fastest(len(pairs), usable_processors(), settings.threads, most)
+    return replace(settings, workers=workers, shared_memory=True)
 
 
 def fastest(pairs: int, processors: int, threads: int | None, most: int) -> int:

@@ -102,8 +102,8 @@ class Fetched:
 
 
 def _at_once(calls: Sequence[Callable[[], object]], check_cancelled: Callable[[], object]) -> None:
-    """Have all of these done. What one of them or `check_cancelled` raises is raised at once, whatever
-    the others wait for, as they may for minutes: those are left to themselves."""
+    """Have all of these done. What one of them or `check_cancelled` raises is raised at once,
+    whatever the others wait for, as they may for minutes: those are left to themselves."""
     waiting: SimpleQueue[Callable[[], object]] = SimpleQueue()
     ended: SimpleQueue[Exception | None] = SimpleQueue()
     for call in calls:

@@ -63,8 +63,10 @@ class LocalEngine:
     def __init__(self, settings: RunSettings, log: Path, *, worker: str = WORKER) -> None:
         self._asked_for = settings.pair_timeout
         self._max_memory = settings.max_memory
-        # what a worker may hold, where it is not said: its share of what there is
-        self._room = settings.max_memory or memory()[0] // settings.workers
+        # what a worker may hold when a pair begins, where it is not said for each: its share
+        whole = settings.max_memory or memory()[0]
+        each = settings.max_memory is not None and not settings.shared_memory
+        self._room = whole if each else whole // settings.workers
         threads = worker_threads(settings)
         self._clock = AwakeClock()
         self._slots = [
