@@ -77,6 +77,8 @@ def key_fault(key: str) -> str | None:
         return "is not text"
     if "\0" in key or longest > _LONGEST_PART or whole > _LONGEST:
         return f"is too long for a file: {_LONGEST_PART} bytes between slashes, {_LONGEST} in all"
+    if "?versionid=" in key.lower():  # s3fs and adlfs would read, and write, what stands before it
+        return "has '?versionId=' in it, which is taken for an object's version"
     return None
 
 

@@ -566,6 +566,7 @@ def test_pictures_by_https(project, web):
         ("s3://bucket/a//b.png", "has '.', '..'"),
         ("s3://../a.png", "names no bucket"),
         (f"s3://bucket/{'a' * 300}.png", "is too long"),
+        ("s3://bucket/a.png?versionId=1.png", "has a query"),
     ],
 )
 def test_addresses_that_cannot_be_are_refused_at_their_place_without_their_secrets(project, places, address, words):
@@ -620,6 +621,7 @@ def test_hostile_keys_are_left_out_and_told(nights, s3):
         "photos/content/../up.png",
         "photos/content//x.png",
         f"photos/content/{'x' * 400}.png",
+        "photos/content/dog.png?versionId=1.png",
         "photos/content/",
     ):
         s3.put(key, b"x")
@@ -627,7 +629,7 @@ def test_hostile_keys_are_left_out_and_told(nights, s3):
     manifest = load_manifest(nights.project / "night.yaml")
     assert {job.output for job in manifest.pairs} == {"dog.png", "sea.png"}
     assert "objects have keys that no file can have" in " ".join(manifest.warnings)
-    assert list_folder(str(local_path(f"s3://{BUCKET}/photos/content")))[1] == 3  # the last one is the folder's own
+    assert list_folder(str(local_path(f"s3://{BUCKET}/photos/content")))[1] == 4  # the last one is the folder's own
 
 
 def test_what_stands_in_a_state_folder_and_is_not_ours_never_leaves_the_machine(nights, s3, project):

@@ -39,7 +39,8 @@ class NoSuchNameError(Exception):
     """Of a key that the store's library takes for another's."""
 
 
-# What ends a key for them: the version of an object, or nothing.
+# What ends a key for them: the version of an object (urls.key_fault tells of it beforehand), or
+# nothing.
 _OF_ANOTHER = re.compile(r"\?versionid=|[?#]\Z", re.IGNORECASE)
 
 
