@@ -174,6 +174,19 @@ def test_a_picture_there_that_may_not_be_read_fails_its_pair_alone(nights, s3, m
     )
 
 
+@pytest.mark.parametrize("which", [".json", ".log"])
+def test_a_record_or_log_there_that_may_not_be_read_ends_no_night(nights, s3, project, monkeypatch, which):
+    """As rules of a bucket archive what is old."""
+    nights.run()
+    forget_this_machine(monkeypatch, project)
+    s3.put("out/.pipeline/history/20260101T220000Z-012345.log", b"a night of before")
+    not_given(monkeypatch, which, ObjectTrouble("s3://gallery/out/x: access was denied"))
+    report = nights.run()
+    assert set(statuses(report).values()) <= {"up_to_date", "failed"}  # nobody's picture is written over
+    assert nights.asked == []
+    assert "records or logs that cannot be read are done without: " in " ".join(report["run"]["warnings"])
+
+
 def test_a_photograph_that_changed_there_is_painted_again(nights, s3):
     nights.run()
     s3.put("photos/content/dog.png", s3.get("photos/style/wave.png"))

@@ -33,6 +33,7 @@ _DEPTH = RECORDS.count("/")
 # twenty years, as store/disk has it, and a picture.
 _MOST = {"records": 2**20, "history": 2**26, "previous": MOST_BYTES}
 _TAGS = f"{STATE}/tags"
+_LOG = ".log"  # of a run that is over: nothing is added to it (store/layout)
 # Larger files, which are videos, are sent in parts that the store puts together in one step
 # (docs.aws.amazon.com, "Uploading and copying objects using multipart upload": from 100 MB on).
 _AT_A_TIME = 100_000_000
@@ -52,6 +53,7 @@ class DeliveredStore(LocalStore):
         self._beside = _BESIDE if records_there else ()
         self._known: dict[str, Found] | None = None
         self._held: ObjectLock | None = None
+        self._unread: builtins.list[str] = []  # what is wrong with records and logs there
         self._grown: set[str] = set()  # files that lines were added to
 
     # ---------------------------------------------------------------------------- what stands there
@@ -209,9 +211,11 @@ class DeliveredStore(LocalStore):
             self._held.check()
 
     def try_out(self) -> tuple[str, ...]:
-        """The folder's, and whether there is a lock."""
-        lacks = self._held.lacks if self._held is not None else None
-        return (*super().try_out(), *([lacks] if lacks else []))
+        """The folder's, whether there is a lock, and what could not be read."""
+        lacks = [self._held.lacks] if self._held is not None and self._held.lacks else []
+        if unread := self._unread:
+            lacks.append(f"records or logs that cannot be read are done without: {len(unread)}, the first {unread[0]}")
+        return (*super().try_out(), *lacks)
 
     def refused_names(self, names: Iterable[str]) -> dict[str, str]:
         """The folder's, and keys that are too long there."""
@@ -233,11 +237,16 @@ class DeliveredStore(LocalStore):
             raise OutputError(f"cannot begin: {trouble}") from trouble
 
     def _fetch(self, name: str) -> None:
-        """What another part's run removes meanwhile is not there."""
+        """What another part's run removes meanwhile is not there. One record or log that cannot be
+        read, as it was archived or is another's, is done without."""
         try:
             self._mirror.fetch(name)
         except FileNotFoundError:
             self._there().pop(name, None)
+        except ObjectTrouble as trouble:
+            if not name.startswith(RECORDS) and not name.endswith(_LOG) or not self._remote.answers():
+                raise
+            self._unread.append(str(trouble))
 
     def _differences(self) -> tuple[Sequence[str], Sequence[str]]:
         """What is to be fetched and what to be sent: a file that was delivered, and changed here
