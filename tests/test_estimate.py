@@ -331,6 +331,15 @@ def test_a_large_picture_is_painted_small_first_and_that_is_counted():
     assert pyramid.coarse == pytest.approx(STEPS * once.evaluation / 8, rel=0.1)
 
 
+@pytest.mark.parametrize(("size", "is_stroked"), [(256, True), ((256, 128), False)])
+def test_a_texture_has_no_photograph_that_is_looked_at_for_its_strokes(size, is_stroked):
+    alike, stroked = (
+        cost_of(replace(OPTIONS, size=size, style_loss="neighbours", empty_areas=areas), (256, 128))
+        for areas in ("alike", "stroked")
+    )
+    assert (stroked.coarse > alike.coarse) == is_stroked
+
+
 def test_the_products_of_matching_are_counted():
     """At 512 x 512 px 128 x 128 hypercolumns of 2 · 64 + 2 · 128 + 4 · 256 + 4 · 512 numbers, with as many of the style;
     by layer on grids of 63 x 63 positions at blocks 1 to 2, 63 and 64 where all are taken."""

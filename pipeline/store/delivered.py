@@ -244,7 +244,7 @@ class DeliveredStore(LocalStore):
         except FileNotFoundError:
             self._there().pop(name, None)
         except ObjectTrouble as trouble:
-            if not name.startswith(RECORDS) and not name.endswith(_LOG) or not self._remote.answers():
+            if (not name.startswith(RECORDS) and not name.endswith(_LOG)) or not self._remote.answers():
                 raise
             self._unread.append(str(trouble))
 

@@ -119,7 +119,7 @@ def _matching(options: Options, stage: Stage, share: float) -> float:
     """Core-seconds in which nearest neighbours are found once: the picture and the styles are
     measured, and compared with each other; where areas are stroked the photograph too. For the last
     pass styles are measured once for all."""
-    pictures = 2 if options.empty_areas == "stroked" and not stage.last_pass else 1
+    pictures = 2 if options.areas == "stroked" and not stage.last_pass else 1
     styles = () if stage.last_pass else stage.style_sizes
     seen = sum(seen_pixels(size, options) for size in (*[stage.size] * pictures, *styles))
     count = products_by_layer if stage.last_pass else products_of_columns
