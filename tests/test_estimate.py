@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import asdict, replace
 
@@ -36,6 +37,7 @@ from pipeline.store.disk import LocalStore
 from pipeline.store.keys import KEY_SCHEMA
 from pipeline.store.layout import HASHES, failure_name, record_name
 from pipeline.store.records import Record, State
+from pipeline.textures import as_texture
 
 STEPS = 100
 OPTIONS = Options(size=256, steps=STEPS, precision="float32")
@@ -106,6 +108,19 @@ def test_a_pair_painted_before_is_estimated_as_it_went(job):
     estimate = Estimator([row], threads=2).estimate(job)
     assert estimate.seconds == pytest.approx(row["seconds"])
     assert estimate.memory == pytest.approx(row["peak_memory_bytes"])
+
+
+@pytest.mark.parametrize("options", [{"size": (256, 128)}, {"style_scale": (0.5, 1.0)}])
+def test_sides_and_scales_that_a_record_lists_are_known_for_what_they_are(job, options):
+    """A record is JSON, which has no tuples."""
+    options = replace(job.options, **options)
+    here = replace(job, options=as_texture(options) if options.is_texture else options)
+    stages = scheduled(here.options, (256, 128))
+    cost = pair_cost(here.options, stages)
+    row = outcome(job, slower=3.0) | {"options": here.options.as_dict(), "seconds_per_step": 3.0 * cost.evaluation / 2}
+    estimate = Estimator([json.loads(json.dumps(row))], threads=2).estimate(here)
+    assert not estimate.guess
+    assert estimate.seconds > 2.0 * Estimator(threads=2).estimate(here).seconds
 
 
 def test_a_machine_that_is_slow_at_one_size_is_expected_to_be_slow_at_another(job):

@@ -46,6 +46,7 @@ _STILL_AFTER, FIRST_END = 0.7, 22
 # Of a map nobody knows the colours before it is decoded: as many as `stylize masks` makes at most.
 _REGIONS_OF_MAP = 8
 _LEVEL_BYTES = 4  # float32
+_TUPLES = ("size", "style_scale", "frames")  # options that may be one
 _MOST_STYLES = 1000  # of a record that teaches: to reckon with more takes too long. Chosen
 _MOST_COSTS = 4000  # that are remembered, a kilobyte each
 
@@ -314,9 +315,11 @@ def _tiled_as(cost: Cost, outcome: Mapping[str, Any]) -> bool:
 
 def _options(row: Mapping[str, Any]) -> Options:
     """The options of a record, which may be of another version: what is unknown is left out, what
-    is missing is as now."""
+    is missing is as now. What is a tuple here is a list in JSON."""
+    known = {name: value for name, value in row.items() if name in OPTION_NAMES}
+    known |= {name: tuple(known[name]) for name in _TUPLES if isinstance(known.get(name), list)}
     try:
-        return Options(**{name: value for name, value in row.items() if name in OPTION_NAMES})
+        return Options(**known)
     except TypeError:
         return Options()
 
