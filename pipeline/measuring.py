@@ -166,7 +166,9 @@ def main() -> None:
     asked = json.load(sys.stdin)
     try:
         styles = [(style, 1.0) for style in asked["styles"]]
-        found = measure(asked["pictures"], asked["content"], styles, Options(**asked["options"]))
+        given: dict[str, Any] = asked["options"]  # JSON has no tuples
+        values: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in given.items()}
+        found = measure(asked["pictures"], asked["content"], styles, Options(**values))
         answer: dict[str, Any] = {"found": [asdict(each) for each in found]}
     except StylizeError as error:
         answer = {"error": str(error), "exit_code": int(error.exit_code)}

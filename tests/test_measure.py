@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import subprocess
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -95,6 +97,23 @@ def test_a_picture_of_another_shape_is_refused_by_the_process_that_measures(proj
     assert (
         "error: wide.png is 96x40 pixels and the content dog.png 48x40; a painting of it has its shape" in done.stderr
     )
+
+
+@pytest.mark.parametrize(("option", "value"), [("style_scale", [0.9, 1.0]), ("size", [96, 48]), ("style_layers", None)])
+def test_options_reach_the_process_that_measures_as_they_are(monkeypatch, capfd, option, value):
+    """Through JSON, which has no tuples."""
+    from pipeline import measuring
+    from pipeline.options import Options
+
+    asked = []
+    monkeypatch.setattr(measuring, "measure", lambda *words: asked.append(words[-1]) or [])
+    own = replace(Options(), **({} if value is None else {option: tuple(value)}))
+    question = {"pictures": [], "content": "", "styles": [], "options": own.all_values()}
+    monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps(question)))
+    with os.fdopen(os.dup(1), "w") as out, monkeypatch.context() as patch:
+        patch.setattr("sys.stdout", out)
+        measuring.main()
+    assert getattr(asked[0], option) == getattr(own, option)
 
 
 @pytest.mark.slow
