@@ -6,6 +6,7 @@ import contextlib
 import functools
 import json
 import os
+import signal
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,9 @@ from pipeline.batch.driver import run
 from pipeline.batch.messages import Command, PairMessage
 from pipeline.batch.plan import make_plan
 from pipeline.batch.selection import Selection
+from pipeline.batch.system.signals import Stop
 from pipeline.cli.console import Quiet
-from pipeline.errors import ExitCode, Locked, ManifestError, ObjectTrouble
+from pipeline.errors import ExitCode, Locked, ManifestError, ObjectTrouble, Stopped
 from pipeline.images.encode import encode_picture
 from pipeline.manifest import load_manifest
 from pipeline.objects.fetching import list_folder
@@ -662,6 +664,29 @@ def test_paths_of_this_machine_are_not_delivered(nights, s3, project):
     for name in s3.names("out/.pipeline/records/"):
         assert str(project).encode() not in s3.get(name), name
     assert "out/.pipeline/records/hashes.json" not in s3.names()
+
+
+def test_a_stop_is_heard_while_records_are_brought_here(nights, project, monkeypatch):
+    """Of a hundred thousand pairs that takes an hour; of those that wait none is asked for any more."""
+    nights.run()
+    forget_this_machine(monkeypatch, project)
+    fetch, stopped = Mirror.fetch, []
+
+    def fetched_and_stopped(mirror, name, *more):
+        os.kill(os.getpid(), signal.SIGTERM)
+        until(lambda: stopped)
+        return fetch(mirror, name, *more)
+
+    def heard(stop, number, frame):
+        stop.by = number
+        stopped.append(number)
+
+    monkeypatch.setattr(Stop, "__call__", heard)
+    monkeypatch.setattr("pipeline.store.delivered._AT_ONCE", 1)
+    monkeypatch.setattr(Mirror, "fetch", fetched_and_stopped)
+    with pytest.raises(Stopped):
+        nights.run()
+    assert len(stopped) == 1
 
 
 def test_a_large_object_beside_the_records_is_left_there(nights, s3, project):

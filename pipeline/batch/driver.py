@@ -164,6 +164,6 @@ class _Waiting:
 
     def __call__(self, holder: str) -> None:
         self._stopped.check()
-        if holder != self._said:
+        if holder and holder != self._said:
             self._observer.waiting(holder)
-        self._said = holder
+            self._said = holder

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import builtins
 import contextlib
+import functools
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -190,7 +191,7 @@ class DeliveredStore(LocalStore):
                 super().write_by(mine, lambda file: file.write(held.words))
                 self._held, self._known = held, None
                 try:
-                    self._meet()
+                    self._meet(lambda: waiting(""))
                     yield
                 finally:
                     for name in sorted(self._grown):
@@ -224,15 +225,20 @@ class DeliveredStore(LocalStore):
         faults = {name: wrong for name in names if (wrong := key_fault(f"{start}/{name}".lstrip("/")))}
         return {**super().refused_names(names), **faults}
 
-    def _meet(self) -> None:
-        """Bring folder and store together."""
+    def _meet(self, check: Callable[[], object]) -> None:
+        """Bring folder and store together; `check` is asked before each file, and may raise to end
+        that."""
         fetch, send = self._differences()
+
+        def one(way: Callable[[str], object], name: str) -> None:
+            check()
+            way(name)
+
         try:
             with ThreadPoolExecutor(_AT_ONCE) as pool:
-                for _ in pool.map(self._fetch, fetch):
-                    pass
-                for _ in pool.map(self._send, send):
-                    pass
+                for way, names in ((self._fetch, fetch), (self._send, send)):
+                    for _ in pool.map(functools.partial(one, way), names):
+                        pass
         except (ObjectTrouble, BadOutput) as trouble:
             raise OutputError(f"cannot begin: {trouble}") from trouble
 

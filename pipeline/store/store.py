@@ -139,7 +139,8 @@ class Store(Protocol):
         """Hold the folder for one run, or the part `shard` of it (`2-of-3`), while other runs hold
         the other parts. It is free again when the holder's process ends, however that ends.
 
-        `waiting` is called again and again with the holder while it is waited for, and may raise to
+        `waiting` is called again and again with the holder while it is waited for, and with nobody
+        while files are brought here or delivered before the run begins, and may raise to
         end that. Raises Locked, naming the holder, when another run still has it after
         `wait_seconds`; OutputError when the folder cannot be written.
         """
