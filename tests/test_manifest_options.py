@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -283,6 +284,10 @@ def test_the_programs_presets_are_named_and_sourced() -> None:
         ("", "preset: gatys2016, optimizer: published", ("optimizer=lbfgs",), "lbfgs", 350, "auto"),
         ("presets: {p: {extends: keras-io, steps: 20}}\n", "preset: p, optimizer: published", (), "gd", 20, 10),
         ("presets: {p: {published: {optimizer: adam, steps: 9}}}\n", "preset: p, optimizer: published", (), "adam", 9, "auto"),
+        ("presets: {p: {published: {steps: 9}}}\n", "preset: p, optimizer: published", (), "lbfgs", 9, "auto"),
+        ("presets: {p: {extends: gatys2016, optimizer: published}}\n", "preset: p", (), "lbfgs", 500, 100),
+        ("presets: {p: {extends: keras-io, optimizer: published, steps: 9}}\n", "preset: p", (), "gd", 9, 10),
+        ("presets: {p: {extends: keras-io}, q: {extends: p, optimizer: published}}\n", "preset: q", (), "gd", 4000, 10),
     ],
 )  # fmt: skip
 def test_published_is_the_descent_of_the_presets_program(
@@ -290,6 +295,13 @@ def test_published_is_the_descent_of_the_presets_program(
 ) -> None:
     found = load(head + pair(options), *settings).pairs[0].options
     assert (found.optimizer, found.steps, found.history) == (optimizer, steps, history)
+
+
+def test_a_preset_with_a_descent_of_its_own_keeps_what_it_extends(load: Load) -> None:
+    presets = "presets: {big: {size: 700}, p: {extends: big, steps: 20, published: {optimizer: adam}}}\n"
+    ours, own = (load(presets + pair(f"preset: p{more}")).pairs[0].options for more in ("", ", optimizer: published"))
+    assert (own.size, own.style_loss, own.steps, own.optimizer) == (700, "neighbours", 20, "adam")
+    assert dataclasses.replace(own, optimizer="lbfgs") == ours
 
 
 NO_PROGRAM = (

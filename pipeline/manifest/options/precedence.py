@@ -186,7 +186,8 @@ class Layers:
         if values["optimizer"] == PUBLISHED and (own := self._presets[values["preset"]].published):
             chain = self._chain(self._laid(layers, published=True), texture)
             settings = _flat(chain)
-            values = {name: setting.value for name, setting in settings.items()} | {"optimizer": own["optimizer"].value}
+            optimizer = own.get("optimizer", self._built_in["optimizer"]).value
+            values = {name: setting.value for name, setting in settings.items()} | {"optimizer": optimizer}
         for name in _LENGTHS:
             if is_length(values[name]):  # whoever names a length wants it to be that long in print
                 values["dpi"] = PRINT_DPI if values["dpi"] == "auto" else values["dpi"]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.manifest.check import check
-from pipeline.manifest.options.precedence import Folders, Layer, LayerReader, Layers, Origin, Setting
+from pipeline.manifest.options.precedence import PUBLISHED, Folders, Layer, LayerReader, Layers, Origin, Setting
 from pipeline.manifest.section import IGNORED_PREFIX, Section
 from pipeline.manifest.sections import PresetSection
 from pipeline.manifest.yaml.problems import Problems, shorten, suggestion
@@ -134,18 +134,30 @@ def _resolve(
             section = sections[link][0]
             own = reader.layer(section.given, link_node, origin(link)) or {}
             below = presets.get(section.extends if "extends" in section.given else base, _NONE)
-            published = _published(section, link_node, reader, origin(link))
             presets[link] = Preset(
                 name=link,
                 summary=section.summary,
                 source=section.source,
                 notes=section.notes,
                 layer={**below.layer, **own},
-                published=None
-                if published is None and below.published is None
-                else {**(below.published or {}), **own, **(published or {})},
+                published=_with_descent(below, own, _published(section, link_node, reader, origin(link))),
             )
     return presets
+
+
+def _with_descent(below: Preset, own: Layer, published: Layer | None) -> Layer | None:
+    """A preset's options with the descent of its program, its own section's or that of what it
+    extends; None if it is of none. `optimizer: published` asks for that descent, and is none."""
+    if published is None and below.published is None:
+        return None
+    base = below.layer if below.published is None else below.published
+    layers = (base, own, published or {})
+    return {
+        name: setting for layer in layers for name, setting in layer.items() if (name, setting.value) != _ASKS_FOR_IT
+    }
+
+
+_ASKS_FOR_IT = ("optimizer", PUBLISHED)
 
 
 def _published(section: Any, node: MapNode, reader: LayerReader, origin: Origin) -> Layer | None:
