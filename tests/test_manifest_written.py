@@ -16,7 +16,7 @@ import yaml
 from manifest_kit import CONTRACT, usual
 
 from docs.tables import option_table
-from pipeline.errors import OptionError, UsageError
+from pipeline.errors import ManifestError, OptionError, UsageError
 from pipeline.manifest import (
     builtin_presets,
     json_schema,
@@ -26,6 +26,7 @@ from pipeline.manifest import (
     schema_text,
     starter_manifest,
 )
+from pipeline.manifest.sections import MatrixSection, PairSection
 from pipeline.options import OPTION_NAMES, Options
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -102,6 +103,24 @@ def test_the_schema_accepts_the_examples(name: str) -> None:
 
 def test_the_schema_accepts_what_was_promised() -> None:
     assert complaints(CONTRACT) == []
+
+
+@pytest.mark.parametrize("axes", ["content: a.jpg, style: art/*.jpg", "content: [a.jpg], style: [{images: art}]"])
+def test_the_schema_accepts_one_name_for_a_list_of_one_as_the_loader_does(axes: str) -> None:
+    assert complaints(f"pairs:\n  - matrix: {{{axes}}}\n") == []
+
+
+@pytest.mark.parametrize("empty", ["", "~", "[]", "0"])
+@pytest.mark.parametrize("key", sorted({*PairSection.model_fields, *MatrixSection.model_fields} - {"priority"}))
+def test_a_key_of_a_pair_without_its_value_is_refused_at_its_place(tmp_path: Path, key: str, empty: str) -> None:
+    told = {"content": "a.jpg", "style": "b.jpg", key: empty}
+    (tmp_path / "m.yaml").write_text(
+        f"pairs:\n  - {{{', '.join(f'{name}: {value}' for name, value in told.items())}}}\n"
+    )
+    with pytest.raises(ManifestError) as caught:
+        load_manifest(tmp_path / "m.yaml")
+    assert {problem.line for problem in caught.value.problems} == {2}
+    assert complaints((tmp_path / "m.yaml").read_text()) != []
 
 
 @pytest.mark.parametrize(

@@ -161,6 +161,9 @@ Style = Annotated[
 ]
 
 
+_LEFT_OUT: Any = None  # has no value that could be written
+
+
 class _Painted(Section):
     output: Name = Field(
         DEFAULT_PATTERN,
@@ -181,8 +184,8 @@ class _Painted(Section):
         description="How much the photograph is kept where: a grey picture of its shape, white as `content_weight` says.",
         examples=["masks/{content.stem}-keep.png"],
     )
-    regions: RegionsSection | None = Field(
-        None,
+    regions: RegionsSection = Field(
+        _LEFT_OUT,
         description="Which part of the content is painted in which part of the styles, by colours of maps.",
         examples=[{"content": "maps/{content.stem}.png", "style": "maps/{style.stem}.png"}],
     )
@@ -232,7 +235,14 @@ class PairSection(_Painted):
 # ----------------------------------------------------------------------------------------- matrices
 
 
-StylePatterns = Annotated[list[Style], Field(min_length=1), BeforeValidator(_as_list)]
+class _OrName:
+    """Adds a single name to the JSON Schema of a list, as it stands for a list of one."""
+
+    def __get_pydantic_json_schema__(self, core: Any, handler: Any) -> dict[str, Any]:
+        return {"anyOf": [{"type": "string", "minLength": 1}, handler(core)]}
+
+
+StylePatterns = Annotated[list[Style], Field(min_length=1), BeforeValidator(_as_list), _OrName()]
 
 
 class _AxesBase(Section):
