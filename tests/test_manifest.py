@@ -343,6 +343,16 @@ def test_wrong_overrides_are_told_first_and_name_their_origin(load: Load) -> Non
     ]
 
 
+def test_a_key_that_a_manifest_ignores_is_no_option_to_set(load: Load) -> None:
+    assert refusal(load, pair(), "x-size=300") == ["--set: error: unknown option 'x-size'"]
+
+
+def test_a_preset_with_a_fault_that_is_set_is_told_of_once(load: Load) -> None:
+    assert refusal(load, "presets: {p: {seed: -1}}\n" + pair(), "preset=p") == [
+        "4:21: error: 'seed' must be a whole number from 0 to 4294967295; got -1"
+    ]
+
+
 def test_an_axis_that_an_override_overrules_has_one_value_left(load: Load) -> None:
     text = matrix("content: [a.jpg], style: [b.jpg], size: [256, 512], seed: [1, 2]", output='"{size}-{seed}.png"')
     assert outputs(load(text, "size=64")) == ["64-1.png", "64-2.png"]

@@ -51,9 +51,10 @@ def load_text(
     folders = _folders(file, sections, problems)
     own_presets = _map(sections.get("presets"))
     presets = all_presets(own_presets, problems, folders)
-    reader = LayerReader(folders, problems, presets, faulty=own_presets.entries if own_presets else ())
+    faulty = own_presets.entries if own_presets else ()
+    reader = LayerReader(folders, problems, presets, faulty)
     defaults = _defaults(sections.get("defaults"), reader, problems)
-    set_over, wrongly_set = read_overrides(overrides, folders, presets)
+    set_over, wrongly_set = read_overrides(overrides, folders, presets, faulty)
     run = _run_settings(sections.get("run"), problems, file.parent)
 
     layers = Layers(presets, defaults, set_over)

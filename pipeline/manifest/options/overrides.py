@@ -5,7 +5,7 @@ They win over everything in the manifest.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,9 @@ from pipeline.errors import Problem
 from pipeline.manifest.check import check
 from pipeline.manifest.options.precedence import Folders, Layer, LayerReader, Setting
 from pipeline.manifest.options.presets import Preset
+from pipeline.manifest.section import IGNORED_PREFIX
 from pipeline.manifest.sections import OptionsSection
-from pipeline.manifest.yaml.problems import Place, Problems
+from pipeline.manifest.yaml.problems import Place, Problems, shorten
 from pipeline.manifest.yaml.tree import Entry, MapNode, ScalarNode, compose
 
 _START = Place(1, 1)
@@ -34,10 +35,10 @@ class Override:
 
 
 def read_overrides(
-    overrides: Sequence[Override], folders: Folders, presets: Mapping[str, Preset]
+    overrides: Sequence[Override], folders: Folders, presets: Mapping[str, Preset], faulty: Collection[str] = ()
 ) -> tuple[tuple[Layer, ...], list[Problem]]:
     """The layers of all overrides, one for each origin, and everything wrong with them. A later one
-    wins.
+    wins. Faults of the `faulty` presets were already noted.
 
     A relative path of `weights` starts at the working directory, where it was typed; one of `init`
     at the input folder.
@@ -47,12 +48,15 @@ def read_overrides(
     for override in overrides:
         problems = Problems(override.origin, override.text, has_places=False)
         layer = layers.setdefault(override.origin, {})
-        layer.update(_read(override, replace(folders, weights=Path.cwd()), presets, problems))
+        reader = LayerReader(replace(folders, weights=Path.cwd()), problems, presets, faulty)
+        layer.update(_read(override, reader, problems))
         found.extend(problems.found)
     return tuple(layers.values()), found
 
 
-def _read(override: Override, folders: Folders, presets: Mapping[str, Preset], problems: Problems) -> Layer:
+def _read(override: Override, reader: LayerReader, problems: Problems) -> Layer:
+    if override.option.startswith(IGNORED_PREFIX):  # a manifest's place for anchors, and nothing here
+        problems.add(_START, f"unknown option '{shorten(override.option)}'")
     value = compose(override.text, problems)
     if problems.found:
         return {}
@@ -60,4 +64,4 @@ def _read(override: Override, folders: Folders, presets: Mapping[str, Preset], p
     section: Any = check(OptionsSection, node, problems, override.origin)
     if section is None:
         return {}
-    return LayerReader(folders, problems, presets).layer(section.given, node, lambda _: override.origin) or {}
+    return reader.layer(section.given, node, lambda _: override.origin) or {}
