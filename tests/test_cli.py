@@ -36,6 +36,12 @@ pairs:
         (["presets", "fien"], "no preset 'fien'; did you mean 'fine'?"),
         (["init", "inptu"], "there is no folder inptu; name the folder of your photographs"),
         (["init", "input", "--style", "artt"], "Path 'artt' does not exist"),
+        (["run", ""], "the name is empty; '.' is the working directory"),
+        (["plan", "input/content", "--style", "input/style", "-o", ""], "the name is empty; '.' is the working directory"),
+        (["paint", "input/content/dog.png", "input/style/wave.png", "-o", ""], "the name is empty; '.' is the working"),
+        (["run", "n" * 300], f"{'n' * 300}: File name too long; give another name"),
+        (["init", "input", "-o", "n" * 300], f"{'n' * 300}: File name too long; give another name"),
+        (["paint", "n" * 300, "input/style/wave.png"], f"{'n' * 300}: File name too long; give another name"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )  # fmt: skip

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from pipeline.cli.paths import PathName
 from pipeline.errors import EXITS, ExitCode
 from pipeline.job import AUTO_WORKERS, MOST_KEPT
 from pipeline.printable import printable
@@ -81,12 +82,12 @@ DURATION = Word("DURATION", _as_in_yaml("seconds"))
 SIZE = Word("SIZE", _as_in_yaml("bytes_of_size"))
 TIME_OF_DAY = Word("HH:MM", _as_in_yaml("time_of_day"))
 FILE = Word("FILE", _file)
-MANIFEST = click.argument("manifest", type=click.Path(path_type=Path), metavar="MANIFEST|FOLDER")
+MANIFEST = click.argument("manifest", type=PathName(), metavar="MANIFEST|FOLDER")
 
 STYLES = click.option(
     "--style",
     "styles",
-    type=click.Path(exists=True, path_type=Path),
+    type=PathName(exists=True),
     multiple=True,
     metavar="PATH",
     envvar="STYLIZE_STYLE",
@@ -97,7 +98,7 @@ _OF_FOLDER = (
     click.option(
         "-o",
         "--output",
-        type=click.Path(file_okay=False, path_type=Path),
+        type=PathName(file_okay=False),
         metavar="FOLDER",
         envvar="STYLIZE_OUTPUT",
         help="With FOLDER: where results go.  [default: FOLDER/output]",

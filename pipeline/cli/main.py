@@ -122,7 +122,7 @@ def main(engine: OpenEngine | None = None) -> None:
     except StylizeError as error:
         code = _told(error)
     except Exception as error:
-        if (trouble := _of_the_machine(error)) is not None:
+        if (trouble := _of_the_machine(error) or _of_a_name(error)) is not None:
             sys.exit(int(_told(trouble)))
         click.echo(printable_lines(traceback.format_exc()), nl=False, err=True)
         code = ExitCode.BUG
@@ -145,6 +145,13 @@ def _of_the_machine(error: Exception) -> StylizeError | None:
     if isinstance(error, OSError) and error.errno in _OF_THE_MACHINE:
         where = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
         return EnvironmentProblem(f"{where}{error.strerror}; see to it, and start again")
+    return None
+
+
+def _of_a_name(error: Exception) -> StylizeError | None:
+    """An error that comes of a name in the command line alone: no file system has such a one."""
+    if isinstance(error, OSError) and error.errno in (errno.ENAMETOOLONG, errno.ELOOP) and error.filename:
+        return UsageError(f"{os.fsdecode(error.filename)}: {error.strerror}; give another name")
     return None
 
 

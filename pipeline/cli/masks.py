@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from pipeline.cli.arguments import EXIT_CODES, refuse_addresses
+from pipeline.cli.paths import PathName
 from pipeline.cli.questions import ask, look_at
 from pipeline.errors import ExitCode
 from pipeline.printable import printable
@@ -17,10 +18,8 @@ _MOST_COLOURS = 8  # `starting_masks.MOST_COLOURS`, by test: this process loads 
 
 
 @click.command(epilog=EXIT_CODES)
-@click.argument("pictures", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PHOTO...")
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path), metavar="FOLDER", help="Where to; left out: masks/ beside PHOTO."
-)
+@click.argument("pictures", nargs=-1, required=True, type=PathName(), metavar="PHOTO...")
+@click.option("-o", "--output", type=PathName(), metavar="FOLDER", help="Where to; left out: masks/ beside PHOTO.")
 @click.option(
     "--colours", type=click.IntRange(2, _MOST_COLOURS), default=4, show_default=True, help="How many masks by colour."
 )

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from pipeline.cli.arguments import EXIT_CODES, overrides_of
+from pipeline.cli.paths import PathName
 from pipeline.cli.questions import ask, look_at
 from pipeline.cli.streams import print_json
 from pipeline.clip_names import is_clip_name
@@ -31,14 +32,14 @@ _WORDS = {  # of the figures, which images/quality explains
 
 
 @click.command(epilog=EXIT_CODES, short_help="Say how near a picture is to its photograph and style.")
-@click.argument("pictures", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PICTURE...")
-@click.option("--content", required=True, type=click.Path(path_type=Path), help="The photograph that they show.")
+@click.argument("pictures", nargs=-1, required=True, type=PathName(), metavar="PICTURE...")
+@click.option("--content", required=True, type=PathName(), help="The photograph that they show.")
 @click.option(
     "--style",
     "styles",
     required=True,
     multiple=True,
-    type=click.Path(path_type=Path),
+    type=PathName(),
     metavar="PATH",
     help="The painting whose style they have; several are a blend (repeatable).",
 )

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipeline.cli.arguments import EXIT_CODES, Word, overrides_of, refuse_addresses
+from pipeline.cli.paths import PathName
 from pipeline.clip_names import is_numbered
 from pipeline.clips.listing import frame_names
 from pipeline.errors import BadOutput, ExitCode, OutputError, StylizeError, UsageError, weightiest
@@ -39,12 +40,19 @@ def _weights(text: str) -> tuple[float, ...]:
     return weights
 
 
+def _name(text: str) -> str:
+    """A result's name. Raises ValueError."""
+    if not text:
+        raise ValueError("the name is empty; '.' is the working directory")
+    return text
+
+
 @click.command(epilog=EXIT_CODES, short_help="Paint one picture, or a few, without a manifest.")
-@click.argument("pictures", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PHOTOGRAPH... PAINTING")
+@click.argument("pictures", nargs=-1, required=True, type=PathName(), metavar="PHOTOGRAPH... PAINTING")
 @click.option(
     "--style",
     "styles",
-    type=click.Path(path_type=Path),
+    type=PathName(),
     multiple=True,
     metavar="PATH",
     help="A painting, or a folder of them (repeatable); every picture in the line is then a photograph.",
@@ -52,6 +60,7 @@ def _weights(text: str) -> tuple[float, ...]:
 @click.option(
     "-o",
     "--output",
+    type=Word("NAME|FOLDER", _name),
     metavar="NAME|FOLDER",
     help="Name of the result, a pattern of names or a folder.  [default: PHOTOGRAPH--PAINTING.png, here]",
 )
@@ -64,7 +73,7 @@ def _weights(text: str) -> tuple[float, ...]:
 @click.option(
     "--mask",
     "masks",
-    type=click.Path(path_type=Path),
+    type=PathName(),
     multiple=True,
     metavar="PATH",
     help="Where the first painting goes, and the next with the next mask: white in a grey picture. One picture in all"
@@ -72,7 +81,7 @@ def _weights(text: str) -> tuple[float, ...]:
 )
 @click.option(
     "--content-mask",
-    type=click.Path(path_type=Path),
+    type=PathName(),
     metavar="PATH",
     help="Where the photograph is kept: white as usual, black not at all.",
 )

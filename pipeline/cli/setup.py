@@ -6,21 +6,22 @@ from pathlib import Path
 
 import click
 
+from pipeline.cli.paths import PathName
 from pipeline.errors import ExitCode
 from pipeline.printable import printable, printable_lines
 
 
 @click.command(short_help="Write a commented manifest for a folder of photographs.")
-@click.argument("folder", type=click.Path(file_okay=False, path_type=Path), default=Path("input"))
+@click.argument("folder", type=PathName(file_okay=False), default=Path("input"))
 @click.option(
     "--style",
     "styles",
-    type=click.Path(exists=True, path_type=Path),
+    type=PathName(exists=True),
     multiple=True,
     metavar="PATH",
     help="A painting, or a folder of them (repeatable); the photographs may then lie in FOLDER itself.",
 )
-@click.option("-o", "--output", "target", type=click.Path(dir_okay=False, path_type=Path), help="Where to write it.")
+@click.option("-o", "--output", "target", type=PathName(dir_okay=False), help="Where to write it.")
 @click.option("-f", "--force", is_flag=True, help="Replace an existing file.")
 def init(folder: Path, styles: tuple[Path, ...], target: Path | None, force: bool) -> int:
     """Write a commented manifest for the images in FOLDER/content and FOLDER/style,

@@ -14,6 +14,7 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 
 from pipeline.cli.arguments import EXIT_CODES, MANIFEST, STRICT, STYLES, load, refuse_addresses
+from pipeline.cli.paths import PathName
 from pipeline.cli.questions import conversation
 from pipeline.errors import ExitCode, OutputError, UsageError
 from pipeline.printable import printable
@@ -38,7 +39,7 @@ Row = Mapping[str, Any]
 @STYLES
 @click.option(
     "--results",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=PathName(file_okay=False),
     metavar="FOLDER",
     envvar="STYLIZE_OUTPUT",
     help="With FOLDER: where results are.  [default: FOLDER/output]",
@@ -46,7 +47,7 @@ Row = Mapping[str, Any]
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    type=PathName(),
     metavar="PATH",
     help="The sheet: .png, .jpg or .webp; with --strip a folder.  [default: sheet.png beside the results]",
 )
@@ -78,7 +79,7 @@ Row = Mapping[str, Any]
 )
 @click.option(
     "--font",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=PathName(exists=True, dir_okay=False),
     metavar="FILE",
     help="For letters that the known fonts lack.",
 )

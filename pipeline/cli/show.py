@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pipeline.cli.arguments import SHARD, STYLES, Command, load
+from pipeline.cli.paths import PathName
 from pipeline.cli.streams import print_json
 from pipeline.errors import ExitCode
 from pipeline.printable import printable
@@ -21,7 +22,7 @@ _NAMED = 5  # pairs in a message
 
 
 @click.command()
-@click.argument("image", type=click.Path(path_type=Path))
+@click.argument("image", type=PathName())
 @click.option("--manifest", "as_manifest", is_flag=True, help="As a manifest that makes the picture again.")
 def show(image: Path, as_manifest: bool) -> int:
     """Print the settings stored in an output, as JSON."""
@@ -43,12 +44,8 @@ def show(image: Path, as_manifest: bool) -> int:
 
 def of_output(command: Command) -> Command:
     """MANIFEST, its FOLDER, or -o OUTPUT: whose runs are meant."""
-    command = click.argument("manifest", type=click.Path(path_type=Path), metavar="[MANIFEST|FOLDER]", required=False)(
-        command
-    )
-    return click.option("-o", "--output", type=click.Path(file_okay=False, path_type=Path), help="The output folder.")(
-        command
-    )
+    command = click.argument("manifest", type=PathName(), metavar="[MANIFEST|FOLDER]", required=False)(command)
+    return click.option("-o", "--output", type=PathName(file_okay=False), help="The output folder.")(command)
 
 
 def output_folder(manifest: Path | None, output: Path | None) -> Path:
@@ -69,7 +66,7 @@ def output_folder(manifest: Path | None, output: Path | None) -> Path:
 @click.option(
     "--merge",
     "parts",
-    type=click.Path(path_type=Path),
+    type=PathName(),
     multiple=True,
     metavar="FILE",
     help="Print one report out of those of all parts, report.1-of-3.json and so on (repeatable).",
