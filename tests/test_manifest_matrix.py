@@ -39,6 +39,7 @@ def test_the_first_list_varies_slowest_as_it_stands_in_the_file(load: Load) -> N
         ('["photos/*.jpg", "!photos/private-*"]', ["amsterdam", "dog"]),
         ('["!photos/private-*", "photos/*.jpg"]', ["amsterdam", "dog"]),
         ('["photos/d*.jpg", "photos/*.jpg", "!**/private*"]', ["dog", "amsterdam"]),
+        ('[./photos//dog.jpg, photos/dog.jpg, "photos/*.jpg"]', ["dog", "amsterdam", "private-me"]),
         ('["**/d?g.jpg"]', ["dog"]),
         ('["**/[ad]*"]', ["amsterdam", "dog"]),
         ('["**"]', ["kandinsky", "mondrian", "starry", "wave", "amsterdam", "dog", "private-me"]),
@@ -251,6 +252,19 @@ def test_pairs_that_are_written_twice_are_told_of_once_for_each_two_entries(load
     text = "pairs:\n" + "  - {content: photos/dog.jpg, style: art/wave.jpg}\n" * 2
     assert refusal(load, text) == [
         "6:5: error: output 'dog--wave.png' is wanted twice (first by the entry on line 5); give one of them another 'output'"
+    ]
+
+
+def test_one_picture_has_one_name_however_it_is_written(load: Load) -> None:
+    twice = "pairs:\n  - {content: photos/dog.jpg, style: art/wave.jpg}\n  - {content: ./photos/dog.jpg, style: art//wave.jpg}\n"
+    assert refusal(load, twice) == [
+        "6:5: error: output 'dog--wave.png' is wanted twice (first by the entry on line 5); give one of them another 'output'"
+    ]
+
+
+def test_a_pair_that_an_alias_repeats_is_told_as_such(load: Load) -> None:
+    assert refusal(load, "pairs:\n  - &p {content: photos/dog.jpg, style: art/wave.jpg}\n  - *p\n") == [
+        "5:5: error: output 'dog--wave.png' is wanted twice: this pair is repeated by an alias; take the alias away"
     ]
 
 

@@ -218,7 +218,7 @@ class Chooser:
             return None
         self.named.add(os.path.normpath(node.text))
         home = self._finder.home(node.text) if is_numbered(node.text) else ""  # its files are found
-        return self._picture(role, node.text, self._problems.at(node.place), home)
+        return self._picture(role, _plain(node.text), self._problems.at(node.place), home)
 
     def _picture(self, role: str, name: str, place: str = "", home: str = "") -> Picture:
         key = (role, name, place, home)
@@ -247,6 +247,15 @@ class Chooser:
         if "\\" in node.text and not os.path.lexists(os.path.join(self._input, node.text)):
             self._problems.warn(node.place, f"'{shorten(node.text)}' has a backslash; write '/' between folders")
         return True
+
+
+def _plain(name: str) -> str:
+    """A name as patterns find it, so that one picture has one: `photos/a.jpg` for
+    `./photos//a.jpg`."""
+    if is_url(name):
+        return name
+    parts = [part for part in name.split("/") if part not in ("", ".")]
+    return ("/" if name.startswith("/") else "") + "/".join(parts) or name
 
 
 def _is_negation(node: Node) -> bool:

@@ -239,6 +239,8 @@ def _is_written_twice(first: Claim, claim: Claim) -> bool:
 
 
 def _wanted_twice(first: Claim, claim: Claim) -> str:
+    if first.entry == claim.entry and not claim.is_matrix:
+        return f"output '{_shown(claim.name)}' is wanted twice: this pair is repeated by an alias; take the alias away"
     is_one_matrix = first.entry == claim.entry
     by = "this matrix" if is_one_matrix else f"the entry on line {first.entry.line}"
     advice = claim.advice or "add {index} to 'output'" if is_one_matrix else "give one of them another 'output'"
