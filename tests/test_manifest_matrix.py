@@ -104,6 +104,25 @@ def test_results_below_the_input_folder_are_never_found_as_pictures(load: Load, 
     assert not any("result" in name for name in outputs(manifest))
 
 
+@pytest.mark.parametrize(
+    ("content", "output", "found"),
+    [
+        ("[photos/*]", "photos/{content.stem}.png", "photos/amsterdam.png"),
+        ('["**"]', "{content.stem}.png", "kandinsky.png"),
+        ("[photos/*.jpg]", "photos/{content.stem}.png", None),
+        ("[photos/*]", "{content.stem}.png", None),
+        ('[photos/*, "!*/*.png"]', "photos/{content.stem}.png", None),
+    ],
+)
+def test_a_pattern_that_will_find_results_as_pictures_is_told(
+    load: Load, content: str, output: str, found: str | None
+) -> None:
+    pairs = matrix(f"content: {content}, style: [art/wave.jpg]", output=repr(output))
+    text = f"input: ../input\noutput: ../input\n{pairs}"
+    told = [warning.partition("will find results")[2] for warning in load(text, whole=True).warnings]
+    assert [each.partition("(")[2].partition(")")[0] for each in told if each] == ([found] if found else [])
+
+
 def test_a_pattern_that_would_walk_through_the_whole_disk_is_refused(
     load: Load, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,6 +16,7 @@ from pipeline.manifest.options.rules import canonical_layer
 from pipeline.manifest.pairs.cells import Combination
 from pipeline.manifest.pairs.choices import WITHOUT_CONTENT, Chooser, Picture, cut_by_comment, warn_of_path
 from pipeline.manifest.pairs.clip_faults import clip_fault
+from pipeline.manifest.pairs.found_again import tell_found_again
 from pipeline.manifest.pairs.idle import IdleSettings
 from pipeline.manifest.pairs.left_out import tell_left_out
 from pipeline.manifest.pairs.masks import MaskResolver, PairMasks, fault_of_maps, read_pair_masks
@@ -148,6 +149,8 @@ class Expansion:
             note(place, message)
         self._idle.finish()
         tell_left_out(self._finder, self._chooser.patterns, self._chooser.named, self._problems)
+        outputs = (job.output for job in self.jobs)
+        tell_found_again(self._chooser.patterns, outputs, self._folders, self._problems)
         if left_out := self._finder.unnameable:
             self._problems.warn(
                 WHOLE_FILE, f"{left_out} objects have keys that no file can have ('..', '//'); left out"
