@@ -182,12 +182,27 @@ def test_a_running_mean_is_average_with_either_descent(tmp_path):
         ("th neural_style.lua -content_image c.jpg -style_image s.jpg -content_layers relu9_9", "unknown layer 'relu9_9'"),
         ("th neural_style.lua -content_image c.jpg -style_image a.jpg,b.jpg -style_blend_weights 1", "1 weights for 2 styles"),
         ("th neural_style.lua -content_image", "expected one argument"),
+        ("th neural_style.lua -content_image c.jpg -style_image s.jpg -image_size inf", "image_size must be a number"),
+        ("th neural_style.lua -content_image c.jpg -style_image s.jpg -num_iterations nan", "num_iterations must be a number"),
+        ("Network.py c.jpg s.jpg out --num_iter 1e308", "num_iter must be a number"),
+        ("th neural_style.lua -content_image c.jpg -style_image s.jpg -image_size 9", "this command line: 'size' must"),
+        ("neural_style.py --content_img c.jpg --style_imgs s.jpg --style_layer_weights 0 0 0 0 0", "weight above 0 is needed"),
+        (f"th neural_style.lua -content_image {'c' * 100_000}.jpg", "it has more than 100,000 characters"),
     ],
 )  # fmt: skip
 def test_a_command_line_that_cannot_be_is_refused_in_a_sentence(line, message):
     with pytest.raises(UsageError) as refused:
         manifest_for_command(line)
     assert message in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_of_several_numbers_where_there_is_one_here_the_others_are_noted():
+    line = "neural_style.py --content c.jpg --styles s.jpg t.jpg --output o.jpg --style-scales"
+    text, notes = manifest_for_command(f"{line} 0.5 1.0")
+    assert "style_scale: 0.5" in text
+    assert notes == ["style_scales 0.5 1.0: 'style_scale' is one for all styles, and is 0.5 here"]
+    assert manifest_for_command(f"{line} 0.5 0.5")[1] == []
 
 
 def test_nothing_that_a_command_line_says_ends_its_comment(tmp_path):

@@ -7,6 +7,7 @@ Sources of the flags: options/foreign.yaml; of what a preset is: options/presets
 from __future__ import annotations
 
 import argparse
+import math
 import posixpath
 import shlex
 from collections.abc import Mapping, Sequence
@@ -26,6 +27,7 @@ from pipeline.nst.network import NETWORKS, VGG19
 from pipeline.printable import ascii_only
 
 _LONGEST = 100_000  # characters of a command line
+_LARGEST = 1e100  # of a number: whatever it is multiplied by is finite, and can be rounded
 
 
 def manifest_for_command(line: str, *, published: bool = False) -> tuple[str, list[str]]:
@@ -38,7 +40,9 @@ def manifest_for_command(line: str, *, published: bool = False) -> tuple[str, li
     cannot be.
     """
     try:
-        words = shlex.split(line[:_LONGEST])
+        if len(line) > _LONGEST:
+            raise ValueError(f"it has more than {_LONGEST:,} characters")
+        words = shlex.split(line)
     except ValueError as error:
         raise UsageError(f"this is no command line: {error}") from None
     program, arguments = program_of(words)
@@ -50,7 +54,8 @@ def manifest_for_command(line: str, *, published: bool = False) -> tuple[str, li
     try:
         load_text(text, Problems("the manifest of this command line", text), Path.cwd() / "imported.yaml")
     except ManifestError as error:
-        raise UsageError(str(error)) from error
+        wrong = "; ".join(problem.message for problem in error.problems)
+        raise UsageError(f"no manifest can be made of this command line: {wrong}") from error
     head = [f"Of: {line}", *(f"Note: {sentence}" for sentence in notes)]
     return "\n".join([*(f"# {' '.join(ascii_only(each).split())}" for each in head), text]), notes
 
@@ -134,7 +139,10 @@ class _Wanted:
             if flag not in given:
                 continue
             value = given.pop(flag)
-            number = _number(flag, value[0] if isinstance(value, list) else value) * factor
+            first = value[0] if isinstance(value, list) else value
+            if isinstance(value, list) and set(value) != {first}:
+                self.notes.append(f"{flag} {' '.join(value)}: '{option}' is one for all styles, and is {first} here")
+            number = _number(flag, first) * factor
             if number > 0 or option not in ("seed", "history"):  # -1 and 0 are the program's own choice there
                 options[option] = round(number) if isinstance(factor, int) else number
         for flag in ("init", "init_image", "initial", "init_img_type"):
@@ -191,7 +199,7 @@ class _Wanted:
             if layer is None:
                 raise UsageError(f"unknown layer '{name}'; layers are named like conv4_2 or relu4_2")
             scale = by_channels.get(network.channels(layer), next(iter(own.values())))
-            found.append(scale * weight * (len(weights) / total if shared else 1.0))
+            found.append(scale * weight * (len(weights) / total if shared and total else 1.0))
         return found
 
     def _descent(self) -> dict[str, Any]:
@@ -233,6 +241,9 @@ _COLOURS = ("original_colors", "preserve_colors", "preserve_color")
 
 def _number(flag: str, word: str) -> float:
     try:
-        return float(str(word).rstrip("+"))  # `--end-scale 512+` is at least so many
+        number = float(str(word).rstrip("+"))  # `--end-scale 512+` is at least so many
     except ValueError:
-        raise UsageError(f"{flag} must be a number. Received: {word!r}") from None
+        number = math.nan
+    if not abs(number) <= _LARGEST:  # nor NaN
+        raise UsageError(f"{flag} must be a number. Received: {word!r}")
+    return number
