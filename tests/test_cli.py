@@ -92,6 +92,17 @@ def test_plan_explains_where_each_option_of_a_pair_comes_from(project, stylize):
     )
 
 
+def test_plan_explains_nothing_that_acts_on_a_terminal(project, stylize):
+    named = MANIFEST.replace("{weights: random}", r'{weights: random, preset: "a\u202eb"}')
+    named = named.replace("pairs:", r'presets: {"a\u202eb": {seed: 5}, "c\ad": {extends: "a\u202eb"}}' + "\npairs:")
+    (project / "night.yaml").write_text(named.replace("wave.png}", r'wave.png, options: {preset: "c\ad"}}'))
+    done = stylize("plan", "night.yaml", "--explain", "dog--wave.png", cwd=project, PYTHONIOENCODING="utf-8")
+    assert done.returncode == 0, done.stderr
+    assert all(line.isprintable() for line in done.stdout.splitlines())
+    assert r"(preset a\u202eb)" in done.stdout
+    assert r", over a\u202eb of night.yaml" in done.stdout
+
+
 def test_flags_have_twins_in_the_environment_and_win_over_them(project, stylize):
     (project / "night.yaml").write_text(MANIFEST + "  - {content: content/sea.png, style: style/wave.png}\n")
 

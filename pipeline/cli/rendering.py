@@ -93,7 +93,7 @@ def explanation(job: Job) -> str:
     name_width = max(map(len, values))
     value_width = min(max(map(len, values.values())), 44)  # layer lists are longer; they push their origin to the right
     return "\n".join(
-        f"{name:<{name_width}}  {value:<{value_width}}  {job.origins.get(name, 'built in')}"
+        f"{name:<{name_width}}  {value:<{value_width}}  {printable(job.origins.get(name, 'built in'))}"
         for name, value in values.items()
     )
 
