@@ -52,7 +52,6 @@ def options(**changes: Any) -> dict[str, Any]:
         settings(style=[{"image": ["b.jpg"], "weight": 1}]),
         settings(style="b.jpg"),
         settings(style=[{"image": "b.jpg"}] * 5000),
-        settings(content="*.jpg"),
         settings(content="a\0.jpg"),
         settings(content="a" * 1_000_000),
         settings(content=""),
@@ -102,6 +101,32 @@ def test_a_manifest_from_a_picture_is_that_pair_and_nothing_else(
     ]
     assert manifest.run == RunSettings()
     assert (manifest.input, manifest.output) == (tmp_path / "input", tmp_path / "output")
+
+
+@pytest.mark.parametrize(
+    ("content", "style", "output", "written"),
+    [
+        ("who?.jpg", "[*].jpg", "who?--[*].png", "who?--[*].png"),
+        ("up/a{b}.jpg", "w.jpg", "up/a{b}--w.png", "up/{content.stem}--w.png"),
+        ("{a}.jpg", "{a}{b}.jpg", "{a}/{a}{b}.jpg.png", "{content.stem}/{style.name}.png"),
+        ("{seed}.jpg", "w.jpg", "{seed}.png", "{content.stem}.png"),
+    ],
+)
+def test_names_with_signs_of_patterns_make_the_same_manifest_wherever_it_is_asked_for(
+    content: str, style: str, output: str, written: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    stored = settings(content=content, style=[{"image": style}], output=output)
+    text = manifest_for_settings(stored)
+    assert f'output: "{written}"' in text
+    for name in (content, style):
+        (tmp_path / "input" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "input" / name).touch()
+    assert manifest_for_settings(stored) == text
+    (tmp_path / "again.yaml").write_text(text)
+    (job,) = load_manifest("again.yaml").pairs
+    assert (job.output, job.content) == (output, tmp_path / "input" / content)
+    assert job.styles[0].image == tmp_path / "input" / style
 
 
 def test_paths_that_lead_elsewhere_lose_their_way() -> None:

@@ -21,12 +21,14 @@ from pipeline.manifest.load import load_text
 from pipeline.manifest.options.keywords import options_from_python
 from pipeline.manifest.options.presets import builtin_presets
 from pipeline.manifest.options.rules import RULES
+from pipeline.manifest.pairs.naming import picture_fields
 from pipeline.manifest.yaml.problems import Problems, shorten, suggestion
 from pipeline.manifest.yaml.writer import yaml_text
 from pipeline.mask_names import shown_masks
 from pipeline.options import LEFT_OUT
 from pipeline.printable import ascii_only, printable
 from pipeline.style_at import from_table
+from pipeline.textures import TEXTURE
 
 _PATHS = ("init", "weights")  # options that may name a file
 _LONGEST_NAME = 4096  # bytes of a path on Linux
@@ -49,7 +51,7 @@ def manifest_for_settings(settings: Mapping[str, Any]) -> str:
     values = options.all_values() | {name: _inside(given[name]) for name in _PATHS if given.get(name)}
     if values["preset"] not in builtin_presets():
         del values["preset"]
-    text = yaml_text({"version": 1, "pairs": [pair | {"options": values}]})
+    text = yaml_text({"version": 1, "pairs": [pair | {"output": _as_pattern(pair), "options": values}]})
     _compare(text, pair, values)
     return _HEAD + _remark(settings) + text
 
@@ -77,6 +79,20 @@ def _pair(settings: Mapping[str, Any]) -> dict[str, Any]:
         pair = {**photograph, "style_at": _style_at(settings["style_at"], [entry["image"] for entry in blend])}
     beside = {name: _mask(settings[name]) for name in ("content_mask", "regions") if name in settings}
     return pair | beside | {"output": output}
+
+
+def _as_pattern(pair: Mapping[str, Any]) -> str:
+    """The output as a manifest names it. Braces hold a field there: where a picture's own name has
+    some, its field stands for it."""
+    output: str = pair["output"]
+    if "{" not in output and "}" not in output:
+        return output
+    styles = pair.get("style", ())
+    named = tuple(style["image"] for style in styles) if isinstance(styles, list) else (styles,)
+    fields = picture_fields((pair.get("content", TEXTURE),), "content") | picture_fields(named, "style")
+    fields_of = {value: f"{{{field}}}" for field, value in fields.items() if "{" in value or "}" in value}
+    values = sorted(fields_of, key=len, reverse=True)
+    return re.sub("|".join(map(re.escape, values)), lambda match: fields_of[match[0]], output) if values else output
 
 
 def _style_at(given: Any, images: Sequence[str]) -> dict[str, Any]:
@@ -139,7 +155,7 @@ def _compare(text: str, pair: Mapping[str, Any], values: Mapping[str, Any]) -> N
     """Load the manifest and look that it says this and nothing else. Raises UsageError."""
     problems = Problems("manifest", text)
     try:
-        manifest = load_text(text, problems, Path("manifest"))
+        manifest = load_text(text, problems, Path("manifest"), only_names=True)  # whatever lies around here
     except ManifestError as error:
         raise UsageError(f"no manifest can be made of these settings: {error.problems[0].message}") from None
     if not _says(manifest, pair, values):

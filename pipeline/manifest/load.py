@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +37,16 @@ def load_manifest(
 
 
 def load_text(
-    text: str, problems: Problems, file: Path, *, overrides: Sequence[Override] = (), strict: bool = False
+    text: str,
+    problems: Problems,
+    file: Path,
+    *,
+    overrides: Sequence[Override] = (),
+    strict: bool = False,
+    only_names: bool = False,
 ) -> Manifest:
-    """The manifest of this text, as if it stood in `file`; `problems` names it in messages.
+    """The manifest of this text, as if it stood in `file`; `problems` names it in messages. With
+    `only_names` no name in it is a pattern.
 
     No picture is opened: a plain name whose file is missing fails its own pair later. A pattern
     that finds nothing earns a warning, unless nothing is left to paint, or `strict` makes it an
@@ -48,7 +56,7 @@ def load_text(
     top = _top_node(compose(text, problems), problems)
     sections = _sound_sections(top, problems)
 
-    folders = _folders(file, sections, problems)
+    folders = replace(_folders(file, sections, problems), only_names=only_names)
     own_presets = _map(sections.get("presets"))
     presets = all_presets(own_presets, problems, folders)
     faulty = own_presets.entries if own_presets else ()

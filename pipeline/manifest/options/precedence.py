@@ -42,13 +42,15 @@ class Folders:
     """Where relative paths start: pictures, results and weights each have their folder.
 
     One that is an address is where its files are read (urls). `follow_links`: patterns find
-    pictures behind links that lead out of their folder.
+    pictures behind links that lead out of their folder. `only_names`: there are no patterns; every
+    name is one, whether its file is there or not.
     """
 
     input: Path
     output: Path
     weights: Path
     follow_links: bool = False
+    only_names: bool = False
 
 
 @dataclass(frozen=True, slots=True)

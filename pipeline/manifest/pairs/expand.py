@@ -77,7 +77,7 @@ class Expansion:
         self._reader = reader
         self._layers = layers
         self._problems = problems
-        self._finder = PictureFinder(folders.input, folders.output, follow_links=folders.follow_links)
+        self._finder = PictureFinder.of(folders)
         self._chooser = Chooser(folders.input, self._finder, problems)
         self._masks = MaskResolver(folders.input, follow_links=folders.follow_links)
         self._outputs = Outputs(problems)

@@ -10,11 +10,14 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from pipeline.clip_names import VIDEO_SUFFIXES
 from pipeline.manifest.options.rules import PICTURE_SUFFIXES
 from pipeline.urls import is_url, local_path, path_of, url_of
+
+if TYPE_CHECKING:
+    from pipeline.manifest.options.precedence import Folders
 
 _MAGIC = re.compile(r"[*?\[]")
 _ANY_FOLDERS = "**"
@@ -54,22 +57,30 @@ class PictureFinder:
     EnvironmentProblem where that cannot be.
     """
 
-    def __init__(self, input_folder: Path, output_folder: Path, *, follow_links: bool = False) -> None:
+    def __init__(
+        self, input_folder: Path, output_folder: Path, *, follow_links: bool = False, only_names: bool = False
+    ) -> None:
         self._input = os.fspath(input_folder)
         real_output = os.path.realpath(output_folder)
         holds_input = (os.path.realpath(input_folder) + "/").startswith(real_output + "/")
         # Where the input folder lies in the output folder there is no telling them apart.
         self._closed = None if holds_input else real_output + "/"
         self._follow_links = follow_links
+        self._only_names = only_names
         self._listed: dict[str, list[Listed]] = {}
         self._found: dict[str, Found] = {}
         self._count = 0
         self.unreadable: list[str] = []
         self.unnameable = 0  # objects that no file can be called as
 
+    @classmethod
+    def of(cls, folders: Folders) -> PictureFinder:
+        """That of a manifest with these folders."""
+        return cls(folders.input, folders.output, follow_links=folders.follow_links, only_names=folders.only_names)
+
     def is_pattern(self, name: str) -> bool:
         """Whether a name has `*`, `?` or `[`, and there is no file of exactly that name."""
-        if _MAGIC.search(name) is None:
+        if self._only_names or _MAGIC.search(name) is None:
             return False
         path = path_of(self._input, name)
         if url_of(path):
