@@ -88,6 +88,19 @@ def test_durations_have_units(load: Load, written: str, kept: float) -> None:
     assert load(f"run: {{pair_timeout: {written}}}\n" + pair()).run.pair_timeout == kept
 
 
+def test_files_of_the_run_start_at_the_manifest_and_addresses_stay(load: Load, tmp_path: Path) -> None:
+    run = load("run: {log_file: night.log, scheduler: farm.json, engine: dask}\n" + pair()).run
+    assert (run.log_file, run.scheduler) == (str(tmp_path / "configs/night.log"), str(tmp_path / "configs/farm.json"))
+    assert load("run: {scheduler: 'tcp://10.0.0.1:8786'}\n" + pair()).run.scheduler == "tcp://10.0.0.1:8786"
+
+
+def test_a_file_of_the_run_that_only_a_shell_would_find_is_warned_of(load: Load) -> None:
+    assert load("run: {log_file: ~/night.log, junit: $HOME/j.xml}\n" + pair()).warnings == (
+        "configs/m.yaml:4:17: '~' in '~/night.log' is taken as it stands, not expanded; write the path itself",
+        "configs/m.yaml:4:37: '$' in '$HOME/j.xml' is taken as it stands, not expanded; write the path itself",
+    )
+
+
 @pytest.mark.parametrize(
     ("setting", "message"),
     [

@@ -17,7 +17,7 @@ from pipeline.manifest.options.presets import all_presets
 from pipeline.manifest.pairs.choices import warn_of_path
 from pipeline.manifest.pairs.expand import Expansion
 from pipeline.manifest.pairs.ranges import with_ranges
-from pipeline.manifest.run_section import FILES, RunSection
+from pipeline.manifest.run_section import FILES, SCHEDULER_FILE, RunSection
 from pipeline.manifest.sections import MatrixSection, OptionsSection, PairSection
 from pipeline.manifest.top_section import TopSection
 from pipeline.manifest.yaml.problems import WHOLE_FILE, Problems
@@ -163,7 +163,10 @@ def _run_settings(node: Node | None, problems: Problems, beside: Path) -> RunSet
         given["workers"] = AUTO_WORKERS if jobs == "auto" else jobs
     if isinstance(given.get("retention"), int):
         given["retention_runs"] = given.pop("retention")
-    for name in FILES.intersection(given):
+    assert isinstance(node, MapNode)
+    names_file = str(given.get("scheduler", "")).endswith(SCHEDULER_FILE)
+    for name in (FILES | {"scheduler"} if names_file else FILES).intersection(given):
+        warn_of_path(node.entries[name].node, problems)
         given[name] = os.path.abspath(beside / given[name])
     return RunSettings(**given)
 

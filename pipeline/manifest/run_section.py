@@ -31,6 +31,8 @@ _Command = Annotated[list[Name], Field(min_length=1)]
 _RUN = RunSettings()
 FILES = frozenset({"log_file", "events_file", "metrics_file", "junit", "state"})
 """Keys that are paths of what is written, which start at the manifest."""
+SCHEDULER_FILE = ".json"
+"""How a `scheduler` ends that is no address, but a file."""
 _LEFT_OUT: Any = None  # has no value that could be written
 
 
@@ -75,7 +77,7 @@ class RunSection(Section):
     )
     scheduler: Name = Field(
         _LEFT_OUT,
-        description="The address of the Dask cluster's scheduler, or the .json file that it writes.",
+        description="The address of the Dask cluster's scheduler, or the .json file that it writes, relative to the manifest.",
         examples=["tcp://10.0.0.1:8786"],
     )
     state: Name = Field(
