@@ -1,8 +1,7 @@
 """What each option of a pair may be. Standard library only.
 
 `Options` is the only home of the defaults, of what each option may be and of its one-line
-description: the manifest's validation, its JSON Schema, the README's table and `pipeline.stylize`
-all read them from its fields.
+description: validation, JSON Schema, docs and `pipeline.stylize` read them from its fields.
 """
 
 from __future__ import annotations
@@ -50,6 +49,7 @@ class Options(Questions):
         "longer side of the style image as a factor of `size`; its aspect ratio is kept; a list looks at the style at several"
         " scales at once, with equal shares",
         gt=0,
+        le=100,  # chosen by eye: a brush stroke fills the picture long before
         examples=[0.5, [0.5, 1]],
     )
     style_aspect: str = _option(

@@ -144,6 +144,7 @@ def test_a_range_is_the_list_of_its_numbers(load: Load, axis: str, values: list[
         ("steps: {from: 0, to: 9, count: 3}", "'steps' must be a whole number, 1 or more, or 'auto'; got 0"),
         ("tv_weight: {from: 0, to: 9, count: 3, log: true}", "'tv_weight': a range with log: true has numbers above 0 only"),
         ("tv_weight: {from: 2, to: 2, count: 3}", "'tv_weight': a range goes from one number to another"),
+        ("size: {from: 64, to: 1e300, count: 2}", "'size': whole numbers of a range are at most 9223372036854775807"),
         ("steps: {from: x, to: 9, count: 3}", "'from' must be a number; got 'x'"),
         ("pooling: {from: 1, to: 2, count: 3}", "'pooling' is an axis here and must be a list of values, like [max, avg]; got a map"),
     ],

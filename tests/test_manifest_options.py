@@ -29,6 +29,7 @@ def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Load:
     ("option", "message"),
     [
         ("tile: 100", "'tile' must be a whole number, 256 or more, or one of auto, off; got 100"),
+        ("style_scale: 1e300", "'style_scale' must be a number above 0 and at most 100, or a list of such numbers; got 1e300"),
         ("optimizer: lbfsg", "'optimizer' must be one of lbfgs, adam, gd, published; got 'lbfsg'; did you mean 'lbfgs'?"),
         ("quality: 101", "'quality' must be a whole number from 1 to 100; got 101"),
         ("steps: 2.5", "'steps' must be a whole number, 1 or more, or 'auto'; got 2.5"),

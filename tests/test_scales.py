@@ -45,7 +45,9 @@ def test_several_scales_are_read_from_python_and_manifests_and_one_of_them_is_a_
         options_from_python({"style_scale": [0.5]}).style_scale == options_from_python({"style_scale": 0.5}).style_scale
     )
     for wrong in ([], [0.5, 0], [0.5, "x"], [1.0] * 9):
-        with pytest.raises(OptionError, match="'style_scale' must be a number above 0, or a list of such numbers"):
+        with pytest.raises(
+            OptionError, match="'style_scale' must be a number above 0 and at most 100, or a list of such numbers"
+        ):
             options_from_python({"style_scale": wrong})
     assert option_field((0.5, 1.0)) == "0.5+1"
 

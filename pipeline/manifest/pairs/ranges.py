@@ -11,6 +11,7 @@ from pipeline.manifest.check import check
 from pipeline.manifest.options.rules import RULES, OptionRule
 from pipeline.manifest.sections import RangeSection
 from pipeline.manifest.yaml.problems import Problems
+from pipeline.manifest.yaml.scalars import LARGEST_INTEGER
 from pipeline.manifest.yaml.tree import Entry, ListNode, MapNode, Node, ScalarNode
 
 # Of a value, so that names of outputs stay short: 0.003162, and not 0.0031622776601683794.
@@ -45,6 +46,9 @@ def _values(name: str, node: Node, problems: Problems) -> list[Node] | None:
         problems.add(node.place, f"'{name}': {fault}")
         return None
     values = [_rounded(value, rule) for value in _between(start, asked.to, asked.count, log=asked.log)]
+    if any(isinstance(value, int) and abs(value) > LARGEST_INTEGER for value in values):
+        problems.add(node.place, f"'{name}': whole numbers of a range are at most {LARGEST_INTEGER}")
+        return None
     if len(set(values)) < len(values):
         problems.add(node.place, f"'{name}': so many numbers are not all different once they are rounded; lower count")
         return None
