@@ -80,6 +80,27 @@ def test_check_and_plan_say_what_the_night_would(project, stylize):
     assert "2 to paint" in planned.stdout or "paint" in planned.stdout
 
 
+def test_check_says_what_plan_would_of_memory_and_of_weights(project, stylize):
+    (project / "m.yaml").write_text(
+        "version: 1\ninput: input\noutput: out\nrun: {max_memory: 1GiB}\n"
+        "defaults: {weights: random, style_loss: neighbours, size: 4000, enlarge: true}\n"
+        "pairs:\n  - {content: content/dog.png, style: style/wave.png}\n"
+    )
+    checked, planned = (stylize(verb, "m.yaml", cwd=project) for verb in ("check", "plan"))
+    assert checked.returncode == 3
+    (told,) = [line.removeprefix("error: ") for line in checked.stderr.splitlines() if line.startswith("error: ")]
+    assert "GiB of memory with style_loss: neighbours" in told
+    assert told in planned.stdout
+    gone = "weights=gone.h5"
+    checked, planned = (
+        stylize(verb, "m.yaml", "--set", "size=64", "--set", gone, cwd=project) for verb in ("check", "plan")
+    )
+    assert (checked.returncode, planned.returncode) == (4, 4)
+    assert checked.stdout == "m.yaml: 1 pair, 2 images, all open, weights cannot be used\n"
+    assert f"error: weights {project / 'gone.h5'}: no such file" in checked.stderr
+    assert checked.stderr.splitlines()[0] == planned.stderr.splitlines()[0]
+
+
 def test_plan_says_of_what_cannot_be_read_what_the_night_would(project, stylize):
     """In a folder and written out in a manifest, content, style and start alike."""
     (project / "input/content/dog.png").write_bytes(b"8BPS\0\1" + bytes(50))

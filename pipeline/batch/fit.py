@@ -137,9 +137,9 @@ def why_too_large(job: Job, size: Callable[[Path], Size], max_memory: int | None
 _WHOLE = "normalize_gradients: l1, which has no tiles"
 
 
-def why_not(job: Job, opened: Mapping[Path, ImageFacts]) -> str | None:
+def why_not(job: Job, opened: Mapping[Path, ImageFacts], max_memory: int | None = None) -> str | None:
     """What a run would say of a pair of these pictures, the ones that were opened; None where all
-    is well."""
+    is well. `max_memory` as of `why_too_large`."""
     for style in job.styles:
         if style.image in opened and not opened[style.image].can_be_seen:
             return cannot_be_seen(style.image.name)
@@ -151,7 +151,8 @@ def why_not(job: Job, opened: Mapping[Path, ImageFacts]) -> str | None:
             raise BadImage(f"{path} was not opened")
         return opened[path].width, opened[path].height
 
-    return why_too_small(job, size) or why_masks_do_not_fit(job, size) or _why_nowhere(job, opened)
+    reason = why_too_small(job, size) or why_masks_do_not_fit(job, size) or _why_nowhere(job, opened)
+    return reason or why_too_large(job, size, max_memory)
 
 
 def _why_nowhere(job: Job, opened: Mapping[Path, ImageFacts]) -> str | None:

@@ -4,15 +4,28 @@ kept to from run to run: it must not depend on who starts the run, a shell or cr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from pipeline.errors import WeightsError
 from pipeline.job import Job
-from pipeline.nst.weights import AUTOMATIC, NetworkWeights, locate, passed_over
+from pipeline.nst.weights import AUTOMATIC, NAMES, NetworkWeights, locate, passed_over
 from pipeline.store.keys import former_key, pair_key
 from pipeline.store.records import State
+
+
+def faulty_weights(jobs: Iterable[Job]) -> list[str]:
+    """What is wrong with the files that pairs name as their weights, in a sentence each. Which of
+    the known ones are here is the machine's affair, and a run's."""
+    names = dict.fromkeys(job.options.weights for job in jobs)
+    faults = []
+    for name in (name for name in names if name not in NAMES):
+        try:
+            locate(name)
+        except WeightsError as error:
+            faults.append(str(error))
+    return faults
 
 
 class Networks:

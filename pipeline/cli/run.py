@@ -266,8 +266,9 @@ def _show_plan(manifest: Manifest, selection: Selection, as_json: bool) -> int:
 def check(
     manifest: Path, styles: tuple[Path, ...], output: Path | None, settings: tuple[str, ...], strict: bool
 ) -> int:
-    """Validate MANIFEST and open every image it names."""
+    """Validate MANIFEST, open every image and find the weights that it names."""
     from pipeline.batch.fit import why_frames_cannot_be, why_mask_frames_do_not_fit, why_not, worth_knowing
+    from pipeline.batch.networks import faulty_weights
     from pipeline.clip_names import is_numbered
     from pipeline.errors import PairError
     from pipeline.images.reader import Reader
@@ -301,21 +302,25 @@ def check(
                 for note in facts.notes:
                     click.echo(f"note: {printable(url_of(path) or path)}: {printable(note)}", err=True)
         sound = [job for job in loaded.pairs if not job.refusal]
-        unfit = {job.output: why for job in sound if (why := why_not(job, opened))}
+        unfit = {job.output: why for job in sound if (why := why_not(job, opened, loaded.run.max_memory))}
         for why_clip in (why_frames_cannot_be, why_mask_frames_do_not_fit):
             unfit |= {
                 job.output: why
                 for job in sound
                 if (why := why_clip(job, lambda path: reader.clip(path, homes.get(str(path)))))
             }
-    for why in dict.fromkeys(unfit.values()):
+    weights = faulty_weights(sound)
+    for why in dict.fromkeys((*unfit.values(), *weights)):
         click.echo(f"error: {printable(why)}", err=True)
     for told in dict.fromkeys(note for job in loaded.pairs for note in worth_knowing(job, opened, colours)):
         click.echo(f"warning: {printable(told)}", err=True)
     verdict = f"{bad} cannot be used" if bad else "all open"
     if refused := sum(bool(job.refusal) for job in loaded.pairs) + len(unfit):
         verdict += f", {count(refused, 'pair')} cannot be painted"
+    verdict += ", weights cannot be used" if weights else ""
     click.echo(f"{printable(manifest)}: {count(len(loaded.pairs), 'pair')}, {count(len(paths), 'image')}, {verdict}")
+    if weights:
+        return ExitCode.ENVIRONMENT
     return ExitCode.SOME_FAILED if bad or refusals or unfit else ExitCode.OK
 
 
