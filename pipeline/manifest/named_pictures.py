@@ -10,12 +10,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from pipeline.clip_names import OUTPUT_SUFFIXES as CLIP_SUFFIXES
+from pipeline.clip_names import VIDEO_SUFFIXES
 from pipeline.errors import UsageError
 from pipeline.job import Manifest
 from pipeline.manifest.load import load_text
 from pipeline.manifest.options.overrides import Override
 from pipeline.manifest.options.rules import PICTURE_SUFFIXES
-from pipeline.manifest.pairs.naming import DEFAULT_PATTERN, OUTPUT_SUFFIXES
+from pipeline.manifest.pairs.naming import DEFAULT_PATTERN
 from pipeline.manifest.pairs.pictures import PictureFinder
 from pipeline.manifest.yaml.problems import Problems
 from pipeline.manifest.yaml.writer import yaml_text
@@ -120,11 +122,12 @@ def _named(picture: Path) -> str:
 
 
 def _where(output: str | None) -> tuple[str, str | None]:
-    """The folder that results go to, and the pattern of their names below it, where one is
-    given."""
+    """The folder that results go to, and the pattern of their names below it, where one is given:
+    what has a field, or ends as pictures and clips do, is meant for a name."""
     if output is None:
         return ".", None
-    if not output.lower().endswith(OUTPUT_SUFFIXES) or os.path.isdir(output):
+    is_name = "{" in output or output.lower().endswith((*PICTURE_SUFFIXES, *VIDEO_SUFFIXES, *CLIP_SUFFIXES))
+    if not is_name or output.endswith("/") or os.path.isdir(output):
         return output, None
     before, _, _ = output.partition("{")
     folder = posixpath.dirname(before)
