@@ -140,6 +140,13 @@ def test_a_selection_over_part_of_the_pairs_is_not_whole():
     assert not Selection(only="*").whole
 
 
+def test_only_takes_a_name_as_it_is_and_unicode_forms_alike():
+    names = ["im[1]--wave.png", "im1--wave.png", "im2--wave.png", "cafe\u0301.png"]
+    assert [name for name in names if Selection(only="im[1]--wave.png").names(name)] == names[:2]
+    assert [name for name in names if Selection(only="im[!1]*").names(name)] == [names[0], names[2]]
+    assert [name for name in names if Selection(only="caf\u00e9*").names(name)] == [names[3]]
+
+
 # ------------------------------------------------------------------------------------------------ machines that share no folder
 
 

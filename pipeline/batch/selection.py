@@ -5,8 +5,17 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import unicodedata
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+
+
+def is_named(glob: str, output: str) -> bool:
+    """Does a glob match an output's name? Its own name does, whatever signs are in it, and Unicode
+    forms are alike, as in a manifest's patterns."""
+    if not (glob.isascii() and output.isascii()):
+        glob, output = unicodedata.normalize("NFC", glob), unicodedata.normalize("NFC", output)
+    return glob == output or fnmatchcase(output, glob)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +78,7 @@ class Selection:
 
     def names(self, output: str) -> bool:
         """Does the glob match this output name?"""
-        return self.only is None or fnmatchcase(output, self.only)
+        return self.only is None or is_named(self.only, output)
 
     def takes(self, output: str) -> bool:
         """Does it take up the pair with this output name?"""

@@ -149,8 +149,7 @@ def acknowledge(pattern: str, manifest: Path | None, output: Path | None) -> int
     They stay quarantined and in the report, but a run no longer exits with 12 for them, and --quiet
     is silent about them. It holds until they are painted or fail in another way.
     """
-    from fnmatch import fnmatchcase
-
+    from pipeline.batch.selection import is_named
     from pipeline.errors import UsageError
     from pipeline.store.disk import LocalStore
     from pipeline.store.failures import Failures
@@ -158,7 +157,7 @@ def acknowledge(pattern: str, manifest: Path | None, output: Path | None) -> int
     folder = output_folder(manifest, output)
     failures = Failures(LocalStore(folder))
     found = failures.quarantined()
-    matching = [failure for failure in found if fnmatchcase(failure.output, pattern)]
+    matching = [failure for failure in found if is_named(pattern, failure.output)]
     if not matching:
         there = ", ".join(printable(failure.output) for failure in found[:_NAMED])
         known = f"there are {len(found)}: {there}{', ...' if len(found) > _NAMED else ''}" if found else "there is none"
