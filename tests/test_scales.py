@@ -46,7 +46,8 @@ def test_several_scales_are_read_from_python_and_manifests_and_one_of_them_is_a_
     )
     for wrong in ([], [0.5, 0], [0.5, "x"], [1.0] * 9):
         with pytest.raises(
-            OptionError, match="'style_scale' must be a number above 0 and at most 100, or a list of such numbers"
+            OptionError,
+            match="'style_scale' must be a number above 0 and at most 100, or a list of up to 8 such numbers",
         ):
             options_from_python({"style_scale": wrong})
     assert option_field((0.5, 1.0)) == "0.5+1"

@@ -226,7 +226,7 @@ def _refusal(where: _Where, detail: Mapping[str, Any]) -> str:
         if where.section is AxesSection and not where.is_item:
             example = ", ".join(str(value) for value in RULES[key].examples[:2])
             return f"'{key}' is an axis here and must be a list of values, like [{example}]; got {got}"
-        return RULES[key].refusal(value, got)
+        return RULES[key].refusal(value, _written(where.node) or got)
     if special := _special(where, detail["type"], got):
         return special
     context = detail.get("ctx", {})
@@ -236,6 +236,14 @@ def _refusal(where: _Where, detail: Mapping[str, Any]) -> str:
     rule = _RULES_BY_TYPE.get(detail["type"], _MAP).format(**context)
     quote = "; quote it" if detail["type"] == "string_type" and value is not None else ""
     return f"{subject} {rule}; got {got}{quote}"
+
+
+def _written(node: Node) -> str:
+    """A list of words as it is written, `[5, 2]`; empty for anything else."""
+    if not isinstance(node, ListNode) or not node.items:
+        return ""
+    words = [item.text for item in node.items if isinstance(item, ScalarNode)]
+    return shorten(f"[{', '.join(words)}]") if len(words) == len(node.items) else ""
 
 
 def _special(where: _Where, kind: str, got: str) -> str:

@@ -31,6 +31,8 @@ _MAX_WEIGHT = sys.float_info.max  # the comparison with it also turns NaN and in
 
 _MAX_FAULTS = 20  # no network has many more layers; what a misspelt one was meant to be costs time
 
+MOST_NUMBERS = 8  # of an option of several: scales of a style, each of which takes its time
+
 Fault = tuple[tuple[str | int, ...], str]  # where inside the value, and what is wrong there
 
 
@@ -67,11 +69,17 @@ class OptionRule:
         if self.name == "preset":
             return "the name of a preset"
         if self.is_frames:
-            return f"one of {', '.join(map(str, self.words))}, 'every N', or [first, last] with numbers from 0"
+            return f"one of {', '.join(map(str, self.words))}, 'every N', or [first, last] with numbers from 0 that do not fall"
         words = f"'{self.words[0]}'" if len(self.words) == 1 else f"one of {', '.join(map(str, self.words))}"
         several = "a map of several 'name: weight'" if self.is_mixture else ""
         flag, length = "true or false" if self.is_flag else "", "a length like '30cm'" if self.is_length else ""
-        sides = "[width, height]" if self.is_sides else "a list of such numbers" if self.is_several else ""
+        sides = (
+            "[width, height]"
+            if self.is_sides
+            else f"a list of up to {MOST_NUMBERS} such numbers"
+            if self.is_several
+            else ""
+        )
         ways = (flag, self.number_noun, words if self.words else "", length, sides, self.path_noun, several)
         return ", or ".join(way for way in ways if way)
 
@@ -98,6 +106,8 @@ class OptionRule:
     def refusal(self, value: Any, shown: str) -> str:
         """The sentence for a value it cannot have; `shown` is the value as the user sees it."""
         hint = suggestion(value, map(str, self.words)) if isinstance(value, str) else ""
+        if isinstance(value, str) and value in map(str, self.words):  # a number, in quotes
+            hint = "; write it without quotes"
         if isinstance(value, str) and (ours := word_of_others(self.name, value)):
             hint = f"; that is '{ours}' here"
         if isinstance(value, float) and not math.isfinite(value):

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from pipeline.clip_names import FRAMES_PATTERN, MOST_FRAMES, can_be_frames
 from pipeline.manifest.options.lengths import LENGTH
-from pipeline.manifest.options.rules import Fault, OptionRule, layer_weights, mixture
+from pipeline.manifest.options.rules import MOST_NUMBERS, Fault, OptionRule, layer_weights, mixture
 from pipeline.nst.network import LINEAR, NETWORKS
 
 
@@ -33,7 +33,7 @@ def option_type(rule: OptionRule) -> Any:
         kinds.append(number)
         if rule.is_several:
             kinds.append(
-                Annotated[list[number], Field(min_length=1, max_length=_MOST), AfterValidator(_one_or_several)]
+                Annotated[list[number], Field(min_length=1, max_length=MOST_NUMBERS), AfterValidator(_one_or_several)]
             )
     if rule.words:
         kinds.append(Literal[rule.words])
@@ -59,9 +59,6 @@ def _read_frames(value: Any) -> Any:
     if not can_be_frames(frames):
         raise ValueError
     return frames
-
-
-_MOST = 8  # numbers of an option of several: scales of a style, each of which takes its time
 
 
 def _one_or_several(values: list[Any]) -> Any:
