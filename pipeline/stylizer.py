@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
+from numbers import Real
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
@@ -213,9 +214,9 @@ def _shares(style: Styles) -> tuple[list[tuple[Source, float]], list[tuple[Any, 
     for entry in entries:
         pair, own = _one_style(entry)
         share = pair[1] if len(pair) == 2 else None
-        if isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 < share < math.inf:
+        if not 0 < (number := _number(share)) < math.inf:
             raise OptionError(f"a style with a share must be (picture, number above 0). Received the share: {share!r}")
-        pairs.append(pair)
+        pairs.append((pair[0], number))
         masks.append(own)
     return pairs, masks
 
@@ -225,21 +226,34 @@ def _one_style(entry: Any) -> tuple[Any, tuple[Any, Any]]:
     if not isinstance(entry, Mapping):
         return entry if isinstance(entry, tuple) else (entry, 1.0), (None, None)
     if "image" not in entry or not entry.keys() <= {"image", "weight", "mask"}:
-        raise OptionError(f"a style is {{'image': ..., 'weight': ..., 'mask': ...}}. Received: {', '.join(entry)}")
+        raise OptionError(f"a style is {{'image': ..., 'weight': ..., 'mask': ...}}. Received: {_keys(entry)}")
     mask = entry.get("mask")
     both = mask if isinstance(mask, Mapping) else {"content": mask}
     if not both.keys() <= {"content", "style"}:
-        raise OptionError(f"a mask is a picture, or {{'content': ..., 'style': ...}}. Received: {', '.join(both)}")
+        raise OptionError(f"a mask is a picture, or {{'content': ..., 'style': ...}}. Received: {_keys(both)}")
     return (entry["image"], entry.get("weight", 1.0)), (both.get("content"), both.get("style"))
+
+
+def _number(share: Any) -> float:
+    """A share as a float, NumPy's too; 0 for what is no number."""
+    try:
+        return float(share) if isinstance(share, Real) and not isinstance(share, bool) else 0.0
+    except OverflowError:  # a whole number of hundreds of digits
+        return math.inf
+
+
+def _keys(given: Any) -> str:
+    """What a message says was got in the place of a table: its names, or what it is."""
+    return ", ".join(map(str, given)) or "{}" if isinstance(given, Mapping) else type(given).__name__
 
 
 def _maps(regions: Mapping[str, Any] | None, count: int) -> tuple[Any, list[Any]] | None:
     """Region maps of the content and of so many styles."""
     if regions is None:
         return None
-    if regions.keys() != {"content", "style"}:
-        raise OptionError(f"regions are {{'content': ..., 'style': ...}}. Received: {', '.join(regions)}")
-    styles = regions["style"] if isinstance(regions["style"], list) else [regions["style"]]
+    if not isinstance(regions, Mapping) or regions.keys() != {"content", "style"}:
+        raise OptionError(f"regions are {{'content': ..., 'style': ...}}. Received: {_keys(regions)}")
+    styles = list(regions["style"]) if isinstance(regions["style"], list | tuple) else [regions["style"]]
     if len(styles) != count:
         raise OptionError(f"regions must have one map for each of the {count} styles. Received: {len(styles)}")
     return regions["content"], styles

@@ -6,16 +6,17 @@ import io
 import json
 import runpy
 from dataclasses import dataclass, fields
+from fractions import Fraction
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from docs.keywords import KEYWORDS, keywords_module
-from pipeline import Stylizer, manifest, release
-from pipeline.errors import OptionError, PairError
+from pipeline import Stylizer, manifest, release, stylize
+from pipeline.errors import BadImage, OptionError, PairError
 from pipeline.images.picture import picture_from_array
 from pipeline.keywords import OptionKeywords
 from pipeline.manifest import options_from_python
@@ -96,6 +97,31 @@ def result_of(**changes: object) -> Stylization:
     losses = {"total": 4.0, "content": 1.0, "style": 3.0, "tv": 0.0}
     given = {"pixels": CONTENT, "alpha": None, "trace": (), "first": losses, "last": losses | {"total": 2.5}}
     return Stylization(**(given | {"setup_seconds": 0.5, "seconds": 7.25, "precision": "float32"} | changes))
+
+
+def test_numpys_numbers_are_numbers_also_as_shares_and_flags(tmp_path: Path) -> None:
+    assert options_from_python({"enlarge": np.bool_(True), "loop": np.bool_(False)}).enlarge is True
+    for share in (np.float32(2), np.int64(2), Fraction(1, 3)):
+        with pytest.raises(BadImage, match=r"gone\.png does not exist"):  # so the share was taken
+            stylize(tmp_path / "gone.png", [(tmp_path / "gone.png", share)])
+
+
+@pytest.mark.parametrize(
+    ("style", "beside", "message"),
+    [
+        ([("a.png", np.bool_(True))], {}, "Received the share: "),
+        ([("a.png", 10**400)], {}, "Received the share: 1000"),
+        ([{"image": "a.png", 3: 4}], {}, "Received: image, 3"),
+        ([{"image": "a.png", "mask": {3: 4}}], {}, "Received: 3"),
+        ("a.png", {"regions": ("a.png", "b.png")}, "Received: tuple"),
+        ("a.png", {"regions": {1: "a.png"}}, "Received: 1"),
+        (["a.png", "b.png"], {"regions": {"content": "c.png", "style": ("d.png",)}}, "Received: 1"),
+    ],
+)
+def test_what_is_no_style_and_no_region_is_an_option_error(style: Any, beside: dict[str, Any], message: str) -> None:
+    with pytest.raises(OptionError) as refused:
+        stylize("c.png", style, **beside)
+    assert message in str(refused.value)
 
 
 def test_a_result_says_itself_in_one_line_and_shows_itself_in_a_notebook() -> None:

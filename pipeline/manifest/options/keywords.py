@@ -63,6 +63,8 @@ def _node(option: str, value: Any, depth: int = 0) -> Node:
     """A value of Python's as the node that a manifest would have for it."""
     if depth > _MAX_DEPTH:
         raise OptionError(_refusal(option, "a value that is nested too deeply"))
+    if type(value).__module__ == "numpy" and type(value).__name__ in ("bool", "bool_"):
+        value = bool(value)  # which is neither Python's nor a number
     if value is None or isinstance(value, bool | str):
         return ScalarNode(_NOWHERE, value, str(value), quoted=False)
     if isinstance(value, os.PathLike):
