@@ -55,7 +55,7 @@ class Pattern:
         parts[1::2] = map(value_of, self.fields)
         name = "".join(parts)
         if "//" in name or "./" in name:
-            lead = "/" if name.startswith("/") and not self.parts[1:] else ""
+            lead = "/" if self.parts[0].startswith("/") else ""  # written so, and not by an empty field
             name = lead + "/".join(part for part in name.split("/") if part not in ("", "."))
         return name
 
