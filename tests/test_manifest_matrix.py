@@ -51,6 +51,27 @@ def test_patterns_find_pictures_sorted_and_once(load: Load, entries: str, found:
     assert [job.content.stem for job in manifest.pairs] == found
 
 
+@pytest.mark.parametrize(
+    ("away", "meant"),
+    [
+        ("!photos", "!photos/**"),
+        ("!photos/", "!photos/**"),
+        ("!private-*", "!**/private-*"),
+        ("!dog.jpg", "!**/dog.jpg"),
+        ("!photos/dog.jpg", None),
+        ("!photos/cat*", None),  # may come
+        ("!cat*", None),
+    ],
+)
+def test_what_takes_nothing_away_and_was_meant_to_is_told(load: Load, away: str, meant: str | None) -> None:
+    manifest = load(matrix(f'content: ["photos/*.jpg", "{away}"], style: [art/wave.jpg]'))
+    told = f"configs/m.yaml:5:40: '{away}' takes nothing away; write '{meant}'"
+    assert [warning for warning in manifest.warnings if "takes nothing away" in warning] == ([told] if meant else [])
+    if meant:
+        taken = matrix(f'content: ["photos/*.jpg", art/starry.jpg, "{meant}"], style: [art/wave.jpg]')
+        assert len(load(taken).pairs) < 4
+
+
 def test_patterns_find_only_pictures_and_hidden_ones_only_if_named(load: Load, tmp_path: Path) -> None:
     for name in (
         "photos/notes.txt",
@@ -272,6 +293,13 @@ def test_pairs_that_are_written_twice_are_told_of_once_for_each_two_entries(load
     assert refusal(load, text) == [
         "6:5: error: output 'dog--wave.png' is wanted twice (first by the entry on line 5); give one of them another 'output'"
     ]
+
+
+def test_an_absolute_output_is_refused_wherever_its_picture_lies(load: Load, tmp_path: Path) -> None:
+    (tmp_path / "input/top.jpg").touch()
+    for content in ("top.jpg", "photos/dog.jpg"):
+        text = matrix(f"content: [{content}], style: [art/wave.jpg]", output='"/{content.parent}/{content.stem}.png"')
+        assert "is an absolute path; outputs are named below the output folder" in refusal(load, text)[0]
 
 
 def test_one_picture_has_one_name_however_it_is_written(load: Load) -> None:

@@ -118,6 +118,8 @@ class Chooser:
                 shares = (str(image.weight) for image in picture.images)
                 masks = (mask.text if mask else "" for of_style in picture.masks for mask in of_style)
                 chosen.setdefault((*picture.names, *shares, *masks), picture)
+        if is_sound and taken_away:
+            self._look_at_negations(items)
         if is_sound and not chosen and before[0] == len(self.nothing):
             message = f"no {role} is left: '!' takes away from the names and patterns beside it"
             if before[1] == len(self.patterns):  # no other pictures will ever change that
@@ -125,6 +127,25 @@ class Chooser:
                 return None
             self.found_nothing(node.place, message)
         return list(chosen.values()) if is_sound else None
+
+    def _look_at_negations(self, items: Iterable[Node]) -> None:
+        """Warn of a `!` that takes nothing away where it looks as if it should: one of a folder
+        whose pictures are found, or of a name without the folders that it is found with."""
+        written = [item for item in items if isinstance(item, ScalarNode)]
+        names: list[str] = []
+        for item in written:
+            if not _is_negation(item):
+                names += self._finder.find(item.text) if self._finder.is_pattern(item.text) else [_plain(item.text)]
+        for item in written:
+            pattern = item.text[1:].rstrip("/")
+            if not _is_negation(item) or not pattern or any(matches(pattern, name) for name in names):
+                continue
+            for meant in (f"{pattern}/**", *([] if "/" in pattern else [f"**/{pattern}"])):
+                if any(matches(meant, name) for name in names):
+                    self._problems.warn(
+                        item.place, f"'{shorten(item.text)}' takes nothing away; write '!{shorten(meant)}'"
+                    )
+                    break
 
     def _of_entry(self, role: str, item: Node, taken_away: tuple[str, ...]) -> list[Picture] | None:
         if isinstance(item, ListNode | MapNode):
