@@ -186,6 +186,9 @@ def test_clean_of_one_manifest_keeps_what_a_run_of_another_made(nights, stylize)
     report = run(load_manifest(other), Selection(), Quiet(), engine=lambda settings, log: Scripted(paint, []))
     assert {pair["status"] for pair in report["pairs"]} == {"done", "up_to_date"}
     nights.manifest("\n  - {content: content/dog.png, style: style/wave.png, output: cat.png}\n")
+    listed = stylize("clean", "night.yaml", cwd=nights.project, STYLIZE_DRY_RUN="1")
+    assert "would remove" in listed.stdout
+    assert (nights.output / "dog.png").exists()
     done = stylize("clean", "night.yaml", cwd=nights.project)
     assert done.returncode == 0, done.stderr
     assert sorted(path.name for path in nights.output.glob("*.png")) == ["sea.png", "their-dog.png"]

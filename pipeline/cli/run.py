@@ -327,7 +327,7 @@ def check(
 @click.command(short_help="Remove what earlier runs wrote and nobody wants now.")
 @MANIFEST
 @of_folder
-@click.option("-n", "--dry-run", is_flag=True, help="Only list what would be removed.")
+@click.option("-n", "--dry-run", is_flag=True, envvar="STYLIZE_DRY_RUN", help="Only list what would be removed.")
 def clean(manifest: Path, styles: tuple[Path, ...], output: Path | None, dry_run: bool) -> int:
     """Remove what earlier runs wrote and no pair of MANIFEST wants any more."""
     from pipeline.batch.clean import clean_output
