@@ -103,6 +103,25 @@ def test_plan_explains_nothing_that_acts_on_a_terminal(project, stylize):
     assert r", over a\u202eb of night.yaml" in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "words"),
+    [
+        (
+            "STYLIZE_OUTPUT",
+            "out",
+            "STYLIZE_OUTPUT is for a folder of photographs; the manifest night.yaml says it itself",
+        ),
+        ("STYLIZE_LIMIT", "few", "'few' is not a valid integer range; it comes from the variable STYLIZE_LIMIT"),
+        ("STYLIZE_DEADLINE", "6am", "Received: '6am'; it comes from the variable STYLIZE_DEADLINE"),
+    ],
+)
+def test_a_wrong_value_of_a_variable_names_the_variable(project, stylize, variable, value, words):
+    (project / "night.yaml").write_text(MANIFEST)
+    done = stylize("run", "night.yaml", cwd=project, **{variable: value})
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (2, "exit 2 (usage or manifest, nothing was started)")
+    assert words in done.stderr
+
+
 def test_flags_have_twins_in_the_environment_and_win_over_them(project, stylize):
     (project / "night.yaml").write_text(MANIFEST + "  - {content: content/sea.png, style: style/wave.png}\n")
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from pipeline.cli.paths import PathName
+from pipeline.cli.paths import PathName, as_given
 from pipeline.errors import EXITS, ExitCode
 from pipeline.job import AUTO_WORKERS, MOST_KEPT
 from pipeline.printable import printable
@@ -300,10 +300,10 @@ def load(
     if manifest.suffix.lower() in PICTURE_SUFFIXES and manifest.exists():
         raise click.UsageError(f"{printable(manifest)} is a picture; name its folder, or a manifest")
     if manifest.exists():
-        for flag, value in (("--style", styles), ("--output", output)):
+        for flag, name, value in (("--style", "styles", styles), ("--output", "output", output)):
             if value:
                 raise click.UsageError(
-                    f"{flag} is for a folder of photographs; the manifest {printable(manifest)} says it itself"
+                    f"{as_given(flag, name)} is for a folder of photographs; the manifest {printable(manifest)} says it itself"
                 )
     return _warned(load_manifest(manifest, overrides=overrides, strict=strict))
 

@@ -10,6 +10,7 @@ import traceback
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from pipeline.cli import masks, measure, paint, run, setup, sheet, show, status, watch
 from pipeline.cli.arguments import EXIT_CODES, HELP_WIDTH
@@ -112,7 +113,7 @@ def main(engine: OpenEngine | None = None) -> None:
     try:
         code = cli.main(standalone_mode=False, obj=engine)
     except click.ClickException as error:
-        error.show(said := io.StringIO())
+        _with_variable(error).show(said := io.StringIO())
         click.echo(printable_lines(said.getvalue()), nl=False, err=True)
         code = ExitCode.USAGE
         _say_of_a_run(code)
@@ -128,6 +129,17 @@ def main(engine: OpenEngine | None = None) -> None:
         code = ExitCode.BUG
         _say_of_a_run(code)
     sys.exit(int(code or 0))
+
+
+def _with_variable(error: click.ClickException) -> click.ClickException:
+    """The error; of a wrong value that comes from the environment with the variable that has it, as
+    nobody wrote the flag."""
+    if not isinstance(error, click.BadParameter) or error.ctx is None or error.param is None or not error.param.name:
+        return error
+    if error.ctx.get_parameter_source(error.param.name) is not ParameterSource.ENVIRONMENT:
+        return error
+    told = f"{error.message.rstrip('.')}; it comes from the variable {error.param.envvar}"
+    return click.BadParameter(told, error.ctx, error.param, error.param_hint)
 
 
 def _told(error: StylizeError) -> ExitCode:

@@ -7,6 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
+
+
+def as_given(flag: str, name: str) -> str:
+    """What to call a path in a message: its flag, or the variable that it comes from; `name` is
+    the argument's in the verb."""
+    context = click.get_current_context()
+    is_variable = context.get_parameter_source(name) is ParameterSource.ENVIRONMENT
+    envvars = (parameter.envvar for parameter in context.command.params if parameter.name == name)
+    return str(next(envvars, flag)) if is_variable else flag
 
 
 class PathName(click.Path):
