@@ -295,6 +295,14 @@ def test_pairs_that_are_written_twice_are_told_of_once_for_each_two_entries(load
     ]
 
 
+def test_a_picture_that_is_called_so_earns_no_warning(load: Load, tmp_path: Path) -> None:
+    for name in ("photos/cash$money.jpg", "~b.jpg", "back\\slash.jpg"):
+        text = f"pairs:\n  - {{content: '{name}', style: art/wave.jpg, output: a.png}}\n"
+        assert len(load(text).warnings) == 1
+        (tmp_path / "input" / name).touch()
+        assert load(text).warnings == ()
+
+
 def test_an_absolute_output_is_refused_wherever_its_picture_lies(load: Load, tmp_path: Path) -> None:
     (tmp_path / "input/top.jpg").touch()
     for content in ("top.jpg", "photos/dog.jpg"):

@@ -264,8 +264,10 @@ class Chooser:
         if role == "style" and is_clip_name(node.text):
             self._problems.add(node.place, f"'{shorten(node.text)}' is a clip, and a style is a picture; name one")
             return False
+        if not is_url(node.text) and os.path.lexists(os.path.join(self._input, node.text)):
+            return True
         warn_of_path(node, self._problems)
-        if "\\" in node.text and not os.path.lexists(os.path.join(self._input, node.text)):
+        if "\\" in node.text:
             self._problems.warn(node.place, f"'{shorten(node.text)}' has a backslash; write '/' between folders")
         return True
 
