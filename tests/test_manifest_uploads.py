@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 import tempfile
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -283,6 +286,29 @@ def test_what_finds_nothing_today_is_a_warning_as_long_as_something_is_painted(
     assert str(caught.value).splitlines()[0] == warning.replace(": ", ": error: ", 1)
     if "amsterdam" not in axes:
         assert nothing in refusal(load, text)[0]  # and nothing else is painted
+
+
+def test_a_folder_that_cannot_be_listed_is_as_one_that_is_empty(
+    load: Load, inbox: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    touch(inbox, "a.jpg", "closed/b.jpg")
+    list_folder = os.scandir
+
+    def scandir(path: str) -> Any:
+        if path.endswith("closed"):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return list_folder(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    manifest = load(matrix(EVERY))
+    assert outputs(manifest) == ["a--wave.png"]
+    told = "the folder 'inbox/closed' cannot be listed; patterns find no pictures in it"
+    assert manifest.warnings == (f"configs/m.yaml: {told}",)
+    with pytest.raises(ManifestError, match=re.escape(told)):  # as clean asks, which would remove b--wave.png
+        load_manifest("configs/m.yaml", strict=True)
+    assert (
+        load(matrix("content: ['inbox/*.jpg'], style: [art/wave.jpg]")).warnings == ()
+    )  # nothing was looked for there
 
 
 def test_names_that_nothing_will_ever_be_left_of_are_an_error(load: Load) -> None:

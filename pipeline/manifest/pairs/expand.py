@@ -18,7 +18,7 @@ from pipeline.manifest.pairs.choices import WITHOUT_CONTENT, Chooser, Picture, c
 from pipeline.manifest.pairs.clip_faults import clip_fault
 from pipeline.manifest.pairs.found_again import tell_found_again
 from pipeline.manifest.pairs.idle import IdleSettings
-from pipeline.manifest.pairs.left_out import tell_left_out
+from pipeline.manifest.pairs.left_out import tell_left_out, tell_unlisted
 from pipeline.manifest.pairs.masks import MaskResolver, PairMasks, fault_of_maps, read_pair_masks
 from pipeline.manifest.pairs.matrix import Matrix, read_matrix
 from pipeline.manifest.pairs.naming import (
@@ -38,7 +38,7 @@ from pipeline.manifest.pairs.outputs import Claim, Outputs
 from pipeline.manifest.pairs.pictures import PictureFinder
 from pipeline.manifest.pairs.style_changes import at_beginning, read_styles
 from pipeline.manifest.sections import MatrixSection, PairSection
-from pipeline.manifest.yaml.problems import SHOWN_WIDTH, WHOLE_FILE, Place, Problems, shorten
+from pipeline.manifest.yaml.problems import SHOWN_WIDTH, Place, Problems, shorten
 from pipeline.manifest.yaml.tree import ListNode, MapNode, Node, ScalarNode
 from pipeline.textures import as_texture
 from pipeline.urls import url_of
@@ -138,8 +138,8 @@ class Expansion:
     def finish(self, *, strict: bool = False) -> None:
         """Check what only all jobs together can show.
 
-        What found nothing is a warning as long as something else is painted; with `strict` it is a
-        problem always.
+        What found nothing, and a folder that cannot be listed, is a warning as long as something
+        else is painted; with `strict` it is a problem always.
         """
         self._outputs.check(self._folders.output, self.jobs)
         for pair, reason in self._outputs.refusals.items():
@@ -147,16 +147,11 @@ class Expansion:
         note = self._problems.add if strict or not self.jobs else self._problems.warn
         for place, message in self._chooser.nothing:
             note(place, message)
+        tell_unlisted(self._finder, note, self._problems)
         self._idle.finish()
         tell_left_out(self._finder, self._chooser.patterns, self._chooser.named, self._problems)
         outputs = (job.output for job in self.jobs)
         tell_found_again(self._chooser.patterns, outputs, self._folders, self._problems)
-        if left_out := self._finder.unnameable:
-            self._problems.warn(
-                WHOLE_FILE, f"{left_out} objects have keys that no file can have ('..', '//'); left out"
-            )
-        for folder in dict.fromkeys(self._finder.unreadable):
-            self._problems.warn(WHOLE_FILE, f"the folder '{folder}' cannot be listed; patterns find no pictures in it")
 
     def _entry(self, section: PairSection | MatrixSection, node: MapNode) -> _Entry | None:
         layer: Layer | None = NOTHING

@@ -7,7 +7,7 @@ not left out.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 
 from pipeline.clip_names import VIDEO_SUFFIXES
 from pipeline.manifest.options.rules import PICTURE_SUFFIXES
@@ -21,7 +21,7 @@ from pipeline.manifest.pairs.pictures import (
     part_matches,
     split,
 )
-from pipeline.manifest.yaml.problems import Problems, shorten
+from pipeline.manifest.yaml.problems import WHOLE_FILE, Place, Problems, shorten
 
 _NAMED = 3  # names that a message gives of each kind
 _MAX_LOOKED_INTO = 200  # sub-folders of one pattern: the look must cost less than the pattern
@@ -44,6 +44,15 @@ def tell_left_out(finder: PictureFinder, patterns: Sequence[Chosen], named: Set[
     for chosen, found in looked:
         if kinds := list(_Look(finder, chosen, taken).kinds(found)):
             problems.warn(chosen.place, f"'{shorten(chosen.pattern)}' leaves out {'; '.join(kinds)}")
+
+
+def tell_unlisted(finder: PictureFinder, note: Callable[[Place, str], None], problems: Problems) -> None:
+    """Note the folders that patterns look into and that cannot be listed, and warn of objects that
+    no file can be called as."""
+    if left_out := finder.unnameable:
+        problems.warn(WHOLE_FILE, f"{left_out} objects have keys that no file can have ('..', '//'); left out")
+    for folder in dict.fromkeys(finder.unreadable):
+        note(WHOLE_FILE, f"the folder '{shorten(folder)}' cannot be listed; patterns find no pictures in it")
 
 
 def _is_faulty(finder: PictureFinder, pattern: str) -> bool:
