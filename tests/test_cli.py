@@ -111,6 +111,7 @@ def test_plan_explains_nothing_that_acts_on_a_terminal(project, stylize):
             "out",
             "STYLIZE_OUTPUT is for a folder of photographs; the manifest night.yaml says it itself",
         ),
+        ("STYLIZE_SCHEDULER", "tcp://10.0.0.1:8786", "STYLIZE_SCHEDULER is for --engine dask"),
         ("STYLIZE_LIMIT", "few", "'few' is not a valid integer range; it comes from the variable STYLIZE_LIMIT"),
         ("STYLIZE_DEADLINE", "6am", "Received: '6am'; it comes from the variable STYLIZE_DEADLINE"),
     ],

@@ -343,6 +343,13 @@ def test_wrong_overrides_are_told_first_and_name_their_origin(load: Load) -> Non
     ]
 
 
+def test_dots_per_inch_that_come_of_a_length_are_told_so(load: Load) -> None:
+    job = load(pair("size: 30cm")).pairs[0]
+    assert (job.options.dpi, job.origins["dpi"]) == (300, "built in, as 'size' is a length")
+    job = load(pair("size: 30cm, dpi: 100")).pairs[0]
+    assert (job.options.dpi, job.origins["dpi"]) == (100, "configs/m.yaml:7:32 (pair)")
+
+
 def test_a_key_that_a_manifest_ignores_is_no_option_to_set(load: Load) -> None:
     assert refusal(load, pair(), "x-size=300") == ["--set: error: unknown option 'x-size'"]
 

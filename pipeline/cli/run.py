@@ -20,6 +20,7 @@ from pipeline.cli.arguments import (
     running,
     selecting,
 )
+from pipeline.cli.paths import as_given
 from pipeline.cli.streams import OutputUnwritable, print_json
 from pipeline.errors import ExitCode, StylizeError
 from pipeline.printable import printable
@@ -129,7 +130,7 @@ def _run(
         loaded, selection = prepared(load(manifest, settings, styles, output, strict=strict), selection)
         loaded = _warned_of_cluster(replace(loaded, run=replace(loaded.run, **over_run)))
         if "scheduler" in over_run and loaded.run.engine == "local":
-            raise click.UsageError("--scheduler is for --engine dask")
+            raise click.UsageError(f"{as_given('--scheduler', 'scheduler')} is for --engine dask")
         console = console if dry_run else with_files(console, loaded.run, loaded.output)
         _refuse_to_match_nothing(loaded, selection)
         if dry_run:

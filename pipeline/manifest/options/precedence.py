@@ -190,17 +190,15 @@ class Layers:
             settings = _flat(chain)
             optimizer = own.get("optimizer", self._built_in["optimizer"]).value
             values = {name: setting.value for name, setting in settings.items()} | {"optimizer": optimizer}
+        told = {name: _told(name, setting, chain) for name, setting in settings.items()}
         for name in _LENGTHS:
             if is_length(values[name]):  # whoever names a length wants it to be that long in print
-                values["dpi"] = PRINT_DPI if values["dpi"] == "auto" else values["dpi"]
+                if values["dpi"] == "auto":
+                    values["dpi"], told["dpi"] = PRINT_DPI, f"{told['dpi']}, as '{name}' is a length"
                 values[name] = pixels_of(values[name], values["dpi"])
         if texture and isinstance(values["size"], int):
             values["size"] = (values["size"], values["size"])
-        return Settled(
-            Options(**values),
-            {name: _told(name, setting, chain) for name, setting in settings.items()},
-            settings,
-        )
+        return Settled(Options(**values), told, settings)
 
     def _chain(self, laid: Sequence[Layer], texture: bool) -> list[Layer]:
         """The layers upon those that are built in: the defaults of every option, and those that
