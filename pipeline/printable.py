@@ -50,6 +50,11 @@ def last_line(log: BinaryIO) -> str:
     return printable(next((line for line in reversed(lines) if line.strip()), "it says nothing"))
 
 
+def is_text(name: str | os.PathLike[str]) -> bool:
+    """Whether a file's name is text, and not bytes that are no UTF-8, which Python has escaped."""
+    return not any(0xD800 <= ord(character) < 0xE000 for character in os.fspath(name))
+
+
 def is_unseen(character: str) -> bool:
     """Whether one character would act on the reader's screen, or hide, instead of showing."""
     return unicodedata.category(character) in _UNSEEN

@@ -20,6 +20,7 @@ from pipeline.errors import ManifestError, OptionError, UsageError
 from pipeline.manifest import (
     builtin_presets,
     json_schema,
+    load_folder,
     load_manifest,
     manifest_for_settings,
     options_from_python,
@@ -265,6 +266,22 @@ def test_a_starter_needs_pictures_and_says_where(tmp_path: Path) -> None:
     assert refusal(tmp_path, tmp_path / "content/notes.txt").startswith(
         "HERE/content/notes.txt: no picture to take a style from; pictures end in"
     )
+
+
+def test_a_name_that_is_no_text_is_refused_before_a_manifest_has_it(tmp_path: Path) -> None:
+    folder, strange = tmp_path / "album", "bad\udcff"
+    for place in (folder, tmp_path / strange):
+        for name in ("content/a.jpg", "style/b.jpg"):
+            (place / name).parent.mkdir(parents=True)
+            (place / name).touch()
+    refused = r"bad\\udcff(/style)? is no text \(UTF-8\), so no manifest can name it; rename it"
+    with pytest.raises(UsageError, match=refused):
+        starter_manifest(tmp_path / strange, tmp_path / "m.yaml")
+    with pytest.raises(UsageError, match=refused):
+        load_folder(folder, output=tmp_path / strange)
+    with pytest.raises(ManifestError, match=refused):
+        load_folder(folder, [tmp_path / strange / "style"])
+    assert len(load_folder(tmp_path / strange).pairs) == 1  # its own name is not written
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from pipeline.manifest.pairs.naming import DEFAULT_PATTERN
 from pipeline.manifest.pairs.pictures import PictureFinder
 from pipeline.manifest.yaml.problems import Problems
 from pipeline.manifest.yaml.writer import yaml_text
-from pipeline.printable import printable
+from pipeline.printable import is_text, printable
 
 NAME = "paint"  # of the manifest, in messages and in the report that nobody reads
 
@@ -49,6 +49,8 @@ def load_pictures(
         _look_for(content, "photograph")
     painted_as = [name for style in styles for name in _pictures(style)]
     axis = [_together(painted_as, blend, masks)] if blend is not None or masks else painted_as
+    if output is not None and not is_text(output):
+        raise UsageError(f"{printable(output)} is no text (UTF-8); give another name with -o")
     folder, pattern = _where(output)
     if pattern is not None and "{" not in pattern and len(contents) * len(axis) > 1:
         raise UsageError(
@@ -99,7 +101,7 @@ def _look_for(picture: Path, role: str) -> None:
         raise UsageError(f"{printable(picture)} is a folder; name the {role}s in it{others}")
     if not picture.exists():
         raise UsageError(f"there is no {role} {printable(picture)}")
-    if any(0xD800 <= ord(character) < 0xE000 for character in os.fspath(picture)):  # bytes that Python escaped
+    if not is_text(picture):
         raise UsageError(f"the name of {role} {printable(picture)} is no text (UTF-8); rename it")
 
 

@@ -21,7 +21,7 @@ from pipeline.manifest.pairs.naming import DEFAULT_PATTERN, identity
 from pipeline.manifest.pairs.pictures import PictureFinder, matches
 from pipeline.manifest.yaml.problems import WHOLE_FILE, Problems
 from pipeline.manifest.yaml.writer import quoted, yaml_text
-from pipeline.printable import printable
+from pipeline.printable import is_text, printable
 
 OUTPUT = "output"  # in the folder itself, beside its content
 _NAME = "stylize.yaml"
@@ -122,7 +122,7 @@ def load_folder(
         raise
     if (folder / _NAME).exists():
         problems.warn(WHOLE_FILE, f"the manifest {_NAME} in it is not read; name it to run it")
-    text = starter.yaml(OUTPUT if output is None else os.path.abspath(output))
+    text = starter.yaml(OUTPUT if output is None else _text(os.path.abspath(output)))
     manifest = load_text(text, problems, folder / _NAME, overrides=overrides, strict=strict)
     arguments = [word for style in styles for word in ("--style", os.path.abspath(style))]
     arguments += ["--output", os.path.abspath(output)] if output is not None else []
@@ -141,7 +141,9 @@ def starter_manifest(folder: Path, manifest: Path | None = None, styles: Sequenc
     it if the manifest stands in it too. Raises UsageError if there is no content or no style.
     """
     found = find_pictures(folder, styles)
-    here = "." if manifest is None else os.path.relpath(os.path.realpath(folder), os.path.realpath(manifest.parent))
+    here = "."
+    if manifest is not None:
+        here = _text(os.path.relpath(os.path.realpath(folder), os.path.realpath(manifest.parent)))
     return _STARTER.format(
         input=quoted(here),
         output=quoted(os.path.normpath(os.path.join(here, ".." if here != "." else ".", OUTPUT))),
@@ -163,10 +165,17 @@ def starter_manifest(folder: Path, manifest: Path | None = None, styles: Sequenc
 def _from(folder: Path, style: Path) -> str:
     """A picture, or all pictures of a folder, as a matrix names them: starting at `folder`."""
     # Real paths, as a manifest's input folder is one: `..` behind a link is another folder.
-    name = os.path.relpath(os.path.realpath(style), os.path.realpath(folder))
+    name = _text(os.path.relpath(os.path.realpath(style), os.path.realpath(folder)))
     if style.is_dir():
         return posixpath.normpath(f"{glob.escape(name)}/*")
     return f"./{name}" if name.startswith("!") else name  # "!name" would take away
+
+
+def _text(name: str) -> str:
+    """A name that a manifest can hold. Raises UsageError for any other."""
+    if not is_text(name):
+        raise UsageError(f"{printable(name)} is no text (UTF-8), so no manifest can name it; rename it")
+    return name
 
 
 def _but_for(folder: Path, styles: Sequence[Path]) -> list[str]:
@@ -236,7 +245,8 @@ def _alike(names: Sequence[str]) -> tuple[str, ...]:
     stems = {name: identity(posixpath.splitext(posixpath.basename(name))[0]) for name in names}
     for name, stem in stems.items():
         endings.setdefault(stem, set()).add(identity(posixpath.basename(name)))
-    return tuple(f"./{name}" if name.startswith("!") else name for name in names if len(endings[stems[name]]) > 1)
+    alike = [_text(name) for name in names if len(endings[stems[name]]) > 1]
+    return tuple(f"./{name}" if name.startswith("!") else name for name in alike)
 
 
 def _without(axis: Sequence[str], left_out: Sequence[str]) -> tuple[str, ...]:
