@@ -36,6 +36,9 @@ pairs:
         (["presets", "fien"], "no preset 'fien'; did you mean 'fine'?"),
         (["init", "inptu"], "there is no folder inptu; name the folder of your photographs"),
         (["init", "input", "--style", "artt"], "Path 'artt' does not exist"),
+        (["plan", "input/content/walk.mp4", "--style", "input/style"], "walk.mp4 is a video; name its folder, or a manifest"),
+        (["report", "night.yaml", "--csv", "--json"], "--csv and --json exclude each other"),
+        (["report", "--merge", "night.yaml", "--csv"], "--csv and --merge exclude each other"),
         (["run", ""], "the name is empty; '.' is the working directory"),
         (["plan", "input/content", "--style", "input/style", "-o", ""], "the name is empty; '.' is the working directory"),
         (["paint", "input/content/dog.png", "input/style/wave.png", "-o", ""], "the name is empty; '.' is the working"),
@@ -47,6 +50,7 @@ pairs:
 )  # fmt: skip
 def test_a_mistyped_command_is_refused_in_words_and_touches_nothing(project, stylize, arguments, words):
     (project / "night.yaml").write_text(MANIFEST)
+    (project / "input/content/walk.mp4").touch()
     done = stylize(*arguments, cwd=project)
     assert done.returncode == 2
     lines = done.stderr.splitlines()

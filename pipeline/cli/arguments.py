@@ -289,6 +289,7 @@ def load(
 
     `styles` and `output` are for a folder. Raises UsageError where a manifest says them itself.
     """
+    from pipeline.clip_names import VIDEO_SUFFIXES
     from pipeline.manifest import load_folder, load_manifest
     from pipeline.manifest.options.rules import PICTURE_SUFFIXES
 
@@ -297,8 +298,9 @@ def load(
     refuse_addresses("--output", output)
     if manifest.is_dir():
         return _warned(load_folder(manifest, styles, output, overrides=overrides, strict=strict))
-    if manifest.suffix.lower() in PICTURE_SUFFIXES and manifest.exists():
-        raise click.UsageError(f"{printable(manifest)} is a picture; name its folder, or a manifest")
+    if manifest.suffix.lower() in (*PICTURE_SUFFIXES, *VIDEO_SUFFIXES) and manifest.exists():
+        kind = "picture" if manifest.suffix.lower() in PICTURE_SUFFIXES else "video"
+        raise click.UsageError(f"{printable(manifest)} is a {kind}; name its folder, or a manifest")
     if manifest.exists():
         for flag, name, value in (("--style", "styles", styles), ("--output", "output", output)):
             if value:

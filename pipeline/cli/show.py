@@ -85,6 +85,8 @@ def report(
     """
     from pipeline.cli.rendering import last_report, parts_of_last_report
 
+    if as_csv and (as_json or parts):
+        raise click.UsageError(f"--csv and {'--json' if as_json else '--merge'} exclude each other")
     if parts:
         return _print_merged(parts, as_json)
     if manifest is not None and (output is None or manifest.is_dir()):
