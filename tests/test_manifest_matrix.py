@@ -207,6 +207,14 @@ def test_a_wrong_axis_is_refused(load: Load, axes: str, message: str) -> None:
     assert refusal(load, matrix(axes)) == [message]
 
 
+def test_a_pattern_where_one_picture_is_blended_is_told_of_images(load: Load) -> None:
+    told = "'art/*.jpg' is a pattern, and 'image' is one picture; 'images' are many as one style"
+    for style in ("[{image: art/*.jpg}]", "[{image: art/wave.jpg}, {image: art/*.jpg, weight: 2}]"):
+        (problem,) = refusal(load, f"pairs:\n  - {{content: photos/dog.jpg, style: {style}}}\n")
+        assert problem.endswith(told)
+    assert len(load(pair().replace("art/wave.jpg", "[{images: art/*.jpg}]")).pairs[0].styles) == 4
+
+
 def test_a_list_of_names_is_no_blend(load: Load) -> None:
     assert refusal(load, "pairs: [{content: a.jpg, style: [b.jpg]}]\n") == [
         "4:34: error: a style of a blend is '{image: ..., weight: ...}'; got 'b.jpg'; for one picture of each style use 'matrix'"

@@ -92,6 +92,8 @@ def test_a_manifest_from_a_picture_is_that_pair_and_nothing_else(
     assert all(character.isprintable() for line in text.split("\n") for character in line)
     assert len(text) < 10_000
     (tmp_path / "again.yaml").write_text(text)
+    (tmp_path / "input").mkdir()
+    (tmp_path / "input/&a *b !c").touch()  # which is a pattern where no such file is
     manifest = load_manifest("again.yaml")
     (job,) = manifest.pairs
     assert (job.output, job.options, job.meta) == (stored["output"], Options(seed=5), {})

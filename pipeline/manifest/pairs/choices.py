@@ -94,12 +94,17 @@ class Chooser:
         if is_url(node.text) and (wrong := fault(node.text)):
             self._problems.add(node.place, f"this address {wrong}")
             return None
-        if ("*" in node.text or "?" in node.text) and self._finder.is_pattern(node.text):
-            self._problems.add(
-                node.place, f"'{shorten(node.text)}' is a pattern, and a pair has one {role}; put it into a 'matrix'"
-            )
+        if self._is_meant_for_several(node, f"a pair has one {role}; put it into a 'matrix'"):
             return None
         return self._named(role, node)
+
+    def _is_meant_for_several(self, node: ScalarNode, but: str) -> bool:
+        """Whether a pattern stands where there is one picture; that is told then, with what to
+        do."""
+        is_pattern = ("*" in node.text or "?" in node.text) and self._finder.is_pattern(node.text)
+        if is_pattern:
+            self._problems.add(node.place, f"'{shorten(node.text)}' is a pattern, and {but}")
+        return is_pattern
 
     def of_axis(self, role: str, node: Node) -> list[Picture] | None:
         """The pictures of an axis in its order, each once; None with every fault noted. None may be
@@ -188,6 +193,8 @@ class Chooser:
             else:
                 image = item.entries["image"].node
                 assert isinstance(image, ScalarNode)
+                if self._is_meant_for_several(image, "'image' is one picture; 'images' are many as one style"):
+                    return None
                 part, name = self._named("style", image), image.text
             if part is None:
                 return None
