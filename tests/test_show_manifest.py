@@ -151,6 +151,23 @@ def test_paths_that_lead_elsewhere_lose_their_way() -> None:
     assert ".." not in text
 
 
+def test_addresses_lose_their_way_too() -> None:
+    """What somebody's picture names is asked of no network, and pictures of a bucket can be made again."""
+    text = manifest_for_settings(
+        settings(
+            content="s3://bucket/up/a.png",
+            style=[
+                {"image": "https://host.example/b.png", "mask": {"content": "gs://c/m.png", "style": "az://c/n.png"}}
+            ],
+            content_mask="sftp://host/k.png",
+            options=Options(seed=5).as_dict() | {"init": "s3://bucket/start.png"},
+        )
+    )
+    assert "://" not in text
+    for kept in ('content: "a.png"', 'image: "b.png"', '"m.png"', '"n.png"', '"k.png"', 'init: "start.png"'):
+        assert kept in text
+
+
 def test_python_keywords_with_the_prefix_of_ignored_keys_are_refused() -> None:
     with pytest.raises(ValueError, match="unknown option 'x-glow'"):
         options_from_python({"x-glow": 1})

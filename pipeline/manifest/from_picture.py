@@ -29,6 +29,7 @@ from pipeline.options import LEFT_OUT
 from pipeline.printable import ascii_only, printable
 from pipeline.style_at import from_table
 from pipeline.textures import TEXTURE
+from pipeline.urls import is_url
 
 _PATHS = ("init", "weights")  # options that may name a file
 _LONGEST_NAME = 4096  # bytes of a path on Linux
@@ -41,10 +42,10 @@ def manifest_for_settings(settings: Mapping[str, Any]) -> str:
     """The text of a manifest that makes one picture again from the settings stored in it.
 
     `settings` has `content` (a name), `style` (a list of {image, weight}), `output` and `options`.
-    Of names that lead out of the input folder only the last part is kept, and no preset but the
-    program's own. The text was loaded and compared with the settings before it is returned. Raises
-    UsageError where they are not such settings, OptionError where an option has a value that this
-    version does not know.
+    Of names that lead out of the input folder, and of addresses, only the last part is kept, and no
+    preset but the program's own. The text was loaded and compared with the settings before it is
+    returned. Raises UsageError where they are not such settings, OptionError where an option has a
+    value that this version does not know.
     """
     pair = _pair(settings)
     options = options_from_python(given := _options(settings))
@@ -146,8 +147,9 @@ def _options(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _inside(name: str) -> str:
-    """A name that stays in the folder where it is looked for: its last part where it would not."""
-    leaves = name.startswith("/") or ".." in name.split("/")
+    """A name that stays in the folder where it is looked for: its last part where it would not, as
+    of an address."""
+    leaves = name.startswith("/") or ".." in name.split("/") or is_url(name)
     return posixpath.basename(name.rstrip("/")) if leaves else name
 
 
