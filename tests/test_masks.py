@@ -92,6 +92,32 @@ def test_what_is_no_mask_is_told_at_its_place(load, mask, words):
 
 
 @pytest.mark.parametrize(
+    ("mask", "words"),
+    [
+        (
+            "content_mask: 'm/{style.stem}.png'",
+            "unknown field '{style.stem}'; a content's mask has content.stem,",
+        ),
+        (
+            "regions: {content: '{style.name}', style: a.png}",
+            "unknown field '{style.name}'; a content's mask has",
+        ),
+    ],
+)
+def test_a_mask_of_the_content_knows_no_style(load, mask, words):
+    with pytest.raises(ManifestError) as caught:
+        load(f"pairs:\n  - {{content: photos/dog.jpg, style: art/wave.jpg, {mask}}}\n")
+    assert [problem.message[: len(words)] for problem in caught.value.problems] == [words]
+
+
+def test_what_has_no_content_has_no_mask_of_one(load):
+    texture = "style: art/wave.jpg, options: {size: 64}"
+    with pytest.raises(ManifestError, match="'content_mask' says where the content is kept, and this pair has none"):
+        load(f"pairs:\n  - {{{texture}, content_mask: a.png}}\n")
+    assert len(load(f"pairs:\n  - {{{texture}, regions: {{content: a.png, style: b.png}}}}\n").pairs) == 1
+
+
+@pytest.mark.parametrize(
     ("regions", "words"),
     [
         ("{content: a.png}", "'style' is missing"),
@@ -200,6 +226,13 @@ def test_a_mask_has_the_shape_of_its_picture():
         " at any size: crop or scale it"
     ).replace("m.yaml:4:5: ", "" if "wide.png" not in pair("wide.png").places else "m.yaml:4:5: ")
     assert "mask sky.png is 320x240 pixels and art.png 300x200" in why_masks_do_not_fit(pair(own="sky.png"), size)
+
+
+def test_a_mask_of_a_texture_has_the_shape_of_the_texture():
+    """And not that of its style, which stands for the content of a pair without one."""
+    for side, shape in ((480, None), (400, "m.yaml:4:5: mask sky.png is 320x240 pixels and texture 640x400")):
+        texture = replace(pair(), content=Path("art.png"), options=Options(size=(640, side)))
+        assert (why_masks_do_not_fit(texture, size) or "None").startswith(shape or "None")
 
 
 @pytest.mark.parametrize("sizes", [((512, 341), (5184, 3456)), ((5184, 3456), (512, 341)), ((100, 33), (300, 100))])

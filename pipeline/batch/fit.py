@@ -49,9 +49,10 @@ def why_too_small(job: Job, size: Callable[[Path], Size]) -> str | None:
 def why_masks_do_not_fit(job: Job, size: Callable[[Path], Size]) -> str | None:
     """What a run would say of a pair of whose masks one has another shape than its picture, with
     its place in the manifest; None where all fit, or where a size is not known."""
-    for mask, picture in _masks(job):
+    for mask, style in _masks(job):
         try:
-            fault = wrong_shape(mask.name, size(mask), picture.name, size(picture))
+            name, shape = _content_shape(job, size) if style is None else (style.name, size(style))
+            fault = wrong_shape(mask.name, size(mask), name, shape)
         except BadImage:
             continue  # whoever opens it will say why
         if fault:
@@ -93,10 +94,17 @@ def why_mask_frames_do_not_fit(job: Job, clip: Callable[[Path], ClipFacts]) -> s
     return None
 
 
-def _masks(job: Job) -> Iterator[tuple[Path, Path]]:
-    """Masks and region maps, each with the picture that it is of."""
+def _content_shape(job: Job, size: Callable[[Path], Size]) -> tuple[str, Size]:
+    """The name and size that masks on the content are held against: a texture has its own."""
+    if job.options.is_texture:
+        return job.content_name, painted_size(job.options, Sized(job.content_name, (1, 1)))
+    return job.content_name, size(job.content)
+
+
+def _masks(job: Job) -> Iterator[tuple[Path, Path | None]]:
+    """Masks and region maps, each with the style that it is of, or None for the content."""
     of_content = (job.content_mask, job.region_map, *(style.mask for style in job.styles))
-    yield from ((mask, job.content) for mask in of_content if mask)
+    yield from ((mask, None) for mask in of_content if mask)
     for style in job.styles:
         yield from ((mask, style.image) for mask in (style.own_mask, style.region_map) if mask)
 

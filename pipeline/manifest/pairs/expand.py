@@ -19,7 +19,7 @@ from pipeline.manifest.pairs.clip_faults import clip_fault
 from pipeline.manifest.pairs.found_again import tell_found_again
 from pipeline.manifest.pairs.idle import IdleSettings
 from pipeline.manifest.pairs.left_out import tell_left_out, tell_unlisted
-from pipeline.manifest.pairs.masks import MaskResolver, PairMasks, fault_of_maps, read_pair_masks
+from pipeline.manifest.pairs.masks import MaskResolver, PairMasks, fault_of_masks, read_pair_masks
 from pipeline.manifest.pairs.matrix import Matrix, read_matrix
 from pipeline.manifest.pairs.naming import (
     DATE,
@@ -233,9 +233,8 @@ class Expansion:
     def _add(self, entry: _Entry, content: Picture, style: Picture, settled: Settled, index: int) -> bool:
         """Add a job unless its output or its masks cannot be, whatever the pictures' names; false,
         with the fault noted, then. A fault that comes of their names is the pair's own."""
-        maps = entry.masks.maps
-        if maps and (wrong := fault_of_maps(maps, style.masks, len(style.images))):
-            self._problems.add(maps.place, wrong)
+        if wrong := fault_of_masks(entry.masks, style.masks, len(style.images), texture=not content.images):
+            self._problems.add(*wrong)
             return False
         settled = self._as_shown(settled, content)
         clip = settled.options.is_clip

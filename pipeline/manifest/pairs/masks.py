@@ -24,6 +24,7 @@ from pipeline.urls import is_url, path_of
 
 _FIELD = re.compile(r"\{([^{}]*)\}")
 FIELDS = ("content.stem", "content.name", "content.parent", "style.stem", "style.name", "style.parent")
+_OF_CONTENT = 3  # the first of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +88,9 @@ class Resolved:
     homes: dict[str, str] = field(default_factory=dict)
 
 
-def read_name(node: Node, problems: Problems) -> MaskName | None:
-    """The name in a node; None with the fault noted."""
+def read_name(node: Node, problems: Problems, *, of_content: bool = False) -> MaskName | None:
+    """The name in a node; None with the fault noted. What is `of_content` alone has no fields of
+    a style."""
     assert isinstance(node, ScalarNode)
     if "\0" in node.text:
         problems.add(node.place, f"'{shorten(node.text)}' has a NUL in it; no file has such a name")
@@ -101,9 +103,10 @@ def read_name(node: Node, problems: Problems) -> MaskName | None:
             node.place, f"'{shorten(node.text)}' is a video; masks of a clip are numbered pictures, like masks/%04d.png"
         )
         return None
-    parts = _FIELD.split(node.text)
-    if wrong := next((name for name in parts[1::2] if name not in FIELDS), None):
-        hint = suggestion(wrong, FIELDS) or f"; a mask's are {', '.join(FIELDS)}"
+    parts, fields = _FIELD.split(node.text), FIELDS[:_OF_CONTENT] if of_content else FIELDS
+    if wrong := next((name for name in parts[1::2] if name not in fields), None):
+        hint = suggestion(wrong, fields) or f"; a mask's are {', '.join(fields)}"
+        hint = f"; a content's mask has {', '.join(fields)}" if wrong in FIELDS else hint
         problems.add(node.place, f"unknown field '{{{shorten(wrong)}}}'{hint}")
         return None
     if any(brace in text for text in parts[0::2] for brace in "{}"):
@@ -135,7 +138,7 @@ def read_pair_masks(node: MapNode, problems: Problems) -> PairMasks | None:
     """What a pair says beside its pictures; None with the faults noted."""
     content, maps = None, None
     if "content_mask" in node.entries:
-        content = read_name(node.entries["content_mask"].node, problems)
+        content = read_name(node.entries["content_mask"].node, problems, of_content=True)
         if content is None:
             return None
     if "regions" in node.entries:
@@ -143,7 +146,8 @@ def read_pair_masks(node: MapNode, problems: Problems) -> PairMasks | None:
         assert isinstance(section, MapNode)
         styles = section.entries["style"].node
         nodes = styles.items if isinstance(styles, ListNode) else [styles]
-        names = [read_name(each, problems) for each in (section.entries["content"].node, *nodes)]
+        names = [read_name(section.entries["content"].node, problems, of_content=True)]
+        names += [read_name(each, problems) for each in nodes]
         sound = [name for name in names if name is not None]
         if len(sound) < len(names):
             return None
@@ -151,15 +155,24 @@ def read_pair_masks(node: MapNode, problems: Problems) -> PairMasks | None:
     return PairMasks(content, maps)
 
 
-def fault_of_maps(maps: RegionMaps | None, styles: Sequence[StyleMasks], count: int) -> str | None:
-    """Why a pair with so many styles, which have these masks, cannot have these maps, or None."""
+def fault_of_masks(
+    pair: PairMasks, styles: Sequence[StyleMasks], count: int, *, texture: bool
+) -> tuple[Place, str] | None:
+    """Why a pair with so many styles, which have these masks, cannot have its own, and where; or
+    None. A `texture` has no content."""
+    maps = pair.maps
+    if texture and pair.content is not None:
+        return pair.content.place, "'content_mask' says where the content is kept, and this pair has none; take it away"
     if maps is None:
         return None
     if any(any(masks) for masks in styles):
-        return "'regions' say where each style is painted; take them away, or the masks of the styles"
+        return maps.place, "'regions' say where each style is painted; take them away, or the masks of the styles"
     if len(maps.styles) == count or (len(maps.styles) == 1 and maps.styles[0].has_fields):
         return None
-    return f"'regions' has {len(maps.styles)} maps of styles and the pair {count} styles; give one map for each"
+    return (
+        maps.place,
+        f"'regions' has {len(maps.styles)} maps of styles and the pair {count} styles; give one map for each",
+    )
 
 
 class MaskResolver:
