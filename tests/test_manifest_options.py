@@ -112,6 +112,7 @@ def test_a_file_of_the_run_that_only_a_shell_would_find_is_warned_of(load: Load)
         ("pair_timeout: 0s", "'pair_timeout' must be a duration with its unit, like 90s, 45m, 7h or 1h30m; got '0s'"),
         ("max_memory: 6", "'max_memory' must be a size with its unit, like 700MiB or 6GiB; got 6"),
         ("deadline: 24:00", "'deadline' must be a time of day from 00:00 to 23:59, like 06:00; got '24:00'"),
+        ("threads: 100000", "'threads' must be at most 1024; got 100000"),
         ("on_error: halt", "'on_error' must be one of 'continue' or 'stop'; got 'halt'"),
         ("on_start: ./wake.sh", "'on_start' must be a list; got './wake.sh'"),
         ("on_start: [./wake.sh, 1]", "an item of 'on_start' must be text; got 1; quote it"),

@@ -33,6 +33,7 @@ FILES = frozenset({"log_file", "events_file", "metrics_file", "junit", "state"})
 """Keys that are paths of what is written, which start at the manifest."""
 SCHEDULER_FILE = ".json"
 """How a `scheduler` ends that is no address, but a file."""
+_MOST_THREADS = 1024  # chosen: no pair gains by so many; with 100,000 TensorFlow does not get to work
 _LEFT_OUT: Any = None  # has no value that could be written
 
 
@@ -69,7 +70,9 @@ class RunSection(Section):
         " within `max_memory` for all of them.",
         examples=[1, "auto"],
     )
-    threads: int = Field(_LEFT_OUT, ge=1, description="Threads of each pair; left out: all there are.", examples=[2])
+    threads: int = Field(
+        _LEFT_OUT, ge=1, le=_MOST_THREADS, description="Threads of each pair; left out: all there are.", examples=[2]
+    )
     engine: Literal["local", "dask"] = Field(
         _RUN.engine,
         description="Who paints: this machine, or the workers of a Dask cluster ([farm.md](farm.md)).",
