@@ -17,7 +17,7 @@ from pipeline.manifest import builtin_presets
 from pipeline.nst.tiling import Tiling
 from pipeline.report.attention import REASON_CLASSES
 from pipeline.report.data import RunMetadata, build_report
-from pipeline.report.flags import FLAGS
+from pipeline.report.flags import FLAG_NAMES
 from pipeline.stylization import Stylization
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -95,7 +95,7 @@ def test_every_key_of_the_report_is_explained():
     found = set(keys(build_report(facts, [outcome])))
     assert {"tilings", "split"} <= found
     assert found - told == set()
-    assert {*FLAGS, *REASON_CLASSES} - told == set()
+    assert {*FLAG_NAMES, *REASON_CLASSES} - told == set()
 
 
 def test_every_attribute_of_a_stylization_is_explained():

@@ -151,3 +151,6 @@ CLIP_FLAGS: Mapping[str, Callable[[Outcome], str | None]] = {
     "cuts": _of_clip(has_cuts),
 }
 """The same of a clip, whose steps are frames."""
+
+FLAG_NAMES = (*FLAGS, *(name for name in CLIP_FLAGS if name not in FLAGS))
+"""All names that there are, of pictures and of clips."""

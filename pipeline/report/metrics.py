@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from pipeline.job import STATUSES
 from pipeline.printable import printable
 from pipeline.report.attention import REASON_CLASSES
-from pipeline.report.flags import FLAGS
+from pipeline.report.flags import FLAG_NAMES
 from pipeline.report.history import history_row
 
 _MOST_NODES = 200  # chosen: labels have bounds, whatever a cluster calls its workers; more are summed up
@@ -86,7 +86,7 @@ def _of_run(report: Mapping[str, Any]) -> Iterator[_Metric]:
     yield _Metric(
         "stylize_run_flagged_pairs",
         "Pairs painted in the last run whose numbers ask for a look, by flag.",
-        [({"flag": flag}, flagged[flag]) for flag in FLAGS],
+        [({"flag": flag}, flagged[flag]) for flag in FLAG_NAMES],
     )
     yield _Metric("stylize_build_info", "Versions of what painted; always 1.", [(version, 1)])
 
