@@ -149,6 +149,46 @@ def test_a_folder_in_the_way_of_the_runs_own_files_fails_its_pair_alone(
     }
 
 
+@pytest.mark.parametrize("output", ["", '"{content.stem}--{style.stem}.png"', '"{content.name}"'])
+@pytest.mark.parametrize("upload", ["50%day.jpg", "100%04dframes.jpg"])
+def test_an_upload_called_like_numbered_frames_fails_alone(load: Load, inbox: Path, upload: str, output: str) -> None:
+    touch(inbox, "dog.png", upload)
+    manifest = load(matrix(EVERY, **({"output": output} if output else {})))
+    assert refused(manifest) == {
+        f"inbox/{upload}": f"'inbox/{upload}' is a file, and its name stands for numbered frames; take '%' out of the name"
+    }
+    assert len(manifest.pairs) == 2
+
+
+def test_numbered_frames_that_are_written_out_stay_a_clip(load: Load, inbox: Path) -> None:
+    touch(inbox, "50%day.jpg")
+    (job,) = load("pairs: [{content: inbox/%04d.jpg, style: art/wave.jpg}]\n").pairs
+    assert (job.refusal, job.options.is_clip) == ("", True)
+
+
+@pytest.mark.parametrize(
+    ("upload", "fine", "output", "frames", "reason"),
+    [
+        ("a.jpg", "b.gif", "{content.stem}.mp4", "all", "output 'a.mp4' must end in one of .png"),
+        ("a.gif", "b.jpg", "{content.stem}.png", "all", "output 'a.png' must end in one of .mp4"),
+    ],
+)
+def test_an_upload_that_moves_among_those_that_do_not_fails_alone(
+    load: Load, inbox: Path, upload: str, fine: str, output: str, frames: str, reason: str
+) -> None:
+    touch(inbox, upload, fine)
+    manifest = load(matrix(EVERY, output=f'"{output}"', options=f"{{frames: {frames}}}"))
+    ((content, why),) = refused(manifest).items()
+    assert content == f"inbox/{upload}"
+    assert why.startswith(reason)
+
+
+def test_an_ending_that_no_picture_has_is_the_manifests_mistake(load: Load, inbox: Path) -> None:
+    touch(inbox, "a.jpg", "b.jpg")
+    (fault,) = refusal(load, matrix(EVERY, output='"{content.stem}.mp4"'))
+    assert "output 'a.mp4' must end in one of .png" in fault
+
+
 def test_16_bits_in_a_format_that_an_upload_brings_fail_alone(load: Load, inbox: Path) -> None:
     touch(inbox, "a.tif", "b.png")
     manifest = load(matrix(EVERY, output='"{content.name}"', options="{depth: 16}"))

@@ -37,7 +37,8 @@ class Picture:
     """A content, a style or a blend: names in the manifest, files, and fields of a pattern.
 
     `places` are those of the files that are written out, in words; a pattern's finds have none, but
-    `homes`, the folders that they must stay in.
+    `homes`, the folders that they must stay in. `is_found`: a pattern found it, and its name says
+    nothing that the manifest's author meant.
     """
 
     names: tuple[str, ...]
@@ -47,6 +48,16 @@ class Picture:
     homes: Mapping[str, str]
     masks: tuple[StyleMasks, ...] = ()  # of a blend's styles
     at: StyleAt = ()  # shares of the styles by frame, where they change
+    is_found: bool = False
+
+    @property
+    def fault(self) -> str:
+        """Why a picture that a pattern found cannot be painted, by its name; else empty."""
+        if not (self.is_found and is_numbered(self.names[0])):
+            return ""
+        return (
+            f"'{shorten(self.names[0])}' is a file, and its name stands for numbered frames; take '%' out of the name"
+        )
 
     @property
     def named(self) -> list[Names]:
@@ -77,7 +88,7 @@ class Chooser:
         self._input = input_folder
         self._finder = finder
         self._problems = problems
-        self._known: dict[tuple[str, str, str, str], Picture] = {}
+        self._known: dict[tuple[str, str, str, str, bool], Picture] = {}
         self.nothing: list[tuple[Place, str]] = []
         self.patterns: list[Chosen] = []
         self.named: set[str] = set()
@@ -176,7 +187,7 @@ class Chooser:
                 item.place, f"'{shorten(item.text)}' matches no picture in the input folder {folder}{reason}"
             )
         home = self._finder.home(item.text)
-        return [self._picture(role, name, home=home) for name in names if is_left(name, taken_away)]
+        return [self._picture(role, name, home=home, is_found=True) for name in names if is_left(name, taken_away)]
 
     def _blend(self, node: ListNode | MapNode) -> Picture | None:
         """Several styles, each of them a picture or many as one; or one of these."""
@@ -248,13 +259,14 @@ class Chooser:
         home = self._finder.home(node.text) if is_numbered(node.text) else ""  # its files are found
         return self._picture(role, _plain(node.text), self._problems.at(node.place), home)
 
-    def _picture(self, role: str, name: str, place: str = "", home: str = "") -> Picture:
-        key = (role, name, place, home)
+    def _picture(self, role: str, name: str, place: str = "", home: str = "", *, is_found: bool = False) -> Picture:
+        key = (role, name, place, home, is_found)
         if key not in self._known:
             path = Path(path_of(self._input, name))
             places = {str(path): place} if place else {}
             homes = {str(path): home} if home else {}
-            self._known[key] = Picture((name,), (StyleImage(path),), picture_fields((name,), role), places, homes)
+            fields = picture_fields((name,), role)
+            self._known[key] = Picture((name,), (StyleImage(path),), fields, places, homes, is_found=is_found)
         return self._known[key]
 
     def _look_at(self, role: str, node: ScalarNode) -> bool:

@@ -1,13 +1,44 @@
-"""What a clip's pair, or a picture's, cannot have, as the manifest alone shows."""
+"""What a clip's pair, or a picture's, cannot have, as the manifest alone shows: outputs, numbers,
+styles that change."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
-from pipeline.clip_names import is_numbered
+from pipeline.clip_names import ALL, AUTO, PREVIEW, is_clip, is_clip_name, is_numbered, preview_output
 from pipeline.job import Job
-from pipeline.manifest.yaml.problems import shorten
+from pipeline.manifest.options.precedence import Settled
+from pipeline.manifest.pairs.choices import Picture
+from pipeline.manifest.pairs.naming import DEEP_SUFFIXES, Pattern, harmless, output_fault
+from pipeline.manifest.yaml.problems import SHOWN_WIDTH, shorten
 from pipeline.urls import url_of
+
+
+def output_name(name: str, settled: Settled) -> str:
+    """An output's name; of a clip that is looked at beforehand a preview's own, beside the clip."""
+    return preview_output(name) if settled.options.frames == PREVIEW else name
+
+
+def fault_of_output(name: str, settled: Settled) -> str | None:
+    """Why a pair's output cannot be, as a sentence, or None."""
+    is_clip = settled.options.is_clip and settled.options.frames != PREVIEW
+    if fault := output_fault(name, clip=is_clip):
+        return f"output '{shorten(name, SHOWN_WIDTH)}' {fault}"
+    if settled.options.depth == 16 and not name.lower().endswith(DEEP_SUFFIXES):
+        return f"output '{shorten(name, SHOWN_WIDTH)}' must end in {' or '.join(DEEP_SUFFIXES)} to have depth 16"
+    return None
+
+
+def is_of_pattern(pattern: Pattern, settled: Settled, content: Picture) -> bool:
+    """Whether no picture could have an output of this pattern: neither what this one is called is
+    wrong, nor, where `frames` asks for what moves, that it does not."""
+    kinds = [settled]
+    if content.is_found and not is_clip_name(content.names[0]) and is_clip(settled.settings["frames"].value):
+        kinds.append(
+            replace(settled, options=replace(settled.options, frames=AUTO if settled.options.is_clip else ALL))
+        )
+    return all(fault_of_output(output_name(pattern.render(harmless), kind), kind) for kind in kinds)
 
 
 def clip_fault(job: Job, *, output_url: str | None) -> str | None:

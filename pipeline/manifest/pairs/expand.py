@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pipeline.clip_names import FIRST, PREVIEW, preview_output, settled_frames
+from pipeline.clip_names import FIRST, settled_frames
 from pipeline.job import Job
 from pipeline.manifest.options.agreement import disagreements
 from pipeline.manifest.options.precedence import NOTHING, Folders, Layer, LayerReader, Layers, Settled
 from pipeline.manifest.options.rules import canonical_layer
 from pipeline.manifest.pairs.cells import Combination
 from pipeline.manifest.pairs.choices import WITHOUT_CONTENT, Chooser, Picture, cut_by_comment, warn_of_path
-from pipeline.manifest.pairs.clip_faults import clip_fault
+from pipeline.manifest.pairs.clip_faults import clip_fault, fault_of_output, is_of_pattern, output_name
 from pipeline.manifest.pairs.found_again import tell_found_again
 from pipeline.manifest.pairs.idle import IdleSettings
 from pipeline.manifest.pairs.left_out import tell_left_out, tell_unlisted
@@ -23,13 +23,10 @@ from pipeline.manifest.pairs.masks import MaskResolver, PairMasks, fault_of_mask
 from pipeline.manifest.pairs.matrix import Matrix, read_matrix
 from pipeline.manifest.pairs.naming import (
     DATE,
-    DEEP_SUFFIXES,
     DEFAULT_CLIP_PATTERN,
     DEFAULT_PATTERN,
     Pattern,
-    harmless,
     option_field,
-    output_fault,
     parse_pattern,
     suffix_of,
     today,
@@ -38,7 +35,7 @@ from pipeline.manifest.pairs.outputs import Claim, Outputs
 from pipeline.manifest.pairs.pictures import PictureFinder
 from pipeline.manifest.pairs.style_changes import at_beginning, read_styles
 from pipeline.manifest.sections import MatrixSection, PairSection
-from pipeline.manifest.yaml.problems import SHOWN_WIDTH, Place, Problems, shorten
+from pipeline.manifest.yaml.problems import Place, Problems
 from pipeline.manifest.yaml.tree import ListNode, MapNode, Node, ScalarNode
 from pipeline.textures import as_texture
 from pipeline.urls import url_of
@@ -242,10 +239,14 @@ class Expansion:
         pattern = self._clip_pattern if clip and entry.output_node is None else entry.pattern
         if DATE in pattern.fields:
             self.date = self._today
-        name = _named(pattern.render(lambda field: _field(field, content, style, settled, index, self._today)), settled)
+        name = output_name(
+            pattern.render(lambda field: _field(field, content, style, settled, index, self._today)), settled
+        )
         number = len(self.jobs)
-        if fault := _output_fault(name, settled):
-            if _output_fault(_named(pattern.render(harmless), settled), settled):
+        if content.fault:
+            self._outputs.refuse(number, content.fault)
+        elif fault := fault_of_output(name, settled):
+            if is_of_pattern(pattern, settled, content):
                 cut = cut_by_comment(entry.output_node, self._problems) if entry.output_node else None
                 self._problems.add(entry.output_place, cut or fault)
                 return False
@@ -292,7 +293,7 @@ class Expansion:
 
     def _as_shown(self, settled: Settled, content: Picture) -> Settled:
         """The options with `frames` as they count for this content."""
-        name = content.names[0] if content.images else ""
+        name = content.names[0] if content.images and not content.fault else ""
         frames = settled_frames(settled.options.frames, name)
         if frames == settled.options.frames:
             return settled
@@ -304,21 +305,6 @@ class Expansion:
 
 def _joined(*maps: Mapping[str, str]) -> dict[str, str]:
     return {path: value for each in maps for path, value in each.items()}
-
-
-def _named(name: str, settled: Settled) -> str:
-    """An output's name; of a clip that is looked at beforehand a preview's own, beside the clip."""
-    return preview_output(name) if settled.options.frames == PREVIEW else name
-
-
-def _output_fault(name: str, settled: Settled) -> str | None:
-    """Why a pair's output cannot be, as a sentence, or None."""
-    is_clip = settled.options.is_clip and settled.options.frames != PREVIEW
-    if fault := output_fault(name, clip=is_clip):
-        return f"output '{shorten(name, SHOWN_WIDTH)}' {fault}"
-    if settled.options.depth == 16 and not name.lower().endswith(DEEP_SUFFIXES):
-        return f"output '{shorten(name, SHOWN_WIDTH)}' must end in {' or '.join(DEEP_SUFFIXES)} to have depth 16"
-    return None
 
 
 def _field(field: str, content: Picture, style: Picture, settled: Settled, index: int, date: str) -> str:
