@@ -168,6 +168,17 @@ def test_addresses_lose_their_way_too() -> None:
         assert kept in text
 
 
+def test_it_says_where_its_names_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = manifest_for_settings(settings())
+    (line,) = [line for line in text.splitlines() if "input" in line]
+    assert line.startswith("# Names of pictures start in the folder 'input' beside this file")
+    (tmp_path / "again.yaml").write_text(text)
+    assert load_manifest("again.yaml").pairs[0].content == tmp_path / "input/a.jpg"
+    (tmp_path / "again.yaml").write_text(text + "input: elsewhere\n")
+    assert load_manifest("again.yaml").pairs[0].content == tmp_path / "elsewhere/a.jpg"
+
+
 def test_python_keywords_with_the_prefix_of_ignored_keys_are_refused() -> None:
     with pytest.raises(ValueError, match="unknown option 'x-glow'"):
         options_from_python({"x-glow": 1})

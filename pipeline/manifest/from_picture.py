@@ -36,6 +36,7 @@ _LONGEST_NAME = 4096  # bytes of a path on Linux
 _MOST_STYLES = 1000  # a blend of more was never painted
 _LONGEST_REMARK = 200  # characters of one entry of the comment
 _HEAD = "# Every option is written out, so that the picture comes out the same whatever the presets are.\n"
+_INPUT = "# Names of pictures start in the folder 'input' beside this file; a line 'input: FOLDER' names another one.\n"
 
 
 def manifest_for_settings(settings: Mapping[str, Any]) -> str:
@@ -54,7 +55,7 @@ def manifest_for_settings(settings: Mapping[str, Any]) -> str:
         del values["preset"]
     text = yaml_text({"version": 1, "pairs": [pair | {"output": _as_pattern(pair), "options": values}]})
     _compare(text, pair, values)
-    return _HEAD + _remark(settings) + text
+    return _HEAD + _remark(settings) + _INPUT + text
 
 
 def _pair(settings: Mapping[str, Any]) -> dict[str, Any]:
