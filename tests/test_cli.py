@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 
+import click
 import pytest
 
+from pipeline.cli.main import cli
+from pipeline.manifest import load_folder, load_manifest
 from pipeline.options import OPTION_NAMES
 
 MANIFEST = """\
@@ -59,6 +62,39 @@ def test_a_mistyped_command_is_refused_in_words_and_touches_nothing(project, sty
     assert words in lines[-1]
     assert done.stdout == ""
     assert sorted(path.name for path in project.iterdir()) == ["input", "night.yaml"]
+
+
+def test_init_without_words_does_what_its_help_says(project, stylize):
+    told = stylize("init", "--help", cwd=project).stdout
+    assert "Without FOLDER: in input." in told
+    assert "[default: stylize.yaml, here]" in told
+    assert stylize("init", cwd=project).returncode == 0
+    written = load_manifest(project / "stylize.yaml")
+    assert (written.input, written.output) == (project / "input", project / "output")
+
+
+def test_init_into_the_folder_writes_what_run_does_with_it(project, stylize):
+    assert stylize("init", "input", "-o", "input/stylize.yaml", cwd=project).returncode == 0
+    written, folder = load_manifest(project / "input/stylize.yaml"), load_folder(project / "input")
+    assert written.output == folder.output == project / "input/output"
+    assert [(job.output, job.options) for job in written.pairs] == [(job.output, job.options) for job in folder.pairs]
+
+
+@pytest.mark.parametrize("verb", ["run", "preview"])
+def test_every_flag_of_a_run_has_a_twin_in_the_environment(verb):
+    flags = [option for option in cli.commands[verb].params if isinstance(option, click.Option)]
+    twins = {option.name: option.envvar for option in flags if option.name not in ("settings", "help")}
+    longest = {option.name: max(option.opts, key=len) for option in flags}
+    assert twins == {name: "STYLIZE_" + longest[name][2:].upper().replace("-", "_") for name in twins}
+    assert len(twins) > 20
+
+
+def test_check_ends_with_3_where_an_image_cannot_be_used(project, stylize):
+    (project / "night.yaml").write_text(MANIFEST)
+    assert "3 an image or a pair cannot be used" in " ".join(stylize("check", "--help", cwd=project).stdout.split())
+    assert stylize("check", "night.yaml", cwd=project).returncode == 0
+    (project / "input/content/dog.png").write_bytes(b"")
+    assert stylize("check", "night.yaml", cwd=project).returncode == 3
 
 
 def test_init_plans_a_flat_folder_in_the_style_of_one_picture(project, stylize):

@@ -75,6 +75,8 @@ def run(engine: OpenEngine | None, **flags: Any) -> int:
     FOLDER/style, or photographs alone, with --style. It stands for the manifest that `stylize init`
     would write into it: every photograph in every style, results in FOLDER/output. Photographs that
     are put there later are painted by the next run.
+
+    Each flag has a twin in the environment: STYLIZE_DEADLINE=06:00 is --deadline 06:00.
     """
     return _run(engine, lambda manifest, selection: (manifest, selection), **flags)
 
@@ -267,7 +269,10 @@ def _show_plan(manifest: Manifest, selection: Selection, as_json: bool) -> int:
 def check(
     manifest: Path, styles: tuple[Path, ...], output: Path | None, settings: tuple[str, ...], strict: bool
 ) -> int:
-    """Validate MANIFEST, open every image and find the weights that it names."""
+    """Validate MANIFEST, open every image and find the weights that it names.
+
+    Exit codes: 0 all can be painted, 2 the manifest is wrong, 3 an image or a pair cannot be used.
+    """
     from pipeline.batch.fit import why_frames_cannot_be, why_mask_frames_do_not_fit, why_not, worth_knowing
     from pipeline.batch.networks import faulty_weights
     from pipeline.clip_names import is_numbered

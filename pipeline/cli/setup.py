@@ -10,9 +10,11 @@ from pipeline.cli.paths import PathName
 from pipeline.errors import ExitCode
 from pipeline.printable import printable, printable_lines
 
+_PICTURES, _MANIFEST = "input", "stylize.yaml"  # of init, in the working directory
+
 
 @click.command(short_help="Write a commented manifest for a folder of photographs.")
-@click.argument("folder", type=PathName(file_okay=False), default=Path("input"))
+@click.argument("folder", type=PathName(file_okay=False), default=Path(_PICTURES))
 @click.option(
     "--style",
     "styles",
@@ -21,18 +23,27 @@ from pipeline.printable import printable, printable_lines
     metavar="PATH",
     help="A painting, or a folder of them (repeatable); the photographs may then lie in FOLDER itself.",
 )
-@click.option("-o", "--output", "target", type=PathName(dir_okay=False), help="Where to write it.")
+@click.option(
+    "-o",
+    "--output",
+    "target",
+    type=PathName(dir_okay=False),
+    help=f"Where to write it.  [default: {_MANIFEST}, here]",
+)
 @click.option("-f", "--force", is_flag=True, help="Replace an existing file.")
 def init(folder: Path, styles: tuple[Path, ...], target: Path | None, force: bool) -> int:
     """Write a commented manifest for the images in FOLDER/content and FOLDER/style,
-    or in FOLDER with --style. `stylize run FOLDER` paints the same without one.
+    or in FOLDER with --style. Without FOLDER: in input.
+
+    Results go to `output` beside FOLDER, or in FOLDER if the manifest is written there (-o
+    FOLDER/stylize.yaml): the one by which `stylize run FOLDER` paints without writing it.
     """
     import shlex
 
     from pipeline.manifest import find_pictures, starter_manifest
     from pipeline.store.disk import write_whole
 
-    target = target or Path("stylize.yaml")
+    target = target or Path(_MANIFEST)
     if target.exists() and not force:
         raise click.UsageError(f"{printable(target)} exists; give another name with -o, or replace it with --force")
     for sentence in find_pictures(folder, styles).left_out:
@@ -116,7 +127,7 @@ def weights_fetch(url: str | None, shared: bool) -> int:
 @weights.command("verify")
 @click.argument("name", default="auto")
 def weights_verify(name: str) -> int:
-    """Check that a set of weights is whole and the right one."""
+    """Check that a set of weights is whole and the right one; without NAME, what `auto` means."""
     from pipeline.nst.weights import locate
 
     found = locate(name)

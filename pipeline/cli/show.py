@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 
 _NAMED = 5  # pairs in a message
+_OUTPUT = "output"  # of a folder, and of the working directory
 
 
 @click.command()
@@ -45,7 +46,13 @@ def show(image: Path, as_manifest: bool) -> int:
 def of_output(command: Command) -> Command:
     """MANIFEST, its FOLDER, or -o OUTPUT: whose runs are meant."""
     command = click.argument("manifest", type=PathName(), metavar="[MANIFEST|FOLDER]", required=False)(command)
-    return click.option("-o", "--output", type=PathName(file_okay=False), help="The output folder.")(command)
+    return click.option(
+        "-o",
+        "--output",
+        type=PathName(file_okay=False),
+        metavar="FOLDER",
+        help=f"The output folder.  [default: the manifest's; {_OUTPUT} without one]",
+    )(command)
 
 
 def output_folder(manifest: Path | None, output: Path | None) -> Path:
@@ -53,8 +60,8 @@ def output_folder(manifest: Path | None, output: Path | None) -> Path:
     if output is not None:
         return output
     if manifest is None:
-        return Path("output")
-    return manifest / "output" if manifest.is_dir() else load(manifest).output
+        return Path(_OUTPUT)
+    return manifest / _OUTPUT if manifest.is_dir() else load(manifest).output
 
 
 @click.command()
