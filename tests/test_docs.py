@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 import pytest
-from test_readme import ALL
+from test_readme import ALL, REPOSITORY
 
 from pipeline.cli.main import cli
 from pipeline.manifest import load_manifest
@@ -71,6 +71,15 @@ def test_command_lines_have_verbs_and_flags_that_there_are(page: str) -> None:
             command, given = command.commands[given[0]], given[1:]
         flags = {name for option in command.params for name in (*option.opts, *option.secondary_opts)} | {"--help"}
         assert {word.partition("=")[0] for word in given if re.match("--?[a-z]", word)} - flags == set(), words
+
+
+@pytest.mark.parametrize("page", ALL)
+def test_files_and_targets_of_make_that_are_named_exist(page: str) -> None:
+    named = re.findall(r"`((?:benchmarks|configs|deploy|docs|input|locks|pipeline|tests)/[\w./*-]+)`", OUTSIDE[page])
+    assert [name for name in named if not list(REPOSITORY.glob(name.rstrip("/")))] == []
+    targets = set(re.findall(r"^([a-z]+):", (REPOSITORY / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    made = re.findall(r"(?:`|^\$ (?:sudo )?|^    )make (?:-C \S+ )?([a-z]+)", ALL[page], re.MULTILINE)
+    assert set(made) - targets == set()
 
 
 def test_most_pages_show_command_lines() -> None:
