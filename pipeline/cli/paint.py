@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
@@ -24,9 +24,11 @@ from pipeline.printable import printable
 
 if TYPE_CHECKING:
     from pipeline.batch.engines.protocol import OpenEngine
-    from pipeline.job import Manifest
+    from pipeline.batch.observer import Observer
+    from pipeline.job import Manifest, Outcome
 
 _SCRATCH = ".stylize-paint-"
+_LOST = "stopped, and nothing of it is kept; the same line begins it anew"
 
 
 def _weights(text: str) -> tuple[float, ...]:
@@ -137,7 +139,9 @@ def paint(
         return error.exit_code
 
 
-def _painted(manifest: Manifest, scratch: _Scratch, console: Any, engine: OpenEngine | None, *, force: bool) -> int:
+def _painted(
+    manifest: Manifest, scratch: _Scratch, console: Observer, engine: OpenEngine | None, *, force: bool
+) -> int:
     """The run's exit code, every picture that it painted being where it belongs."""
     from pipeline.batch.driver import run
     from pipeline.batch.engines.local import LocalEngine
@@ -148,7 +152,7 @@ def _painted(manifest: Manifest, scratch: _Scratch, console: Any, engine: OpenEn
     report = run(
         replace(manifest, output=scratch.folder),
         Selection(),
-        console,
+        cast("Observer", _Lost(console)),
         engine=engine or LocalEngine,
         command=tuple(sys.argv),
     )
@@ -202,6 +206,21 @@ def _taken(path: Path) -> list[Path]:
     with suppress(OSError):
         return sorted(each for each in path.parent.iterdir() if frame.fullmatch(each.name))
     return []
+
+
+class _Lost:
+    """An observer that is told of a picture which was stopped that it is lost, and not saved for
+    another run: its checkpoint goes with the folder it is in."""
+
+    def __init__(self, console: Observer) -> None:
+        self._console = console
+
+    def __getattr__(self, event: str) -> Any:
+        return getattr(self._console, event)
+
+    def finished(self, outcome: Outcome) -> None:
+        """The pair is over; see `Observer`."""
+        self._console.finished(replace(outcome, reason=_LOST) if outcome.status == "interrupted" else outcome)
 
 
 class _Scratch:
