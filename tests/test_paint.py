@@ -11,7 +11,7 @@ import pytest
 from night_kit import Answer, Scripted, failed, painted
 from PIL import Image
 
-from pipeline.batch.messages import Command, Failed, Killed, PairMessage
+from pipeline.batch.messages import Command, Failed, Interrupted, Killed, PairMessage, Position
 from pipeline.cli.main import cli
 from pipeline.errors import ExitCode, StylizeError
 
@@ -155,6 +155,7 @@ def refused(paint: Callable[..., int], *words: str) -> int:
         (["dog.png", "wave.png", "--mask", "sky.png"], "there is no mask sky.png"),
         (["dog.png", "wave.png", "--content-mask", "."], ". is a folder; name the masks in it"),
         (["dog.png", "wave.png", *2 * ["--mask", "sea.png"]], "--mask is given 2 times, and the number of paintings is 1;"),
+        (["dog.png", "wave.png", "-o", "sea.bmp"], "output 'sea.bmp' must end in one of .png"),
         (["dog.png", "wave.png", "--style", "empty"], "empty holds no picture; pictures end in one of"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
@@ -176,6 +177,22 @@ def test_no_verb_takes_an_address_for_a_folder_that_is_called_so(paint, project,
     with pytest.raises(click.UsageError, match="--output takes a path; an address stands in a manifest"):
         cli.main([*words, "-o", "s3://bucket/a.png"], standalone_mode=False)
     assert not (project / "s3:").exists()
+
+
+def test_a_clip_is_refused_with_what_to_do(paint, project, capsys):
+    (project / "walk.mp4").touch()
+    assert refused(paint, "walk.mp4", "wave.png") == ExitCode.USAGE
+    assert "walk.mp4 is a clip, and here pictures are painted; name it in a manifest" in capsys.readouterr().err
+    (project / "50%day.png").touch()
+    assert refused(paint, "50%day.png", "wave.png") == ExitCode.USAGE
+    assert "its name stands for numbered frames; take '%' out of the name" in capsys.readouterr().err
+
+
+def test_a_folder_may_be_called_as_a_picture_is(paint, project):
+    (project / "there.gif").mkdir()
+    assert paint("dog.png", "wave.png", "-o", "there.gif") == ExitCode.OK
+    assert paint("dog.png", "wave.png", "-o", "new.gif/") == ExitCode.OK
+    assert {"there.gif/dog--wave.png", "new.gif/dog--wave.png"} <= set(files(project))
 
 
 def test_a_picture_whose_name_is_no_text_is_refused_by_name(paint, project, capsys):
@@ -259,9 +276,13 @@ def test_a_bug_keeps_its_log_and_says_where_and_nothing_else_does(paint, project
     assert "a test's" in Path(line.rpartition(": ")[2]).read_text()
 
 
-def test_a_stopped_painting_leaves_nothing(paint, project):
-    paint("dog.png", "wave.png", "-o", "new/a.png", answer=lambda command: Killed())
+@pytest.mark.parametrize("end", [Interrupted(Position(2, "step 2 of 4")), Killed()])
+def test_a_stopped_painting_leaves_nothing_and_promises_nothing(paint, project, capsys, end):
+    paint("dog.png", "wave.png", "-o", "new/a.png", answer=lambda command: end)
     assert files(project) == PICTURES
+    told = capsys.readouterr().err
+    assert "interrupted a.png: stopped, and nothing of it is kept; the same line begins it anew" in told
+    assert "goes on from there" not in told
 
 
 def test_a_folder_that_takes_no_files_is_found_out_before_painting(paint, project, capsys):

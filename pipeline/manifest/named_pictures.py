@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.clip_names import OUTPUT_SUFFIXES as CLIP_SUFFIXES
-from pipeline.clip_names import VIDEO_SUFFIXES
+from pipeline.clip_names import VIDEO_SUFFIXES, is_clip_name, is_numbered
 from pipeline.errors import UsageError
 from pipeline.job import Manifest
 from pipeline.manifest.load import load_text
@@ -47,6 +47,8 @@ def load_pictures(
     """
     for content in contents:
         _look_for(content, "photograph")
+        if not any(override.option == "frames" for override in overrides):
+            _refuse_clip(content)
     painted_as = [name for style in styles for name in _pictures(style)]
     axis = [_together(painted_as, blend, masks)] if blend is not None or masks else painted_as
     if output is not None and not is_text(output):
@@ -103,6 +105,17 @@ def _look_for(picture: Path, role: str) -> None:
         raise UsageError(f"there is no {role} {printable(picture)}")
     if not is_text(picture):
         raise UsageError(f"the name of {role} {printable(picture)} is no text (UTF-8); rename it")
+
+
+def _refuse_clip(content: Path) -> None:
+    name = os.fspath(content)
+    if is_numbered(name):
+        raise UsageError(f"{printable(content)}: its name stands for numbered frames; take '%' out of the name")
+    if is_clip_name(name):
+        raise UsageError(
+            f"{printable(content)} is a clip, and here pictures are painted; name it in a manifest (docs/clips.md), or"
+            " paint its first frame (--set frames=first)"
+        )
 
 
 def _pictures(style: Path) -> list[str]:
