@@ -265,3 +265,22 @@ def test_70_a_manifest_that_may_not_be_read(folder: Path) -> None:
 def test_what_is_probably_not_meant_earns_a_warning(text: str, warning: str, folder: Path) -> None:
     (folder / "m.yaml").write_text(text)
     assert load_manifest("m.yaml").warnings == (warning,)
+
+
+def test_wrong_folders_hide_no_other_mistake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("m.yaml").write_text(
+        "version: 1\ninput: file:///photos\noutput: http://host/out\ndefaults: {szie: 9}\n"
+        "pairs:\n  - {content: dog.jpg, stlye: art.jpg}\n  - matrix: {content: ['*.jpg'], style: ['*.png']}\n"
+    )
+    with pytest.raises(ManifestError) as caught:
+        load_manifest("m.yaml")
+    told = [str(problem).splitlines()[0] for problem in caught.value.problems]
+    assert [line.partition(" error: ")[0] for line in told] == [
+        "m.yaml:2:8:",
+        "m.yaml:3:9:",
+        "m.yaml:4:12:",
+        "m.yaml:6:24:",
+    ]
+    assert "'input': this address begins with 'file:'" in told[0]
+    assert "'output': this address begins with 'http:'" in told[1]

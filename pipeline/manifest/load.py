@@ -56,7 +56,9 @@ def load_text(
     top = _top_node(compose(text, problems), problems)
     sections = _sound_sections(top, problems)
 
+    before = len(problems.found)
     folders = replace(_folders(file, sections, problems), only_names=only_names)
+    has_folders = len(problems.found) == before
     own_presets = _map(sections.get("presets"))
     presets = all_presets(own_presets, problems, folders)
     faulty = own_presets.entries if own_presets else ()
@@ -75,7 +77,8 @@ def load_text(
         elif (pair := check(PairSection, node, problems, "an entry of 'pairs'")) is not None:
             assert isinstance(node, MapNode)
             expansion.add_pair(pair, node)
-    expansion.finish(strict=strict)
+    if has_folders:  # else what patterns find says nothing, and other mistakes are told all the same
+        expansion.finish(strict=strict)
 
     if wrongly_set or problems.found:
         raise ManifestError((*wrongly_set, *problems.found))
@@ -117,7 +120,8 @@ def _sound_sections(top: MapNode, problems: Problems) -> dict[str, Node]:
 
 
 def _folders(file: Path, sections: Mapping[str, Node], problems: Problems) -> Folders:
-    """Folders start at the manifest's own; left out, they are `input` and `output` beside it."""
+    """Folders start at the manifest's own; left out, or their fault being noted, they are `input`
+    and `output` beside it."""
     beside = file.parent
 
     def folder(name: str) -> Path:
@@ -127,7 +131,7 @@ def _folders(file: Path, sections: Mapping[str, Node], problems: Problems) -> Fo
             if (wrong := url_fault(_text(node), written=name == "output")) is None:
                 return local_path(_text(node))
             problems.add(node.place, f"'{name}': this address {wrong}")
-            raise ManifestError(problems.found)
+            return Path(os.path.realpath(beside / name))
         warn_of_path(node, problems)
         return Path(os.path.realpath(beside / _text(node)))
 
