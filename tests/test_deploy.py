@@ -92,6 +92,15 @@ def test_files_that_deploy_names_are_in_the_project():
     assert all((REPOSITORY / name).exists() for name in sent)
 
 
+def test_as_many_lines_name_the_folder_as_it_is_said():
+    unit = (DEPLOY / "stylize.service").read_text()
+    lines = [line for line in unit.splitlines() if "/srv/stylize" in line and not line.startswith("#")]
+    nights = " ".join((REPOSITORY / "docs/nights.md").read_text(encoding="utf-8").split())
+    assert len(lines) == 3
+    assert "(three lines)" in unit
+    assert "Another folder than `/srv/stylize` is put into three lines of the service" in nights
+
+
 def test_the_image_runs_as_nobody_and_asks_for_no_writable_root():
     lines = (DEPLOY / "Dockerfile").read_text().splitlines()
     last = max(number for number, line in enumerate(lines) if line.startswith("FROM"))
