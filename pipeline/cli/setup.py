@@ -53,17 +53,25 @@ def init(folder: Path, styles: tuple[Path, ...], target: Path | None, force: boo
     return ExitCode.OK
 
 
-@click.command("import", short_help="Print the manifest of another program's command line.")
-@click.argument("command")
+@click.command(
+    "import",
+    short_help="Print the manifest of another program's command line.",
+    context_settings={"ignore_unknown_options": True},  # of a line that was not quoted
+)
+@click.argument("words", nargs=-1, required=True, metavar="COMMAND")
 @click.option("--published", is_flag=True, help="With the program's own descent, not ours.")
-def import_(command: str, published: bool) -> int:
+def import_(words: tuple[str, ...], published: bool) -> int:
     """Print the manifest of another program's COMMAND line, quoted as one word: "th
     neural_style.lua -content_image dog.jpg -style_image wave.jpg". docs/other-programs.md lists the
     programs.
     """
     from pipeline.manifest import manifest_for_command
 
-    text, notes = manifest_for_command(command, published=published)
+    if len(words) > 1 and " " in words[0]:
+        raise click.NoSuchOption(words[1], possibilities=["--published"])
+    if len(words) > 1:
+        raise click.UsageError(f"quote the command line, so that it is one word: stylize import '{words[0]} ...'")
+    text, notes = manifest_for_command(words[0], published=published)
     for sentence in notes:
         click.echo(f"note: {printable(sentence)}", err=True)
     click.echo(text, nl=False)
