@@ -41,9 +41,8 @@ def test_the_same_failure_is_not_paid_for_a_fourth_time(nights):
     assert (pair["reason"], pair["reason_class"], pair["attempts"]) == ("not finished after 2 s", "timeout", 0)
     text = render_text(report)
     assert re.search(r"dog.png: not finished after 2 s, failing since \w+ \d+ \w+ 20\d\d, \d\d:\d\d \(3 runs\)\n", text)
-    assert (
-        "Fix: Not tried again until the pair, its pictures or the limit it met change, or with --retry-failed." in text
-    )
+    way_out = "Not tried again until the pair, its pictures or the limit it met change, or with --retry-failed;"
+    assert way_out in " ".join(text.split())
 
 
 def test_a_failure_of_endless_words_is_known_the_next_night_too(nights):

@@ -18,7 +18,7 @@ from pipeline.errors import ExitCode
 from pipeline.job import STATUSES, Outcome
 from pipeline.printable import ascii_only, printable
 from pipeline.report import write
-from pipeline.report.attention import attention, retry_command
+from pipeline.report.attention import REASON_CLASSES, attention, retry_command
 from pipeline.report.data import RunMetadata, build_report, verdict
 from pipeline.report.flags import flags
 from pipeline.report.quantities import duration, memory, significant
@@ -275,6 +275,15 @@ def test_text_names_each_failure_with_reason_fix_and_command() -> None:
     assert "  a/dog.png: photos/dog.jpg is empty; copy it again\n" in text
     assert "\nRetry: stylize run configs/night.yaml --only a/dog.png --retry-failed\n" in text
     assert "  Fix: Open the named file in a viewer" in text
+
+
+@pytest.mark.parametrize("kind", [*REASON_CLASSES, "of another version"])
+def test_text_tells_the_whole_way_out_of_a_quarantine(kind: str) -> None:
+    text = render_text(build_report(facts(), [outcome("a.png", "quarantined", reason="r", reason_class=kind)]))
+    (group,) = attention(build_report(facts(), [outcome("a.png", "quarantined", reason="r", reason_class=kind)]))
+    assert f"Fix: {group.fix} Retry: " in " ".join(text.split())
+    assert group.fix.endswith("stylize acknowledge PATTERN says that you know of it.")
+    assert all(len(line) <= 160 for line in text.splitlines() if "Command: " not in line)
 
 
 def test_text_of_an_empty_run_says_that_nothing_needs_attention() -> None:

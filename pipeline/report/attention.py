@@ -83,7 +83,7 @@ def _group(status: str, reason_class: str) -> Group:
     title, fix = _FAILURES.get(reason_class, (unlisted, ""))
     if status == "quarantined":
         title = f"Failed too often: {title[0].lower()}{title[1:]}" if reason_class in _FAILURES else "Failed too often"
-        fix = f"{_QUARANTINED} {fix}".rstrip()
+        fix = f"{fix} {_QUARANTINED}".lstrip()
     elif status == "interrupted":
         title, fix = "Stopped midway", "Nothing is wrong with them. The next run goes on from where each is saved."
     elif status == "not_started":
@@ -149,7 +149,10 @@ _FAILURES = {
     ),
 }
 
-_QUARANTINED = "Not tried again until the pair, its pictures or the limit it met change, or with --retry-failed."
+_QUARANTINED = (
+    "Not tried again until the pair, its pictures or the limit it met change, or with --retry-failed;"
+    " stylize acknowledge PATTERN says that you know of it."
+)
 
 _NOT_STARTED = {
     "disk": (

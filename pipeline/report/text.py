@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -48,7 +49,9 @@ def _failures(report: Mapping[str, Any]) -> Iterator[str]:
         else:
             yield _line(f"  {_names(group.pairs)}")
         if group.fix:
-            yield _line(f"  Fix: {group.fix}")
+            yield from textwrap.wrap(
+                f"Fix: {ascii_only(group.fix)}", _WIDTH, initial_indent="  ", subsequent_indent="    "
+            )
     if failed := [pair for group in attention(report) if group.status in _WAYS_OUT for pair in group.pairs]:
         one = failed[0]["output"] if len(failed) == 1 else None
         yield f"Retry: {ascii_only(retry_command(report['run'], one, ascii_names=True))}"
