@@ -286,6 +286,16 @@ def test_text_tells_the_whole_way_out_of_a_quarantine(kind: str) -> None:
     assert all(len(line) <= 160 for line in text.splitlines() if "Command: " not in line)
 
 
+def test_text_tells_since_when_a_pair_fails_whose_reason_is_long() -> None:
+    reason = f"/srv/{'photographs/' * 9}a.jpg is truncated, its end is missing; copy it again"
+    torn = outcome("a.png", "quarantined", reason=reason, failing_since="2026-11-24T22:00:00+00:00", failed_runs=3)
+    text = render_text(build_report(facts(), [torn]))
+    assert f"a.png: {reason}, failing since Tue 24 Nov 2026, 22:00 (3 runs) Fix: " in " ".join(text.split())
+    endless = render_text(build_report(facts(), [outcome("a.png", "failed", reason="word " * 9000)]))
+    assert max(len(line) for line in endless.splitlines()[4:8]) <= 160
+    assert "word..." in endless
+
+
 def test_text_of_an_empty_run_says_that_nothing_needs_attention() -> None:
     text = render_text(build_report(facts(exit_code=0), []))
     assert "Nothing needs attention." in text

@@ -49,9 +49,7 @@ def _failures(report: Mapping[str, Any]) -> Iterator[str]:
         else:
             yield _line(f"  {_names(group.pairs)}")
         if group.fix:
-            yield from textwrap.wrap(
-                f"Fix: {ascii_only(group.fix)}", _WIDTH, initial_indent="  ", subsequent_indent="    "
-            )
+            yield from _two_lines(f"  Fix: {group.fix}")
     if failed := [pair for group in attention(report) if group.status in _WAYS_OUT for pair in group.pairs]:
         one = failed[0]["output"] if len(failed) == 1 else None
         yield f"Retry: {ascii_only(retry_command(report['run'], one, ascii_names=True))}"
@@ -60,7 +58,9 @@ def _failures(report: Mapping[str, Any]) -> Iterator[str]:
 def _pairs_with_reasons(group: Group) -> Iterator[str]:
     for pair in group.pairs[:_SHOWN_PAIRS]:
         since = failing(pair)
-        yield _line(f"  {pair['output']}: {pair['reason'] or 'no reason was given'}{f', {since}' if since else ''}")
+        yield from _two_lines(
+            f"  {pair['output']}: {pair['reason'] or 'no reason was given'}{f', {since}' if since else ''}"
+        )
     if len(group.pairs) > _SHOWN_PAIRS:
         yield f"  ... and {len(group.pairs) - _SHOWN_PAIRS} more"
 
@@ -87,6 +87,14 @@ def _where(report: Mapping[str, Any], folder: Path | None) -> Iterator[str]:
 def _names(pairs: Sequence[Mapping[str, Any]]) -> str:
     names = ", ".join(pair["output"] for pair in pairs[:_SHOWN_NAMES])
     return names if len(pairs) <= _SHOWN_NAMES else f"{names}, ... and {len(pairs) - _SHOWN_NAMES} more"
+
+
+def _two_lines(text: str) -> Sequence[str]:
+    """One line, or two where it is longer than that."""
+    safe = ascii_only(text)
+    if len(safe) <= _WIDTH:
+        return [safe]
+    return textwrap.wrap(safe, _WIDTH, subsequent_indent="    ", max_lines=2, placeholder="...", break_on_hyphens=False)
 
 
 def _line(text: str) -> str:
