@@ -418,6 +418,11 @@ def test_missing_file_is_refused_with_the_name_that_may_be_meant(tmp_path: Path)
     assert refusal(tmp_path / "gone.jpg").endswith("gone.jpg does not exist; check the name")
     (tmp_path / "amsterdam.jpg").touch()
     assert refusal(tmp_path / "amsterdm.jpg").endswith("amsterdm.jpg does not exist; did you mean amsterdam.jpg?")
+    (tmp_path / "amsterdam.xmp").touch()
+    (tmp_path / "notes.txt").touch()
+    assert refusal(tmp_path / "amsterdm.jpg").endswith("did you mean amsterdam.jpg?")
+    assert refusal(tmp_path / "amsterdam.png").endswith("did you mean amsterdam.jpg?")
+    assert refusal(tmp_path / "nope.jpg").endswith("check the name")
     assert refusal(tmp_path / "a/b.jpg").endswith(f"b.jpg does not exist; there is no folder {tmp_path}/a")
 
 

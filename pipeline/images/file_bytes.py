@@ -274,14 +274,18 @@ def _why_not_open(path: str | os.PathLike[str], error: OSError | ValueError) -> 
 
 def _what_may_be_meant(path: str | os.PathLike[str]) -> str:
     folder, name = os.path.split(os.fspath(path))
+    stem, ending = os.path.splitext(name)
     try:
-        # By their stems: an ending that all have in common would make all alike.
-        names = {os.path.splitext(found)[0]: found for found in sorted(os.listdir(folder or "."))}
+        there = sorted(os.listdir(folder or "."))
     except OSError:
         return f"there is no folder {printable(folder)}"
+    # By their stems: an ending that all have in common would make all alike. What has another one
+    # stands beside a photograph (.xmp, .MOV), and is meant only if all else is right.
+    names = {os.path.splitext(found)[0]: found for found in there if found.lower().endswith(ending.lower())}
     few = len(names) * len(name) <= _MOST_COMPARED
-    close = difflib.get_close_matches(os.path.splitext(name)[0], names, n=1) if few else []
-    return f"did you mean {printable(names[close[0]])}?" if close else "check the name"
+    close = [names[found] for found in (difflib.get_close_matches(stem, names, n=1) if few else ())]
+    close += [found for found in there if os.path.splitext(found)[0] == stem]
+    return f"did you mean {printable(close[0])}?" if close else "check the name"
 
 
 def _kind(mode: int) -> str:
