@@ -92,12 +92,16 @@ def test_every_flag_of_a_run_has_a_twin_in_the_environment(verb):
     assert len(twins) > 20
 
 
-def test_check_ends_with_3_where_an_image_cannot_be_used(project, stylize):
+def test_check_ends_with_3_where_an_image_cannot_be_used_and_plan_with_0(project, stylize):
     (project / "night.yaml").write_text(MANIFEST)
     assert "3 an image or a pair cannot be used" in " ".join(stylize("check", "--help", cwd=project).stdout.split())
     assert stylize("check", "night.yaml", cwd=project).returncode == 0
     (project / "input/content/dog.png").write_bytes(b"")
     assert stylize("check", "night.yaml", cwd=project).returncode == 3
+    planned = stylize("plan", "night.yaml", cwd=project)
+    assert (planned.returncode, "1 cannot be started" in planned.stdout) == (0, True)
+    told = " ".join(stylize("plan", "--help", cwd=project).stdout.split())
+    assert "0, also where pairs cannot be started (check ends with 3 there)" in told
 
 
 def test_init_plans_a_flat_folder_in_the_style_of_one_picture(project, stylize):

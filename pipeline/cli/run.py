@@ -213,7 +213,11 @@ def plan(
     as_json: bool,
     explain: str | None,
 ) -> int:
-    """Say what run would do and why, with estimated time and memory. Writes nothing."""
+    """Say what run would do and why, with estimated time and memory. Writes nothing.
+
+    Exit codes: 0, also where pairs cannot be started (check ends with 3 there); 2 the manifest is
+    wrong.
+    """
     loaded = _warned_of_cluster(load(manifest, settings, styles, output, strict=strict))
     _refuse_to_match_nothing(loaded, selection)
     if explain is None:
