@@ -377,7 +377,15 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
         WORDS
         | {
             *("cli", "report", "batch", "store", "watch", "manifest", "images.reader", "nst.weights", "nst.precision"),
-            *("clips.listing", "objects.cache", "objects.fetching", "python_path"),
+            *(
+                "clips.facts",
+                "clips.listing",
+                "images.colour_codes",
+                "images.facts",
+                "objects.cache",
+                "objects.fetching",
+                "python_path",
+            ),
         },
         {"click", "tqdm"},
     ),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import os
-import re
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from pipeline.cli.paths import PathName, as_given
+from pipeline.cli.paths import PathName, as_given, refuse_addresses
 from pipeline.errors import EXITS, ExitCode
 from pipeline.job import AUTO_WORKERS, MOST_KEPT
 from pipeline.printable import printable
@@ -264,16 +263,6 @@ def running(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(RUNNING.values()):
         flagged = option(flagged)
     return flagged
-
-
-_ADDRESS = re.compile(r"(?:s3|gs|az|sftp|https?):/")  # as paths have it, which lose one of two slashes
-
-
-def refuse_addresses(what: str, *paths: str | os.PathLike[str] | None) -> None:
-    """Raise UsageError where what is given in the command line as a path is an address: it would be
-    a folder here that is called `s3:`."""
-    if any(path is not None and _ADDRESS.match(os.fspath(path)) for path in paths):
-        raise click.UsageError(f"{what} takes a path; an address stands in a manifest (docs/objects.md)")
 
 
 def load(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from pipeline.cli import masks, measure, paint, run, setup, sheet, show, status, watch
+from pipeline.cli import check, masks, measure, paint, run, setup, sheet, show, status, watch
 from pipeline.cli.arguments import EXIT_CODES, HELP_WIDTH
 from pipeline.cli.streams import secure_streams
 from pipeline.errors import EnvironmentProblem, ExitCode, StylizeError, UsageError, exit_words
@@ -84,7 +84,7 @@ for _verb in (
     run.run,
     run.preview,
     run.plan,
-    run.check,
+    check.check,
     setup.init,
     show.show,
     show.report,

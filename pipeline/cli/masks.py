@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from pipeline.cli.arguments import EXIT_CODES, refuse_addresses
-from pipeline.cli.paths import PathName
+from pipeline.cli.arguments import EXIT_CODES
+from pipeline.cli.paths import PathName, refuse_addresses
 from pipeline.cli.questions import ask, look_at
 from pipeline.errors import ExitCode
 from pipeline.printable import printable

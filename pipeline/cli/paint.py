@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from pipeline.cli.arguments import EXIT_CODES, Word, overrides_of, refuse_addresses
-from pipeline.cli.paths import PathName
+from pipeline.cli.arguments import EXIT_CODES, Word, overrides_of
+from pipeline.cli.paths import PathName, refuse_addresses
 from pipeline.clip_names import is_numbered
 from pipeline.clips.listing import frame_names
 from pipeline.errors import BadOutput, ExitCode, OutputError, StylizeError, UsageError, weightiest

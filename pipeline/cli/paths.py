@@ -1,8 +1,10 @@
-"""Paths in the command line: each has a name, where an empty one would be the working directory."""
+"""Paths in the command line: each has a name, where an empty one would be the working directory,
+and is no address."""
 
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -31,3 +33,13 @@ class PathName(click.Path):
         if not os.fspath(value):
             self.fail("the name is empty; '.' is the working directory", param, ctx)
         return super().convert(value, param, ctx)
+
+
+_ADDRESS = re.compile(r"(?:s3|gs|az|sftp|https?):/")  # as paths have it, which lose one of two slashes
+
+
+def refuse_addresses(what: str, *paths: str | os.PathLike[str] | None) -> None:
+    """Raise UsageError where what is given in the command line as a path is an address: it would be
+    a folder here that is called `s3:`."""
+    if any(path is not None and _ADDRESS.match(os.fspath(path)) for path in paths):
+        raise click.UsageError(f"{what} takes a path; an address stands in a manifest (docs/objects.md)")

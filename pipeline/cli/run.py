@@ -1,4 +1,4 @@
-"""The verbs that take a manifest to pictures: run, preview, plan, check, clean."""
+"""The verbs that take a manifest to pictures: run, preview, plan, clean."""
 
 from __future__ import annotations
 
@@ -13,22 +13,19 @@ from pipeline.cli.arguments import (
     DURATION,
     EXIT_CODES,
     MANIFEST,
-    STRICT,
     Command,
     load,
     of_folder,
     running,
     selecting,
 )
+from pipeline.cli.check import reading_copies, warned_of_cluster
 from pipeline.cli.paths import as_given
 from pipeline.cli.streams import OutputUnwritable, print_json
 from pipeline.errors import ExitCode, StylizeError
 from pipeline.printable import printable
-from pipeline.urls import url_of, with_addresses
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-
     from pipeline.batch.engines.protocol import OpenEngine
     from pipeline.batch.observer import Observer
     from pipeline.batch.selection import Selection
@@ -130,7 +127,7 @@ def _run(
     console = observer(quiet=quiet, verbose=verbose, log_format=log_format)
     try:
         loaded, selection = prepared(load(manifest, settings, styles, output, strict=strict), selection)
-        loaded = _warned_of_cluster(replace(loaded, run=replace(loaded.run, **over_run)))
+        loaded = warned_of_cluster(replace(loaded, run=replace(loaded.run, **over_run)))
         if "scheduler" in over_run and loaded.run.engine == "local":
             raise click.UsageError(f"{as_given('--scheduler', 'scheduler')} is for --engine dask")
         console = console if dry_run else with_files(console, loaded.run, loaded.output)
@@ -168,26 +165,6 @@ def _engine(settings: RunSettings, wait: float) -> OpenEngine:
     return partial(DaskEngine, patience=max(wait, PATIENCE_SECONDS))
 
 
-def _warned_of_cluster(manifest: Manifest) -> Manifest:
-    """The manifest, with a warning where workers on other machines may not see what they paint
-    in."""
-    from dataclasses import replace
-
-    if manifest.run.engine == "local" or not manifest.output_url or manifest.run.state is not None:
-        return manifest
-    warning = (
-        f"'output' is an address, and workers of a cluster paint in {printable(manifest.output)}, which all of them must"
-        " see; name a folder that they share with 'state' in 'run' (docs/farm.md)"
-    )
-    return replace(manifest, warnings=(*manifest.warnings, warning))
-
-
-def _reading_copies(manifest: Manifest) -> AbstractContextManager[None]:
-    from pipeline.objects.cache import copies_in_use
-
-    return copies_in_use((path for job in manifest.pairs for path in job.inputs), manifest.run.object_cache)
-
-
 def _print_report(report: Mapping[str, Any], console: Observer, output: Path) -> None:
     """Print report.json. That nobody takes it is no failure of the run, which is over by now."""
     try:
@@ -218,7 +195,7 @@ def plan(
     Exit codes: 0, also where pairs cannot be started (check ends with 3 there); 2 the manifest is
     wrong.
     """
-    loaded = _warned_of_cluster(load(manifest, settings, styles, output, strict=strict))
+    loaded = warned_of_cluster(load(manifest, settings, styles, output, strict=strict))
     _refuse_to_match_nothing(loaded, selection)
     if explain is None:
         return _show_plan(loaded, selection, as_json)
@@ -251,7 +228,7 @@ def _show_plan(manifest: Manifest, selection: Selection, as_json: bool) -> int:
     from pipeline.store.opened import output_store
     from pipeline.store.records import State
 
-    with _reading_copies(manifest):
+    with reading_copies(manifest):
         made = make_plan(manifest, State(output_store(manifest)), selection)
     jobs = (pair.job for pair in made.pairs if pair.action == "paint")
     manifest = replace(manifest, run=settled(manifest.run, jobs))
@@ -263,75 +240,6 @@ def _show_plan(manifest: Manifest, selection: Selection, as_json: bool) -> int:
     for warning in (*manifest.warnings, *made.warnings):
         click.echo(f"warning: {printable(warning)}", err=True)
     return ExitCode.OK
-
-
-@click.command()
-@MANIFEST
-@of_folder
-@click.option("--set", "settings", metavar="OPTION=VALUE", multiple=True, help="Override an option of all pairs.")
-@STRICT
-def check(
-    manifest: Path, styles: tuple[Path, ...], output: Path | None, settings: tuple[str, ...], strict: bool
-) -> int:
-    """Validate MANIFEST, open every image and find the weights that it names.
-
-    Exit codes: 0 all can be painted, 2 the manifest is wrong, 3 an image or a pair cannot be used.
-    """
-    from pipeline.batch.fit import why_frames_cannot_be, why_mask_frames_do_not_fit, why_not, worth_knowing
-    from pipeline.batch.networks import faulty_weights
-    from pipeline.clip_names import is_numbered
-    from pipeline.errors import PairError
-    from pipeline.images.reader import Reader
-    from pipeline.objects.fetching import Fetched
-    from pipeline.report.quantities import count
-
-    loaded = _warned_of_cluster(load(manifest, settings, styles, output, strict=strict))
-    for warning in loaded.warnings:
-        click.echo(f"warning: {printable(warning)}", err=True)
-    refusals = list(dict.fromkeys(job.refusal for job in loaded.pairs if job.refusal))
-    for refusal in refusals:
-        click.echo(f"error: {printable(refusal)}", err=True)
-    places = {path: place for job in loaded.pairs for path, place in job.places.items()}
-    homes = {path: home for job in loaded.pairs for path, home in job.homes.items()}
-    paths = sorted({path for job in loaded.pairs for path in job.inputs})
-    maps = {path for job in loaded.pairs for path in (job.region_map, *(style.region_map for style in job.styles))}
-    bad, reader, opened, colours = 0, Reader(), {}, {}
-    with _reading_copies(loaded):
-        fetched = Fetched(paths)
-        for path in paths:
-            try:
-                fetched.check(path)
-                facts = opened[path] = reader.inspect(path, homes.get(str(path)))
-                if path in maps and not is_numbered(path.name):
-                    colours[path] = reader.colours(path, homes.get(str(path)))
-            except PairError as error:
-                bad += 1
-                place, wrong = places.get(str(path)), with_addresses(str(error))
-                click.echo(f"error: {printable(f'{place}: {wrong}' if place else wrong)}", err=True)
-            else:
-                for note in facts.notes:
-                    click.echo(f"note: {printable(url_of(path) or path)}: {printable(note)}", err=True)
-        sound = [job for job in loaded.pairs if not job.refusal]
-        unfit = {job.output: why for job in sound if (why := why_not(job, opened, loaded.run.max_memory))}
-        for why_clip in (why_frames_cannot_be, why_mask_frames_do_not_fit):
-            unfit |= {
-                job.output: why
-                for job in sound
-                if (why := why_clip(job, lambda path: reader.clip(path, homes.get(str(path)))))
-            }
-    weights = faulty_weights(sound)
-    for why in dict.fromkeys((*unfit.values(), *weights)):
-        click.echo(f"error: {printable(why)}", err=True)
-    for told in dict.fromkeys(note for job in loaded.pairs for note in worth_knowing(job, opened, colours)):
-        click.echo(f"warning: {printable(told)}", err=True)
-    verdict = f"{bad} cannot be used" if bad else "all open"
-    if refused := sum(bool(job.refusal) for job in loaded.pairs) + len(unfit):
-        verdict += f", {count(refused, 'pair')} cannot be painted"
-    verdict += ", weights cannot be used" if weights else ""
-    click.echo(f"{printable(manifest)}: {count(len(loaded.pairs), 'pair')}, {count(len(paths), 'image')}, {verdict}")
-    if weights:
-        return ExitCode.ENVIRONMENT
-    return ExitCode.SOME_FAILED if bad or refusals or unfit else ExitCode.OK
 
 
 @click.command(short_help="Remove what earlier runs wrote and nobody wants now.")

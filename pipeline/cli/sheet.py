@@ -13,8 +13,8 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from pipeline.cli.arguments import EXIT_CODES, MANIFEST, STRICT, STYLES, load, refuse_addresses
-from pipeline.cli.paths import PathName
+from pipeline.cli.arguments import EXIT_CODES, MANIFEST, STRICT, STYLES, load
+from pipeline.cli.paths import PathName, refuse_addresses
 from pipeline.cli.questions import conversation
 from pipeline.errors import ExitCode, OutputError, UsageError
 from pipeline.printable import printable
