@@ -14,8 +14,9 @@ from PIL import Image
 
 from pipeline.batch.fit import why_masks_do_not_fit, why_not, worth_knowing
 from pipeline.errors import BadImage, ManifestError
-from pipeline.images import region_maps
-from pipeline.images.colour_codes import RegionColour, notes_of_maps
+from pipeline.images import colour_codes, region_maps
+from pipeline.images import region_colours as region_colours_module
+from pipeline.images.colour_codes import RegionColour, distance, notes_of_maps
 from pipeline.images.facts import ImageFacts
 from pipeline.images.masks import open_mask
 from pipeline.images.reader import READER
@@ -374,6 +375,23 @@ def test_a_region_may_be_one_pixel():
     found = open_region_map(drawn((GREEN, (10, 10, 11, 11))), "p", (96, 64))
     number = [region.colour for region in found.colours].index(GREEN)
     assert np.argwhere(found.labels == number).tolist() == [[10, 10]]
+
+
+def test_the_share_of_a_colour_is_that_of_the_pixels_to_which_it_is_nearest(monkeypatch):
+    """In a map of many colours, without a look at each pixel by itself: 262,144 took 10 s, and more than the reader has."""
+    looked_at = []
+    for module in (colour_codes, region_colours_module):
+        monkeypatch.setattr(module, "distance", lambda *both: looked_at.append(None) or distance(*both))
+    colours = [(red, green, blue) for red in (0, 120, 240) for green in (0, 120, 240) for blue in (0, 120, 240)]
+    boxes = [(colour, (number % 6 * 16, number // 6 * 12, 96, 64)) for number, colour in enumerate(colours)]
+    whole = drawn(*boxes).resize((512, 341), Image.Resampling.NEAREST)
+    found = region_colours(whole, "m")
+    assert len(found) > 20
+    assert len(looked_at) < 512 * 341 / 10
+    pixels = np.asarray(whole, int).reshape(-1, 3)
+    apart = np.stack([np.abs(pixels - region.colour).max(-1) for region in found], -1)
+    shares = np.bincount(apart.argmin(-1), minlength=len(found)) / len(pixels)
+    np.testing.assert_allclose([region.share for region in found], shares)
 
 
 def test_a_photograph_is_no_map():

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from PIL import Image, ImageChops, ImageFilter
 
 from pipeline.errors import BadImage
-from pipeline.images.colour_codes import APART, Colour, RegionColour, distance, nearest
+from pipeline.images.colour_codes import APART, Colour, RegionColour, distance
 from pipeline.images.decode import decode
 from pipeline.images.file_bytes import read_source
 from pipeline.printable import printable
@@ -48,7 +48,8 @@ def region_colours(image: Image.Image, shown: str) -> list[RegionColour]:
     flat = Counter(colour for colour, is_flat in zip(pixels, flat_places(small).tobytes(), strict=True) if is_flat)
     found: list[Colour] = []
     for colour, _count in flat.most_common():
-        if all(distance(colour, other) >= APART for other in found):
+        red, green, blue = colour  # `distance` written out: of a soft map a hundred thousand colours come by
+        if all(abs(red - r) >= APART or abs(green - g) >= APART or abs(blue - b) >= APART for r, g, b in found):
             found.append(colour)
         if len(found) > MOST_REGIONS:
             raise BadImage(
@@ -57,16 +58,31 @@ def region_colours(image: Image.Image, shown: str) -> list[RegionColour]:
             )
     thin = _thin(image, found)
     every = [*found, *thin]
-    counted = Counter(nearest(colour, every) for colour in pixels) if every else Counter()
+    counted = _counted(small, every)
     regions = [RegionColour(colour, counted[n] / len(pixels), colour in thin) for n, colour in enumerate(every)]
     return sorted(regions, key=lambda region: -region.share)
+
+
+def _counted(image: Image.Image, colours: Sequence[Colour]) -> list[int]:
+    """To how many pixels each of the colours is the nearest; of equals the first."""
+    labels, least = Image.new("L", image.size), Image.new("L", image.size, 255)
+    for number, colour in enumerate(colours):
+        apart = _most_of_channels(ImageChops.difference(image, Image.new("RGB", image.size, colour)))
+        if number:
+            nearer = ImageChops.subtract(least, apart).point([0, *[255] * 255])
+            labels.paste(number, (0, 0), nearer)
+        least = ImageChops.darker(least, apart)
+    return labels.histogram()
 
 
 def flat_places(image: Image.Image) -> Image.Image:
     """Where all pixels around are alike, 255, and 0 elsewhere; of an image in RGB."""
     spread = ImageChops.difference(image.filter(ImageFilter.MaxFilter(3)), image.filter(ImageFilter.MinFilter(3)))
-    most = functools.reduce(ImageChops.lighter, spread.split())
-    return most.point([255 if level <= _ALIKE else 0 for level in range(256)])
+    return _most_of_channels(spread).point([255 if level <= _ALIKE else 0 for level in range(256)])
+
+
+def _most_of_channels(image: Image.Image) -> Image.Image:
+    return functools.reduce(ImageChops.lighter, image.split())
 
 
 def _thin(image: Image.Image, flat: Sequence[Colour]) -> list[Colour]:
