@@ -43,6 +43,7 @@ def inspect_image(path, home):
         case "deaf": time.sleep(3600)
         case "memory": return bytearray(1 << 32)
         case "crash": os.kill(os.getpid(), signal.SIGSEGV)
+        case "mute": os.closerange(1, 64); time.sleep(600)
         case "killed": os.kill(os.getpid(), signal.SIGKILL)
         case "bug": raise AssertionError("of ours")
         case "chatter": os.write(1, b"loud"), print("louder"), os.write(2, b"!" * 100_000)
@@ -170,6 +171,16 @@ def test_a_stop_that_ends_the_decoder_too_is_no_fault_of_the_picture(odd, pictur
 
     with pytest.raises(Stopped):
         odd(check).inspect(picture("killed.png"))
+    process = reader_module._process("odd_reader")._process
+    assert process is None or process.returncode is not None  # one that is dying could be asked again
+    assert odd().inspect(picture("good.png")).width == 48
+
+
+def test_a_decoder_that_says_no_more_and_does_not_end_is_not_waited_for(odd, picture, monkeypatch) -> None:
+    monkeypatch.setattr(reader_module, "_END_SECONDS", 0.2)
+    with pytest.raises(OutOfMemory, match=r"mute\.png was not decoded"):
+        odd().inspect(picture("mute.png"))
+    assert odd().inspect(picture("good.png")).width == 48
 
 
 def test_a_process_that_was_killed_while_nothing_was_asked_is_nobodys_trouble(odd, picture) -> None:

@@ -41,6 +41,7 @@ READER_PROCESS = "pipeline.images.reader_process"  # the module that the process
 _PATHS = ("PYTHONPATH", "LD_LIBRARY_PATH")
 
 _LOOK_SECONDS = 0.5  # how often a wish to stop is looked for
+_END_SECONDS = 5.0  # for a process that has closed its pipes to end; it takes milliseconds
 _START_SECONDS = 60.0  # for the process to be there, also on a disk that has just woken up
 # Seconds of silence for each second of processor time: other processes, and reading the file.
 _PATIENCE = 10.0
@@ -124,8 +125,9 @@ class Reader:
                     f"{shown} was not decoded after {_PATIENCE * seconds:.0f} s; check the disk or network folder"
                 ) from error
             except EOFError as error:
+                code = process.wait()  # before all else: whoever asks next would ask one that is dying
                 self.check_cancelled()  # a stop that every process was told of is no picture's doing
-                raise _death(shown, seconds, process.wait()) from error
+                raise _death(shown, seconds, code) from error
             if "seconds" not in answer:
                 break
             seconds = answer["seconds"]
@@ -177,8 +179,12 @@ class _Process:
             raise
 
     def wait(self) -> int:
-        """How the process ended, as subprocess says it."""
+        """How a process ended that says no more, as subprocess says it. One that hangs in ending is
+        killed."""
         assert self._process is not None
+        with suppress(subprocess.TimeoutExpired):
+            return self._process.wait(_END_SECONDS)
+        self._process.kill()
         return self._process.wait()
 
     def end(self) -> None:
