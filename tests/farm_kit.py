@@ -90,8 +90,8 @@ class Farm:
     def have(self, workers: int) -> None:
         """See to it that so many are there, and no more: two of them paint two pairs at once."""
         self.workers = [worker for worker in self.workers if worker.poll() is None]
-        while len(self.workers) > workers:
-            kill_group(self.workers.pop())
+        while len(self.workers) > workers:  # the oldest first: one that was told to close is among them
+            kill_group(self.workers.pop(0))
         for _ in range(workers - len(self.workers)):
             self.worker()
 

@@ -15,7 +15,7 @@ import pytest
 from conftest import fill_project
 from farm_kit import Farm, ended, kill_group, losses, painters
 from night_kit import statuses
-from patience import until
+from patience import PATIENCE, until
 
 from pipeline.store.failures import QUARANTINE_AFTER
 from pipeline.store.layout import checkpoint_name
@@ -261,6 +261,7 @@ def test_a_worker_that_joins_is_given_pairs_and_one_that_is_closed_gives_its_pai
     until(lambda: farm.steps("sea.png"))
     os.kill(leaving.pid, signal.SIGTERM)
     done = ended(run)
+    leaving.wait(PATIENCE)  # else the next test would count it
     assert done.returncode == 0, done.stderr
     assert "was closed; step " in done.stderr
     pair = pair_of(project, "dog.png")
