@@ -224,7 +224,7 @@ def test_addresses_stand_for_single_pictures_and_reports_say_them(nights, s3):
 
 
 def test_a_cluster_is_told_of_a_folder_that_its_workers_may_not_see(nights):
-    from pipeline.cli.check import warned_of_cluster
+    from pipeline.cli.run import warned_of_cluster
 
     for state, warned in (("", True), (", state: kept", False)):
         nights.manifest(run=f"{{engine: dask, scheduler: 'tcp://10.0.0.1:8786'{state}}}")

@@ -10,39 +10,17 @@ from typing import TYPE_CHECKING
 import click
 
 from pipeline.cli.arguments import MANIFEST, STRICT, load, of_folder
+from pipeline.cli.run import reading_copies, warned_of_cluster
 from pipeline.errors import ExitCode
 from pipeline.printable import printable
 from pipeline.urls import url_of, with_addresses
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-
     from pipeline.clips.facts import ClipFacts
     from pipeline.images.colour_codes import RegionColour
     from pipeline.images.facts import ImageFacts
     from pipeline.images.reader import Reader
     from pipeline.job import Manifest
-
-
-def warned_of_cluster(manifest: Manifest) -> Manifest:
-    """The manifest, with a warning where workers on other machines may not see what they paint
-    in."""
-    from dataclasses import replace
-
-    if manifest.run.engine == "local" or not manifest.output_url or manifest.run.state is not None:
-        return manifest
-    warning = (
-        f"'output' is an address, and workers of a cluster paint in {printable(manifest.output)}, which all of them must"
-        " see; name a folder that they share with 'state' in 'run' (docs/farm.md)"
-    )
-    return replace(manifest, warnings=(*manifest.warnings, warning))
-
-
-def reading_copies(manifest: Manifest) -> AbstractContextManager[None]:
-    """While copies of the manifest's pictures are read, none of them goes."""
-    from pipeline.objects.cache import copies_in_use
-
-    return copies_in_use((path for job in manifest.pairs for path in job.inputs), manifest.run.object_cache)
 
 
 @click.command()

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from pipeline.cli.arguments import EXIT_CODES, Word, overrides_of
-from pipeline.cli.paths import PathName, refuse_addresses
+from pipeline.cli.paths import EMPTY, PathName, refuse_addresses
 from pipeline.clip_names import is_numbered
 from pipeline.clips.listing import frame_names
 from pipeline.errors import BadOutput, ExitCode, OutputError, StylizeError, UsageError, weightiest
@@ -45,7 +45,7 @@ def _weights(text: str) -> tuple[float, ...]:
 def _name(text: str) -> str:
     """A result's name. Raises ValueError."""
     if not text:
-        raise ValueError("the name is empty; '.' is the working directory")
+        raise ValueError(EMPTY)
     return text
 
 

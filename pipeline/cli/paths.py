@@ -21,6 +21,9 @@ def as_given(flag: str, name: str) -> str:
     return str(next(envvars, flag)) if is_variable else flag
 
 
+EMPTY = "the name is empty; '.' is the working directory"
+
+
 class PathName(click.Path):
     """A `click.Path` that refuses `""`, as a variable of the shell leaves it that is not set: what
     was meant is not known, and the working directory it is hardly."""
@@ -31,7 +34,7 @@ class PathName(click.Path):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """What click calls: the path, or a usage error."""
         if not os.fspath(value):
-            self.fail("the name is empty; '.' is the working directory", param, ctx)
+            self.fail(EMPTY, param, ctx)
         return super().convert(value, param, ctx)
 
 

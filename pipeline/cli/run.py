@@ -19,13 +19,14 @@ from pipeline.cli.arguments import (
     running,
     selecting,
 )
-from pipeline.cli.check import reading_copies, warned_of_cluster
 from pipeline.cli.paths import as_given
 from pipeline.cli.streams import OutputUnwritable, print_json
 from pipeline.errors import ExitCode, StylizeError
 from pipeline.printable import printable
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from pipeline.batch.engines.protocol import OpenEngine
     from pipeline.batch.observer import Observer
     from pipeline.batch.selection import Selection
@@ -163,6 +164,27 @@ def _engine(settings: RunSettings, wait: float) -> OpenEngine:
     check_installed()
 
     return partial(DaskEngine, patience=max(wait, PATIENCE_SECONDS))
+
+
+def warned_of_cluster(manifest: Manifest) -> Manifest:
+    """The manifest, with a warning where workers on other machines may not see what they paint
+    in."""
+    from dataclasses import replace
+
+    if manifest.run.engine == "local" or not manifest.output_url or manifest.run.state is not None:
+        return manifest
+    warning = (
+        f"'output' is an address, and workers of a cluster paint in {printable(manifest.output)}, which all of them must"
+        " see; name a folder that they share with 'state' in 'run' (docs/farm.md)"
+    )
+    return replace(manifest, warnings=(*manifest.warnings, warning))
+
+
+def reading_copies(manifest: Manifest) -> AbstractContextManager[None]:
+    """While copies of the manifest's pictures are read, none of them goes."""
+    from pipeline.objects.cache import copies_in_use
+
+    return copies_in_use((path for job in manifest.pairs for path in job.inputs), manifest.run.object_cache)
 
 
 def _print_report(report: Mapping[str, Any], console: Observer, output: Path) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from pipeline.job import MOST_KEPT, RunSettings
-from pipeline.manifest.section import Name, Section
+from pipeline.manifest.section import WITHOUT, Name, Section
 from pipeline.manifest.yaml.scalars import DURATION, SIZE, TIME_OF_DAY, bytes_of_size, seconds, time_of_day
 
 
@@ -34,24 +34,23 @@ FILES = frozenset({"log_file", "events_file", "metrics_file", "junit", "state"})
 SCHEDULER_FILE = ".json"
 """How a `scheduler` ends that is no address, but a file."""
 _MOST_THREADS = 1024  # chosen: no pair gains by so many; with 100,000 TensorFlow does not get to work
-_LEFT_OUT: Any = None  # has no value that could be written
 
 
 class RunSection(Section):
     """How to run. Nothing here ever changes a pixel."""
 
     deadline: _Time = Field(
-        _LEFT_OUT,
+        WITHOUT,
         description="Local time of day; no pair is started that would not finish by then, and none goes on after it.",
         examples=["06:00"],
     )
     max_duration: _Duration = Field(
-        _LEFT_OUT,
+        WITHOUT,
         description="No pair is started that would not finish within this time of the start, and none goes on after it.",
         examples=["7h"],
     )
     pair_timeout: _Duration = Field(
-        _LEFT_OUT,
+        WITHOUT,
         description="A pair that takes longer is stopped and failed; left out: many times its estimate, at least 30m.",
         examples=["45m"],
     )
@@ -62,7 +61,7 @@ class RunSection(Section):
         examples=[1],
     )
     max_memory: _Size = Field(
-        _LEFT_OUT, description="A pair whose process needs more is stopped and failed.", examples=["6GiB"]
+        WITHOUT, description="A pair whose process needs more is stopped and failed.", examples=["6GiB"]
     )
     jobs: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(
         _RUN.workers,
@@ -71,7 +70,7 @@ class RunSection(Section):
         examples=[1, "auto"],
     )
     threads: int = Field(
-        _LEFT_OUT, ge=1, le=_MOST_THREADS, description="Threads of each pair; left out: all there are.", examples=[2]
+        WITHOUT, ge=1, le=_MOST_THREADS, description="Threads of each pair; left out: all there are.", examples=[2]
     )
     engine: Literal["local", "dask"] = Field(
         _RUN.engine,
@@ -79,18 +78,18 @@ class RunSection(Section):
         examples=["dask"],
     )
     scheduler: Name = Field(
-        _LEFT_OUT,
+        WITHOUT,
         description="The address of the Dask cluster's scheduler, or the .json file that it writes, relative to the manifest.",
         examples=["tcp://10.0.0.1:8786"],
     )
     state: Name = Field(
-        _LEFT_OUT,
+        WITHOUT,
         description="Folder for records, checkpoints and locks of an `output` that is an address, relative to the manifest;"
         " left out: records stand beside the outputs ([objects.md](objects.md)).",
         examples=["state"],
     )
     object_cache: _Size = Field(
-        _LEFT_OUT,
+        WITHOUT,
         description="How much copies of pictures that are addresses may take on this machine after a run; left out:"
         " a tenth of the disk ([objects.md](objects.md)).",
         examples=["50GiB"],
@@ -99,52 +98,52 @@ class RunSection(Section):
         _RUN.on_error, description="After a failed pair: go on with the others, or start none.", examples=["stop"]
     )
     preview: int = Field(
-        _LEFT_OUT,
+        WITHOUT,
         ge=1,
         description="Keep a small picture of the pair at work every so many steps, for the page and status --picture.",
         examples=[10],
     )
     save_every: int = Field(
-        _LEFT_OUT,
+        WITHOUT,
         ge=1,
         description="Keep a numbered picture every so many steps, below .pipeline/steps.",
         examples=[50],
     )
     keep_previous: int = Field(
-        _LEFT_OUT,
+        WITHOUT,
         ge=1,
         le=MOST_KEPT,
         description="How many older pictures of a pair are kept, with their settings, when it is painted anew.",
         examples=[3],
     )
     retention: _Retention = Field(
-        _LEFT_OUT,
+        WITHOUT,
         description="How long logs, checkpoints and older pictures that are kept stay: a duration, or a number of runs;"
         " left out: checkpoints for 14d, the rest for ever.",
         examples=["60d"],
     )
     min_free_disk: _Size = Field(
-        _LEFT_OUT,
+        WITHOUT,
         description="No pair is started where the output's disk has less room than this; the run ends with 4.",
         examples=["2GiB"],
     )
     log_file: Name = Field(
-        _LEFT_OUT,
+        WITHOUT,
         description="File to which every line of every run is added, `--quiet` or not; relative to the manifest.",
         examples=["night.log"],
     )
     events_file: Name = Field(
-        _LEFT_OUT,
+        WITHOUT,
         description="File to which what happens in every run is added as JSON lines ([machines.md](machines.md)).",
         examples=["events.jsonl"],
     )
     metrics_file: Name = Field(
-        _LEFT_OUT,
+        WITHOUT,
         description="File of metrics that Prometheus' textfile collector reads, written anew after each run.",
         examples=["/var/lib/node_exporter/stylize.prom"],
     )
     junit: Name = Field(
-        _LEFT_OUT,
+        WITHOUT,
         description="JUnit XML file, one test case a pair, written anew after each run, for CI servers.",
         examples=["junit.xml"],
     )

@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 IGNORED_PREFIX = "x-"  # keys for the writer's own use, as a place for anchors
 
 Name = Annotated[str, Field(min_length=1)]
+WITHOUT: Any = None
+"""The default of a key that may be left out, and has no value that says so."""
 
 
 class Section(BaseModel):

@@ -24,7 +24,7 @@ from pipeline.manifest.mask_sections import Mask, RegionsSection
 from pipeline.manifest.options.rules import RULES, OptionRule
 from pipeline.manifest.options.types import option_type
 from pipeline.manifest.pairs.naming import DEFAULT_PATTERN
-from pipeline.manifest.section import Name, Section
+from pipeline.manifest.section import WITHOUT, Name, Section
 
 # ------------------------------------------------------------------------------------------ options
 
@@ -161,9 +161,6 @@ Style = Annotated[
 ]
 
 
-_LEFT_OUT: Any = None  # has no value that could be written
-
-
 class _Painted(Section):
     output: Name = Field(
         DEFAULT_PATTERN,
@@ -185,7 +182,7 @@ class _Painted(Section):
         examples=["masks/{content.stem}-keep.png"],
     )
     regions: RegionsSection = Field(
-        _LEFT_OUT,
+        WITHOUT,
         description="Which part of the content is painted in which part of the styles, by colours of maps.",
         examples=[{"content": "maps/{content.stem}.png", "style": "maps/{style.stem}.png"}],
     )
