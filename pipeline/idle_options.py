@@ -127,6 +127,11 @@ EFFECTS: tuple[Effect, ...] = (
         "with a content and a `style_weight` above 0 or a `match_color`, `stroked` only with `style_loss: neighbours`",
         lambda options: _paints_by_areas(options) and not options.is_texture and not _strokes_nothing(options),
     ),
+    Effect(
+        ("coherence",),
+        "with `style_loss: neighbours` and a `style_weight` above 0, not in a clip",
+        lambda options: options.style_weight > 0 and "neighbours" in options.style_losses and not options.is_clip,
+    ),
     Effect(("content_loss",), "with a `content_weight` above 0", _keeps_content),
     Effect(("content_layers",), "with `content_loss: features` and a `content_weight` above 0", _keeps_features),
     Effect(("style_layers",), f"with {_AT_LAYERS} and a `style_weight` above 0", _looks_at_style_layers),

@@ -35,6 +35,7 @@ class OptionKeywords(TypedDict, total=False):
     content_weight: float
     coarse_content: float
     empty_areas: Literal["alike", "apart", "stroked"]
+    coherence: float
     style_weight: float
     normalize_gradients: Literal["none", "l1", "squared"]
     tv_weight: float

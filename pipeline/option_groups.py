@@ -11,7 +11,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "objective": (
         *("losses", "style_loss", "content_loss", "content_weight", "coarse_content"),
         *("style_weight", "tv_weight", "tv_kind", "tv_unit", "content_layers", "style_layers"),
-        *("normalize_gradients", "empty_areas"),
+        *("normalize_gradients", "empty_areas", "coherence"),
     ),
     "start": ("init", "noise_level", "noise_ratio", "seed"),
     "descent": (

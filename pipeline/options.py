@@ -168,6 +168,9 @@ class Options(Questions):
         choices=("alike", "apart", "stroked"),
         neutral="alike",
     )
+    coherence: float = _new_option(
+        0.0, "of `neighbours`, in stills: what whole strokes count beside likeness", ge=0, examples=[0.6], neutral=0.0
+    )
     style_weight: float = _option(3e-2, "weight of the style distance, in the unit of `losses`", ge=0, examples=[5e-2])
     normalize_gradients: str = _new_option(
         "none",
@@ -205,10 +208,7 @@ class Options(Questions):
         examples=[["conv1_1", "conv2_1", "conv3_1"], {"relu1_1": 1.0, "relu4_1": 0.25}],
     )
     network: str = _new_option(
-        "vgg19",
-        "network looked at; `vgg16` wants the path of its `weights`",
-        choices=("vgg19", "vgg16"),
-        neutral="vgg19",
+        "vgg19", "network; `vgg16` wants the path of its `weights`", choices=("vgg19", "vgg16"), neutral="vgg19"
     )
     normalize: str = _new_option(
         "none",

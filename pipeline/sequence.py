@@ -127,7 +127,9 @@ class Sequence:
     ) -> None:
         """`pictures` hold styles and masks, and any frame as the content; `schedule` is of that,
         and of every frame, `frames` in all. With `loop` the first follows the last."""
-        self._pictures, self._options, self._schedule, self._engine = pictures, options, schedule, engine
+        self._pictures, self._schedule, self._engine = pictures, schedule, engine
+        # Frames are matched each by itself: what lies beside what would be another in the next.
+        self._options = replace(options, coherence=0.0)
         self._frames, self._loop, self._max_memory = frames, loop, max_memory
         self._memory: dict[int, Earlier] = {}
 

@@ -92,6 +92,7 @@ def test_every_option_that_decides_pixels_is_in_the_key(field):
         **{name: {"optimizer": "adam"} for name in ("learning_rate", "learning_rate_decay", "beta_1", "beta_2")},
         **{name: {"init": "noise"} for name in ("seed", "noise_level", "noise_ratio")},
         "match_strength": {"match_color": "style"},
+        "coherence": {"style_loss": "neighbours"},
         **{name: {"frames": "all"} for name in ("loop", "temporal_weight", "steps_per_frame")},
     }
     before = replace(JOB, output="a.jpg", options=Options(**needed.get(field, {})))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -26,6 +27,7 @@ from pipeline.nst.terms import candidates, matching  # noqa: E402
 from pipeline.nst.terms import hypercolumns as hypercolumns_module  # noqa: E402
 from pipeline.nst.terms import neighbours as module  # noqa: E402
 from pipeline.nst.terms import neighbours_by_layer as by_layer  # noqa: E402
+from pipeline.nst.terms.coherence import coherent, rows_of  # noqa: E402
 from pipeline.nst.terms.guides import means_of_cells  # noqa: E402
 from pipeline.nst.terms.term import Indexed, Plain, Sources, Style, Target  # noqa: E402
 from pipeline.nst.tiled import TiledEvaluator  # noqa: E402
@@ -146,6 +148,27 @@ def test_where_the_photograph_is_plain_it_counts_beside_what_is_seen(extractor, 
     np.testing.assert_array_equal(found[:, :7], expected[:, :7])
     np.testing.assert_array_equal(found[:, 7:], usual[:, 7:])
     assert (found[:, :7] != usual[:, :7]).mean() > 0.2
+
+
+def test_with_coherence_whole_pieces_of_the_style_are_taken(extractor, evaluator):
+    """Those of `coherent`, by NumPy's hypercolumns."""
+    coherence = 0.6
+    usual = next(term for term in objective_of(PAIR).terms if term.name == "style")
+    term, sources = replace(usual, coherence=coherence), sources_by(evaluator(False), ((1, 1.0), (2, 1.0)))
+    here, style = (
+        (flat - flat.mean(0)) / lengths(flat - flat.mean(0))
+        for flat in (
+            hypercolumns(extractor, term, picture(0)).reshape(180, -1),
+            np.concatenate([hypercolumns(extractor, term, picture(n)).reshape(180, -1) for n in (1, 2)]),
+        )
+    )
+    cosines, rows = here @ style.T, rows_of([(12, 15)] * 2, [np.arange(180)] * 2)
+    _likeness, expected = coherent(
+        cosines.argmax(1), lambda of, rows: cosines[of, rows], rows, np.arange(180), (12, 15), coherence
+    )
+    found = term.target(sources).maps[term.layers[0]].map.numpy()
+    np.testing.assert_array_equal(found, expected.reshape(12, 15))
+    assert (found != usual.target(sources).maps[term.layers[0]].map.numpy()).mean() > 0.2
 
 
 def test_the_distance_is_that_of_the_papers_hypercolumns(extractor, evaluator):
@@ -358,7 +381,8 @@ def test_taken_up_again_in_any_pass_it_ends_in_the_same_bytes(monkeypatch):
     whole in test_term_part. With one layer of each block, as no progress knows layers. The left half
     is stroked."""
     monkeypatch.setattr(module, "matched_layers", lambda network: FOUR)
-    options = Options(**PAIR.all_values() | {"size": 96, "scales": 2, "steps": 7, "tile": 64, "history": 3})
+    changed = {"size": 96, "scales": 2, "steps": 7, "tile": 64, "history": 3, "coherence": 0.6}
+    options = Options(**PAIR.all_values() | changed)
     engine = TransferEngine(locate("random"), options)
     painting = painting_of(options, engine)
     taken, seen = [], []

@@ -36,6 +36,9 @@ so that its strokes grow from size to size, and
 
 so that a sky becomes strokes of the style's sky, and no roof.
 
+With `coherence` places beside each other are matched together (`terms/coherence`), at sizes at
+which all places of the styles are looked at.
+
 In bfloat16 losses are 0.06 % (by layer 0.08 %) above those in float32 and gradients differ by 5 %
 (cosine 0.999), each with targets of its own; 99 of 100 positions have the same neighbour, in the
 last pass all. Measured at 64 px, the coffee in starry flow, with the 8-bit weights.
@@ -55,6 +58,7 @@ from numpy.typing import NDArray
 from pipeline.nst.network import NETWORKS
 from pipeline.nst.positions import MOST, QUARTER, cells, matched_layers
 from pipeline.nst.terms.candidates import Best, Places, numbered, shared, visible
+from pipeline.nst.terms.coherence import Numbers, Rows, coherent, rows_of
 from pipeline.nst.terms.guides import at_cells, claims, strengths
 from pipeline.nst.terms.hypercolumns import Picked, alike, columns_at, part
 from pipeline.nst.terms.matching import directions, lengths_inverse, nearest_with_product
@@ -94,12 +98,21 @@ class Asked(NamedTuple):
     weights: NDArray[np.float32] = np.zeros(0, np.float32)
 
 
+class Columns(NamedTuple):
+    """The hypercolumns of styles that are looked at: parts (rows, channels) by layer, and where
+    they lie, which is None where coherence is not asked for or cannot be had."""
+
+    parts: dict[str, tf.Tensor]
+    rows: Rows | None
+
+
 @dataclass(frozen=True)
 class Neighbours:
-    """Distance to the nearest hypercolumns of the style."""
+    """Distance to the nearest hypercolumns of the style. `coherence` is that of `coherent`."""
 
     layers: tuple[str, ...]
     wraps: Wraps = NO_WRAP
+    coherence: float = 0.0
     name: ClassVar[str] = "style"
     alike_by_reduction: ClassVar[bool] = True
     combine: ClassVar[Combine] = Concatenate(cell=QUARTER)
@@ -113,17 +126,17 @@ class Neighbours:
         style = self._of_styles(sources)
         asked = self._asked(sources)
         shape = asked.seen[self.layers[0]].shape[:2]
-        _products, numbers = _nearest_at(asked, style, np.arange(shape[0] * shape[1]), self.wraps)
+        _products, numbers = _nearest_at(asked, style, np.arange(shape[0] * shape[1]), self)
         numbers = tf.reshape(tf.cast(numbers, tf.int32), shape)
-        return Target(self._maps(numbers, style, _most_rows(sources)), ())
+        return Target(self._maps(numbers, style.parts, _most_rows(sources)), ())
 
     def _guided(self, sources: Sources) -> Target:
         """The same with regions; statistics are how much each position counts."""
         most, regions = max(1, MOST // len(sources.regions)), sources.regions
         styles = [self._of_styles(sources._replace(styles=region.styles), most) for region in regions]
         weights = [at_cells(region.mask, QUARTER, sources.content.size) for region in regions]
-        numbers = _matched_in(self._asked(sources), styles, claims(weights), self.wraps)
-        style = {layer: tf.concat([each[layer] for each in styles], 0) for layer in self.layers}
+        numbers = _matched_in(self._asked(sources), styles, claims(weights), self)
+        style = {layer: tf.concat([each.parts[layer] for each in styles], 0) for layer in self.layers}
         return Target(self._maps(numbers, style), tf.constant(strengths(weights, regions)))
 
     def _asked(self, sources: Sources) -> Asked:
@@ -155,18 +168,21 @@ class Neighbours:
             return _THOUSAND * (1.0 - tf.reduce_mean(alike))
         return _THOUSAND * tf.reduce_mean(target.statistics * (1.0 - alike))
 
-    def _of_styles(self, sources: Sources, most: int = MOST) -> dict[str, tf.Tensor]:
-        """The layers' parts (n, channels) of those hypercolumns of the styles that are looked at,
-        not many more than `most`."""
+    def _of_styles(self, sources: Sources, most: int = MOST) -> Columns:
+        """Those hypercolumns of the styles that are looked at, not many more than `most`."""
         images = [style.image for style in sources.styles]
         shapes = [cells(image.size) for image in images]
         everywhere = [np.arange(height * width) for height, width in shapes]
         seen = [visible(places, image, QUARTER) for places, image in zip(everywhere, images, strict=True)]
+        sets = shared(seen, sources, most)
         picked = [
             image.measured(Picked(self.layers, QUARTER), dict.fromkeys(self.layers, numbered(places, shape)))
-            for image, places, shape in zip(images, shared(seen, sources, most), shapes, strict=True)
+            for image, places, shape in zip(images, sets, shapes, strict=True)
         ]
-        return {layer: tf.concat([each[layer] for each in picked], 0) for layer in self.layers}
+        parts = {layer: tf.concat([each[layer] for each in picked], 0) for layer in self.layers}
+        # of places that chance takes hardly any two lie beside each other
+        whole = sum(map(len, sets)) == sum(map(len, seen))
+        return Columns(parts, rows_of(shapes, sets) if whole and self.coherence > 0 else None)
 
 
 def _most_rows(sources: Sources) -> int:
@@ -192,65 +208,81 @@ def _less_mean(vectors: tf.Tensor) -> Callable[[], tf.Tensor]:
 
 
 def _matched_in(
-    asked: Asked,
-    styles: Sequence[Mapping[str, tf.Tensor]],
-    belongs: Sequence[NDArray[np.bool_]],
-    wraps: Wraps = NO_WRAP,
+    asked: Asked, styles: Sequence[Columns], belongs: Sequence[NDArray[np.bool_]], term: Neighbours
 ) -> tf.Tensor:
     """The same by region: among all styles' hypercolumns, those of one after those of the other,
     the nearest of any region that a position belongs to."""
     numbers = Best(belongs[0].size)
     for style, own in zip(styles, belongs, strict=True):
-        places, rows = np.flatnonzero(own), next(iter(style.values())).shape[0]
-        numbers.add(places, rows, lambda style=style, places=places: _nearest_at(asked, style, places, wraps))  # type: ignore[misc]
+        places, rows = np.flatnonzero(own), next(iter(style.parts.values())).shape[0]
+        numbers.add(places, rows, lambda style=style, places=places: _nearest_at(asked, style, places, term))  # type: ignore[misc]
     return tf.constant(numbers.numbers.astype(np.int32).reshape(belongs[0].shape))
 
 
-def _nearest_at(
-    asked: Asked, style: Mapping[str, tf.Tensor], places: Places, wraps: Wraps = NO_WRAP
-) -> tuple[tf.Tensor, tf.Tensor]:
+def _nearest_at(asked: Asked, style: Columns, places: Places, term: Neighbours) -> tuple[tf.Tensor, tf.Tensor]:
     """Of those places of a picture the product with the nearest hypercolumn of the style, and its
     number. Hypercolumns of the picture are in float32 a few at a time only."""
-    kind = style[next(iter(style))].dtype
-    apart = {layer: _less_mean(each) for layer, each in style.items()}
+    kind = style.parts[next(iter(style.parts))].dtype
+    apart = {layer: _less_mean(each) for layer, each in style.parts.items()}
     inverse = lengths_inverse(tf.add_n([_squares(each()) for each in apart.values()]))
     others = tf.concat([tf.cast(each() * inverse, kind) for each in apart.values()], -1)
-    seen = _directions_of({layer: asked.seen[layer] for layer in style}, places, wraps)
-    plain = (
-        None if asked.plain is None else _directions_of({layer: asked.plain[layer] for layer in style}, places, wraps)
-    )
-
-    def directions_at(begin: int) -> tf.Tensor:
-        if plain is None:
-            return seen(begin)
-        weights = tf.constant(asked.weights[places[begin : begin + _AT_ONCE], np.newaxis])
-        return seen(begin) + weights * plain(begin)
-
+    directions_at = _directions_asked(asked, list(style.parts), places, term.wraps)
     found = [
-        nearest_with_product(tf.cast(directions_at(begin), kind), others) for begin in range(0, len(places), _AT_ONCE)
+        nearest_with_product(tf.cast(directions_at(some), kind), others) for some in _a_few(np.arange(len(places)))
     ]
-    products, numbers = zip(*found, strict=True)
-    return tf.concat(products, 0), tf.concat(numbers, 0)
+    products, numbers = (tf.concat(each, 0) for each in zip(*found, strict=True))
+    if style.rows is None:
+        return products, numbers
+
+    def likeness(of: Numbers, rows: Numbers) -> NDArray[np.float32]:
+        pieces = [
+            tf.reduce_sum(directions_at(some) * tf.cast(tf.gather(others, beside), tf.float32), -1).numpy()
+            for some, beside in zip(_a_few(of), _a_few(rows), strict=True)
+        ]
+        return np.concatenate([np.zeros(0, np.float32), *pieces])
+
+    shape = next(iter(asked.seen.values())).shape[:2]
+    products, numbers = coherent(
+        numbers.numpy(), likeness, style.rows, places, tuple(shape), term.coherence, term.wraps
+    )
+    return tf.constant(products), tf.constant(numbers)
 
 
-def _directions_of(parts: Measured, places: Places, wraps: Wraps) -> Callable[[int], tf.Tensor]:
-    """The hypercolumns at those places, from one on, less the mean of all of them, each of length
-    1: float32 (at most `_AT_ONCE`, channels)."""
+def _a_few(numbers: Numbers) -> list[Numbers]:
+    """Numbers in pieces of `_AT_ONCE`."""
+    return [numbers[begin : begin + _AT_ONCE] for begin in range(0, len(numbers), _AT_ONCE)]
+
+
+def _directions_asked(
+    asked: Asked, layers: Sequence[str], places: Places, wraps: Wraps
+) -> Callable[[Numbers], tf.Tensor]:
+    """What neighbours of some of the places, by their numbers, are looked up for."""
+    seen = _directions_of({layer: asked.seen[layer] for layer in layers}, places, wraps)
+    if asked.plain is None:
+        return seen
+    plain = _directions_of({layer: asked.plain[layer] for layer in layers}, places, wraps)
+    weights = asked.weights[places, np.newaxis]
+    return lambda some: seen(some) + tf.constant(weights[some]) * plain(some)
+
+
+def _directions_of(parts: Measured, places: Places, wraps: Wraps) -> Callable[[Numbers], tf.Tensor]:
+    """The hypercolumns at some of those places, by their numbers, less the mean of all of them,
+    each of length 1: float32 (n, channels), of at most `_AT_ONCE`."""
     shape = next(iter(parts.values())).shape[:2]
 
-    def columns(begin: int) -> tf.Tensor:
-        where = tf.constant(np.stack(np.unravel_index(places[begin : begin + _AT_ONCE], shape), -1), tf.int32)
+    def columns(some: Numbers) -> tf.Tensor:
+        where = tf.constant(np.stack(np.unravel_index(places[some], shape), -1), tf.int32)
         return columns_at(parts, where, tf.constant(shape), wraps)
 
     total = tf.zeros(sum(part.shape[-1] for part in parts.values()))
-    for begin in range(0, len(places), _AT_ONCE):
-        total += tf.reduce_sum(columns(begin), 0)
+    for some in _a_few(np.arange(len(places))):
+        total += tf.reduce_sum(columns(some), 0)
     mean = total / len(places)
-    return lambda begin: directions(columns(begin) - mean)
+    return lambda some: directions(columns(some) - mean)
 
 
 def from_options(options: Options) -> Weighted:
     """The term that a pair asks for, of the convolutions of blocks 1 to 4."""
     layers = matched_layers(NETWORKS[options.network])
-    terms = Neighbours(layers, options.wraps), NeighboursByLayer(layers, options.wraps)
+    terms = Neighbours(layers, options.wraps, options.coherence), NeighboursByLayer(layers, options.wraps)
     return Weighted(terms[0], options.style_weight, {}, terms[1])
