@@ -24,7 +24,8 @@ from numpy.typing import NDArray
 
 Numbers = NDArray[np.int64]
 Products = Callable[[Numbers, Numbers], NDArray[np.float32]]
-"""The likenesses c of some places, by their numbers, and so many rows of a table, (n,) each."""
+"""The likenesses c of some places, by their numbers, and so many rows of a table, (n,) each; at
+least one."""
 
 # Rows and columns to the eight places beside one.
 _BESIDE = np.array([(-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1)])
@@ -85,8 +86,9 @@ def coherent(
         for own in turns:
             wanted = _wanted(numbers, beside[:, own], rows)
             new_by, new_at = np.nonzero((wanted >= 0) & (wanted != asked[:, own]))
-            asked[new_by, own[new_at]] = wanted[new_by, new_at]
-            worth[new_by, own[new_at]] = products(own[new_at], wanted[new_by, new_at])
+            if len(new_at):
+                asked[new_by, own[new_at]] = wanted[new_by, new_at]
+                worth[new_by, own[new_at]] = products(own[new_at], wanted[new_by, new_at])
             votes = (wanted[:, np.newaxis] == wanted).sum(0)
             gain = np.where(wanted < 0, -np.inf, worth[:, own] + coherence / len(_BESIDE) * votes)
             stays = likeness[own] + coherence / len(_BESIDE) * (wanted == numbers[own]).sum(0)

@@ -235,11 +235,16 @@ def _nearest_at(asked: Asked, style: Columns, places: Places, term: Neighbours) 
         return products, numbers
 
     def likeness(of: Numbers, rows: Numbers) -> NDArray[np.float32]:
-        pieces = [
-            tf.reduce_sum(directions_at(some) * tf.cast(tf.gather(others, beside), tf.float32), -1).numpy()
-            for some, beside in zip(_a_few(of), _a_few(rows), strict=True)
-        ]
-        return np.concatenate([np.zeros(0, np.float32), *pieces])
+        """As `coherence.Products`; a place's hypercolumn is made once for all its rows."""
+        asked_of, which = np.unique(of, return_inverse=True)
+        order, found = np.argsort(which, kind="stable"), np.zeros(len(of), np.float32)
+        begins = np.searchsorted(which[order], np.arange(0, len(asked_of) + _AT_ONCE, _AT_ONCE))
+        for some, pairs in zip(_a_few(asked_of), np.split(order, begins[1:-1]), strict=True):
+            here = directions_at(some).numpy()
+            for few in _a_few(pairs):
+                beside = tf.cast(tf.gather(others, rows[few]), tf.float32).numpy()
+                found[few] = np.einsum("nc,nc->n", here[which[few] - which[pairs[0]]], beside)
+        return found
 
     shape = next(iter(asked.seen.values())).shape[:2]
     products, numbers = coherent(
