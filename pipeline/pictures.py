@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from pipeline.images.picture import Picture
     from pipeline.images.region_maps import RegionMap
 
-    Source = str | os.PathLike[str] | Image.Image | NDArray[np.uint8]
+    Source = str | os.PathLike[str] | Image.Image | NDArray[np.uint8] | NDArray[np.floating[Any]]
     Opening = Callable[[Source], AbstractContextManager[None]]
 
 
@@ -189,6 +189,13 @@ def open_pictures(
     if masks:
         opened = with_masks(opened, masks, opening, home_of)
     return _with_empty_areas(set_apart(opened, options))
+
+
+def open_content(source: Source, options: Options) -> Picture:
+    """A photograph as `open_pictures` opens it."""
+    from pipeline.images.picture import open_any
+
+    return open_any(source, options.size if isinstance(options.size, int) else None, fine_side=fine_side(options))
 
 
 def with_content(pictures: Pictures, content: Picture) -> Pictures:

@@ -10,7 +10,7 @@ from typing import Any
 # Losses that every objective has, in the order in which reports name them; those of further terms
 # follow.
 _FIRST_LOSSES = ("total", "content", "style", "tv")
-_NO_LOSSES = ("step", "seconds", "side")  # the other entries of a reading's row
+NO_LOSSES = ("step", "seconds", "side")  # the other entries of a reading's row
 OF_LAYER = "/"  # between a term and a layer, in the name of that layer's share of the term's loss
 
 
@@ -78,7 +78,7 @@ class Reading:
     def from_row(cls, row: Mapping[str, Any]) -> Reading:
         """The reading that `as_row` described. Raises KeyError where step, seconds or side is
         missing."""
-        found = {name: value for name, value in row.items() if name not in _NO_LOSSES}
+        found = {name: value for name, value in row.items() if name not in NO_LOSSES}
         return cls.of_evaluation(found, step=row["step"], seconds=row["seconds"], side=row["side"])
 
 
@@ -95,4 +95,4 @@ def loss_names(rows: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
     found = dict.fromkeys(_FIRST_LOSSES)
     for row in rows:
         found |= dict.fromkeys(row)
-    return tuple(name for name in found if name not in _NO_LOSSES and OF_LAYER not in name)
+    return tuple(name for name in found if name not in NO_LOSSES and OF_LAYER not in name)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -62,12 +64,15 @@ class Stylization:
         picture that does not fit it, OSError where nothing can be written."""
         file = Path(path)
         data = self._encoded(file.suffix, 8 if self.deep is None else 16, output=file.name)
-        part = file.with_name(f".{file.name}.{os.getpid()}.part")
+        part = file.with_name(f".stylize-{os.getpid()}-{threading.get_ident()}.part")  # short, as the name may be long
         try:
             part.write_bytes(data)
             part.replace(file)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(file)) from error
         finally:
-            part.unlink(missing_ok=True)
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
 
     def _encoded(self, suffix: str, depth: int, **more: str) -> bytes:
         from pipeline.images.encode import encode_picture

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import OptionError
 from pipeline.options import Options
-from pipeline.pictures import Pictures, open_pictures
+from pipeline.pictures import Pictures, open_content, open_pictures
 from pipeline.reading import Reading
 from pipeline.regions import MaskSources
 from pipeline.schedule import Machine
@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from pipeline.pictures import Source
     from pipeline.sequence import PaintedFrame
 
-    Styles: TypeAlias = Source | list[Source | tuple[Source, float] | Mapping[str, Any]]
+    Style: TypeAlias = Source | tuple[Source, float] | Mapping[str, Any]
+    Styles: TypeAlias = Style | Sequence[Style]
     OwnTerm: TypeAlias = Weighted | tuple[Term, float]
 
 Callback = Callable[[Reading, Callable[[], "Image.Image"]], object]
@@ -101,25 +102,32 @@ class Stylizer:
         BadImage for a frame of another size.
         """
         from pipeline.manifest import options_from_python
+
+        wanted = options_from_python({**self._options, **options}, texture=False)
+        shares, of_styles = _shares(style)
+        return self._painted(_one_by_one(frames), shares, MaskSources(of_styles, None, None), wanted)
+
+    def _painted(
+        self, frames: Iterator[Source], shares: list[tuple[Source, float]], masks: MaskSources, wanted: Options
+    ) -> Iterator[PaintedFrame]:
         from pipeline.nst.importing import load_tensorflow
         from pipeline.nst.precision import effective_precision
         from pipeline.nst.weights import locate
         from pipeline.sequence import FrameIn, Sequence
         from pipeline.stylize import result_of
 
-        wanted, (shares, _masks) = options_from_python({**self._options, **options}), _shares(style)
         clip: Sequence | None = None
         for number, source in enumerate(frames):
             with _turn:
                 if clip is None:
-                    pictures = open_pictures(source, shares, wanted)
+                    pictures = open_pictures(source, shares, wanted, masks=masks)
                     load_tensorflow()
                     schedule = pictures.schedule(wanted, Machine(precision=effective_precision("auto")))
                     engine = self._engine_for(locate(wanted.weights), wanted)
                     clip = Sequence(pictures, wanted, schedule, engine, frames=0)
                     frame = FrameIn(number, pictures.content)
                 else:
-                    frame = FrameIn(number, open_pictures(source, [], wanted).content)
+                    frame = FrameIn(number, open_content(source, wanted))
                 painted = result_of(clip.paint(frame))
             yield painted
 
@@ -207,7 +215,8 @@ def release() -> None:
 def _shares(style: Styles) -> tuple[list[tuple[Source, float]], list[tuple[Any, Any]]]:
     """One style or a list of them as pairs of source and share, and their masks, on the content and
     their own."""
-    entries = style if isinstance(style, list) else [style]
+    with_share = isinstance(style, tuple) and len(style) == 2 and isinstance(style[1], Real)
+    entries = style if isinstance(style, list | tuple) and not with_share else [style]
     if not entries:
         raise OptionError("style must be a picture or a list of at least one. Received: []")
     pairs, masks = [], []
@@ -215,10 +224,24 @@ def _shares(style: Styles) -> tuple[list[tuple[Source, float]], list[tuple[Any, 
         pair, own = _one_style(entry)
         share = pair[1] if len(pair) == 2 else None
         if not 0 < (number := _number(share)) < math.inf:
-            raise OptionError(f"a style with a share must be (picture, number above 0). Received the share: {share!r}")
+            shown = repr(share) if isinstance(share, str | Real | None) else type(share).__name__
+            raise OptionError(f"a style with a share must be (picture, number above 0). Received the share: {shown}")
         pairs.append((pair[0], number))
         masks.append(own)
     return pairs, masks
+
+
+def _one_by_one(frames: Any) -> Iterator[Any]:
+    """The frames of a clip, which no path is: its letters would be taken for them."""
+    try:
+        if not isinstance(frames, str | bytes):
+            return iter(frames)
+    except TypeError:
+        pass
+    raise OptionError(
+        "frames must be pictures one after the other, as a list of them; a file that is a clip is painted by"
+        f" 'stylize paint'. Received: {type(frames).__name__}"
+    )
 
 
 def _one_style(entry: Any) -> tuple[Any, tuple[Any, Any]]:
@@ -261,15 +284,23 @@ def _maps(regions: Mapping[str, Any] | None, count: int) -> tuple[Any, list[Any]
 
 def _result_of(painting: Painting, callback: Callback | None) -> Stylization:
     """What a painting comes to, the callback being asked after each step."""
-    answer: object = None
+    goes_on: bool | None = None
     with closing(painting):
         while True:
             try:
-                reading, snapshot = painting.send(answer)
+                reading, snapshot = painting.send(goes_on)
             except StopIteration as end:
                 result: Stylization = end.value
                 return result
             answer = None if callback is None else callback(reading, lambda taken=snapshot: _picture_of(taken()))  # type: ignore[misc]
+            goes_on = not _is_false(answer)
+
+
+def _is_false(answer: Any) -> bool:
+    """Is it False? NumPy's and TensorFlow's are too: comparisons of their numbers give those."""
+    if isinstance(answer, bool) or not hasattr(answer, "dtype"):
+        return answer is False
+    return answer.dtype.name in ("bool", "bool_") and tuple(answer.shape) == () and not bool(answer)
 
 
 def _picture_of(progress: Progress) -> Image.Image:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import runpy
+import sys
 from dataclasses import dataclass, fields
 from fractions import Fraction
 from pathlib import Path
@@ -113,6 +114,7 @@ def test_numpys_numbers_are_numbers_also_as_shares_and_flags(tmp_path: Path) -> 
         ([("a.png", 10**400)], {}, "Received the share: 1000"),
         ([{"image": "a.png", 3: 4}], {}, "Received: image, 3"),
         ([{"image": "a.png", "mask": {3: 4}}], {}, "Received: 3"),
+        ([("a.png", CONTENT)], {}, "Received the share: ndarray"),
         ("a.png", {"regions": ("a.png", "b.png")}, "Received: tuple"),
         ("a.png", {"regions": {1: "a.png"}}, "Received: 1"),
         (["a.png", "b.png"], {"regions": {"content": "c.png", "style": ("d.png",)}}, "Received: 1"),
@@ -122,6 +124,43 @@ def test_what_is_no_style_and_no_region_is_an_option_error(style: Any, beside: d
     with pytest.raises(OptionError) as refused:
         stylize("c.png", style, **beside)
     assert message in str(refused.value)
+
+
+def test_a_tuple_is_a_style_with_its_share_or_several_styles(tmp_path: Path) -> None:
+    for styles in (
+        (CONTENT, tmp_path / "gone.png"),
+        (CONTENT, CONTENT, tmp_path / "gone.png"),
+        (tmp_path / "gone.png", 2),
+    ):
+        with pytest.raises(BadImage, match=r"gone\.png does not exist"):
+            stylize(CONTENT, styles, size=48)
+
+
+@pytest.mark.parametrize("frames", ["clip.mp4", b"clip.mp4", Path("clip.mp4"), Image.new("RGB", (48, 40)), 3])
+def test_a_file_is_no_frames_and_none_is_its_first_letter(frames: Any) -> None:
+    with pytest.raises(OptionError, match=r"frames must be pictures one after the other.*Received: \w+$"):
+        Stylizer().frames(frames, STYLE)
+
+
+def test_what_is_wrong_with_a_clip_is_told_before_its_first_frame() -> None:
+    for wrong, message in ({"stepz": 3}, "did you mean 'steps'"), ({"size": [64, 48]}, "for pairs without content"):
+        with pytest.raises(OptionError, match=message):
+            Stylizer().frames([CONTENT], STYLE, **wrong)
+
+
+def test_a_number_beyond_floating_point_is_an_option_error() -> None:
+    with pytest.raises(OptionError, match=r"'style_weight' must be .*; got a number beyond floating point"):
+        options_from_python({"style_weight": Fraction(10**400)})
+
+
+@pytest.mark.parametrize("answer", [False, np.bool_(False), np.array(False), np.float32(3) < 2])
+def test_numpys_false_is_false_to_a_painting(answer: object) -> None:
+    assert sys.modules["pipeline.stylizer"]._is_false(answer)
+
+
+@pytest.mark.parametrize("answer", [None, True, 0, "", np.bool_(True), np.float32(0), np.zeros(2, bool), [False]])
+def test_nothing_else_ends_a_painting(answer: object) -> None:
+    assert not sys.modules["pipeline.stylizer"]._is_false(answer)
 
 
 def test_a_result_says_itself_in_one_line_and_shows_itself_in_a_notebook() -> None:
@@ -149,6 +188,17 @@ def test_a_result_that_cannot_be_saved_leaves_what_was_there(tmp_path: Path) -> 
     with pytest.raises(PairError, match=r"no format for outputs that end in '.gif'"):
         result_of().save(tmp_path / "a.gif")
     assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"former"]
+
+
+def test_what_cannot_be_written_is_told_by_the_name_that_was_given(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"no-folder/a\.png'$"):
+        result_of().save(tmp_path / "no-folder/a.png")
+
+
+def test_a_result_is_saved_by_a_name_as_long_as_file_systems_have_them(tmp_path: Path) -> None:
+    name = "a" * 251 + ".png"
+    result_of().save(tmp_path / name)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
 # ------------------------------------------------------------------------------------------------------- with TensorFlow
@@ -182,8 +232,10 @@ class Brightness:
     [
         ([Brightness()], r"terms must be a list of \(term, weight\)"),
         ([(Brightness(), -1)], "the weight of a term must be a number, 0 or more. Received: -1"),
+        (Brightness(), "terms must be a list of .term, weight.. Received: Brightness"),
+        ([(Brightness(), Fraction(10**400))], "the weight of a term must be a number, 0 or more"),
         ([("x", 1)], "a term has name, layers, combine, needs_start, target, measure, distance; str lacks"),
-        ([(Brightness(), 1), (Brightness(), 2)], "a term of your own needs a name of its own. Received: 'brightness'"),
+        ([(Brightness(), 1), (Brightness(), 2)], "needs a name of its own.* Received: 'brightness'"),
     ],
 )
 @pytest.mark.slow
@@ -193,6 +245,52 @@ def test_what_is_no_term_is_refused_by_name(terms: list, message: str) -> None:
 
     with pytest.raises(OptionError, match=message):
         with_terms(Options(), terms)
+
+
+@pytest.mark.parametrize("name", ["style.mine", "my/loss", "step", "seconds", "side", "tv", "", " ", 3])
+@pytest.mark.slow
+def test_a_term_whose_name_would_be_taken_for_something_else_is_refused(name: Any) -> None:
+    from pipeline.nst.own_terms import with_terms
+    from pipeline.options import Options
+
+    with pytest.raises(OptionError, match=r"a term of your own needs a name of its own, without '\.' and '/'"):
+        with_terms(Options(), [(dataclass(frozen=True)(type("Named", (Brightness,), {"name": name}))(), 1)])
+
+
+@pytest.mark.slow
+def test_the_weight_of_a_term_may_be_any_number() -> None:
+    from pipeline.nst.own_terms import with_terms
+    from pipeline.options import Options
+
+    for weight in (np.float32(2), np.int64(2), Fraction(2)):
+        assert with_terms(Options(), [(Brightness(), weight)]).own_terms[0].weight == 2.0
+
+
+@pytest.mark.slow
+def test_frames_are_painted_by_the_styles_masks_and_each_is_opened_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("tensorflow")
+    pytest.importorskip("av")
+    seen: list[Any] = []
+
+    class Painted:
+        def __init__(self, pictures, options, schedule, engine, *, frames):
+            seen.append(pictures)
+
+        def paint(self, frame):
+            return frame
+            yield
+
+    monkeypatch.setattr("pipeline.sequence.Sequence", Painted)
+    monkeypatch.setattr(Stylizer, "_engine_for", lambda *_: None)
+    left = np.zeros((40, 48), np.uint8)
+    left[:, :24] = 255
+    styles = [{"image": STYLE, "mask": left}, {"image": CONTENT, "mask": 255 - left}]
+    # empty areas of a frame are looked for with the styles, not without
+    options = {"size": 48, "weights": "random", "precision": "float32", "empty_areas": "stroked"}
+    frames = list(Stylizer(**options).frames([CONTENT, image(3)], styles))
+    assert [frame.number for frame in frames] == [0, 1]
+    np.testing.assert_array_equal(frames[1].picture.pixels, image(3))
+    assert [region.styles[0].number for region in seen[0].regions] == [0, 1]
 
 
 @pytest.mark.slow
@@ -212,6 +310,7 @@ def test_a_night_of_its_own_in_python(tmp_path: Path, stylize) -> None:
             pictures.append(picture())
             return len(seen) < 2
 
+        assert len(paint(CONTENT, STYLE, callback=lambda reading, _: np.bool_(False)).trace) == 1
         stopped = paint(CONTENT, STYLE, callback=callback)
         assert [(side, step) for side, step, _ in seen] == [(48, 1), (48, 2)]
         assert [reading.total for reading in stopped.trace] == [total for _, _, total in seen]

@@ -75,7 +75,10 @@ def _node(option: str, value: Any, depth: int = 0) -> Node:
             raise OptionError(_refusal(option, "a whole number beyond 64 bits"))
         return ScalarNode(_NOWHERE, int(value), str(value), quoted=False)
     if isinstance(value, Real):
-        return ScalarNode(_NOWHERE, float(value), str(value), quoted=False)
+        try:
+            return ScalarNode(_NOWHERE, float(value), str(value), quoted=False)
+        except OverflowError:  # a fraction of whole numbers of hundreds of digits
+            raise OptionError(_refusal(option, "a number beyond floating point")) from None
     if isinstance(value, list | tuple):
         return ListNode(_NOWHERE, [_node(option, item, depth + 1) for item in value])
     if isinstance(value, Mapping):

@@ -18,7 +18,7 @@ import tensorflow as tf
 
 from pipeline.nst.terms.term import Combine, Measured, Sources, Target, Term, Weighted, kinds_of
 
-_POINT = "."
+POINT = "."
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def part_of(name: str, weighted: Weighted, share: float) -> Weighted:
     """The weighted term as the part `name` of its loss, with this share of its weight."""
 
     def named(term: Term) -> Part:
-        return Part(f"{term.name}{_POINT}{name}", term)
+        return Part(f"{term.name}{POINT}{name}", term)
 
     last = weighted.last_pass
     return Weighted(named(weighted.term), weighted.weight * share, weighted.layers, last and named(last))
@@ -72,4 +72,4 @@ def part_of(name: str, weighted: Weighted, share: float) -> Weighted:
 
 def loss_of(term: Term) -> str:
     """The name of the loss that the term is, or is a part of."""
-    return term.name.partition(_POINT)[0]
+    return term.name.partition(POINT)[0]
