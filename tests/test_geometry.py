@@ -66,6 +66,14 @@ def test_a_halo_is_what_a_core_sees_in_whole_positions(deepest, halo):
 
 
 @given(GEOMETRIES)
+def test_every_core_holds_a_position_of_every_layer(made):
+    """What is looked up in a tile is looked up somewhere, also where nothing of it lies there."""
+    names, geometry = made
+    for tile, name in itertools.product(geometry, names):
+        assert min(geometry.in_tile(tile, name, framed=False)[2:]) > 0
+
+
+@given(GEOMETRIES)
 def test_cores_cover_the_padded_input_without_overlap(made):
     _names, geometry = made
     covered = np.zeros(geometry.padded, int)

@@ -58,7 +58,9 @@ class Geometry:
         self.around = down, across
         """Pixels by which the picture goes on where it wraps."""
         self.padded = (height + 2 * self._margins[0], width + 2 * self._margins[1])
-        # a last cell that is cut off may be continued from the one before
+        # A last cell that is cut off may be continued from the one before. With less than three
+        # positions of the last layer beside the margin, a core could have none inside of it.
+        least = max(2 * cell, 3 * unit)
         rows, columns = (
             [
                 (first + more, last + more)
@@ -66,7 +68,7 @@ class Geometry:
                     length - 2 * more,
                     side + 2 * (margin - more),
                     max(unit, cell),
-                    margin - more + 2 * cell if cell else 0,
+                    margin - more + least,
                 )
             ]
             for length, margin, more in zip(self.padded, self._margins, (down, across), strict=True)
