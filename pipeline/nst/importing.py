@@ -7,10 +7,11 @@ import gc
 import importlib.abc
 import importlib.machinery
 import importlib.util
+import json
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from types import ModuleType
 from typing import Any
 
@@ -22,13 +23,27 @@ ROOMS = ("config", "errors", "image", "linalg", "math", "nest", "nn", "raw_ops",
 
 def load_tensorflow() -> Any:
     """The module, with oneDNN where the processor gains by it, which is decided once in a process:
-    by whoever imports it first. It loads Keras by itself, which is not to look for a backend that a
-    keras.json names and that may not be installed."""
+    by whoever imports it first. It loads Keras by itself, but where that is to run on another
+    backend: then it is left to the user, who would find it on TensorFlow."""
     if "tensorflow" in sys.modules:
         return sys.modules["tensorflow"]
-    with _environment({"KERAS_BACKEND": "tensorflow"} | onednn_switch()):
+    without = _keras_backend() not in ("", "tensorflow")
+    with _without_keras() if without else nullcontext(), _environment(onednn_switch()):
         import tensorflow
     return tensorflow
+
+
+def _keras_backend() -> str:
+    """The backend that the user's Keras is to run on, as Keras looks for it; empty where nothing
+    says it."""
+    if named := os.environ.get("KERAS_BACKEND"):
+        return named
+    folder = os.path.expanduser(os.environ.get("KERAS_HOME", "~/.keras"))
+    try:
+        with open(os.path.join(folder, "keras.json"), encoding="utf-8") as file:
+            return str(json.load(file)["backend"])
+    except (OSError, ValueError, LookupError, TypeError):  # not there, or no such table
+        return ""
 
 
 @contextmanager
