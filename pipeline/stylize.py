@@ -127,13 +127,15 @@ def _painting(
 
 @dataclass(slots=True, eq=False)
 class _Walk:
-    """A pair on its way. `began` and `setup_seconds` are in seconds of `time.perf_counter`."""
+    """A pair on its way. `opened`, and `began`, as if nobody had stopped it, are in seconds of
+    `time.perf_counter`."""
 
     pictures: Pictures
     options: Options
     schedule: Schedule
     engine: TransferEngine
     began: float = field(default_factory=time.perf_counter)
+    opened: float = field(default_factory=time.perf_counter)
     setup_seconds: float = 0.0
     trace: list[Reading] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -171,7 +173,7 @@ class _Walk:
                 descent.start(tf.constant(start))
             del start, seen, saved
             clock = time.perf_counter() - (self.trace[-1].seconds if self.trace else 0.0)
-            self.setup_seconds = clock - self.began
+            self.setup_seconds = self.setup_seconds or time.perf_counter() - self.opened  # of the first stage here
             for begin, end in rounds:
                 if (watch is not None and watch.still_at) or descent.is_flat(max(begin, done), self._patience(number)):
                     break

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import math
+import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
-from numbers import Real
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
-from pipeline.errors import OptionError
+from pipeline.errors import EnvironmentProblem
+from pipeline.given_styles import frames_of, maps_of, shares_of
 from pipeline.options import Options
 from pipeline.pictures import Pictures, open_content, open_pictures
 from pipeline.reading import Reading
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from PIL import Image
 
+    from pipeline.given_styles import Styles
     from pipeline.keywords import OptionKeywords
     from pipeline.nst.engine import TransferEngine
     from pipeline.nst.terms.term import Term, Weighted
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
     from pipeline.pictures import Source
     from pipeline.sequence import PaintedFrame
 
-    Style: TypeAlias = Source | tuple[Source, float] | Mapping[str, Any]
-    Styles: TypeAlias = Style | Sequence[Style]
     OwnTerm: TypeAlias = Weighted | tuple[Term, float]
 
 Callback = Callable[[Reading, Callable[[], "Image.Image"]], object]
@@ -79,10 +78,11 @@ class Stylizer:
         from pipeline.nst.weights import locate
 
         wanted = options_from_python({**self._options, **options}, texture=content is None)
-        shares, of_styles = _shares(style)
-        masks = MaskSources(of_styles, content_mask, _maps(regions, len(shares)))
+        shares, of_styles = shares_of(style)
+        masks = MaskSources(of_styles, content_mask, maps_of(regions, len(shares)))
         with _turn:  # of opening too: what Pillow warns of is a program's, not a thread's
             pictures = open_pictures(content, shares, wanted, masks=masks)
+            _look_for_a_fork()
             load_tensorflow()
             schedule = pictures.schedule(wanted, Machine(precision=effective_precision("auto")))
             weights = locate(wanted.weights)
@@ -104,8 +104,8 @@ class Stylizer:
         from pipeline.manifest import options_from_python
 
         wanted = options_from_python({**self._options, **options}, texture=False)
-        shares, of_styles = _shares(style)
-        return self._painted(_one_by_one(frames), shares, MaskSources(of_styles, None, None), wanted)
+        shares, of_styles = shares_of(style)
+        return self._painted(frames_of(frames), shares, MaskSources(of_styles, None, None), wanted)
 
     def _painted(
         self, frames: Iterator[Source], shares: list[tuple[Source, float]], masks: MaskSources, wanted: Options
@@ -121,6 +121,7 @@ class Stylizer:
             with _turn:
                 if clip is None:
                     pictures = open_pictures(source, shares, wanted, masks=masks)
+                    _look_for_a_fork()
                     load_tensorflow()
                     schedule = pictures.schedule(wanted, Machine(precision=effective_precision("auto")))
                     engine = self._engine_for(locate(wanted.weights), wanted)
@@ -160,7 +161,29 @@ class Stylizer:
 
 
 _turn = threading.RLock()  # held by the thread whose picture is painted
+_painted_in = 0  # the process in which pictures are painted; 0 before the first
 _shared = Stylizer()
+
+
+def _after_fork() -> None:
+    """The thread that held the lock is not in the new process."""
+    global _turn
+    _turn = threading.RLock()
+
+
+os.register_at_fork(after_in_child=_after_fork)
+
+
+def _look_for_a_fork() -> None:
+    """Raises EnvironmentProblem in a process that was forked from one that has painted: TensorFlow
+    would wait without end for its threads, which are not there."""
+    global _painted_in
+    if _painted_in not in (0, os.getpid()):
+        raise EnvironmentProblem(
+            "this process was forked from one that has painted, which TensorFlow does not survive; start it by"
+            " multiprocessing.get_context('spawn'), or paint in the forked processes alone"
+        )
+    _painted_in = os.getpid()
 
 
 def stylize(
@@ -212,88 +235,41 @@ def release() -> None:
     _shared.close()
 
 
-def _shares(style: Styles) -> tuple[list[tuple[Source, float]], list[tuple[Any, Any]]]:
-    """One style or a list of them as pairs of source and share, and their masks, on the content and
-    their own."""
-    with_share = isinstance(style, tuple) and len(style) == 2 and isinstance(style[1], Real)
-    entries = style if isinstance(style, list | tuple) and not with_share else [style]
-    if not entries:
-        raise OptionError("style must be a picture or a list of at least one. Received: []")
-    pairs, masks = [], []
-    for entry in entries:
-        pair, own = _one_style(entry)
-        share = pair[1] if len(pair) == 2 else None
-        if not 0 < (number := _number(share)) < math.inf:
-            shown = repr(share) if isinstance(share, str | Real | None) else type(share).__name__
-            raise OptionError(f"a style with a share must be (picture, number above 0). Received the share: {shown}")
-        pairs.append((pair[0], number))
-        masks.append(own)
-    return pairs, masks
-
-
-def _one_by_one(frames: Any) -> Iterator[Any]:
-    """The frames of a clip, which no path is: its letters would be taken for them."""
-    try:
-        if not isinstance(frames, str | bytes):
-            return iter(frames)
-    except TypeError:
-        pass
-    raise OptionError(
-        "frames must be pictures one after the other, as a list of them; a file that is a clip is painted by"
-        f" 'stylize paint'. Received: {type(frames).__name__}"
-    )
-
-
-def _one_style(entry: Any) -> tuple[Any, tuple[Any, Any]]:
-    """A style with its share, and its masks."""
-    if not isinstance(entry, Mapping):
-        return entry if isinstance(entry, tuple) else (entry, 1.0), (None, None)
-    if "image" not in entry or not entry.keys() <= {"image", "weight", "mask"}:
-        raise OptionError(f"a style is {{'image': ..., 'weight': ..., 'mask': ...}}. Received: {_keys(entry)}")
-    mask = entry.get("mask")
-    both = mask if isinstance(mask, Mapping) else {"content": mask}
-    if not both.keys() <= {"content", "style"}:
-        raise OptionError(f"a mask is a picture, or {{'content': ..., 'style': ...}}. Received: {_keys(both)}")
-    return (entry["image"], entry.get("weight", 1.0)), (both.get("content"), both.get("style"))
-
-
-def _number(share: Any) -> float:
-    """A share as a float, NumPy's too; 0 for what is no number."""
-    try:
-        return float(share) if isinstance(share, Real) and not isinstance(share, bool) else 0.0
-    except OverflowError:  # a whole number of hundreds of digits
-        return math.inf
-
-
-def _keys(given: Any) -> str:
-    """What a message says was got in the place of a table: its names, or what it is."""
-    return ", ".join(map(str, given)) or "{}" if isinstance(given, Mapping) else type(given).__name__
-
-
-def _maps(regions: Mapping[str, Any] | None, count: int) -> tuple[Any, list[Any]] | None:
-    """Region maps of the content and of so many styles."""
-    if regions is None:
-        return None
-    if not isinstance(regions, Mapping) or regions.keys() != {"content", "style"}:
-        raise OptionError(f"regions are {{'content': ..., 'style': ...}}. Received: {_keys(regions)}")
-    styles = list(regions["style"]) if isinstance(regions["style"], list | tuple) else [regions["style"]]
-    if len(styles) != count:
-        raise OptionError(f"regions must have one map for each of the {count} styles. Received: {len(styles)}")
-    return regions["content"], styles
-
-
 def _result_of(painting: Painting, callback: Callback | None) -> Stylization:
     """What a painting comes to, the callback being asked after each step."""
     goes_on: bool | None = None
-    with closing(painting):
+    best = _Best()
+    with closing(best), closing(painting):
         while True:
             try:
                 reading, snapshot = painting.send(goes_on)
             except StopIteration as end:
                 result: Stylization = end.value
                 return result
-            answer = None if callback is None else callback(reading, lambda taken=snapshot: _picture_of(taken()))  # type: ignore[misc]
-            goes_on = not _is_false(answer)
+            if callback is not None:
+                best.snapshot = snapshot
+                goes_on = not _is_false(callback(reading, best))
+
+
+class _Best:
+    """The best picture of a painting so far, before colours and strength; of one that has ended its
+    last, as the descent is another painting's then."""
+
+    snapshot: Callable[[], Progress] | None = None
+    _pixels: Any = None
+
+    def __call__(self) -> Image.Image:
+        import numpy as np
+
+        from pipeline.images.encode import to_pillow, to_uint8
+
+        found = self._pixels if self.snapshot is None else self.snapshot().arrays["best"]
+        return to_pillow(to_uint8(np.asarray(found, np.float32)), None)
+
+    def close(self) -> None:
+        """The painting has ended."""
+        if self.snapshot is not None:
+            self._pixels, self.snapshot = self.snapshot().arrays["best"], None
 
 
 def _is_false(answer: Any) -> bool:
@@ -301,15 +277,6 @@ def _is_false(answer: Any) -> bool:
     if isinstance(answer, bool) or not hasattr(answer, "dtype"):
         return answer is False
     return answer.dtype.name in ("bool", "bool_") and tuple(answer.shape) == () and not bool(answer)
-
-
-def _picture_of(progress: Progress) -> Image.Image:
-    """The best picture of a snapshot, before colours and strength."""
-    import numpy as np
-
-    from pipeline.images.encode import to_pillow, to_uint8
-
-    return to_pillow(to_uint8(np.asarray(progress.arrays["best"], np.float32)), None)
 
 
 def _with_terms(options: Options, terms: Sequence[OwnTerm]) -> Options:

@@ -156,6 +156,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
         {"numpy"},
     ),
     "keywords": (set(), set()),
+    "given_styles": ({"errors", "pictures"}, set()),
     "measuring": (
         {"errors", "job", "reading", "options", "pictures", "schedule", "stage_inputs", "images", "nst"},
         {"numpy"},
@@ -163,7 +164,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "stylizer": (
         WORDS
         | {"keywords", "pictures", "regions", "schedule", "sequence", "stylization", "stylize", "images", "manifest"}
-        | {"nst"},
+        | {"given_styles", "nst"},
         {"numpy", "PIL"},
     ),
     # what stands in an output folder; outcomes to pages

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import runpy
+import signal
 import sys
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from fractions import Fraction
 from pathlib import Path
@@ -134,6 +138,19 @@ def test_a_tuple_is_a_style_with_its_share_or_several_styles(tmp_path: Path) -> 
     ):
         with pytest.raises(BadImage, match=r"gone\.png does not exist"):
             stylize(CONTENT, styles, size=48)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("", "'' is an empty name; give the path"),
+        ("s3://museum/a.png", "s3://museum/a.png is an address, which a manifest"),
+    ],
+)
+def test_an_empty_name_and_an_address_are_told_as_what_they_are(name: str, message: str) -> None:
+    for content, style in ((name, STYLE), (CONTENT, name)):
+        with pytest.raises(BadImage, match=message):
+            stylize(content, style, size=48)
 
 
 @pytest.mark.parametrize("frames", ["clip.mp4", b"clip.mp4", Path("clip.mp4"), Image.new("RGB", (48, 40)), 3])
@@ -303,11 +320,12 @@ def test_a_night_of_its_own_in_python(tmp_path: Path, stylize) -> None:
         assert whole.settings["options"]["steps"] == 4
         np.testing.assert_array_equal(paint(CONTENT / 255, STYLE).pixels, whole.pixels)
 
-        seen, pictures = [], []
+        seen, pictures, asked_later = [], [], []
 
         def callback(reading, picture):
             seen.append((reading.side, reading.step, reading.total))
             pictures.append(picture())
+            asked_later.append(picture)
             return len(seen) < 2
 
         assert len(paint(CONTENT, STYLE, callback=lambda reading, _: np.bool_(False)).trace) == 1
@@ -322,6 +340,17 @@ def test_a_night_of_its_own_in_python(tmp_path: Path, stylize) -> None:
         square = image(5, (128, 128, 3))
         coarse = paint(square, square, size=128, scales=2, callback=lambda reading, picture: False)
         assert (coarse.pixels.shape, coarse.trace[0].side) == ((128, 128, 3), 64)
+        for picture in asked_later:  # of a painting that has ended, after another
+            np.testing.assert_array_equal(np.asarray(picture()), stopped.pixels)
+
+        heard = [time.perf_counter()]
+
+        def late(*_: object) -> None:
+            heard.append(time.perf_counter())
+            time.sleep(0.1)  # of the coarse size, which is no setting up
+
+        two = paint(square, square, size=128, scales=2, steps=1, callback=late)
+        assert two.setup_seconds < heard[1] - heard[0]
 
         bright = paint(CONTENT, STYLE, terms=[(Brightness(), 10.0)])
         assert bright.pixels.mean() > whole.pixels.mean() + 1
@@ -332,8 +361,26 @@ def test_a_night_of_its_own_in_python(tmp_path: Path, stylize) -> None:
         shown = stylize("show", "--manifest", str(tmp_path / "a.png"))
         assert shown.returncode == 0, shown.stderr
         assert "steps: 4" in shown.stdout
+        told = forked(lambda: paint(CONTENT, STYLE))
+        assert told.startswith("EnvironmentProblem: this process was forked from one that has painted"), told
     assert paint._engine is None
     release()
+
+
+def forked(work: Callable[[], object]) -> str:
+    """What becomes of work in a forked process: the error that it ends in."""
+    reading, writing = os.pipe()
+    if (child := os.fork()) == 0:
+        signal.alarm(60)  # of whoever waits without end
+        try:
+            work()
+        except Exception as error:
+            os.write(writing, f"{type(error).__name__}: {error}".encode())
+        os._exit(0)
+    os.close(writing)
+    os.waitpid(child, 0)
+    with os.fdopen(reading) as pipe:
+        return pipe.read()
 
 
 @pytest.mark.slow

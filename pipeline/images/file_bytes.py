@@ -20,6 +20,7 @@ from typing import BinaryIO, TypeVar
 
 from pipeline.errors import BadImage
 from pipeline.printable import printable
+from pipeline.urls import is_url
 
 # An uncompressed 8-bit RGBA file at the limit of pixels (sizes.MAX_PIXELS, 110 million) is 440 MB.
 MAX_BYTES = 512 * 2**20
@@ -120,7 +121,7 @@ def open_regular(
         descriptor = _opened(path) if home is None else _opened_in(home, path, most)
     except (OSError, ValueError) as error:  # ValueError: a null byte in the path
         kind = _Passing if isinstance(error, OSError) and error.errno in _PASSING_ERRORS else BadImage
-        raise kind(f"{printable(path)} {_why_not_open(path, error)}") from error
+        raise kind(f"{printable(path) or repr('')} {_why_not_open(path, error)}") from error
     try:
         status = _status(path, descriptor)
         _check_kind_and_size(printable(path), status, most)
@@ -260,6 +261,10 @@ def _why_not_open(path: str | os.PathLike[str], error: OSError | ValueError) -> 
         return "is not a possible file name; remove its null byte"
     if error.errno == errno.ENOENT and os.path.islink(path):
         return f"is a link to {printable(os.readlink(path))}, which does not exist; mend or remove the link"
+    if error.errno == errno.ENOENT and not os.fspath(path):
+        return "is an empty name; give the path of a picture"
+    if error.errno == errno.ENOENT and isinstance(path, str) and is_url(path):  # a night's are fetched before
+        return "is an address, which a manifest may name (docs/objects.md); give the path of a file"
     if error.errno == errno.ENOENT:
         return f"does not exist; {_what_may_be_meant(path)}"
     return {
