@@ -169,8 +169,41 @@ print(keras.backend.backend())
 """
 
 
+LOADED = """
+import sys
+from pipeline.nst.importing import load_tensorflow
+load_tensorflow()
+print("keras" in sys.modules)
+"""
+
+
+def test_a_keras_that_is_to_run_on_another_backend_is_not_loaded_on_this_one(tmp_path):
+    (tmp_path / "keras.json").write_text(json.dumps({"backend": "jax"}))
+    environment = {name: value for name, value in os.environ.items() if name != "KERAS_BACKEND"}
+    done = subprocess.run(
+        [sys.executable, "-c", LOADED],
+        env=environment | {"KERAS_HOME": str(tmp_path), "PYTHONPATH": str(Path(__file__).parent.parent)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.split() == ["False"], done.stderr
+
+
+def test_where_keras_is_to_run_is_read_as_keras_reads_it(tmp_path, monkeypatch):
+    from pipeline.nst.importing import _keras_backend
+
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.delenv("KERAS_BACKEND", raising=False)
+    for text, backend in ("", ""), ("[]", ""), ("{}", ""), ('{"backend": "torch"}', "torch"):
+        (tmp_path / "keras.json").write_text(text)
+        assert _keras_backend() == backend
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    assert _keras_backend() == "jax"
+
+
 def test_a_program_whose_keras_is_set_otherwise_gets_the_same_picture_and_keeps_its_settings(alone, tmp_path):
-    settings = {"floatx": "float16", "epsilon": 1e-7, "backend": "numpy", "image_data_format": "channels_first"}
+    settings = {"floatx": "float16", "epsilon": 1e-7, "backend": "tensorflow", "image_data_format": "channels_first"}
     (tmp_path / "keras.json").write_text(json.dumps(settings))
     path = str(Path(__file__).parent.parent)
     environment = {name: value for name, value in os.environ.items() if name != "KERAS_BACKEND"}
