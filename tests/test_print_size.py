@@ -153,6 +153,7 @@ def test_a_photographs_dpi_is_known_from_its_file_and_in_python(tmp_path: Path, 
         ((240, 240), 240),
         ((299.9994, 299.9994), 300),  # 11811 per metre, as PNG has it
         ((72, 72), None),  # what Exif has those write who do not know
+        ((299.9997, 300), 300),
         ((300, 150), None),
         ((0, 0), None),
         ((float("inf"), float("inf")), None),
@@ -164,8 +165,29 @@ def test_a_photographs_dpi_is_known_from_its_file_and_in_python(tmp_path: Path, 
     ],
 )
 def test_a_dpi_that_cannot_be_is_none(said: object, dpi: int | None) -> None:
-    assert own_dpi({"dpi": said}) == dpi
-    assert own_dpi({}) is None
+    image = Image.new("RGB", (48, 40))
+    assert own_dpi(image) is None
+    image.info["dpi"] = said
+    assert own_dpi(image) == dpi
+
+
+@pytest.mark.parametrize("suffix", [".webp", ".avif", ".png", ".jpg", ".tif"])
+@pytest.mark.parametrize(("unit", "stored", "dpi"), [(2, 240, 240), (3, 118.11, 300), (2, 72, None)])
+def test_dots_per_inch_that_only_exif_says_are_known(
+    tmp_path: Path, suffix: str, unit: int, stored: float, dpi: int | None
+) -> None:
+    """Exif's unit 2 is the inch, 3 the centimetre."""
+    exif = Image.Exif()
+    exif[0x011A], exif[0x011B], exif[0x0128] = stored, stored, unit
+    Image.new("RGB", (48, 40)).save(tmp_path / f"a{suffix}", exif=exif)
+    assert open_any(tmp_path / f"a{suffix}").dpi == dpi
+
+
+def test_72_in_a_jpegs_header_says_less_than_its_exif(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x011A], exif[0x011B], exif[0x0128] = 240, 240, 2
+    Image.new("RGB", (48, 40)).save(tmp_path / "a.jpg", exif=exif, dpi=(72, 72))
+    assert open_any(tmp_path / "a.jpg").dpi == 240
 
 
 def test_dpi_auto_is_the_photographs_own_and_300_where_it_has_none():

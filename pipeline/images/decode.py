@@ -106,7 +106,7 @@ def decode(source: Source) -> Decoded:
             image.info[CODED] = codes
         if image.format == "PNG" and not has_all_rows(source.data):
             raise BadImage(f"{source.shown} is truncated: it has fewer rows than its header says; copy it again")
-        dpi = own_dpi(image.info)
+        dpi = own_dpi(image)
         canonical = to_canonical(image, source.shown, notes)
     return Decoded(canonical, image.format or "", tuple(notes), dpi)
 

@@ -150,7 +150,7 @@ def picture_from_pillow(
     known_name = os.path.basename(filename) if isinstance(filename, str) else ""
     called = name or known_name or "PIL image"
     planes, fine = _planes(canonical, longer_side), _fine(canonical, longer_side, fine_side)
-    return Picture(*planes, sha256, called, tuple(notes), own_dpi(image.info), fine)
+    return Picture(*planes, sha256, called, tuple(notes), own_dpi(image), fine)
 
 
 def picture_from_array(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+
+from PIL import Image
 
 USUAL_DPI = 300  # what printers ask for
 # Exif (CIPA DC-008, 4.6.4 A, XResolution): "When the image resolution is unknown, 72 [dpi] shall be
@@ -13,16 +13,31 @@ _UNKNOWN = 72
 _HIGHEST = 10_000  # finer than any printer
 
 
-def own_dpi(info: Mapping[Any, Any]) -> int | None:
-    """What a file says, by Pillow's `info` of it; None where it says nothing, or nothing that can
-    be. The file may come from anywhere."""
+# Exif (CIPA DC-008, 4.6.4 A): XResolution, YResolution, ResolutionUnit; its units in inches.
+_ACROSS, _DOWN, _UNIT = 0x011A, 0x011B, 0x0128
+_UNITS = {2: 1.0, 3: 2.54}
+
+
+def own_dpi(image: Image.Image) -> int | None:
+    """What a file says, by its own header or else by EXIF; None where it says nothing, or nothing
+    that can be. The file may come from anywhere."""
+    if (found := _dpi(lambda: image.info["dpi"])) is not None:
+        return found
+
+    def of_exif() -> Iterator[float]:
+        exif = Image.Image.getexif(image)
+        unit = _UNITS[exif.get(_UNIT, 2)]
+        return (float(exif[tag]) * unit for tag in (_ACROSS, _DOWN))
+
+    return _dpi(of_exif)
+
+
+def _dpi(stored: Callable[[], Iterable[float]]) -> int | None:
     try:
-        across, down = (float(value) for value in info["dpi"])
-    except (KeyError, TypeError, ValueError, ZeroDivisionError, OverflowError):
+        across, down = (round(float(value)) for value in stored())
+    except Exception:  # EXIF is whatever the camera, or somebody after it, wrote
         return None
-    if not (math.isfinite(across) and across == down and 1 <= round(across) <= _HIGHEST):
-        return None
-    return None if round(across) == _UNKNOWN else round(across)
+    return across if across == down and across != _UNKNOWN and 1 <= across <= _HIGHEST else None
 
 
 def print_dpi(asked: int | str, own: int | None) -> int:
