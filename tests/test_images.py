@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, TiffImagePlugin
+from PIL.PngImagePlugin import PngInfo
 
 from pipeline.errors import BadImage, OptionError, OutOfMemory
 from pipeline.images import decode, png
@@ -248,11 +249,18 @@ def test_float_grey_is_read_in_its_own_range_and_says_so(
     assert note in picture.notes[0]
 
 
+@pytest.mark.parametrize(("mode", "level", "dark"), [("I", 255, True), ("I;16", 255, True), ("I", 256, False)])
+def test_whole_numbers_that_were_meant_as_0_to_255_are_noted(mode: str, level: int, dark: bool, tmp_path: Path) -> None:
+    notes = open_picture(save(tmp_path, filled(mode, level), "a.tif")).notes
+    assert notes == (("its grey values are at most 255, of 65535 for white, so it is all but black",) if dark else ())
+
+
 @pytest.mark.parametrize(
     ("image", "reason"),
     [
         (floats(0.0, 256.0), "grey values from 0 to 256"),
         (floats(-0.1, 1.0), "grey values from -0.1 to 1"),
+        (floats(0.0, 1.004), "grey values from 0 to 1.004; 0 to 1 or 0 to 255 can be read"),  # was a black picture
         (floats(1.0, float("inf")), "not finite"),
         (floats(float("inf"), float("-inf")), "not finite"),
         (floats(*[1.0] * 1919, float("nan")), "not finite"),
@@ -483,7 +491,7 @@ def test_few_of_many_warnings_become_notes_and_each_only_once() -> None:
 def test_lack_of_memory_is_not_called_a_bad_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = save(tmp_path, filled("RGB", 0), "a.png")
 
-    def no_memory(*_: Any) -> None:
+    def no_memory(*_: Any, **__: Any) -> None:
         raise MemoryError
 
     monkeypatch.setattr(decode, "to_canonical", no_memory)
@@ -532,3 +540,21 @@ def test_profile_of_outputs_is_a_small_valid_one_without_the_time_of_day() -> No
     assert "sRGB" in ImageCms.getProfileDescription(profile)
     assert len(srgb_profile()) < 1000
     assert struct.unpack(">6H", srgb_profile()[24:36]) == (2000, 1, 1, 0, 0, 0)  # ICC.1:2022, 7.2.8
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".tif", ".png", ".webp"])
+def test_a_header_tells_the_sides_of_a_picture_that_xmp_turns(suffix: str, tmp_path: Path) -> None:
+    """Of a TIFF without the tag itself they were exchanged in its pixels alone."""
+    says = b'<x:xmpmeta><rdf:Description tiff:Orientation="6"/></x:xmpmeta>'
+    path = tmp_path / f"a{suffix}"
+    if suffix == ".tif":
+        tags = TiffImagePlugin.ImageFileDirectory_v2()
+        tags[700], tags.tagtype[700] = says, 1
+        filled("RGB", (9, 99, 199)).save(path, tiffinfo=tags)
+    elif suffix == ".png":
+        entries = PngInfo()
+        entries.add_itxt("XML:com.adobe.xmp", says.decode())
+        filled("RGB", (9, 99, 199)).save(path, pnginfo=entries)
+    else:
+        filled("RGB", (9, 99, 199)).save(path, xmp=says)
+    assert image_size(path) == open_picture(path).size == (40, 48)

@@ -46,19 +46,23 @@ _RGB_MODES = ("RGB", "RGBA", "RGBX", "RGBa", "P", "PA")
 _GREY_8_BIT = ("1", "L", "LA", "La")
 _WHITE_16_BIT = 65535
 _STEPS_16_TO_8 = 257  # 65535 / 255, so white stays white
+# Of floats: a brightest level between white's 1 and this one is a highlight that went over 1. Of
+# 0..255 it would be a picture all black: video's black is 16 (Rec. ITU-R BT.601).
+_LEAST_OF_255 = 16
 
 # Date and time in the header of a profile (ICC.1:2022, 7.2.8); LittleCMS writes the present one.
 _PROFILE_DATE = slice(24, 36)
 
 
-def to_canonical(image: Image.Image, shown: str, notes: list[str]) -> Image.Image:
+def to_canonical(image: Image.Image, shown: str, notes: list[str], *, as_mask: bool = False) -> Image.Image:
     """A loaded image, upright and in sRGB: L, RGB, LA, RGBA or F (grey, 0..255).
 
-    It has alpha only if a pixel is not opaque. `shown` is the file's name for messages; things
-    worth knowing are added to `notes`. Raises BadImage for numbers that are no grey levels.
+    It has alpha only if a pixel is not opaque. A mask's levels are shares and no colours, so that
+    of it no profile is applied. `shown` is the file's name for messages; things worth knowing are
+    added to `notes`. Raises BadImage for numbers that are no grey levels.
     """
     image = _upright(image, notes)
-    profile = _foreign_profile(image, notes)
+    profile = None if as_mask else _foreign_profile(image, notes)
     if image.mode in (*_GREY_16_BIT, "I", "F"):
         return _deep_grey(image, profile, shown, notes)
     alpha = _alpha(image, notes)
@@ -159,6 +163,8 @@ def _grey_levels(image: Image.Image, shown: str, notes: list[str]) -> Image.Imag
             f"{shown} has 32-bit grey values from {low:.0f} to {high:.0f}; 0 to 65535 can be read,"
             " so save it with 16 bits"
         )
+    if 0 < high <= 255:
+        notes.append(f"its grey values are at most {high:.0f}, of 65535 for white, so it is all but black")
     return image.convert("F").point(lambda value: value * (1 / _STEPS_16_TO_8))
 
 
@@ -168,7 +174,7 @@ def _float_levels(image: Image.Image, shown: str, notes: list[str]) -> Image.Ima
     if not isinstance(mean, float) or not math.isfinite(mean):
         raise BadImage(f"{shown} has pixels that are not finite numbers (NaN or infinity); export it again")
     low, high = _range(image)
-    if low < 0 or high > 255:
+    if low < 0 or high > 255 or 1 < high < _LEAST_OF_255:
         raise BadImage(
             f"{shown} has grey values from {low:g} to {high:g}; 0 to 1 or 0 to 255 can be read, so scale them"
         )

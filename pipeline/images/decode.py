@@ -85,8 +85,8 @@ class Decoded:
     dpi: int | None = None
 
 
-def decode(source: Source) -> Decoded:
-    """The first picture of a file, completely decoded.
+def decode(source: Source, *, as_mask: bool = False) -> Decoded:
+    """The first picture of a file, completely decoded; `as_mask` as of `to_canonical`.
 
     Raises BadImage, or OutOfMemory if this machine is too small.
     """
@@ -107,7 +107,7 @@ def decode(source: Source) -> Decoded:
         if image.format == "PNG" and not has_all_rows(source.data):
             raise BadImage(f"{source.shown} is truncated: it has fewer rows than its header says; copy it again")
         dpi = own_dpi(image)
-        canonical = to_canonical(image, source.shown, notes)
+        canonical = to_canonical(image, source.shown, notes, as_mask=as_mask)
     return Decoded(canonical, image.format or "", tuple(notes), dpi)
 
 

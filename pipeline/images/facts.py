@@ -8,7 +8,7 @@ from dataclasses import dataclass
 @dataclass(frozen=True, slots=True)
 class ImageFacts:
     """`width` and `height` are of the upright picture; `format` is Pillow's name for it;
-    `can_be_seen` says whether any pixel has any opacity, `is_black` whether all of them are
+    `can_be_seen` says whether any pixel has any opacity, `is_black` whether all that have are
     black."""
 
     width: int

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+
+from PIL import ExifTags, Image, ImageChops, TiffImagePlugin
 
 from pipeline.images.convert import TURNED_ASIDE, orientation
 from pipeline.images.decode import decode, decoding, identify
@@ -13,6 +14,7 @@ from pipeline.images.sizes import check_shape
 from pipeline.printable import printable
 
 _HEAD = 4096  # bytes; more than any beginning that is told apart
+_AT_ONCE = 2**20  # pixels of which copies are held
 
 
 def inspect_image(path: str | os.PathLike[str], home: str | None = None) -> ImageFacts:
@@ -24,10 +26,22 @@ def inspect_image(path: str | os.PathLike[str], home: str | None = None) -> Imag
     decoded = decode(source)
     image = decoded.image
     seen = "A" not in image.getbands() or image.getchannel("A").getextrema() != (0, 0)
-    extremes: Any = image.getextrema()  # of one band a pair, of several a pair for each
-    bands = zip(image.getbands(), [extremes] if len(image.getbands()) == 1 else extremes, strict=True)
-    is_black = not seen or all(highest <= 0 for band, (_lowest, highest) in bands if band != "A")
-    return ImageFacts(*image.size, decoded.format, source.sha256, decoded.notes, seen, is_black)
+    return ImageFacts(*image.size, decoded.format, source.sha256, decoded.notes, seen, _is_black(image))
+
+
+def _is_black(image: Image.Image) -> bool:
+    """Whether a canonical image is nothing as a mask (`masks`): where it can be seen it is dark."""
+    step = max(1, _AT_ONCE // image.width)
+    for top in range(0, image.height, step):
+        piece = image.crop((0, top, image.width, min(top + step, image.height)))
+        bright = piece if piece.mode == "F" else piece.convert("RGB").convert("L")
+        if "A" in piece.getbands():
+            bright = ImageChops.darker(bright, piece.getchannel("A"))
+        _lowest, highest = bright.getextrema()
+        assert isinstance(highest, int | float)  # pairs of pairs come only from images of several channels
+        if highest > 0:
+            return False
+    return True
 
 
 def image_size(path: str | os.PathLike[str], home: str | None = None) -> tuple[int, int]:
@@ -47,8 +61,14 @@ def _size_in_header(path: str | os.PathLike[str], home: str | None) -> tuple[int
         with decoding(printable(path), head, []):
             image = identify(file, head)
             width, height = image.size
-            # Of TIFF alone, Pillow has already exchanged the sides.
-            if image.format != "TIFF" and orientation(image) in TURNED_ASIDE:
+            if orientation(image) in TURNED_ASIDE and not _exchanged(image):
                 width, height = height, width
     check_shape(printable(path), width, height)
     return width, height
+
+
+def _exchanged(image: Image.Image) -> bool:
+    """Whether Pillow has exchanged the sides: of a TIFF alone, and by its own tag, not by XMP."""
+    if not isinstance(image, TiffImagePlugin.TiffImageFile):
+        return False
+    return image.tag_v2.get(ExifTags.Base.Orientation) in TURNED_ASIDE

@@ -130,10 +130,15 @@ def open_picture(
 
 
 def picture_from_pillow(
-    image: Image.Image, name: str = "", longer_side: int | None = None, fine_side: int | None = None
+    image: Image.Image,
+    name: str = "",
+    longer_side: int | None = None,
+    fine_side: int | None = None,
+    *,
+    as_mask: bool = False,
 ) -> Picture:
-    """A Pillow image of any mode, made smaller as `open_picture` does. Raises OptionError if it is
-    none, BadImage if it cannot be painted from."""
+    """A Pillow image of any mode, made smaller as `open_picture` does; `as_mask` as of
+    `to_canonical`. Raises OptionError if it is none, BadImage if it cannot be painted from."""
     if not isinstance(image, Image.Image):
         raise OptionError(f"a picture must be a path, a PIL image or an array. Received: {type(image).__name__}")
     shown = "the PIL image"
@@ -143,7 +148,7 @@ def picture_from_pillow(
         declared(image)  # Pillow closes a file of its own after loading, and keeps what was asked for
         before_loading(image, notes)
         image.load()
-        canonical = to_canonical(image, shown, notes)
+        canonical = to_canonical(image, shown, notes, as_mask=as_mask)
     head = f"{canonical.mode} {canonical.width}x{canonical.height}\n"
     sha256 = hashlib.sha256(head.encode("ascii") + canonical.tobytes()).hexdigest()
     filename = getattr(image, "filename", "")
