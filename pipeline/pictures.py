@@ -23,6 +23,7 @@ from pipeline.regions import (
     regions_of_emptiness,
     regions_of_maps,
     shows_nothing,
+    shows_what_is_transparent,
     with_a_share,
 )
 from pipeline.schedule import Machine, Schedule, Size, Sized, fine_side, painted_size, schedule, style_side
@@ -321,8 +322,12 @@ def _shown(
 
 def _mask_of(style: Picture, own: Mask | None) -> Mask | None:
     """The mask of a style image. Raises BadImage where it leaves nothing to learn from."""
-    if own is not None and not own.levels.any():
+    if own is None:
+        return None
+    if not own.levels.any():
         raise BadImage(shows_nothing(own.name, style.name))
+    if style.alpha is not None and not (own.resized(*style.size) * style.alpha).any():
+        raise BadImage(shows_what_is_transparent(own.name, style.name))
     return own
 
 

@@ -239,5 +239,12 @@ def shows_nothing(mask: str, style: str) -> str:
     return f"mask {mask} of style {style} is black everywhere, so it shows no style; use one that can be seen"
 
 
+def shows_what_is_transparent(mask: str, style: str) -> str:
+    """Why a style image is refused whose mask shows of it what cannot be seen."""
+    return (
+        f"mask {mask} shows only what is transparent in style {style}, so it shows no style; use one that can be seen"
+    )
+
+
 def _named(region: Region, names: Sequence[str]) -> str:
     return " and ".join(dict.fromkeys(names[style.number] for style in region.styles))

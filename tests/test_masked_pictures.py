@@ -46,6 +46,7 @@ QUICK = {
 LEFT = np.zeros((48, 64), np.uint8)
 LEFT[:, :32] = 255
 WHITE = np.full((48, 64), 255, np.uint8)
+RIGHT_ALONE = np.dstack([RED, 255 - LEFT])  # its left half is transparent
 
 
 def redness(pixels):
@@ -154,6 +155,11 @@ def test_a_style_that_is_painted_nowhere_is_noted():
         ([{"image": RED, "mask": LEFT[:, :40]}], {}, "mask array is 40x48 pixels and array 64x48"),
         ([{"image": RED, "mask": 0 * LEFT}], {}, "no style is painted anywhere"),
         ([{"image": RED, "mask": {"style": 0 * LEFT}}], {}, "shows no style"),
+        (
+            [{"image": RIGHT_ALONE, "mask": {"style": LEFT}}],
+            {},
+            "mask array shows only what is transparent in style array",
+        ),
         ([{"picture": RED}], {}, "a style is {'image'"),
         ([{"image": RED, "mask": {"sky": LEFT}}], {}, "a mask is a picture, or"),
         ([RED], {"regions": {"content": LEFT}}, "regions are {'content'"),

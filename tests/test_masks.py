@@ -18,6 +18,7 @@ from pipeline.images import colour_codes, region_maps
 from pipeline.images import region_colours as region_colours_module
 from pipeline.images.colour_codes import RegionColour, distance, notes_of_maps
 from pipeline.images.facts import ImageFacts
+from pipeline.images.icc import grey_profile, power_curve, rgb_profile
 from pipeline.images.masks import open_mask
 from pipeline.images.reader import READER
 from pipeline.images.region_colours import region_colours
@@ -272,6 +273,40 @@ def test_the_reader_tells_a_black_picture(tmp_path):
     assert not READER.inspect(tmp_path / "nearly.png").is_black
 
 
+@pytest.mark.parametrize(("paint", "is_black"), [((0, 0, 0), True), ((0, 0, 2), True), ((0, 0, 9), False)])
+def test_the_reader_takes_for_black_what_is_a_mask_of_nothing(tmp_path, paint, is_black):
+    """Black drawn on a transparent ground, whatever colour that has, is none; nor is a blue too dark for a level."""
+    mask = Image.new("RGBA", (40, 40), (255, 255, 255, 0))
+    mask.paste((*paint, 255), (0, 0, 20, 40))
+    mask.save(tmp_path / "m.png")
+    assert READER.inspect(tmp_path / "m.png").is_black == is_black
+    assert open_mask(tmp_path / "m.png", "p", (40, 40)).levels.any() != is_black
+
+
+@pytest.mark.parametrize("gamma", [1.0, 1.8, 2.2])
+@pytest.mark.parametrize("mode", ["L", "LA", "RGB"])
+def test_half_of_a_masks_numbers_is_half_whatever_its_profile(tmp_path, mode, gamma):
+    """In linear light 128 was 188 of 255."""
+    curve, grey = power_curve(gamma), mode != "RGB"
+    profile = (
+        grey_profile(curve) if grey else rgb_profile((0.64, 0.33), (0.3, 0.6), (0.15, 0.06), (0.3127, 0.3290), curve)
+    )
+    image = Image.new("L", (40, 40), 128).convert(mode)
+    image.save(tmp_path / "m.png", icc_profile=profile)
+    image.info["icc_profile"] = profile
+    for source in (tmp_path / "m.png", image):
+        np.testing.assert_allclose(open_mask(source, "p", (40, 40)).levels, 128 / 255, atol=1e-6)
+
+
+def test_what_fits_a_photographs_file_fits_it_opened_smaller():
+    """294 of 162 pixels are 4269 of 2338 to a pixel, and 300 of 164 as well, which was refused after `check`."""
+    assert wrong_shape("m", (162, 294), "p", (2338, 4269)) is None
+    assert wrong_shape("m", (162, 294), "p", (164, 300), opened_smaller=True) is None
+    assert open_mask(np.zeros((294, 162), np.uint8), "p", (164, 300)).size == (162, 294)
+    with pytest.raises(BadImage, match="mask array is 162x292 pixels and p 164x300"):
+        open_mask(np.zeros((292, 162), np.uint8), "p", (164, 300))
+
+
 # ---------------------------------------------------------------------------------- files to levels
 
 
@@ -470,3 +505,13 @@ def test_no_distance_is_held_for_each_colour_of_a_map_and_a_mask_of_it_is_a_byte
     for size in ((96, 64), (48, 32)):
         assert mask.resized(*size).dtype == np.float32
     assert mask.resized(48, 32).mean() == pytest.approx(0.25, abs=0.01)
+
+
+def test_a_map_has_the_regions_of_its_file_from_python_too(tmp_path):
+    """Opacity is no part of a map: colours that cannot be seen were regions of a file alone."""
+    image = Image.new("RGBA", (96, 72), (0, 0, 255, 0))
+    image.paste((255, 0, 0, 255), (0, 0, 40, 72))
+    image.save(tmp_path / "m.png")
+    for source in (tmp_path / "m.png", image, np.asarray(image)):
+        found = open_region_map(source, "p", (96, 72))
+        assert [region.colour for region in found.colours] == [(0, 0, 255), (255, 0, 0)]

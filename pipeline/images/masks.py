@@ -56,15 +56,17 @@ def open_mask(source: Any, of: str, size: tuple[int, int], home: str | None = No
     `open_any` does, and BadImage for another shape than the picture's."""
     if isinstance(source, str | os.PathLike):
         found = read_source(source, home)
-        decoded = decode(found)
+        decoded = decode(found, as_mask=True)
         image, sha256, name, notes = decoded.image, found.sha256, found.name, decoded.notes
         shown = found.shown
         del found, decoded
     else:
-        picture = picture_from_array(source) if isinstance(source, np.ndarray) else picture_from_pillow(source)
+        picture = (
+            picture_from_array(source) if isinstance(source, np.ndarray) else picture_from_pillow(source, as_mask=True)
+        )
         image, sha256, name, notes = _image_of(picture), picture.sha256, picture.name, picture.notes
         shown = name
-    if fault := wrong_shape(name, image.size, of, size):
+    if fault := wrong_shape(name, image.size, of, size, opened_smaller=True):
         raise BadImage(fault)
     with decoding(shown, b"", []):  # names the file, should memory end here
         return Mask(_levels(image, max(size)), image.size, sha256, name, notes)

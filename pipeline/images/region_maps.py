@@ -51,10 +51,11 @@ def open_region_map(source: Any, of: str, size: tuple[int, int], home: str | Non
         decoded = decode(found)
         image, sha256, name, notes = as_rgb(decoded.image), found.sha256, found.name, decoded.notes
     else:
+        source = _without_opacity(source)
         picture = picture_from_array(source) if isinstance(source, np.ndarray) else picture_from_pillow(source)
         image = Image.fromarray(np.rint(picture.pixels).astype(np.uint8))
         sha256, name, notes = picture.sha256, picture.name, picture.notes
-    if fault := wrong_shape(name, image.size, of, size):
+    if fault := wrong_shape(name, image.size, of, size, opened_smaller=True):
         raise BadImage(fault)
     colours = tuple(region_colours(image, name))
     if not colours:
@@ -65,6 +66,16 @@ def open_region_map(source: Any, of: str, size: tuple[int, int], home: str | Non
     if reduced != image.size:
         image = image.resize(reduced, Image.Resampling.NEAREST)
     return RegionMap(labelled(image, colours), colours, sha256, name, notes)
+
+
+def _without_opacity(source: Any) -> Any:
+    """A Pillow image or an array with the colours that it has, also where they cannot be seen, as
+    of a file."""
+    if isinstance(source, np.ndarray):
+        return source[..., :3] if source.ndim == 3 else source
+    if isinstance(source, Image.Image) and source.has_transparency_data:
+        return source.convert("RGBA").convert("RGB")
+    return source
 
 
 def labelled(image: Image.Image, colours: tuple[RegionColour, ...]) -> NDArray[np.int16]:

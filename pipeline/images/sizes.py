@@ -42,11 +42,15 @@ def fit_longer_side(width: int, height: int, longer_side: int) -> tuple[int, int
     return scaled(width), scaled(height)
 
 
-def wrong_shape(mask: str, own: tuple[int, int], picture: str, size: tuple[int, int]) -> str | None:
+def wrong_shape(
+    mask: str, own: tuple[int, int], picture: str, size: tuple[int, int], *, opened_smaller: bool = False
+) -> str | None:
     """What to say of a mask, of `own` (width, height), that has another shape than its picture, of
-    `size`; None where one is the other scaled, its sides rounded to whole pixels."""
+    `size`; None where one is the other scaled, its sides rounded to whole pixels. A picture that
+    was `opened_smaller` than its file was rounded once more: what fits the file fits it too."""
     (width, height), (its_width, its_height) = own, size
-    if abs(width * its_height - height * its_width) <= max(*own, *size):
+    rounded = max(own) / 2 if opened_smaller else 0
+    if abs(width * its_height - height * its_width) <= max(*own, *size) + rounded:
         return None
     return (
         f"mask {mask} is {width}x{height} pixels and {picture} {its_width}x{its_height}; a mask must have the shape"
