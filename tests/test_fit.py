@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,26 @@ def size(path: Path, _home: str | None = None) -> tuple[int, int]:
 )
 def test_too_narrow_is_said_before_it_is_painted(pair, words):
     assert (why_too_small(pair, size) or "None").startswith(words or "None")
+
+
+@pytest.mark.parametrize(
+    ("output", "options", "refused"),
+    [
+        ("a.webp", {"size": "original"}, True),
+        ("a.WEBP", {"size": 1024, "sharpen_to": "original"}, True),
+        ("a.webp", {"size": 16_383}, False),
+        ("a.jpg", {"size": "original"}, False),
+        ("a.tif", {"size": "original"}, False),
+    ],
+)
+def test_a_format_that_cannot_hold_the_result_is_said_before_it_is_painted(output, options, refused):
+    """It was the run's first word of it."""
+    opened = {
+        Path(name): ImageFacts(*shape, "PNG", "") for name, shape in {**SIZES, "wide.png": (20_000, 1500)}.items()
+    }
+    pair = replace(job("wide.png", **options), output=output)
+    words = f"a .{output[2:]} file is at most 16383 pixels wide or high, the picture has 20000; use .png or .tif"
+    assert why_not(pair, opened, 2**60) == (words if refused else None)
 
 
 def test_a_style_that_cannot_be_seen_is_no_style():

@@ -13,7 +13,7 @@ from pipeline.clips.mask_frames import mask_frames
 from pipeline.errors import BadImage
 from pipeline.images.colour_codes import RegionColour, notes_of_maps
 from pipeline.images.facts import ImageFacts
-from pipeline.images.sizes import wrong_shape
+from pipeline.images.sizes import too_long_for, wrong_shape
 from pipeline.job import Job
 from pipeline.nst.tiling import WHOLE_ABOVE, machine_memory, needed_bytes
 from pipeline.pictures import cannot_be_seen
@@ -44,6 +44,18 @@ def why_too_small(job: Job, size: Callable[[Path], Size]) -> str | None:
     except BadImage as error:
         return str(error)
     return None
+
+
+def why_too_long(job: Job, size: Callable[[Path], Size]) -> str | None:
+    """What a run would say of a pair whose result has more pixels than its output's format can
+    hold; None where it has not, and of a clip, whose encoder says so."""
+    if job.options.is_clip:
+        return None
+    try:
+        finished = finished_size(job.options, Sized(job.content_name, size(job.content)))
+    except BadImage:
+        return None  # whoever opens it will say why
+    return too_long_for(Path(job.output).suffix, max(finished))
 
 
 def why_masks_do_not_fit(job: Job, size: Callable[[Path], Size]) -> str | None:
@@ -159,7 +171,8 @@ def why_not(job: Job, opened: Mapping[Path, ImageFacts], max_memory: int | None 
             raise BadImage(f"{path} was not opened")
         return opened[path].width, opened[path].height
 
-    reason = why_too_small(job, size) or why_masks_do_not_fit(job, size) or _why_nowhere(job, opened)
+    reason = why_too_small(job, size) or why_too_long(job, size)
+    reason = reason or why_masks_do_not_fit(job, size) or _why_nowhere(job, opened)
     return reason or why_too_large(job, size, max_memory)
 
 

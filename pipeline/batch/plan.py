@@ -15,6 +15,7 @@ from pipeline.batch.fit import (
     why_mask_frames_do_not_fit,
     why_masks_do_not_fit,
     why_too_large,
+    why_too_long,
     why_too_small,
 )
 from pipeline.batch.found import Found
@@ -161,8 +162,8 @@ def _fitting(
         for path in pair.job.inputs:
             _at_its_place(pair.job, path, known)
         clip = functools.partial(_clip, reader, pair.job)
-        reason = why_too_small(pair.job, known) or why_masks_do_not_fit(pair.job, known)
-        reason = reason or why_frames_cannot_be(pair.job, clip)
+        reason = why_too_small(pair.job, known) or why_too_long(pair.job, known)
+        reason = reason or why_masks_do_not_fit(pair.job, known) or why_frames_cannot_be(pair.job, clip)
         if reason := reason or why_mask_frames_do_not_fit(pair.job, clip):
             raise BadImage(reason)
     except BadImage as error:

@@ -22,7 +22,7 @@ from pipeline.images.decode import load_formats
 from pipeline.images.metadata import PNG_KEY, settings_json, xmp_packet
 from pipeline.images.print_size import USUAL_DPI
 from pipeline.images.scale import Floats, Levels, bands, resize
-from pipeline.images.sizes import fit_longer_side
+from pipeline.images.sizes import fit_longer_side, too_long_for
 from pipeline.images.tiff import tiff_16_bit
 
 # Endings of outputs -> Pillow's name of the format.
@@ -35,10 +35,6 @@ FORMAT_OF_SUFFIX = {
     ".tiff": "TIFF",
     ".avif": "AVIF",
 }
-
-# Pixels of a side that fit: JPEG 65,535 (ITU-T T.81, B.2.2; libjpeg takes 65,500), WebP 14 bits
-# (RFC 9649), AVIF 65,536 (libavif's default limit). The others take more than a painting can have.
-_LONGEST_SIDE = {"JPEG": 65_500, "WEBP": 16_383, "AVIF": 65_536}
 
 # Above this quality colour keeps its full resolution (4:4:4); below, half of it both ways (4:2:0),
 # as in cameras.
@@ -134,11 +130,8 @@ def format_for(suffix: str, longer_side: int) -> str:
         raise PairError(f"no format for outputs that end in {suffix!r}; use one of {', '.join(FORMAT_OF_SUFFIX)}")
     if kind == "AVIF" and not features.check("avif"):
         raise PairError("this Pillow was built without AVIF; use .png, .webp or .jpg for the output")
-    limit = _LONGEST_SIDE.get(kind, longer_side)
-    if longer_side > limit:
-        raise PairError(
-            f"a {suffix} file is at most {limit} pixels wide or high, the picture has {longer_side}; use .png or .tif"
-        )
+    if reason := too_long_for(suffix, longer_side):
+        raise PairError(reason)
     return kind
 
 

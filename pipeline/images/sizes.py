@@ -15,6 +15,19 @@ MIN_SIDE = 32
 # block5 leave one.
 MAX_ASPECT = 32
 
+# Pixels of a side that fit, by an output's ending: JPEG 65,535 (ITU-T T.81, B.2.2; libjpeg takes
+# 65,500), WebP 14 bits (RFC 9649), AVIF 65,536 (libavif's default limit). The others take more than
+# a painting can have.
+_LONGEST_SIDE = {".jpg": 65_500, ".jpeg": 65_500, ".webp": 16_383, ".avif": 65_536}
+
+
+def too_long_for(suffix: str, longer_side: int) -> str | None:
+    """What to say of an output whose format cannot hold so many pixels; None where it can."""
+    limit = _LONGEST_SIDE.get(suffix.lower(), longer_side)
+    if longer_side <= limit:
+        return None
+    return f"a {suffix} file is at most {limit} pixels wide or high, the picture has {longer_side}; use .png or .tif"
+
 
 def check_shape(shown: str, width: int, height: int) -> None:
     """Hold a header against the limits. Raises BadImage."""
