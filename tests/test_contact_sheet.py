@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ from test_report import HOSTILE_NAMES, facts, outcome
 from pipeline.batch.painter import RESULT_SIDE as PAINTED_SIDE
 from pipeline.cli import sheet as verb
 from pipeline.cli.main import cli
-from pipeline.errors import BadImage, UsageError
+from pipeline.errors import BadImage, PairError, UsageError
 from pipeline.images import lettering as lettering_module
 from pipeline.images import sheet as drawing
 from pipeline.images.encode import FORMAT_OF_SUFFIX
@@ -180,6 +182,36 @@ def test_what_all_pictures_have_in_common_stands_at_the_top_once() -> None:
     assert {"seed 1", "style_weight 2"} <= set(words(sheet))
 
 
+def blends(count: int, **options: list[Any]) -> list[dict[str, Any]]:
+    """Two photographs, or one with options, in a blend of so many styles and in one alone."""
+    found = rows(1 if options else 2, 2, **options)
+    for row in found:
+        if row["style"] == ["art/0.jpg"]:
+            row["style"], row["style_weights"] = [f"art/{number}.jpg" for number in range(count)], [1] * count
+    return found
+
+
+@pytest.mark.parametrize("options", [{}, {"seed": [1, 2, 3, 4]}])
+def test_of_a_blend_of_many_styles_a_head_shows_some_and_says_how_many_more(options: dict[str, list[Any]]) -> None:
+    """Each had a strip of a pixel or two, with words upon words; of 129 beside a row none, which no pen draws."""
+    (sheet,) = laid_out(blends(200, **options))
+    heads = [box for box, _files, _words, caption in sheet.pictures if caption.startswith("0.jpg ")]
+    assert heads
+    assert min(width for _left, _top, width, _height in heads) >= 40
+    (more,) = [text for text in words(sheet) if " more" in text]
+    shown = sum(" 0.5 %" in caption for _box, _files, _words, caption in sheet.pictures)
+    assert more == f"and {200 - shown} more"
+
+
+def test_what_all_pictures_have_in_common_stays_on_the_sheet() -> None:
+    pairs = [row for row in blends(30, seed=[1, 2, 3]) if len(row["style"]) == 30]
+    (sheet,) = laid_out(pairs)
+    assert all(left + width <= sheet.size[0] for (left, _top, width, _height), *_ in sheet.pictures)
+    assert [text for text in words(sheet) if text.startswith("and ")] == [
+        "and 25 more"
+    ]  # the photograph and five of 30 are there
+
+
 def test_a_picture_that_is_not_there_is_a_place_that_says_why() -> None:
     def why(status: str, reason: str | None = None) -> str:
         return why_none({"status": status, "reason": reason})
@@ -285,6 +317,14 @@ def test_pictures_of_a_strip_have_one_height_and_keep_their_shapes(tmp_path: Pat
     found, notes = drawing.strip([[(str(tmp_path / f"{name}.png"), None)] for name in "ab"], 120)
     assert (found.size, notes) == ((150 + 6 + 80, 120), [])
     assert found.getpixel((153, 60)) == (255, 255, 255)
+
+
+def test_a_strip_that_is_too_wide_for_its_format_says_what_to_do(tmp_path: Path) -> None:
+    """32:1 at 1024 pixels of height, three times; libjpeg's word of it was 'encoder error'."""
+    Image.new("L", (2048, 64)).save(tmp_path / "a.png")
+    files = [[(str(tmp_path / "a.png"), None)]] * 3
+    with pytest.raises(PairError, match="98316 pixels wide, which JPEG cannot be; take --format png, or less --height"):
+        drawing.strip(files, 1024, "JPEG")
 
 
 # ----------------------------------------------------------------------------------------------------------- the verb
@@ -496,3 +536,25 @@ def test_a_small_picture_is_enlarged_to_its_box_and_at_most_twice(tmp_path: Path
     found, _why = drawing._opened([(str(tmp_path / "a.png"), None)], (100, 100))
     assert found is not None
     assert found.size == (shown, shown)
+
+
+@pytest.mark.slow
+def test_a_strip_that_cannot_be_drawn_is_told_and_the_others_are(
+    night: Nights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It ended with 4, as if the disk were full, and left out all that came after it."""
+    night.run(limit=2)
+    real = verb.conversation
+
+    @contextmanager
+    def first_fails(*given: Any) -> Iterator[Callable[[dict[str, Any]], dict[str, Any]]]:
+        with real(*given) as ask:
+            asked = itertools.count()
+            gone = [[["/gone", None]]]
+            yield lambda question: ask(question | ({} if next(asked) else {"strip": gone}))
+
+    monkeypatch.setattr(verb, "conversation", first_fails)
+    result = call(night, "--strip", "-o", str(tmp_path / "strips"), "--height", "60")
+    assert result.return_value == 3
+    assert "cannot be drawn: /gone does not exist" in result.stderr
+    assert len(list((tmp_path / "strips").iterdir())) == 1

@@ -148,6 +148,7 @@ def _sheets(manifest: Manifest, taken: _Taken, output: Path | None, cell: int, f
 
 def _strips(manifest: Manifest, taken: _Taken, folder: Path, height: int, kind: str) -> int:
     from pipeline.report.contact_sheet import why_none
+    from pipeline.store.layout import MOST_STYLES
 
     pictures, asked, files = _pictures(manifest, _LARGEST), [], []
     names = _strip_names(manifest.pairs, kind)
@@ -155,7 +156,13 @@ def _strips(manifest: Manifest, taken: _Taken, folder: Path, height: int, kind: 
         if not (result := pictures.result(job, row)):
             click.echo(f"{printable(job.output)}: {why_none(row)}", err=True)
             continue
-        before = [files for files in (pictures.content(job), *pictures.styles(job)) if files]
+        styles = pictures.styles(job)
+        if left := styles[MOST_STYLES:]:
+            click.echo(
+                f"note: {printable(names[job.output])} shows {MOST_STYLES} styles; {len(left)} more are left out",
+                err=True,
+            )
+        before = [files for files in (pictures.content(job), *styles[:MOST_STYLES]) if files]
         asked.append({"strip": [*before, result], "height": height, "format": _KINDS[f".{kind}"], "quality": _QUALITY})
         files.append(Path(os.path.abspath(folder), names[job.output]))
     if not files:
@@ -195,6 +202,10 @@ def _write(asked: Iterator[tuple[Path, dict[str, Any]]], files: Sequence[Path], 
     with tempfile.TemporaryFile() as drawn, conversation(_PROCESS, "process that draws", [drawn.fileno()]) as ask:
         for file, question in asked:
             answer = ask({**question, "file": drawn.fileno()})
+            if answer.get("exit_code") == ExitCode.SOME_FAILED:  # of one strip; others are drawn
+                click.echo(f"error: {printable(file)} cannot be drawn: {printable(answer['error'])}", err=True)
+                code = ExitCode.SOME_FAILED
+                continue
             if "error" in answer:
                 failure = UsageError if answer["exit_code"] == ExitCode.USAGE else OutputError
                 raise failure(f"{printable(file)} cannot be drawn: {printable(answer['error'])}")

@@ -24,6 +24,7 @@ from pipeline.errors import ExitCode, PairError, StylizeError, UsageError
 from pipeline.images.decode import load_formats
 from pipeline.images.lettering import Lettering, Written
 from pipeline.images.reader import READER
+from pipeline.images.sizes import too_long_for
 from pipeline.images.small import MOST_PIXELS
 from pipeline.printable import printable
 
@@ -67,21 +68,28 @@ def draw_sheet(sheet: Mapping[str, Any], lettering: Lettering) -> tuple[Image.Im
     return image, notes
 
 
-def strip(files: Sequence[Files], height: int) -> tuple[Image.Image, list[str]]:
+def strip(files: Sequence[Files], height: int, kind: str = "PNG") -> tuple[Image.Image, list[str]]:
     """Pictures beside one another, all `height` pixels high, and what is to be said of those that
-    could not be read. Raises PairError where none could."""
+    could not be read. Raises PairError where none could, and where they are too wide to be of this
+    `kind`."""
     opened = [_opened(each, (MOST_PIXELS // height, height)) for each in files]
     notes = [why for _picture, why in opened if why]
     pictures = [picture for picture, _why in opened if picture is not None]
     if not pictures:
         raise PairError("; ".join(notes))
+    width = sum(_width_of(picture, height) + GAP for picture in pictures) - GAP
+    if kind == "JPEG" and too_long_for(".jpg", width):
+        raise PairError(f"it would be {width} pixels wide, which JPEG cannot be; take --format png, or less --height")
     return beside([of_height(picture, height) for picture in pictures]), notes
 
 
 def of_height(picture: Image.Image, height: int) -> Image.Image:
     """A picture brought to a height, in its own shape."""
-    width = max(1, round(picture.width * height / picture.height))
-    return picture.resize((width, height), Image.Resampling.LANCZOS)
+    return picture.resize((_width_of(picture, height), height), Image.Resampling.LANCZOS)
+
+
+def _width_of(picture: Image.Image, height: int) -> int:
+    return max(1, round(picture.width * height / picture.height))
 
 
 def beside(pictures: Sequence[Image.Image]) -> Image.Image:
@@ -166,7 +174,7 @@ def _draw(pen: ImageDraw.ImageDraw, written: Written, box: Box, letters: int, *,
 def answer(question: Mapping[str, Any]) -> dict[str, Any]:
     """Draw what is asked for. Raises StylizeError and OSError."""
     if "strip" in question:
-        image, notes = strip(question["strip"], question["height"])
+        image, notes = strip(question["strip"], question["height"], question["format"])
     else:
         image, notes = draw_sheet(question["sheet"], _lettering(question["font"]))
     load_formats()

@@ -24,6 +24,7 @@ _TITLE, _TEXT, _SMALL = 24, 16, 14  # letters
 _LINE = 1.3  # of a letter's height
 _LEAST_WIDTH = 640  # for the title and the legend
 _LEAST_HEAD = 96  # of what stands beside a row, and above a column
+_LEAST_PICTURE = 40  # wide, of a blend's styles side by side in a head: a name's beginning can be read
 _ASPECT = 3 / 4  # of a picture whose size is not known
 CAPTION = 3  # lines, of `_SMALL` letters
 _WIDE = 0.6  # of a letter's height is its width, where it is not known: few are wider
@@ -114,8 +115,8 @@ class _Layout:
 
     def _head_of(self, width: int, which: str) -> _Band:
         """Title, legend, and what all pictures have in common."""
-        common = self._common
         inner = width - 2 * _MARGIN
+        common = _some(self._common, (inner + _GAP) // (self._head + _GAP))
         lines = [" ".join(filter(None, [self._counts(), which])), self._legend()]
         title, text = _lines(_TITLE, 1), _lines(_TEXT, sum(_taken(line, _TEXT, inner) for line in lines))
         shown = self._head + _lines(_SMALL, CAPTION) + _GAP if common else 0
@@ -123,10 +124,8 @@ class _Layout:
         def draw(sheet: Sheet, top: int) -> None:
             sheet.texts.append(((_MARGIN, top, inner, title), printable(self._title), _TITLE, False))
             sheet.texts.append(((_MARGIN, top + title, inner, text), "\n".join(filter(None, lines)), _TEXT, False))
-            left = _MARGIN
-            for words, files in common:
-                sheet.pictures.append(((left, top + title + text + _GAP, self._head, shown - _GAP), files, "", words))
-                left += self._head + _GAP
+            box = (_MARGIN, top + title + text + _GAP, self._head, shown - _GAP)
+            _side_by_side(sheet, common, box, self._head + _GAP)
 
         return _Band(title + text + shown + _GAP, draw)
 
@@ -217,10 +216,9 @@ class _Layout:
         if axis.name not in (PHOTOGRAPH, STYLE):
             sheet.texts.append((box, value_words(axis.name, pair), _SMALL, True))
             return
-        found = self._of_axis(axis.name, pair)
+        found = _some(self._of_axis(axis.name, pair), width // _LEAST_PICTURE)
         each = width // len(found)
-        for number, (words, files) in enumerate(found):
-            sheet.pictures.append(((left + number * each, top, each, height), files, "", words))
+        _side_by_side(sheet, found, (left, top, each, height), each)
 
     def _row(self, block: Block, row: str, columns: Sequence[str], heads: tuple[_Band, ...]) -> _Band:
         cells = [block.pairs.get((row, column)) for column in columns]
@@ -300,6 +298,26 @@ def why_none(pair: Pair) -> str:
     if reason in ("", "not painted yet"):
         return "not painted yet"
     return f"not painted yet as it is wanted now: {reason}"
+
+
+def _some(found: Sequence[tuple[str, Files]], most: int) -> Sequence[tuple[str, Files]]:
+    """Words and pictures, as many as there is room for; the last place says how many more."""
+    if len(found) <= most:
+        return found
+    return [*found[: most - 1], (f"and {len(found) - most + 1} more", [])]
+
+
+def _side_by_side(sheet: Sheet, found: Sequence[tuple[str, Files]], box: Box, step: int) -> None:
+    """Pictures with their words, from a box on and `step` pixels apart; words alone in the middle
+    of theirs."""
+    left, top, width, height = box
+    for number, (words, files) in enumerate(found):
+        if files:
+            sheet.pictures.append(((left + number * step, top, width, height), files, "", words))
+            continue
+        lines = _lines(_SMALL, CAPTION)
+        middle = top + max(0, height - lines) // 2
+        sheet.texts.append(((left + number * step, middle, width, lines), words, _SMALL, True))
 
 
 def _taken(text: str, letters: int, width: int) -> int:
