@@ -44,9 +44,11 @@ MOST_COLOURS = len(_PALETTE)
 
 
 def brightness_masks(lightness: Floats) -> dict[str, Mask]:
-    """The darkest, the middle and the lightest third of all pixels (height, width)."""
+    """The darkest, the middle and the lightest third of all pixels (height, width), but for specks:
+    each pixel is in one of them."""
     low, high = np.quantile(lightness, (1 / 3, 2 / 3))
-    return {"dark": lightness < low, "middle": (lightness >= low) & (lightness < high), "light": lightness >= high}
+    third = np.asarray(_without_specks((lightness >= low).astype(np.uint8) + (lightness >= high)))
+    return {name: third == number for number, name in enumerate(("dark", "middle", "light"))}
 
 
 def colour_labels(lab: Floats, count: int) -> NDArray[np.intp]:
@@ -171,7 +173,7 @@ def starting_masks(pixels: Floats, count: int) -> Iterator[tuple[str, Image.Imag
     soft = _softened(pixels)
     lab: Floats = to_lab(np.rint(soft).astype(np.uint8)).astype(np.float32)
     for name, mask in brightness_masks(lab[..., 0]).items():
-        yield name, _without_specks(mask)
+        yield name, Image.fromarray(mask)
     labels = np.asarray(_without_specks(colour_labels(lab, count)))
     for number in range(int(labels.max()) + 1):
         yield f"colour{number + 1}", Image.fromarray(labels == number)
