@@ -175,7 +175,7 @@ def parts_at(regions: Sequence[Region], width: int, height: int) -> tuple[Part, 
         if mask is None or mask.any():
             found.append((region, None if mask is None or mask.min() >= 1 else mask))
     if not found:
-        raise BadImage(NOTHING_PAINTED)
+        raise BadImage(nothing_painted([region.mask.name for region in regions if region.mask]))
     areas = [1.0 if mask is None else float(mask.mean(dtype=np.float64)) for _region, mask in found]
     whole = sum(area * region.weight for area, (region, _mask) in zip(areas, found, strict=True)) / sum(areas)
     return tuple(Part(mask, region.styles, region.weight / whole) for region, mask in found)
@@ -226,7 +226,11 @@ def notes_of_regions(regions: Sequence[Region], names: Sequence[str], width: int
     return notes
 
 
-NOTHING_PAINTED = "no style is painted anywhere: all of their masks are black"
+def nothing_painted(masks: Sequence[str]) -> str:
+    """Why a pair is refused whose styles have these masks, all of them black."""
+    names = list(dict.fromkeys(masks))
+    which = f"mask {names[0]} is" if len(names) == 1 else f"masks {', '.join(names)} are"
+    return f"no style is painted anywhere, as {which} black everywhere; paint white where a style is to be"
 
 
 def painted_nowhere(mask: str, style: str) -> str:

@@ -70,7 +70,8 @@ def test_a_format_that_cannot_hold_the_result_is_said_before_it_is_painted(outpu
         Path(name): ImageFacts(*shape, "PNG", "") for name, shape in {**SIZES, "wide.png": (20_000, 1500)}.items()
     }
     pair = replace(job("wide.png", **options), output=output)
-    words = f"a .{output[2:]} file is at most 16383 pixels wide or high, the picture has 20000; use .png or .tif"
+    limit = f"a .{output[2:]} file is at most 16383 pixels wide or high"
+    words = f"output {output}: {limit}, the picture has 20000; use .png or .tif"
     assert why_not(pair, opened, 2**60) == (words if refused else None)
 
 

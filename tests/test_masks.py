@@ -260,7 +260,9 @@ def test_a_black_mask_is_told_before_it_is_painted():
 
 
 def test_a_pair_of_black_masks_alone_is_refused():
-    assert why_not(pair(), opened(sky=True)) == "no style is painted anywhere: all of their masks are black"
+    assert why_not(pair(), opened(sky=True)) == (
+        "no style is painted anywhere, as mask sky.png is black everywhere; paint white where a style is to be"
+    )
     assert "shows no style" in why_not(
         pair(own="sky.png"), opened(sky=True) | {Path("art.png"): opened()[Path("sky.png")]}
     )

@@ -17,7 +17,8 @@ from pipeline.images.sizes import too_long_for, wrong_shape
 from pipeline.job import Job
 from pipeline.nst.tiling import WHOLE_ABOVE, machine_memory, needed_bytes
 from pipeline.pictures import cannot_be_seen
-from pipeline.regions import NOTHING_PAINTED, painted_nowhere, shows_nothing
+from pipeline.printable import printable
+from pipeline.regions import nothing_painted, painted_nowhere, shows_nothing
 from pipeline.schedule import (
     Machine,
     Size,
@@ -55,7 +56,8 @@ def why_too_long(job: Job, size: Callable[[Path], Size]) -> str | None:
         finished = finished_size(job.options, Sized(job.content_name, size(job.content)))
     except BadImage:
         return None  # whoever opens it will say why
-    return too_long_for(Path(job.output).suffix, max(finished))
+    reason = too_long_for(Path(job.output).suffix, max(finished))
+    return f"output {printable(job.output)}: {reason}" if reason else None
 
 
 def why_masks_do_not_fit(job: Job, size: Callable[[Path], Size]) -> str | None:
@@ -178,8 +180,8 @@ def why_not(job: Job, opened: Mapping[Path, ImageFacts], max_memory: int | None 
 
 def _why_nowhere(job: Job, opened: Mapping[Path, ImageFacts]) -> str | None:
     """What a run would say of a pair whose styles are all painted nowhere."""
-    black = [_is_black(style.mask, opened) for style in job.styles if style.mask]
-    return NOTHING_PAINTED if len(black) == len(job.styles) and all(black) else None
+    black = [style.mask.name for style in job.styles if style.mask and _is_black(style.mask, opened)]
+    return nothing_painted(black) if len(black) == len(job.styles) else None
 
 
 def _is_black(mask: Path, opened: Mapping[Path, ImageFacts]) -> bool:
