@@ -449,6 +449,28 @@ def test_colours_that_only_one_side_has_are_told_with_their_share(tmp_path):
     assert [(each.colour, each.share) for each in READER.colours(tmp_path / "m.png")] == [(RED, 0.75), (BLUE, 0.25)]
 
 
+def test_a_picture_without_a_flat_colour_is_refused_by_the_reader_too(tmp_path):
+    """`check` took it for a map, and the run did not."""
+    across, down = np.arange(96), np.arange(72)[:, np.newaxis]
+    wild = np.dstack(np.broadcast_arrays(across * 53 % 256, down * 71 % 256, (across * 31 + down * 17) % 256))
+    Image.fromarray(wild.astype(np.uint8)).save(tmp_path / "m.png")
+    for look in (READER.colours, lambda path: open_region_map(path, "p", (96, 72))):
+        with pytest.raises(BadImage, match=r"m\.png has no flat colour, so it is no map of regions"):
+            look(tmp_path / "m.png")
+
+
+def test_a_map_of_numbers_that_are_near_one_another_is_told():
+    """As programs write classes: 0, 1, 2. It was one region without a word."""
+    levels = np.repeat(np.arange(3, dtype=np.uint8), 32)
+    classes = Image.fromarray(np.tile(levels, (64, 1))).convert("RGB")
+    content, style = region_colours(classes, "c"), region_colours(drawn((BLUE, (0, 0, 24, 64))), "s")
+    assert (
+        notes_of_maps(content, [("s.png", style)])[0]
+        == "the content's map makes no regions: its colours are all less than 32 of 255 apart, and so one"
+    )
+    assert not [note for note in notes_of_maps(style, [("c.png", content)]) if "makes no regions" in note]
+
+
 def test_a_colour_is_painted_in_what_has_it_in_the_styles():
     content = open_region_map(drawn((BLUE, (0, 0, 24, 64)), (GREEN, (80, 0, 96, 64))), "c", (96, 64))
     first, second = (

@@ -34,11 +34,12 @@ def hexadecimal(colour: Colour) -> str:
 
 
 def notes_of_maps(content: Sequence[RegionColour], styles: Sequence[tuple[str, Sequence[RegionColour]]]) -> list[str]:
-    """What is worth knowing of maps: colours that only one side has, each with its share. Styles
-    come with the names of their maps."""
+    """What is worth knowing of maps: a content's that divides nothing, and colours that only one
+    side has, each with its share. Styles come with the names of their maps."""
+    notes = [_ONE_COLOUR] if len(content) == 1 else []
     everywhere = [region.colour for _name, regions in styles for region in regions]
     here = [region.colour for region in content]
-    notes = [
+    notes += [
         f"colour {hexadecimal(region.colour)}, {_percent(region.share)} of the content's map, is in no style's:"
         " painted in all of the styles"
         for region in content
@@ -50,6 +51,9 @@ def notes_of_maps(content: Sequence[RegionColour], styles: Sequence[tuple[str, S
         for region in regions
         if not has(here, region.colour)
     ]
+
+
+_ONE_COLOUR = f"the content's map makes no regions: its colours are all less than {APART} of 255 apart, and so one"
 
 
 def has(colours: Sequence[Colour], colour: Colour) -> bool:

@@ -40,8 +40,8 @@ def as_rgb(image: Image.Image) -> Image.Image:
 
 
 def region_colours(image: Image.Image, shown: str) -> list[RegionColour]:
-    """The colours of a map, RGB, the most frequent first. Raises BadImage where they are too many;
-    `shown` names it."""
+    """The colours of a map, RGB, the most frequent first. Raises BadImage where they are too many,
+    or none; `shown` names it."""
     factor = max(1.0, max(image.size) / _LOOKED_AT)
     small = image.resize([max(1, round(side / factor)) for side in image.size], Image.Resampling.NEAREST)
     pixels = list(_pixels(small))
@@ -58,6 +58,10 @@ def region_colours(image: Image.Image, shown: str) -> list[RegionColour]:
             )
     thin = _thin(image, found)
     every = [*found, *thin]
+    if not every:
+        raise BadImage(
+            f"{printable(shown)} has no flat colour, so it is no map of regions; paint each region in one colour of its own"
+        )
     counted = _counted(small, every)
     regions = [RegionColour(colour, counted[n] / len(pixels), colour in thin) for n, colour in enumerate(every)]
     return sorted(regions, key=lambda region: -region.share)

@@ -58,10 +58,6 @@ def open_region_map(source: Any, of: str, size: tuple[int, int], home: str | Non
     if fault := wrong_shape(name, image.size, of, size, opened_smaller=True):
         raise BadImage(fault)
     colours = tuple(region_colours(image, name))
-    if not colours:
-        raise BadImage(
-            f"{name} has no flat colour, so it is no map of regions; paint each region in one colour of its own"
-        )
     reduced = fit_longer_side(*image.size, min(max(size), max(image.size)))
     if reduced != image.size:
         image = image.resize(reduced, Image.Resampling.NEAREST)
