@@ -130,3 +130,15 @@ def test_there_is_a_colour_of_the_map_for_each():
 def test_noise_has_no_sky_and_breaks_nothing(seed):
     noise = np.random.default_rng(seed).integers(0, 256, (64, 96, 3), np.uint8)
     assert "dark" in made(noise)
+
+
+@pytest.mark.parametrize("names", [("a.jpg", "A.png"), ("x/a.png", "y/a.png")])
+def test_two_pictures_whose_masks_would_be_called_alike_are_refused(tmp_path, names):
+    """The second's were kept back, or, with --force, took the place of the first's."""
+    for name in names:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.new("RGB", (40, 40)).save(tmp_path / name)
+    asked = ["masks", *(str(tmp_path / name) for name in names), "-o", str(tmp_path / "m"), "--force"]
+    result = CliRunner().invoke(cli, asked, standalone_mode=False)
+    assert "would have the same names; make them one after the other" in str(result.exception)
+    assert not (tmp_path / "m").exists()

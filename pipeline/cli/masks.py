@@ -10,7 +10,7 @@ import click
 from pipeline.cli.arguments import EXIT_CODES
 from pipeline.cli.paths import PathName, refuse_addresses
 from pipeline.cli.questions import ask, look_at
-from pipeline.errors import ExitCode
+from pipeline.errors import ExitCode, UsageError
 from pipeline.printable import printable
 
 _PROCESS = "pipeline.images.starting_masks"
@@ -34,8 +34,9 @@ def masks(pictures: tuple[Path, ...], output: Path | None, colours: int, force: 
     refuse_addresses("--output", output)
     for picture in pictures:
         look_at(picture)
+    _refuse_one_name(pictures, output)
     for picture in pictures:
-        folder = picture.parent / "masks" if output is None else output
+        folder = _folder_of(picture, output)
         paths = {"picture": os.path.abspath(picture), "folder": os.path.abspath(folder)}
         found = ask(_PROCESS, {**paths, "colours": colours, "force": force}, "process that makes masks")
         for name in found["written"]:
@@ -45,3 +46,20 @@ def masks(pictures: tuple[Path, ...], output: Path | None, colours: int, force: 
         for note in found["notes"]:
             click.echo(f"note: {printable(note)}", err=True)
     return ExitCode.OK
+
+
+def _folder_of(picture: Path, output: Path | None) -> Path:
+    return picture.parent / "masks" if output is None else output
+
+
+def _refuse_one_name(pictures: tuple[Path, ...], output: Path | None) -> None:
+    """Raise UsageError where the masks of two pictures would be called alike."""
+    first: dict[str, Path] = {}
+    for picture in pictures:
+        name = os.path.abspath(_folder_of(picture, output) / picture.stem)
+        other = first.setdefault(name.casefold(), picture)
+        if os.path.abspath(other) != os.path.abspath(picture):
+            raise UsageError(
+                f"masks of {printable(other)} and {printable(picture)} would have the same names; make them one after the"
+                " other, with another folder by -o"
+            )
