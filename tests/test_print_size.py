@@ -127,6 +127,13 @@ def test_a_wrong_length_is_refused_at_its_place(load: Load, options: str, messag
     assert refusal(load, pair(options)) == [message]
 
 
+@pytest.mark.parametrize(("size", "told"), [("size: 10cm", False), ("size: 400", True), ("sharpen_to: 20cm", False)])
+def test_dpi_that_a_length_is_reckoned_by_has_an_effect_in_every_format(load: Load, size: str, told: bool) -> None:
+    """Who took it away, as the warning had it, got another size."""
+    manifest = load(pair(f"{size}, dpi: 150", output="a.webp"))
+    assert ("'dpi' has no effect" in " ".join(manifest.warnings)) == told
+
+
 # ------------------------------------------------------------------------------------------------------- dots per inch
 
 

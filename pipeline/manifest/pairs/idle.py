@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from pipeline.idle_options import counts_only, with_effect, without_effect
+from pipeline.manifest.options.lengths import is_length
 from pipeline.manifest.options.precedence import Setting, Settled
 from pipeline.manifest.pairs.matrix import Matrix
 from pipeline.manifest.yaml.problems import WHOLE_FILE, Place, Problems
@@ -34,6 +35,8 @@ class IdleSettings:
             return
         self._seen[id(settled), suffix] = settled  # which also keeps its id
         idle = without_effect(settled.options, suffix)
+        if any(is_length(setting.value) for setting in settled.settings.values()):
+            idle -= {"dpi"}  # so many pixels the length is
         for name, setting in settled.settings.items():
             written = setting.node is not None and counts_only(name)
             if written and setting.value != getattr(_BY_DEFAULT, name):
