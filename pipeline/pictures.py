@@ -17,6 +17,7 @@ from pipeline.regions import (
     StyleIn,
     is_whole,
     notes_of_regions,
+    notes_of_unseen,
     parts_at,
     plain_areas,
     regions_of,
@@ -262,7 +263,9 @@ def with_masks(
     kept = mask(sources.content, opened.content)
     maps = _maps(opened, sources.maps, opening, home_of)
     if maps:
-        regions, notes = regions_of_maps(maps[0], maps[1:]), _notes_of(maps)
+        alphas = [style.alpha for style, _share in opened.styles]
+        regions = regions_of_maps(maps[0], maps[1:], alphas)
+        notes = [*_notes_of(maps), *notes_of_unseen(list(zip(maps[1:], names, alphas, strict=True)))]
     else:
         regions = regions_of(of_styles, [share for _style, share in opened.styles])
         notes = notes_of_regions(regions, names, *opened.content.size)

@@ -98,10 +98,13 @@ def is_whole(regions: Sequence[Region]) -> bool:
     return len(regions) < 2 and all(mask.levels.min() >= 1 for mask in masks)
 
 
-def regions_of_maps(content: RegionMap, styles: Sequence[RegionMap]) -> tuple[Region, ...]:
+def regions_of_maps(
+    content: RegionMap, styles: Sequence[RegionMap], alphas: Sequence[Floats | None] | None = None
+) -> tuple[Region, ...]:
     """The regions of a content and its styles with these maps: a colour of the content's is painted
     in what has that colour in the styles, or in all of them where none has it. What was lost as a
-    map was made as small as its picture, a line, nobody has."""
+    map was made as small as its picture, a line, nobody has, nor what cannot be seen in a style of
+    this opacity."""
     from pipeline.images.colour_codes import APART, distance, nearest
 
     found = []
@@ -110,11 +113,34 @@ def regions_of_maps(content: RegionMap, styles: Sequence[RegionMap]) -> tuple[Re
         for style, map_of in enumerate(styles):
             known = [each.colour for each in map_of.colours]
             closest = nearest(region.colour, known)
-            if distance(region.colour, known[closest]) < APART and (map_of.labels == closest).any():
+            alpha = None if alphas is None else alphas[style]
+            if distance(region.colour, known[closest]) < APART and _is_seen(map_of, closest, alpha):
                 own.append(StyleIn(style, map_of.mask(closest)))
         everything = tuple(StyleIn(style) for style in range(len(styles)))
         found.append(Region(content.mask(number), tuple(own) or everything))
     return tuple(found)
+
+
+def _is_seen(map_of: RegionMap, number: int, alpha: Floats | None) -> bool:
+    """Whether anything of a colour's region can be seen in a style of this opacity (height,
+    width)."""
+    if alpha is None or not (map_of.labels == number).any():
+        return bool((map_of.labels == number).any())
+    height, width = alpha.shape
+    return bool((map_of.mask(number).resized(width, height) * alpha).any())
+
+
+def notes_of_unseen(styles: Sequence[tuple[RegionMap, str, Floats | None]]) -> list[str]:
+    """What to note of colours whose regions are wholly transparent in their styles, each with its
+    map, name and opacity."""
+    from pipeline.images.colour_codes import hexadecimal
+
+    return [
+        f"colour {hexadecimal(region.colour)} of map {map_of.name} lies where style {name} is transparent: not used"
+        for map_of, name, alpha in styles
+        for number, region in enumerate(map_of.colours)
+        if _is_seen(map_of, number, None) and not _is_seen(map_of, number, alpha)
+    ]
 
 
 def regions_of_emptiness(

@@ -28,7 +28,8 @@ from pipeline.job import Job, StyleImage
 from pipeline.manifest import load_manifest, manifest_for_settings
 from pipeline.mask_names import shown_masks
 from pipeline.options import Options
-from pipeline.regions import notes_of_regions, parts_at, regions_of, regions_of_maps
+from pipeline.pictures import open_pictures
+from pipeline.regions import MaskSources, notes_of_regions, parts_at, regions_of, regions_of_maps
 from pipeline.store.keys import pair_key
 
 
@@ -539,3 +540,15 @@ def test_a_map_has_the_regions_of_its_file_from_python_too(tmp_path):
     for source in (tmp_path / "m.png", image, np.asarray(image)):
         found = open_region_map(source, "p", (96, 72))
         assert [region.colour for region in found.colours] == [(0, 0, 255), (255, 0, 0)]
+
+
+def test_a_region_that_is_transparent_in_its_style_is_painted_from_all_that_can_be_seen():
+    """It was painted from a Gram matrix of zeros."""
+    art = np.full((64, 96, 4), 200, np.uint8)
+    art[:, :24, 3], art[:, 24:, 3] = 0, 255  # blue in the map
+    map_of = drawn((BLUE, (0, 0, 24, 64)))
+    masks = MaskSources([(None, None)], maps=(map_of, [map_of]))
+    opened = open_pictures(np.full((64, 96, 3), 90, np.uint8), [(art, 1.0)], Options(), masks=masks)
+    red, blue = opened.regions
+    assert [each.own is None for each in (red.styles[0], blue.styles[0])] == [False, True]
+    assert opened.mask_notes == ("colour #0000ff of map PIL image lies where style array is transparent: not used",)
