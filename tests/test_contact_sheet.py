@@ -21,6 +21,7 @@ from pipeline.cli.main import cli
 from pipeline.errors import BadImage, PairError, UsageError
 from pipeline.images import lettering as lettering_module
 from pipeline.images import sheet as drawing
+from pipeline.images.convert import srgb_profile
 from pipeline.images.encode import FORMAT_OF_SUFFIX
 from pipeline.images.lettering import Lettering
 from pipeline.images.reader import READER
@@ -317,6 +318,14 @@ def test_pictures_of_a_strip_have_one_height_and_keep_their_shapes(tmp_path: Pat
     found, notes = drawing.strip([[(str(tmp_path / f"{name}.png"), None)] for name in "ab"], 120)
     assert (found.size, notes) == ((150 + 6 + 80, 120), [])
     assert found.getpixel((153, 60)) == (255, 255, 255)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
+def test_a_sheet_says_that_its_colours_are_srgb_as_the_paintings_on_it_do(tmp_path: Path, kind: str) -> None:
+    asked = {"sheet": {"size": [40, 40], "pictures": [], "texts": []}, "format": kind, "quality": 88, "font": None}
+    with (tmp_path / "a").open("w+b") as file:
+        drawing.answer({**asked, "file": file.fileno()})
+    assert Image.open(tmp_path / "a").info["icc_profile"] == srgb_profile()
 
 
 def test_a_strip_that_is_too_wide_for_its_format_says_what_to_do(tmp_path: Path) -> None:

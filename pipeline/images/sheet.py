@@ -21,6 +21,7 @@ from typing import Any
 from PIL import Image, ImageDraw, ImageFont
 
 from pipeline.errors import ExitCode, PairError, StylizeError, UsageError
+from pipeline.images.convert import srgb_profile
 from pipeline.images.decode import load_formats
 from pipeline.images.lettering import Lettering, Written
 from pipeline.images.reader import READER
@@ -181,7 +182,7 @@ def answer(question: Mapping[str, Any]) -> dict[str, Any]:
     with open(question["file"], "wb", closefd=False) as file:
         file.seek(0)
         file.truncate()
-        image.save(file, question["format"], quality=question["quality"])
+        image.save(file, question["format"], quality=question["quality"], icc_profile=srgb_profile())
     return {"size": image.size, "notes": list(dict.fromkeys(notes))}
 
 
