@@ -239,13 +239,18 @@ def floats(*levels: float) -> Image.Image:
     [
         ((0.0, 0.5, 1.0), (0, 127.5, 255), "0 (black) to 1 (white)"),
         ((0.0, 100.5, 255.0), (0, 100.5, 255), "0 (black) to 255 (white)"),
+        ((-1e-7, 0.5, 1.0000001), (0, 127.5, 255), "0 (black) to 1 (white)"),  # as resizing leaves them
+        ((-1e-5, 100.5, 255.00002), (0, 100.5, 255), "0 (black) to 255 (white)"),
+        ((0.0, 0.01, 0.02), (0, 2.55, 5.1), "0 (black) to 1 (white)"),
     ],
 )
 def test_float_grey_is_read_in_its_own_range_and_says_so(
     levels: tuple[float, ...], expected: tuple[float, ...], note: str, tmp_path: Path
 ) -> None:
     picture = open_picture(save(tmp_path, floats(*levels), "a.tif"))
-    np.testing.assert_array_equal(picture.pixels[0, :3, 0], expected)
+    np.testing.assert_allclose(picture.pixels[0, :3, 0], expected, atol=1e-5)
+    assert picture.pixels.min() >= 0
+    assert picture.pixels.max() <= 255
     assert note in picture.notes[0]
 
 

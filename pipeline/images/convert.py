@@ -49,6 +49,7 @@ _STEPS_16_TO_8 = 257  # 65535 / 255, so white stays white
 # Of floats: a brightest level between white's 1 and this one is a highlight that went over 1. Of
 # 0..255 it would be a picture all black: video's black is 16 (Rec. ITU-R BT.601).
 _LEAST_OF_255 = 16
+_ROUNDED = 0.5 / 255  # of white: programs that scale floats leave less than half a level beyond
 
 # Date and time in the header of a profile (ICC.1:2022, 7.2.8); LittleCMS writes the present one.
 _PROFILE_DATE = slice(24, 36)
@@ -174,15 +175,14 @@ def _float_levels(image: Image.Image, shown: str, notes: list[str]) -> Image.Ima
     if not isinstance(mean, float) or not math.isfinite(mean):
         raise BadImage(f"{shown} has pixels that are not finite numbers (NaN or infinity); export it again")
     low, high = _range(image)
-    if low < 0 or high > 255 or 1 < high < _LEAST_OF_255:
+    white = 1 if high <= 1 + _ROUNDED else 255
+    rounded = white * _ROUNDED
+    if low < -rounded or high > white + rounded or (white == 255 and high < _LEAST_OF_255):
         raise BadImage(
             f"{shown} has grey values from {low:g} to {high:g}; 0 to 1 or 0 to 255 can be read, so scale them"
         )
-    if high <= 1:
-        notes.append("its grey values are floats and were read as 0 (black) to 1 (white)")
-        return image.point(lambda value: value * 255.0)
-    notes.append("its grey values are floats and were read as 0 (black) to 255 (white)")
-    return image
+    notes.append(f"its grey values are floats and were read as 0 (black) to {white} (white)")
+    return image.point(lambda value: value * (255.0 / white)) if white == 1 else image
 
 
 def _range(image: Image.Image) -> tuple[float, float]:
