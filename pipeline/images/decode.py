@@ -106,8 +106,8 @@ def decode(source: Source, *, as_mask: bool = False) -> Decoded:
             image.info[CODED] = codes
         if image.format == "PNG" and not has_all_rows(source.data):
             raise BadImage(f"{source.shown} is truncated: it has fewer rows than its header says; copy it again")
-        dpi = own_dpi(image)
         canonical = to_canonical(image, source.shown, notes, as_mask=as_mask)
+        dpi = own_dpi(image)  # after it: of EXIF that cannot be read Pillow says so once
     return Decoded(canonical, image.format or "", tuple(notes), dpi)
 
 
