@@ -89,6 +89,17 @@ def test_equal_bytes_are_no_older_picture(tmp_path: Path) -> None:
     assert (store.read(older.picture), older.small, older.outcome) == (b"one", None, None)
 
 
+def test_a_picture_that_several_nights_could_not_replace_is_kept_once(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path)
+    for text in (b"1", b"2", b"3"):
+        keep(store, "a.png", of(text), 2)
+        store.write("a.png", text)
+    for _night in range(3):
+        keep(store, "a.png", of(b"4"), 2)  # and the disk is full: 3 stays where it is
+    older = older_pictures(store, "a.png", files_by_pair(store))
+    assert [store.read(one.picture) for one in older] == [b"3", b"2"]
+
+
 def test_numbers_go_on_where_older_ones_were_deleted(tmp_path: Path) -> None:
     store = LocalStore(tmp_path)
     for text in (b"1", b"2", b"3", b"4"):

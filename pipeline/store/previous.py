@@ -43,14 +43,16 @@ class Older:
 
 def keep(store: Store, output: str, new: str, most: int) -> None:
     """Keep what stands under an output's name, before bytes of SHA-256 `new` are put there, and of
-    all that is kept the `most` last. Nothing is done where nothing stands there, or the same bytes.
+    all that is kept the `most` last. Nothing is done where nothing stands there, or the same bytes,
+    or what was kept last: that night could not put its picture there.
 
     Raises as `Store.write` does: then what stands there has to stay.
     """
     before = _numbered(store, pair_id(output))
     start = f"{previous_prefix(output)}{max(before, default=0) + 1:06}"
     try:
-        if store.sha256(output) == new:
+        old = store.sha256(output)
+        if old == new or _is_kept(store, before, old):
             return
         _copy(store, output, f"{start}{posixpath.splitext(output)[1].lower()}")
     except OSError as error:
@@ -113,6 +115,14 @@ def _by_number(names: Any) -> dict[int, list[str]]:
         if match := _NAME.fullmatch(name):
             numbered.setdefault(int(match[2]), []).append(name)
     return numbered
+
+
+def _is_kept(store: Store, numbered: Mapping[int, list[str]], sha256: str) -> bool:
+    """Has the last of those that are kept these bytes?"""
+    last = numbered[max(numbered)] if numbered else []
+    with suppress(OSError):
+        return any(store.sha256(name) == sha256 for name in last if not name.endswith((_RECORD, _SMALL)))
+    return False
 
 
 def _copy(store: Store, name: str, copy: str) -> None:
