@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pty
@@ -65,6 +66,26 @@ def test_a_run_that_cannot_be_heard_ends_as_any_other(nights: Nights, streams: s
     assert done.returncode == nights.report()["run"]["exit_code"] == 3
     assert "Traceback" not in done.stderr
     assert "Exception" not in done.stderr
+
+
+@pytest.mark.parametrize("waits", [True, False], ids=["a pipe that waits", "one that was told not to"])
+def test_a_run_whose_listener_sleeps_ends_as_any_other(nights: Nights, waits: bool) -> None:
+    """`2>&1 | less`, which is not read on: nobody takes another line."""
+    end, full = os.pipe()
+    os.set_blocking(full, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(full, bytes(2**16))
+    os.set_blocking(full, waits)
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("STYLIZE_")}
+    command = [sys.executable, "-m", "pipeline", "run", "night.yaml"]
+    env = clean | {"PYTHONPATH": str(REPOSITORY)}
+    code = subprocess.run(
+        command, cwd=nights.project, env=env, stderr=full, stdin=subprocess.DEVNULL, timeout=PATIENCE, check=False
+    ).returncode
+    assert code == nights.report()["run"]["exit_code"] == 3
+    os.close(end)
+    os.close(full)
 
 
 def test_files_and_pipes_never_take_the_place_of_closed_streams(nights: Nights) -> None:

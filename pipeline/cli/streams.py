@@ -6,6 +6,7 @@ import io
 import itertools
 import json
 import os
+import select
 import sys
 from typing import Any, TextIO
 
@@ -13,6 +14,7 @@ import click
 
 from pipeline.errors import EnvironmentProblem
 
+_ROOM_SECONDS = 1.0  # chosen: stops and deadlines are heard within two
 _PARTS = 10_000  # of JSON that are printed at once: a word or a number each
 
 
@@ -25,9 +27,10 @@ def secure_streams() -> None:
     trouble ends no run.
 
     To be called first of all: a file or a pipe that is opened before gets the number of a closed
-    one, and what is printed goes into it. What cannot be said on stderr is dropped. Data that
-    stdout does not take raises once: BrokenPipeError where nobody reads any more (`| head`), else
-    OutputUnwritable.
+    one, and what is printed goes into it. What cannot be said on stderr is dropped, as is what
+    nobody takes from a full pipe: a run that waited there would hear no stop and no deadline. Data
+    that stdout does not take raises once: BrokenPipeError where nobody reads any more (`| head`),
+    else OutputUnwritable.
     """
     for descriptor in (0, 1, 2):
         try:
@@ -53,11 +56,19 @@ def print_json(value: Any) -> None:
 class _Talk(io.FileIO):
     """Messages: what cannot be written is lost, and the next may be heard again."""
 
+    _patience = _ROOM_SECONDS
+
     def write(self, data: Any, /) -> int:
+        """All of it at once where there is room, as a pipe takes so many bytes without waiting."""
+        block = memoryview(data).cast("B")
         try:
-            return super().write(data) or 0
+            if _has_room(self.fileno(), self._patience) and (written := super().write(block[: select.PIPE_BUF])):
+                self._patience = _ROOM_SECONDS
+                return written
         except OSError:
-            return memoryview(data).nbytes
+            return block.nbytes
+        self._patience = 0.0  # a reader that has gone to sleep is not waited for at each line
+        return block.nbytes
 
 
 class _Data(io.FileIO):
@@ -70,7 +81,9 @@ class _Data(io.FileIO):
         if self._is_broken:
             return memoryview(data).nbytes
         try:
-            return super().write(data) or 0
+            while (written := super().write(data)) is None:  # somebody has told the pipe not to wait
+                _has_room(self.fileno(), None)
+            return written
         except OSError as error:
             self._is_broken = True
             if isinstance(error, BrokenPipeError):
@@ -78,6 +91,14 @@ class _Data(io.FileIO):
             raise OutputUnwritable(
                 f"cannot write to standard output: {error.strerror}; send it to where there is room"
             ) from error
+
+
+def _has_room(descriptor: int, seconds: float | None) -> bool:
+    """Can something be written without waiting, after at most so many seconds? Also where it would
+    fail at once."""
+    poll = select.poll()
+    poll.register(descriptor, select.POLLOUT)
+    return bool(poll.poll(None if seconds is None else seconds * 1000))
 
 
 def _secured(stream: TextIO | None, raw: io.FileIO) -> TextIO:
