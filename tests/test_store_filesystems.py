@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 import stat
 from collections.abc import Callable
 from typing import Any
@@ -365,3 +366,16 @@ def test_the_command_ends_with_4_where_the_folder_may_not_be_entered(nights, sty
         f"error: cannot enter the output folder {nights.output}: Not a directory; move it, or choose another output",
         "exit 4 (environment)",
     ]
+
+
+def test_a_file_that_is_larger_than_any_may_be_fails_alone(tmp_path):
+    """A clip of more than four gigabytes on FAT32, or under `ulimit -f`."""
+    store, (soft, hard) = LocalStore(tmp_path), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+    try:
+        with pytest.raises(OutputRefused, match="File too large; nothing was left behind; other files can be"):
+            store.write("a.mp4", bytes(2000))
+        store.write("b.png", bytes(900))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert os.listdir(tmp_path) == ["b.png"]

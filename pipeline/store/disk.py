@@ -78,7 +78,7 @@ class LocalStore(Store):
         try:
             self._twice(whole)
         except OSError as error:
-            odd = error.errno in (*PASSING, errno.EACCES, errno.EPERM)
+            odd = error.errno in (*PASSING, errno.EACCES, errno.EPERM, errno.EFBIG)
             alone = odd and not name.startswith(f"{STATE}/") and self._takes_others()
             raise failure_to_write(self.path(name), error, alone=alone) from error
 
