@@ -6,6 +6,7 @@ import errno
 import io
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from pipeline.batch.engines import local
 from pipeline.batch.engines.deaths import death
 from pipeline.batch.engines.local import LocalEngine
 from pipeline.batch.engines.worker import _Worker
-from pipeline.batch.messages import Command, Done, Failed, Machine, Opening, Started, decode
+from pipeline.batch.messages import Command, Done, Failed, Killed, Machine, Opening, Started, decode
 from pipeline.batch.system import machine, nodes
 from pipeline.errors import EnvironmentProblem, WorkerDied
 from pipeline.job import Job, RunSettings, ShownNames
@@ -105,6 +106,24 @@ def test_a_worker_that_dies_at_a_task_fails_that_task_alone(of):
     answers = of("stay", "die", "stay")
     assert [type(answer) for answer in answers] == [Done, Failed, Done]
     assert answers[1].reason.startswith("its process ended by itself with code 7; see ")
+
+
+def test_workers_save_what_they_have_in_hand_where_one_more_cannot_be_started(of, tmp_path, monkeypatch):
+    """Its log has no room, say. What is saved is told, and not lost with the run's end."""
+    waiting = [replace(command("hang"), seconds=None), command("stay")]
+    engine = LocalEngine(RunSettings(threads=1, workers=2), tmp_path / "log", worker="small_worker")
+    opened = local.open_log
+
+    def refuse(path):
+        if engine._slots[0].pair:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return opened(path)
+
+    monkeypatch.setattr(local, "open_log", refuse)
+    events = []
+    with pytest.raises(EnvironmentProblem, match="No space left"):
+        events.extend(engine.run(lambda: waiting.pop(0), lambda: False))
+    assert events == [("hang", Started()), ("hang", Killed())]
 
 
 def test_a_worker_that_hangs_as_it_ends_fails_its_task_and_holds_nobody_up(of, monkeypatch):

@@ -80,6 +80,9 @@ class LocalEngine:
         try:
             with stopping_together(self._signal):
                 yield from self._run(next_command, stop)
+        except EnvironmentProblem:  # of one worker: the others save what they have in hand
+            yield from self._interrupt()
+            raise
         finally:
             for slot in self._slots:
                 slot.end()
@@ -138,6 +141,7 @@ class LocalEngine:
         if slot.closed and slot.pair is not None:
             code = slot.wait()
             if not slot.ready and code is not None and code >= 0:
+                slot.end()
                 raise EnvironmentProblem(f"the painting process cannot start: {last_words(slot.log)}; see {slot.log}")
             yield _lost(slot, death(code, slot.log, slot.opening))
 
