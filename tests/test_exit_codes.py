@@ -14,7 +14,9 @@ import pytest
 from night_kit import Nights, failed, painted, statuses
 from patience import PATIENCE
 
+from pipeline.batch import driver
 from pipeline.batch.messages import Killed
+from pipeline.batch.system.deadline import End, Moment
 from pipeline.errors import EXITS, ExitCode
 from pipeline.store.disk import LocalStore
 
@@ -186,6 +188,25 @@ def test_a_failure_weighs_more_than_the_deadline(nights, monkeypatch):
     report = nights.run()
     assert [pair["status"] for pair in report["pairs"]] == ["failed", "not_started"]
     assert report["run"]["exit_code"] == 3
+
+
+def test_a_deadline_that_was_met_stays_met_where_the_clock_is_set_back(nights, monkeypatch):
+    """A clock that runs ahead while a run looks at its pictures, and is put right before it paints."""
+    ahead, planned = [86400.0], driver.make_plan
+
+    def put_right(*given):
+        plan = planned(*given)
+        ahead[0] = 0.0
+        return plan
+
+    monkeypatch.setattr(driver, "make_plan", put_right)
+    began = Moment.now()
+    monkeypatch.setattr(driver, "end_of_run", lambda *_: End(wall=began.wall + 3600))
+    monkeypatch.setattr(Moment, "now", lambda: Moment(began.wall + ahead[0], began.elapsed))
+    report = nights.run()
+    assert nights.asked == []
+    assert statuses(report) == {"dog.png": "not_started", "sea.png": "not_started"}
+    assert report["run"]["exit_code"] == nights.report()["run"]["exit_code"] == 10
 
 
 def test_help_and_readme_name_every_code(stylize):

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from night_kit import Nights, failed, painted, statuses
 
-from pipeline.batch import driver, scheduler
+from pipeline.batch import driver
 from pipeline.batch.selection import Shard
 from pipeline.batch.system.deadline import End
 from pipeline.cli.console import exit_line
@@ -244,8 +244,7 @@ def test_a_run_that_looked_at_nothing_forgets_no_hash(
     before = table.read_text()
     assert "dog.png" in before
     if late:
-        for module in (driver, scheduler):
-            monkeypatch.setattr(module, "end_of_run", lambda settings, began: End(elapsed=0.0))
+        monkeypatch.setattr(driver, "end_of_run", lambda settings, began: End(elapsed=0.0))
     else:
         file = nights.project / "night.yaml"
         file.write_text(file.read_text().replace("weights: random", "weights: nowhere.h5"))

@@ -64,13 +64,14 @@ def run(
         held.enter_context(state.store.lock(run_id, wait_seconds, shard, waiting))
         state.store.remove_parts(seconds_old=0.0 if shard is None else _SURELY_DEAD_SECONDS)
         lacks = state.store.try_out()
-        reader = Reader(_Clock(stopped, end_of_run(manifest.run, began)))
+        end = end_of_run(manifest.run, began)
+        reader = Reader(_Clock(stopped, end))
         plan, scarce, trouble = _planned(manifest, state, selection, reader)
         manifest = replace(manifest, run=_settled(manifest, plan, reader))
         live = Live(observer, state.store, run_id, shard)
         results = Results(manifest, state, live, run_id)
         results.warnings += [*plan.warnings, *_without_use(manifest), *lacks, *state.strange()]
-        scheduler = Scheduler(plan, results, dividing(engine), stopped, began, reader)
+        scheduler = Scheduler(plan, results, dividing(engine), stopped, end, reader)
         live.ahead, live.sources = scheduler.ahead, results.sources
         live.write_page = InterimPage(scheduler, began, command, selection).write
         live.planned(plan, scheduler.ahead() if trouble is None else None)

@@ -31,7 +31,7 @@ from pipeline.batch.messages import (
 )
 from pipeline.batch.plan import Plan, PlannedPair
 from pipeline.batch.results import Results
-from pipeline.batch.system.deadline import Moment, end_of_run
+from pipeline.batch.system.deadline import End, Moment
 from pipeline.batch.system.machine import worker_threads
 from pipeline.batch.system.signals import Stop
 from pipeline.clip_names import is_clip_name
@@ -68,8 +68,8 @@ _MOST_LOOKED_AT = 400
 
 
 class Scheduler:
-    """One run over a plan. `open_engine` makes what paints it; `machine` is where that was, once it
-    is known. `reader` tells the sizes of pictures."""
+    """One run over a plan, until its `end`. `open_engine` makes what paints it; `machine` is where
+    that was, once it is known. `reader` tells the sizes of pictures."""
 
     def __init__(
         self,
@@ -77,7 +77,7 @@ class Scheduler:
         results: Results,
         open_engine: OpenEngine,
         stopped: Stop,
-        began: Moment,
+        end: End,
         reader: Reader = READER,
     ) -> None:
         self.plan, self.results, self.stopped = plan, results, stopped
@@ -90,7 +90,7 @@ class Scheduler:
             max_memory=self._settings.max_memory,
             reader=reader,
         )
-        self._end = end_of_run(self._settings, began)
+        self._end = end
         self._waiting = deque(pair for pair in plan.pairs if pair.action == "paint")
         self._reasons: dict[str, Failed] = {}  # of the last failed try
         # where a pair's checkpoint stood when it was last told

@@ -6,6 +6,7 @@ from __future__ import annotations
 import datetime
 import math
 import time
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from pipeline.job import RunSettings
@@ -32,21 +33,26 @@ class Moment(NamedTuple):
         return cls(time.time(), elapsed_clock())
 
 
-class End(NamedTuple):
+@dataclass(slots=True)
+class End:
     """When a run must be over, on either clock, whichever comes first; infinity where never."""
 
     wall: float = math.inf
     elapsed: float = math.inf
+    _came: bool = False
 
     def seconds_left(self, now: Moment) -> float:
         """From now on; infinity for a run that may take what it takes. What somebody does to the
-        wall clock moves the deadline and not the duration."""
-        return min(self.wall - now.wall, self.elapsed - now.elapsed)
+        wall clock moves the deadline and not the duration; but one that was met stays met, as pairs
+        that were left for it were not looked at."""
+        left = min(self.wall - now.wall, self.elapsed - now.elapsed)
+        self._came = self._came or left <= 0
+        return min(left, 0.0) if self._came else left
 
 
 def end_of_run(settings: RunSettings, began: Moment) -> End:
     """When everything must be finished, by deadline and max_duration."""
-    wall, elapsed = End()
+    wall = elapsed = math.inf
     if settings.deadline is not None:
         wall = next_deadline(settings.deadline, began.wall)
     if settings.max_duration is not None:
