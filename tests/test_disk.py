@@ -5,6 +5,7 @@ What a full disk does to one write at a time is in tests/test_records.py; inject
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -225,3 +226,35 @@ def test_a_file_that_the_user_names_goes_behind_links_and_in_the_place_of_no_pip
     write_whole(tmp_path / "link", b"new")
     assert (tmp_path / "link").is_symlink()
     assert (tmp_path / "kept elsewhere").read_bytes() == b"new"
+
+
+def test_a_report_that_stands_says_how_the_run_ended_or_does_not_stand(nights, monkeypatch, capsys):
+    """The disk is full behind report.json: there is no room for a second one beside it, which says so."""
+    nights.manifest(run="{metrics_file: out/night.prom}")
+    room, write = [100_000], LocalStore.write_by
+
+    def bounded(store, name, writer):
+        if name.startswith("report."):
+            writer(data := io.BytesIO())
+            if len(data.getvalue()) > room[0] or name.endswith(".html"):
+                raise DiskFull(f"cannot write {name}: the disk is full")
+            room[0] -= len(data.getvalue())
+        if name == "night.prom" and room[0] < 9000:
+            raise DiskFull(f"cannot write {name}: the disk is full")
+        write(store, name, writer)
+
+    def freed(store, name):
+        room[0] += (nights.output / name).stat().st_size if name.startswith("report.") else 0
+        delete(store, name)
+
+    nights.run()
+    (nights.output / "report.json").unlink()
+    room[0], delete = 9000, LocalStore.delete
+    monkeypatch.setattr(LocalStore, "write_by", bounded)
+    monkeypatch.setattr(LocalStore, "delete", freed)
+    report = nights.run()
+    assert room[0] < 9000, "report.json is larger than this test thinks"
+    assert report["run"]["exit_code"] == nights.report()["run"]["exit_code"] == 4
+    assert (nights.output / "report.txt").read_text().count("exit 4") == 1
+    assert not (nights.output / "night.prom").exists()
+    assert "exit 4" in capsys.readouterr().err

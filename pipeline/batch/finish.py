@@ -4,7 +4,7 @@ hook called. Whatever fails, the report is returned."""
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -25,6 +25,7 @@ from pipeline.report.history import HISTORY_RUNS, append_history, read_history
 from pipeline.report.text import render_text
 from pipeline.report.write import write_reports
 from pipeline.store.layout import CHECKPOINTS, history_name, pair_id
+from pipeline.store.store import Fingerprint, Store
 
 # After these a run may not have looked at all files: what it did not ask for is not out of use.
 _CUT_SHORT = {ExitCode.BUG, ExitCode.ENVIRONMENT, ExitCode.DEADLINE, ExitCode.SIGINT, ExitCode.SIGTERM}
@@ -69,9 +70,9 @@ def _sweep_checkpoints(results: Results) -> None:
         store.prune(CHECKPOINTS)
 
 
-def _write_for_machines(report: dict[str, Any], results: Results) -> None:
+def _write_for_machines(report: dict[str, Any], results: Results, *, again: bool = False) -> None:
     """Write metrics and the like; what cannot be written is said in the report too."""
-    for trouble in write_machine_files(report, results.manifest.run, results.manifest.output):
+    for trouble in write_machine_files(report, results.manifest.run, results.manifest.output, again=again):
         if trouble not in results.warnings:
             results.warn(trouble)
     report["run"]["warnings"] = list(results.warnings)
@@ -87,6 +88,7 @@ def _write(report: dict[str, Any], results: Results, history: str) -> None:
         write_reports(store, report, thumbnails=results.state.thumbnails, history=rows)
 
     trouble = None
+    before = _stamps(store, report)
     for write in (reports, lambda: append_history(store, history, report)):
         try:
             write()
@@ -96,12 +98,38 @@ def _write(report: dict[str, Any], results: Results, history: str) -> None:
     if trouble is None:
         return
     results.warn(str(trouble))
-    _write_for_machines(report, results)  # they have its exit code
-    try:
-        # once more, now that its exit code is another; it may be only the page that was too large
-        reports()
-    except (OutputError, BadOutput):
+    _write_for_machines(report, results, again=True)  # they have its exit code
+    outdated = {name: stamp for name, stamp in _stamps(store, report).items() if stamp != before.get(name)}
+    if not _written_again(reports, store, report, outdated):
         results.observer.unwritten(render_text(report))
+
+
+def _written_again(
+    reports: Callable[[], None], store: Store, report: Mapping[str, Any], outdated: Mapping[str, Fingerprint]
+) -> bool:
+    """Were the reports written, now that their exit code is another? It may be only the page that
+    was too large. What is `outdated` and has no room beside it goes first."""
+    with suppress(OutputError, BadOutput):
+        reports()
+        return True
+    stale = [name for name, stamp in _stamps(store, report).items() if stamp == outdated.get(name)]
+    if stale:
+        with suppress(OSError, StylizeError):
+            for name in stale:
+                store.delete(name)
+            reports()
+            return True
+    return False
+
+
+def _stamps(store: Store, report: Mapping[str, Any]) -> dict[str, Fingerprint]:
+    """Of the reports that say how the run ended, those that stand."""
+    stem = report_stem(report["run"]["shard"])
+    stamps = {}
+    for name in (f"{stem}.json", f"{stem}.txt"):
+        with suppress(OSError, StylizeError):
+            stamps[name] = store.fingerprint(name)
+    return stamps
 
 
 def call_hook(

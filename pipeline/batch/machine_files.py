@@ -21,16 +21,19 @@ _WRITERS: Mapping[str, Callable[[Mapping[str, Any]], bytes]] = {
 }
 
 
-def write_machine_files(report: Mapping[str, Any], run: RunSettings, output: Path) -> list[str]:
+def write_machine_files(report: Mapping[str, Any], run: RunSettings, output: Path, *, again: bool = False) -> list[str]:
     """Write the files that `run` names, each whole; returns what went wrong, in sentences: a night
-    is not lost for them. Below `output`, the run's folder, no link is followed."""
+    is not lost for them. Below `output`, the run's folder, no link is followed.
+
+    `again`: they stand with another exit code, and one that cannot be written does not stay."""
     trouble = []
     for name, render in _WRITERS.items():
         if (path := getattr(run, name)) is not None:
             try:
                 if why := _why_not(Path(path), report, output):
                     raise BadOutput(f"cannot write {printable(path)}: {why}; name another file")
-                _write(Path(path), render(report), output)
+                stale = again and not any(text.startswith(f"{name}: ") for text in report["run"]["warnings"])
+                _write(Path(path), render(report), output, stale=stale)
             except (OSError, StylizeError) as error:
                 trouble.append(f"{name}: {error}")
     return trouble
@@ -48,7 +51,13 @@ def _why_not(path: Path, report: Mapping[str, Any], output: Path) -> str | None:
     return "it is a file of the run's own" if own or any(pair["output"] == name for pair in report["pairs"]) else None
 
 
-def _write(path: Path, data: bytes, output: Path) -> None:
+def _write(path: Path, data: bytes, output: Path, *, stale: bool) -> None:
     inside = path.is_relative_to(output)
     store = LocalStore(output if inside else path.parent)
-    store.write(path.relative_to(output).as_posix() if inside else path.name, data)
+    name = path.relative_to(output).as_posix() if inside else path.name
+    try:
+        store.write(name, data)
+    except (OSError, StylizeError):
+        if stale:
+            store.delete(name)
+        raise
