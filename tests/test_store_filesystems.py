@@ -379,3 +379,10 @@ def test_a_file_that_is_larger_than_any_may_be_fails_alone(tmp_path):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert os.listdir(tmp_path) == ["b.png"]
+
+
+def test_a_look_at_the_lock_that_fails_in_passing_ends_no_run(store, monkeypatch):
+    with store.lock("night"), monkeypatch.context() as patched:
+        struck = strike(patched, "fstat", errno.ESTALE)
+        store.check_in_place()
+    assert struck

@@ -134,8 +134,8 @@ def _is_at(files: Beneath, name: str, descriptor: int) -> bool:
     """Does this open file still stand under its name, as far as that can be told here?"""
     if files.place is None:
         return True
-    mine = os.fstat(descriptor)
     try:
+        mine = os.fstat(descriptor)
         there = files.status(name)
     except FileNotFoundError:
         return False
