@@ -209,6 +209,18 @@ def test_a_deadline_that_was_met_stays_met_where_the_clock_is_set_back(nights, m
     assert report["run"]["exit_code"] == nights.report()["run"]["exit_code"] == 10
 
 
+@pytest.mark.parametrize("stops", ["in the hook", "before"])
+def test_a_stop_ends_the_last_hook_and_one_that_ended_the_run_does_not(nights, capfd, stops):
+    told = nights.project / "told"
+    stop = f"kill -TERM {os.getpid()}; sleep 600; " if stops == "in the hook" else ""
+    hook = ["sh", "-c", f"{stop}echo $STYLIZE_EXIT > {told}"]
+    nights.manifest(run=f"{{on_success: {json.dumps(hook)}, on_failure: {json.dumps(hook)}}}")
+    report = nights.run(sigterm if stops == "before" else None)
+    assert told.exists() == (stops == "before")
+    assert ("was ended, as the run was" in capfd.readouterr().err) == (stops == "in the hook")
+    assert report["run"]["exit_code"] == nights.report()["run"]["exit_code"] == (143 if stops == "before" else 0)
+
+
 def test_help_and_readme_name_every_code(stylize):
     told = stylize("run", "--help").stdout.split("Exit codes:")[1]
     for code in ExitCode:

@@ -17,12 +17,12 @@ from night_kit import Nights, Scripted, painted
 from patience import PATIENCE, until
 from PIL import Image
 
-from pipeline.batch import live
+from pipeline.batch import driver, live
 from pipeline.batch.engines.protocol import Event
 from pipeline.batch.messages import Command, Failed, Machine, Read, Started
 from pipeline.batch.selection import Shard
 from pipeline.cli.main import cli
-from pipeline.errors import ExitCode
+from pipeline.errors import ExitCode, Stopped
 from pipeline.reading import Reading
 from pipeline.store.disk import LocalStore
 from pipeline.store.layout import LOCK, NOW, STEPS, now_name, pair_id, preview_name, roll_name
@@ -114,6 +114,48 @@ def test_a_run_that_was_killed_is_told_from_one_that_goes_on(nights: Nights) -> 
     assert json.loads(status("-o", str(nights.output), "--json")[1])["state"] == "killed"
     nights.run()
     assert status("-o", str(nights.output))[0] == ExitCode.OK
+
+
+def test_a_run_that_was_killed_while_it_looked_at_its_pictures_is_known_to_have_been(
+    nights: Nights, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nights.run()
+    told: list[tuple[int, str]] = []
+
+    def kill(*_: Any) -> Any:
+        told.append(status("-o", str(nights.output)))
+        raise SystemExit
+
+    with monkeypatch.context() as patched:
+        patched.setattr(driver, "make_plan", kill)
+        with pytest.raises(SystemExit):
+            nights.run()
+    told.append(status("-o", str(nights.output)))
+    assert [code for code, _ in told] == [ExitCode.LOCKED, ExitCode.BUG]
+    assert "  it looks at what there is to do\n" in told[0][1]
+    assert "  it had looked at what there was to do\n" in told[1][1]
+    nights.run()
+    assert status("-o", str(nights.output))[0] == ExitCode.OK
+
+
+def test_a_run_that_was_stopped_while_it_looked_at_its_pictures_was_not_killed(
+    nights: Nights, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: Any) -> Any:
+        raise Stopped(signal.SIGTERM)
+
+    nights.run()
+    monkeypatch.setattr(driver, "make_plan", stop)
+    with pytest.raises(Stopped):
+        nights.run()
+    assert LocalStore(nights.output).list(NOW) == ()
+
+
+def test_a_run_that_dies_in_its_last_hook_has_written_its_report(nights: Nights, tmp_path: Path) -> None:
+    listed = tmp_path / "listed"
+    nights.manifest(run=f"{{on_success: [sh, -c, 'ls out/.pipeline/now > {listed}']}}")
+    nights.run()
+    assert listed.read_text() == ""
 
 
 def test_parts_that_were_killed_are_told_of_until_a_run_that_has_their_pairs_has_ended(nights: Nights) -> None:

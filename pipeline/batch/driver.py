@@ -13,7 +13,7 @@ from pipeline.batch.engines.local import LocalEngine
 from pipeline.batch.engines.protocol import OpenEngine
 from pipeline.batch.engines.shots import dividing
 from pipeline.batch.estimates.disk_space import look_for_room
-from pipeline.batch.finish import call_hook, finish
+from pipeline.batch.finish import call_hook, call_last_hook, finish
 from pipeline.batch.interim import InterimPage
 from pipeline.batch.live import Live
 from pipeline.batch.observer import Observer
@@ -66,9 +66,14 @@ def run(
         lacks = state.store.try_out()
         end = end_of_run(manifest.run, began)
         reader = Reader(_Clock(stopped, end))
-        plan, scarce, trouble = _planned(manifest, state, selection, reader)
-        manifest = replace(manifest, run=_settled(manifest, plan, reader))
         live = Live(observer, state.store, run_id, shard)
+        live.begin()
+        try:
+            plan, scarce, trouble = _planned(manifest, state, selection, reader)
+        except Stopped:
+            live.close()
+            raise
+        manifest = replace(manifest, run=_settled(manifest, plan, reader))
         results = Results(manifest, state, live, run_id)
         results.warnings += [*plan.warnings, *_without_use(manifest), *lacks, *state.strange()]
         scheduler = Scheduler(plan, results, dividing(engine), stopped, end, reader)
@@ -87,6 +92,7 @@ def run(
         scheduler.work()
         report = finish(scheduler, began=began, command=command, selection=selection)
         live.close()
+        call_last_hook(results, report, selection.shard, stopped)
         return report
 
 

@@ -1,5 +1,5 @@
-"""The end of a run: what was learnt is saved, the report and files for other programs written, the
-hook called. Whatever fails, the report is returned."""
+"""The end of a run: what was learnt is saved, the report and files for other programs written, and
+at last the hook called. Whatever fails, the report is returned."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from pipeline.batch.selection import Selection, Shard
 from pipeline.batch.standing import standing
 from pipeline.batch.system.deadline import Moment
 from pipeline.batch.system.hooks import run_hook
+from pipeline.batch.system.signals import Stop
 from pipeline.errors import BadOutput, ExitCode, OutputError, StylizeError, weightiest
 from pipeline.job import Outcome
 from pipeline.report.data import build_report, report_stem
@@ -32,7 +33,7 @@ _CUT_SHORT = {ExitCode.BUG, ExitCode.ENVIRONMENT, ExitCode.DEADLINE, ExitCode.SI
 
 
 def finish(scheduler: Scheduler, *, began: Moment, command: tuple[str, ...], selection: Selection) -> dict[str, Any]:
-    """Save what was learnt, write report, history and files for other programs, call the hook.
+    """Save what was learnt, write report, history and files for other programs.
 
     `began` is the run's start.
     """
@@ -50,11 +51,16 @@ def finish(scheduler: Scheduler, *, began: Moment, command: tuple[str, ...], sel
     _write(report, results, history)
     if manifest.run.retention is not None or manifest.run.retention_runs is not None:
         remove_old(state.store, manifest.run, read_history(state.store, history, last=manifest.run.retention_runs))
-    code = report["run"]["exit_code"]
-    hook = manifest.run.on_success if code == 0 else manifest.run.on_failure
-    if hook:
-        call_hook(results, hook, code, selection.shard)
     return report
+
+
+def call_last_hook(results: Results, report: Mapping[str, Any], shard: Shard | None, stopped: Stop) -> None:
+    """Call the hook that hears how the run ended. A signal that comes meanwhile ends it; one that
+    ended the run before does not."""
+    code, before = report["run"]["exit_code"], stopped.by
+    run = results.manifest.run
+    if hook := run.on_success if code == 0 else run.on_failure:
+        call_hook(results, hook, code, shard, lambda: stopped.by != before)
 
 
 def _sweep_checkpoints(results: Results) -> None:

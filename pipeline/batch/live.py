@@ -66,6 +66,12 @@ class Live:
         self._wrote = self._page_due = self._ahead_due = 0.0
         self._new = False  # there is news for the page
 
+    def begin(self) -> None:
+        """Says that there is a run, before it looks at what there is to do, which can take minutes:
+        one that is killed meanwhile is known to have been."""
+        with suppress(OSError, StylizeError):
+            write_now(self._store, self._shard, self.now)
+
     def planned(self, plan: Plan, ahead: Estimate | None) -> None:
         """Says how much lies ahead."""
         self._observer.planned(plan, ahead)

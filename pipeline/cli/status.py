@@ -156,6 +156,9 @@ def _progress(shard: str, now: Now, *, past: bool = False) -> Iterator[str]:
 
     for pair in now.at_work:
         yield f"{'it painted' if past else 'painting'} {printable(pair.output)}: {step_words(pair)}"
+    if not now.whole:
+        yield f"it {'had looked' if past else 'looks'} at what there {'was' if past else 'is'} to do{_of(shard)}"
+        return
     left = "" if past or now.seconds_left is None else f", about {duration(now.seconds_left)} left"
     failed = f", {now.failed} of them failed" if now.failed else ""
     yield f"{now.finished} of {now.whole} pairs finished{_of(shard)}{failed}{left}"

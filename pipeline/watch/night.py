@@ -121,7 +121,8 @@ def _state_of(store: Store, shard: str, now: Now) -> State:
         updated = datetime.fromisoformat(now.updated)
         age = (datetime.now(updated.tzinfo) - updated).total_seconds()
         if (there := _is_there(store, shard, now.run)) is not None:
-            return ("painting" if age < _SILENT_SECONDS else "silent") if there else "killed"
+            # while it looks at what there is to do, nothing is written
+            return ("painting" if age < _SILENT_SECONDS or not now.whole else "silent") if there else "killed"
         if age < _SILENT_SECONDS:
             return "painting"
     return "silent"

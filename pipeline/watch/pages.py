@@ -118,6 +118,7 @@ def _heading_of_runs(night: Night, facts: list[tuple[str, str]]) -> Heading:
     finished, whole, failed = (sum(getattr(now, name) for now in runs) for name in ("finished", "whole", "failed"))
     left = [now.seconds_left for now in runs if now.seconds_left is not None]
     words = f"{finished} of this run's {count(whole, 'pair')} finished" + (f", {failed} failed" if failed else "")
+    words = words if whole else "looking at what there is to do"
     if left and night.state == "painting":
         words += f", about {duration(max(left))} left"
     updated = printable(_newest(now.updated for now in runs))
