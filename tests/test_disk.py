@@ -19,8 +19,10 @@ from night_kit import Nights, failed, painted, rehearsed_here, statuses
 
 from pipeline.batch import driver, finish
 from pipeline.cli.console import JsonLines, Quiet
+from pipeline.cli.status import status_text
 from pipeline.errors import BadOutput, DiskFull
 from pipeline.store.disk import LocalStore, write_whole
+from pipeline.store.layout import NOW
 
 
 @pytest.fixture
@@ -258,3 +260,30 @@ def test_a_report_that_stands_says_how_the_run_ended_or_does_not_stand(nights, m
     assert (nights.output / "report.txt").read_text().count("exit 4") == 1
     assert not (nights.output / "night.prom").exists()
     assert "exit 4" in capsys.readouterr().err
+
+
+def test_a_night_whose_report_found_no_room_is_not_taken_for_the_one_before(nights, monkeypatch):
+    write = LocalStore.write_by
+
+    def full_for(*endings):
+        def bounded(store, name, writer):
+            if name.startswith("report.") and name.endswith(endings):
+                raise DiskFull(f"cannot write {name}: the disk is full")
+            write(store, name, writer)
+
+        return bounded
+
+    nights.run()
+    assert "last run: 2 new" in status_text(nights.output)
+    monkeypatch.setattr(LocalStore, "write_by", full_for(".json", ".txt", ".html"))
+    assert nights.run()["run"]["exit_code"] == 4
+    assert "the last run was ended before it could write its report" in status_text(nights.output)
+    monkeypatch.setattr(LocalStore, "write_by", full_for(".html"))
+    assert nights.run()["run"]["exit_code"] == 4
+    text = status_text(nights.output)
+    assert text.startswith("no run is going on\nlast run: 2 up to date - ")
+    assert "exit 4" in text
+    monkeypatch.setattr(LocalStore, "write_by", write)
+    nights.run()
+    assert "exit 0" in status_text(nights.output)
+    assert LocalStore(nights.output).list(NOW) == ()

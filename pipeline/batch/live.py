@@ -65,6 +65,7 @@ class Live:
         self._left: float | None = None  # seconds that those that wait will take
         self._wrote = self._page_due = self._ahead_due = 0.0
         self._new = False  # there is news for the page
+        self._unwritten = False  # the report could not be
 
     def begin(self) -> None:
         """Says that there is a run, before it looks at what there is to do, which can take minutes:
@@ -155,7 +156,8 @@ class Live:
         self._observer.warned(text)
 
     def unwritten(self, report: str) -> None:
-        """Passed on."""
+        """The small files stay: nothing else says that there was a run after the one before."""
+        self._unwritten = True
         self._observer.unwritten(report)
 
     def ended(self, report: Mapping[str, Any], output: str) -> None:
@@ -167,8 +169,9 @@ class Live:
         self._observer.refused(error)
 
     def close(self) -> None:
-        """The report is written: what stands in the small files is of no use any more."""
-        forget(self._store, self._shard)
+        """Where the report is written, what stands in the small files is of no use any more."""
+        if not self._unwritten:
+            forget(self._store, self._shard)
 
     def _look_ahead(self, ahead: Estimate | None) -> None:
         self._left = ahead.seconds if ahead else None

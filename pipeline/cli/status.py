@@ -86,8 +86,10 @@ def _standing(store: Store) -> Standing:
     going_on = list(store.holders())
     runs = read_all(store)
     now = {shard: run for shard, run in runs.items() if any(f"(run {printable(run.run)})" in who for who in going_on)}
-    killed = {} if going_on else runs
-    return Standing(store.exists(LOCK), going_on, now, killed, _of_the_last_division(list(_last_runs(store))))
+    last = list(_last_runs(store))
+    told = {run.get("id") for run in last if run.pop("whole")}
+    killed = {} if going_on else {shard: run for shard, run in runs.items() if run.run not in told}
+    return Standing(store.exists(LOCK), going_on, now, killed, _of_the_last_division(last))
 
 
 def _of_the_last_division(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -133,7 +135,17 @@ def _last_runs(store: Store) -> Iterator[dict[str, Any]]:
             "exit_code": run["exit_code"] if fits(run.get("exit_code"), int) and run["exit_code"] in codes else None,
             "counts": run["counts"] if fits(run.get("counts"), dict[str, int]) else {},
             "verdict": verdict,
+            "whole": _is_as_new(store, match[0]),
         }
+
+
+def _is_as_new(store: Store, text: str) -> bool:
+    """Was a report's text written with its report.json, and after it, or is it of a run before?"""
+    try:
+        written, numbers = (store.fingerprint(name).mtime_ns for name in (text, text.replace(".txt", ".json")))
+    except OSError:
+        return False
+    return written >= numbers
 
 
 def _lines(folder: Path, found: Standing) -> Iterator[str]:
