@@ -17,7 +17,7 @@ from pipeline.batch.messages import Command
 from pipeline.errors import OutputError, OutputRefused
 from pipeline.manifest import load_manifest
 from pipeline.store.disk import LocalStore
-from pipeline.store.layout import PREVIOUS, pair_id, record_name
+from pipeline.store.layout import PREVIOUS, pair_id, record_name, thumbnail_name
 from pipeline.store.previous import Older, files_by_pair, keep, older_pictures
 from pipeline.store.store import Store
 
@@ -94,10 +94,13 @@ def test_a_picture_that_several_nights_could_not_replace_is_kept_once(tmp_path: 
     for text in (b"1", b"2", b"3"):
         keep(store, "a.png", of(text), 2)
         store.write("a.png", text)
-    for _night in range(3):
+    for night in range(3):
+        if night == 1:
+            store.write(thumbnail_name("a.png", "result"), b"small")  # which the first night was too short for
         keep(store, "a.png", of(b"4"), 2)  # and the disk is full: 3 stays where it is
-    older = older_pictures(store, "a.png", files_by_pair(store))
-    assert [store.read(one.picture) for one in older] == [b"3", b"2"]
+    newest, before = older_pictures(store, "a.png", files_by_pair(store))
+    assert [store.read(one.picture) for one in (newest, before)] == [b"3", b"2"]
+    assert newest.small is not None
 
 
 def test_numbers_go_on_where_older_ones_were_deleted(tmp_path: Path) -> None:

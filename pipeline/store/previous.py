@@ -10,7 +10,7 @@ from __future__ import annotations
 import posixpath
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO, Any
@@ -43,18 +43,22 @@ class Older:
 
 def keep(store: Store, output: str, new: str, most: int) -> None:
     """Keep what stands under an output's name, before bytes of SHA-256 `new` are put there, and of
-    all that is kept the `most` last. Nothing is done where nothing stands there, or the same bytes,
-    or what was kept last: that night could not put its picture there.
+    all that is kept the `most` last. Nothing is done where nothing stands there, or the same bytes.
+    What was kept last is not kept again: that night could not put its picture there.
 
     Raises as `Store.write` does: then what stands there has to stay.
     """
     before = _numbered(store, pair_id(output))
-    start = f"{previous_prefix(output)}{max(before, default=0) + 1:06}"
     try:
         old = store.sha256(output)
-        if old == new or _is_kept(store, before, old):
+        if old == new:
             return
-        _copy(store, output, f"{start}{posixpath.splitext(output)[1].lower()}")
+        number = max(before, default=0)
+        if not _is_of(store, before.get(number, ()), old):
+            number += 1
+        start = f"{previous_prefix(output)}{number:06}"
+        if number not in before:
+            _copy(store, output, f"{start}{posixpath.splitext(output)[1].lower()}")
     except OSError as error:
         if not store.exists(output):  # nothing that could be kept
             return
@@ -67,11 +71,12 @@ def keep(store: Store, output: str, new: str, most: int) -> None:
         (thumbnail_name(output, "result"), _SMALL, _MOST_SMALL),
     ):
         with suppress(OSError):  # a picture without a record is kept all the same
-            store.write(start + ending, store.read(name, at_most=at_most))
-    for number in sorted(before)[: max(len(before) + 1 - most, 0)]:
-        for name in before[number]:
-            with suppress(OSError, StylizeError):
-                store.delete(name)
+            if start + ending not in before.get(number, ()):
+                store.write(start + ending, store.read(name, at_most=at_most))
+    numbers = sorted({*before, number})
+    for name in (name for former in numbers[: max(len(numbers) - most, 0)] for name in before[former]):
+        with suppress(OSError, StylizeError):
+            store.delete(name)
 
 
 def files_by_pair(store: Store) -> dict[str, list[Entry]]:
@@ -117,11 +122,10 @@ def _by_number(names: Any) -> dict[int, list[str]]:
     return numbered
 
 
-def _is_kept(store: Store, numbered: Mapping[int, list[str]], sha256: str) -> bool:
-    """Has the last of those that are kept these bytes?"""
-    last = numbered[max(numbered)] if numbered else []
+def _is_of(store: Store, kept: Iterable[str], sha256: str) -> bool:
+    """Has the picture among these files such bytes?"""
     with suppress(OSError):
-        return any(store.sha256(name) == sha256 for name in last if not name.endswith((_RECORD, _SMALL)))
+        return any(store.sha256(name) == sha256 for name in kept if not name.endswith((_RECORD, _SMALL)))
     return False
 
 
