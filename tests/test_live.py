@@ -158,6 +158,15 @@ def test_a_run_that_dies_in_its_last_hook_has_written_its_report(nights: Nights,
     assert listed.read_text() == ""
 
 
+def test_the_small_picture_of_a_killed_pair_goes_where_its_painting_stood_already(nights: Nights) -> None:
+    store = LocalStore(nights.output)
+    nights.run()
+    store.write(preview_name("dog.png"), b"of a night that was killed behind its picture")
+    store.write(preview_name("cat.png"), b"of another manifest's night")
+    nights.run()
+    assert [entry.name for entry in store.list(NOW)] == [preview_name("cat.png")]
+
+
 def test_parts_that_were_killed_are_told_of_until_a_run_that_has_their_pairs_has_ended(nights: Nights) -> None:
     store, at = LocalStore(nights.output), "2026-11-24T22:00:03+01:00"
     nights.run()

@@ -25,7 +25,7 @@ from pipeline.report.data import build_report, report_stem
 from pipeline.report.history import HISTORY_RUNS, append_history, read_history
 from pipeline.report.text import render_text
 from pipeline.report.write import write_reports
-from pipeline.store.layout import CHECKPOINTS, history_name, pair_id
+from pipeline.store.layout import CHECKPOINTS, NOW, history_name, pair_id, preview_name
 from pipeline.store.store import Fingerprint, Store
 
 # After these a run may not have looked at all files: what it did not ask for is not out of use.
@@ -64,7 +64,8 @@ def call_last_hook(results: Results, report: Mapping[str, Any], shard: Shard | N
 
 
 def _sweep_checkpoints(results: Results) -> None:
-    """Remove checkpoints that no run will go on from."""
+    """Remove checkpoints that no run will go on from, and small pictures of pairs that a run which
+    was killed had at work and that are painted by now."""
     over = {output: status in ("done", "up_to_date") for output, status in results.outcomes.statuses()}
     finished = {pair_id(output) for output, done in over.items() if done}
     unfinished = {pair_id(output) for output, done in over.items() if not done}
@@ -74,6 +75,10 @@ def _sweep_checkpoints(results: Results) -> None:
             with suppress(OSError):
                 store.delete(name)
         store.prune(CHECKPOINTS)
+        painted = {preview_name(output) for output, done in over.items() if done}
+        for entry in store.list(NOW):
+            if entry.name in painted:
+                store.delete(entry.name)
 
 
 def _write_for_machines(report: dict[str, Any], results: Results, *, again: bool = False) -> None:
