@@ -18,7 +18,7 @@ import pytest
 from night_kit import Nights, failed, painted, rehearsed_here, statuses
 
 from pipeline.batch import driver, finish
-from pipeline.cli.console import JsonLines, Quiet
+from pipeline.cli.console import JsonLines, Lines, Quiet
 from pipeline.cli.status import status_text
 from pipeline.errors import BadOutput, DiskFull
 from pipeline.store.disk import LocalStore, write_whole
@@ -127,6 +127,15 @@ def test_a_report_that_cannot_be_written_is_said_and_is_code_4(nights, monkeypat
     assert "report.json: the disk is full" in said
     assert "2 new - " in said
     assert " - exit 4 (environment)\n" in said
+
+
+def test_nobody_is_led_to_a_page_that_was_not_written(nights, monkeypatch, capsys):
+    no_room_for(monkeypatch, "report")
+    console = Lines()
+    console.ended(nights.run(voice=console), "out")
+    said = capsys.readouterr().err
+    assert said.endswith(" - exit 4 (environment)\n")
+    assert "report.html" not in said
 
 
 def test_only_the_page_did_not_fit_and_the_numbers_tell_of_it(nights, monkeypatch):

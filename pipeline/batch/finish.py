@@ -112,7 +112,7 @@ def _write(report: dict[str, Any], results: Results, history: str) -> None:
     _write_for_machines(report, results, again=True)  # they have its exit code
     outdated = {name: stamp for name, stamp in _stamps(store, report).items() if stamp != before.get(name)}
     if not _written_again(reports, store, report, outdated):
-        results.observer.unwritten(render_text(report))
+        results.observer.unwritten(render_text(report, page=False))
 
 
 def _written_again(

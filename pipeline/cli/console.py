@@ -28,6 +28,8 @@ _HEARTBEAT_SECONDS = 60.0  # a log of a night stays readable: a line a minute wh
 class Quiet:
     """Says only what went wrong, so that cron sends mail only then."""
 
+    _page = True  # there is one to be seen
+
     def waiting(self, holder: str) -> None: ...
 
     def planned(self, plan: Plan, ahead: Estimate | None) -> None: ...
@@ -51,9 +53,10 @@ class Quiet:
 
     def ended(self, report: Mapping[str, Any], output: str) -> None:
         if report["run"]["exit_code"]:
-            print(exit_line(report, output), file=sys.stderr, flush=True)
+            print(exit_line(report, output, page=self._page), file=sys.stderr, flush=True)
 
     def unwritten(self, report: str) -> None:
+        self._page = False
         print(report, end="", file=sys.stderr, flush=True)
 
     def refused(self, error: StylizeError) -> None:
@@ -108,7 +111,7 @@ class Lines(Quiet):
         self.warned(text)
 
     def ended(self, report: Mapping[str, Any], output: str) -> None:
-        print(exit_line(report, output), file=self._stream or sys.stderr, flush=True)
+        print(exit_line(report, output, page=self._page), file=self._stream or sys.stderr, flush=True)
 
     def finished(self, outcome: Outcome) -> None:
         if outcome.status == "up_to_date":
@@ -261,11 +264,11 @@ def finished_line(outcome: Outcome) -> str:
     return f"{outcome.status.replace('_', ' ')} {name}" + (f": {printable(outcome.reason)}" if outcome.reason else "")
 
 
-def exit_line(report: Mapping[str, Any], output: str) -> str:
-    """The last line of a run: the verdict, and where to read more."""
+def exit_line(report: Mapping[str, Any], output: str, *, page: bool = True) -> str:
+    """The last line of a run: the verdict, and where to read more, if there is a `page`."""
     from pipeline.report.data import report_stem, verdict
 
     code = report["run"]["exit_code"]
-    page = f"{report_stem(report['run']['shard'])}.html"
-    where = "" if code == ExitCode.OK and not report["run"]["counts"]["done"] else f", see {printable(output)}/{page}"
-    return verdict(report) + where
+    if not page or (code == ExitCode.OK and not report["run"]["counts"]["done"]):
+        return verdict(report)
+    return f"{verdict(report)}, see {printable(output)}/{report_stem(report['run']['shard'])}.html"

@@ -101,9 +101,10 @@ class _Heard(Lines):
     def ended(self, report: Mapping[str, Any], output: str) -> None:
         from pipeline.cli.console import exit_line
 
-        self._say(exit_line(report, output))
+        self._say(exit_line(report, output, page=self._page))
 
     def unwritten(self, report: str) -> None:
+        self._page = False
         self._say(report)
 
     def refused(self, error: StylizeError) -> None:

@@ -106,7 +106,7 @@ class Bars(Quiet):
     def ended(self, report: Mapping[str, Any], output: str) -> None:
         if self._pairs is not None:
             self._pairs.close()
-        print(exit_line(report, output), file=sys.stderr, flush=True)
+        print(exit_line(report, output, page=self._page), file=sys.stderr, flush=True)
 
     def _close(self, output: str) -> None:
         if bar := self._steps.pop(output, None):

@@ -20,13 +20,13 @@ _SHOWN_NAMES = 5  # of things that are no failures
 _WAYS_OUT = ("failed", "quarantined")  # statuses that a retry by hand can help
 
 
-def render_text(report: Mapping[str, Any], *, folder: Path | None = None) -> str:
+def render_text(report: Mapping[str, Any], *, folder: Path | None = None, page: bool = True) -> str:
     """report.txt: the verdict, what needs a person, where the rest is.
 
-    `folder` is where report.html lies, if known.
+    `folder` is where report.html lies, if known; `page` says whether there is one.
     """
     head = [verdict(report), f"{standing_words(report)}.", _when(report), ""]
-    tail = ["", *_where(report, folder)]
+    tail = ["", *_where(report, folder, page=page)]
     body = [*_failures(report), *_remarks(report), *_warnings(report)] or ["Nothing needs attention."]
     room = LINES - len(head) - len(tail)
     if len(body) > room:
@@ -76,10 +76,10 @@ def _warnings(report: Mapping[str, Any]) -> Iterator[str]:
         yield _line(f"Warning: {warning}")
 
 
-def _where(report: Mapping[str, Any], folder: Path | None) -> Iterator[str]:
-    name = f"{report_stem(report['run']['shard'])}.html"
-    page = str(folder / name) if folder else f"{name} beside this file"
-    yield _line(f"Full report: {page}")
+def _where(report: Mapping[str, Any], folder: Path | None, *, page: bool) -> Iterator[str]:
+    if page:
+        name = f"{report_stem(report['run']['shard'])}.html"
+        yield _line(f"Full report: {folder / name if folder else f'{name} beside this file'}")
     if report["run"]["command"]:
         yield f"Command: {ascii_only(shlex.join(report['run']['command']))}"
 
