@@ -19,7 +19,7 @@ from pipeline.batch.standing import standing
 from pipeline.batch.system.deadline import Moment
 from pipeline.batch.system.hooks import run_hook
 from pipeline.batch.system.signals import Stop
-from pipeline.errors import BadOutput, ExitCode, OutputError, StylizeError, weightiest
+from pipeline.errors import BadOutput, DiskFull, ExitCode, OutputError, StylizeError, weightiest
 from pipeline.job import Outcome
 from pipeline.report.data import build_report, report_stem
 from pipeline.report.history import HISTORY_RUNS, append_history, read_history
@@ -120,10 +120,13 @@ def _written_again(
 ) -> bool:
     """Were the reports written, now that their exit code is another? It may be only the page that
     was too large. What is `outdated` and has no room beside it goes first."""
-    with suppress(OutputError, BadOutput):
+    try:
         reports()
         return True
-    stale = [name for name, stamp in _stamps(store, report).items() if stamp == outdated.get(name)]
+    except DiskFull:
+        stale = [name for name, stamp in _stamps(store, report).items() if stamp == outdated.get(name)]
+    except (OutputError, BadOutput):
+        return False
     if stale:
         with suppress(OSError, StylizeError):
             for name in stale:

@@ -3,7 +3,7 @@
     OUTPUT/.pipeline/now/run.json
 
 It goes when the run has written its report. One that is there while nobody holds the lock is of a
-run that was killed.
+run that was killed, or that found no room for its report.
 """
 
 from __future__ import annotations
