@@ -88,6 +88,20 @@ def test_a_run_whose_listener_sleeps_ends_as_any_other(nights: Nights, waits: bo
     os.close(full)
 
 
+def test_a_terminal_that_takes_no_more_holds_nobody_up() -> None:
+    """Behind ssh, on a laptop that has gone to sleep."""
+    ours, theirs = pty.openpty()
+    code = (
+        "import sys; from pipeline.cli.streams import secure_streams; secure_streams()\n"
+        "for _ in range(3000): print('x' * 60, file=sys.stderr, flush=True)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], stderr=theirs, cwd=REPOSITORY, timeout=PATIENCE, check=False)
+    assert done.returncode == 0
+    assert os.read(ours, 60) == b"x" * 60
+    os.close(ours)
+    os.close(theirs)
+
+
 def test_files_and_pipes_never_take_the_place_of_closed_streams(nights: Nights) -> None:
     """What a library prints to descriptor 2 would land in the lock, or in a worker's commands."""
     (nights.project / "sitecustomize.py").write_text(

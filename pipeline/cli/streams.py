@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import itertools
 import json
@@ -59,16 +60,29 @@ class _Talk(io.FileIO):
     _patience = _ROOM_SECONDS
 
     def write(self, data: Any, /) -> int:
-        """All of it at once where there is room, as a pipe takes so many bytes without waiting."""
+        """A part of it where there is room: a pipe takes so many bytes without waiting."""
         block = memoryview(data).cast("B")
         try:
-            if _has_room(self.fileno(), self._patience) and (written := super().write(block[: select.PIPE_BUF])):
+            if _has_room(self._door, self._patience):
+                written = os.write(self._door, block[: select.PIPE_BUF])
                 self._patience = _ROOM_SECONDS
                 return written
+        except BlockingIOError:
+            pass
         except OSError:
             return block.nbytes
         self._patience = 0.0  # a reader that has gone to sleep is not waited for at each line
         return block.nbytes
+
+    @functools.cached_property
+    def _door(self) -> int:
+        """Where to write: a terminal is opened anew, as it may have room for half a line, and only
+        who was told not to wait is not kept by it. To tell so here would tell the shell too."""
+        try:
+            terminal = os.ttyname(self.fileno())
+            return os.open(terminal, os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError:  # no terminal, or somebody else's
+            return self.fileno()
 
 
 class _Data(io.FileIO):
