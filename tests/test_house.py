@@ -286,7 +286,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
         set(),
     ),
     "batch.files_of_job": ({"job", "style_at", "pictures", "regions", "images.picture", "batch.messages"}, set()),
-    "batch.clip_frames": ({"errors", "images", "store"}, {"numpy"}),
+    "batch.clip_frames": ({"errors", "images", "schedule", "store"}, {"numpy"}),
     "batch.clip_source": (WORDS | {"clips", "images", "schedule", "batch.files_of_job"}, {"numpy"}),
     "batch.clip_story": (
         {"clip_names", "errors", "reading", "clips.facts", "batch.clip_frames", "batch.system"},

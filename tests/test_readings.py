@@ -52,6 +52,12 @@ def test_the_readings_of_a_report_are_a_line_each_with_a_column_for_every_loss()
     ]
 
 
+def test_a_loss_that_is_called_like_a_formula_heads_a_column_and_is_none():
+    """Whoever may write a record names losses as he likes."""
+    head, _row = readings_csv({"pairs": [{"output": "a.png", "trace": [reading(1).as_row() | {"=1+1": 0.0}]}]})
+    assert "'=1+1" in next(csv.reader([head]))
+
+
 def test_report_prints_the_readings_of_a_night(project, stylize):
     nights = Nights(project)
     paint = painted(nights.output)

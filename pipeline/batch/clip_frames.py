@@ -10,6 +10,7 @@ are the same (store/keys).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -20,6 +21,7 @@ from pipeline.errors import BadImage, StylizeError
 from pipeline.images.encode import encode_picture, to_uint8
 from pipeline.images.metadata import metadata_in
 from pipeline.images.picture import Picture, open_picture
+from pipeline.schedule import Size
 from pipeline.store.clips import later_frames
 from pipeline.store.layout import clip_name, frame_name, pair_id
 from pipeline.store.shapes import fitting
@@ -31,6 +33,11 @@ if TYPE_CHECKING:
 
 _PAINTED = ".painted.png"
 _LIGHTS = 2  # of photograph and painting
+_MOST_LEVEL = 256  # grey levels
+_MOST_NUMBER = 1e9  # seconds, and evaluations, of a frame: more than any life has
+# Seconds as `str` has them: of numbers below 2^63 (clip_story.Times); of `1e999999999` Python would
+# write out a billion digits.
+_SECONDS = re.compile(r"[0-9]{1,18}(?:/[0-9]{1,18})?")
 # Bytes at the beginning of a frame in which all stands that is known of it, twice: a few thousand,
 # where there may be gigabytes of frames to look at.
 _HEAD = 2**17
@@ -87,10 +94,12 @@ class DamagedFrame(BadImage):
 
 class KeptFrames:
     """Those of one clip, by their numbers in its file, from 0 in the order shown: those of a range
-    stand where those of the whole clip do."""
+    stand where those of the whole clip do. `sizes` are (width, height) of a frame as it is shown
+    and as it is painted: one of another size is damaged."""
 
-    def __init__(self, store: Store, output: str) -> None:
+    def __init__(self, store: Store, output: str, sizes: tuple[Size, Size] | None = None) -> None:
         self._store, self._output = store, output
+        self._shown_size, self._painted_size = sizes or (None, None)
         self._named = False
 
     def look(self, number: int) -> KeptFrame | None:
@@ -110,12 +119,12 @@ class KeptFrames:
 
     def shown(self, number: int) -> Picture:
         """A frame as it is shown. Raises DamagedFrame."""
-        return self._open(number, frame_name(self._output, number))
+        return self._open(number, frame_name(self._output, number), self._shown_size)
 
     def painted(self, number: int, frame: KeptFrame) -> NDArray[np.uint8]:
         """A frame as later ones follow it: uint8 (height, width, 3). Raises as `shown` does."""
         name = frame_name(self._output, number)
-        picture = self._open(number, _painted_name(name) if frame.apart else name)
+        picture = self._open(number, _painted_name(name) if frame.apart else name, self._painted_size)
         return to_uint8(picture.pixels)
 
     def save(
@@ -171,9 +180,12 @@ class KeptFrames:
             with suppress(OSError, StylizeError):
                 self._store.delete(name)
 
-    def _open(self, number: int, name: str) -> Picture:
+    def _open(self, number: int, name: str, size: Size | None) -> Picture:
         try:
-            return open_picture(self._store.path(name), home=self._store.home)
+            picture = open_picture(self._store.path(name), home=self._store.home)
+            if size is not None and picture.size != size:
+                raise BadImage(f"{name} is {picture.size[0]}x{picture.size[1]} pixels, not {size[0]}x{size[1]}")
+            return picture
         except BadImage as error:
             self._drop(number)
             raise DamagedFrame(str(error)) from error
@@ -181,9 +193,21 @@ class KeptFrames:
 
 def _is_as_we_write(frame: KeptFrame) -> bool:
     """Is what a frame says of itself of use? Anybody may have put it there."""
-    with suppress(ValueError, ZeroDivisionError):
-        return Fraction(frame.time) >= 0 and Fraction(frame.duration) > 0 and len(frame.light) == _LIGHTS
+    if not (_SECONDS.fullmatch(frame.time) and _SECONDS.fullmatch(frame.duration)):
+        return False
+    with suppress(ZeroDivisionError):
+        return Fraction(frame.duration) > 0 <= Fraction(frame.time) and _is_in_range(frame)
     return False
+
+
+def _is_in_range(frame: KeptFrame) -> bool:
+    """Are its figures some that can be, so that sums and means of them are numbers?"""
+    levels = (*frame.light, frame.flicker or 0, frame.own_flicker or 0, frame.reliable)
+    return (
+        len(frame.light) == _LIGHTS
+        and all(abs(level) <= _MOST_LEVEL for level in levels)
+        and all(0 <= number <= _MOST_NUMBER for number in (frame.seconds, frame.evaluations))
+    )
 
 
 def _painted_name(name: str) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 from io import BufferedReader
 from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
@@ -53,7 +54,7 @@ def write(
     """Write the clip under its final name, of those of its frames that have `times`; what its
     format could not hold is returned as notes. `goes_on` is called now and then. Raises
     DamagedFrame, and as `Store.write_by`, `previous.keep` and `write_clip` do."""
-    from pipeline.clips.writing import write_clip
+    from pipeline.clips.sound import SoundError
 
     job = command.job
     if job.options.frames == clip_names.PREVIEW:
@@ -62,21 +63,43 @@ def write(
     notes: list[str] = []
 
     def put(file: IO[bytes]) -> None:
-        notes[:] = write_clip(
-            cast("BinaryIO", file),
-            Path(job.output).suffix,
-            _frames(kept, clip.numbers, times, goes_on),
-            quality=job.options.quality,
-            rate=_even_rate(clip, job, times),
-            has_alpha=clip.facts.has_alpha,
-            sound_of=job.content if clip.facts.kind == "video" else None,
-            home=job.home_of(job.content),
-            span=_span(job, times),
-            settings=settings,
-        )
+        frames = partial(_frames, kept, clip.numbers, times, goes_on)
+        try:
+            notes[:] = _written(file, job, clip, frames(), times, settings, with_sound=clip.facts.kind == "video")
+        except SoundError as error:
+            file.seek(0)
+            file.truncate()
+            notes[:] = *_written(file, job, clip, frames(), times, settings, with_sound=False), str(error)
 
     _put(command, store, put)
     return tuple(notes)
+
+
+def _written(
+    file: IO[bytes],
+    job: Job,
+    clip: Clip,
+    frames: Iterator[Any],
+    times: Times,
+    settings: Mapping[str, Any],
+    *,
+    with_sound: bool,
+) -> tuple[str, ...]:
+    from pipeline.clips.writing import write_clip
+
+    return write_clip(
+        cast("BinaryIO", file),
+        Path(job.output).suffix,
+        frames,
+        quality=job.options.quality,
+        rate=_even_rate(clip, job, times),
+        has_alpha=clip.facts.has_alpha,
+        sound_of=job.content if with_sound else None,
+        home=job.home_of(job.content),
+        span=_span(job, times),
+        settings=settings,
+        longest=max(_lasting(times, place) for place in range(len(times))),
+    )
 
 
 def facts_of(job: Job, facts: ClipFacts) -> ClipFacts:
@@ -125,13 +148,18 @@ def _frames(kept: KeptFrames, numbers: Sequence[int], times: Times, goes_on: Cal
     from pipeline.clips.frame import ClipFrame
 
     for place in range(len(times)):
-        time, duration = times[place]
-        end = times[place + 1][0] if place + 1 < len(times) else time + duration
+        time, lasting = times[place][0], _lasting(times, place)
         picture = kept.shown(numbers[place])
         alpha = None if picture.alpha is None else np.rint(picture.alpha * 255).astype(np.uint8)
         if place % _GOES_ON == 0:
             goes_on()
-        yield ClipFrame(place, time, Fraction(end - time), to_uint8(picture.pixels), alpha)
+        yield ClipFrame(place, time, lasting, to_uint8(picture.pixels), alpha)
+
+
+def _lasting(times: Times, place: int) -> Fraction:
+    """How long a frame is shown as it is written: to the next one."""
+    time, duration = times[place]
+    return times[place + 1][0] - time if place + 1 < len(times) else duration
 
 
 def _sheet(kept: KeptFrames, numbers: Sequence[int], settings: Mapping[str, Any]) -> bytes:

@@ -29,6 +29,9 @@ _ANIMATED = ("GIF", "PNG", "WEBP")
 # for less: a tenth.
 _TOO_SHORT, _INSTEAD = Fraction(1, 100), Fraction(1, 10)
 _OF_GIF, _OF_OTHERS = Fraction(1, 100), Fraction(1, 1000)  # seconds that durations are rounded to
+# Of a second, to which times are exact. A PNG has durations as fractions of any two numbers to
+# 65,535: the sum of a thousand different ones is a fraction of thousands of digits.
+_FINEST = 10**9
 
 
 def animation_facts(path: str | os.PathLike[str], sha256: str, home: str | None = None) -> ClipFacts:
@@ -39,7 +42,7 @@ def animation_facts(path: str | os.PathLike[str], sha256: str, home: str | None 
     try:
         for frame in animation_frames(path, home=home):
             times.append(frame.time)
-            end, size = frame.end, frame.size
+            end, size = frame.end.limit_denominator(_FINEST), frame.size
             has_alpha = has_alpha or frame.alpha is not None
     except BadImage as error:
         if not times:
@@ -77,7 +80,7 @@ def animation_frames(
             raise BadImage(f"{source.shown} has more than {MAX_FRAMES:,} frames; cut out the part that is painted")
         if number >= start and (wanted is None or wanted(number)):
             yield shown
-        time += duration
+        time = (time + duration).limit_denominator(_FINEST)
 
 
 def _opened(source: Source) -> Image.Image:

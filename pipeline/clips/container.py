@@ -66,6 +66,7 @@ def load_av() -> Any:
         command = shlex.join([sys.executable, "-m", "pip", "install", *PACKAGES])
         raise EnvironmentProblem(f"clips need two packages more; install them (make video, or {command})") from error
     av.logging.set_level(None)  # what matters comes as an exception too
+    av.logging.set_skip_repeated(False)  # or is heard, in a file that is read twice as well
     return av
 
 

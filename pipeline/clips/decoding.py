@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -10,12 +11,15 @@ from pipeline.clips.container import OpenVideo, load_av, said
 from pipeline.clips.damage import DamageError
 from pipeline.clips.interlacing import Fields
 from pipeline.clips.listing import MAX_FRAMES
+from pipeline.clips.structure import MATROSKA
 from pipeline.errors import BadImage
 from pipeline.printable import printable
 
 if TYPE_CHECKING:
+    from av.packet import Packet
     from av.video.frame import VideoFrame
 
+_MICROSECONDS = 1_000_000  # of a second: the clock of a container
 _MILLISECOND = Fraction(1, 1000)  # the clock of a file that says none
 _USUAL_STEP = Fraction(1, 25)  # seconds a frame, where a file says nothing of it
 # Of the time that a file whose end is missing says that it lasts: less is not worth a word.
@@ -66,7 +70,7 @@ def packet_times(video: OpenVideo) -> Iterator[Fraction]:
     base = video.stream.time_base or step
     latest = None
     count = 0
-    for packet in video.container.demux(video.stream):
+    for packet in _packets(video):
         if not packet.size or packet.is_discard:
             continue
         if packet.is_corrupt:
@@ -94,7 +98,7 @@ def _check_end(video: OpenVideo, end: Fraction | None, step: Fraction) -> None:
     if stream.duration is not None and stream.time_base is not None:
         says = stream.duration * stream.time_base
     elif container.duration is not None:
-        says = Fraction(container.duration, 1_000_000)
+        says = Fraction(container.duration, _MICROSECONDS)
     if not says or says - end > _MISSED_FRAMES * step:
         raise DamageError(end, f"the file is cut off: {video.cut_off:,} bytes are missing")
 
@@ -106,12 +110,16 @@ def _frames(video: OpenVideo, since: int | None) -> Iterator[VideoFrame]:
     av: Any = load_av()
     decoder = _decoder(video)
     due: set[int] = set()  # stamps of packets whose frames are yet to come
-    for packet in video.container.demux(video.stream):
-        if packet.size and packet.pts is not None and not packet.is_discard and _is_due(packet, since):
-            due.add(packet.pts)
+    packets, stamp = _packets(video), None
+    while True:
         try:
+            if (packet := next(packets, None)) is None:
+                return
+            stamp = packet.pts
+            if packet.size and stamp is not None and not packet.is_discard and _is_due(packet, since):
+                due.add(stamp)
             if packet.is_corrupt:
-                raise DamageError(_at(packet.pts, due, video), "the file is damaged or cut off there")
+                raise DamageError(_at(stamp, due, video), "the file is damaged or cut off there")
             frames = _checked(decoder, packet) if decoder.name == "ffv1" else decoder.decode(packet)
             yield from _sound_ones([frame for frame in frames if _is_due(frame, since)], due, video)
         except MemoryError:
@@ -119,7 +127,46 @@ def _frames(video: OpenVideo, since: int | None) -> Iterator[VideoFrame]:
         except (av.FFmpegError, DamageError) as error:
             yield from _held(decoder, due)
             why = error.why if isinstance(error, DamageError) else said(error)
-            raise DamageError(_at(packet.pts, due, video), why) from error
+            raise DamageError(_at(stamp, due, video), why) from error
+
+
+def _packets(video: OpenVideo) -> Iterator[Packet[Any]]:
+    """Packets as the container has them. Raises DamageError where it cannot be read any further, or
+    frames are missing: of a damaged place FFmpeg's reader of Matroska says a word in its log, and
+    goes on behind it, up to five seconds later."""
+    av: Any = load_av()
+    packets, base = video.container.demux(video.stream), video.stream.time_base or _MILLISECOND
+    step = usual_step(video)
+    end = video.start  # when the last of them so far is shown no longer
+    while True:
+        try:
+            with _heard() as words:
+                packet = next(packets, None)
+        except av.FFmpegError as error:
+            raise DamageError(end - video.start, said(error)) from error
+        is_last = packet is None or not packet.size
+        if is_last:
+            time = Fraction(video.container.duration or 0, _MICROSECONDS)
+        else:
+            time = end if packet.pts is None else packet.pts * base
+        if time - end > step / 2 and any(kind == MATROSKA for _level, kind, _text in words):
+            raise DamageError(end - video.start, "the file is damaged there, and frames are missing")
+        if packet is None:
+            return
+        end = end if is_last else max(end, time + step)
+        yield packet
+
+
+@contextmanager
+def _heard() -> Iterator[list[tuple[int, str, str]]]:
+    """What FFmpeg says of errors in its log: level, of what, words."""
+    av: Any = load_av()
+    av.logging.set_level(av.logging.ERROR)
+    try:
+        with av.logging.Capture() as words:
+            yield words
+    finally:
+        av.logging.set_level(None)
 
 
 def _is_due(found: Any, since: int | None) -> bool:
@@ -129,13 +176,8 @@ def _is_due(found: Any, since: int | None) -> bool:
 
 def _checked(decoder: Any, packet: Any) -> list[VideoFrame]:
     """Frames of FFV1, of whose wrong checksums FFmpeg says a word in its log and nothing else."""
-    av: Any = load_av()
-    av.logging.set_level(av.logging.ERROR)
-    try:
-        with av.logging.Capture() as words:
-            frames: list[VideoFrame] = decoder.decode(packet)
-    finally:
-        av.logging.set_level(None)
+    with _heard() as words:
+        frames: list[VideoFrame] = decoder.decode(packet)
     if words:
         raise DamageError(Fraction(0), printable(str(words[0][2]).strip()))
     return frames

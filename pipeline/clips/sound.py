@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from pipeline.clips.container import beginning, load_av, said
@@ -19,6 +20,10 @@ _OF_MP4 = "mov_text"  # subtitles that a Matroska cannot hold as they are
 _KINDS = ("audio", "subtitle")
 _KEPT_METADATA = ("language", "title", "handler_name")
 _WORDS = {"audio": ("sound", "was"), "subtitle": ("subtitles", "were"), "attachment": ("fonts", "were")}
+
+
+class SoundError(Exception):
+    """A clip cannot be written with what is beside its pictures, for a reason in words."""
 
 
 class SoundCopy:
@@ -74,8 +79,9 @@ class SoundCopy:
 
     def _add(self, stream: Any) -> None:
         try:
+            _try_alone(stream, self._output.format.name)
             copy = self._output.add_stream_from_template(stream, opaque=True)
-        except ValueError:  # the container has no room for this coding
+        except (ValueError, load_av().FFmpegError):  # the container has no room for this coding
             coded = stream.codec_context.codec.canonical_name if stream.codec_context is not None else "unknown"
             what, were = _WORDS[stream.type]
             more = "" if self._suffix == ".mkv" or coded == _OF_MP4 else "; .mkv holds all kinds"
@@ -114,6 +120,15 @@ class SoundCopy:
             yield packet
 
 
+def _try_alone(stream: Any, muxer: str) -> None:
+    """Raises what FFmpeg raises where a container of this kind does not begin with such a stream:
+    some say it only then (Opus and FLAC in a MOV, TrueHD in an MP4), when nothing can be left out
+    any more."""
+    with load_av().open(BytesIO(), "w", format=muxer) as trial:
+        trial.add_stream_from_template(stream, opaque=True)
+        trial.start_encoding()
+
+
 def _time(packet: Packet[Any], base: Fraction | None) -> Fraction:
     stamp = packet.pts if packet.pts is not None else packet.dts
     return (stamp or 0) * (base or Fraction(0))
@@ -126,7 +141,7 @@ def _copy_chapters(source: InputContainer, output: OutputContainer, start: Fract
         base: Fraction = chapter["time_base"] or Fraction(0)
         first, last = chapter["start"] * base - begin, chapter["end"] * base - begin
         length = None if span.end is None else span.end - (span.begin or 0)
-        if last <= 0 or (length is not None and first >= length):
+        if last <= max(first, 0) or (length is not None and first >= length):
             continue
         last = last if length is None else min(last, length)
         kept.append(

@@ -18,11 +18,12 @@ import numpy as np
 from pipeline.clips.animated.gif import write_gif
 from pipeline.clips.animated.png import write_png
 from pipeline.clips.animated.webp import write_webp
-from pipeline.clips.container import load_av, open_container
+from pipeline.clips.container import load_av, open_container, said
 from pipeline.clips.encoding import BT709, ENCODINGS, FULL, LIMITED, Converter, quality_options
 from pipeline.clips.frame import ClipFrame
 from pipeline.clips.output_file import OutputFile
-from pipeline.clips.sound import SoundCopy
+from pipeline.clips.pace import in_small_numbers
+from pipeline.clips.sound import SoundCopy, SoundError
 from pipeline.clips.span import WHOLE, Span
 from pipeline.errors import PairError
 from pipeline.images.encode import encode_picture
@@ -32,9 +33,12 @@ ANIMATIONS = (".gif", ".webp", ".apng", ".png")
 SUFFIXES = (*ENCODINGS, *ANIMATIONS)
 """Endings of clips that are written as one file."""
 
-# Seconds: all usual clocks of videos are whole multiples of it (1/15360, 1/12800, 1/90000, 1/600,
-# 1/1000, 1/48000, and those of 1001/30000 a frame), and 12 minutes of it fit into 32 bits.
-_FINE = Fraction(1, 5_760_000)
+# Seconds: all usual clocks of videos are whole multiples of the first (1/15360, 1/12800, 1/90000,
+# 1/600, 1/1000, 1/48000, and those of 1001/30000 a frame). An MP4 has the length of a frame in 31
+# bits (libavformat's muxer): 6 minutes of the first, 6 hours of the second, 24 days of the third.
+_CLOCKS = (Fraction(1, 5_760_000), Fraction(1, 90_000), Fraction(1, 1000))
+_FINE = _CLOCKS[0]
+_LONGEST = 2**31 - 2
 # Without frames that are stored before others that are shown first: MP4 has lengths by the order in
 # which frames are stored, and so could not say how long the last one is shown.
 _IN_ORDER = {"bf": "0"}
@@ -54,6 +58,7 @@ def write_clip(
     home: str | None = None,
     span: Span = WHOLE,
     settings: Mapping[str, Any] | None = None,
+    longest: Fraction = Fraction(0),
 ) -> tuple[str, ...]:
     """Write frames, which come in their order, to an empty `file` open for reading and writing;
     what it could not hold is returned as notes.
@@ -62,9 +67,10 @@ def write_clip(
     where they vary. `has_alpha`: frames may have opacity, which is kept where the format has it and
     laid over white elsewhere. `sound_of` is the clip whose sound, subtitles and chapters are
     copied, `home` the folder it has to lie in, `span` the part of it that is kept: frames' times
-    are those of that clip, and `span.begin` becomes 0. `settings` are kept in the metadata. Raises
-    PairError where the ending has no format, or there is no frame; BadImage where the sound cannot
-    be read.
+    are those of that clip, and `span.begin` becomes 0. `settings` are kept in the metadata.
+    `longest` is the most seconds that a frame is shown, where that is more than 6 minutes. Raises
+    PairError where the ending has no format, or cannot hold the frames, or there is none; BadImage
+    where the sound cannot be read; SoundError where all could perhaps be written without it.
     """
     kind = suffix.lower()
     if kind not in SUFFIXES:
@@ -78,7 +84,7 @@ def write_clip(
             )
             has_sound = source is not None and source.streams.audio
             return (*notes, f"a {kind} has no sound; its sound was left out") if has_sound else notes
-        video = _Video(kind, first, quality=quality, rate=rate, has_alpha=has_alpha, span=span)
+        video = _Video(kind, first, quality=quality, rate=rate, has_alpha=has_alpha, span=span, longest=longest)
         return video.write(file, rest, source, None if settings is None else settings_json(settings))
 
 
@@ -119,7 +125,15 @@ class _Video:
     """A video that is being written."""
 
     def __init__(
-        self, suffix: str, first: ClipFrame, *, quality: int, rate: Fraction | None, has_alpha: bool, span: Span
+        self,
+        suffix: str,
+        first: ClipFrame,
+        *,
+        quality: int,
+        rate: Fraction | None,
+        has_alpha: bool,
+        span: Span,
+        longest: Fraction,
     ) -> None:
         self._suffix = suffix
         self._encoding = ENCODINGS[suffix]
@@ -129,10 +143,11 @@ class _Video:
         self._rate = rate
         self._span = span
         self._begin = first.time - (span.begin or 0)  # seconds on the output's clock
-        self._unit = _unit(rate, self._begin)
+        self._unit = _unit(rate, self._begin, longest)
 
     def write(self, file: BinaryIO, rest: Iterator[ClipFrame], source: Any, text: str | None) -> tuple[str, ...]:
-        """All of it, with what is beside the pictures of the container `source`, if any."""
+        """All of it, with what is beside the pictures of the container `source`, if any. Raises
+        SoundError where that may be why it cannot be written, else PairError."""
         av, watched = load_av(), OutputFile(file)
         frames = chain((self._first,), rest)
         try:
@@ -150,15 +165,22 @@ class _Video:
                     if sound is not None:
                         sound.until(time)
         except av.FFmpegError as error:
-            raise watched.failure or error from error
+            raise watched.failure or self._failure(error, source) from error
         return () if sound is None else tuple(sound.notes)
+
+    def _failure(self, error: Exception, source: Any) -> Exception:
+        why = f"cannot stand in a {self._suffix} ({said(error)})"
+        if source is not None:
+            return SoundError(f"what is beside its pictures, as sound, {why} and was left out")
+        return PairError(f"the frames of the clip {why}; choose another ending for its output")
 
     def _add_stream(self, output: Any) -> Any:
         encoding = self._encoding
         options = encoding.options | quality_options(encoding, self._quality)
         if self._rate is None and encoding.codec == "libx264":
             options |= _IN_ORDER
-        stream = output.add_stream(encoding.codec, rate=self._rate or 1 / self._first.duration, options=options)
+        rate = self._rate or in_small_numbers(1 / self._first.duration) or 1
+        stream = output.add_stream(encoding.codec, rate=rate, options=options)
         stream.width, stream.height = self._convert.size(self._first)
         stream.pix_fmt = self._convert.pixels
         context = stream.codec_context
@@ -192,10 +214,10 @@ class _Video:
         return self._begin + (round(since * self._rate) / self._rate if self._rate else since)
 
 
-def _unit(rate: Fraction | None, begin: Fraction) -> Fraction:
+def _unit(rate: Fraction | None, begin: Fraction, longest: Fraction) -> Fraction:
     """Seconds of the output's clock, in whole numbers of which frames begin."""
     if rate is None or (1 / rate / _FINE).denominator == 1 != (begin * rate).denominator:
-        return _FINE
+        return next((clock for clock in _CLOCKS if longest / clock <= _LONGEST), _CLOCKS[-1])
     return 1 / rate
 
 

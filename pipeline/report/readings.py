@@ -20,7 +20,7 @@ def readings_csv(report: Mapping[str, Any]) -> Iterator[str]:
     losses = loss_names(row for _output, row in rows)
     layers = dict.fromkeys(name for _output, row in rows for name in row if OF_LAYER in name)
     columns = (*_FIRST, *losses, *layers)
-    yield _line(columns)
+    yield _line(map(cell, columns))
     for output, row in rows:
         yield _line(cell({"output": output, **row}.get(column)) for column in columns)
 
