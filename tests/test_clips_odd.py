@@ -3,6 +3,7 @@ painting."""
 
 from __future__ import annotations
 
+import io
 import struct
 import zlib
 from fractions import Fraction
@@ -19,6 +20,7 @@ import numpy as np
 from clip_kit import RATE, clip_frames, packets, picture, stored, write_video
 from clips_night_kit import HEIGHT, WIDTH, Night
 
+from pipeline.clips import decoding
 from pipeline.clips.facts import as_json
 from pipeline.clips.frame import ClipFrame
 from pipeline.clips.pace import even_rate
@@ -65,6 +67,17 @@ def test_a_frame_that_lasts_for_a_month_fails_the_clip_and_is_no_bug(tmp_path: P
         write_clip(file, ".mp4", frames, quality=50, longest=frames[0].duration)
 
 
+@pytest.mark.parametrize("seconds", [Fraction(70_123, 1000), Fraction(700_123, 1000), Fraction(50_001, 2)])
+def test_an_animated_png_shows_a_frame_for_minutes(tmp_path: Path, seconds: Fraction) -> None:
+    """More than 65.535 seconds have no place for milliseconds, and were cut to that."""
+    frames = [ClipFrame(0, Fraction(0), seconds, picture(0)), ClipFrame(1, seconds, Fraction(1), picture(1))]
+    with (tmp_path / "a.apng").open("w+b") as file:
+        write_clip(file, ".apng", frames, quality=50)
+    assert [float(frame.duration) for frame in read_frames(tmp_path / "a.apng")] == pytest.approx(
+        [float(seconds), 1.0], rel=1e-4
+    )
+
+
 def _chunk(name: bytes, body: bytes) -> bytes:
     return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
 
@@ -107,6 +120,53 @@ def test_a_rate_of_large_numbers_is_one_that_every_encoder_takes(tmp_path: Path,
 @pytest.mark.parametrize("rate", [Fraction(10**9 + 1), Fraction(1, 10**10)])
 def test_a_rate_that_no_clip_is_written_with_is_none(rate: Fraction) -> None:
     assert even_rate([Fraction(0)], Fraction(1, 1000), rate) is None
+
+
+# --------------------------------------------------------------------------------------------- sizes
+
+
+@pytest.mark.parametrize("opaque", [True, False])
+def test_a_frame_in_the_middle_that_is_larger_than_a_picture_may_be_is_not_decoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, opaque: bool
+) -> None:
+    """FFmpeg was told of the bound where it looks for streams, and not where it decodes."""
+    monkeypatch.setattr(decoding, "MAX_PIXELS", 4 * 64 * 48)
+    form, options = "yuv420p" if opaque else "yuva420p", {"deadline": "realtime", "cpu-used": "8", "auto-alt-ref": "0"}
+    parts = []
+    for side in (1, 4):
+        pixels = picture(0, side * 64, side * 48)
+        pixels = pixels if opaque else np.dstack([pixels, np.full(pixels.shape[:2], 200, np.uint8)])
+        path = tmp_path / f"{side}.webm"
+        write_video(path, [stored(pixels, form)] * 2, codec="libvpx-vp9", muxer="webm", options=options)
+        parts.append(av.open(str(path)))
+    with av.open(str(tmp_path / "a.webm"), "w", format="webm") as output:
+        stream = output.add_stream_from_template(parts[0].streams.video[0], opaque=True)
+        stream.metadata["alpha_mode"] = "0" if opaque else "1"
+        packets_of_both = (packet for part in parts for packet in part.demux(video=0) if packet.size)
+        for number, packet in enumerate(packets_of_both):
+            packet.stream, packet.pts, packet.dts = stream, 40 * number, 40 * number
+            output.mux(packet)
+    facts = clip_facts(tmp_path / "a.webm")
+    assert (facts.frames, facts.size) == (2, (64, 48))
+    assert "the frame at 0.08 s cannot be decoded" in facts.damage
+
+
+def _gif(number: int, width: int, height: int) -> tuple[bytes, bytes]:
+    """A GIF of one picture up to its table of colours, and the picture with a table of its own."""
+    file = io.BytesIO()
+    write_clip(file, ".gif", clip_frames(number + 1, width=width, height=height)[number:], quality=50)
+    data = file.getvalue()
+    at = data.index(b"!\xf9\x04")
+    return data[:at], data[at:].removesuffix(b";")
+
+
+def test_of_a_gif_what_lies_beyond_the_first_frame_is_not_shown(tmp_path: Path) -> None:
+    """As browsers have it; Pillow makes all that follow larger, and the clip failed at its second frame."""
+    (head, first), (_, second), (_, third) = _gif(0, 64, 48), _gif(1, 100, 90), _gif(2, 64, 48)
+    (tmp_path / "a.gif").write_bytes(head + first + second + third + b";")
+    facts = clip_facts(tmp_path / "a.gif")
+    assert (facts.size, facts.frames, facts.damage) == ((64, 48), 3, "")
+    assert {frame.size for frame in read_frames(tmp_path / "a.gif")} == {(64, 48)}
 
 
 # --------------------------------------------------------------------------------------------- sound
@@ -228,6 +288,22 @@ def test_frames_that_a_damaged_matroska_lost_are_told(
     assert 0 < facts.frames < left
     assert "the file is damaged there, and frames are missing" in facts.damage
     assert f"or paint those before it (frames: [0, {facts.frames - 1}])" in facts.damage
+
+
+def test_frames_that_a_damaged_avi_lost_are_noted(tmp_path: Path) -> None:
+    """It has no times: what follows them comes too early, and FFmpeg says nothing at all."""
+    path = tmp_path / "a.avi"
+    write_video(path, [stored(picture(k), "yuvj420p") for k in range(30)], codec="mjpeg", muxer="avi")
+    assert clip_facts(path).notes == ()
+    data = bytearray(path.read_bytes())
+    for number in (8, 12, 16):
+        at = data.index(packets(path, "video")[number][2])
+        data[at - 8 : at + 100] = bytes(108)  # the head of a part with its beginning
+    path.write_bytes(data)
+    facts = clip_facts(path)
+    assert facts.frames < 29
+    (note,) = facts.notes
+    assert note == f"says that it lasts 1.20 s and has frames for {facts.frames / RATE:.2f} s: some may be missing"
 
 
 @pytest.mark.parametrize("more", [bytes(3000), b"\xff" * 3000, b"itself"], ids=["zeros", "ones", "twice"])

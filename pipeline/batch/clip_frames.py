@@ -99,6 +99,8 @@ class KeptFrames:
 
     def __init__(self, store: Store, output: str, sizes: tuple[Size, Size] | None = None) -> None:
         self._store, self._output = store, output
+        self._shown_size: Size | None
+        self._painted_size: Size | None
         self._shown_size, self._painted_size = sizes or (None, None)
         self._named = False
 

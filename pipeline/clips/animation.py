@@ -60,11 +60,12 @@ def animation_frames(
     start: int = 0,
     home: str | None = None,
 ) -> Iterator[ClipFrame]:
-    """The frames of an animated picture, each whole, as it is shown. Raises BadImage, with the time
-    of the first frame that cannot be decoded, after the good ones before it."""
+    """The frames of an animated picture, each whole, as it is shown: what a GIF's later frames have
+    beyond the first one's edge is not. Raises BadImage, with the time of the first frame that
+    cannot be decoded, after the good ones before it."""
     source = read_source(path, home)
     image = _opened(source)
-    time = Fraction(0)
+    time, size = Fraction(0), None
     # A PNG may begin with a picture for programs that know no animation, which is no frame.
     before = int(getattr(image, "default_image", False))
     for number in range(MAX_FRAMES + 1):
@@ -74,6 +75,8 @@ def animation_frames(
             except EOFError:
                 return
             loaded = _loaded(image, before + number, source)
+            size = size or loaded.size
+            loaded = loaded if loaded.size == size else loaded.crop((0, 0, *size))
             duration = _duration(image)  # which Pillow knows of a WebP once it is loaded
             shown = _frame(loaded, number, time, duration)
         if number == MAX_FRAMES:

@@ -13,6 +13,7 @@ from pipeline.clips.interlacing import Fields
 from pipeline.clips.listing import MAX_FRAMES
 from pipeline.clips.structure import MATROSKA
 from pipeline.errors import BadImage
+from pipeline.images.sizes import MAX_PIXELS
 from pipeline.printable import printable
 
 if TYPE_CHECKING:
@@ -144,16 +145,16 @@ def _packets(video: OpenVideo) -> Iterator[Packet[Any]]:
                 packet = next(packets, None)
         except av.FFmpegError as error:
             raise DamageError(end - video.start, said(error)) from error
-        is_last = packet is None or not packet.size
-        if is_last:
+        frame = packet if packet is not None and packet.size else None
+        if frame is None:
             time = Fraction(video.container.duration or 0, _MICROSECONDS)
         else:
-            time = end if packet.pts is None else packet.pts * base
+            time = end if frame.pts is None else frame.pts * base
         if time - end > step / 2 and any(kind == MATROSKA for _level, kind, _text in words):
             raise DamageError(end - video.start, "the file is damaged there, and frames are missing")
         if packet is None:
             return
-        end = end if is_last else max(end, time + step)
+        end = end if frame is None else max(end, time + step)
         yield packet
 
 
@@ -212,14 +213,16 @@ def _at(stamp: int | None, due: set[int], video: OpenVideo) -> Fraction:
 
 
 def _decoder(video: OpenVideo) -> Any:
-    """FFmpeg's decoder, of one thread, so that what is damaged is told at once. VP8 and VP9 with
-    opacity are decoded by libvpx, as FFmpeg's own leaves it out."""
+    """FFmpeg's decoder, of one thread, so that what is damaged is told at once, and for no frame
+    that is larger than a picture may be, whatever the container says. VP8 and VP9 with opacity are
+    decoded by libvpx, as FFmpeg's own leaves it out."""
     av: Any = load_av()
     context = video.stream.codec_context
     tags = {name.lower(): text for name, text in video.stream.metadata.items()}
     if tags.get("alpha_mode") == "1" and context.name in ("vp8", "vp9"):
-        own = av.CodecContext.create({"vp8": "libvpx", "vp9": "libvpx-vp9"}[context.name], "r")
-        own.thread_count = 1
-        return own
-    context.thread_type = "NONE"
+        context = av.CodecContext.create({"vp8": "libvpx", "vp9": "libvpx-vp9"}[context.name], "r")
+        context.thread_count = 1
+    else:
+        context.thread_type = "NONE"
+    context.options = {**context.options, "max_pixels": str(MAX_PIXELS)}
     return context

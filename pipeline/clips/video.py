@@ -18,6 +18,7 @@ from pipeline.clips.geometry import Geometry, geometry_of, upright
 from pipeline.clips.interlacing import NOTE as INTERLACED
 from pipeline.clips.pace import even_rate
 from pipeline.clips.seeking import UnsureError, WayIn, seek, way_in
+from pipeline.clips.structure import AVI
 from pipeline.errors import BadImage
 from pipeline.images.sizes import check_shape
 
@@ -26,6 +27,7 @@ from pipeline.images.sizes import check_shape
 # Measured (one core of an AMD EPYC, processor time, million pixels a second): H.264 200 to 370, VP9
 # 240, FFV1 in RGB 15; so 4 to 8 seconds, and 100.
 DECODED_PIXELS = 1_500_000_000
+_MISSED_FRAMES = Fraction(3, 2)  # as decoding has it
 
 
 def video_facts(path: str | os.PathLike[str], sha256: str, home: str | None = None) -> ClipFacts:
@@ -38,15 +40,19 @@ def video_facts(path: str | os.PathLike[str], sha256: str, home: str | None = No
         unit = video.stream.time_base or Fraction(1, 1000)
         has_sound = bool(video.container.streams.audio)
         seen_through, notes = has_alpha(first.frame), _notes(first)
+        says = _seconds_of_avi(video)
         whole = len(times) * first.frame.width * first.frame.height < DECODED_PIXELS
     if not whole:
         with open_video(path, home) as video:
             times, last, damage = _counted(video)
+    end = times[-1] + last
+    if not damage and says - end > _MISSED_FRAMES / usual:
+        notes += (f"says that it lasts {float(says):.2f} s and has frames for {float(end):.2f} s: some may be missing",)
     return ClipFacts(
         geometry.size,
         len(times),
         even_rate(times, unit, usual),
-        float(times[-1] + last - times[0]),
+        float(end - times[0]),
         has_sound,
         seen_through,
         "video",
@@ -166,6 +172,17 @@ def _looked_at(video: OpenVideo) -> tuple[Decoded, list[Fraction], Fraction, str
     except DamageError as error:
         damage = _damage(video, error, len(times))
     return first, times, last, damage
+
+
+def _seconds_of_avi(video: OpenVideo) -> Fraction:
+    """How long the picture of an AVI lasts by its header, which has no times of frames: FFmpeg
+    leaves out what is damaged without a word, and all that follows comes too early. 0 of others,
+    whose word for it need not be that of their frames."""
+    stream = video.stream
+    if video.container.format.name != AVI or not stream.duration or not stream.time_base:
+        return Fraction(0)
+    seconds: Fraction = stream.duration * stream.time_base
+    return seconds
 
 
 def _notes(first: Decoded) -> tuple[str, ...]:

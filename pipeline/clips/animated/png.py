@@ -22,6 +22,7 @@ _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _FRAME = struct.Struct(">IIIIIHHBB")  # fcTL: number, size, place, duration as a fraction, disposal, blending
 _WIDEST = 65535  # of numerator and denominator
 _UNIT = Fraction(1, 1000)  # seconds, where a duration is no such fraction
+_PARTS = (1000, 100, 10, 1)  # of a second, of which a longer one has as many as can be written
 
 
 def write_png(file: BinaryIO, head: bytes, frames: Iterable[ClipFrame], *, has_alpha: bool) -> None:
@@ -61,7 +62,9 @@ def write_png(file: BinaryIO, head: bytes, frames: Iterable[ClipFrame], *, has_a
 def _control(number: int, box: Box, duration: Fraction, clock: Clock) -> bytes:
     coarse = clock.lasting(duration)
     if max(duration.numerator, duration.denominator) > _WIDEST:
-        duration = min(coarse, _WIDEST) * _UNIT
+        lasting = coarse * _UNIT
+        parts = next((parts for parts in _PARTS if lasting * parts <= _WIDEST), _PARTS[-1])
+        duration = Fraction(min(round(lasting * parts), _WIDEST), parts)
     left, top, right, bottom = box
     size = (right - left, bottom - top)
     return _FRAME.pack(number, *size, left, top, duration.numerator, duration.denominator, 0, 0)
