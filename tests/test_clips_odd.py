@@ -151,6 +151,14 @@ def test_a_frame_in_the_middle_that_is_larger_than_a_picture_may_be_is_not_decod
     assert "the frame at 0.08 s cannot be decoded" in facts.damage
 
 
+@pytest.mark.parametrize(("matrix", "told"), [(8, True), (14, True), (0, True), (2, False), (9, False)])
+def test_a_matrix_of_colours_that_is_not_known_is_told(tmp_path: Path, matrix: int, told: bool) -> None:
+    path, frames = tmp_path / "a.mkv", [stored(picture(0), "yuv420p")]
+    write_video(path, frames, codec="libx264", options={"preset": "ultrafast"}, tags={"colorspace": matrix})
+    note = f"its colours are of a rare kind (matrix {matrix}) and were taken as BT.601"
+    assert clip_facts(path).notes == ((note,) if told else ())
+
+
 def _gif(number: int, width: int, height: int) -> tuple[bytes, bytes]:
     """A GIF of one picture up to its table of colours, and the picture with a table of its own."""
     file = io.BytesIO()

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 # H.273, table 4 -> libswscale's number of the same matrix.
 _MATRICES = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}
+_UNSPECIFIED, _COLOURS = 2, 3
 _LIKE_SRGB = (1, 2)  # primaries: BT.709, unspecified
 # Curves of cameras, which screens show alike, and unspecified (H.273, table 3): gamma 2.2 and 2.8
 # of old television, BT.601, SMPTE 240M, xvYCC, BT.1361, sRGB, BT.2020 of 10 and 12 bits.
@@ -77,8 +78,9 @@ def colour_notes(frame: VideoFrame) -> tuple[str, ...]:
     if name := hdr.NAMES.get(frame.color_trc):
         peak = told_peak(frame) if frame.color_trc == hdr.PQ else None
         up_to = f", up to {peak:,.0f} cd/m2," if peak else ""
-        return (f"its colours are HDR ({name}){up_to} and were brought to those of a screen (ITU-R BT.2390)",)
-    notes: list[str] = []
+        told = f"its colours are HDR ({name}){up_to} and were brought to those of a screen (ITU-R BT.2390)"
+        return (told, *_rare_matrix(frame))
+    notes = _rare_matrix(frame)
     if _is_wide(frame):
         to_canonical(_coded(np.zeros((1, 1, 3), np.uint8), frame), "", notes)
     return tuple(notes)
@@ -87,6 +89,15 @@ def colour_notes(frame: VideoFrame) -> tuple[str, ...]:
 def has_alpha(frame: VideoFrame) -> bool:
     """Whether the form of a frame's pixels has room for opacity."""
     return frame.format.name == "pal8" or any(component.is_alpha for component in frame.format.components)
+
+
+def _rare_matrix(frame: VideoFrame) -> list[str]:
+    """A note of a matrix that libswscale does not know, as those of YCgCo and ICtCp."""
+    number = frame.colorspace
+    if number in (*_MATRICES, _UNSPECIFIED) or frame.format.is_rgb or len(frame.format.components) < _COLOURS:
+        return []
+    taken = "BT.709" if _matrix(frame) == _ITU709 else "BT.601"
+    return [f"its colours are of a rare kind (matrix {number}) and were taken as {taken}"]
 
 
 def _matrix(frame: VideoFrame) -> int:
