@@ -94,14 +94,11 @@ class DamagedFrame(BadImage):
 
 class KeptFrames:
     """Those of one clip, by their numbers in its file, from 0 in the order shown: those of a range
-    stand where those of the whole clip do. `sizes` are (width, height) of a frame as it is shown
-    and as it is painted: one of another size is damaged."""
+    stand where those of the whole clip do. `sizes` are (width, height) of a frame as it is painted
+    and as it is shown, empty where they are not known: one of another size is damaged."""
 
-    def __init__(self, store: Store, output: str, sizes: tuple[Size, Size] | None = None) -> None:
-        self._store, self._output = store, output
-        self._shown_size: Size | None
-        self._painted_size: Size | None
-        self._shown_size, self._painted_size = sizes or (None, None)
+    def __init__(self, store: Store, output: str, sizes: tuple[Size, ...] = ()) -> None:
+        self._store, self._output, self._sizes = store, output, sizes
         self._named = False
 
     def look(self, number: int) -> KeptFrame | None:
@@ -121,12 +118,12 @@ class KeptFrames:
 
     def shown(self, number: int) -> Picture:
         """A frame as it is shown. Raises DamagedFrame."""
-        return self._open(number, frame_name(self._output, number), self._shown_size)
+        return self._open(number, frame_name(self._output, number), self._sizes)
 
     def painted(self, number: int, frame: KeptFrame) -> NDArray[np.uint8]:
         """A frame as later ones follow it: uint8 (height, width, 3). Raises as `shown` does."""
         name = frame_name(self._output, number)
-        picture = self._open(number, _painted_name(name) if frame.apart else name, self._painted_size)
+        picture = self._open(number, _painted_name(name) if frame.apart else name, self._sizes[:1])
         return to_uint8(picture.pixels)
 
     def save(
@@ -182,11 +179,13 @@ class KeptFrames:
             with suppress(OSError, StylizeError):
                 self._store.delete(name)
 
-    def _open(self, number: int, name: str, size: Size | None) -> Picture:
+    def _open(self, number: int, name: str, sizes: tuple[Size, ...]) -> Picture:
         try:
             picture = open_picture(self._store.path(name), home=self._store.home)
-            if size is not None and picture.size != size:
-                raise BadImage(f"{name} is {picture.size[0]}x{picture.size[1]} pixels, not {size[0]}x{size[1]}")
+            if sizes and picture.size not in sizes:
+                raise BadImage(
+                    f"{name} is {picture.size[0]}x{picture.size[1]} pixels, not {sizes[-1][0]}x{sizes[-1][1]}"
+                )
             return picture
         except BadImage as error:
             self._drop(number)

@@ -33,7 +33,7 @@ from pipeline.clip_names import PREVIEW, is_numbered, preview_output
 from pipeline.job import Painted
 from pipeline.nst.tiling import in_words
 from pipeline.pictures import Pictures
-from pipeline.schedule import Machine, finished_size
+from pipeline.schedule import Machine
 from pipeline.store.disk import LocalStore
 from pipeline.store.keys import pair_key, shared_key
 
@@ -73,7 +73,7 @@ def paint_clip(
         pictures=files.pictures,
         schedule=schedule,
         backend=backend,
-        kept=KeptFrames(store, job.output, (finished_size(job.options, files.pictures.sized_content), schedule.size)),
+        kept=KeptFrames(store, job.output, (schedule.size, schedule.finished)),
         looks=files.looks,
         earlier=None if job.options.frames == PREVIEW else KeptFrames(store, preview_output(job.output)),
         shared=shared_key(job, files.sha256.__getitem__, command.weights.sha256, sizes),
