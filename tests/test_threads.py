@@ -214,6 +214,6 @@ def test_a_program_whose_keras_is_set_otherwise_gets_the_same_picture_and_keeps_
         text=True,
         check=False,
     )
-    assert done.stdout.split() == [hashlib.sha256(alone[0]).hexdigest(), "channels_first", "float16", "numpy"], (
+    assert done.stdout.split() == [hashlib.sha256(alone[0]).hexdigest(), "channels_first", "float16", "tensorflow"], (
         done.stderr
     )
