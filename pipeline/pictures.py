@@ -16,6 +16,7 @@ from pipeline.regions import (
     Region,
     StyleIn,
     is_whole,
+    mask_of,
     notes_of_regions,
     notes_of_unseen,
     parts_at,
@@ -23,8 +24,6 @@ from pipeline.regions import (
     regions_of,
     regions_of_emptiness,
     regions_of_maps,
-    shows_nothing,
-    shows_what_is_transparent,
     with_a_share,
 )
 from pipeline.schedule import Machine, Schedule, Size, Sized, fine_side, painted_size, schedule, style_side
@@ -257,7 +256,7 @@ def with_masks(
 
     names = [style.name for style, _share in opened.styles]
     of_styles = [
-        (mask(where, opened.content), _mask_of(style, mask(own, style)))
+        (mask(where, opened.content), mask_of(style, mask(own, style)))
         for (where, own), (style, _share) in zip(sources.styles, opened.styles, strict=True)
     ] or [(None, None)] * len(names)
     kept = mask(sources.content, opened.content)
@@ -321,17 +320,6 @@ def _shown(
         if given:
             masks[number] = given["content"] if list(given) == ["content"] else given
     return shown | ({"mask": masks} if masks else {})
-
-
-def _mask_of(style: Picture, own: Mask | None) -> Mask | None:
-    """The mask of a style image. Raises BadImage where it leaves nothing to learn from."""
-    if own is None:
-        return None
-    if not own.levels.any():
-        raise BadImage(shows_nothing(own.name, style.name))
-    if style.alpha is not None and not (own.resized(*style.size) * style.alpha).any():
-        raise BadImage(shows_what_is_transparent(own.name, style.name))
-    return own
 
 
 def _plain(size: Size) -> Picture:

@@ -264,6 +264,17 @@ def painted_nowhere(mask: str, style: str) -> str:
     return f"mask {mask} is black everywhere, so {style} is painted nowhere"
 
 
+def mask_of(style: Picture, own: Mask | None) -> Mask | None:
+    """The mask of a style image. Raises BadImage where it leaves nothing to learn from."""
+    if own is None:
+        return None
+    if not own.levels.any():
+        raise BadImage(shows_nothing(own.name, style.name))
+    if style.alpha is not None and not (own.resized(*style.size) * style.alpha).any():
+        raise BadImage(shows_what_is_transparent(own.name, style.name))
+    return own
+
+
 def shows_nothing(mask: str, style: str) -> str:
     """Why a style image with a black mask of its own is refused."""
     return f"mask {mask} of style {style} is black everywhere, so it shows no style; use one that can be seen"
