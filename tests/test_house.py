@@ -217,6 +217,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
             "errors",
             "job",
             "pictures",
+            "printable",
             "regions",
             "schedule",
             "images.colour_codes",
