@@ -65,9 +65,9 @@ Load = Callable[..., Manifest]
 
 def usual(**changes: Any) -> Options:
     """The options of a pair that says nothing, with these changes."""
-    numbers = {"style_weight": 0.01, "tv_weight": 3.0, "coherence": 0.6}
+    weights = {"style_weight": 0.01, "tv_weight": 3.0}
     says_nothing = {"style_loss": "neighbours", "max_steps": 50, "init": "blurred", "match_color": "tones"}
-    return Options(**numbers | says_nothing | changes)
+    return Options(**weights | says_nothing | changes)
 
 
 def project_with_pictures(folder: Path) -> Load:

@@ -71,7 +71,7 @@ def test_every_value_tells_where_it_came_from(load: Load) -> None:
     assert list(origins) == list(Options().all_values())
     assert {name: origin for name, origin in origins.items() if origin != "built in"} == {
         "style_loss": "built-in preset balanced",
-        **dict.fromkeys(("max_steps", "init", "match_color", "coherence"), "built in for style_loss neighbours"),
+        **dict.fromkeys(("max_steps", "init", "match_color"), "built in for style_loss neighbours"),
         "preset": "configs/m.yaml:34:23 (pair), over balanced of configs/m.yaml:18:20 (defaults)",
         "size": "configs/m.yaml:21:37 (preset poster)",
         "style_weight": "configs/m.yaml:21:57 (preset poster)",
