@@ -20,11 +20,11 @@ from pipeline.batch.estimates.estimator import (
     mask_bytes,
     time_limit,
 )
-from pipeline.batch.plan import Plan, make_plan
+from pipeline.batch.plan import Plan, PlannedPair, make_plan
 from pipeline.cli.console import Lines, planned_line
 from pipeline.cli.progress import Bars
 from pipeline.cli.rendering import plan_rows, plan_text
-from pipeline.job import Job, Manifest, RunSettings, StyleImage
+from pipeline.job import Job, Manifest, Outcome, RunSettings, StyleImage
 from pipeline.nst.network import VGG19
 from pipeline.nst.positions import cells, products_by_layer, products_of_columns
 from pipeline.nst.samples import products_of_self_similarity, products_of_transport
@@ -434,6 +434,18 @@ def test_what_a_bar_says_is_left_is_by_the_steps_at_full_size(job, resumed):
     bars.reading(job, reading(1, 5.0), coarse=False)  # begun anew
     assert bar.n == 1
     bar.close()
+
+
+@pytest.mark.parametrize("last", ["done", "not_started"])
+def test_the_bar_of_pairs_ends_its_line_with_the_last_of_them(job, capsys, last):
+    """What `paint` and `run --json` print on stdout then stands below it, and not behind it."""
+    bars = Bars()
+    bars.planned(Plan(pairs=tuple(PlannedPair(job=job, action="paint", reason="new") for _ in range(2))), None)
+    ended = Outcome(output=job.output, content="c.png", style=["s.png"], status="failed", reason="no", size=(8, 8))
+    bars.finished(ended)
+    assert not capsys.readouterr().err.endswith("\n")
+    bars.finished(replace(ended, status=last, losses={end: {"total": 1.0} for end in ("first", "last")}))
+    assert capsys.readouterr().err.endswith("\n")
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,7 @@ class Bars(Quiet):
 
     def __init__(self) -> None:
         self._pairs: tqdm[Any] | None = None
+        self._left = 0  # pairs whose end is still to be told
         self._steps: dict[str, tqdm[Any]] = {}
 
     def waiting(self, holder: str) -> None:
@@ -61,6 +62,7 @@ class Bars(Quiet):
         if plan.count("paint"):
             whole = plan.count("paint") + plan.count("fail")
             self._pairs = tqdm(total=whole, desc="pairs", unit="pair", position=0, smoothing=0)
+            self._left = whole
 
     def corrected(self, ahead: Estimate) -> None:
         self._say(corrected_line(ahead))
@@ -97,8 +99,14 @@ class Bars(Quiet):
         if outcome.status == "up_to_date":
             return
         self._say(finished_line(outcome))
-        if self._pairs is not None and outcome.status != "not_started":
+        self._left -= 1
+        if self._pairs is None:
+            return
+        if outcome.status != "not_started":
             self._pairs.update(1)
+        if not self._left:  # what is printed next, on stdout too, begins a line of its own
+            self._pairs.close()
+            self._pairs = None
 
     def standing(self, text: str) -> None:
         self.warned(text)
