@@ -102,6 +102,15 @@ def test_a_terminal_that_takes_no_more_holds_nobody_up() -> None:
     os.close(theirs)
 
 
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_what_is_said_is_heard_at_once_and_in_its_order(tmp_path: Path, unbuffered: str) -> None:
+    """Also where Python is told to wait for nothing, as containers do."""
+    said = "import sys; print('a', file=sys.stderr); print('b', flush=True); print('c', file=sys.stderr)"
+    code = f"from pipeline.cli.streams import secure_streams; secure_streams(); {said}; print('d')"
+    done = shell(f"{shlex.quote(sys.executable)} -c {shlex.quote(code)} 2>&1", tmp_path, PYTHONUNBUFFERED=unbuffered)
+    assert done.stdout.split() == ["a", "b", "c", "d"]
+
+
 def test_files_and_pipes_never_take_the_place_of_closed_streams(nights: Nights) -> None:
     """What a library prints to descriptor 2 would land in the lock, or in a worker's commands."""
     (nights.project / "sitecustomize.py").write_text(

@@ -124,8 +124,13 @@ def _secured(stream: TextIO | None, raw: io.FileIO) -> TextIO:
         io.BufferedWriter(raw),
         encoding=stream.encoding if stream is not None else "utf-8",
         errors="backslashreplace",
-        line_buffering=stream is not None and bool(stream.line_buffering),
+        line_buffering=isinstance(stream, io.TextIOWrapper) and _waits_for_lines_at_most(stream),
     )
+
+
+def _waits_for_lines_at_most(stream: io.TextIOWrapper) -> bool:
+    """Also one of `python -u` or PYTHONUNBUFFERED, as containers have it, which waits for none."""
+    return bool(stream.line_buffering or stream.write_through)
 
 
 def _is_own(stream: TextIO, descriptor: int) -> bool:
