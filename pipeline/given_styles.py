@@ -1,4 +1,4 @@
-"""Styles, regions and frames, as a caller in Python gives them."""
+"""Styles, regions, frames and weights, as a caller in Python gives them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def shares_of(style: Styles) -> tuple[list[tuple[Source, float]], list[tuple[Any
     for entry in entries:
         pair, own = _one_style(entry)
         share = pair[1] if len(pair) == 2 else None
-        if not 0 < (number := _number(share)) < math.inf:
+        if not 0 < (number := number_given(share)) < math.inf:
             shown = repr(share) if isinstance(share, str | Real | None) else type(share).__name__
             raise OptionError(f"a style with a share must be (picture, number above 0). Received the share: {shown}")
         pairs.append((pair[0], number))
@@ -64,10 +64,10 @@ def _one_style(entry: Any) -> tuple[Any, tuple[Any, Any]]:
     return (entry["image"], entry.get("weight", 1.0)), (both.get("content"), both.get("style"))
 
 
-def _number(share: Any) -> float:
-    """A share as a float, NumPy's too; 0 for what is no number."""
+def number_given(value: Any) -> float:
+    """A share or a weight as a float, NumPy's too; NaN for what is no number."""
     try:
-        return float(share) if isinstance(share, Real) and not isinstance(share, bool) else 0.0
+        return float(value) if isinstance(value, Real) and not isinstance(value, bool) else math.nan
     except OverflowError:  # a whole number of hundreds of digits
         return math.inf
 

@@ -124,10 +124,10 @@ def regions_of_maps(
 def _is_seen(map_of: RegionMap, number: int, alpha: Floats | None) -> bool:
     """Whether anything of a colour's region can be seen in a style of this opacity (height,
     width)."""
-    if alpha is None or not (map_of.labels == number).any():
+    if alpha is None:
         return bool((map_of.labels == number).any())
     height, width = alpha.shape
-    return bool((map_of.mask(number).resized(width, height) * alpha).any())
+    return _is_seen(map_of, number, None) and bool((map_of.mask(number).resized(width, height) * alpha).any())
 
 
 def notes_of_unseen(styles: Sequence[tuple[RegionMap, str, Floats | None]]) -> list[str]:

@@ -96,7 +96,10 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
         {"job", "reading", "options", "nst.graphs", "nst.network", "nst.terms", "nst.own_terms"},
         {"tensorflow"},
     ),
-    "nst.own_terms": ({"errors", "options", "reading", "nst.network", "nst.terms.part", "nst.terms.term"}, set()),
+    "nst.own_terms": (
+        {"errors", "given_styles", "options", "reading", "nst.network", "nst.terms.part", "nst.terms.term"},
+        set(),
+    ),
     # Evaluators name no term: they know what every term is.
     "nst.evaluator": (
         {"nst.extractor", "nst.graphs", "nst.network", "nst.objective", "nst.terms.term"},

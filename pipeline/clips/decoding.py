@@ -24,7 +24,7 @@ _MICROSECONDS = 1_000_000  # of a second: the clock of a container
 _MILLISECOND = Fraction(1, 1000)  # the clock of a file that says none
 _USUAL_STEP = Fraction(1, 25)  # seconds a frame, where a file says nothing of it
 # Of the time that a file whose end is missing says that it lasts: less is not worth a word.
-_MISSED_FRAMES = Fraction(3, 2)
+MISSED_FRAMES = Fraction(3, 2)
 
 
 class Decoded(NamedTuple):
@@ -100,7 +100,7 @@ def _check_end(video: OpenVideo, end: Fraction | None, step: Fraction) -> None:
         says = stream.duration * stream.time_base
     elif container.duration is not None:
         says = Fraction(container.duration, _MICROSECONDS)
-    if not says or says - end > _MISSED_FRAMES * step:
+    if not says or says - end > MISSED_FRAMES * step:
         raise DamageError(end, f"the file is cut off: {video.cut_off:,} bytes are missing")
 
 

@@ -11,7 +11,7 @@ from itertools import islice
 from pipeline.clips.colours import Colours, colour_notes, has_alpha
 from pipeline.clips.container import OpenVideo, open_video
 from pipeline.clips.damage import DamageError
-from pipeline.clips.decoding import Decoded, decoded, packet_times, usual_step
+from pipeline.clips.decoding import MISSED_FRAMES, Decoded, decoded, packet_times, usual_step
 from pipeline.clips.facts import ClipFacts
 from pipeline.clips.frame import ClipFrame
 from pipeline.clips.geometry import Geometry, geometry_of, upright
@@ -27,7 +27,6 @@ from pipeline.images.sizes import check_shape
 # Measured (one core of an AMD EPYC, processor time, million pixels a second): H.264 200 to 370, VP9
 # 240, FFV1 in RGB 15; so 4 to 8 seconds, and 100.
 DECODED_PIXELS = 1_500_000_000
-_MISSED_FRAMES = Fraction(3, 2)  # as decoding has it
 
 
 def video_facts(path: str | os.PathLike[str], sha256: str, home: str | None = None) -> ClipFacts:
@@ -46,7 +45,7 @@ def video_facts(path: str | os.PathLike[str], sha256: str, home: str | None = No
         with open_video(path, home) as video:
             times, last, damage = _counted(video)
     end = times[-1] + last
-    if not damage and says - end > _MISSED_FRAMES / usual:
+    if not damage and says - end > MISSED_FRAMES / usual:
         notes += (f"says that it lasts {float(says):.2f} s and has frames for {float(end):.2f} s: some may be missing",)
     return ClipFacts(
         geometry.size,

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from numbers import Real
 from typing import Any
 
 from pipeline.errors import OptionError
+from pipeline.given_styles import number_given
 from pipeline.nst.network import NETWORKS
 from pipeline.nst.terms.part import POINT
 from pipeline.nst.terms.term import PICTURE, Term, Weighted
@@ -46,14 +46,6 @@ def _can_be_told(name: Any) -> bool:
     return isinstance(name, str) and bool(name.strip()) and POINT not in name and OF_LAYER not in name
 
 
-def _number(weight: Any) -> float:
-    """A weight as a float, NumPy's too; NaN for what is none."""
-    try:
-        return float(weight) if isinstance(weight, Real) and not isinstance(weight, bool) else math.nan
-    except OverflowError:  # a whole number of hundreds of digits
-        return math.inf
-
-
 def _weighted(given: Any, options: Options) -> Weighted:
     if isinstance(given, Weighted):
         term, weight = given.term, given.weight
@@ -64,7 +56,7 @@ def _weighted(given: Any, options: Options) -> Weighted:
             raise OptionError(f"terms must be a list of (term, weight). Received: {given!r}") from None
     if missing := [name for name in _OF_A_TERM if not hasattr(term, name)]:
         raise OptionError(f"a term has {', '.join(_OF_A_TERM)}; {type(term).__name__} lacks {', '.join(missing)}")
-    if not 0 <= (number := _number(weight)) < math.inf:
+    if not 0 <= (number := number_given(weight)) < math.inf:
         raise OptionError(f"the weight of a term must be a number, 0 or more. Received: {weight!r}")
     try:
         hash(term)
