@@ -9,6 +9,8 @@ import pytest
 
 from pipeline.nst.terms.coherence import coherent, rows_of
 
+pytestmark = pytest.mark.slow  # the room's package loads TensorFlow
+
 SHAPE = (7, 9)
 EACH = np.arange(SHAPE[0] * SHAPE[1])
 

@@ -532,6 +532,20 @@ except SystemExit as end: assert not end.code, end.code
 
 
 @pytest.mark.slow
+def test_the_light_tests_load_no_tensorflow_where_they_are_found():
+    """One file that does would fail them all, and only where they run without the others."""
+    script = """
+import sys, pytest
+assert pytest.main(["-q", "--collect-only", "-p", "no:cacheprovider", "-m", "not slow", "tests"]) == 0
+assert "tensorflow" not in sys.modules, "mark what loads TensorFlow slow"
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=PACKAGE.parent, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr
+
+
+@pytest.mark.slow
 def test_importing_the_package_is_light():
     done = subprocess.run(
         [sys.executable, "-c", f"from pipeline import stylize\nassert callable(stylize)\n{LIST_HEAVY}"],
