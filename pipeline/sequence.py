@@ -1,6 +1,6 @@
 """The frames of a clip, painted one after the other so that they hold together.
 
-    cut        the first frame of a shot is painted as a still picture is       clips/cuts
+    cut        the first frame of a shot is painted as a still picture is       clips/flow
     carry      earlier frames, as painted, along the flow to this one           clips/flow
     fresh      what was uncovered is painted anew, small                        stylize
     descent    from both, with what was carried as one more term                nst/terms/temporal

@@ -22,9 +22,9 @@ import av
 from clip_kit import RATE, clip_frames, picture, stored, was_asked, write_video
 
 from pipeline.clips import container, decoding, video
+from pipeline.clips.frame import WHOLE
 from pipeline.clips.reading import clip_facts, read_frames
 from pipeline.clips.sound import SoundCopy
-from pipeline.clips.span import WHOLE
 from pipeline.clips.writing import write_clip
 from pipeline.errors import BadImage, EnvironmentProblem, OutOfMemory, PairError
 from pipeline.images import reader, reader_process

@@ -11,7 +11,7 @@ from clips_night_kit import HEIGHT, WIDTH, Night, shots
 from PIL import Image
 
 from pipeline.batch.plan import make_plan
-from pipeline.clips.mask_frames import mask_frames
+from pipeline.clips.listing import mask_frames
 from pipeline.errors import BadImage, ManifestError
 from pipeline.images.masks import mask_from_levels
 from pipeline.images.metadata import read_metadata

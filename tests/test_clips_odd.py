@@ -21,9 +21,8 @@ from clip_kit import RATE, clip_frames, packets, picture, stored, write_video
 from clips_night_kit import HEIGHT, WIDTH, Night
 
 from pipeline.clips import decoding
-from pipeline.clips.facts import as_json
+from pipeline.clips.facts import as_json, even_rate
 from pipeline.clips.frame import ClipFrame
-from pipeline.clips.pace import even_rate
 from pipeline.clips.reading import clip_facts, read_frames
 from pipeline.clips.writing import write_clip
 from pipeline.errors import PairError

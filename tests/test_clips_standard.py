@@ -12,7 +12,7 @@ import pytest
 
 pytest.importorskip("av")
 
-from pipeline.clips.cuts import is_cut
+from pipeline.clips.flow import is_cut
 from pipeline.clips.reading import clip_facts, read_frames
 from pipeline.clips.writing import write_clip
 

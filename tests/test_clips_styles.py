@@ -11,7 +11,7 @@ from PIL import Image
 
 from pipeline.batch.plan import make_plan
 from pipeline.cli.rendering import plan_rows
-from pipeline.clips.settings import clip_settings
+from pipeline.clips.reading import clip_settings
 from pipeline.manifest import load_manifest
 from pipeline.manifest.from_picture import manifest_for_settings
 from pipeline.store.disk import LocalStore

@@ -18,10 +18,8 @@ from clip_kit import HEIGHT, RATE, WIDTH, clip_frames, packets, picture, stored,
 from PIL import Image, ImageSequence
 
 from pipeline.clips.container import PACKAGES
-from pipeline.clips.frame import ClipFrame
-from pipeline.clips.reading import clip_facts, read_frames
-from pipeline.clips.settings import clip_settings
-from pipeline.clips.span import WHOLE, Span
+from pipeline.clips.frame import WHOLE, ClipFrame, Span
+from pipeline.clips.reading import clip_facts, clip_settings, read_frames
 from pipeline.clips.writing import SUFFIXES, write_clip
 from pipeline.errors import BadImage, EnvironmentProblem, PairError
 

@@ -8,8 +8,7 @@ from moving_kit import HEIGHT, WIDTH, a_body_moves, a_camera_moves, noisy, photo
 
 pytest.importorskip("cv2")
 
-from pipeline.clips.cuts import is_cut
-from pipeline.clips.flow import motion, softened, warped
+from pipeline.clips.flow import is_cut, motion, softened, warped
 
 
 @pytest.mark.parametrize("name", ["coffee", "cat", "astronaut"])

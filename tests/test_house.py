@@ -135,7 +135,6 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     # clips: containers are FFmpeg's, pictures of animations come through the door for pictures
     "clips.facts": ({"clip_names"}, set()),
     "clips.listing": ({"clip_names", "errors", "printable"}, set()),
-    "clips.mask_frames": ({"errors", "printable", "clips.listing"}, set()),
     "clips": ({"clip_names", "errors", "printable", "clips", "images"}, {"av", "numpy", "PIL"}),
     "regions": ({"errors", "images"}, {"numpy"}),
     "pictures": ({"errors", "options", "regions", "schedule", "textures", "images"}, {"numpy", "PIL"}),
@@ -150,8 +149,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     ),
     # a clip: what moves in it, and the painting of its frames
     "clips.flow": (set(), {"numpy", "cv2"}),
-    "clips.cuts": ({"clips.flow"}, set()),
-    "clips.carrying": ({"clips.cuts", "clips.flow"}, {"numpy"}),
+    "clips.carrying": ({"clips.flow"}, {"numpy"}),
     "sequence": (
         WORDS
         | {"clips.carrying", "clips.flow", "finishing", "images", "nst", "pictures", "schedule", "stage_inputs"}
@@ -216,7 +214,6 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
             "clip_names",
             "clips.facts",
             "clips.listing",
-            "clips.mask_frames",
             "errors",
             "job",
             "pictures",
@@ -276,7 +273,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     ),
     "batch.backend": (
         {"job", "options", "pictures", "schedule", "versions", "batch.messages", "nst", "stylization", "stylize"}
-        | {"clips.cuts", "sequence"},
+        | {"clips.flow", "sequence"},
         {"tensorflow", "numpy"},
     ),
     # No process, pipe or signal.

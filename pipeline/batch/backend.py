@@ -94,7 +94,7 @@ class TensorFlowBackend:
 
     def is_cut(self, here: NDArray[np.uint8], there: NDArray[np.uint8]) -> bool:
         """See Backend."""
-        from pipeline.clips.cuts import is_cut
+        from pipeline.clips.flow import is_cut
 
         return is_cut(here, there)
 

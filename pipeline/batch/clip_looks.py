@@ -9,8 +9,7 @@ from typing import Any
 
 from pipeline.batch.files_of_job import Opening, masks_of
 from pipeline.clips.facts import ClipFacts
-from pipeline.clips.listing import is_numbered, numbered_files, sha256_of_all
-from pipeline.clips.mask_frames import mask_frames
+from pipeline.clips.listing import is_numbered, mask_frames, numbered_files, sha256_of_all
 from pipeline.images.file_bytes import hash_file
 from pipeline.job import Job
 from pipeline.pictures import Pictures, set_apart, with_masks, with_shares

@@ -21,7 +21,7 @@ from pipeline.batch.clip_source import Clip
 from pipeline.batch.clip_story import Times
 from pipeline.batch.messages import Command
 from pipeline.clips.facts import ClipFacts
-from pipeline.clips.span import WHOLE, Span
+from pipeline.clips.frame import WHOLE, Span
 from pipeline.errors import BadImage, BadOutput, OutputError
 from pipeline.images.encode import encode_picture, thumbnail, to_uint8
 from pipeline.images.picture import Picture

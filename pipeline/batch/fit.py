@@ -8,8 +8,7 @@ from pathlib import Path
 
 from pipeline.clip_names import is_clip_name
 from pipeline.clips.facts import ClipFacts, why_not_painted
-from pipeline.clips.listing import is_numbered
-from pipeline.clips.mask_frames import mask_frames
+from pipeline.clips.listing import is_numbered, mask_frames
 from pipeline.errors import BadImage
 from pipeline.images.colour_codes import RegionColour, notes_of_maps
 from pipeline.images.facts import ImageFacts

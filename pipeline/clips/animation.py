@@ -12,10 +12,9 @@ from io import BytesIO
 import numpy as np
 from PIL import Image
 
-from pipeline.clips.facts import ClipFacts
+from pipeline.clips.facts import ClipFacts, even_rate
 from pipeline.clips.frame import ClipFrame
 from pipeline.clips.listing import MAX_FRAMES
-from pipeline.clips.pace import even_rate
 from pipeline.errors import BadImage
 from pipeline.images.convert import FRAME, before_loading, to_canonical
 from pipeline.images.decode import decoding, identify

@@ -14,8 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.clips.cuts import tells_cut
-from pipeline.clips.flow import Floats, Levels, Motion, motion, warped
+from pipeline.clips.flow import Floats, Levels, Motion, motion, tells_cut, warped
 
 _WHITE = 255
 # How firmly a position is held that only the last frame shows, or the last two that are looked at,

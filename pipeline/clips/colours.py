@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pipeline.clips import hdr
-from pipeline.clips.mastering import USUAL_PEAK, told_peak
+from pipeline.clips.hdr import USUAL_PEAK, told_peak
 from pipeline.images.colour_space import CODED
 from pipeline.images.convert import to_canonical
 

@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipeline.clips.container import OpenVideo, load_av, said
-from pipeline.clips.damage import DamageError
+from pipeline.clips.frame import DamageError
 from pipeline.clips.interlacing import Fields
 from pipeline.clips.listing import MAX_FRAMES
 from pipeline.clips.structure import MATROSKA

@@ -1,5 +1,5 @@
-"""How things move from one frame of a clip to another, where that can be believed, and pictures
-carried along.
+"""How things move from one frame of a clip to another, where that can be believed, and where one
+shot ends and the next begins; pictures carried along.
 
 The flow is OpenCV's DIS (Kroeger, Timofte, Dai, Van Gool, "Fast Optical Flow using Dense Inverse
 Search", arXiv 1603.03590), both ways. With b(p) where position p of this frame stood in the other,
@@ -55,6 +55,9 @@ _NOTHING = 1e-6
 # Pixels by which what is reliable is made smaller, and how softly it ends: measured for Gram
 # matrices at 384 px; a moving body's rim is between both.
 _ERODED, _BLURRED = 2, 2.0
+# Of all positions, those that have to be reliable for two frames to be of one shot: of two that
+# have nothing in common it is one in a hundred, of a pan by a fifth of the picture 0.7.
+_OF_ONE_SHOT = 0.1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -240,3 +243,13 @@ def _alone() -> Iterator[None]:
         yield
     finally:
         cv2.setNumThreads(threads)
+
+
+def is_cut(here: Levels, there: Levels) -> bool:
+    """Does the photograph `here` (height, width, 3) belong to another shot than `there`?"""
+    return tells_cut(motion(here, there))
+
+
+def tells_cut(found: Motion) -> bool:
+    """The same, from the motion between both."""
+    return found.share < _OF_ONE_SHOT

@@ -1,9 +1,10 @@
-"""One picture of a clip."""
+"""Pictures of a clip in their time: one, a span of them, and where damage ends them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,3 +40,24 @@ class ClipFrame:
         """Red, green, blue and opacity, uint8 (height, width, 4)."""
         alpha = np.full(self.pixels.shape[:2], _OPAQUE, np.uint8) if self.alpha is None else self.alpha
         return np.dstack((self.pixels, alpha))
+
+
+class Span(NamedTuple):
+    """From `begin` to `end`, seconds from the clip's beginning; None: from its beginning, to its
+    end. What begins in between is kept, and is shifted so that `begin` becomes 0."""
+
+    begin: Fraction | None = None
+    end: Fraction | None = None
+
+
+WHOLE = Span()
+"""All of a clip."""
+
+
+class DamageError(Exception):
+    """From `time` (seconds from the clip's beginning) on frames are not good; `why` in words."""
+
+    def __init__(self, time: Fraction, why: str) -> None:
+        super().__init__(why)
+        self.time = time
+        self.why = why

@@ -1,7 +1,7 @@
 """High dynamic range brought to a screen: PQ and HLG (ITU-R BT.2100) to sRGB.
 
 Light is made of the code values, its highlights are rolled off by the curve of ITU-R BT.2390-11
-(5.4.1) from the clip's brightest (`mastering`) to the 203 cd/m2 of white paper (ITU-R BT.2408-7,
+(5.4.1) from the clip's brightest (`told_peak`) to the 203 cd/m2 of white paper (ITU-R BT.2408-7,
 table 1), and its colours are brought from BT.2020 to BT.709 (ITU-R BT.2407-0, 2). The
 curve is applied to the largest of the three colours and the others follow, so that hues stay.
 """
@@ -9,11 +9,15 @@ curve is applied to the largest of the three colours and the others follow, so t
 from __future__ import annotations
 
 import functools
+import struct
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.clips.mastering import USUAL_PEAK
+if TYPE_CHECKING:
+    from av.video.frame import VideoFrame
+
 
 PQ, HLG = 16, 18
 """Curves by their numbers in ITU-T H.273, table 3."""
@@ -35,6 +39,16 @@ _LUMINANCE_2020 = np.array([0.2627, 0.6780, 0.0593], np.float32)
 _TO_709 = np.array([[1.6605, -0.5876, -0.0728], [-0.1246, 1.1329, -0.0083], [-0.0182, -0.1006, 1.1187]], np.float32)
 _GAINS = 8  # tables that are kept, one for each peak
 _STEPS = 4096  # of the tables that curves are read from, by the square root of light
+USUAL_PEAK = 1000.0
+"""cd/m2; what clips are mastered for that do not say it (ITU-R BT.2408-7, 2.1)."""
+# Of what they say is believed no more than PQ can code, and no less than the darkest screen that is
+# called HDR (VESA DisplayHDR 400): below, it is a figure that somebody forgot to fill in.
+_DARKEST, _BRIGHTEST = 400.0, 10_000.0
+_MASTERING, _LIGHT_LEVEL = "MASTERING_DISPLAY_METADATA", "CONTENT_LIGHT_LEVEL"
+# AVMasteringDisplayMetadata (libavutil/mastering_display_metadata.h): ten fractions, of which the
+# last is the largest luminance, then two flags; of the second says whether luminances are there.
+_DISPLAY = struct.Struct("=20i2i")
+_CONTENT = struct.Struct("=2I")  # AVContentLightMetadata: MaxCLL, MaxFALL, cd/m2
 
 
 def to_screen(levels: NDArray[np.uint16], curve: int, peak: float = USUAL_PEAK) -> NDArray[np.uint8]:
@@ -119,3 +133,28 @@ def _looked_up(table: Floats, share: Floats) -> Floats:
     part = at - low
     found: Floats = table[low] * (1 - part) + table[low + 1] * part
     return found
+
+
+def told_peak(frame: VideoFrame) -> float | None:
+    """cd/m2 of the brightest there is: the content's own (MaxCLL) where it is said and the screen
+    that it was mastered on could show it, else that screen's; None where nothing is said."""
+    found = (_largest_of_screen(frame), _largest_of_content(frame))
+    told = [each for each in found if each is not None and each > 0]
+    return min(max(min(told), _DARKEST), _BRIGHTEST) if told else None
+
+
+def _largest_of_screen(frame: VideoFrame) -> float | None:
+    data = _side_data(frame, _MASTERING)
+    if data is None or len(data) < _DISPLAY.size:
+        return None
+    *_, numerator, denominator, _has_primaries, has_luminance = _DISPLAY.unpack_from(data)
+    return numerator / denominator if has_luminance and denominator else None
+
+
+def _largest_of_content(frame: VideoFrame) -> float | None:
+    data = _side_data(frame, _LIGHT_LEVEL)
+    return float(_CONTENT.unpack_from(data)[0]) if data is not None and len(data) >= _CONTENT.size else None
+
+
+def _side_data(frame: VideoFrame, kind: str) -> bytes | None:
+    return next((bytes(each) for each in frame.side_data if each.type.name == kind), None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from pipeline.clips.damage import DamageError
+from pipeline.clips.frame import DamageError
 
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame

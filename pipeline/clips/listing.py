@@ -1,5 +1,6 @@
 """Numbered frames by their names alone: `frames/%04d.png` is a clip of all files in the folder that
-are called so, in the order of their numbers. Standard library only."""
+are called so, in the order of their numbers; and which file of a folder of masks belongs to which
+frame of a clip. Standard library only."""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ from pipeline.errors import BadImage
 from pipeline.printable import printable
 
 _FIELD = re.compile(r"%(0?)([0-9]?)d")  # as clip_names has it
-_MOST_TOLD = 5  # gaps in one note
+_MOST_TOLD = 5  # gaps, or frames without a mask, in one note
 _MOST_NUMBER = 2**63  # below which records hold numbers (store/shapes)
 
 MAX_FRAMES = 200_000
@@ -93,3 +94,33 @@ def frame_names(name: str) -> re.Pattern[str]:
     plain = r"0|[1-9][0-9]*"
     number = rf"[0-9]{{{digits}}}|[1-9][0-9]{{{digits},}}" if field[1] and digits else plain
     return re.compile(re.escape(name[: field.start()]) + f"({number})" + re.escape(name[field.end() :]))
+
+
+def mask_frames(
+    masks: str | os.PathLike[str], clip: str | os.PathLike[str], frames: int, *, damaged: bool = False
+) -> list[str]:
+    """The mask of each frame of a clip, which has so many; `damaged`: up to its first bad one. Of
+    numbered frames it is the mask with the frame's number. Of others, whose frames have no numbers
+    of their own, masks count in their order, whatever the first is called. Raises BadImage where
+    there is not one for each."""
+    found = numbered_files(masks)
+    if is_numbered(clip):
+        return _by_number(masks, found, [number for number, _ in numbered_files(clip)][:frames])
+    shown = printable(masks)
+    if missing := gaps([number for number, _ in found]):
+        raise BadImage(f"{shown} has no mask {missing[0]}; there has to be one for each frame, without a gap")
+    if len(found) < frames or (len(found) > frames and not damaged):
+        name = printable(os.path.basename(clip))
+        raise BadImage(f"{shown} finds {len(found):,} masks, and {name} has {frames:,} frames; give one for each")
+    return [path for _, path in found[:frames]]
+
+
+def _by_number(masks: str | os.PathLike[str], found: list[tuple[int, str]], wanted: list[int]) -> list[str]:
+    known = dict(found)
+    if missing := [str(number) for number in wanted if number not in known]:
+        more = f" and {len(missing) - _MOST_TOLD} more" if len(missing) > _MOST_TOLD else ""
+        raise BadImage(
+            f"{printable(masks)} has no mask for frame {', '.join(missing[:_MOST_TOLD])}{more};"
+            " a mask has the number of its frame"
+        )
+    return [known[number] for number in wanted]

@@ -9,7 +9,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from pipeline.clips.container import beginning, load_av, said
-from pipeline.clips.span import Span
+from pipeline.clips.frame import Span
 
 if TYPE_CHECKING:
     from av.container import InputContainer, OutputContainer

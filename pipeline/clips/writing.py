@@ -20,11 +20,10 @@ from pipeline.clips.animated.png import write_png
 from pipeline.clips.animated.webp import write_webp
 from pipeline.clips.container import load_av, open_container, said
 from pipeline.clips.encoding import BT709, ENCODINGS, FULL, LIMITED, Converter, quality_options
-from pipeline.clips.frame import ClipFrame
+from pipeline.clips.facts import in_small_numbers
+from pipeline.clips.frame import WHOLE, ClipFrame, Span
 from pipeline.clips.output_file import OutputFile
-from pipeline.clips.pace import in_small_numbers
 from pipeline.clips.sound import SoundCopy, SoundError
-from pipeline.clips.span import WHOLE, Span
 from pipeline.errors import PairError
 from pipeline.images.encode import encode_picture
 from pipeline.images.metadata import settings_json

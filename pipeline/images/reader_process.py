@@ -114,7 +114,7 @@ def _size(path: str, asked: Answer, _say: Say) -> Answer:
 
 def _metadata(path: str, asked: Answer, _say: Say) -> Answer:
     if path.lower().endswith(_WRITTEN_CLIPS):
-        from pipeline.clips.settings import clip_settings
+        from pipeline.clips.reading import clip_settings
 
         with _within(HEADER_SECONDS, clip_bytes(0)):
             return {"metadata": clip_settings(path, asked["home"])}
