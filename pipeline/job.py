@@ -4,12 +4,12 @@ A manifest becomes `Job`s; a `Job`, with its `Options`, becomes an `Outcome`; th
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from pipeline.flat import flat
 from pipeline.options import Options
 from pipeline.style_at import StyleAt
 from pipeline.textures import TEXTURE
@@ -298,3 +298,28 @@ class Outcome(Painted):
     style_shares: list[float] = field(default_factory=list)
     masks: dict[str, Any] = field(default_factory=dict)
     style_at: dict[str, list[float]] = field(default_factory=dict)
+
+
+def flat(known: Any) -> dict[str, Any]:
+    """The fields of a dataclass by name, for values that are JSON's own. Nothing is copied:
+    `dataclasses.asdict` copies every reading of a trace, and there are hundreds."""
+    return {part.name: getattr(known, part.name) for part in dataclasses.fields(known)}
+
+
+def shown_masks(job: Job, folder: Path) -> dict[str, Any]:
+    """What a pair in a manifest says of a job's masks, with names as `shown_name` has them:
+    `content_mask`, `regions`, and by number of a style, as text, `mask`; nothing without any."""
+
+    def name(path: Path) -> str:
+        return shown_name(path, folder)
+
+    shown: dict[str, Any] = {} if job.content_mask is None else {"content_mask": name(job.content_mask)}
+    if job.region_map is not None:
+        maps = [name(style.region_map) for style in job.styles if style.region_map is not None]
+        shown["regions"] = {"content": name(job.region_map), "style": maps[0] if len(maps) == 1 else maps}
+    of_styles = {}
+    for number, style in enumerate(job.styles):
+        both = {"content": style.mask, "style": style.own_mask}
+        if given := {where: name(mask) for where, mask in both.items() if mask is not None}:
+            of_styles[str(number)] = given["content"] if list(given) == ["content"] else given
+    return shown | ({"mask": of_styles} if of_styles else {})

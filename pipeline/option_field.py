@@ -1,11 +1,40 @@
-"""How one option is declared: its default, what it means, and the rules it keeps."""
+"""How one option is declared: its default, what it means, the rules it keeps, and the group it
+belongs to. Standard library only."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import field, fields
 from functools import cache
 from typing import Any
+
+GROUPS: Mapping[str, tuple[str, ...]] = {
+    "name": ("preset",),
+    "sizes": ("size", "enlarge", "style_scale", "style_aspect", "scales"),
+    "network": ("weights", "network", "normalize", "pooling", "border", "wrap", "precision", "tile"),
+    "objective": (
+        *("losses", "style_loss", "content_loss", "content_weight", "coarse_content"),
+        *("style_weight", "tv_weight", "tv_kind", "tv_unit", "content_layers", "style_layers"),
+        *("normalize_gradients", "empty_areas", "coherence"),
+    ),
+    "start": ("init", "noise_level", "noise_ratio", "seed"),
+    "descent": (
+        *("optimizer", "learning_rate", "learning_rate_decay", "beta_1", "beta_2"),
+        *("preconditioner", "history", "clip", "average"),
+    ),
+    "length": ("steps", "max_steps", "patience"),
+    "output": (
+        *("preserve_color", "match_color", "match_strength", "strength"),
+        *("sharpen_to", "depth", "dpi", "quality"),
+    ),
+    "clip": ("frames", "loop", "temporal_weight", "steps_per_frame"),
+}
+"""Every option stands in one group: what is kept between pairs is kept by groups and cannot forget
+one."""
+LENGTH = r"^[0-9]{1,6}(\.[0-9]{1,6})?\s?(mm|cm|in)$"
+PRINT_DPI = 300  # what printers ask for, and what `dpi: auto` is where no picture says another
+_INCHES = {"mm": 1 / 25.4, "cm": 1 / 2.54, "in": 1.0}  # the inch is 25.4 mm (international yard, 1959)
 
 
 def option(default: Any, meaning: str, **rules: Any) -> Any:
@@ -34,3 +63,14 @@ def new_option(default: Any, meaning: str, **rules: Any) -> Any:
 def neutral_values(options: type[Any], rule: str) -> Mapping[str, Any]:
     """The neutral values of those fields of a class of options that have this rule, by name."""
     return {field.name: field.metadata["neutral"] for field in fields(options) if rule in field.metadata}
+
+
+def pixels_of(length: str, dpi: int) -> int:
+    """How many pixels a length is at so many dots per inch, rounded; `length` matches `LENGTH`."""
+    unit = length[-2:]
+    return round(float(length[:-2]) * _INCHES[unit] * dpi)
+
+
+def is_length(value: object) -> bool:
+    """Whether a value of an option is a length."""
+    return isinstance(value, str) and re.match(LENGTH, value) is not None

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from pipeline.clip_names import is_clip
-from pipeline.option_field import neutral_values
-from pipeline.option_groups import GROUPS
+from pipeline.option_field import GROUPS, neutral_values
 
 LayerWeights = Mapping[str, float]
 Mixture = str | Mapping[str, float]

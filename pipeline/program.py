@@ -1,11 +1,15 @@
-"""How this program is called from a fresh shell. Standard library only."""
+"""This program as it is installed: how it is called from a fresh shell, and the versions of the
+packages it uses. Standard library only."""
 
 from __future__ import annotations
 
+import functools
+import importlib.metadata
 import os
 import shlex
 import shutil
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 NAME = "stylize"
@@ -24,3 +28,12 @@ def program() -> tuple[str, ...]:
 def called(*arguments: str) -> str:
     """A command of ours as one types it: `called("weights", "fetch")`."""
     return shlex.join([*program(), *arguments])
+
+
+@functools.cache
+def version(*packages: str) -> str:
+    """The version of the first of these packages that is installed, or nothing; not imported."""
+    for package in packages:
+        with suppress(importlib.metadata.PackageNotFoundError):
+            return importlib.metadata.version(package)
+    return ""

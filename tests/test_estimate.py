@@ -26,8 +26,13 @@ from pipeline.cli.progress import Bars
 from pipeline.cli.rendering import plan_rows, plan_text
 from pipeline.job import Job, Manifest, Outcome, RunSettings, StyleImage
 from pipeline.nst.network import VGG19
-from pipeline.nst.positions import cells, products_by_layer, products_of_columns
-from pipeline.nst.samples import products_of_self_similarity, products_of_transport
+from pipeline.nst.positions import (
+    cells,
+    products_by_layer,
+    products_of_columns,
+    products_of_self_similarity,
+    products_of_transport,
+)
 from pipeline.nst.tiling import in_words
 from pipeline.options import Options
 from pipeline.reading import Reading

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.batch.engines.cluster.elsewhere import addresses
+from pipeline.batch.engines.cluster.host import addresses
 from pipeline.batch.messages import Command
 from pipeline.job import Job, ShownNames, StyleImage
 from pipeline.nst.weights import locate

@@ -14,21 +14,8 @@ import pytest
 PACKAGE = Path(__file__).resolve().parent.parent / "pipeline"
 
 WORDS = {
-    *(
-        "clip_names",
-        "errors",
-        "flat",
-        "idle_options",
-        "job",
-        "mask_names",
-        "option_questions",
-        "options",
-        "packing",
-        "printable",
-        "program",
-        "style_at",
-    ),
-    *("reading", "textures", "urls", "versions"),
+    *("clip_names", "errors", "idle_options", "job", "option_field", "option_questions", "options", "packing"),
+    *("printable", "program", "reading", "style_at", "textures", "urls"),
 }
 # Room or module -> (modules of ours, libraries) it may import. A module's own line comes before its room's; `studio.weights` is
 # standard library only, which is why the office and the night desk may ask it where the network is.
@@ -36,26 +23,22 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     # floor 0: words
     "errors": (set(), set()),
     "printable": (set(), set()),
-    "versions": (set(), set()),
     "program": (set(), set()),
     "memory_limit": (set(), set()),
     "processor": (set(), set()),
     "python_path": (set(), set()),
     "python_child": (set(), set()),
     "option_field": (set(), set()),
-    "option_groups": (set(), set()),
     "clip_names": (set(), set()),
     "style_at": (set(), set()),
-    "option_questions": ({"clip_names", "option_field", "option_groups"}, set()),
+    "option_questions": ({"clip_names", "option_field"}, set()),
     "options": ({"clip_names", "option_field", "option_questions"}, set()),
     "idle_options": ({"clip_names", "options", "textures"}, set()),
     "textures": ({"options"}, set()),
-    "flat": (set(), set()),
     "packing": (set(), set()),
     "urls": (set(), set()),
     "reading": (set(), set()),
-    "job": ({"flat", "options", "style_at", "textures", "urls"}, set()),
-    "mask_names": ({"job"}, set()),
+    "job": ({"options", "style_at", "textures", "urls"}, set()),
     # stores of objects: only what speaks to buckets and hosts knows its library, and is imported where one is named
     "objects.buckets": ({"errors", "objects.protocol"}, {"fsspec", "aiohttp", "gcsfs"}),
     "objects.cache": ({"urls"}, set()),
@@ -70,7 +53,6 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "nst.positions": ({"nst.network"}, set()),
     "nst.tiling": ({"options", "memory_limit", "processor", "nst.network", "nst.positions"}, set()),
     "nst.geometry": ({"nst.network"}, set()),
-    "nst.samples": ({"nst.network"}, set()),
     "schedule": ({"errors", "options", "images.sizes", "nst.tiling"}, set()),
     # tensors
     "nst.hdf5": (set(), {"numpy", "h5py"}),
@@ -89,7 +71,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
         {"tensorflow", "numpy"},
     ),
     "nst.terms": (
-        {"options", "nst.network", "nst.positions", "nst.samples", "nst.terms", "nst.wrapping"},
+        {"options", "nst.network", "nst.positions", "nst.terms", "nst.wrapping"},
         {"tensorflow", "numpy"},
     ),
     "nst.objective": (
@@ -182,32 +164,30 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "watch.night": (WORDS | {"store", "watch.last"}, set()),
     "watch": (WORDS | {"watch", "report", "store"}, {"jinja2", "markupsafe"}),
     # a night
-    "batch.selection": (set(), set()),
+    "batch.selection": ({"clip_names", "errors", "job", "printable"}, set()),
     "batch.messages": ({"errors", "job", "reading", "nst.weights"}, set()),
     "batch.system": (WORDS | {"batch.system", "memory_limit", "processor", "python_path"}, {"psutil"}),
     "batch.run_metadata": (
-        {"job", "program", "urls", "versions", "report.data", "batch.messages", "batch.system"},
+        {"job", "program", "urls", "report.data", "batch.messages", "batch.system"},
         set(),
     ),
     "batch.estimates.cost": (
-        {"options", "schedule", "nst.network", "nst.positions", "nst.samples", "nst.tiling"},
+        {"options", "schedule", "nst.network", "nst.positions", "nst.tiling"},
         set(),
     ),
     "batch.estimates.estimator": (
         WORDS
         | {
-            *("schedule", "batch.estimates.clips", "batch.estimates.cost", "batch.estimates.factor"),
-            *("batch.estimates.room", "images.reader", "nst.precision"),
+            *("schedule", "batch.estimates.amounts", "batch.estimates.cost", "batch.estimates.factor"),
+            *("images.reader", "nst.precision"),
         },
         set(),
     ),
     "batch.estimates.factor": (set(), set()),
-    "batch.estimates.clips": (WORDS | {"batch.estimates.cost", "images.reader"}, set()),
-    "batch.estimates.room": (WORDS | {"schedule"}, set()),
+    "batch.estimates.amounts": (WORDS | {"schedule", "batch.estimates.cost", "images.reader"}, set()),
     "batch.estimates.disk_space": (WORDS | {"store", "batch.estimates", "batch.plan", "images.reader"}, set()),
     "batch.workers": (WORDS | {"batch.estimates.estimator", "batch.system", "images.reader"}, set()),
     "batch.observer": (WORDS | {"batch.estimates", "batch.plan"}, set()),
-    "batch.clashes": ({"job", "printable", "manifest.pairs.naming", "store"}, set()),
     "batch.networks": ({"errors", "job", "store", "nst.weights"}, set()),
     "batch.fit": (
         {
@@ -223,23 +203,19 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
             "images.colour_codes",
             "images.facts",
         }
-        | {"images.sizes", "nst.tiling"},
-        set(),
-    ),
-    "batch.difference": (
-        {"idle_options", "job", "options", "style_at", "batch.networks", "nst.weights", "store.keys", "store.records"},
+        | {"images.sizes", "manifest.pairs.naming", "nst.tiling", "store"},
         set(),
     ),
     "batch.plan": (
         WORDS
         | {
-            *("batch.clashes", "batch.difference", "batch.fit", "batch.networks", "batch.selection", "store"),
-            *("batch.found", "clips.facts", "clips.listing", "images.reader", "nst.weights", "objects.fetching"),
+            *("batch.fit", "batch.found", "batch.networks", "batch.selection", "store"),
+            *("clips.facts", "clips.listing", "images.reader", "nst.weights", "objects.fetching"),
             "schedule",
         },
         set(),
     ),
-    "batch.found": (WORDS | {"clips.listing", "images.reader", "store"}, set()),
+    "batch.found": (WORDS | {"batch.networks", "clips.listing", "images.reader", "nst.weights", "store"}, set()),
     "batch.clean": (WORDS | {"store", "images.reader", "manifest.pairs.naming"}, set()),
     "batch.outcomes": ({"job", "packing", "store.records"}, set()),
     "batch.results": (
@@ -258,12 +234,11 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
         set(),
     ),
     "batch.merging": ({"errors", "job", "printable", "batch.selection", "report.data"}, set()),
-    "batch.curve": ({"job", "reading"}, set()),
     "batch.retention": (WORDS | {"store"}, set()),
     "batch.machine_files": (WORDS | {"report", "store"}, set()),
     "batch.standing": (WORDS | {"batch", "report", "store", "images.reader"}, set()),
     "batch.interim": (WORDS | {"batch", "report", "store"}, set()),
-    "batch.live": (WORDS | {"batch.curve", "batch.estimates", "batch.observer", "batch.plan", "store"}, set()),
+    "batch.live": (WORDS | {"batch.estimates", "batch.observer", "batch.plan", "store"}, set()),
     "batch.showing": ({"errors", "job", "reading", "images", "store", "batch.messages", "stylize"}, {"numpy"}),
     "batch.finish": (WORDS | {"batch", "report", "store"}, set()),
     "batch.driver": (WORDS | {"batch", "store", "images.reader", "objects.cache"}, set()),
@@ -272,7 +247,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
         {"numpy"},
     ),
     "batch.backend": (
-        {"job", "options", "pictures", "schedule", "versions", "batch.messages", "nst", "stylization", "stylize"}
+        {"job", "options", "pictures", "schedule", "program", "batch.messages", "nst", "stylization", "stylize"}
         | {"clips.flow", "sequence"},
         {"tensorflow", "numpy"},
     ),
@@ -314,7 +289,6 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
         },
         set(),
     ),
-    "batch.clip_shots": ({"batch.clip_walk", "batch.messages"}, set()),
     "batch.clip_output": (
         WORDS
         | {"clips", "images", "pictures", "store", "batch.clip_frames", "batch.clip_source", "batch.clip_story"}
@@ -324,25 +298,22 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "batch.clip_painter": (
         WORDS
         | {"nst.tiling", "pictures", "schedule", "store", "batch.backend", "batch.clip_frames", "batch.clip_output"}
-        | {"batch.clip_looks", "batch.clip_shots", "batch.clip_source", "batch.clip_walk", "batch.files_of_job"}
+        | {"batch.clip_looks", "batch.clip_source", "batch.clip_walk", "batch.files_of_job"}
         | {"batch.frame_files", "batch.messages", "batch.showing", "batch.system"},
         set(),
     ),
-    "batch.previews": ({"clip_names", "errors", "job", "printable"}, set()),
     "batch.engines.shots": ({"clip_names", "errors", "job", "batch.engines.protocol", "batch.messages"}, set()),
     "batch.engines.protocol": ({"job", "batch.messages"}, set()),
     "batch.engines.local": (
         {
-            *("errors", "job", "printable", "python_path", "store.disk", "batch.engines.deaths"),
-            *("batch.engines.growth", "batch.engines.protocol", "batch.messages", "batch.system"),
+            *("errors", "job", "printable", "python_path", "store.disk"),
+            *("batch.engines.lifetime", "batch.engines.protocol", "batch.messages", "batch.system"),
         },
         {"psutil"},
     ),
-    "batch.engines.deaths": ({"errors", "printable", "images.budget", "store.disk", "batch.messages"}, set()),
-    "batch.engines.growth": (set(), set()),
+    "batch.engines.lifetime": ({"errors", "printable", "images.budget", "store.disk", "batch.messages"}, set()),
     # Dask itself is spoken to by two modules: the driver's line to it, and what runs in its workers.
-    "batch.engines.cluster.proof": ({"errors", "printable", "versions", "store.disk", "store.keys"}, set()),
-    "batch.engines.cluster.elsewhere": ({"job", "objects.fetching", "urls"}, set()),
+    "batch.engines.cluster.proof": ({"errors", "printable", "program", "store.disk", "store.keys"}, set()),
     "batch.engines.cluster.link": ({"errors"}, {"dask", "distributed"}),
     "batch.engines.cluster.work": (
         {"printable", "batch.engines.cluster.link", "batch.engines.protocol", "batch.messages"},
@@ -357,9 +328,8 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     ),
     "batch.engines.cluster.host": (
         {
-            *("errors", "job", "nst.weights", "objects.cache", "urls"),
+            *("errors", "job", "nst.weights", "objects.cache", "objects.fetching", "urls"),
             *(
-                "batch.engines.cluster.elsewhere",
                 "batch.engines.cluster.proof",
                 "batch.engines.local",
                 "batch.messages",

@@ -24,9 +24,8 @@ from pipeline.images.reader import READER
 from pipeline.images.region_colours import region_colours
 from pipeline.images.region_maps import open_region_map
 from pipeline.images.sizes import wrong_shape
-from pipeline.job import Job, StyleImage
+from pipeline.job import Job, StyleImage, shown_masks
 from pipeline.manifest import load_manifest, manifest_for_settings
-from pipeline.mask_names import shown_masks
 from pipeline.options import Options
 from pipeline.pictures import open_pictures
 from pipeline.regions import MaskSources, notes_of_regions, parts_at, regions_of, regions_of_maps

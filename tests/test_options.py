@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from pipeline.option_groups import GROUPS
+from pipeline.option_field import GROUPS
 from pipeline.options import OPTION_NAMES, Options
 
 

@@ -31,9 +31,8 @@ from pipeline.batch.painter import Painter
 from pipeline.errors import ExitCode
 from pipeline.images.file_bytes import hash_file
 from pipeline.images.metadata import read_metadata
-from pipeline.job import Job, ShownNames, StyleImage
+from pipeline.job import Job, ShownNames, StyleImage, shown_masks
 from pipeline.manifest import manifest_for_settings
-from pipeline.mask_names import shown_masks
 from pipeline.nst.weights import locate
 from pipeline.options import Options
 from pipeline.pictures import open_pictures

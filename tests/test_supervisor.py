@@ -14,7 +14,7 @@ from patience import PATIENCE
 from PIL import Image
 
 from pipeline.batch.engines import local
-from pipeline.batch.engines.deaths import death
+from pipeline.batch.engines.lifetime import death
 from pipeline.batch.engines.local import LocalEngine
 from pipeline.batch.engines.worker import _Worker
 from pipeline.batch.messages import Command, Done, Failed, Killed, Machine, Opening, Started, decode

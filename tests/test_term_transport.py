@@ -20,7 +20,7 @@ from pipeline.nst.extractor import Extractor  # noqa: E402
 from pipeline.nst.kernels import load_kernels  # noqa: E402
 from pipeline.nst.network import VGG16, VGG19, reduction  # noqa: E402
 from pipeline.nst.objective import objective_of, weights_of  # noqa: E402
-from pipeline.nst.samples import column_layers  # noqa: E402
+from pipeline.nst.positions import column_layers  # noqa: E402
 from pipeline.nst.terms import sampling, self_similarity, transport  # noqa: E402
 from pipeline.nst.terms.term import PICTURE, Region, Sources, Style  # noqa: E402
 from pipeline.nst.tiled import TiledEvaluator  # noqa: E402

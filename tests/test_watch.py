@@ -25,7 +25,7 @@ from test_report_html import ACTING, Page
 from watch_kit import Watched, watching
 
 from pipeline.batch import live
-from pipeline.batch.curve import LEAST_POINTS, MOST_POINTS, POINTS_IN_ALL, Curve, points_each
+from pipeline.batch.live import LEAST_POINTS, MOST_POINTS, POINTS_IN_ALL, Curve, points_each
 from pipeline.batch.messages import Failed
 from pipeline.job import STATUSES
 from pipeline.printable import printable

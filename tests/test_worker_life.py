@@ -13,7 +13,7 @@ import psutil
 import pytest
 from patience import PATIENCE, until
 
-from pipeline.batch.engines.growth import Growth
+from pipeline.batch.engines.lifetime import Growth
 from pipeline.batch.engines.local import LocalEngine, _Slot
 from pipeline.batch.messages import Command, Done, Failed, Started
 from pipeline.batch.system import hooks, pausing

@@ -10,9 +10,9 @@ from pipeline.nst.precision import automatic_precision
 from pipeline.nst.weights import NetworkWeights
 from pipeline.options import Options
 from pipeline.pictures import Pictures
+from pipeline.program import version
 from pipeline.schedule import Schedule
 from pipeline.stylize import Painting, Progress, paint
-from pipeline.versions import version
 
 if TYPE_CHECKING:
     import numpy as np

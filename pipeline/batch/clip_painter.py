@@ -22,11 +22,10 @@ from pipeline.batch import clip_output, frame_files
 from pipeline.batch.backend import Backend
 from pipeline.batch.clip_frames import DamagedFrame, KeptFrames
 from pipeline.batch.clip_looks import Looks
-from pipeline.batch.clip_shots import find_shots
 from pipeline.batch.clip_source import Clip
 from pipeline.batch.clip_walk import ClipWalk
 from pipeline.batch.files_of_job import Opening, open_job, output_settings
-from pipeline.batch.messages import Command, Done, Interrupted, PairMessage, PartDone, Resumed, Saved
+from pipeline.batch.messages import Command, Done, Interrupted, PairMessage, PartDone, Position, Resumed, Saved
 from pipeline.batch.showing import Showing
 from pipeline.batch.system.machine import peak_memory
 from pipeline.clip_names import PREVIEW, is_numbered, preview_output
@@ -38,6 +37,7 @@ from pipeline.store.disk import LocalStore
 from pipeline.store.keys import pair_key, shared_key
 
 _TRIES = 3  # of a clip whose kept frames turn out to be damaged; each costs those frames
+_LOOKS = 20  # frames between two words that it goes on
 
 
 @dataclass(slots=True, eq=False)
@@ -162,3 +162,21 @@ def _painted(command: Command, backend: Backend, walk: ClipWalk) -> Painted:
         clip=told.story(clip_output.facts_of(command.job, walk.clip.facts))
         | frame_files.told(command.job, walk.clip, frames),
     )
+
+
+def find_shots(walk: ClipWalk) -> PartDone | Interrupted:
+    """At which of the frames that are painted shots begin, by the photographs, as the painting
+    finds it; of frames that stand it is known. Raises BadImage as reading them does."""
+    clip, begins = walk.clip, walk.take_what_stands()
+    known = len(walk.told)
+    before = None
+    for place, frame in enumerate(clip.frames(max(0, known - 1)) if known < clip.count else (), max(0, known - 1)):
+        if walk.stopping():
+            return Interrupted(walk.position)
+        here = clip.photograph(frame, walk.schedule)
+        if place >= known and (before is None or walk.backend.is_cut(here, before)):
+            begins.append(place)
+        before = here
+        if place % _LOOKS == 0:
+            walk.tell(Saved(Position(known, f"frame {known} of {clip.count}"), part=True))
+    return PartDone(begins=tuple(begins), frames=clip.count)

@@ -15,8 +15,8 @@ from pipeline.clips.listing import is_numbered, own_numbers
 from pipeline.errors import BadImage
 from pipeline.images.encode import to_uint8
 from pipeline.job import Job
+from pipeline.program import version
 from pipeline.schedule import Schedule
-from pipeline.versions import version
 
 if TYPE_CHECKING:
     from pipeline.clips.facts import ClipFacts

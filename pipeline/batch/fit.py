@@ -1,9 +1,11 @@
-"""Whether a pair's pictures are large enough for what is asked of them, and small enough for
-memory: said before the first second of work."""
+"""Why a pair cannot be painted: pictures that are too small for what is asked of them, or too large
+for memory, and outputs that are one file. Said before the first second of work."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import functools
+import posixpath
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from pipeline.clip_names import is_clip_name
@@ -14,6 +16,7 @@ from pipeline.images.colour_codes import RegionColour, notes_of_maps
 from pipeline.images.facts import ImageFacts
 from pipeline.images.sizes import too_long_for, wrong_shape
 from pipeline.job import Job
+from pipeline.manifest.pairs.naming import identity
 from pipeline.nst.tiling import WHOLE_ABOVE, machine_memory, needed_bytes
 from pipeline.pictures import cannot_be_seen
 from pipeline.printable import printable
@@ -28,6 +31,11 @@ from pipeline.schedule import (
     schedule,
     sharpening_bytes,
 )
+from pipeline.store.store import Store
+
+Identity = tuple[int, int]
+_TWICE = "their folders are the same"
+_CHANGE = "change the output"
 
 
 def why_too_small(job: Job, size: Callable[[Path], Size]) -> str | None:
@@ -204,3 +212,19 @@ def worth_knowing(
     known = [(path.name, colours[path]) for path in maps if path is not None and path in colours]
     apart = notes_of_maps(known[0][1], known[1:]) if job.region_map and len(known) == len(maps) else []
     return [*other, *black, *apart]
+
+
+def find_clashes(jobs: Iterable[Job], store: Store) -> Mapping[str, str]:
+    """Why an output cannot be painted, by its name, where it is one file with another pair's. Of
+    two such outputs, the later is at fault. Whether it is a picture that is read, the manifest
+    says."""
+    folder_of = functools.cache(store.identity)
+    taken: dict[tuple[Identity | str, str], str] = {}
+    clashes = {}
+    for job in jobs:
+        output = job.output
+        folder, name = posixpath.split(output)
+        place = (folder_of(folder) if folder else None) or folder, identity(name)
+        if (first := taken.setdefault(place, output)) != output:
+            clashes[output] = f"{printable(output)} is one file with {printable(first)}: {_TWICE}; {_CHANGE}"
+    return clashes

@@ -46,6 +46,7 @@ from pipeline.images.inspection import image_size
 from pipeline.job import Job, Painted
 from pipeline.nst.tiling import in_words
 from pipeline.pictures import Pictures
+from pipeline.program import version
 from pipeline.schedule import Machine as ScheduleMachine
 from pipeline.schedule import Schedule, Sized, finished_size
 from pipeline.store import previous
@@ -54,7 +55,6 @@ from pipeline.store.keys import pair_key
 from pipeline.store.layout import MOST_STYLES, checkpoint_name, style_thumbnail, thumbnail_name
 from pipeline.stylization import Stylization
 from pipeline.stylize import Painting, Progress
-from pipeline.versions import version
 
 RESULT_SIDE = 448  # pixels of the page's picture of a result: a column of three, on a screen of two pixels a dot
 

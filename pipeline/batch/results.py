@@ -18,10 +18,8 @@ from pipeline.batch.plan import PlannedPair
 from pipeline.batch.system.machine import differences_between
 from pipeline.clip_names import is_numbered
 from pipeline.errors import BadOutput, ExitCode, StylizeError
-from pipeline.flat import flat
 from pipeline.images.reader import READER
-from pipeline.job import Job, Manifest, Outcome, Painted, ShownNames, Status, shown_name
-from pipeline.mask_names import shown_masks
+from pipeline.job import Job, Manifest, Outcome, Painted, ShownNames, Status, flat, shown_masks, shown_name
 from pipeline.store.failures import Failure, Failures, circumstances
 from pipeline.store.layout import checkpoint_name, log_name
 from pipeline.store.output_files import files_of

@@ -11,10 +11,9 @@ from collections.abc import Mapping, Sequence
 from pipeline.batch.messages import Machine
 from pipeline.batch.system.deadline import Moment
 from pipeline.job import Manifest
-from pipeline.program import program
+from pipeline.program import program, version
 from pipeline.report.data import RunMetadata
 from pipeline.urls import url_of
-from pipeline.versions import version
 
 
 def run_metadata(

@@ -48,10 +48,9 @@ from pipeline.errors import (
     StylizeError,
     WorkerDied,
 )
-from pipeline.flat import flat
 from pipeline.images.reader import READER, Reader
-from pipeline.job import Job, RunSettings
-from pipeline.versions import version
+from pipeline.job import Job, RunSettings, flat
+from pipeline.program import version
 
 # Classes of failures whose second try gets the machine for itself: memory that ran out was perhaps
 # another worker's doing.

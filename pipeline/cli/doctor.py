@@ -25,7 +25,7 @@ from pipeline.nst.weights import (
     fetch,
     locate,
 )
-from pipeline.versions import version
+from pipeline.program import version
 
 _PACKAGES = ("tensorflow", "tensorflow-cpu", "keras", "pillow", "pillow-heif", "pyyaml", "pydantic", "click", "numpy")
 

@@ -163,8 +163,7 @@ def _lines(folder: Path, found: Standing) -> Iterator[str]:
 
 
 def _progress(shard: str, now: Now, *, past: bool = False) -> Iterator[str]:
-    from pipeline.report.progress import step_words
-    from pipeline.report.quantities import duration
+    from pipeline.report.quantities import duration, step_words
 
     for pair in now.at_work:
         yield f"{'it painted' if past else 'painting'} {printable(pair.output)}: {step_words(pair)}"

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from pipeline.manifest.options.foreign import named_by_others
 from pipeline.manifest.options.rules import RULES
 from pipeline.manifest.options.types import FaultyValueError
-from pipeline.manifest.run_section import RunSection
+from pipeline.manifest.run_section import RunSection, TopSection
 from pipeline.manifest.section import Section
 from pipeline.manifest.sections import (
     AxesSection,
@@ -20,7 +20,6 @@ from pipeline.manifest.sections import (
     PresetSection,
     PublishedSection,
 )
-from pipeline.manifest.top_section import TopSection
 from pipeline.manifest.yaml.problems import MAX_PROBLEMS, Place, Problems, did_you_mean, shorten
 from pipeline.manifest.yaml.scalars import false_blank, number_meant
 from pipeline.manifest.yaml.tree import NUMBERED, ListNode, MapNode, Node, ScalarNode, describe, plain

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import ManifestError, OptionError, UsageError
-from pipeline.job import Job, Manifest, RunSettings
+from pipeline.job import Job, Manifest, RunSettings, shown_masks
 from pipeline.manifest.load import load_text
 from pipeline.manifest.options.keywords import options_from_python
 from pipeline.manifest.options.presets import builtin_presets
@@ -24,7 +24,6 @@ from pipeline.manifest.options.rules import RULES
 from pipeline.manifest.pairs.naming import picture_fields
 from pipeline.manifest.yaml.problems import Problems, shorten, suggestion
 from pipeline.manifest.yaml.writer import yaml_text
-from pipeline.mask_names import shown_masks
 from pipeline.options import LEFT_OUT
 from pipeline.printable import ascii_only, printable
 from pipeline.style_at import from_table

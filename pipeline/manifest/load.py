@@ -17,9 +17,8 @@ from pipeline.manifest.options.presets import all_presets
 from pipeline.manifest.pairs.choices import warn_of_path
 from pipeline.manifest.pairs.expand import Expansion
 from pipeline.manifest.pairs.ranges import with_ranges
-from pipeline.manifest.run_section import FILES, SCHEDULER_FILE, RunSection
+from pipeline.manifest.run_section import FILES, SCHEDULER_FILE, RunSection, TopSection
 from pipeline.manifest.sections import MatrixSection, OptionsSection, PairSection
-from pipeline.manifest.top_section import TopSection
 from pipeline.manifest.yaml.problems import WHOLE_FILE, Problems
 from pipeline.manifest.yaml.source import read_source
 from pipeline.manifest.yaml.tree import ListNode, MapNode, Node, ScalarNode, compose, describe

@@ -14,7 +14,7 @@ from pydantic.json_schema import models_json_schema
 from pipeline.manifest.mask_sections import MaskSection, RegionsSection
 from pipeline.manifest.options.presets import usual_values
 from pipeline.manifest.pairs.expand import MAX_PAIRS
-from pipeline.manifest.run_section import RunSection
+from pipeline.manifest.run_section import RunSection, TopSection
 from pipeline.manifest.section import Section
 from pipeline.manifest.sections import (
     AxesSection,
@@ -29,7 +29,6 @@ from pipeline.manifest.sections import (
     PublishedSection,
     RangeSection,
 )
-from pipeline.manifest.top_section import TopSection
 
 _DRAFT = "http://json-schema.org/draft-07/schema#"
 _NAMES: dict[type[Section], str] = {

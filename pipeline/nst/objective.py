@@ -16,9 +16,8 @@ from pipeline.nst import terms as known
 from pipeline.nst.graphs import Call
 from pipeline.nst.network import reduction
 from pipeline.nst.own_terms import OptionsWithTerms
-from pipeline.nst.terms.layered import OverLayers
 from pipeline.nst.terms.part import Part, loss_of
-from pipeline.nst.terms.sums import with_gradient_of_length
+from pipeline.nst.terms.sums import OverLayers, with_gradient_of_length
 from pipeline.nst.terms.term import PICTURE, Measured, Probe, Sources, Target, Term, Weighted
 from pipeline.options import Options
 from pipeline.reading import OF_LAYER

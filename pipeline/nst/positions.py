@@ -1,7 +1,9 @@
-"""How many positions nearest neighbours look at. Standard library only: estimates count them too.
+"""How many positions are looked at where images are compared position by position, and in which
+layers. Standard library only: estimates count them too.
 
-Kolkin et al., "Neural Neighbor Style Transfer" (arXiv 2203.13215), sections 3.2 and 3.3.
-"""
+For nearest neighbours: Kolkin et al., "Neural Neighbor Style Transfer" (arXiv 2203.13215), sections
+3.2 and 3.3. For samples: Kolkin, Salavon, Shakhnarovich, "Style Transfer by Relaxed Optimal
+Transport and Self-Similarity" (arXiv 1904.12785)."""
 
 from __future__ import annotations
 
@@ -16,6 +18,7 @@ MOST = 128 * 128
 GRID = 64  # positions along the longer side in the last pass, the paper's
 MOST_ON_GRID = GRID * GRID  # of styles
 _BLOCKS = 4  # the paper's: conv1_1 to conv4_3 of VGG16
+SAMPLES = 1024  # places of an image, as many as theirs
 
 
 def matched_layers(network: Network) -> tuple[str, ...]:
@@ -62,3 +65,23 @@ def products_by_layer(network: Network, size: Sequence[int], styles: Sequence[Se
 
 def _count(shape: tuple[int, int]) -> int:
     return shape[0] * shape[1]
+
+
+def column_layers(network: Network) -> tuple[str, ...]:
+    """The layers of hypercolumns: all convolutions of blocks 1 to 3, the last of blocks 4 and 5.
+    For VGG16 these are the paper's."""
+    last = {layer[: len("block1")]: layer for layer in network.convolutions}
+    return tuple(layer for layer in network.convolutions if layer < "block4" or layer == last[layer[: len("block1")]])
+
+
+def products_of_transport(network: Network) -> float:
+    """Multiplications and additions of an evaluation of transport: distances of all places with all
+    places of the style, and the moments of each layer; forward, and twice as many back."""
+    channels = [network.channels(layer) for layer in column_layers(network)]
+    return 3.0 * 2.0 * SAMPLES * (SAMPLES * sum(channels) + sum(number**2 for number in channels))
+
+
+def products_of_self_similarity(network: Network) -> float:
+    """The same of self-similarity: distances of all places with each other."""
+    channels = sum(network.channels(layer) for layer in column_layers(network))
+    return 3.0 * 2.0 * SAMPLES**2 * channels

@@ -13,8 +13,17 @@ from typing import Any
 from pipeline.job import Job
 from pipeline.printable import printable
 from pipeline.report.axes import PHOTOGRAPH, STYLE, Axis
-from pipeline.report.grid import Block, Pair, grid
-from pipeline.report.legend import common_folder, content_words, each_style, legend, style_words, value_words
+from pipeline.report.grid import (
+    Block,
+    Pair,
+    common_folder,
+    content_words,
+    each_style,
+    grid,
+    legend,
+    style_words,
+    value_words,
+)
 from pipeline.report.quantities import count
 from pipeline.report.small_pictures import STANDS, Files, SmallPictures
 

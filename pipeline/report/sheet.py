@@ -9,7 +9,7 @@ from typing import Any
 
 from pipeline.report.axes import PHOTOGRAPH, STYLE, Axis, axes
 from pipeline.report.data import STATUS_WORDS
-from pipeline.report.legend import legend, value_words
+from pipeline.report.grid import legend, value_words
 from pipeline.report.page import PageMaker
 from pipeline.report.views import Filter, Head, PairView, Picture, RowView, SheetView
 

@@ -19,8 +19,8 @@ import jinja2
 from jinja2.bccache import Bucket
 from markupsafe import Markup
 
+from pipeline.program import version
 from pipeline.store.whole import part_name
-from pipeline.versions import version
 
 _TEMPLATE = "report.html.j2"
 

@@ -11,11 +11,11 @@ from dataclasses import asdict, dataclass, replace
 
 from pipeline.errors import BadOutput, OutputError, StylizeError
 from pipeline.job import RunSettings
+from pipeline.program import version
 from pipeline.store.checksummed_json import read_checksummed_json, write_checksummed_json
 from pipeline.store.layout import FAILURE_SUFFIX, RECORDS, failure_name
 from pipeline.store.shapes import fitting
 from pipeline.store.store import Store
-from pipeline.versions import version
 
 # Runs: one is chance, two may be a bad week-end of the machine, the third will be like the fourth
 QUARANTINE_AFTER = 3

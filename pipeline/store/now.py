@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from pipeline.errors import StylizeError
-from pipeline.flat import flat
+from pipeline.job import flat
 from pipeline.store.checksummed_json import read_checksummed_json, write_checksummed_json
 from pipeline.store.layout import NOW, now_name
 from pipeline.store.shapes import fitting

@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import PairError, StylizeError
-from pipeline.flat import flat
-from pipeline.job import Manifest, Outcome, Painted
+from pipeline.job import Manifest, Outcome, Painted, flat
 from pipeline.printable import printable
 from pipeline.store.checksummed_json import checksummed, is_read_again, read_checksummed_json
 from pipeline.store.hashes import HashTable

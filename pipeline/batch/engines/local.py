@@ -18,8 +18,7 @@ from typing import IO
 
 import psutil
 
-from pipeline.batch.engines.deaths import death, last_words
-from pipeline.batch.engines.growth import Growth
+from pipeline.batch.engines.lifetime import Growth, death, last_words
 from pipeline.batch.engines.protocol import Event
 from pipeline.batch.messages import (
     Command,

@@ -1,7 +1,7 @@
 """Clips divided among the workers of any engine, shot by shot: a shot is painted by itself, so that
 several can be at once, in the same bytes.
 
-    where shots begin     one worker looks through the clip                  batch/clip_shots
+    where shots begin     one worker looks through the clip                  batch/clip_painter
     parts                 of whole shots, given to whoever is free
     the clip              written by a worker that finds all frames there
 

@@ -12,8 +12,15 @@ import math
 from dataclasses import dataclass
 
 from pipeline.nst.network import FRAME, NETWORKS, VGG19
-from pipeline.nst.positions import cells, matched_layers, products_by_layer, products_of_columns
-from pipeline.nst.samples import column_layers, products_of_self_similarity, products_of_transport
+from pipeline.nst.positions import (
+    cells,
+    column_layers,
+    matched_layers,
+    products_by_layer,
+    products_of_columns,
+    products_of_self_similarity,
+    products_of_transport,
+)
 from pipeline.nst.tiling import Tiling, extra_work, needed_bytes
 from pipeline.options import Options
 from pipeline.schedule import Schedule, Size, Stage, sharpening_bytes

@@ -8,8 +8,7 @@ import math
 import shutil
 from pathlib import Path
 
-from pipeline.batch.estimates.clips import frames_of
-from pipeline.batch.estimates.room import job_bytes
+from pipeline.batch.estimates.amounts import frames_of, job_bytes
 from pipeline.batch.plan import Plan
 from pipeline.errors import DiskFull, PairError
 from pipeline.images.reader import READER, Reader

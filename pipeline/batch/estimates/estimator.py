@@ -18,10 +18,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pipeline.batch.estimates.clips import clip_work, frames_of
+from pipeline.batch.estimates.amounts import clip_work, frames_of, job_bytes
 from pipeline.batch.estimates.cost import Cost, decoding_memory, pair_cost
 from pipeline.batch.estimates.factor import Factor, is_plausible
-from pipeline.batch.estimates.room import job_bytes
 from pipeline.errors import BadImage, OutOfTime, PairError, Stopped
 from pipeline.images.reader import READER, Reader
 from pipeline.job import Job

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from pipeline.manifest.options.lengths import PRINT_DPI, is_length, pixels_of
 from pipeline.manifest.options.rules import RULES
 from pipeline.manifest.pairs.choices import warn_of_path
 from pipeline.manifest.yaml.problems import Place, Problems, shorten, suggestion
 from pipeline.manifest.yaml.tree import MapNode, Node
+from pipeline.option_field import PRINT_DPI, is_length, pixels_of
 from pipeline.option_questions import DEFAULTS_OF, parts_of
 from pipeline.options import DEFAULT_PRESET, Options
 from pipeline.textures import TEXTURE_DEFAULTS

@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal, Union
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from pipeline.clip_names import FRAMES_PATTERN, MOST_FRAMES, can_be_frames
-from pipeline.manifest.options.lengths import LENGTH
 from pipeline.manifest.options.rules import MOST_NUMBERS, Fault, OptionRule, layer_weights, mixture
 from pipeline.nst.network import LINEAR, NETWORKS
+from pipeline.option_field import LENGTH
 
 
 def option_type(rule: OptionRule) -> Any:

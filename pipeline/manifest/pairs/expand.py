@@ -16,9 +16,8 @@ from pipeline.manifest.options.rules import canonical_layer
 from pipeline.manifest.pairs.cells import Combination
 from pipeline.manifest.pairs.choices import WITHOUT_CONTENT, Chooser, Picture, cut_by_comment, warn_of_path
 from pipeline.manifest.pairs.clip_faults import clip_fault, fault_of_output, is_of_pattern, output_name
-from pipeline.manifest.pairs.found_again import tell_found_again
 from pipeline.manifest.pairs.idle import IdleSettings
-from pipeline.manifest.pairs.left_out import tell_left_out, tell_unlisted
+from pipeline.manifest.pairs.left_out import tell_found_again, tell_left_out, tell_unlisted
 from pipeline.manifest.pairs.masks import MaskResolver, PairMasks, fault_of_masks, read_pair_masks
 from pipeline.manifest.pairs.matrix import Matrix, read_matrix
 from pipeline.manifest.pairs.naming import (

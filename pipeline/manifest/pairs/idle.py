@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from pipeline.idle_options import counts_only, with_effect, without_effect
-from pipeline.manifest.options.lengths import is_length
 from pipeline.manifest.options.precedence import Setting, Settled
 from pipeline.manifest.pairs.matrix import Matrix
 from pipeline.manifest.yaml.problems import WHOLE_FILE, Place, Problems
+from pipeline.option_field import is_length
 from pipeline.options import Options
 
 _BY_DEFAULT = Options()

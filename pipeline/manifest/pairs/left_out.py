@@ -1,4 +1,5 @@
-"""What patterns leave out although it looks as if it were meant: said once, with how to include it.
+"""What patterns leave out although it looks as if it were meant, and what they find that is a
+result: said once, with what to do about it.
 
 A picture that is named elsewhere in the manifest, found by another pattern or taken away by `!`, is
 not left out.
@@ -8,8 +9,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence, Set
+from itertools import islice
 
 from pipeline.clip_names import VIDEO_SUFFIXES
+from pipeline.manifest.options.precedence import Folders
 from pipeline.manifest.options.rules import PICTURE_SUFFIXES
 from pipeline.manifest.pairs.choices import Chosen, is_left
 from pipeline.manifest.pairs.pictures import (
@@ -18,6 +21,7 @@ from pipeline.manifest.pairs.pictures import (
     found_suffixes,
     is_set_aside,
     joined,
+    matches,
     part_matches,
     split,
 )
@@ -34,6 +38,7 @@ _COMPANIONS = (
 )
 _MACOS_SIDECAR = "._"
 _ENDINGS = ", ".join(PICTURE_SUFFIXES)
+_LOOKED_AT = 1000  # outputs: a pattern that finds any of a matrix' mostly finds its first
 
 
 def tell_left_out(finder: PictureFinder, patterns: Sequence[Chosen], named: Set[str], problems: Problems) -> None:
@@ -167,3 +172,27 @@ def _suffix_of_clip(paths: Sequence[str]) -> str:
 def _counted(paths: Sequence[str], what: str) -> str:
     shown = ", ".join(shorten(path) for path in sorted(paths)[:_NAMED]) + (", ..." if len(paths) > _NAMED else "")
     return f"{len(paths)} {what}{'' if len(paths) == 1 else 's'} ({shown})"
+
+
+def tell_found_again(patterns: Sequence[Chosen], outputs: Iterable[str], folders: Folders, problems: Problems) -> None:
+    """Warn of each pattern that finds what is painted for this manifest, these outputs."""
+    root, start = os.path.realpath(folders.output), os.path.realpath(folders.input)
+    if not (start + "/").startswith(root + "/"):  # nothing below the output folder is found then
+        return
+    paths = [os.path.join(root, name) for name in islice(outputs, _LOOKED_AT)]
+    for chosen in patterns:
+        names = paths
+        if not chosen.pattern.startswith("/"):
+            names = [path[len(start) + 1 :] for path in paths if path.startswith(start + "/")]
+        found = next((name for name in names if _is_found(chosen, name)), None)
+        if found is not None:
+            problems.warn(
+                chosen.place,
+                f"'{shorten(chosen.pattern)}' will find results as pictures in the next run ({shorten(found)}); give them"
+                f" a folder of their own, or take them away by '!'",
+            )
+
+
+def _is_found(chosen: Chosen, name: str) -> bool:
+    is_picture = name.lower().endswith(found_suffixes(chosen.pattern))
+    return is_picture and matches(chosen.pattern, name) and is_left(name, chosen.taken_away)

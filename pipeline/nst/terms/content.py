@@ -25,9 +25,10 @@ import tensorflow as tf
 
 from pipeline.nst.terms import self_similarity
 from pipeline.nst.terms.guides import at_layer
-from pipeline.nst.terms.layered import Distances, OverLayers
 from pipeline.nst.terms.sums import (
     NOTHING,
+    Distances,
+    OverLayers,
     positions,
     squared_distance,
     sum_of_squares,

@@ -30,10 +30,11 @@ from typing import Any, ClassVar, NamedTuple
 import tensorflow as tf
 
 from pipeline.nst.terms.guides import guided_target, is_guided, over_regions
-from pipeline.nst.terms.layered import Distances, OverLayers
 from pipeline.nst.terms.sums import (
     FLOATS_AT_ONCE,
     NOTHING,
+    Distances,
+    OverLayers,
     positions,
     squared_distance,
 )

@@ -32,8 +32,7 @@ import numpy as np
 import tensorflow as tf
 
 from pipeline.nst.terms.guides import guided_target, is_guided, over_regions
-from pipeline.nst.terms.layered import Distances, OverLayers
-from pipeline.nst.terms.sums import NOTHING
+from pipeline.nst.terms.sums import NOTHING, Distances, OverLayers
 from pipeline.nst.terms.term import ADD, Combine, Measured, Sources, Target, Weighted
 from pipeline.options import Options
 

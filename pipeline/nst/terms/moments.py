@@ -26,8 +26,7 @@ import tensorflow as tf
 
 from pipeline.nst.terms.gram import gram_matrix, guided_gram
 from pipeline.nst.terms.guides import guided_target, is_guided, over_regions
-from pipeline.nst.terms.layered import Distances, OverLayers
-from pipeline.nst.terms.sums import NOTHING, positions
+from pipeline.nst.terms.sums import NOTHING, Distances, OverLayers, positions
 from pipeline.nst.terms.term import ADD, Combine, Measured, Sources, Target, Weighted
 from pipeline.options import Options
 

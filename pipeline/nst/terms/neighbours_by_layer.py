@@ -17,8 +17,8 @@ from pipeline.nst.positions import MOST_ON_GRID, grid
 from pipeline.nst.terms.candidates import Best, Places, numbered, shape_at, shared, told_apart, visible
 from pipeline.nst.terms.guides import at_layer, claims, strengths
 from pipeline.nst.terms.hypercolumns import Picked
-from pipeline.nst.terms.layered import Distances, OverLayers
 from pipeline.nst.terms.matching import centred, directions, nearest, nearest_with_product
+from pipeline.nst.terms.sums import Distances, OverLayers
 from pipeline.nst.terms.term import ADD, Combine, Image, Indexed, Measured, Sources, Target
 from pipeline.nst.wrapping import NO_WRAP, Wraps
 

@@ -20,7 +20,7 @@ from typing import Any, ClassVar, NamedTuple
 import tensorflow as tf
 
 from pipeline.nst.network import NETWORKS
-from pipeline.nst.samples import SAMPLES, column_layers
+from pipeline.nst.positions import SAMPLES, column_layers
 from pipeline.nst.terms.matching import directions
 from pipeline.nst.terms.sampling import lookups, places, sampled, scaled, scales_of
 from pipeline.nst.terms.term import ADD, Combine, Measured, Sources, Target, Weighted

@@ -1,10 +1,14 @@
-"""Sums over positions that several terms need, in little memory."""
+"""Sums that several terms need: over positions, in little memory; and over layers, so that each
+layer's share can be told without another evaluation."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import tensorflow as tf
+
+from pipeline.nst.terms.term import Measured, Target
 
 # Keeps a black photograph or style (no features to match) from dividing by zero. Squared
 # activations of VGG19 are of the order of 1 to 1e6 a position, so this changes nothing else.
@@ -118,3 +122,27 @@ def positions(features: tf.Tensor) -> tf.Tensor:
     """M: how many positions features (height, width, channels) have, as float32."""
     shape = tf.shape(features)
     return tf.cast(shape[0] * shape[1], tf.float32)
+
+
+Distances = Mapping[str, tf.Tensor]
+"""A float32 scalar by layer."""
+
+
+class OverLayers:
+    """A term's distance as Eq. 5 has it, L = Σ_l w_l E_l; one whose sum is another one says so."""
+
+    def distances(self, measured: Measured, target: Target) -> Distances:
+        """E_l, without weights."""
+        raise NotImplementedError
+
+    def summed(self, distances: Distances, weights: Mapping[str, Any]) -> tf.Tensor:
+        """L."""
+        return weighted_sum(distances, weights)
+
+    def shares(self, distances: Distances, weights: Mapping[str, Any]) -> dict[str, tf.Tensor]:
+        """w_l E_l by layer."""
+        return {layer: weights[layer] * distance for layer, distance in distances.items()}
+
+    def distance(self, measured: Measured, target: Target, weights: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        """As `Term.distance`."""
+        return self.summed(self.distances(measured, target), weights)

@@ -35,7 +35,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from pipeline.nst.network import NETWORKS
-from pipeline.nst.samples import SAMPLES, column_layers
+from pipeline.nst.positions import SAMPLES, column_layers
 from pipeline.nst.terms.guides import Guided, area_share, is_guided
 from pipeline.nst.terms.matching import directions
 from pipeline.nst.terms.sampling import colours, lookups, places, sampled, scaled, scales_of

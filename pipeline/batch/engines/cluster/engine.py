@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.batch.engines.cluster import proof
-from pipeline.batch.engines.cluster.elsewhere import addresses
+from pipeline.batch.engines.cluster.host import addresses
 from pipeline.batch.engines.cluster.link import SLOT, Heard, connect
 from pipeline.batch.engines.cluster.work import Pair, Work, Worker, begin
 from pipeline.batch.engines.local import WORKER

@@ -28,7 +28,6 @@ from typing import Any
 
 from distributed import Worker, WorkerPlugin, get_worker
 
-from pipeline.batch.engines.cluster.elsewhere import fetched_here
 from pipeline.batch.engines.cluster.proof import prove_folder, unseen, versions
 from pipeline.batch.engines.local import LocalEngine
 from pipeline.batch.messages import (
@@ -45,10 +44,11 @@ from pipeline.batch.messages import (
     encode,
 )
 from pipeline.errors import ExitCode, PairError, Stopped, StylizeError
-from pipeline.job import RunSettings
+from pipeline.job import Job, RunSettings
 from pipeline.nst.weights import AUTOMATIC, NetworkWeights, locate
 from pipeline.objects.cache import copies_in_use
-from pipeline.urls import local_path, with_addresses
+from pipeline.objects.fetching import Fetched
+from pipeline.urls import local_path, url_of, with_addresses
 
 ME = uuid.uuid4().hex
 """This process: one that was started in its place, under the same address, is another."""
@@ -295,3 +295,19 @@ class _Host:
             voice.say(message)
             if isinstance(message, Started):
                 voice.send(now=True)
+
+
+def addresses(job: Job) -> dict[str, str]:
+    """Of the files of a job that stand for objects on this machine, which those are."""
+    return {str(path): url for path in job.inputs if (url := url_of(path))}
+
+
+def fetched_here(job: Job, objects: Mapping[str, str], check_cancelled: Callable[[], object]) -> Job:
+    """The job of another machine, with `objects` as that one has them (`addresses`), of copies on
+    this one. Raises PairError for a picture that cannot be had, EnvironmentProblem where this
+    machine cannot read their store, and what `check_cancelled` raises."""
+    here = {Path(path): local_path(url) for path, url in objects.items()}
+    fetched = Fetched(here.values(), check_cancelled)
+    for path in here.values():
+        fetched.check(path)
+    return job.with_inputs(here)

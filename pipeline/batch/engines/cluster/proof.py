@@ -17,9 +17,9 @@ from pathlib import Path
 
 from pipeline.errors import StylizeError
 from pipeline.printable import printable
+from pipeline.program import version
 from pipeline.store.disk import LocalStore
 from pipeline.store.keys import ALGORITHM, KEY_SCHEMA
-from pipeline.versions import version
 
 _LATE_SECONDS = 10.0  # that a file is waited for
 _LOOK_SECONDS = 0.5  # between two looks at one that is missing
