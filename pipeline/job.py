@@ -234,6 +234,10 @@ def shown_name(path: Path, folder: Path) -> str:
 
 Status = Literal["done", "up_to_date", "failed", "interrupted", "not_started", "quarantined"]
 STATUSES: tuple[Status, ...] = ("done", "up_to_date", "failed", "interrupted", "not_started", "quarantined")
+STANDS: tuple[Status, ...] = ("done", "up_to_date")
+"""Statuses of a pair whose picture is the one that was asked for."""
+FAILED: tuple[Status, ...] = ("failed", "quarantined")
+"""Statuses of a pair that somebody has to look at."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -245,7 +249,7 @@ class Painted:
     beside the key: threads, device, processor, TensorFlow, tiles. `tilings` are those tiles as
     numbers, by what was evaluated; None where not known. `losses` are those of the `first` step and
     of the finished picture (`last`), by name, `layer_losses` their shares by layer; `trace` holds
-    rows of readings. Of a clip a step is a frame, and `clip` is what `batch/clip_facts` says of it.
+    rows of readings. Of a clip a step is a frame, and `clip` is what `batch/clip_story` says of it.
     """
 
     size: list[int] | None = None
@@ -268,6 +272,10 @@ class Painted:
     painted_size: list[int] | None = None
     node: str = ""
     clip: dict[str, Any] | None = None
+
+
+OF_PICTURE = frozenset({field.name for field in dataclasses.fields(Painted)} | {"notes"})
+"""What of a row of report.json is the picture's and not the manifest's."""
 
 
 @dataclass(slots=True, kw_only=True)

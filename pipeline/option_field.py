@@ -33,7 +33,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
 """Every option stands in one group: what is kept between pairs is kept by groups and cannot forget
 one."""
 LENGTH = r"^[0-9]{1,6}(\.[0-9]{1,6})?\s?(mm|cm|in)$"
-PRINT_DPI = 300  # what printers ask for, and what `dpi: auto` is where no picture says another
+USUAL_DPI = 300  # what printers ask for, and what `dpi: auto` is where no picture says another
 _INCHES = {"mm": 1 / 25.4, "cm": 1 / 2.54, "in": 1.0}  # the inch is 25.4 mm (international yard, 1959)
 
 

@@ -28,7 +28,7 @@ def printable(text: str | os.PathLike[str]) -> str:
     text = os.fspath(text)
     if text.isprintable():
         return text
-    return "".join(_written_out(character) if is_unseen(character) else character for character in text)
+    return "".join(written_out(character) if is_unseen(character) else character for character in text)
 
 
 def printable_lines(text: str) -> str:
@@ -39,7 +39,7 @@ def printable_lines(text: str) -> str:
 def ascii_only(text: str | os.PathLike[str]) -> str:
     r"""`printable(text)` with everything outside ASCII written out as well (`\xe9`), for mail and
     plain logs."""
-    return "".join(character if character.isascii() else _written_out(character) for character in printable(text))
+    return "".join(character if character.isascii() else written_out(character) for character in printable(text))
 
 
 def last_line(log: BinaryIO) -> str:
@@ -60,5 +60,6 @@ def is_unseen(character: str) -> bool:
     return unicodedata.category(character) in _UNSEEN
 
 
-def _written_out(character: str) -> str:
+def written_out(character: str) -> str:
+    r"""One character in ASCII signs, as `\xe9`."""
     return character.encode("unicode_escape").decode("ascii")

@@ -13,6 +13,8 @@ import os
 import sys
 
 _PACKAGE = os.path.dirname(os.path.abspath(__file__))
+PATHS = ("PYTHONPATH", "LD_LIBRARY_PATH")
+"""Lists of folders, in which one that is relative means the working directory."""
 _left = False  # only the folder that Python itself put first is taken away, and that once
 
 
@@ -48,7 +50,7 @@ def why_not_started(error: OSError) -> str:
 
 
 def absolute_folders(path: str | None) -> str:
-    """PYTHONPATH, LD_LIBRARY_PATH and the like without folders that are relative to the working
+    """What one of `PATHS` says, without folders that are relative to the working
     directory; an empty one means that directory itself."""
     folders = path.split(os.pathsep) if path else []
     return os.pathsep.join(folder for folder in folders if os.path.isabs(folder))

@@ -20,7 +20,7 @@ from pipeline.batch.system.deadline import Moment
 from pipeline.batch.system.hooks import run_hook
 from pipeline.batch.system.signals import Stop
 from pipeline.errors import BadOutput, DiskFull, ExitCode, OutputError, StylizeError, weightiest
-from pipeline.job import Outcome
+from pipeline.job import STANDS, Outcome
 from pipeline.report.data import build_report, report_stem
 from pipeline.report.history import HISTORY_RUNS, append_history, read_history
 from pipeline.report.text import render_text
@@ -66,7 +66,7 @@ def call_last_hook(results: Results, report: Mapping[str, Any], shard: Shard | N
 def _sweep_checkpoints(results: Results) -> None:
     """Remove checkpoints that no run will go on from, and small pictures of pairs that a run which
     was killed had at work and that are painted by now."""
-    over = {output: status in ("done", "up_to_date") for output, status in results.outcomes.statuses()}
+    over = {output: status in STANDS for output, status in results.outcomes.statuses()}
     finished = {pair_id(output) for output, done in over.items() if done}
     unfinished = {pair_id(output) for output, done in over.items() if not done}
     store = results.state.store

@@ -7,7 +7,7 @@ import datetime
 import os
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,19 @@ from pipeline.batch.system.machine import differences_between
 from pipeline.clip_names import is_numbered
 from pipeline.errors import BadOutput, ExitCode, StylizeError
 from pipeline.images.reader import READER
-from pipeline.job import Job, Manifest, Outcome, Painted, ShownNames, Status, flat, shown_masks, shown_name
+from pipeline.job import (
+    FAILED,
+    OF_PICTURE,
+    Job,
+    Manifest,
+    Outcome,
+    Painted,
+    ShownNames,
+    Status,
+    flat,
+    shown_masks,
+    shown_name,
+)
 from pipeline.store.failures import Failure, Failures, circumstances
 from pipeline.store.layout import checkpoint_name, log_name
 from pipeline.store.output_files import files_of
@@ -30,7 +42,6 @@ from pipeline.urls import with_addresses
 
 # What is kept of a picture that is right. Of it, what tonight's manifest says itself is taken from
 # there.
-_KEPT = frozenset({field.name for field in fields(Painted)} | {"notes"})
 
 # Characters: of a name with its folders and what is wrong with it. A bug's own words have no end,
 # and a failure that is too long to be read again would never be known the next night.
@@ -65,7 +76,7 @@ class Results:
     def add(self, outcome: Outcome, code: ExitCode = ExitCode.SOME_FAILED) -> None:
         """Take in how a pair went; `code` is what a failure means for the run."""
         self.outcomes.add(outcome)
-        if outcome.status in ("failed", "quarantined"):
+        if outcome.status in FAILED:
             self.codes.add(code)
         self.observer.finished(outcome)
 
@@ -133,7 +144,7 @@ class Results:
         """The same, with nothing noted."""
         pair = self._with_whole_record(pair)
         source = pair.adopted or (pair.record.outcome if pair.record else {})
-        before = {name: value for name, value in source.items() if name in _KEPT}
+        before = {name: value for name, value in source.items() if name in OF_PICTURE}
         return Outcome(**before | self._known(pair, "up_to_date"))
 
     def _with_whole_record(self, pair: PlannedPair) -> PlannedPair:

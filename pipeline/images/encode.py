@@ -20,10 +20,10 @@ from pipeline.images.alpha import resize_visible
 from pipeline.images.convert import srgb_profile
 from pipeline.images.decode import load_formats
 from pipeline.images.metadata import PNG_KEY, settings_json, xmp_packet
-from pipeline.images.print_size import USUAL_DPI
 from pipeline.images.scale import Floats, Levels, bands, resize
 from pipeline.images.sizes import fit_longer_side, too_long_for
 from pipeline.images.tiff import tiff_16_bit
+from pipeline.option_field import USUAL_DPI
 
 # Endings of outputs -> Pillow's name of the format.
 FORMAT_OF_SUFFIX = {

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from PIL import ImageFont, features
 
-from pipeline.printable import printable
+from pipeline.printable import printable_lines, written_out
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
@@ -78,7 +78,7 @@ class Lettering:
                 break
         assert best is not None  # Pillow's own is always there
         source = best[1]
-        drawn = (each if each == "\n" or _has(source, each) else _written_out(each) for each in text)
+        drawn = (each if each == "\n" or _has(source, each) else written_out(each) for each in text)
         return source, "".join(drawn)
 
     def _sources(self) -> Iterator[str | None]:
@@ -86,11 +86,6 @@ class Lettering:
         if self._given is not None:
             yield self._given
         yield from _system_fonts()
-
-
-def printable_lines(text: str) -> str:
-    """Each line without what acts or hides."""
-    return "\n".join(map(printable, text.split("\n")))
 
 
 @functools.cache
@@ -145,10 +140,6 @@ def _shapes() -> bool:
 def _glyph(font: Font, character: str) -> tuple[tuple[int, int], bytes]:
     mask = font.getmask(character)
     return mask.size, bytes(mask)
-
-
-def _written_out(character: str) -> str:
-    return character.encode("unicode_escape").decode("ascii")
 
 
 def _shortened(text: str) -> str:

@@ -26,7 +26,6 @@ PNG_KEY = "stylize"
 # (XMP part 3, 1.1.3); the rest of the packet is under 1 kB, and each `&`, `<` or `>` grows when
 # escaped, which is counted.
 _MAX_JSON = 60_000
-_MOST_XMP = 6 * _MAX_JSON  # bytes, escaped
 
 # Levels; `meta` is the deepest, as deep as a manifest may be.
 _MAX_DEPTH = 40

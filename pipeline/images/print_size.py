@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Iterator
 
 from PIL import Image
 
-USUAL_DPI = 300  # what printers ask for
+from pipeline.option_field import USUAL_DPI
+
 # Exif (CIPA DC-008, 4.6.4 A, XResolution): "When the image resolution is unknown, 72 [dpi] shall be
 # designated." So who says 72 says nothing.
 _UNKNOWN = 72

@@ -32,13 +32,12 @@ from pipeline.images.colour_codes import RegionColour
 from pipeline.images.facts import ImageFacts
 from pipeline.images.memory_file import memory_file
 from pipeline.printable import last_line, printable
-from pipeline.python_path import absolute_folders, python_command, why_not_started
+from pipeline.python_path import PATHS, absolute_folders, python_command, why_not_started
 from pipeline.urls import CREDENTIALS
 
 READER_PROCESS = "pipeline.images.reader_process"  # the module that the process runs
 
 # Lists of folders, in which a relative one means the working directory.
-_PATHS = ("PYTHONPATH", "LD_LIBRARY_PATH")
 
 _LOOK_SECONDS = 0.5  # how often a wish to stop is looked for
 _END_SECONDS = 5.0  # for a process that has closed its pipes to end; it takes milliseconds
@@ -235,7 +234,7 @@ class _Process:
 
     def _start(self) -> None:
         environment = {name: value for name, value in os.environ.items() if not name.startswith(CREDENTIALS)} | {
-            **{name: absolute_folders(os.environ[name]) for name in _PATHS if name in os.environ},
+            **{name: absolute_folders(os.environ[name]) for name in PATHS if name in os.environ},
             "PYTHONSAFEPATH": "1",
             "MALLOC_ARENA_MAX": "2",  # glibc would set memory aside for each thread of a decoder
         }

@@ -18,17 +18,14 @@ while, or after a want of memory.
 from __future__ import annotations
 
 import base64
-import ctypes
 import json
 import os
 import resource
 import select
-import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import astuple
-from pathlib import Path
 from typing import Any
 
 from pipeline.errors import BadImage, EnvironmentProblem, OutOfMemory
@@ -39,6 +36,7 @@ from pipeline.images.budget import (
     clip_seconds,
     decoding_bytes,
     decoding_seconds,
+    die_before_the_driver,
     memory_for,
     processor_time,
 )
@@ -49,8 +47,6 @@ from pipeline.images.region_colours import colours_in_file
 from pipeline.images.small import small_picture
 from pipeline.printable import printable
 
-_OOM_SCORE = "800"  # for the kernel's OOM killer: before the driver, as for workers
-_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _WRITTEN_CLIPS = (".mp4", ".mov", ".mkv", ".webm", ".gif")  # those whose settings stand elsewhere than a picture's
 _LARGEST_FILE = 16 * 2**20  # bytes that it may write to a file, which can only be its stderr
 
@@ -78,10 +74,7 @@ def main() -> None:
 
 def _confine() -> None:
     """Die with the driver, or when memory runs out; leave no core, fill no disk."""
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    with suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text(_OOM_SCORE)
+    die_before_the_driver()
     for kind, most in ((resource.RLIMIT_CORE, 0), (resource.RLIMIT_FSIZE, _LARGEST_FILE)):
         with suppress(OSError, ValueError):  # the administrator's limit is lower
             resource.setrlimit(kind, (most, most))

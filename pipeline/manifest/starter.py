@@ -20,13 +20,13 @@ from pipeline.manifest.options.rules import PICTURE_SUFFIXES
 from pipeline.manifest.pairs.naming import DEFAULT_PATTERN, identity
 from pipeline.manifest.pairs.pictures import PictureFinder, matches
 from pipeline.manifest.yaml.problems import WHOLE_FILE, Problems
+from pipeline.manifest.yaml.source import ENDINGS
 from pipeline.manifest.yaml.writer import quoted, yaml_text
 from pipeline.printable import is_text, printable
 
 OUTPUT = "output"  # in the folder itself, beside its content
 _NAME = "stylize.yaml"
 _LEAVES_OUT = " leaves out "  # what the warning of manifest/pairs/left_out says
-_MANIFESTS = (".yaml", ".yml")
 _NAMED = 3  # of what is left out; enough to see what is meant
 
 
@@ -212,7 +212,7 @@ def _nothing_found(folder: Path, finder: PictureFinder, styles: Sequence[Path], 
             " with --style PICTURE_OR_FOLDER"
         )
     role = "style" if has_contents else "content"
-    if not has_contents and (manifests := sorted(name for name in os.listdir(folder) if name.endswith(_MANIFESTS))):
+    if not has_contents and (manifests := sorted(name for name in os.listdir(folder) if name.endswith(ENDINGS))):
         return f"{printable(folder)} is a folder without pictures; name the manifest in it ({_first(manifests)})"
     return f"{printable(folder / role)} holds no picture; put some there ({endings})" + (
         ", or name the paintings with --style" if has_contents else ""

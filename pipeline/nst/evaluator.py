@@ -8,9 +8,9 @@ from typing import Any, Protocol
 import tensorflow as tf
 
 from pipeline.nst.extractor import Extractor
-from pipeline.nst.graphs import Traces
+from pipeline.nst.graphs import Traces, of_any_shape
 from pipeline.nst.network import reduction
-from pipeline.nst.objective import TOTAL, LossWeights, Objective, Probes, Targets, maps_of, of_any_shape
+from pipeline.nst.objective import TOTAL, LossWeights, Objective, Probes, Targets, maps_of
 from pipeline.nst.terms.term import PICTURE, Measured, Probe, Target, kinds_of
 
 

@@ -77,7 +77,7 @@ class Call(NamedTuple):
 
         def kind(argument: tf.Tensor) -> tf.TensorSpec:
             is_map = len(argument.shape) > 1
-            return _of_any_shape(argument) if is_map else _of_this_shape(argument)
+            return of_any_shape(argument) if is_map else _of_this_shape(argument)
 
         kinds = (of_features, *tf.nest.map_structure(kind, self.arguments))
         return _traced(_Graph(self.key, repr(kinds), self.function, kinds))(features, *self.arguments)
@@ -108,11 +108,12 @@ def in_graph(key: Hashable, function: Callable[..., Any], *arguments: Any, any_s
     """What `function` makes of nests of tensors: by a graph that was made for the first call with
     an equal `key`, which must decide what the function does, and arguments of these shapes and
     types, or with `any_shape` of these ranks and types."""
-    kinds = tf.nest.map_structure(_of_any_shape if any_shape else _of_this_shape, arguments)
+    kinds = tf.nest.map_structure(of_any_shape if any_shape else _of_this_shape, arguments)
     return _traced(_Graph(key, repr(kinds), function, kinds))(*arguments)
 
 
-def _of_any_shape(tensor: tf.Tensor) -> tf.TensorSpec:
+def of_any_shape(tensor: tf.Tensor) -> tf.TensorSpec:
+    """Tensors of this type with as many axes: one trace serves those of all shapes."""
     return tf.TensorSpec([None] * len(tensor.shape), tensor.dtype)
 
 

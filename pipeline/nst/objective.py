@@ -146,11 +146,6 @@ def maps_of(targets: Targets) -> dict[str, Mapping[str, Any]]:
     return {name: target.maps for name, target in targets.items() if target.maps}
 
 
-def of_any_shape(tensor: tf.Tensor) -> tf.TensorSpec:
-    """Tensors of this type with as many axes: one trace serves maps of all shapes."""
-    return tf.TensorSpec([None] * len(tensor.shape), tensor.dtype)
-
-
 def objective_of(options: Options, *, last_pass: bool = False) -> Objective:
     """The objective that a pair asks for, without its targets and weights; in the `last_pass` with
     the terms that stand for others there."""

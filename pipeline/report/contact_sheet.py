@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipeline.job import Job
+from pipeline.job import FAILED, STANDS, Job
 from pipeline.printable import printable
 from pipeline.report.axes import PHOTOGRAPH, STYLE, Axis
 from pipeline.report.grid import (
@@ -25,7 +25,7 @@ from pipeline.report.grid import (
     value_words,
 )
 from pipeline.report.quantities import count
-from pipeline.report.small_pictures import STANDS, Files, SmallPictures
+from pipeline.report.small_pictures import Files, SmallPictures
 
 LONGEST_SIDE = 6000  # of a sheet: 108 MB while it is drawn, and what viewers and browsers show
 _MARGIN, _GAP = 24, 10
@@ -140,7 +140,7 @@ class _Layout:
 
     def _counts(self) -> str:
         painted = sum(pair["status"] in STANDS for pair in self._pairs)
-        failed = sum(pair["status"] in ("failed", "quarantined") for pair in self._pairs)
+        failed = sum(pair["status"] in FAILED for pair in self._pairs)
         waiting = len(self._pairs) - painted - failed
         words = [f"{painted} painted"] if waiting or failed else []
         words += [f"{failed} failed"] if failed else []
@@ -302,7 +302,7 @@ def why_none(pair: Pair) -> str:
     reason = printable(pair["reason"] or "")
     if pair["status"] in STANDS:
         return ""
-    if pair["status"] in ("failed", "quarantined"):
+    if pair["status"] in FAILED:
         return f"failed: {reason}" if reason else "failed"
     if reason in ("", "not painted yet"):
         return "not painted yet"

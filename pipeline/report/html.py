@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from markupsafe import Markup
 
 from pipeline.errors import EXITS, ExitCode
+from pipeline.job import FAILED, STANDS
 from pipeline.printable import printable
 from pipeline.report import drawings
 from pipeline.report.attention import attention
@@ -29,7 +30,6 @@ from pipeline.store.layout import thumbnail_name
 from pipeline.store.now import Now
 from pipeline.store.store import Store
 
-_URGENT = ("failed", "quarantined")  # what needs a person while the run goes on
 _AS_USUAL = 0.05  # of the usual seconds per step; less than this is noise
 _SLOWER = 0.3  # of the usual seconds per step; up to this it comes and goes with what else the machine does
 
@@ -103,7 +103,7 @@ def _first_page(
     run = report["run"]
     earlier = [row for row in history if row["id"] != run["id"]]
     rows = [*earlier, *([] if now else [history_row(report)])][-HISTORY_RUNS:]
-    groups = [group for group in attention(report) if now is None or group.status in _URGENT]
+    groups = [group for group in attention(report) if now is None or group.status in FAILED]
     every = filters(maker, [pair for pairs in pages.pairs for pair in pairs]) if len(pages) > 1 else []
     return (_heading(report) if now is None else _heading_of(now)) | {
         "standing": standing_words(report),
@@ -140,7 +140,7 @@ def _index(maker: PageMaker, pages: Pages) -> Markup:
 
     def pictured(pair: Mapping[str, Any]) -> bool:
         name = maker.links.names(pair["output"]).get("result")
-        return name == thumbnail_name(pair["output"], "result") and pair["status"] in ("done", "up_to_date")
+        return name == thumbnail_name(pair["output"], "result") and pair["status"] in STANDS
 
     return Markup(index_json(pages, pictured, maker.sources.keys, captions))
 

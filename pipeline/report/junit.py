@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from typing import Any
 from xml.etree import ElementTree
 
+from pipeline.job import FAILED
 from pipeline.printable import printable
 
-_FAILED, _SKIPPED = ("failed", "quarantined"), ("interrupted", "not_started")
+_SKIPPED = ("interrupted", "not_started")
 # In JUnit's words a failure is what the test looks for, an error what kept it from looking: here
 # the pair's own fault, and the machine's or the program's.
 _ERRORS = frozenset({"worker_died", "machine_lost", "memory", "disk", "environment", "bug"})
@@ -81,7 +82,7 @@ def _case(pair: Mapping[str, Any], suite: str) -> ElementTree.Element:
     reason, kind = pair["reason"] or "no reason was given", pair["reason_class"] or pair["status"]
     if pair["status"] in _SKIPPED or (pair["status"] == "quarantined" and pair["acknowledged"]):
         ElementTree.SubElement(case, "skipped", {"message": _text(f"{_words(pair)}: {reason}")})
-    elif pair["status"] in _FAILED:
+    elif pair["status"] in FAILED:
         tag = "error" if kind in _ERRORS else "failure"
         trouble = ElementTree.SubElement(case, tag, {"message": _text(reason), "type": _text(kind)})
         trouble.text = _text(f"{_words(pair)}: {reason}")

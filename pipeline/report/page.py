@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from pipeline.job import STANDS
 from pipeline.printable import printable
 from pipeline.report.attention import Group, failing, flagged, retry_command
 from pipeline.report.clips import ClipView, clip_view, story_of
@@ -34,7 +35,6 @@ _MOST_OF_A_FLAG = 12  # names; the others are found by the filters
 _MOST_OF_A_GROUP = 200
 _AT_WORK = "at_work"  # reason class of a pair that is painted at this moment
 # Statuses whose picture stands as the manifest wants it.
-_STANDS = ("done", "up_to_date")
 
 
 @dataclass(slots=True)
@@ -100,7 +100,7 @@ class PageMaker:
         )
 
     def _result(self, pair: Mapping[str, Any], content: Picture, styles: Sequence[Picture], *, large: bool) -> Picture:
-        name = self.links.names(pair["output"]).get("result") if pair["status"] in _STANDS else None
+        name = self.links.names(pair["output"]).get("result") if pair["status"] in STANDS else None
         source = self.links.source(name) if name is not None else None
         caption = printable(pair["output"])
         alt = f"{content.caption} in the style of {' + '.join(style.caption for style in styles)}"
@@ -113,7 +113,7 @@ class PageMaker:
         return Picture(caption=caption, alt=alt, source=source, link=link, size=size, is_sharper=sharper)
 
     def _clip(self, pair: Mapping[str, Any]) -> ClipView | None:
-        story = story_of(pair) if pair["status"] in _STANDS else None
+        story = story_of(pair) if pair["status"] in STANDS else None
         if story is None:
             return None
         strip = self.links.names(pair["output"]).get(STRIP)

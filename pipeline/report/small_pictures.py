@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.job import Job
+from pipeline.job import STANDS, Job
 from pipeline.report.links import INLINE_BYTES, is_thumbnail
 from pipeline.store.layout import MOST_STYLES, style_thumbnail, thumbnail_name
 from pipeline.store.output_files import files_of
@@ -16,7 +16,6 @@ from pipeline.store.store import Store
 
 # Longer sides of what `batch/painter` leaves, by test.
 RESULT_SIDE, SOURCE_SIDE = 448, 256
-STANDS = ("done", "up_to_date")
 """Statuses of pairs whose picture is as the manifest wants it."""
 
 Files = list[tuple[str, str | None]]

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pipeline.job import FAILED
 from pipeline.printable import ascii_only
 from pipeline.report.attention import Group, attention, failing, flagged, retry_command
 from pipeline.report.data import report_stem, standing_words, verdict
@@ -17,7 +18,6 @@ LINES = 40  # one screen, and a mail that is read
 _WIDTH = 160  # characters; commands are never cut
 _SHOWN_PAIRS = 3  # per group of failures
 _SHOWN_NAMES = 5  # of things that are no failures
-_WAYS_OUT = ("failed", "quarantined")  # statuses that a retry by hand can help
 
 
 def render_text(report: Mapping[str, Any], *, folder: Path | None = None, page: bool = True) -> str:
@@ -44,13 +44,13 @@ def _when(report: Mapping[str, Any]) -> str:
 def _failures(report: Mapping[str, Any]) -> Iterator[str]:
     for group in attention(report):
         yield _line(f"{len(group.pairs)} {group.status.replace('_', ' ')} - {group.title}")
-        if group.status in _WAYS_OUT:
+        if group.status in FAILED:
             yield from _pairs_with_reasons(group)
         else:
             yield _line(f"  {_names(group.pairs)}")
         if group.fix:
             yield from _two_lines(f"  Fix: {group.fix}")
-    if failed := [pair for group in attention(report) if group.status in _WAYS_OUT for pair in group.pairs]:
+    if failed := [pair for group in attention(report) if group.status in FAILED for pair in group.pairs]:
         one = failed[0]["output"] if len(failed) == 1 else None
         yield f"Retry: {ascii_only(retry_command(report['run'], one, ascii_names=True))}"
 

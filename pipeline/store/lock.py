@@ -31,8 +31,8 @@ from pipeline.store.trials import cannot_write
 # How often a waiting run looks again; short beside any pair, long beside the look.
 _RETRY_SECONDS = 0.2
 _SHARD = re.compile(r"lock-[0-9]{1,6}-of-[0-9]{1,6}")
-_MOST_BYTES = 4096  # of the text; ours has some two hundred
-_MOST_SHOWN = 64  # characters of each of its entries
+MOST_BYTES = 4096  # of the text; ours has some two hundred
+_MOST_SHOWN = 64  # characters of each of its entries, which can be anybody's
 
 Held = dict[str, int]
 """Descriptors of the files that are locked, by name."""
@@ -178,22 +178,30 @@ def _sign(descriptor: int, run_id: str) -> None:
     other may write. A file that has another name elsewhere (a hard link) is not written to."""
     if os.fstat(descriptor).st_nlink > 1:
         return
-    holder = {
-        "pid": os.getpid(),
-        "host": socket.gethostname(),
-        "started": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
-        "run": run_id,
-    }
     with contextlib.suppress(OSError):  # a full disk: the lock holds without its text
         os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, json.dumps(holder).encode(), 0)
+        os.pwrite(descriptor, words_of_holder(run=run_id), 0)
 
 
 def _holder(files: Beneath, name: str) -> str:
     try:
         with os.fdopen(files.open(name), "rb") as file:
-            holder = json.loads(file.read(_MOST_BYTES))
+            return holder_in_words(file.read(MOST_BYTES))
+    except OSError:
+        return holder_in_words(b"")
+
+
+def words_of_holder(**more: str) -> bytes:
+    """What this process writes into a lock: who it is, and `more`."""
+    started = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
+    return json.dumps({"pid": os.getpid(), "host": socket.gethostname(), "started": started, **more}).encode()
+
+
+def holder_in_words(text: bytes) -> str:
+    """Who holds a lock, by what stands in it."""
+    try:
+        holder = json.loads(text)
         said = {key: printable(str(holder[key]))[:_MOST_SHOWN] for key in ("pid", "host", "started", "run")}
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return "a process that has not yet said who it is"
     return f"process {said['pid']} on {said['host']}, started {said['started']} (run {said['run']})"

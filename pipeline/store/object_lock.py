@@ -16,12 +16,8 @@ object is gone, or that could not write it for so long, writes nothing more.
 from __future__ import annotations
 
 import contextlib
-import datetime
-import json
-import os
 import re
 import secrets
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -29,16 +25,14 @@ from collections.abc import Callable, Iterator, Mapping
 from pipeline.errors import Locked, ObjectTrouble, OutputError
 from pipeline.objects.protocol import Found
 from pipeline.objects.service import Remote
-from pipeline.printable import printable
 from pipeline.store.layout import LOCKS
+from pipeline.store.lock import MOST_BYTES, holder_in_words, words_of_holder
 
 BEAT_SECONDS = 20.0  # chosen: three cents a month, at S3's price of a PUT
 EXPIRES_SECONDS = 180.0  # eight beats that did not come: longer than a network's hiccup
 # Less than it takes to expire, by all that a try of a write may last.
 _LOST_SECONDS = 100.0
 _RETRY_SECONDS = 5.0  # between two looks of a run that waits
-_MOST_BYTES = 4096
-_MOST_SHOWN = 64  # characters of each entry of a holder's words, which can be anybody's
 _NAME = re.compile(r"(?:run|[0-9]{1,6}-of-[0-9]{1,6})\.[0-9]{8,}")
 NO_LOCK = (
     "this store has no conditional PUT, so no lock can be had: see to it that no two runs write to {} at the same time"
@@ -53,15 +47,7 @@ class ObjectLock:
     def __init__(self, remote: Remote, run_id: str, shard: str | None, dead: bytes = b"") -> None:
         self._remote, self._who = remote, shard or "run"
         self._name = ""
-        self.words = json.dumps(
-            {
-                "pid": os.getpid(),
-                "host": socket.gethostname(),
-                "started": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
-                "run": run_id,
-                "token": secrets.token_hex(8),
-            }
-        ).encode()
+        self.words = words_of_holder(run=run_id, token=secrets.token_hex(8))
         self._dead = dead
         self._beaten = _now()
         self._gone = False
@@ -145,7 +131,7 @@ class ObjectLock:
         if not self._dead or name.rpartition(".")[0] != self._who:
             return False
         try:
-            return self._remote.read(LOCKS + name, _MOST_BYTES).rstrip(b"\n") == self._dead
+            return self._remote.read(LOCKS + name, MOST_BYTES).rstrip(b"\n") == self._dead
         except (FileNotFoundError, ObjectTrouble):
             return False
 
@@ -158,11 +144,9 @@ class ObjectLock:
 
     def _holder(self, name: str) -> str:
         try:
-            holder = json.loads(self._remote.read(LOCKS + name, _MOST_BYTES))
-            said = {key: printable(str(holder[key]))[:_MOST_SHOWN] for key in ("pid", "host", "started", "run")}
-        except (OSError, ObjectTrouble, ValueError, KeyError, TypeError, RecursionError):
-            return "a process that has not yet said who it is"
-        return f"process {said['pid']} on {said['host']}, started {said['started']} (run {said['run']})"
+            return holder_in_words(self._remote.read(LOCKS + name, MOST_BYTES))
+        except (OSError, ObjectTrouble, ValueError):
+            return holder_in_words(b"")
 
     def _wait(self, until: float, holder: str, waiting: Callable[[str], object]) -> None:
         again = min(until, time.monotonic() + _RETRY_SECONDS)
@@ -174,7 +158,7 @@ class ObjectLock:
         while not self._over.wait(BEAT_SECONDS) and self._name:
             try:
                 began = _now()
-                if self._remote.read(LOCKS + self._name, _MOST_BYTES) != self.words:
+                if self._remote.read(LOCKS + self._name, MOST_BYTES) != self.words:
                     raise FileNotFoundError
                 self._remote.put(LOCKS + self._name, self.words)
                 # Written so late, it may have been taken over and removed since it was read.
@@ -192,7 +176,7 @@ class ObjectLock:
         name, self._name = self._name, ""
         if name:
             with contextlib.suppress(ObjectTrouble, OSError):
-                if self._remote.read(LOCKS + name, _MOST_BYTES).startswith(self.words):
+                if self._remote.read(LOCKS + name, MOST_BYTES).startswith(self.words):
                     self._remote.delete(LOCKS + name)
 
 

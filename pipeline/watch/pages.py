@@ -6,13 +6,13 @@ Every text from outside passes `printable` here; escaping for HTML is the templa
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
 from pipeline.errors import EXITS, ExitCode
-from pipeline.job import Outcome, Painted
+from pipeline.job import FAILED, OF_PICTURE, STANDS, Outcome
 from pipeline.printable import printable
 from pipeline.report.data import STATUS_WORDS, pair_row
 from pipeline.report.drawings import LossCurve, loss_curve
@@ -31,7 +31,6 @@ from pipeline.watch.night import Night
 PAGE_PAIRS = 60  # on one page: two screens, and a hundredth of a second to make
 _MOST_AT_WORK = 48  # that are shown; a cluster may have hundreds
 _AT_WORK, _ALL = "at_work", "all"
-_STANDS = ("done", "up_to_date")
 _LONGEST_SEARCH = 200  # characters
 # Of a run that goes on, what the report calls not started has its turn still to come.
 _WORDS = {**STATUS_WORDS, _AT_WORK: "being painted"}
@@ -253,7 +252,7 @@ def _card(pair: Enrolled, night: Night, store: Store) -> Card:
         of=" · ".join(filter(None, (printable(pair.content) or ("texture" if names else ""), names))),
         status="wait" if status == _AT_WORK else status,
         words=_words(status, night),
-        reason=printable(pair.reason or "") if status in ("failed", "quarantined", "interrupted") else "",
+        reason=printable(pair.reason or "") if status in (*FAILED, "interrupted") else "",
         source=_small(pair.output, status, store),
         page="./?" + urlencode({"pair": pair_id(pair.output)}),
     )
@@ -261,7 +260,7 @@ def _card(pair: Enrolled, night: Night, store: Store) -> Card:
 
 def _small(output: str, status: str, store: Store) -> str | None:
     """The address of a pair's small picture; another when the picture is."""
-    if status in _STANDS:
+    if status in STANDS:
         name = thumbnail_name(output, "result")
     elif status in (_AT_WORK, "interrupted", "not_started"):
         name = preview_name(output)
@@ -294,18 +293,14 @@ def _row(pair: Enrolled, night: Night, store: Store) -> tuple[dict[str, Any], bo
     are the run's own; a record can be anybody's."""
     known: dict[str, Any] = {"output": pair.output, "content": pair.content, "style": list(pair.style)}
     known |= {"style_shares": [1.0] * len(pair.style), "status": pair.status, "reason": pair.reason}
-    record = read_record(store, record_name(pair.output)) if _status(pair, night) in _STANDS else None
+    record = read_record(store, record_name(pair.output)) if _status(pair, night) in STANDS else None
     if record is not None:
-        known |= {name: value for name, value in record.outcome.items() if name in _PAINTED}
+        known |= {name: value for name, value in record.outcome.items() if name in OF_PICTURE}
         if not isinstance(known.get("options", {}).get("style_loss", ""), str | dict):
             known["options"] = {}
-    elif pair.status in ("failed", "quarantined") and (failure := Failures(store).of(pair.output)) is not None:
+    elif pair.status in FAILED and (failure := Failures(store).of(pair.output)) is not None:
         known |= {"failing_since": failure.since, "failed_runs": failure.runs}
     return pair_row(Outcome(**known)), record is not None
-
-
-# Of a record, what is the picture's and not the manifest's.
-_PAINTED = frozenset({field.name for field in fields(Painted)} | {"notes"})
 
 
 def _status(pair: Enrolled, night: Night) -> str:

@@ -17,7 +17,6 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from enum import Enum
-from pathlib import Path
 from types import FrameType
 from typing import IO
 
@@ -28,14 +27,11 @@ from pipeline.batch.painter import Painter
 from pipeline.batch.system.pausing import wait_while_stopped
 from pipeline.clip_names import is_clip_name
 from pipeline.errors import BadImage
-from pipeline.images.budget import HEADER_SECONDS, clip_seconds, decoding_seconds, processor_time
+from pipeline.images.budget import HEADER_SECONDS, clip_seconds, decoding_seconds, die_before_the_driver, processor_time
 from pipeline.images.inspection import image_size
 
-# For the kernel's OOM killer, -1000 to 1000: when memory runs out, it takes this process and not
-# the driver.
-_OOM_SCORE = "800"
 _ENDED_BY_SIGTERM = 128 + signal.SIGTERM
-_PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38  # linux/prctl.h
+_PR_SET_NO_NEW_PRIVS = 38  # linux/prctl.h
 # To open a picture is to decode it, and to make it smaller in floats: 0.26 us a pixel where
 # decoding took 0.16 (as measured in images/budget).
 _OPENED_FOR_DECODED = 2.0
@@ -49,10 +45,8 @@ def main(
     """Serve pairs until the driver closes the command pipe or dies. `start` makes what computes,
     given a number of threads; `save_seconds` lie between two checkpoints."""
     commands, messages = (int(argument) for argument in arguments)
-    _die_with_the_driver()
+    die_before_the_driver()
     _give_up_privileges()
-    with suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text(_OOM_SCORE)
     worker = _Worker(os.fdopen(messages, "wb"))
     inbox: queue.Queue[Command] = queue.Queue()
     threading.Thread(target=_listen, args=(os.fdopen(commands, "rb"), inbox), daemon=True).start()
@@ -63,14 +57,6 @@ def main(
     while not worker.stopping:
         worker.serve(painter, inbox.get())
     os._exit(_ENDED_BY_SIGTERM)
-
-
-def _die_with_the_driver() -> None:
-    """Have the kernel end this process when the driver is killed: one that is stopped, or deep in a
-    library, would not notice its closed pipe. Where the kernel cannot (it is Linux' own), `_listen`
-    must do."""
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _give_up_privileges() -> None:

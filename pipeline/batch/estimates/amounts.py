@@ -8,6 +8,7 @@ from pathlib import Path
 from pipeline.batch.estimates.cost import Cost
 from pipeline.clip_names import PREVIEW, count_kept
 from pipeline.errors import BadImage, PairError
+from pipeline.idle_options import WITH_QUALITY
 from pipeline.images.reader import Reader
 from pipeline.job import Job
 from pipeline.options import Options
@@ -16,7 +17,6 @@ from pipeline.schedule import Size, Sized, finished_size
 # Bytes a pixel: the demo's PNGs have 2.4 and its JPEG of quality 95 has 0.8; rounded up, as other
 # pictures are busier.
 _LOSSLESS, _LOSSY = 3.0, 1.5
-_LOSSY_SUFFIXES = frozenset({".jpg", ".jpeg", ".webp", ".avif"})
 # The same of a clip, of which frames are kept as PNGs beside it: H.264 and VP9 of painted frames.
 _VIDEO = 0.4
 _VIDEO_SUFFIXES = frozenset({".mp4", ".mov", ".webm"})
@@ -37,10 +37,10 @@ def job_bytes(job: Job, size: Size, frames: int) -> float:
         return 0.0
     suffix = Path(job.output).suffix.lower()
     if job.options.is_clip:
-        of_clip = {**dict.fromkeys(_VIDEO_SUFFIXES, _VIDEO), **dict.fromkeys(_LOSSY_SUFFIXES - {".webp"}, _LOSSY)}
+        of_clip = {**dict.fromkeys(_VIDEO_SUFFIXES, _VIDEO), **dict.fromkeys(WITH_QUALITY - {".webp"}, _LOSSY)}
         a_pixel = _LOSSLESS + of_clip.get(suffix, _LOSSLESS)
     else:
-        a_pixel = _LOSSY if suffix in _LOSSY_SUFFIXES else _LOSSLESS * job.options.depth / 8
+        a_pixel = _LOSSY if suffix in WITH_QUALITY else _LOSSLESS * job.options.depth / 8
     return _OTHER_FILES + a_pixel * width * height * frames
 
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-from pipeline.python_path import absolute_folders
+from pipeline.python_path import PATHS, absolute_folders
 from pipeline.urls import CREDENTIALS
 
 # By how a name begins. TensorFlow (oneDNN on or off, XLA, determinism, cuDNN's choices), XLA,
@@ -30,8 +30,6 @@ _TAKEN = (
 # Python's switches that change how a program runs, not where it finds things: warnings as errors,
 # assertions and docstrings left out, a prompt at the end.
 _PYTHONS = frozenset({"PYTHONWARNINGS", "PYTHONOPTIMIZE", "PYTHONINSPECT", "PYTHONSTARTUP", "PYTHONDEBUG"})
-# Lists of folders, in which one that is relative means the working directory.
-_PATHS = ("PYTHONPATH", "LD_LIBRARY_PATH")
 _RECORDED = ("LD_PRELOAD", "LD_AUDIT", "GLIBC_TUNABLES")
 
 
@@ -42,7 +40,7 @@ def clean_environment(given: Mapping[str, str]) -> dict[str, str]:
         for name, value in given.items()
         if not name.startswith((*_TAKEN, *CREDENTIALS)) and name not in _PYTHONS
     }
-    for name in _PATHS:
+    for name in PATHS:
         if name in kept:
             kept[name] = absolute_folders(kept[name])
         if not kept.get(name, " "):

@@ -12,7 +12,7 @@ from pipeline.manifest.options.rules import RULES
 from pipeline.manifest.pairs.choices import warn_of_path
 from pipeline.manifest.yaml.problems import Place, Problems, shorten, suggestion
 from pipeline.manifest.yaml.tree import MapNode, Node
-from pipeline.option_field import PRINT_DPI, is_length, pixels_of
+from pipeline.option_field import USUAL_DPI, is_length, pixels_of
 from pipeline.option_questions import DEFAULTS_OF, parts_of
 from pipeline.options import DEFAULT_PRESET, Options
 from pipeline.textures import TEXTURE_DEFAULTS
@@ -194,7 +194,7 @@ class Layers:
         for name in _LENGTHS:
             if is_length(values[name]):  # whoever names a length wants it to be that long in print
                 if values["dpi"] == "auto":
-                    values["dpi"], told["dpi"] = PRINT_DPI, f"{told['dpi']}, as '{name}' is a length"
+                    values["dpi"], told["dpi"] = USUAL_DPI, f"{told['dpi']}, as '{name}' is a length"
                 values[name] = pixels_of(values[name], values["dpi"])
         if texture and isinstance(values["size"], int):
             values["size"] = (values["size"], values["size"])

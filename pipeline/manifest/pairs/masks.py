@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import posixpath
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,12 +16,12 @@ from typing import NamedTuple
 
 from pipeline.clip_names import VIDEO_SUFFIXES, is_numbered
 from pipeline.job import StyleImage
+from pipeline.manifest.pairs.naming import FIELD
 from pipeline.manifest.yaml.problems import Place, Problems, shorten, suggestion
 from pipeline.manifest.yaml.tree import ListNode, MapNode, Node, ScalarNode
 from pipeline.urls import fault as url_fault
 from pipeline.urls import is_url, path_of
 
-_FIELD = re.compile(r"\{([^{}]*)\}")
 FIELDS = ("content.stem", "content.name", "content.parent", "style.stem", "style.name", "style.parent")
 _OF_CONTENT = 3  # the first of them
 
@@ -38,7 +37,7 @@ class MaskName:
     @property
     def has_fields(self) -> bool:
         """Whether it is another file for other pictures."""
-        return _FIELD.search(self.text) is not None
+        return FIELD.search(self.text) is not None
 
 
 class StyleMasks(NamedTuple):
@@ -103,7 +102,7 @@ def read_name(node: Node, problems: Problems, *, of_content: bool = False) -> Ma
             node.place, f"'{shorten(node.text)}' is a video; masks of a clip are numbered pictures, like masks/%04d.png"
         )
         return None
-    parts, fields = _FIELD.split(node.text), FIELDS[:_OF_CONTENT] if of_content else FIELDS
+    parts, fields = FIELD.split(node.text), FIELDS[:_OF_CONTENT] if of_content else FIELDS
     if wrong := next((name for name in parts[1::2] if name not in fields), None):
         hint = suggestion(wrong, fields) or f"; a mask's are {', '.join(fields)}"
         hint = f"; a content's mask has {', '.join(fields)}" if wrong in FIELDS else hint
@@ -214,7 +213,7 @@ class MaskResolver:
     def _path(self, name: MaskName, content: Names, style: Names | None, found: Resolved) -> Path:
         fields = _fields("content", content.name) | (_fields("style", style.name) if style else {})
         used = [part for part in FIELDS if f"{{{part}}}" in name.text]
-        text = _FIELD.sub(lambda match: fields.get(match.group(1), match.group()), name.text)
+        text = FIELD.sub(lambda match: fields.get(match.group(1), match.group()), name.text)
         path = Path(path_of(self._input, text))
         found.places[str(path)] = name.where
         by_pattern = {"content": content.found, "style": style is not None and style.found}

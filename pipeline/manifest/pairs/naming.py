@@ -35,7 +35,7 @@ MAX_COMPONENT_BYTES = 240  # file systems hold 255; the rest is for the temporar
 _MAX_NAME_BYTES = 2000  # Linux opens paths up to 4096 bytes, and the output folder needs its part
 _MAX_STEM_BYTES = 100  # two of them and some options still fit into one component
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_FIELD = re.compile(r"\{([^{}]*)\}")
+FIELD = re.compile(r"\{([^{}]*)\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ def parse_pattern(text: str) -> Pattern:
 
     Raises ValueError with a sentence for an unknown field or a stray brace.
     """
-    parts = _FIELD.split(text)
+    parts = FIELD.split(text)
     for field in parts[1::2]:
         if field not in FIELDS:
             hint = (

@@ -18,7 +18,7 @@ MAX_PROBLEMS = 1000  # nobody reads further, and looking for what each misspelt 
 MAX_WARNINGS = 50
 MAX_KNOWN = 500  # names that a misspelt one is compared with
 # The ends of lines that YAML 1.1 knows (section 5.4), and so PyYAML when it counts them.
-_LINE_ENDS = re.compile(r"\r\n|[\n\r\x85\u2028\u2029]")
+LINE_ENDS = re.compile(r"\r\n|[\n\r\x85\u2028\u2029]")
 
 
 class Place(NamedTuple):
@@ -39,7 +39,7 @@ class Problems:
 
     def __init__(self, file: str, text: str = "", *, has_places: bool = True) -> None:
         self.file = printable(file)
-        self._lines = _LINE_ENDS.split(text)
+        self._lines = LINE_ENDS.split(text)
         self._has_places = has_places
         self._found: dict[tuple[int, int, str], Problem] = {}
         self._warnings: dict[str, Place] = {}

@@ -11,13 +11,12 @@ import re
 import stat
 from pathlib import Path
 
-from pipeline.manifest.yaml.problems import WHOLE_FILE, Place, Problems, did_you_mean
+from pipeline.manifest.yaml.problems import LINE_ENDS, WHOLE_FILE, Place, Problems, did_you_mean
 
 MAX_BYTES = 2_000_000  # 2 MB: some 25,000 pairs written out; what is larger is a `matrix`, or no manifest
-_ENDINGS = (".yaml", ".yml")
+ENDINGS = (".yaml", ".yml")
 # What YAML calls printable (1.2, section 5.1).
 _NOT_PRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_LINE_END = re.compile(r"\r\n|[\n\r\x85\u2028\u2029]")
 
 
 def read_source(path: Path, display: str) -> tuple[str, Problems]:
@@ -68,7 +67,7 @@ def _file_meant(path: Path) -> str:
     """`; did you mean 'configs/night.yaml'?`, or nothing."""
     try:
         # By their stems: the ending that all have in common would make all alike.
-        beside = {Path(name).stem: name for name in sorted(os.listdir(path.parent)) if name.endswith(_ENDINGS)}
+        beside = {Path(name).stem: name for name in sorted(os.listdir(path.parent)) if name.endswith(ENDINGS)}
     except OSError:
         return f"; there is no folder {path.parent}"
     meant = did_you_mean(path.stem, beside)
@@ -94,5 +93,5 @@ def _decode(data: bytes, display: str) -> str:
 
 
 def _place_of(text: str, index: int) -> Place:
-    ends = [match.end() for match in _LINE_END.finditer(text, 0, index)]
+    ends = [match.end() for match in LINE_ENDS.finditer(text, 0, index)]
     return Place(len(ends) + 1, index - (ends[-1] if ends else 0) + 1)
