@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,8 +18,8 @@ WORDS = {
     *("clip_names", "errors", "idle_options", "job", "option_field", "option_questions", "options", "packing"),
     *("printable", "program", "reading", "style_at", "textures", "urls"),
 }
-# Room or module -> (modules of ours, libraries) it may import. A module's own line comes before its room's; `studio.weights` is
-# standard library only, which is why the office and the night desk may ask it where the network is.
+# Room or module -> (modules of ours, libraries) it may import. A module's own line comes before its room's; `nst.weights` is
+# standard library only, which is why manifests and runs may ask it where the network is.
 ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     # floor 0: words
     "errors": (set(), set()),
@@ -393,6 +394,9 @@ MODULES = {
 ROOMS = {".".join(path.parent.relative_to(PACKAGE).parts) for path in PACKAGE.rglob("__init__.py")} - {""}
 
 
+TABLE = (PACKAGE.parent / "docs" / "architecture.md").read_text(encoding="utf-8")
+
+
 @functools.cache
 def statements_of(path: Path) -> tuple[ast.stmt, ...]:
     """A file's imports and functions, wherever they stand, read once. Expressions, which hold neither, are not gone through:
@@ -458,6 +462,33 @@ def test_modules_that_only_look_know_no_numpy(module):
 def test_every_line_of_the_table_is_lived_in():
     floors = {".".join(module.split(".")[:length]) for module in MODULES for length in (1, 2)}
     assert {line for line in ALLOWED if line not in MODULES and line not in floors} == set()
+
+
+def named(text: str) -> set[str]:
+    """The names of modules that stand in backticks."""
+    return set(re.findall(r"`([a-z_0-9]+)/?`", text))
+
+
+@pytest.mark.parametrize("room", sorted(ROOMS))
+def test_a_room_says_what_is_in_it(room):
+    folder = PACKAGE.joinpath(*room.split("."))
+    files = {path.stem for path in folder.glob("*.py")} | {path.parent.name for path in folder.glob("*/__init__.py")}
+    assert named(ast.get_docstring(ast.parse((folder / "__init__.py").read_text(encoding="utf-8"))) or "") == (
+        files - {"__init__"}
+    )
+
+
+def test_the_table_of_rooms_names_each_and_no_other():
+    rows = re.findall(r"^\| (`[^|]*`) \|", TABLE.split("## The rooms")[1].split("**The walk.**")[0], re.MULTILINE)
+    told = {name for row in rows for name in re.findall(r"`([a-z_/]+?)/?`", row)}
+    floor = {path.stem for path in PACKAGE.glob("*.py")} - {"__init__", "__main__"}
+    assert told >= floor | {room for room in ROOMS if "." not in room}
+    assert {name for name in told if name.replace("/", ".") not in MODULES.keys() | ROOMS} == set()
+
+
+def test_each_module_begins_with_a_sentence():
+    without = [name for name, path in MODULES.items() if not ast.get_docstring(ast.parse(path.read_text("utf-8")))]
+    assert without == []
 
 
 # Pillow too: pictures are decoded by a process that may die (images/reader), never by the one that plans and records.

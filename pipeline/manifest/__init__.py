@@ -1,4 +1,11 @@
-"""YAML to jobs that can be started, or precisely why not. No pixels, no NumPy, no TensorFlow."""
+"""YAML to jobs that can be started, or precisely why not. No pixels, no NumPy, no TensorFlow.
+
+`load` goes the whole way: text by `yaml`, `check` against the sections (`section`, `sections`,
+`run_section`, `mask_sections`; `schema` for editors), values by `options`, jobs by `pairs`.
+
+Manifests that nobody wrote: `starter` of a folder, `named_pictures` of a command line,
+`from_picture` of the settings in a picture, `from_command` with `programs` of another program's
+command."""
 
 from __future__ import annotations
 

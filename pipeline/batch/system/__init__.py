@@ -1,1 +1,2 @@
-"""The machine and its clock: deadline, signals, hooks, processor and memory."""
+"""The machine and its clock: `machine` and `nodes`, `environment` of workers, `signals`, `pausing`,
+`deadline`, `hooks`."""

@@ -1,4 +1,12 @@
-"""The terms that an objective can be made of, one file each: equation, shapes, source."""
+"""The terms that an objective can be made of, one file each: equation, shapes, source.
+
+What a term is: `term`. Terms: `content` and `self_similarity`; `gram`, `moments`, `histogram`,
+`transport`, and `neighbours`, with `neighbours_by_layer` in the last pass and `coherence`;
+`variation`; `temporal`. `part` makes one of several a part of one loss.
+
+What several of them need: `sums` over positions and layers, `guides` for regions, `hypercolumns`
+and `sampling` for what all layers say of a place, `candidates` and `matching` for nearest
+neighbours."""
 
 from __future__ import annotations
 
