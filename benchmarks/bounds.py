@@ -8,11 +8,11 @@ from collections.abc import Callable
 from benchmarks.engine import tf
 from pipeline.nst import winograd
 from pipeline.nst.convolution import slow_way
-from pipeline.nst.precision import effective_precision
+from pipeline.nst.precision import automatic_precision
 from pipeline.nst.tiling import MANY_CHANNELS
 
 # Where it would be emulated, nobody paints in bfloat16.
-PRECISIONS = ("float32", "bfloat16") if effective_precision("auto") == "bfloat16" else ("float32",)
+PRECISIONS = ("float32", "bfloat16") if automatic_precision()[0] == "bfloat16" else ("float32",)
 _LARGE = 2**24  # numbers, that no cache holds
 _SUMS = 3  # in one call
 BYTES_SUMMED = 3 * 4 * _LARGE * _SUMS

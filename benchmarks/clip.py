@@ -28,7 +28,7 @@ from pipeline.clips.carrying import Earlier, flicker
 from pipeline.images.picture import picture_from_array
 from pipeline.manifest import options_from_python
 from pipeline.nst.engine import TransferEngine
-from pipeline.nst.precision import effective_precision
+from pipeline.nst.precision import automatic_precision
 from pipeline.nst.weights import locate
 from pipeline.pictures import open_pictures, with_content
 from pipeline.schedule import Machine
@@ -167,7 +167,7 @@ def _opened(frames: Frames, style: str) -> Any:
     pictures = open_pictures(frames[0], [(photograph(f"style/{style}.jpg", 512), 1.0)], options)
     if not _engines:
         _engines.append(TransferEngine(locate(options.weights), options))
-    return pictures, options, pictures.schedule(options, Machine(precision=effective_precision("auto"))), _engines[0]
+    return pictures, options, pictures.schedule(options, Machine(precision=automatic_precision()[0])), _engines[0]
 
 
 def _timed(painting: Generator[Any, Any, Result]) -> tuple[Result, float]:

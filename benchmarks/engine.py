@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from pipeline.nst.engine import Setting, TransferEngine
 from pipeline.nst.objective import objective_of, weights_of
-from pipeline.nst.precision import effective_precision
+from pipeline.nst.precision import automatic_precision
 from pipeline.nst.terms.term import Sources, Style, Target
 from pipeline.nst.tiling import history_length, tiling
 from pipeline.options import Options
@@ -46,7 +46,8 @@ class Descent:
     ) -> None:
         self._photograph = photograph.astype(np.float32)
         exact = _setting(options, "float32", photograph.shape)
-        setting = _setting(options, effective_precision(options.precision), photograph.shape)
+        precision = automatic_precision()[0] if options.precision == "auto" else options.precision
+        setting = _setting(options, precision, photograph.shape)
         self._targets = _targets(engine, setting, photograph, style_image)
         self._exact = _targets(engine, exact, photograph, style_image)
         self._weights = weights_of(options)

@@ -19,11 +19,12 @@ from collections.abc import Iterator
 from dataclasses import astuple, fields
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
 from benchmarks.figures import Figure, Section, significant, table
 from benchmarks.machine import REPOSITORY
-from pipeline.images.quality import Pixels, Quality, at_longer_side, quality
+from pipeline.images.quality import Pixels, Quality, quality
 from pipeline.manifest import load_manifest
 
 MANIFEST = REPOSITORY / "configs/gallery.yaml"
@@ -86,3 +87,10 @@ def _measured(manifest: Path) -> Iterator[tuple[str, str, Quality]]:
         with Image.open(job.styles[0].image) as picture:
             style = at_longer_side(picture, max(painted.shape))
         yield Path(job.output).parent.name, Path(job.output).stem, quality(painted, photograph, style)
+
+
+def at_longer_side(picture: Image.Image, pixels: int) -> Pixels:
+    """A picture of any mode as the figures take it."""
+    factor = pixels / max(picture.size)
+    size = (max(1, round(picture.width * factor)), max(1, round(picture.height * factor)))
+    return np.asarray(picture.convert("RGB").resize(size, Image.Resampling.LANCZOS))

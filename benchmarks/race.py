@@ -32,7 +32,7 @@ from benchmarks.machine import REPOSITORY
 from benchmarks.pictures import photograph, png
 from benchmarks.rivals import EXAMPLE_CONTENT, Example, Network, Tutorial, matching_rate, means_objective
 from pipeline.nst.engine import TransferEngine
-from pipeline.nst.precision import effective_precision
+from pipeline.nst.precision import automatic_precision
 from pipeline.nst.weights import locate
 from pipeline.options import Options
 
@@ -205,7 +205,7 @@ def _section(race: Race, setup: float, factor: float, rate: float) -> Section:
     tried = ", ".join(f"{tenth:g}" for tenth in _RATES)
     text = f"""{__doc__}
 The pair: `{CONTENT}` and `{STYLE}` at {width} x {height} px; {last} evaluations of ours and of pastiche's, in turns.
-One evaluation, medians: ours {ours:.2f} s ({effective_precision("auto")}), pastiche's {theirs:.2f} s (float32).
+One evaluation, medians: ours {ours:.2f} s ({automatic_precision()[0]}), pastiche's {theirs:.2f} s (float32).
 Ours needed {setup:.1f} s before the first one (targets, tracing), once per shape.
 
 "Printed" is the loss that pastiche prints, of a picture with pixels outside 0..255; our losses are evaluated in float32, of

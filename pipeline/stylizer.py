@@ -74,7 +74,7 @@ class Stylizer:
         """Paint one picture, as `stylize` does."""
         from pipeline.manifest import options_from_python
         from pipeline.nst.importing import load_tensorflow
-        from pipeline.nst.precision import effective_precision
+        from pipeline.nst.precision import automatic_precision
         from pipeline.nst.weights import locate
 
         wanted = options_from_python({**self._options, **options}, texture=content is None)
@@ -84,7 +84,7 @@ class Stylizer:
             pictures = open_pictures(content, shares, wanted, masks=masks)
             _look_for_a_fork()
             load_tensorflow()
-            schedule = pictures.schedule(wanted, Machine(precision=effective_precision("auto")))
+            schedule = pictures.schedule(wanted, Machine(precision=automatic_precision()[0]))
             weights = locate(wanted.weights)
             engine = self._engine_for(weights, wanted)
             result = _result_of(paint(pictures, _with_terms(wanted, terms), schedule, engine), callback)
@@ -111,7 +111,7 @@ class Stylizer:
         self, frames: Iterator[Source], shares: list[tuple[Source, float]], masks: MaskSources, wanted: Options
     ) -> Iterator[PaintedFrame]:
         from pipeline.nst.importing import load_tensorflow
-        from pipeline.nst.precision import effective_precision
+        from pipeline.nst.precision import automatic_precision
         from pipeline.nst.weights import locate
         from pipeline.sequence import FrameIn, Sequence
         from pipeline.stylize import result_of
@@ -123,7 +123,7 @@ class Stylizer:
                     pictures = open_pictures(source, shares, wanted, masks=masks)
                     _look_for_a_fork()
                     load_tensorflow()
-                    schedule = pictures.schedule(wanted, Machine(precision=effective_precision("auto")))
+                    schedule = pictures.schedule(wanted, Machine(precision=automatic_precision()[0]))
                     engine = self._engine_for(locate(wanted.weights), wanted)
                     clip = Sequence(pictures, wanted, schedule, engine, frames=0)
                     frame = FrameIn(number, pictures.content)

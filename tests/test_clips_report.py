@@ -7,13 +7,12 @@ from typing import Any
 
 import pytest
 from test_report import facts
-from test_report_html import WEBP, Page
+from test_report_html import WEBP, Page, render_html
 
 from pipeline.job import Outcome
 from pipeline.report.clips import Story, clip_view, drifts, flickers, has_cuts, story_of
 from pipeline.report.data import build_report, pair_row
-from pipeline.report.drawings import level_curve
-from pipeline.report.html import render_html
+from pipeline.report.drawings import flicker_curve
 from pipeline.store.disk import LocalStore
 
 STORY: dict[str, Any] = {
@@ -86,16 +85,14 @@ def test_the_figures_say_what_part_of_the_clip_was_painted() -> None:
 
 
 def test_flicker_is_drawn_over_the_frames_from_zero() -> None:
-    curve = level_curve(
-        {"flicker": [(0, None), (1, 2.0), (3, 4.0)], "photograph": [(1, 0.0), (3, 1.0)]}, "words", "Flicker"
-    )
+    curve = flicker_curve({"flicker": [(0, None), (1, 2.0), (3, 4.0)], "photograph": [(1, 0.0), (3, 1.0)]}, "words")
     assert curve is not None
     assert [(line.part, line.points) for line in curve.lines] == [
         ("flicker", "30.0,42.0 254.0,6.0"),
         ("photograph", "30.0,78.0 254.0,60.0"),
     ]
     assert (curve.ticks, curve.description) == ([(6, "4"), (78, "0")], "Flicker of at most 4")
-    assert level_curve({"flicker": [(0, None), (1, 1.0)]}, "words", "Flicker") is None
+    assert flicker_curve({"flicker": [(0, None), (1, 1.0)]}, "words") is None
 
 
 @pytest.mark.parametrize(("flicker", "own", "told"), [(4.0, 3.0, False), (20.0, 3.0, True), (None, None, False)])

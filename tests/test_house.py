@@ -241,7 +241,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "batch.interim": (WORDS | {"batch", "report", "store"}, set()),
     "batch.live": (WORDS | {"batch.estimates", "batch.observer", "batch.plan", "store"}, set()),
     "batch.showing": ({"errors", "job", "reading", "images", "store", "batch.messages", "stylize"}, {"numpy"}),
-    "batch.finish": (WORDS | {"batch", "report", "store"}, set()),
+    "batch.finish": (WORDS | {"batch", "objects.protocol", "report", "store"}, set()),
     "batch.driver": (WORDS | {"batch", "store", "images.reader", "objects.cache"}, set()),
     "batch.checkpoints": (
         {"errors", "job", "reading", "store", "batch.messages", "batch.system", "stylize"},

@@ -14,7 +14,7 @@ from object_kit import BUCKET, busy, reset
 from pipeline.errors import EnvironmentProblem, ObjectTrouble, OutOfTime, OutputError, Stopped
 from pipeline.objects import https, service
 from pipeline.objects.fetching import Fetched, mirror_of
-from pipeline.objects.protocol import Found
+from pipeline.objects.protocol import Fingerprint
 from pipeline.objects.service import Remote
 from pipeline.urls import local_path
 
@@ -188,7 +188,7 @@ class OfAnother:
     def look(self, path):
         if not self.there:
             raise FileNotFoundError
-        return Found(1000, 1, "tag")
+        return Fingerprint(1000, 1, "tag")
 
     def get(self, path, file, check):
         check(1000)

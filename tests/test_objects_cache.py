@@ -10,7 +10,7 @@ import pytest
 from pipeline.objects import cache, mirror
 from pipeline.objects.cache import copies_in_use, tidy
 from pipeline.objects.mirror import Mirror
-from pipeline.objects.protocol import Found
+from pipeline.objects.protocol import Fingerprint
 from pipeline.objects.service import Remote
 from pipeline.urls import copies_root, local_path, state_path, tags_path, url_of
 
@@ -80,7 +80,7 @@ def test_nothing_is_left_where_there_is_no_room_to_note_what_a_copy_is_of(tmp_pa
     copied = Mirror(Remote("https://h"), tmp_path, tmp_path / "tags")
     (tmp_path / "a.png").write_bytes(b"x")
     monkeypatch.setattr(mirror.os, "replace", full)
-    copied.note("a.png", Found(1, 1, "tag"))
+    copied.note("a.png", Fingerprint(1, 1, "tag"))
     assert list((tmp_path / "tags").iterdir()) == []
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pipeline.nst import precision
-from pipeline.nst.precision import automatic_precision, effective_precision
+from pipeline.nst.precision import automatic_precision
 
 
 @pytest.mark.parametrize(
@@ -22,5 +22,4 @@ def test_auto_is_bfloat16_only_where_the_hardware_is_fast_at_it(monkeypatch, gpu
     monkeypatch.setattr(precision, "_gpu_capability", lambda: gpu)
     monkeypatch.setattr(precision, "fast_flags", lambda: flags)
     assert automatic_precision() == (chosen, why)
-    assert effective_precision("auto") == chosen
-    assert effective_precision("float32") == "float32"
+    assert automatic_precision()[0] == chosen

@@ -21,7 +21,7 @@ from pipeline.printable import printable
 from pipeline.report.data import build_report
 from pipeline.report.drawings import loss_curve, trend
 from pipeline.report.history import history_row
-from pipeline.report.html import render_html
+from pipeline.report.html import render_pages
 from pipeline.report.links import INLINE_BYTES, INLINE_PAIRS
 from pipeline.store.disk import LocalStore
 
@@ -29,6 +29,12 @@ ACTING = "[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"  # contro
 PARTS = ("total", "content", "style", "tv")
 VOID = {"meta", "link", "img", "br", "input"}
 WEBP = b"RIFF\0\0\0\0WEBP"  # how a thumbnail begins
+
+
+def render_html(report, **how):
+    """The report's first page, or its only one."""
+    *_others, (_name, page) = render_pages(report, **how)
+    return page
 
 
 class Page(HTMLParser):

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 import numpy as np
 import pytest
 from test_report import HOSTILE_NAMES, facts, falling, outcome
-from test_report_html import Page
+from test_report_html import Page, render_html
 
 from pipeline.errors import DiskFull
 from pipeline.images.encode import thumbnail
@@ -240,9 +240,7 @@ def test_while_a_run_goes_on_its_page_has_what_happened_and_the_last_pages_stay(
 def test_of_many_failures_the_first_are_told_and_all_are_counted() -> None:
     outcomes = [outcome(f"{n}.png", "failed", reason_class="bad_image") for n in range(300)]
     shown = Page(
-        html.render_html(
-            build_report(facts(), outcomes), store=LocalStore(Path("/nowhere")), thumbnails=lambda name: {}
-        )
+        render_html(build_report(facts(), outcomes), store=LocalStore(Path("/nowhere")), thumbnails=lambda name: {})
     )
     assert "300 failed" in shown.text
     assert "… and 100 more" in shown.text

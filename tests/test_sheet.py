@@ -9,12 +9,11 @@ from typing import Any
 import pytest
 import yaml
 from test_report import HOSTILE_NAMES, facts, outcome
-from test_report_html import WEBP, Page, page
+from test_report_html import WEBP, Page, page, render_html
 
 from pipeline.job import Outcome
 from pipeline.report.axes import axes, shares_of
 from pipeline.report.data import build_report, standing_words
-from pipeline.report.html import render_html
 from pipeline.report.settings import as_yaml
 from pipeline.store.disk import LocalStore
 from pipeline.store.layout import preview_name, previous_prefix

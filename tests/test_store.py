@@ -8,9 +8,9 @@ import os
 import pytest
 
 from pipeline.errors import BadOutput, DiskFull, Locked, OutputError, OutputRefused
+from pipeline.objects.protocol import Fingerprint
 from pipeline.store.disk import LocalStore
 from pipeline.store.layout import LOCK
-from pipeline.store.store import Fingerprint
 
 
 @pytest.fixture

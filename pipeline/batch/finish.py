@@ -21,12 +21,13 @@ from pipeline.batch.system.hooks import run_hook
 from pipeline.batch.system.signals import Stop
 from pipeline.errors import BadOutput, DiskFull, ExitCode, OutputError, StylizeError, weightiest
 from pipeline.job import STANDS, Outcome
+from pipeline.objects.protocol import Fingerprint
 from pipeline.report.data import build_report, report_stem
 from pipeline.report.history import HISTORY_RUNS, append_history, read_history
 from pipeline.report.text import render_text
 from pipeline.report.write import write_reports
 from pipeline.store.layout import CHECKPOINTS, NOW, history_name, pair_id, preview_name
-from pipeline.store.store import Fingerprint, Store
+from pipeline.store.store import Store
 
 # After these a run may not have looked at all files: what it did not ask for is not out of use.
 _CUT_SHORT = {ExitCode.BUG, ExitCode.ENVIRONMENT, ExitCode.DEADLINE, ExitCode.SIGINT, ExitCode.SIGTERM}

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 Pixels = NDArray[np.uint8]
 Plane = NDArray[np.float64]
@@ -159,13 +158,6 @@ def smooth(plane: NDArray[Any], sigma: float) -> Plane:
     radius = min(int(3 * sigma + 0.5), min(plane.shape) - 1)
     weights = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
     return _filtered(_filtered(plane, weights / weights.sum(), 0), weights / weights.sum(), 1)
-
-
-def at_longer_side(picture: Image.Image, pixels: int) -> Pixels:
-    """A picture of any mode as the figures take it."""
-    factor = pixels / max(picture.size)
-    size = (max(1, round(picture.width * factor)), max(1, round(picture.height * factor)))
-    return np.asarray(picture.convert("RGB").resize(size, Image.Resampling.LANCZOS))
 
 
 def _filtered(plane: Plane, weights: Plane, axis: int) -> Plane:

@@ -12,12 +12,6 @@ _FAST_FLAGS = ("avx512_bf16", "amx_bf16")
 _FAST_CAPABILITY = (8, 0)
 
 
-def effective_precision(wanted: str) -> str:
-    """`float32` or `bfloat16`: what `auto` means on this machine, or `wanted` itself. Asks
-    TensorFlow for GPUs."""
-    return automatic_precision()[0] if wanted == "auto" else wanted
-
-
 def automatic_precision() -> tuple[str, str]:
     """What `auto` means on this machine, and why, as a clause for the report. Asks TensorFlow for
     GPUs."""

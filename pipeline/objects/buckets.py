@@ -17,7 +17,7 @@ from typing import IO, Any
 import fsspec
 
 from pipeline.errors import ObjectTrouble
-from pipeline.objects.protocol import BLOCK, CONNECT_SECONDS, MOST_LISTED, MOST_THERE, READ_SECONDS, Found, Listed
+from pipeline.objects.protocol import BLOCK, CONNECT_SECONDS, MOST_LISTED, MOST_THERE, READ_SECONDS, Fingerprint, Listed
 
 # One PUT up to the 5 GiB that S3 takes in one (docs.aws.amazon.com, "Uploading objects"): twice
 # this many bytes, to s3fs.
@@ -67,7 +67,7 @@ class Bucket:
         _try_once(self._protocol, files)
         return files
 
-    def look(self, path: str) -> Found:
+    def look(self, path: str) -> Fingerprint:
         """By one request."""
         about = self._files.info(self._whole(path))
         if about.get("type") == "directory":
@@ -97,7 +97,7 @@ class Bucket:
                 return found
             asked["ContinuationToken"] = page["NextContinuationToken"]
 
-    def every(self, folder: str) -> Mapping[str, Found]:
+    def every(self, folder: str) -> Mapping[str, Fingerprint]:
         """By listings without folders."""
         if self._protocol == "s3":
             return self._s3_keys(f"{folder}/" if folder else "")
@@ -110,8 +110,8 @@ class Bucket:
             if path.strip("/").startswith(below)
         }
 
-    def _s3_keys(self, prefix: str) -> Mapping[str, Found]:
-        found: dict[str, Found] = {}
+    def _s3_keys(self, prefix: str) -> Mapping[str, Fingerprint]:
+        found: dict[str, Fingerprint] = {}
         asked: dict[str, Any] = {"Bucket": self._name, "Prefix": prefix}
         while True:
             page = self._files.call_s3("list_objects_v2", **asked)
@@ -126,7 +126,7 @@ class Bucket:
                 return found
             asked["ContinuationToken"] = page["NextContinuationToken"]
 
-    def get(self, path: str, file: IO[bytes], check: Callable[[int], object]) -> Found:
+    def get(self, path: str, file: IO[bytes], check: Callable[[int], object]) -> Fingerprint:
         """In blocks; what changed meanwhile is read again."""
         found = self.look(path)
         check(found.size)
@@ -226,11 +226,11 @@ def _try_once(protocol: str, files: Any) -> None:
             files.service_client._config.retry_policy.total_retries = 0
 
 
-def _found(about: Mapping[str, Any]) -> Found:
+def _found(about: Mapping[str, Any]) -> Fingerprint:
     tag = next((str(about[name]).strip('"') for name in _TAGS if about.get(name)), "")
     when = next((about[name] for name in _TIMES if about.get(name)), 0)
     if isinstance(when, str):
         when = datetime.datetime.fromisoformat(when)
     seconds = when.timestamp() if isinstance(when, datetime.datetime) else float(when)
     mtime_ns = int(seconds) * 10**9  # listings and answers round otherwise
-    return Found(int(about["size"] or 0), mtime_ns, tag or f"{mtime_ns}-{about['size']}")
+    return Fingerprint(int(about["size"] or 0), mtime_ns, tag or f"{mtime_ns}-{about['size']}")

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import quote, urlsplit
 
-from pipeline.objects.protocol import BLOCK, READ_SECONDS, Found, Listed
+from pipeline.objects.protocol import BLOCK, READ_SECONDS, Fingerprint, Listed
 
 _SAFE = "/%:@!$&'()*+,;=~-._"  # of a path as it is written in an address (RFC 3986, 3.3), which may be quoted
 _BUSY = (408, 425, 429)  # "later", beside all of 5xx (RFC 9110, 15.5; RFC 6585, 4)
@@ -105,7 +105,7 @@ class Https:
         ):
             self._opener.add_handler(handler)
 
-    def look(self, path: str) -> Found:
+    def look(self, path: str) -> Fingerprint:
         """By HEAD; where a server does not know that, by GET without the body."""
         try:
             answer = self._asked(path, "HEAD")
@@ -118,11 +118,11 @@ class Https:
         """There is no listing by https."""
         return ()
 
-    def every(self, folder: str) -> Mapping[str, Found]:
+    def every(self, folder: str) -> Mapping[str, Fingerprint]:
         """There is no listing by https."""
         return {}
 
-    def get(self, path: str, file: IO[bytes], check: Callable[[int], object]) -> Found:
+    def get(self, path: str, file: IO[bytes], check: Callable[[int], object]) -> Fingerprint:
         """As it is, with no coding that could unpack to more."""
         with self._asked(path, "GET") as answer:
             found = _found(answer)
@@ -178,10 +178,10 @@ def _of_status(code: int, method: str) -> Exception:
     return PermissionError(errno.EACCES, "refused")
 
 
-def _found(answer: HTTPResponse) -> Found:
+def _found(answer: HTTPResponse) -> Fingerprint:
     size, written = answer.headers.get("Content-Length", ""), answer.headers.get("Last-Modified", "")
     try:
         mtime_ns = int(email.utils.parsedate_to_datetime(written).timestamp()) * 10**9
     except (ValueError, TypeError):
         mtime_ns = 0
-    return Found(int(size) if size.isdecimal() else -1, mtime_ns, answer.headers.get("ETag", "") or written)
+    return Fingerprint(int(size) if size.isdecimal() else -1, mtime_ns, answer.headers.get("ETag", "") or written)

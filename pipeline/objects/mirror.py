@@ -18,7 +18,7 @@ from typing import Any
 from pipeline.clip_names import MOST_BYTES as MOST_BYTES_OF_CLIP
 from pipeline.clip_names import VIDEO_SUFFIXES
 from pipeline.errors import ObjectTrouble, OutputError
-from pipeline.objects.protocol import Found
+from pipeline.objects.protocol import Fingerprint
 from pipeline.objects.service import Remote
 from pipeline.printable import printable
 
@@ -95,7 +95,7 @@ class Mirror:
         OSError."""
         return _stamp(self.path(name))
 
-    def note(self, name: str, found: Found, stamp: list[int] | None = None) -> None:
+    def note(self, name: str, found: Fingerprint, stamp: list[int] | None = None) -> None:
         """Remember that the file, as it was when it had this stamp, is a copy of this object. Where
         that cannot be written, it is fetched or sent once more."""
         tags = self._about(name)

@@ -15,14 +15,20 @@ MOST_LISTED = 1_000_000  # names of one listing, as patterns of a disk have it (
 MOST_THERE = 2_000_000
 
 
-class Found(NamedTuple):
-    """What a store says of an object: size in bytes (-1 where it does not say), when it was last
-    written, in nanoseconds since the epoch (0 where it does not say), and a tag (ETag, generation)
-    that is another for other bytes; empty where there is none."""
+class Fingerprint(NamedTuple):
+    """What tells cheaply that a file or an object has changed: its size in bytes (-1 where a store
+    does not say), when it was last written, in nanoseconds since the epoch (0 likewise); or, where
+    a store has that, a tag (ETag, generation) that other bytes have not."""
 
     size: int
     mtime_ns: int
-    tag: str
+    tag: str = ""
+
+    def is_of_the_same(self, other: Fingerprint) -> bool:
+        """Are both of the same bytes, as far as can be told?"""
+        if self.tag or other.tag:
+            return (self.size, self.tag) == (other.size, other.tag)
+        return self[:2] == other[:2]
 
 
 class Listed(NamedTuple):
@@ -36,17 +42,17 @@ class Objects(Protocol):
     """A bucket, or a host. Paths have no slash at their ends, and none of their parts is `.`, `..`
     or empty. What is wrong is raised as the library raises it: `Remote` gives it words."""
 
-    def look(self, path: str) -> Found:
+    def look(self, path: str) -> Fingerprint:
         """What there is to know of an object. Raises FileNotFoundError."""
 
     def names(self, folder: str) -> Sequence[Listed]:
         """The names in a folder, at most `MOST_LISTED` of them and one more."""
 
-    def every(self, folder: str) -> Mapping[str, Found]:
+    def every(self, folder: str) -> Mapping[str, Fingerprint]:
         """All objects below a folder, by their paths from there. Raises ObjectTrouble where there
         are too many, as one that is left out would be painted again."""
 
-    def get(self, path: str, file: IO[bytes], check: Callable[[int], object]) -> Found:
+    def get(self, path: str, file: IO[bytes], check: Callable[[int], object]) -> Fingerprint:
         """Write an object into a file; `check` is given the bytes so far and may raise."""
 
     def put(self, path: str, data: bytes) -> None:

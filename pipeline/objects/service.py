@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, TypeVar
 
 from pipeline.errors import EnvironmentProblem, ObjectTrouble, StylizeError
-from pipeline.objects.protocol import Found, Listed, Objects
+from pipeline.objects.protocol import Fingerprint, Listed, Objects
 from pipeline.printable import printable
 from pipeline.urls import split_url
 
@@ -36,7 +36,7 @@ class Remote:
         protocol, authority, self._key = split_url(url)
         self._objects = objects if objects is not None else opened(protocol, authority)
 
-    def look(self, name: str = "") -> Found:
+    def look(self, name: str = "") -> Fingerprint:
         """What there is to know of an object."""
         return self._tried(name, lambda: self._objects.look(self._path(name)))
 
@@ -47,18 +47,18 @@ class Remote:
         except FileNotFoundError:
             return ()
 
-    def every(self, folder: str = "") -> Mapping[str, Found]:
+    def every(self, folder: str = "") -> Mapping[str, Fingerprint]:
         """All objects below a folder, by their names from there."""
         try:
             return self._tried(folder, lambda: self._objects.every(self._path(folder)))
         except FileNotFoundError:
             return {}
 
-    def get(self, name: str, file: IO[bytes], at_most: int, check_cancelled: Callable[[], object]) -> Found:
+    def get(self, name: str, file: IO[bytes], at_most: int, check_cancelled: Callable[[], object]) -> Fingerprint:
         """Write an object of at most so many bytes into an empty file, whole and unchanged since
         its size was asked for."""
 
-        def once() -> Found:
+        def once() -> Fingerprint:
             file.seek(0)
             file.truncate()
             began = time.monotonic()
@@ -79,10 +79,10 @@ class Remote:
 
         return self._tried(name, once)
 
-    def put(self, name: str, data: bytes) -> Found:
+    def put(self, name: str, data: bytes) -> Fingerprint:
         """Have these bytes under a name, and what is known of them then."""
 
-        def once() -> Found:
+        def once() -> Fingerprint:
             self._objects.put(self._path(name), data)
             found = self._objects.look(self._path(name))
             if found.size != len(data):
@@ -91,10 +91,10 @@ class Remote:
 
         return self._written(name, once)
 
-    def put_file(self, name: str, file: Path) -> Found:
+    def put_file(self, name: str, file: Path) -> Fingerprint:
         """The same of a large file."""
 
-        def once() -> Found:
+        def once() -> Fingerprint:
             self._objects.put_file(self._path(name), file)
             found, size = self._objects.look(self._path(name)), file.stat().st_size
             if found.size != size:

@@ -21,7 +21,7 @@ import paramiko
 from fsspec.implementations.sftp import SFTPFileSystem
 
 from pipeline.errors import ObjectTrouble
-from pipeline.objects.protocol import BLOCK, CONNECT_SECONDS, MOST_LISTED, MOST_THERE, READ_SECONDS, Found, Listed
+from pipeline.objects.protocol import BLOCK, CONNECT_SECONDS, MOST_LISTED, MOST_THERE, READ_SECONDS, Fingerprint, Listed
 
 _DEEPEST = 64  # folders in folders, as store/disk has it
 
@@ -60,7 +60,7 @@ class Sftp:
         self._login = {**({"username": user} if user else {}), **({"port": int(port)} if port else {})}
         self._mine = threading.local()  # a line of paramiko's is one thread's: answers meet the wrong one else
 
-    def look(self, path: str) -> Found:
+    def look(self, path: str) -> Fingerprint:
         """By stat."""
         about = self._ftp().stat(f"/{path}")
         if not stat.S_ISREG(about.st_mode or 0):
@@ -76,9 +76,9 @@ class Sftp:
                 break
         return found
 
-    def every(self, folder: str) -> Mapping[str, Found]:
+    def every(self, folder: str) -> Mapping[str, Fingerprint]:
         """By going into all folders, behind no link."""
-        found: dict[str, Found] = {}
+        found: dict[str, Fingerprint] = {}
         waiting = [("", 0)]
         while waiting:
             inside, depth = waiting.pop()
@@ -94,7 +94,7 @@ class Sftp:
                 )
         return found
 
-    def get(self, path: str, file: IO[bytes], check: Callable[[int], object]) -> Found:
+    def get(self, path: str, file: IO[bytes], check: Callable[[int], object]) -> Fingerprint:
         """In blocks; what changed meanwhile is read again."""
         found = self.look(path)
         check(found.size)
@@ -170,6 +170,6 @@ class Sftp:
                 ftp.mkdir(made)
 
 
-def _found(about: Any) -> Found:
+def _found(about: Any) -> Fingerprint:
     size, seconds = int(about.st_size or 0), int(about.st_mtime or 0)
-    return Found(size, seconds * 10**9, f"{seconds}-{size}")
+    return Fingerprint(size, seconds * 10**9, f"{seconds}-{size}")

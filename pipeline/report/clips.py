@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.clip_names import is_numbered, is_preview_output
-from pipeline.report.drawings import LossCurve, level_curve
+from pipeline.report.drawings import LossCurve, flicker_curve
 from pipeline.report.quantities import significant
 from pipeline.store.shapes import fitting
 
@@ -80,7 +80,7 @@ def _curve(story: Story) -> LossCurve | None:
         "flicker": [(row[0], row[1]) for row in rows],
         "photograph": [(row[0], row[2]) for row in rows],
     }
-    return level_curve(lines, f"flicker over {story.frames} frames, grey levels", "Flicker")
+    return flicker_curve(lines, f"flicker over {story.frames} frames, grey levels")
 
 
 def _numbers(story: Story) -> list[tuple[str, str]]:

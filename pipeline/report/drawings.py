@@ -98,10 +98,8 @@ def loss_curve(trace: Sequence[Mapping[str, Any]], parts: Iterable[str], unit: s
     return LossCurve(lines, ticks, last_step, words, caption)
 
 
-def level_curve(
-    lines: Mapping[str, Sequence[tuple[float | None, float | None]]], caption: str, noun: str
-) -> LossCurve | None:
-    """The curve of values from 0 on over the numbers of frames, a line for each name; None where
+def flicker_curve(lines: Mapping[str, Sequence[tuple[float | None, float | None]]], caption: str) -> LossCurve | None:
+    """The curve of flicker, from 0 on, over the numbers of frames, a line for each name; None where
     there is nothing to draw."""
     found = {
         name: [(at, value) for at, value in points if at is not None and _drawable(value, -1.0)]
@@ -122,7 +120,7 @@ def level_curve(
         [Line(name, " ".join(point(*each) for each in points)) for name, points in drawn.items()],
         [(_CURVE_EDGE, significant(most)), (_CURVE_EDGE + height, "0")],
         int(max(ends)),
-        f"{noun} of at most {significant(most)}",
+        f"Flicker of at most {significant(most)}",
         caption,
     )
 

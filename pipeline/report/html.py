@@ -34,12 +34,6 @@ _AS_USUAL = 0.05  # of the usual seconds per step; less than this is noise
 _SLOWER = 0.3  # of the usual seconds per step; up to this it comes and goes with what else the machine does
 
 
-def render_html(report: Mapping[str, Any], **how: Any) -> str:
-    """The report's first page, or its only one, as text; for the rest see `render_pages`."""
-    *_others, (_name, page) = render_pages(report, **how)
-    return page
-
-
 def render_pages(
     report: Mapping[str, Any],
     *,

@@ -19,12 +19,12 @@ from typing import IO, BinaryIO
 
 from pipeline.errors import BadOutput, ObjectTrouble, OutputError, OutputRefused, StylizeError
 from pipeline.objects.mirror import MOST_BYTES, Mirror
-from pipeline.objects.protocol import Found
+from pipeline.objects.protocol import Fingerprint
 from pipeline.objects.service import Remote
 from pipeline.store.disk import LocalStore
 from pipeline.store.layout import HASHES, HISTORY, NOW, PREVIOUS, RECORDS, STATE, pair_id, previous_prefix
 from pipeline.store.object_lock import ObjectLock
-from pipeline.store.store import Entry, Fingerprint, check_name
+from pipeline.store.store import Entry, check_name
 from pipeline.urls import key_fault, split_url
 
 _AT_ONCE = 8  # chosen: what a store gives a client without slowing him down
@@ -52,7 +52,7 @@ class DeliveredStore(LocalStore):
         self._remote = Remote(url)
         self._mirror = Mirror(self._remote, folder, folder / _TAGS)
         self._beside = _BESIDE if records_there else ()
-        self._known: dict[str, Found] | None = None
+        self._known: dict[str, Fingerprint] | None = None
         self._held: ObjectLock | None = None
         self._unread: builtins.list[str] = []  # what is wrong with records and logs there
         self._grown: set[str] = set()  # files that lines were added to
@@ -66,7 +66,7 @@ class DeliveredStore(LocalStore):
         found = self._there().get(name)
         if found is None:
             raise FileNotFoundError(2, "no such object", name)
-        return Fingerprint(*found)
+        return found
 
     def list(self, prefix: str) -> tuple[Entry, ...]:
         """By the store's listing, of what is delivered."""
@@ -74,7 +74,7 @@ class DeliveredStore(LocalStore):
             return super().list(prefix)
         deeper = prefix.count("/")
         names = (name for name in self._there() if name.startswith(prefix) and name.count("/") == deeper)
-        return tuple(Entry(name, Fingerprint(*self._there()[name])) for name in sorted(names))
+        return tuple(Entry(name, self._there()[name]) for name in sorted(names))
 
     def open(self, name: str) -> BinaryIO:
         """After it was brought here."""
@@ -97,7 +97,7 @@ class DeliveredStore(LocalStore):
                 raise self._gone() or OSError(5, str(trouble), name) from trouble
         return self.path(name)
 
-    def _there(self) -> dict[str, Found]:
+    def _there(self) -> dict[str, Fingerprint]:
         if self._known is None:
             try:
                 found = self._remote.every()
@@ -157,7 +157,7 @@ class DeliveredStore(LocalStore):
         if self._known is not None:
             self._known[name] = found
 
-    def _put(self, name: str) -> Found:
+    def _put(self, name: str) -> Fingerprint:
         with super().open(name) as file:
             if os.fstat(file.fileno()).st_size <= _AT_A_TIME:
                 return self._remote.put(name, file.read(_AT_A_TIME))

@@ -18,13 +18,14 @@ from typing import IO, BinaryIO, TypeVar
 
 from pipeline.clip_names import MOST_BYTES, has_clip_suffix
 from pipeline.errors import BadOutput
+from pipeline.objects.protocol import Fingerprint
 from pipeline.printable import printable
 from pipeline.store import trials
 from pipeline.store.beneath import LINK, Beneath, Place, opened_folder, sync_file
 from pipeline.store.layout import STATE, log_name
 from pipeline.store.listing import entries_beneath
 from pipeline.store.lock import holders, run_lock
-from pipeline.store.store import Entry, Fingerprint, Store, check_name, newest_of
+from pipeline.store.store import Entry, Store, check_name, newest_of
 from pipeline.store.whole import PASSING, failure_to_write, is_part, part_name, put
 
 _AGAIN_SECONDS = 1.0  # chosen: what a network folder needs to come back, and nothing beside a pair

@@ -7,8 +7,9 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 
+from pipeline.objects.protocol import Fingerprint
 from pipeline.store.beneath import Beneath
-from pipeline.store.store import Entry, Fingerprint
+from pipeline.store.store import Entry
 from pipeline.store.whole import PASSING
 
 

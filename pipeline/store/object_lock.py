@@ -23,7 +23,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 
 from pipeline.errors import Locked, ObjectTrouble, OutputError
-from pipeline.objects.protocol import Found
+from pipeline.objects.protocol import Fingerprint
 from pipeline.objects.service import Remote
 from pipeline.store.layout import LOCKS
 from pipeline.store.lock import MOST_BYTES, holder_in_words, words_of_holder
@@ -113,10 +113,10 @@ class ObjectLock:
         self._beaten = _now()
         return None
 
-    def _locks(self) -> dict[str, Found]:
+    def _locks(self) -> dict[str, Fingerprint]:
         return {name: found for name, found in self._remote.every(LOCKS).items() if _NAME.fullmatch(name)}
 
-    def _in_the_way(self, there: Mapping[str, Found]) -> str | None:
+    def _in_the_way(self, there: Mapping[str, Fingerprint]) -> str | None:
         """A lock beside which this one cannot be: any, for a whole run; for a shard, that of a
         whole run, of the same shard, or of another division."""
         division = self._who.partition("-of-")[2]

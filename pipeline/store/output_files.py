@@ -9,7 +9,8 @@ from typing import Any
 
 from pipeline.clip_names import is_numbered, one_of_numbered
 from pipeline.clips.listing import MAX_FRAMES, sha256_of_all
-from pipeline.store.store import Fingerprint, Store
+from pipeline.objects.protocol import Fingerprint
+from pipeline.store.store import Store
 
 _RUN = 3  # numbers: first, last, step
 

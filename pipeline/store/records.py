@@ -13,6 +13,7 @@ from typing import Any
 
 from pipeline.errors import PairError, StylizeError
 from pipeline.job import Manifest, Outcome, Painted, flat
+from pipeline.objects.protocol import Fingerprint
 from pipeline.printable import printable
 from pipeline.store.checksummed_json import checksummed, is_read_again, read_checksummed_json
 from pipeline.store.hashes import HashTable
@@ -20,7 +21,7 @@ from pipeline.store.keys import KEY_SCHEMA
 from pipeline.store.layout import MOST_STYLES, RECORDS, STRIP, record_name, style_thumbnail, thumbnail_name
 from pipeline.store.output_files import files_of, fingerprint_of, sha256_of
 from pipeline.store.shapes import fitting
-from pipeline.store.store import Fingerprint, Store
+from pipeline.store.store import Store
 
 _RECORD = re.compile(re.escape(RECORDS) + r"[0-9a-f]{16}\.json")  # named by `pair_id`
 # Readings of a trace: enough for the report's curve; the report of a run over few pairs has all of

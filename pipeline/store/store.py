@@ -11,22 +11,8 @@ from pathlib import Path
 from typing import IO, BinaryIO, NamedTuple, Protocol
 
 from pipeline.errors import BadOutput
+from pipeline.objects.protocol import Fingerprint
 from pipeline.printable import printable
-
-
-class Fingerprint(NamedTuple):
-    """What tells cheaply that a file has changed: its size in bytes, and when it was last written,
-    in nanoseconds since the epoch; or, where a store has that, a tag that other bytes have not."""
-
-    size: int
-    mtime_ns: int
-    tag: str = ""
-
-    def is_of_the_same(self, other: Fingerprint) -> bool:
-        """Are both of the same bytes, as far as can be told?"""
-        if self.tag or other.tag:
-            return (self.size, self.tag) == (other.size, other.tag)
-        return self[:2] == other[:2]
 
 
 class Entry(NamedTuple):

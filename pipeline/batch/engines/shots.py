@@ -17,16 +17,17 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import assert_never
 
 from pipeline.batch.engines.protocol import Engine, Event, OpenEngine, Remark
 from pipeline.batch.messages import (
     Command,
+    Done,
     Failed,
     Interrupted,
     Killed,
     LastMessage,
     Machine,
-    PairMessage,
     Part,
     PartDone,
     Position,
@@ -166,9 +167,11 @@ class _Clip:
                 if part.frames:
                     part.done = max(part.done, position.steps - part.first)
                     yield Event(self.output, Saved(self._position(), part=True))
-            case _:
+            case Done() | PartDone() | Failed() | Interrupted() | Killed():
                 del self.at_work[event.output]
                 yield from self._last(part, event.message)
+            case _:
+                assert_never(event.message)
 
     def left(self) -> Iterator[Event]:
         """The run ends, and nothing of the clip is at work."""
@@ -195,7 +198,7 @@ class _Clip:
             message = replace(message, reading=reading)
         yield Event(self.output, message)
 
-    def _last(self, part: _PartOfClip, message: PairMessage) -> Iterator[Event]:
+    def _last(self, part: _PartOfClip, message: LastMessage) -> Iterator[Event]:
         """A part has ended."""
         if isinstance(message, PartDone):
             self._part_done(part, message)

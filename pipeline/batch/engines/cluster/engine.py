@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, assert_never
 
 from pipeline.batch.engines.cluster import proof
 from pipeline.batch.engines.cluster.host import addresses
@@ -24,6 +24,7 @@ from pipeline.batch.engines.local import WORKER
 from pipeline.batch.engines.protocol import Event, Remark
 from pipeline.batch.messages import (
     Command,
+    Done,
     Failed,
     Interrupted,
     Killed,
@@ -31,7 +32,11 @@ from pipeline.batch.messages import (
     Machine,
     Message,
     Opening,
+    PartDone,
+    Read,
     Ready,
+    Resumed,
+    Saved,
     Started,
     decode,
     encode,
@@ -272,10 +277,13 @@ class DaskEngine:
             case Killed():
                 pair.worker.leaving = True
                 yield from self._lost(work, token, f"its worker {pair.worker} was closed")
-            case _:
-                if isinstance(message, LastMessage):
-                    self._take_back(work, token)
+            case Done() | PartDone() | Failed():
+                self._take_back(work, token)
                 yield Event(pair.output, message)
+            case Resumed() | Read() | Saved():
+                yield Event(pair.output, message)
+            case _:
+                assert_never(message)
 
     def _take_back(self, work: Work, token: str) -> Pair:
         pair = work.pairs.pop(token)
