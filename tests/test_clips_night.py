@@ -147,7 +147,7 @@ def test_a_clip_that_is_left_anywhere_is_finished_in_the_same_bytes(
 
 
 def test_a_run_that_is_killed_while_it_writes_the_clip_ends_in_the_same_bytes(night: Night, undisturbed: bytes) -> None:
-    night.killed("pipeline.clips.output_file:OutputFile.write", "3")
+    night.killed("pipeline.clips.writing:OutputFile.write", "3")
     assert not night.result.exists()
     assert night.painted() == [0, 1, 2, 3, 4, 5]
     assert night.run()["status"] == "done"

@@ -161,8 +161,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "report": (WORDS | {"report", "store"}, {"jinja2", "markupsafe"}),
     # a night as a page: its server knows nothing of what it serves, and none of it knows how a run is made
     "watch.server": (set(), set()),
-    "watch.last": (WORDS | {"store"}, set()),
-    "watch.night": (WORDS | {"store", "watch.last"}, set()),
+    "watch.night": (WORDS | {"store"}, set()),
     "watch": (WORDS | {"watch", "report", "store"}, {"jinja2", "markupsafe"}),
     # a night
     "batch.selection": ({"clip_names", "errors", "job", "printable"}, set()),
@@ -235,8 +234,6 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
         set(),
     ),
     "batch.merging": ({"errors", "job", "printable", "batch.selection", "report.data"}, set()),
-    "batch.retention": (WORDS | {"store"}, set()),
-    "batch.machine_files": (WORDS | {"report", "store"}, set()),
     "batch.standing": (WORDS | {"batch", "report", "store", "images.reader"}, set()),
     "batch.interim": (WORDS | {"batch", "report", "store"}, set()),
     "batch.live": (WORDS | {"batch.estimates", "batch.observer", "batch.plan", "store"}, set()),
@@ -264,7 +261,10 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     ),
     "batch.files_of_job": ({"job", "style_at", "pictures", "regions", "images.picture", "batch.messages"}, set()),
     "batch.clip_frames": ({"errors", "images", "schedule", "store"}, {"numpy"}),
-    "batch.clip_source": (WORDS | {"clips", "images", "schedule", "batch.files_of_job"}, {"numpy"}),
+    "batch.clip_source": (
+        WORDS | {"clips", "images", "pictures", "regions", "schedule", "batch.files_of_job"},
+        {"numpy"},
+    ),
     "batch.clip_story": (
         {"clip_names", "errors", "reading", "clips.facts", "batch.clip_frames", "batch.system"},
         set(),
@@ -272,11 +272,10 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "batch.clip_walk": (
         WORDS
         | {"clips", "images", "pictures", "schedule", "sequence", "store.keys"}
-        | {"batch.backend", "batch.clip_frames", "batch.clip_looks", "batch.clip_source", "batch.clip_story"}
+        | {"batch.backend", "batch.clip_frames", "batch.clip_source", "batch.clip_story"}
         | {"batch.messages"},
         {"numpy"},
     ),
-    "batch.clip_looks": (WORDS | {"batch.files_of_job", "clips", "images.file_bytes", "pictures", "regions"}, set()),
     "batch.frame_files": (
         WORDS
         | {
@@ -299,7 +298,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "batch.clip_painter": (
         WORDS
         | {"nst.tiling", "pictures", "schedule", "store", "batch.backend", "batch.clip_frames", "batch.clip_output"}
-        | {"batch.clip_looks", "batch.clip_source", "batch.clip_walk", "batch.files_of_job"}
+        | {"batch.clip_source", "batch.clip_walk", "batch.files_of_job"}
         | {"batch.frame_files", "batch.messages", "batch.showing", "batch.system"},
         set(),
     ),

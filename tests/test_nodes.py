@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.batch.system import nodes
 from pipeline.batch.system.nodes import memory_nodes, places, stay_on
-from pipeline.cli import doctor
+from pipeline.cli import setup
 
 TWO = [frozenset(range(8)), frozenset(range(8, 16))]
 
@@ -81,11 +81,11 @@ def test_nobody_is_bound_on_one_node_or_where_gpus_paint(monkeypatch):
 
 @pytest.mark.parametrize(("sizes", "line"), [([8, 8], "2, of 8 and 8 processors"), ([4, 4, 2], "3, of 4, 4 and 2")])
 def test_doctor_tells_of_nodes_where_there_are_several(monkeypatch, sizes, line):
-    monkeypatch.setattr(doctor, "memory_nodes", lambda: [frozenset(range(size)) for size in sizes])
-    assert doctor.doctor_facts()["memory_nodes"] == sizes
-    assert f"nodes           {line}" in doctor.doctor_text()
-    monkeypatch.setattr(doctor, "memory_nodes", lambda: [frozenset(range(8))])
-    assert "nodes" not in doctor.doctor_text()
+    monkeypatch.setattr(setup, "memory_nodes", lambda: [frozenset(range(size)) for size in sizes])
+    assert setup.doctor_facts()["memory_nodes"] == sizes
+    assert f"nodes           {line}" in setup.doctor_text()
+    monkeypatch.setattr(setup, "memory_nodes", lambda: [frozenset(range(8))])
+    assert "nodes" not in setup.doctor_text()
 
 
 @pytest.mark.slow

@@ -39,7 +39,7 @@ from pipeline.store.layout import LOCK, NOW, now_name, pair_id, preview_name, re
 from pipeline.store.now import AtWork, Now, read_all, write_now
 from pipeline.store.records import State
 from pipeline.store.roll import Enrolled, Roll, add_to_roll, write_roll
-from pipeline.watch import last, night, pages, server
+from pipeline.watch import night, pages, server
 
 pytestmark = pytest.mark.slow
 
@@ -572,7 +572,7 @@ def test_times_that_are_none_break_no_page(nights: Nights, time: str) -> None:
 
 
 def test_reports_and_rolls_are_bounded(store: LocalStore, watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (last, roll_module):
+    for module in (night, roll_module):
         monkeypatch.setattr(module, "MOST_PAIRS", 5)
     reported(store, [outcome(f"{number}.png", reason="y" * 2**17 if number == 1 else None) for number in range(9)])
     assert "5 all" in page(watched).text

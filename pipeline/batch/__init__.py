@@ -11,10 +11,8 @@ keep the books; whoever listens is an `observer`: `live` with the page of `inter
 One pair, without a process: `painter`, with a `backend`, `files_of_job`, `checkpoints` and
 `showing`.
 
-A clip: `clip_painter` has `clip_walk` paint frames, which `clip_source` reads, `clip_looks` gives
-shares and masks, `clip_frames` keeps; `clip_output` or `frame_files` writes them, `clip_story`
-tells.
+A clip: `clip_painter` has `clip_walk` paint frames, which `clip_source` reads, `clip_frames` keeps;
+`clip_output` or `frame_files` writes them, `clip_story` tells.
 
-After: `standing` pairs that were not taken up, `finish`, `run_metadata`, `machine_files`,
-`retention`; and at any time `merging` of shards' reports and `clean`.
-"""
+After: `standing` pairs that were not taken up, `finish`, `run_metadata`; and at any time `merging`
+of shards' reports and `clean`."""

@@ -1,37 +1,43 @@
-"""Removes what earlier runs of a manifest wrote and it wants no more; never a stranger's file, and
-never what another manifest of the same folder wanted.
+"""Removes what is not wanted any more: pictures that earlier runs of a manifest painted and it no
+longer names, and what runs leave behind (old logs, checkpoints, small pictures). Never a stranger's
+file, and never what another manifest of the same folder wanted.
 
 Records can be anybody's, and their seal proves nothing (store/checksummed_json): a picture goes
-only where it says itself, by its metadata, what its record says of it.
-"""
+only where it says itself, by its metadata, what its record says of it."""
 
 from __future__ import annotations
 
+import itertools
+import math
 import posixpath
 import re
 import time
 import zipfile
 import zlib
-from collections.abc import Collection, Container, Iterator
+from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from pipeline.clip_names import is_numbered
 from pipeline.errors import StylizeError
 from pipeline.images.reader import READER
-from pipeline.job import Manifest
+from pipeline.job import Manifest, RunSettings
 from pipeline.manifest.pairs.naming import on_other_days, output_fault
 from pipeline.store.archive import open_archive
-from pipeline.store.clips import clips_with_frames, frames_of
+from pipeline.store.clips import clips_with_frames, frames_of, pairs_with_frames
 from pipeline.store.failures import read_failure
 from pipeline.store.layout import (
     CHECKPOINT_SUFFIX,
     CHECKPOINTS,
     CLIPS,
+    HISTORY,
     RECORDS,
     STATE,
     STEPS,
+    frames_of_pair,
     pair_id,
     preview_name,
     steps_folder,
@@ -52,6 +58,9 @@ _OF_A_STEP = re.compile(rf"{re.escape(STEPS)}[0-9a-f]{{16}}/[0-9]+-[0-9]+px-[0-9
 _MOST_CHECKPOINT_BYTES = 2**40
 _ABOUT_HEAD = 4096  # bytes of its description, of which the key is the second entry
 _KEY = re.compile(rb'\{"schema": [0-9]{1,9}, "key": "([^"\\]{0,128})"')
+# Folders, and how the files in them end that become old, beside older pictures. Records, failures
+# and the history itself are small and stay.
+_AGEING = ((HISTORY, ".log"), (CHECKPOINTS, CHECKPOINT_SUFFIX))
 
 
 @dataclass(slots=True)
@@ -218,3 +227,46 @@ class _Search:
         for pair, entry in clips_with_frames(self._store):  # of clips that were never finished
             if pair not in self._wanted and pair not in known and entry.fingerprint.mtime_ns < oldest * 1e9:
                 yield from self._frames_of(pair)
+
+
+def remove_old(store: Store, settings: RunSettings, rows: Sequence[Mapping[str, Any]]) -> int:
+    """Remove what is older than `retention` says, and return how many files that were; `rows` are
+    those of the history, oldest first, of which the last may be the run that ends now. What cannot
+    be removed stays."""
+    if (oldest := _oldest(settings, rows)) is None:
+        return 0
+    ours = [entry for folder, suffix in _AGEING for entry in store.list(folder) if entry.name.endswith(suffix)]
+    older_pictures = itertools.chain.from_iterable(files_by_pair(store).values())
+    removed = 0
+    for entry in itertools.chain(ours, older_pictures, _frames(store, oldest)):
+        if entry.fingerprint.mtime_ns < oldest * 1e9:
+            with suppress(OSError, StylizeError):
+                store.delete(entry.name)
+                removed += 1
+    return removed
+
+
+def _frames(store: Store, oldest: float) -> Iterator[Entry]:
+    """Those of clips of which none was painted since `oldest`: a clip may be at work for weeks."""
+    for pair in pairs_with_frames(store):
+        frames = [entry for entry in store.list(frames_of_pair(pair)) if entry.name.endswith(".png")]
+        if max((entry.fingerprint.mtime_ns for entry in frames), default=0) < oldest * 1e9:
+            yield from frames
+
+
+def _oldest(settings: RunSettings, rows: Sequence[Mapping[str, Any]]) -> float | None:
+    """The moment, in seconds of `time.time`, before which things are old; None where nothing is."""
+    if settings.retention is not None:
+        return time.time() - settings.retention
+    if settings.retention_runs is not None and len(rows) >= settings.retention_runs:
+        # the first of them, unless a clock was set back since: then the others began before it
+        return min(map(_began, rows[-settings.retention_runs :]))
+    return None
+
+
+def _began(row: Mapping[str, Any]) -> float:
+    """When a run began; before everything, where its row says what no clock can show."""
+    try:
+        return datetime.fromisoformat(row["started"]).timestamp()
+    except (ValueError, OverflowError):
+        return -math.inf

@@ -21,8 +21,7 @@ from typing import Any
 from pipeline.batch import clip_output, frame_files
 from pipeline.batch.backend import Backend
 from pipeline.batch.clip_frames import DamagedFrame, KeptFrames
-from pipeline.batch.clip_looks import Looks
-from pipeline.batch.clip_source import Clip
+from pipeline.batch.clip_source import Clip, Looks
 from pipeline.batch.clip_walk import ClipWalk
 from pipeline.batch.files_of_job import Opening, open_job, output_settings
 from pipeline.batch.messages import Command, Done, Interrupted, PairMessage, PartDone, Position, Resumed, Saved

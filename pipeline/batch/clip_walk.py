@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.batch.backend import Backend, FramePainter
 from pipeline.batch.clip_frames import KeptFrame, KeptFrames, Shown
-from pipeline.batch.clip_looks import Looks
-from pipeline.batch.clip_source import Clip
+from pipeline.batch.clip_source import Clip, Looks
 from pipeline.batch.clip_story import Told
 from pipeline.batch.messages import Position, Read, Resumed, Saved
 from pipeline.clip_names import CLOSING_FRAMES, PREVIEW

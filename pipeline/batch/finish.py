@@ -6,12 +6,11 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
-from pipeline.batch.clean import useless_checkpoints
-from pipeline.batch.machine_files import write_machine_files
+from pipeline.batch.clean import remove_old, useless_checkpoints
 from pipeline.batch.results import Results
-from pipeline.batch.retention import remove_old
 from pipeline.batch.run_metadata import run_metadata
 from pipeline.batch.scheduler import Scheduler
 from pipeline.batch.selection import Selection, Shard
@@ -20,13 +19,17 @@ from pipeline.batch.system.deadline import Moment
 from pipeline.batch.system.hooks import run_hook
 from pipeline.batch.system.signals import Stop
 from pipeline.errors import BadOutput, DiskFull, ExitCode, OutputError, StylizeError, weightiest
-from pipeline.job import STANDS, Outcome
+from pipeline.job import STANDS, Outcome, RunSettings
 from pipeline.objects.protocol import Fingerprint
+from pipeline.printable import printable
 from pipeline.report.data import build_report, report_stem
 from pipeline.report.history import HISTORY_RUNS, append_history, read_history
+from pipeline.report.junit import junit_xml
+from pipeline.report.metrics import metrics_text
 from pipeline.report.text import render_text
 from pipeline.report.write import write_reports
-from pipeline.store.layout import CHECKPOINTS, NOW, history_name, pair_id, preview_name
+from pipeline.store.disk import LocalStore
+from pipeline.store.layout import CHECKPOINTS, NOW, STATE, history_name, pair_id, preview_name
 from pipeline.store.store import Store
 
 # After these a run may not have looked at all files: what it did not ask for is not out of use.
@@ -188,3 +191,51 @@ def _report(
     )
     taken = (results.hand_over(pair.job) for pair in scheduler.plan.pairs)
     return build_report(facts, (outcome for outcome in taken if outcome is not None), others)
+
+
+_WRITERS: Mapping[str, Callable[[Mapping[str, Any]], bytes]] = {
+    "metrics_file": lambda report: metrics_text(report).encode(),
+    "junit": junit_xml,
+}
+
+
+def write_machine_files(report: Mapping[str, Any], run: RunSettings, output: Path, *, again: bool = False) -> list[str]:
+    """Write the files that `run` names, each whole; returns what went wrong, in sentences: a night
+    is not lost for them. Below `output`, the run's folder, no link is followed.
+
+    `again`: they stand with another exit code, and one that cannot be written does not stay."""
+    trouble = []
+    for name, render in _WRITERS.items():
+        if (path := getattr(run, name)) is not None:
+            try:
+                if why := _why_not(Path(path), report, output):
+                    raise BadOutput(f"cannot write {printable(path)}: {why}; name another file")
+                stale = again and not any(text.startswith(f"{name}: ") for text in report["run"]["warnings"])
+                _write_whole(Path(path), render(report), output, stale=stale)
+            except (OSError, StylizeError) as error:
+                trouble.append(f"{name}: {error}")
+    return trouble
+
+
+def _why_not(path: Path, report: Mapping[str, Any], output: Path) -> str | None:
+    """What speaks against a file in this place: it would be put there whatever stands there, be it
+    `/dev/null`, which whoever is root can replace for all programs."""
+    if path.exists() and not path.is_file() and not path.is_dir():
+        return "a pipe, socket or device stands there"
+    if not path.is_relative_to(output):
+        return None
+    name, stem = path.relative_to(output).as_posix(), report_stem(report["run"]["shard"])
+    own = name.startswith(f"{STATE}/") or name in (f"{stem}.json", f"{stem}.txt", f"{stem}.html")
+    return "it is a file of the run's own" if own or any(pair["output"] == name for pair in report["pairs"]) else None
+
+
+def _write_whole(path: Path, data: bytes, output: Path, *, stale: bool) -> None:
+    inside = path.is_relative_to(output)
+    store = LocalStore(output if inside else path.parent)
+    name = path.relative_to(output).as_posix() if inside else path.name
+    try:
+        store.write(name, data)
+    except (OSError, StylizeError):
+        if stale:
+            store.delete(name)
+        raise

@@ -4,9 +4,9 @@ What a clip is: `facts`, `frame`, `listing` (numbered frames by name). By kind: 
 `video`, `animation` or `numbered`.
 
 A video: `container` opens only the one file, `structure` looks at its bytes beforehand, `decoding`
-and `seeking` give frames, which `geometry`, `interlacing`, `colours` and `hdr` make pictures.
+and `seeking` give frames, which `geometry`, `colours` and `hdr` make pictures.
 
 From frame to frame: `flow` is what moved and where shots begin, `carrying` what a frame takes over.
 
-Written: `writing`, by `encoding` into an `output_file` with its `sound`, or by `animated`.
+Written: `writing`, by `encoding`, with its `sound`, or by `animated`.
 """

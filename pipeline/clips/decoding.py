@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipeline.clips.container import OpenVideo, load_av, said
 from pipeline.clips.frame import DamageError
-from pipeline.clips.interlacing import Fields
+from pipeline.clips.geometry import Fields
 from pipeline.clips.listing import MAX_FRAMES
 from pipeline.clips.structure import MATROSKA
 from pipeline.errors import BadImage

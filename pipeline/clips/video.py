@@ -13,8 +13,7 @@ from pipeline.clips.container import OpenVideo, open_video
 from pipeline.clips.decoding import MISSED_FRAMES, Decoded, decoded, packet_times, usual_step
 from pipeline.clips.facts import ClipFacts, even_rate
 from pipeline.clips.frame import ClipFrame, DamageError
-from pipeline.clips.geometry import Geometry, geometry_of, upright
-from pipeline.clips.interlacing import NOTE as INTERLACED
+from pipeline.clips.geometry import INTERLACED, Geometry, geometry_of, upright
 from pipeline.clips.seeking import UnsureError, WayIn, seek, way_in
 from pipeline.clips.structure import AVI
 from pipeline.errors import BadImage

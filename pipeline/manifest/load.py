@@ -16,7 +16,7 @@ from pipeline.manifest.options.precedence import NOTHING, Folders, Layer, LayerR
 from pipeline.manifest.options.presets import all_presets
 from pipeline.manifest.pairs.choices import warn_of_path
 from pipeline.manifest.pairs.expand import Expansion
-from pipeline.manifest.pairs.ranges import with_ranges
+from pipeline.manifest.pairs.matrix import with_ranges
 from pipeline.manifest.run_section import FILES, SCHEDULER_FILE, RunSection, TopSection
 from pipeline.manifest.sections import MatrixSection, OptionsSection, PairSection
 from pipeline.manifest.yaml.problems import WHOLE_FILE, Problems
