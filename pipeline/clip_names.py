@@ -141,7 +141,7 @@ def spread(count: int, most: int) -> list[int]:
 
 
 def every(frames: Frames) -> int:
-    """How many frames of the clip there are to one that is painted."""
+    """One of how many frames of the clip is painted."""
     return int(frames.removeprefix(_EVERY)) if isinstance(frames, str) and frames.startswith(_EVERY) else 1
 
 

@@ -38,8 +38,8 @@ def shares_of(style: Styles) -> tuple[list[tuple[Source, float]], list[tuple[Any
 
 
 def frames_of(frames: Any) -> Iterator[Any]:
-    """The frames of a clip, which no path is: its letters would be taken for them.
-    Raises OptionError."""
+    """The frames of a clip. A path is refused, as its letters would be taken for frames. Raises
+    OptionError."""
     try:
         if not isinstance(frames, str | bytes):
             return iter(frames)

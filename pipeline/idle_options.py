@@ -16,8 +16,8 @@ WITHOUT_DPI = frozenset({".webp", ".avif"})  # formats that have no place for it
 
 
 class Effect(NamedTuple):
-    """Options, when they decide something, in words that follow "counts only", and as a question to
-    the options of a pair."""
+    """When some options decide anything: in words that follow "counts only", and as a question to a
+    pair's options."""
 
     names: tuple[str, ...]
     when: str

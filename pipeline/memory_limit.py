@@ -85,8 +85,8 @@ def _paths(root: Path) -> dict[str, str]:
 
 
 def _below(path: PurePosixPath, top: PurePosixPath) -> PurePosixPath:
-    """The group's path below what is mounted. A group outside of it (another namespace's, told by
-    `..`) leaves the mounted one, which holds all that we see."""
+    """The group's path below what is mounted. A group outside of it, which `..` tells of in another
+    namespace, becomes the mounted one: it holds all that we see."""
     if path.is_relative_to(top) and ".." not in path.parts:
         return path.relative_to(top)
     return PurePosixPath()

@@ -182,7 +182,7 @@ class Sequence:
             raise BadImage(f"{picture.name} is {shown}, other frames of the clip are {first}; all must have one size")
 
     def _arrived(self, frame: FrameIn) -> Earlier:
-        """A frame as flow sees it, at the size of the painting, which is not there yet."""
+        """A frame as flow sees it: its photograph, at the size of the painting."""
         size = self._schedule.size
         styles = None if frame.pictures is None else frame.pictures.style_map(*size)
         return Earlier(to_uint8(frame.picture.resized(*size)[0]), _NOTHING, styles)
@@ -198,7 +198,7 @@ class Sequence:
         return followed
 
     def _unchanged(self, frame: FrameIn, photograph: Levels) -> bool:
-        """Does the frame show the same as the one before it, as many a drawn one does?"""
+        """Does the frame show the same as the one before it? In drawn animation many do."""
         before = self._memory.get(frame.number - 1)
         alike = before is not None and np.array_equal(before.photograph, photograph)
         return alike and frame.pictures is None and not self._closes(frame.number)
@@ -330,7 +330,7 @@ _BEFORE = {"both": "before", "before": "before"}
 
 
 def _holding(options: Options) -> Options:
-    """The options with the temporal term, whose weight what is carried says."""
+    """The options with the temporal term, whose weight `aim` finds."""
     from pipeline.nst.own_terms import OptionsWithTerms, with_terms
     from pipeline.nst.terms.temporal import Temporal
 

@@ -165,14 +165,15 @@ def sources(
 
 
 def _kept(pictures: Pictures, stage: Stage) -> Pixels | None:
-    """How much of the photograph is kept where, (height, width); None for all of it everywhere."""
+    """How much of the photograph is kept at each place, (height, width); None where all of it is
+    kept."""
     kept = None if pictures.kept is None else pictures.kept.resized(*stage.size)
     return None if kept is None or kept.min() >= 1 else kept
 
 
 def _names_of_masks(pictures: Pictures) -> tuple[Hashable, ...]:
-    """What pictures that are recoloured depend on beside themselves where there are masks: colours
-    can be those of a region of the photograph, and of a part of a style."""
+    """The masks that recoloured pictures depend on: their colours can be those of a region of the
+    photograph, and of a part of a style."""
 
     def name(mask: Mask | None) -> str | None:
         return None if mask is None else mask.sha256
@@ -256,8 +257,8 @@ def initial_image(pictures: Pictures, inputs: StageInputs, options: Options, bef
 
 
 def _grained(start: Pixels, pictures: Pictures, options: Options) -> Pixels:
-    """With grain in plain areas, which are alike everywhere else: without it all of a sky is most
-    like one place of the style."""
+    """With grain in plain areas. Without it a sky is alike everywhere, and all of it is most like
+    one place of the style."""
     import numpy as np
 
     if pictures.plain is None:
@@ -279,8 +280,8 @@ _MIDDLE_GREY = 127.5
 
 
 def _upsampled(before: StageResult, photograph: Pixels, options: Options) -> Pixels:
-    """A coarse picture at the next size. One that began as the photograph gets the detail of it
-    that it could not hold."""
+    """A coarse picture at the next size. One that began as the photograph gets the detail of the
+    photograph that it was too small to hold."""
     import numpy as np
 
     height, width, _ = photograph.shape

@@ -252,8 +252,8 @@ def _result_of(painting: Painting, callback: Callback | None) -> Stylization:
 
 
 class _Best:
-    """The best picture of a painting so far, before colours and strength; of one that has ended its
-    last, as the descent is another painting's then."""
+    """The best picture of a painting so far, before colours and strength. When the painting ends,
+    this keeps its last: another painting takes over the descent."""
 
     snapshot: Callable[[], Progress] | None = None
     _pixels: Any = None
@@ -273,7 +273,7 @@ class _Best:
 
 
 def _is_false(answer: Any) -> bool:
-    """Is it False? NumPy's and TensorFlow's are too: comparisons of their numbers give those."""
+    """Is it False, or the False of NumPy or TensorFlow, which comparisons of their numbers give?"""
     if isinstance(answer, bool) or not hasattr(answer, "dtype"):
         return answer is False
     return answer.dtype.name in ("bool", "bool_") and tuple(answer.shape) == () and not bool(answer)

@@ -141,7 +141,8 @@ def with_addresses(text: str) -> str:
 
 
 def path_of(folder: str | os.PathLike[str], name: str) -> str:
-    """A name in a manifest as a path: where it starts at `folder`, or an address says it itself."""
+    """The path of a name in a manifest: from `folder` on, or where the address that it is stands on
+    this machine."""
     return os.fspath(local_path(name)) if is_url(name) else os.path.join(folder, name)
 
 

@@ -140,8 +140,8 @@ _LARGEST_LOSS = 3.5e38  # the largest float32
 
 
 def _can_be(about: Mapping[str, Any]) -> bool:
-    """Can a painting have such numbers? Times are divided, multiplied and told by whoever drives
-    it, for all pairs of the night."""
+    """Are such numbers possible? Whoever drives the painting divides, multiplies and reports times,
+    for all pairs of the night."""
     rows = about["trace"]
     counts = [about["seconds"], about["side"], *(row.get(name, -1) for row in rows for name in _ROW)]
     return all(0 <= count <= _MOST for count in counts) and all(

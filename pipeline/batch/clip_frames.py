@@ -142,8 +142,8 @@ class KeptFrames:
         self._store.write(name, _encoded(pixels, alpha, asdict(frame)))
 
     def renew(self, number: int, frame: KeptFrame) -> None:
-        """Have a frame that stands say otherwise where it was found. Raises DamagedFrame, and as
-        `Store.write` does."""
+        """Note of a frame that stands where in today's file it is found. Raises DamagedFrame, and
+        as `Store.write` does."""
         shown = self.shown(number)
         name = frame_name(self._output, number)
         self._store.write(name, _encoded(to_uint8(shown.pixels), shown.alpha, asdict(frame)))

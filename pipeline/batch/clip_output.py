@@ -103,8 +103,7 @@ def _written(
 
 
 def facts_of(job: Job, facts: ClipFacts) -> ClipFacts:
-    """Those of a clip as they are of what is painted of it: its rate, and whether that has
-    sound."""
+    """A clip's facts, as they are for what is painted of it: another rate, perhaps no sound."""
     rate = None if facts.rate is None else facts.rate / clip_names.every(job.options.frames)
     return replace(
         facts, rate=rate, has_sound=facts.has_sound and job.output.lower().endswith(clip_names.VIDEO_SUFFIXES)

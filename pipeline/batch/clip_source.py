@@ -102,12 +102,14 @@ class Clip:
         return picture_from_array(pixels, self._job.content.name, side, fine_side(options))
 
     def photograph(self, frame: ClipFrame, schedule: Schedule) -> Any:
-        """A frame as cuts are looked for: uint8 (height, width, 3), at the size of the painting."""
+        """A frame as it is looked at to find cuts: uint8 (height, width, 3), at the size of the
+        painting."""
         return to_uint8(self.picture(frame).resized(*schedule.size)[0])
 
 
 def _facts(path: Path, home: str | None, known: Mapping[str, Any] | None) -> ClipFacts:
-    """What a clip is: to know it, all of a short one is decoded, but where it is known by now."""
+    """What a clip is: what is `known`, if the file is the same; else all of a short one is decoded
+    for it."""
     from pipeline.clips.facts import from_json
     from pipeline.clips.reading import clip_facts, clip_sha256
 
@@ -180,7 +182,7 @@ class Looks:
         return self._last[1]
 
     def own(self, number: int) -> dict[str, Any]:
-        """What a frame's key has of this, in JSON values. Raises as `of` does."""
+        """What of this is part of a frame's key, in JSON values. Raises as `of` does."""
         found: dict[str, Any] = {}
         if self._job.style_at:
             pictures = self.of(number)

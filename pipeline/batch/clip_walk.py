@@ -123,7 +123,8 @@ class ClipWalk:
         return begins
 
     def goes_on(self) -> None:
-        """Say so, where nothing is painted: the time that the pair may take begins anew."""
+        """Say that the walk goes on, where nothing is painted: the time that the pair may take
+        begins anew."""
         if self.position is not None:
             self.tell(Saved(self.position, part=True))
 
@@ -232,8 +233,8 @@ class ClipWalk:
         return True
 
     def _renewed(self, place: int, frame: ClipFrame, photograph: str, found: KeptFrame) -> KeptFrame:
-        """A frame that stands, which says from now on where in today's file it was found: so that
-        it need not be decoded the next time. Raises DamagedFrame, and as `Store.write` does."""
+        """A frame that stands, with a note where in today's file it is found, so that it need not
+        be decoded the next time. Raises DamagedFrame, and as `Store.write` does."""
         now = replace(found, **self._as_read(place, frame, photograph))
         if now != found:
             self.kept.renew(frame.number, now)

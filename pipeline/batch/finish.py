@@ -122,8 +122,9 @@ def _write(report: dict[str, Any], results: Results, history: str) -> None:
 def _written_again(
     reports: Callable[[], None], store: Store, report: Mapping[str, Any], outdated: Mapping[str, Fingerprint]
 ) -> bool:
-    """Were the reports written, now that their exit code is another? It may be only the page that
-    was too large. What is `outdated` and has no room beside it goes first."""
+    """Write the reports once more, as their exit code has changed, and say whether that went well;
+    it may be only the page that was too large. `outdated` reports that have no room beside new ones
+    go first."""
     try:
         reports()
         return True
@@ -218,8 +219,8 @@ def write_machine_files(report: Mapping[str, Any], run: RunSettings, output: Pat
 
 
 def _why_not(path: Path, report: Mapping[str, Any], output: Path) -> str | None:
-    """What speaks against a file in this place: it would be put there whatever stands there, be it
-    `/dev/null`, which whoever is root can replace for all programs."""
+    """What speaks against writing here: it would replace whatever stands there, be it `/dev/null`,
+    which root can replace for all programs."""
     if path.exists() and not path.is_file() and not path.is_dir():
         return "a pipe, socket or device stands there"
     if not path.is_relative_to(output):

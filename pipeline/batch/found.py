@@ -67,8 +67,8 @@ class Found:
         return bool(self.vouched) or any(map(self.store.exists, self.names))
 
     def strange(self) -> str | None:
-        """Which numbered frame would be put in the place of something that was not written here, as
-        a sentence; None of one picture, of which the plan knows more."""
+        """Which numbered frame would replace a file that was not written here, as a sentence; None
+        of a single picture, of which the plan knows more."""
         if not is_numbered(self.job.output):
             return None
         for name in self.names:
@@ -139,7 +139,8 @@ def difference(job: Job, record: Record, weights: NetworkWeights) -> str:
 
 
 def _same(before: Any, now: Any) -> bool:
-    """Equal; or, for the picture of `init`, one name, as records know no path of this machine."""
+    """Are they equal? The picture of `init` is one where the name is, as records hold no path of
+    this machine."""
     return bool(before == now) or (isinstance(now, str) and os.path.isabs(now) and now.endswith(f"/{before}"))
 
 

@@ -166,7 +166,8 @@ class Live:
         self._observer.warned(text)
 
     def unwritten(self, report: str) -> None:
-        """The small files stay: nothing else says that there was a run after the one before."""
+        """The report could not be written, so the small files stay: nothing else says that there
+        was a run."""
         self._unwritten = True
         self._observer.unwritten(report)
 
@@ -179,7 +180,7 @@ class Live:
         self._observer.refused(error)
 
     def close(self) -> None:
-        """Where the report is written, what stands in the small files is of no use any more."""
+        """The report is written, so the small files go."""
         if not self._unwritten:
             forget(self._store, self._shard)
 
@@ -249,8 +250,7 @@ def _time() -> str:
 
 
 class Curve:
-    """Readings of one pair, those of its present stage alone: losses of two sizes are no one
-    curve."""
+    """Readings of one pair, of its present stage alone: losses of two sizes make no curve."""
 
     def __init__(self) -> None:
         self._side, self._last, self._every = 0, 0, 1
@@ -274,8 +274,8 @@ class Curve:
             self._points = self._points[::2]
 
     def columns(self, most: int) -> dict[str, list[float]]:
-        """By name of a loss, and `step`, as many numbers each; at most `most`, evenly taken, the
-        first and the last among them. None of fewer than two."""
+        """By name of a loss, and `step`: as many numbers each, at most `most`, evenly taken, with
+        the first and the last. Nothing where there are fewer than two readings."""
         points = self._points
         if self._latest is not None and self._latest not in points[-1:]:
             points = [*points, self._latest]

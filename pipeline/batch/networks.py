@@ -95,8 +95,8 @@ class Networks:
 
 
 def _painted_with(settings: Mapping[str, Any]) -> NetworkWeights | None:
-    """The network that a record or a picture names, if it is one that `auto` may mean; where its
-    file is, nobody asks."""
+    """The network that a record or a picture names, if `auto` may mean it; where its file is does
+    not matter."""
     named = settings.get("weights")
     if not isinstance(named, Mapping) or named.get("name") not in AUTOMATIC or not isinstance(named.get("sha256"), str):
         return None

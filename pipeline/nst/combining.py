@@ -34,7 +34,7 @@ def joined(probes: Probes, grid: Grid) -> Found:
 
 
 def split(probes: Probes, grid: Grid, by_measured: Found) -> list[Found]:
-    """The gradients by each tile's measures, row by row, of those by the picture's."""
+    """The gradient by the picture's measures, as gradients by each tile's, row by row."""
     rules = _rules(probes)
     tiles: list[Found] = [{} for row in grid for _ in row]
     for layer, of_terms in by_measured.items():

@@ -33,8 +33,9 @@ Way = Literal["forward", "back"]
 
 
 def slow_way() -> Way | None:
-    """Which way a convolution, in float32, is slow here by itself and is computed as the other one;
-    None for neither. Asks TensorFlow for GPUs and for oneDNN."""
+    """Which of a convolution's two ways, forward or back, TensorFlow computes slowly here in
+    float32, so that it is computed as the other one; None for neither. Asks TensorFlow for GPUs and
+    for oneDNN."""
     if not lacks_long_vectors() or tf.config.list_physical_devices("GPU"):
         return None
     with suppress(ImportError, AttributeError):
@@ -49,8 +50,8 @@ _PREPARED: weakref.WeakValueDictionary[bytes, Any] = weakref.WeakValueDictionary
 
 
 def prepared(kernel: Any) -> Any:
-    """What `convolved` needs of a kernel (3, 3, inputs, outputs) beside it, to be kept: filters as
-    `winograd` takes them, or K', (3, 3, outputs, inputs)."""
+    """What `convolved` takes beside a kernel (3, 3, inputs, outputs), made once and kept: filters
+    as `winograd` takes them, or K', (3, 3, outputs, inputs)."""
     values = np.asarray(kernel)
     name = hashlib.sha256(repr(values.shape).encode() + values.tobytes()).digest()
     made = _PREPARED.get(name)

@@ -37,13 +37,12 @@ _SETBACKS_ALLOWED = 2
 
 
 class Descent:
-    """An optimizer bound to an evaluation, which may be another one, of pictures of another size,
-    from a `start` on.
+    """An optimizer bound to an evaluation; each `start` may bring another evaluation, for pictures
+    of another size.
 
-    The image with the lowest loss seen so far is kept in `best`, and with `average` above 0 a
-    running mean of all. Where a loss or gradient is not
-    finite, the walk goes back to it with half the step; the steps at which that happened are in
-    `setbacks`.
+    `best` is the image with the lowest loss seen so far; with `average` above 0 a running mean of
+    all is kept too. Where a loss or gradient is not finite, the walk goes back to the best with
+    half the step; `setbacks` are the steps at which that happened.
     """
 
     def __init__(self, evaluate: Evaluate, optimizer: Optimizer, average: float = 0.0) -> None:
@@ -102,12 +101,13 @@ class Descent:
 
     @contextmanager
     def made_ready(self) -> Iterator[None]:
-        """What is known of a step before its targets is traced and laid out by a thread of its own
-        meanwhile, unless it is. The walk stands nowhere afterwards.
+        """While the block runs, a thread of its own traces a step and has TensorFlow lay it out, as
+        far as that needs no targets; nothing where that is done. The walk stands nowhere
+        afterwards.
 
         A step of L-BFGS with 20 pairs takes a second to trace and another to be laid out, which
-        TensorFlow does at the first call, and beside Python. The call finds an infinite loss and no
-        slope, and moves nothing that `start` and `restore` do not put right.
+        TensorFlow does at the first call, without holding up Python. That call finds an infinite
+        loss and no slope, and moves nothing that `start` and `restore` do not put right.
         """
         if self._moves:
             yield

@@ -187,8 +187,8 @@ class TransferEngine:
         )
 
     def _seen(self, setting: Setting, shape: tuple[int, ...]) -> Hashable:
-        """All that what is measured of an image depends on, beside its pixels and what is asked: in
-        tiles, halos are as wide as the deepest of all layers needs."""
+        """What measures of an image depend on beside its pixels and what is measured. In tiles,
+        halos are as wide as the deepest layer needs."""
         layers = setting.objective.layers if setting.tiling else ()
         deepest = self._extractor.network.names_up_to(layers)[-1:]
         network = setting.options.group("network")
@@ -340,7 +340,7 @@ class LruCache(Generic[Kept]):
         self._things.move_to_end(key)
 
     def _make_room(self) -> None:
-        """For a thing as large as the largest here; before it is made, as both may not fit."""
+        """Drop things until one as large as the largest would fit: beforehand, as both may not."""
         sizes = {key: self._size(thing) for key, thing in self._things.items()}
         while sizes and (sum(sizes.values()) + max(sizes.values()) > self._room or len(sizes) >= self._most):
             key, _ = self._things.popitem(last=False)

@@ -64,8 +64,9 @@ class WholeEvaluator:
         return self._measured_apart(image, probe, maps) if apart else self._measured_at_once(image, probe, maps)
 
     def _measured_apart(self, image: tf.Tensor, probe: Probe, maps: Mapping[str, Any] | None) -> Measured:
-        """By the graphs of an evaluation: the network is traced once for all that is measured of
-        these layers. Their features are there together, as on an evaluation's way back."""
+        """Measures by the graphs of an evaluation: the network is traced once for all that is
+        measured of these layers. It holds their features all at once, as an evaluation does on its
+        way back."""
         layers = tuple(probe.layers)
         features = dict(self._extractor.framed(image, layers))
         measure, size = Probes([probe]).measure({probe.name: maps} if maps else {}), tf.constant(image.shape[:2])
@@ -109,8 +110,8 @@ class WholeEvaluator:
         return self._traced.get(key, trace)
 
     def _of_kind(self, name: str, function: Any, targets: Targets, weights: Mapping[str, LossWeights]) -> Any:
-        """A function of a picture, traced for targets of this kind: which graph computes it follows
-        from these alone, whatever was painted before."""
+        """A function of a picture, traced for targets of this kind. Which graph computes a picture
+        follows from its targets alone, and not from what was painted before."""
         kind = tf.TensorSpec.from_tensor if self._shape else _of_any_size
         of_targets = {
             term.name: Target(

@@ -77,7 +77,8 @@ class Extractor:
         return twin
 
     def without_wraps(self) -> Extractor:
-        """The same network, which goes on nowhere: for tiles, which hold what their cores see."""
+        """The same network for pictures that do not wrap: for tiles, whose halos hold what lies
+        across the edge."""
         twin = copy.copy(self)
         twin.wraps = NO_WRAP
         return twin
@@ -163,8 +164,8 @@ class Extractor:
         return measured
 
     def _convolved(self, features: tf.Tensor, layer: _Layer, *, relu: bool) -> tf.Tensor:
-        """What a layer's filters make of features, with a ReLU or without; along wraps those at an
-        end see the other."""
+        """What a layer's filters make of features, with a ReLU or without. Where the picture wraps,
+        filters at one end see the other."""
         if self._slow_way is None or layer.kernel.shape[2] == len(self.network.order):
             padding, seen = ("VALID", closed(features, self.wraps)) if any(self.wraps) else ("SAME", features)
             made = tf.nn.conv2d(tf.cast(seen, self.dtype), tf.cast(layer.kernel, self.dtype), 1, padding)

@@ -141,8 +141,8 @@ def _span(core: tuple[int, int], length: int, factor: int, margin: int | None) -
 
 
 def _cores(length: int, side: int, unit: int, least: int) -> Iterator[tuple[int, int]]:
-    """[0, length) in pieces of about equal size, at most `side` where a whole number of `unit`
-    allows it; the last is at least so long, or there is one."""
+    """[0, length) in pieces of about equal size: whole numbers of `unit`, and at most `side` long
+    where that allows it. A last piece shorter than `least` is joined to the one before it."""
     count = max(1, -(-length // max(side, unit)))
     size = -(-length // count // unit) * unit
     for first in range(0, max(1, length), size):

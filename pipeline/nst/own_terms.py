@@ -42,7 +42,8 @@ def with_terms(options: Options, terms: Sequence[Weighted | tuple[Term, float]])
 
 
 def _can_be_told(name: Any) -> bool:
-    """Can a loss be called so? What has a point is a part of another, with a stroke of a layer."""
+    """May a loss have this name? A point in it would make it a part of another loss, a slash a
+    layer's share."""
     return isinstance(name, str) and bool(name.strip()) and POINT not in name and OF_LAYER not in name
 
 

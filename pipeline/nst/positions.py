@@ -33,16 +33,16 @@ def cells(size: Sequence[int]) -> tuple[int, int]:
 
 
 def grid(shape: Sequence[int]) -> tuple[int, tuple[int, int]]:
-    """Of a layer with so many positions along each side: every how many of them are on the grid,
-    and how many that makes along each side."""
+    """The grid over a layer with so many positions along each side: its step, and how many
+    positions of it there are along each side."""
     step = max(1, max(shape) // GRID)
     first, second = (max(1, length // step - (step > 1)) for length in shape)
     return step, (first, second)
 
 
 def products_of_columns(network: Network, size: Sequence[int], styles: Iterable[Sequence[int]]) -> float:
-    """Multiplications and additions while hypercolumns are matched, of a picture and styles of
-    these sizes."""
+    """Multiplications and additions of matching the hypercolumns of a picture with those of styles,
+    of these sizes."""
     looked_at = min(MOST, sum(_count(cells(style)) for style in styles))
     channels = sum(network.channels(layer) for layer in matched_layers(network))
     return 2.0 * _count(cells(size)) * looked_at * channels

@@ -144,8 +144,8 @@ class SpectralPreconditioner(Preconditioner):
 
 
 def _recoloured(picture: tf.Tensor, colours: Any) -> tf.Tensor:
-    """A picture (height, width, 3) with other colours, by (3, 3): as tf.tensordot has it, which
-    takes 25 operations where no shape is known while tracing."""
+    """The colours of a picture (height, width, 3) times a matrix (3, 3). tf.tensordot takes 25
+    operations for that where no shape is known while tracing."""
     return tf.reshape(tf.matmul(tf.reshape(picture, [-1, len(colours)]), colours), tf.shape(picture))
 
 

@@ -132,7 +132,7 @@ MANY_CHANNELS = 128
 
 
 def _prepared_bytes(options: Options) -> int:
-    """Of what is made of the network's kernels beside them (`nst/convolution`)."""
+    """Bytes of what is made of the network's kernels and kept beside them (`nst/convolution`)."""
     network = NETWORKS[options.network]
     layers = matched_layers(network) if _matched(options) else (*options.content_layers, *options.style_layers)
     kernels = (network.kernel_shape(layer)[2:] for layer in network.names_up_to(layers) if not is_pool(layer))
@@ -145,9 +145,9 @@ def _matched(options: Options) -> bool:
 
 
 def _matching_bytes(options: Options, pixels: int, precision: str, split: int, evaluation: float) -> float:
-    """The largest of what an evaluation holds beside the table of the style's hypercolumns, what is
-    held while neighbours are found, where areas are stroked of the photograph too, and while they
-    are found layer by layer; a style as large as the picture, whose grid is kept."""
+    """Bytes that nearest neighbours need at most: while the picture is evaluated, with the style's
+    table; while neighbours are found (the photograph's too, where areas are stroked); or while they
+    are found layer by layer. The style is taken to be as large as the picture. Its grid is kept."""
     network = NETWORKS[options.network]
     number, layers = _NUMBER_BYTES[precision], matched_layers(network)
     rows = min(MOST, pixels / QUARTER**2)
@@ -179,7 +179,7 @@ _DEFAULT_CONTENT = "block4_conv2"  # what the bytes above were measured with
 
 
 def _features(network: Network, layer: str) -> float:
-    """Numbers by pixel of the picture that a photograph's features at a content layer are."""
+    """How many numbers for each pixel the photograph's features at a content layer are."""
     return network.channels(layer) / reduction(layer) ** 2
 
 

@@ -147,9 +147,8 @@ def read(weights: NetworkWeights) -> bytes:
 
 
 def _installed_imagenet() -> Path:
-    """The user's own copy, or, where there is none, the one that all users of the machine share;
-    the former's place where neither is there. Raises as `imagenet_path`, unless the latter is
-    there."""
+    """The user's own copy, else the one that all users of the machine share. Where neither is
+    there, the user's own path. Raises as `imagenet_path`, unless the shared copy is there."""
     shared = SHARED_FOLDER / IMAGENET_FILE
     try:
         own = imagenet_path()

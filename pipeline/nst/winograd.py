@@ -145,8 +145,8 @@ def _through(
 
 
 def _pieces_of(seen: Any, filters: Any, way: _Way, down: Any, across: Any, inputs: Any, channels: Any) -> Any:
-    """Of what `down` x `across` pieces see (4 down + 2, 4 across + 2, inputs), the result (4 down,
-    4 across, channels)."""
+    """From what `down` x `across` pieces see, (4 down + 2, 4 across + 2, inputs), their result, (4
+    down, 4 across, channels)."""
     pieces = tf.gather(tf.reshape(seen, [-1, inputs]), _places(down, across))
     known = tf.matmul(way.inputs, tf.reshape(pieces, [_SEEN**2, -1]))
     products = tf.matmul(tf.reshape(known, [_SEEN**2, down * across, inputs]), filters, transpose_b=way.turned)

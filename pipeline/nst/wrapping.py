@@ -21,8 +21,8 @@ def closed(features: tf.Tensor, wraps: Wraps) -> tf.Tensor:
 
 
 def with_other_ends(features: tf.Tensor, wraps: Wraps) -> tf.Tensor:
-    """Features (1, height, width, channels), where they wrap with one more position on each side:
-    that of the other end."""
+    """Features (1, height, width, channels) with one more position on each side, taken from the
+    other end, where the picture wraps."""
     for axis, wrapped in enumerate(wraps, start=1):
         features = _closed_along(features, axis) if wrapped else features
     return features

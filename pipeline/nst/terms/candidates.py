@@ -31,9 +31,10 @@ def numbered(places: Places, shape: Sequence[int]) -> Indexed:
 
 
 def visible(places: Places, image: Image, of: str | int) -> Places:
-    """Those places, of a layer or of cells, that show at least half of what the clearest shows; all
-    such where none of them does: a style's invisible positions are no neighbours. Where only what a
-    layer cuts off can be seen, the positions nearest to it show that."""
+    """Those of `places` (positions of a layer, or cells) that show at least half of what the
+    clearest position shows: a style's invisible positions are no neighbours. Where none of them
+    does, all positions that do. If only the strip that a layer cuts off can be seen, the positions
+    nearest to it count as showing that."""
     opacity = image.opacity(of if isinstance(of, int) else reduction(of))
     if opacity is None:
         return places

@@ -36,23 +36,23 @@ _TURNS = 12
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rows:
-    """Where the rows of a table lie in their styles: `number` (height, width) of the row at a place
-    of any of them, which lie below each other, apart by an empty line, -1 where there is none;
-    `places` (rows, 2) the other way round."""
+    """Where the rows of a table lie in their styles. The styles lie below each other, with an empty
+    line between: `number` (height, width) is the row at each place, -1 where there is none;
+    `places` (rows, 2) are the places of the rows."""
 
     number: Numbers
     places: Numbers
 
     def beside(self, rows: Numbers, offset: NDArray[np.int64]) -> Numbers:
-        """The rows at so many places down and across from others, -1 where there is none; also of
-        rows -1."""
+        """The rows that lie this `offset`, down and across, from others; -1 where there is none,
+        and for rows -1."""
         down, across = (self.places[rows] + offset).T
         return np.where(rows < 0, -1, self.number[down, across])
 
 
 def rows_of(shapes: Sequence[tuple[int, int]], sets: Sequence[Numbers]) -> Rows:
-    """Of a table that has some places, counted row by row, of maps of these shapes, those of one
-    after those of the other."""
+    """The rows of a table that has, of maps of these shapes, some places, counted row by row: those
+    of one map after those of the other."""
     height, width = sum(shape[0] + 1 for shape in shapes), max(shape[1] for shape in shapes) + 1
     number = np.full((height, width), -1, np.int64)  # from -1 it goes on at the other end, also empty
     places, top, first = [], 0, 0
@@ -73,8 +73,8 @@ def coherent(
     coherence: float,
     wraps: tuple[bool, bool] = (False, False),
 ) -> tuple[NDArray[np.float32], Numbers]:
-    """The likenesses and the neighbours of `places` of a map of this shape, from those that are the
-    nearest, `numbers` (places,), on."""
+    """Coherent neighbours of the `places` of a map of this shape, and how like they are. The search
+    begins with the nearest ones, `numbers` (places,)."""
     beside = _beside(places, shape, wraps)
     numbers, each = numbers.copy(), np.arange(len(places))
     likeness = products(each, numbers)
@@ -126,8 +126,8 @@ def _in_turn(places: Numbers, shape: tuple[int, int]) -> list[Numbers]:
 
 
 def _wanted(numbers: Numbers, beside: Numbers, rows: Rows) -> Numbers:
-    """The rows that the places beside some ask for, (8, n), -1 where none does: from their own
-    neighbour the same way back."""
+    """The rows that the places beside some suggest to them, (8, n), -1 where one suggests none:
+    each goes from its own neighbour the way that leads from it to the place."""
     return np.stack(
         [
             rows.beside(np.where(those < 0, -1, numbers[those]), -offset)

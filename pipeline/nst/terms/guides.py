@@ -114,8 +114,9 @@ def means_of_cells(levels: Floats, cell: int) -> Floats:
 
 
 def claims(weights: Sequence[Floats]) -> list[NDArray[np.bool_]]:
-    """By region, which positions belong to it, of its w (height, width): those that it claims at
-    least half as much as any region does. A position can belong to several, or to none."""
+    """Which positions belong to each region, by its w (height, width): those that it claims at
+    least half as much as the region that claims them most. A position can belong to several, or to
+    none."""
     most = np.max(weights, 0)
     return [(each > 0) & (each >= 0.5 * most) for each in weights]
 

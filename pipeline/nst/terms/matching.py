@@ -32,8 +32,8 @@ def directions(vectors: tf.Tensor) -> tf.Tensor:
 
 
 def lengths_inverse(squares: tf.Tensor) -> tf.Tensor:
-    """One over the lengths of vectors with these squared ones; of those without a length, that of
-    the shortest that has one."""
+    """One over the lengths of vectors, of which these are the squares. A vector without length
+    counts as long as the shortest that has one."""
     return tf.math.rsqrt(tf.maximum(squares, _NOTHING))
 
 

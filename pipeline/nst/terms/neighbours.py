@@ -210,8 +210,8 @@ def _less_mean(vectors: tf.Tensor) -> Callable[[], tf.Tensor]:
 def _matched_in(
     asked: Asked, styles: Sequence[Columns], belongs: Sequence[NDArray[np.bool_]], term: Neighbours
 ) -> tf.Tensor:
-    """The same by region: among all styles' hypercolumns, those of one after those of the other,
-    the nearest of any region that a position belongs to."""
+    """The same with regions: the nearest hypercolumn of any region that a position belongs to, by
+    its number among those of all styles, one style after the other."""
     numbers = Best(belongs[0].size)
     for style, own in zip(styles, belongs, strict=True):
         places, rows = np.flatnonzero(own), next(iter(style.parts.values())).shape[0]
@@ -220,8 +220,8 @@ def _matched_in(
 
 
 def _nearest_at(asked: Asked, style: Columns, places: Places, term: Neighbours) -> tuple[tf.Tensor, tf.Tensor]:
-    """Of those places of a picture the product with the nearest hypercolumn of the style, and its
-    number. Hypercolumns of the picture are in float32 a few at a time only."""
+    """For these places of a picture the product with the nearest hypercolumn of the style, and its
+    number. Only a few hypercolumns of the picture at a time are in float32."""
     kind = style.parts[next(iter(style.parts))].dtype
     apart = {layer: _less_mean(each) for layer, each in style.parts.items()}
     inverse = lengths_inverse(tf.add_n([_squares(each()) for each in apart.values()]))
