@@ -30,8 +30,8 @@ from pipeline.manifest import load_manifest
 from pipeline.objects.fetching import list_folder
 from pipeline.objects.mirror import Mirror
 from pipeline.store.object_lock import ObjectLock
-from pipeline.store.opened import output_store
 from pipeline.store.records import State
+from pipeline.store.store import output_store
 from pipeline.urls import local_path, without_secrets
 
 pytestmark = pytest.mark.slow

@@ -17,8 +17,8 @@ from pipeline.batch.selection import Selection
 from pipeline.cli.console import Quiet
 from pipeline.clips.reading import clip_facts
 from pipeline.manifest import load_manifest
-from pipeline.store.opened import output_store
 from pipeline.store.records import State
+from pipeline.store.store import output_store
 
 pytest.importorskip("av")
 pytest.importorskip("cv2")

@@ -27,7 +27,6 @@ from pipeline.images.reader import READER
 from pipeline.job import Manifest, RunSettings
 from pipeline.manifest.pairs.naming import on_other_days, output_fault
 from pipeline.store.archive import open_archive
-from pipeline.store.clips import clips_with_frames, frames_of, pairs_with_frames
 from pipeline.store.failures import read_failure
 from pipeline.store.layout import (
     CHECKPOINT_SUFFIX,
@@ -43,11 +42,10 @@ from pipeline.store.layout import (
     steps_folder,
     thumbnail_name,
 )
-from pipeline.store.opened import output_store
-from pipeline.store.output_files import sha256_of
+from pipeline.store.output_files import clips_with_frames, kept_frames, pairs_with_frames, sha256_of
 from pipeline.store.previous import files_by_pair
 from pipeline.store.records import THUMBNAILS, Record, name_in_records, read_record
-from pipeline.store.store import Entry, Store
+from pipeline.store.store import Entry, Store, output_store
 
 CHECKPOINT_DAYS = 14  # chosen: two week-ends; whoever has not gone on by then will not
 # Files that are named by `layout`; others in our folders are strangers'.
@@ -202,7 +200,7 @@ class _Search:
 
     def _frames_of(self, pair: str) -> Iterator[str]:
         """The painted frames of a clip, and then what says that it has some."""
-        yield from (entry.name for _number, entry in frames_of(self._store, pair))
+        yield from (entry.name for _number, entry in kept_frames(self._store, pair))
         yield from (entry.name for known, entry in clips_with_frames(self._store) if known == pair)
 
     def _proves(self, record: Record) -> bool:

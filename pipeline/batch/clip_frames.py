@@ -22,8 +22,8 @@ from pipeline.images.encode import encode_picture, to_uint8
 from pipeline.images.metadata import metadata_in
 from pipeline.images.picture import Picture, open_picture
 from pipeline.schedule import Size
-from pipeline.store.clips import later_frames
 from pipeline.store.layout import clip_name, frame_name, pair_id
+from pipeline.store.output_files import later_frames
 from pipeline.store.shapes import fitting
 from pipeline.store.store import Store
 

@@ -28,9 +28,8 @@ from pipeline.errors import DiskFull, OutOfTime, OutputError, OutputRefused, Sto
 from pipeline.images.reader import Reader
 from pipeline.job import Manifest, RunSettings
 from pipeline.objects.cache import copies_in_use
-from pipeline.store.opened import output_store
 from pipeline.store.records import State, name_in_records
-from pipeline.store.store import Store
+from pipeline.store.store import Store, output_store
 
 # A part file is written in seconds; the other shards' live ones are younger than this, whatever
 # their machines' clocks say.

@@ -19,8 +19,8 @@ from pipeline.report.data import build_report, known_run, pair_row
 from pipeline.report.history import HISTORY_RUNS, read_history
 from pipeline.report.write import write_reports
 from pipeline.store.layout import history_name
-from pipeline.store.opened import output_store
 from pipeline.store.records import State, name_in_records
+from pipeline.store.store import output_store
 
 _LEFT_OUT, _LIMIT = "left_out", "limit"  # reason classes
 

@@ -247,8 +247,8 @@ def _show_plan(manifest: Manifest, selection: Selection, as_json: bool) -> int:
     from pipeline.batch.plan import make_plan
     from pipeline.batch.workers import settled
     from pipeline.cli.rendering import plan_rows, plan_text
-    from pipeline.store.opened import output_store
     from pipeline.store.records import State
+    from pipeline.store.store import output_store
 
     with reading_copies(manifest):
         made = make_plan(manifest, State(output_store(manifest)), selection)

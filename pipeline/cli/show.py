@@ -138,7 +138,7 @@ def _write_anew(manifest: Manifest, shard: Shard | None) -> None:
     from pipeline.errors import BadOutput, Locked, OutputError
     from pipeline.report.data import report_stem
     from pipeline.store.layout import LOCK
-    from pipeline.store.opened import output_store
+    from pipeline.store.store import output_store
 
     store, which = output_store(manifest), str(shard) if shard else None
     if not store.exists(f"{report_stem(which)}.json" if shard else LOCK):

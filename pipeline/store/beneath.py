@@ -15,12 +15,15 @@ import os
 import stat
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from pipeline.errors import OutputError
+from pipeline.objects.protocol import Fingerprint
 from pipeline.printable import printable
-from pipeline.store.store import check_name
+from pipeline.store.store import Entry, check_name
+
+PASSING = (errno.EIO, errno.ESTALE)  # a network folder's hiccup, a cable's
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _NEVER_WAIT = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # not even for who writes to a pipe
@@ -264,3 +267,25 @@ def _identity_at(path: Path) -> Place | None:
         return _identity(os.stat(path))
     except OSError:
         return None
+
+
+def entries_beneath(
+    files: Beneath, prefix: str, wanted: Callable[[str], object] = lambda name: True
+) -> Iterator[Entry]:
+    """Regular files, in no order, that are `wanted` by their names; others are not looked at.
+    Raises OSError where the folder cannot be read, or where a look fails in passing."""
+    folder, slash, start = prefix.rpartition("/")
+    # names are never held all at once
+    with files.folder(folder.split("/") if folder else []) as at, os.scandir(at) as found:
+        for last in (entry.name for entry in found):
+            name = f"{folder}{slash}{last}"
+            if not last.startswith(start) or not wanted(name):
+                continue
+            try:
+                status = os.lstat(last, dir_fd=at)
+            except OSError as error:
+                if error.errno in PASSING:
+                    raise
+                continue  # gone in the meantime
+            if stat.S_ISREG(status.st_mode):
+                yield Entry(name, Fingerprint(status.st_size, status.st_mtime_ns))

@@ -21,12 +21,11 @@ from pipeline.errors import BadOutput
 from pipeline.objects.protocol import Fingerprint
 from pipeline.printable import printable
 from pipeline.store import trials
-from pipeline.store.beneath import LINK, Beneath, Place, opened_folder, sync_file
+from pipeline.store.beneath import LINK, PASSING, Beneath, Place, entries_beneath, opened_folder, sync_file
 from pipeline.store.layout import STATE, log_name
-from pipeline.store.listing import entries_beneath
 from pipeline.store.lock import holders, run_lock
 from pipeline.store.store import Entry, Store, check_name, newest_of
-from pipeline.store.whole import PASSING, failure_to_write, is_part, part_name, put
+from pipeline.store.whole import failure_to_write, is_part, part_name, put
 
 _AGAIN_SECONDS = 1.0  # chosen: what a network folder needs to come back, and nothing beside a pair
 _MOST_AGAIN = 20  # second tries of one store: a disk that has died is not waited for all night

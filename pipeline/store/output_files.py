@@ -1,18 +1,25 @@
-"""The files of a pair's output: one, or, where its name stands for numbered frames, one for each
-frame. A record of a clip says which numbers they have (`runs_of`), and has one hash of them all, as
-numbered frames that are read have (`clips/listing`)."""
+"""Which files a pair has: its output, which is one or, where its name stands for numbered frames,
+one for each frame; and the painted frames that are kept of a clip (`layout`). A record of a clip
+says which numbers its files have (`runs_of`), and has one hash of them all, as numbered frames that
+are read have (`clips/listing`)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import posixpath
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pipeline.clip_names import is_numbered, one_of_numbered
 from pipeline.clips.listing import MAX_FRAMES, sha256_of_all
 from pipeline.objects.protocol import Fingerprint
-from pipeline.store.store import Store
+from pipeline.store.layout import CLIP_SUFFIX, CLIPS, frames_of_pair
+from pipeline.store.store import Entry, Store
 
 _RUN = 3  # numbers: first, last, step
+_OF_A_CLIP = re.compile(rf"{re.escape(CLIPS)}([0-9a-f]{{16}}){re.escape(CLIP_SUFFIX)}")
+_OF_A_FRAME = re.compile(r"([0-9]{7})(\.painted)?\.png")
+_MOST_AT_ONCE = 10**6  # frames of which no more is held than their names
 
 
 def files_of(output: str, clip: Any) -> list[str]:
@@ -59,3 +66,33 @@ def sha256_of(output: str, hashes: Iterable[str]) -> str:
 def _is_run(run: Any) -> bool:
     whole = isinstance(run, list) and len(run) == _RUN and all(type(number) is int for number in run)
     return whole and 0 <= run[0] <= run[1] and run[2] >= 1
+
+
+def clips_with_frames(store: Store) -> Iterator[tuple[str, Entry]]:
+    """The pairs of an output folder that have frames, by their ids, and the files that say so."""
+    for entry in store.list(CLIPS):
+        if match := _OF_A_CLIP.fullmatch(entry.name):
+            yield match[1], entry
+
+
+def pairs_with_frames(store: Store) -> list[str]:
+    """The ids alone."""
+    return [pair for pair, _entry in clips_with_frames(store)]
+
+
+def kept_frames(store: Store, pair: str) -> Iterator[tuple[int, Entry]]:
+    """The frames of a pair, each with its number."""
+    for entry in store.list(frames_of_pair(pair)):
+        if match := _OF_A_FRAME.fullmatch(posixpath.basename(entry.name)):
+            yield int(match[1]), entry
+
+
+def later_frames(store: Store, pair: str, number: int) -> list[str]:
+    """The names of those frames of a pair that have this number or a later one; of a hundred
+    thousand before it none is held."""
+
+    def is_later(name: str) -> bool:
+        match = _OF_A_FRAME.fullmatch(posixpath.basename(name))
+        return match is not None and int(match[1]) >= number
+
+    return [entry.name for entry in store.newest(frames_of_pair(pair), is_later, _MOST_AT_ONCE)]

@@ -1,4 +1,5 @@
-"""What a run needs of the place where it leaves its files. Local disk gives it (store/disk)."""
+"""What a run needs of the place where it leaves its files, and which place the output of a manifest
+is. Local disk gives it (store/disk)."""
 
 from __future__ import annotations
 
@@ -8,11 +9,15 @@ import heapq
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import IO, BinaryIO, NamedTuple, Protocol
+from typing import IO, TYPE_CHECKING, BinaryIO, NamedTuple, Protocol
 
 from pipeline.errors import BadOutput
+from pipeline.job import Manifest
 from pipeline.objects.protocol import Fingerprint
 from pipeline.printable import printable
+
+if TYPE_CHECKING:
+    from pipeline.store.disk import LocalStore
 
 
 class Entry(NamedTuple):
@@ -182,3 +187,16 @@ def check_name(name: str) -> str:
             "it must be relative, without '.', '..' or empty parts"
         )
     return name
+
+
+def output_store(manifest: Manifest) -> LocalStore:
+    """A folder of this machine; where `output` is an address, one whose files are delivered
+    there."""
+    from pipeline.store.disk import LocalStore
+
+    if not manifest.output_url:
+        return LocalStore(manifest.output)
+    from pipeline.store.delivered import DeliveredStore
+
+    outputs = frozenset(job.output for job in manifest.pairs if not job.refusal)
+    return DeliveredStore(manifest.output, manifest.output_url, outputs, records_there=manifest.run.state is None)

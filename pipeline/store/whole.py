@@ -26,7 +26,6 @@ _NO_SUCH_NAME = (errno.EINVAL, errno.EILSEQ, errno.ENAMETOOLONG)
 # When the bytes are written and only the name is refused: another user's file in a folder like
 # /tmp, one that a Windows program holds open; some shares answer ENOENT to names they cannot have.
 _NAME_IS_HELD = (errno.EPERM, errno.EACCES, errno.EBUSY, errno.ETXTBSY, errno.ENOENT)
-PASSING = (errno.EIO, errno.ESTALE)  # a network folder's hiccup, a cable's
 
 
 class NamingError(OSError):

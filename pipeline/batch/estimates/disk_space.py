@@ -14,8 +14,8 @@ from pipeline.errors import DiskFull, PairError
 from pipeline.images.reader import READER, Reader
 from pipeline.job import Job
 from pipeline.printable import printable
-from pipeline.store import clips
 from pipeline.store.layout import pair_id
+from pipeline.store.output_files import kept_frames
 from pipeline.store.store import Store
 
 
@@ -78,7 +78,7 @@ def _frames_bytes(store: Store, job: Job) -> int:
     """Bytes of a clip's frames that are there: they stay, or others take their place."""
     if not job.options.is_clip:
         return 0
-    return sum(entry.fingerprint.size for _, entry in clips.frames_of(store, pair_id(job.output)))
+    return sum(entry.fingerprint.size for _, entry in kept_frames(store, pair_id(job.output)))
 
 
 def _mebibytes(size: float) -> str:
