@@ -29,7 +29,7 @@ from pipeline.batch.system.machine import differences_between
 from pipeline.errors import BadOutput, Diverged, OutputError, StylizeError
 from pipeline.reading import Reading
 from pipeline.store.archive import open_archive
-from pipeline.store.shapes import fits
+from pipeline.store.shapes import MOST, fits
 from pipeline.store.store import Store
 from pipeline.stylize import Progress
 
@@ -135,7 +135,6 @@ _PARTS: Mapping[str, Any] = {  # of what an entry `about` says
 }
 
 
-_MOST = 1e9  # seconds are thirty years; steps and pixels of a side
 _LARGEST_LOSS = 3.5e38  # the largest float32
 
 
@@ -144,7 +143,7 @@ def _can_be(about: Mapping[str, Any]) -> bool:
     for all pairs of the night."""
     rows = about["trace"]
     counts = [about["seconds"], about["side"], *(row.get(name, -1) for row in rows for name in _ROW)]
-    return all(0 <= count <= _MOST for count in counts) and all(
+    return all(0 <= count <= MOST for count in counts) and all(
         abs(value) <= _LARGEST_LOSS for row in rows for value in row.values()
     )
 

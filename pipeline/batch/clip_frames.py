@@ -24,7 +24,7 @@ from pipeline.images.picture import Picture, open_picture
 from pipeline.schedule import Size
 from pipeline.store.layout import clip_name, frame_name, pair_id
 from pipeline.store.output_files import later_frames
-from pipeline.store.shapes import fitting
+from pipeline.store.shapes import MOST, fitting
 from pipeline.store.store import Store
 
 if TYPE_CHECKING:
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 _PAINTED = ".painted.png"
 _LIGHTS = 2  # of photograph and painting
 _MOST_LEVEL = 256  # grey levels
-_MOST_NUMBER = 1e9  # seconds, and evaluations, of a frame: more than any life has
 # Seconds as `str` has them: of numbers below 2^63 (clip_story.Times); of `1e999999999` Python would
 # write out a billion digits.
 _SECONDS = re.compile(r"[0-9]{1,18}(?:/[0-9]{1,18})?")
@@ -207,7 +206,7 @@ def _is_in_range(frame: KeptFrame) -> bool:
     return (
         len(frame.light) == _LIGHTS
         and all(abs(level) <= _MOST_LEVEL for level in levels)
-        and all(0 <= number <= _MOST_NUMBER for number in (frame.seconds, frame.evaluations))
+        and all(0 <= number <= MOST for number in (frame.seconds, frame.evaluations))
     )
 
 

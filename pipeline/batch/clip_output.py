@@ -29,10 +29,9 @@ from pipeline.images.scale import resize
 from pipeline.job import Job
 from pipeline.pictures import Pictures
 from pipeline.store import previous
-from pipeline.store.layout import MOST_STYLES, STRIP, style_thumbnail, thumbnail_name
+from pipeline.store.layout import MOST_STYLES, RESULT_SIDE, SOURCE_SIDE, STRIP, style_thumbnail, thumbnail_name
 from pipeline.store.store import Store
 
-RESULT_SIDE = 448  # as of a picture (batch/painter)
 _GOES_ON = 10  # frames that are written, between two words that it goes on
 _GAP = 0.02  # between frames of a preview, of their shorter side: chosen by eye
 STRIP_FRAMES = 8  # of a strip: a card of the page is a hand wide
@@ -189,7 +188,7 @@ def write_thumbnails(store: Store, output: str, pictures: Pictures, kept: KeptFr
         sources = {"content": pictures.content}
         sources |= {style_thumbnail(n): style for n, (style, _share) in enumerate(pictures.styles[:MOST_STYLES])}
         for which, source in sources.items():
-            store.write(thumbnail_name(output, which), thumbnail(source.pixels, source.alpha))
+            store.write(thumbnail_name(output, which), thumbnail(source.pixels, source.alpha, SOURCE_SIDE))
 
 
 def _strip(kept: KeptFrames, numbers: Sequence[int]) -> bytes:

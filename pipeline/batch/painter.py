@@ -52,11 +52,16 @@ from pipeline.schedule import Schedule, Sized, finished_size
 from pipeline.store import previous
 from pipeline.store.disk import LocalStore
 from pipeline.store.keys import pair_key
-from pipeline.store.layout import MOST_STYLES, checkpoint_name, style_thumbnail, thumbnail_name
+from pipeline.store.layout import (
+    MOST_STYLES,
+    RESULT_SIDE,
+    SOURCE_SIDE,
+    checkpoint_name,
+    style_thumbnail,
+    thumbnail_name,
+)
 from pipeline.stylization import Stylization
 from pipeline.stylize import Painting, Progress
-
-RESULT_SIDE = 448  # pixels of the page's picture of a result: a column of three, on a screen of two pixels a dot
 
 Tell = Callable[[Resumed | Saved], object]
 Stopping = Callable[[], bool]
@@ -258,7 +263,7 @@ def _write_thumbnails(command: Command, pictures: Pictures, result: Stylization)
     sources = {} if command.job.options.is_texture else {"content": pictures.content}
     sources |= {style_thumbnail(number): style for number, (style, _share) in enumerate(pictures.styles[:MOST_STYLES])}
     for which, source in sources.items():
-        store.write(thumbnail_name(output, which), thumbnail(source.pixels, source.alpha))
+        store.write(thumbnail_name(output, which), thumbnail(source.pixels, source.alpha, SOURCE_SIDE))
 
 
 def _too_large() -> OutOfMemory:

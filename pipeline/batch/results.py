@@ -40,9 +40,6 @@ from pipeline.store.store import Store
 from pipeline.style_at import as_table
 from pipeline.urls import with_addresses
 
-# What is kept of a picture that is right. Of it, what tonight's manifest says itself is taken from
-# there.
-
 # Characters: of a name with its folders and what is wrong with it. A bug's own words have no end,
 # and a failure that is too long to be read again would never be known the next night.
 _LONGEST_REASON = 5000

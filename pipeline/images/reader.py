@@ -37,8 +37,6 @@ from pipeline.urls import CREDENTIALS
 
 READER_PROCESS = "pipeline.images.reader_process"  # the module that the process runs
 
-# Lists of folders, in which a relative one means the working directory.
-
 _LOOK_SECONDS = 0.5  # how often a wish to stop is looked for
 _END_SECONDS = 5.0  # for a process that has closed its pipes to end; it takes milliseconds
 _START_SECONDS = 60.0  # for the process to be there, also on a disk that has just woken up

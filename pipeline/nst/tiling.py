@@ -122,7 +122,7 @@ def needed_bytes(options: Options, pixels: int, precision: str, split: int) -> i
     if _matched(options):
         evaluation = _matching_bytes(options, pixels, precision, split, evaluation)
     prepared = _prepared_bytes(options) if precision == "float32" and lacks_long_vectors() else 0
-    return _PROGRAM_BYTES + prepared + round(evaluation + pixels * _PICTURE_BYTES * pictures)
+    return PROGRAM_BYTES + prepared + round(evaluation + pixels * _PICTURE_BYTES * pictures)
 
 
 # From how many inputs and outputs on Winograd's way is the faster one: with 64 of them what goes
@@ -192,7 +192,7 @@ def machine_memory() -> int:
 
 
 # Memory of the process with TensorFlow, the network and the traced graphs, before any picture.
-_PROGRAM_BYTES = 700_000_000
+PROGRAM_BYTES = 700_000_000
 # Pairs of pictures that L-BFGS remembers: 20 (more brings nothing), fewer for large pictures, in
 # bytes of float32 RGB. In bfloat16 (`nst/curvature_pairs`) as many, in half the bytes: what is
 # painted there is short of memory, not of pairs.

@@ -16,6 +16,7 @@ from pipeline.reading import loss_names
 from pipeline.report.flags import flags
 from pipeline.report.quantities import duration
 from pipeline.report.rows import Rows
+from pipeline.store.shapes import MOST
 
 SCHEMA = 1  # of report.json; raised when a key changes its meaning, not when one is added
 
@@ -33,7 +34,6 @@ _KEPT_OF_RUN: dict[str, type | tuple[type, ...]] = {
     "threads": (int, type(None)),
     "deadline": (str, type(None)),
 }
-_LONGEST_RUN = 1e9  # seconds
 _MOST_PAIRS = 10**9
 _LONGEST_TEXT = 500  # characters
 
@@ -128,7 +128,7 @@ def known_run(report: Any, now: RunMetadata) -> tuple[RunMetadata, dict[str, int
     sound = (
         _KEPT_OF_RUN.keys() <= kept.keys()
         and kept["exit_code"] in [int(code) for code in ExitCode]
-        and 0 <= kept["seconds"] < _LONGEST_RUN
+        and 0 <= kept["seconds"] < MOST
         and all(len(text) <= _LONGEST_TEXT for text in kept.values() if isinstance(text, str))
         and all(_is_moment(kept[name]) for name in ("started", "finished"))
         and all(isinstance(number, int) and 0 <= number < _MOST_PAIRS for number in known.values())

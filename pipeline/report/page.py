@@ -20,13 +20,12 @@ from pipeline.report.quantities import duration, memory, percent, significant
 from pipeline.report.settings import as_yaml, changed_options, differences, shown
 from pipeline.report.sources import Sources
 from pipeline.report.views import GroupView, OlderView, PairView, Picture, Rows
-from pipeline.store.layout import STRIP, pair_id, preview_name
+from pipeline.store.layout import RESULT_SIDE, STRIP, pair_id, preview_name
 from pipeline.store.output_files import files_of
 from pipeline.store.previous import files_by_pair, older_pictures
 from pipeline.store.store import Entry
 
-_SMALL_SIDE = 448  # pixels at which a result is shown on the sheet at most; batch/painter makes it so large
-_LARGE_SIDE = 2 * _SMALL_SIDE  # at which a hero is shown at most; the small picture bears twice its size
+_LARGE_SIDE = 2 * RESULT_SIDE  # at which a hero is shown at most; the small picture bears twice its size
 _LEAST_SIDE = 256  # to which smaller pictures are enlarged, at most twice: a try of 64 pixels is there to be seen
 _SHARPEST = 6 * 10**6  # pixels of a full file that a page shows by itself: 24 MB decoded, eight of them 200
 _NO_PICTURE = {"interrupted": "stopped midway", "not_started": "waits"}
@@ -34,7 +33,6 @@ _MOST_OF_A_FLAG = 12  # names; the others are found by the filters
 # Of one group, with reasons and commands; the others are found by the filters below.
 _MOST_OF_A_GROUP = 200
 _AT_WORK = "at_work"  # reason class of a pair that is painted at this moment
-# Statuses whose picture stands as the manifest wants it.
 
 
 @dataclass(slots=True)
@@ -104,7 +102,7 @@ class PageMaker:
         source = self.links.source(name) if name is not None else None
         caption = printable(pair["output"])
         alt = f"{content.caption} in the style of {' + '.join(style.caption for style in styles)}"
-        size = _fitted(pair["size"], _LARGE_SIDE if large else _SMALL_SIDE)
+        size = _fitted(pair["size"], _LARGE_SIDE if large else RESULT_SIDE)
         if source is None and pair["status"] in _NO_PICTURE:
             source, alt = self.preview(pair["output"]).source, f"{alt}, unfinished"
             return Picture(caption=caption, alt=alt, source=source, size=size)
@@ -203,7 +201,7 @@ def _fitted(size: Sequence[int] | None, longer_side: int) -> tuple[int, int] | N
 
 
 def _is_sharper(size: Sequence[int] | None) -> bool:
-    return bool(size) and max(size or ()) > _SMALL_SIDE and size[0] * size[1] <= _SHARPEST  # type: ignore[index]
+    return bool(size) and max(size or ()) > RESULT_SIDE and size[0] * size[1] <= _SHARPEST  # type: ignore[index]
 
 
 def _unit(pair: Mapping[str, Any]) -> str:

@@ -18,12 +18,11 @@ from pipeline.errors import StylizeError
 from pipeline.job import flat
 from pipeline.store.checksummed_json import read_checksummed_json, write_checksummed_json
 from pipeline.store.layout import NOW, now_name
-from pipeline.store.shapes import fitting
+from pipeline.store.shapes import MOST, fitting
 from pipeline.store.store import Store
 
 _NAME = re.compile(re.escape(NOW) + r"run(?:\.([0-9]{1,6}-of-[0-9]{1,6}))?\.json")
 _OF_A_RUN = re.compile(re.escape(NOW) + r"run(?:\.([0-9]{1,6}-of-[0-9]{1,6}))?\.(?:json|pairs\.jsonl)")
-_MOST = 1e9  # of whatever is counted or measured: seconds are thirty years
 _MOST_AT_WORK = 1000  # pairs at the same time
 _MOST_BYTES = 2**20  # of the file: a pair at work has some 200 bytes, with a long name a thousand
 
@@ -113,7 +112,7 @@ def _read(store: Store, name: str) -> Now | None:
 def _can_be(row: Mapping[str, Any]) -> bool:
     """Numbers that can be told in words; a loss may be any."""
     numbers = [value for name, value in row.items() if name != "loss" and isinstance(value, int | float)]
-    return all(0 <= number <= _MOST for number in numbers)
+    return all(0 <= number <= MOST for number in numbers)
 
 
 @dataclass

@@ -18,6 +18,9 @@ _DEEPEST = 40  # a manifest has 32, and what it says is a few levels down in a r
 _LARGEST = 2**63  # of whole numbers: bytes and nanoseconds are below
 _NUMBERS = frozenset({int, float})
 
+MOST = 1e9
+"""Of seconds and whatever else is counted, where a file can be anybody's: thirty years."""
+
 Check = Callable[[Any], bool]
 
 

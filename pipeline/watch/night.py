@@ -24,7 +24,7 @@ from pipeline.store.disk import LocalStore
 from pipeline.store.layout import LOCK, NOW, pair_id
 from pipeline.store.now import AtWork, Now, read_all
 from pipeline.store.roll import MOST_PAIRS, Enrolled, Roll
-from pipeline.store.shapes import fitting
+from pipeline.store.shapes import MOST, fitting
 from pipeline.store.store import Entry, Store
 
 State = Literal["painting", "silent", "killed", "over", "none"]
@@ -40,7 +40,6 @@ _MOST_BYTES, _LONGEST_LINE, _LONGEST_BEGINNING = 2**29, 2**24, 2**16
 _RUN, _PAIRS = b' "run": ', b' "pairs": ['  # as report/write begins lines
 # What follows in a row is not wanted here; within a string the quotes would be escaped.
 _REST = b', "attempts": '
-_LONGEST_RUN = 1e9  # seconds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -243,7 +242,7 @@ def _lines(store: Store, name: str) -> Iterator[bytes]:
 
 def _run(line: bytes) -> LastRun | None:
     fields = fitting(LastRun, _first_value(line[len(_RUN) :]))
-    if fields is None or not 0 <= (fields.get("seconds") or 0.0) <= _LONGEST_RUN:
+    if fields is None or not 0 <= (fields.get("seconds") or 0.0) <= MOST:
         return None
     run = LastRun(**fields)
     return run if run.exit_code in [int(code) for code in ExitCode] else None

@@ -21,7 +21,7 @@ from pipeline.nst.positions import (
     products_of_self_similarity,
     products_of_transport,
 )
-from pipeline.nst.tiling import Tiling, extra_work, needed_bytes
+from pipeline.nst.tiling import PROGRAM_BYTES, Tiling, extra_work, needed_bytes
 from pipeline.options import Options
 from pipeline.schedule import Schedule, Size, Stage, sharpening_bytes
 
@@ -48,9 +48,8 @@ _COLUMN = 2.5e-4
 
 _DEFAULT_DEPTH = "block5_conv1"
 
-# Of a process with TensorFlow, and of decoding by pixel of the file: measured at 30 million pixels,
-# WebP with opacity takes 18, grey of 16 bits 15, AVIF, JPEG and PNG 7 to 12.
-_PROGRAM_BYTES = 700_000_000
+# Of decoding by pixel of the file, beside the process: measured at 30 million pixels, WebP with
+# opacity takes 18, grey of 16 bits 15, AVIF, JPEG and PNG 7 to 12.
 _DECODING_BYTES_PER_PIXEL = 20
 
 
@@ -153,7 +152,7 @@ def _sampling(options: Options, stage: Stage, share: float) -> float:
 
 def decoding_memory(size: Size) -> int:
     """Bytes of a worker that decodes a file of this size."""
-    return _PROGRAM_BYTES + _DECODING_BYTES_PER_PIXEL * size[0] * size[1]
+    return PROGRAM_BYTES + _DECODING_BYTES_PER_PIXEL * size[0] * size[1]
 
 
 def _pass(pixels: float, precision: str, share: float) -> float:
