@@ -233,7 +233,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
         },
         set(),
     ),
-    "batch.merging": ({"errors", "job", "printable", "batch.selection", "report.data"}, set()),
+    "batch.merging": ({"errors", "job", "printable", "batch.selection", "report.data", "store.layout"}, set()),
     "batch.standing": (WORDS | {"batch", "report", "store", "images.reader"}, set()),
     "batch.interim": (WORDS | {"batch", "report", "store"}, set()),
     "batch.live": (WORDS | {"batch.estimates", "batch.observer", "batch.plan", "store"}, set()),

@@ -15,8 +15,8 @@ from pipeline.errors import ExitCode, UsageError, weightiest
 from pipeline.job import STATUSES
 from pipeline.printable import printable
 from pipeline.report.data import SCHEMA, counts_of
+from pipeline.store.layout import MOST_REPORT_BYTES
 
-_MOST_BYTES = 2**29  # of a report, as cli/rendering has it
 _ONCE = ("id", "host", "device")  # what the parts' runs may differ in, told one after the other
 
 
@@ -72,7 +72,7 @@ def _read(file: Path) -> tuple[Shard, Mapping[str, Any]]:
     """The part that a file is of, and what it says, as far as it is looked at here."""
     try:
         with open(file, "rb") as opened:
-            report = json.loads(opened.read(_MOST_BYTES))
+            report = json.loads(opened.read(MOST_REPORT_BYTES))
         run = report["run"]
         shard = Shard.parse(run["shard"])
         sound = (

@@ -19,6 +19,7 @@ from pipeline.printable import printable
 from pipeline.report.data import report_stem
 from pipeline.report.quantities import duration, in_about
 from pipeline.store.disk import LocalStore
+from pipeline.store.layout import MOST_REPORT_BYTES
 from pipeline.store.records import State
 from pipeline.store.store import Store
 
@@ -120,7 +121,7 @@ def parts_of_last_report(output: Path, suffix: str, shard: Shard | None = None) 
     store, name = LocalStore(output), f"{report_stem(str(shard) if shard else None)}.{suffix}"
     try:
         with store.open(name) as file:
-            if file.seek(0, os.SEEK_END) > _MOST_REPORT_BYTES:
+            if file.seek(0, os.SEEK_END) > MOST_REPORT_BYTES:
                 raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
             file.seek(0)
             while block := file.read(_BLOCK):
@@ -162,8 +163,6 @@ def head_of_report(store: Store, name: str) -> Any:
         return None
 
 
-# A row of report.json has some 20 kB, mostly its trace; this is a night of 25,000 new pictures.
-_MOST_REPORT_BYTES = 2**29
 _BLOCK = 2**20  # bytes that are shown at once
 _RUN = '"run": '  # as report/write begins its second line
 # Facts, warnings and the command line of a run.

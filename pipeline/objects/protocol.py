@@ -10,6 +10,8 @@ CONNECT_SECONDS, READ_SECONDS = 10.0, 60.0  # without a word, before a try count
 BLOCK = 2**20  # bytes that are asked for, or sent, at once
 MOST_LISTED = 1_000_000  # names of one listing, as patterns of a disk have it (manifest/pairs/pictures)
 
+DEEPEST = 64  # folders in folders; a name of an output has at most 2000 bytes, and no use for so many
+
 # Objects below a folder; of 100,000 pairs, each with its record and small pictures, there are
 # 700,000.
 MOST_THERE = 2_000_000

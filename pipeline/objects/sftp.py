@@ -21,9 +21,16 @@ import paramiko
 from fsspec.implementations.sftp import SFTPFileSystem
 
 from pipeline.errors import ObjectTrouble
-from pipeline.objects.protocol import BLOCK, CONNECT_SECONDS, MOST_LISTED, MOST_THERE, READ_SECONDS, Fingerprint, Listed
-
-_DEEPEST = 64  # folders in folders, as store/disk has it
+from pipeline.objects.protocol import (
+    BLOCK,
+    CONNECT_SECONDS,
+    DEEPEST,
+    MOST_LISTED,
+    MOST_THERE,
+    READ_SECONDS,
+    Fingerprint,
+    Listed,
+)
 
 
 class UnknownHostError(paramiko.SSHException):
@@ -84,7 +91,7 @@ class Sftp:
             inside, depth = waiting.pop()
             for about in self._ftp().listdir_attr(posixpath.join(f"/{folder}", inside)):
                 name = posixpath.join(inside, about.filename)
-                if stat.S_ISDIR(about.st_mode or 0) and depth < _DEEPEST:
+                if stat.S_ISDIR(about.st_mode or 0) and depth < DEEPEST:
                     waiting.append((name, depth + 1))
                 elif stat.S_ISREG(about.st_mode or 0):
                     found[name] = _found(about)

@@ -18,7 +18,7 @@ from typing import IO, BinaryIO, TypeVar
 
 from pipeline.clip_names import MOST_BYTES, has_clip_suffix
 from pipeline.errors import BadOutput
-from pipeline.objects.protocol import Fingerprint
+from pipeline.objects.protocol import DEEPEST, Fingerprint
 from pipeline.printable import printable
 from pipeline.store import trials
 from pipeline.store.beneath import LINK, PASSING, Beneath, Place, entries_beneath, opened_folder, sync_file
@@ -33,7 +33,6 @@ _HASH_BLOCK = 2**20
 # A picture of 110 million pixels in 16 bits with alpha is 880 MB, uncompressed.
 _MOST_HASHED = 2**30
 _MOST_COPIED = 2**26  # of a history of twenty years of nights; a line has about a kilobyte
-_DEEPEST = 64  # folders in folders; a name of an output has at most 2000 bytes, and no use for so many
 
 SECOND_NAME = "it has another name elsewhere (a hard link)"
 Got = TypeVar("Got")
@@ -163,7 +162,7 @@ class LocalStore(Store):
         """In all folders, but behind no link."""
         newest = time.time() - seconds_old if seconds_old else None
         with contextlib.suppress(OSError):
-            _remove_parts(self._files.handle(), newest, _DEEPEST)
+            _remove_parts(self._files.handle(), newest, DEEPEST)
 
     @contextlib.contextmanager
     def lock(

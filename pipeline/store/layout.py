@@ -45,6 +45,9 @@ FAILURE_SUFFIX = ".failed.json"
 TOKEN_SUFFIX = ".token"
 RESULT_SUFFIX = ".result.webp"
 STRIP = "strip"  # which thumbnail is that of frames of a clip beside one another
+MOST_REPORT_BYTES = 2**29
+"""Of a report.json that is read: a night of 25,000 new pictures. A row has some 20 kB, mostly its
+trace."""
 RESULT_SIDE, SOURCE_SIDE = 448, 256
 """Longer sides of thumbnails in pixels, at most: that of a result is a column of three on the page,
 on a screen of two pixels a dot."""

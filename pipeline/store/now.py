@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.errors import StylizeError
@@ -100,7 +100,7 @@ def _read(store: Store, name: str) -> Now | None:
     if not isinstance(at_work, list) or len(at_work) > _MOST_AT_WORK:
         return None
     pairs = [fitting(AtWork, pair) for pair in at_work]
-    known = fitting(_Fields, row)
+    known = fitting(Now, row, unseen="at_work")
     try:
         if known is None or not all(pair is not None and _can_be(pair) for pair in pairs) or not _can_be(known):
             return None
@@ -113,20 +113,3 @@ def _can_be(row: Mapping[str, Any]) -> bool:
     """Numbers that can be told in words; a loss may be any."""
     numbers = [value for name, value in row.items() if name != "loss" and isinstance(value, int | float)]
     return all(0 <= number <= MOST for number in numbers)
-
-
-@dataclass
-class _Fields:
-    """The fields of `Now` in the types that JSON has, but for the pairs."""
-
-    run: str
-    started: str
-    updated: str
-    whole: int
-    finished: int
-    failed: int
-    seconds_left: float | None
-    last_failure: dict[str, str] | None
-
-
-assert {part.name for part in fields(_Fields)} | {"at_work"} == {part.name for part in fields(Now)}

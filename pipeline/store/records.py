@@ -199,7 +199,7 @@ class Record:
 def read_record(store: Store, name: str) -> Record | None:
     """The record in a file; None where there is none, or it was damaged, or is another version's,
     or another file's, or is not as we write them."""
-    fields = fitting(_Fields, read_checksummed_json(store, name))
+    fields = fitting(Record, read_checksummed_json(store, name), unseen="outcome")  # nearly all of it: looked at once
     if fields is None or fields.get("schema") != KEY_SCHEMA:
         return None
     outcome = painted_fields(fields["outcome"], Outcome) if "outcome" in fields else None
@@ -209,21 +209,6 @@ def read_record(store: Store, name: str) -> Record | None:
         return Record(**{**fields, "outcome": outcome})
     except TypeError:  # something is missing
         return None
-
-
-@dataclass
-class _Fields:
-    """The fields of a record in the types that JSON has; what is in `outcome` is looked at by
-    itself (`painted_fields`), and once, as it is nearly all of a record."""
-
-    schema: int
-    key: str
-    sha256: str
-    size: int
-    mtime_ns: int
-    outcome: object
-    manifests: list[str]
-    tag: str
 
 
 def painted_fields(fields: Any, kind: type[Painted] = Painted) -> dict[str, Any] | None:

@@ -10,7 +10,7 @@ import functools
 import math
 import types
 import typing
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -30,14 +30,15 @@ def fits(value: Any, hint: Any) -> bool:
     return _check_of(hint)(value)
 
 
-def fitting(kind: type, fields: Any) -> dict[str, Any] | None:
+def fitting(kind: type, fields: Any, *, unseen: str = "") -> dict[str, Any] | None:
     """Those of `fields` that the dataclass `kind` has; None where they are no table, or one of them
-    has another type. What is missing is not missed here."""
+    has another type, but for the field `unseen`, which the caller looks at. What is missing is not
+    missed here."""
     if not isinstance(fields, Mapping):
         return None
     checks = _checks_of(kind)
     known = {name: value for name, value in fields.items() if name in checks}
-    return known if all(checks[name](value) for name, value in known.items()) else None
+    return known if all(checks[name](value) for name, value in known.items() if name != unseen) else None
 
 
 @functools.cache
@@ -59,7 +60,7 @@ def _check_of(hint: Any) -> Check:
         return lambda value: any(check(value) for check in checks)
     if origin is typing.Literal:
         return lambda value: isinstance(value, str | int) and value in parts
-    if origin is list:
+    if origin in (list, Sequence):
         of_item = _check_of(parts[0])
         return lambda value: isinstance(value, list) and all(map(of_item, value))
     if origin in (dict, Mapping):

@@ -21,7 +21,7 @@ from typing import Any, Literal
 from pipeline.errors import ExitCode, OutputError, StylizeError
 from pipeline.job import STATUSES
 from pipeline.store.disk import LocalStore
-from pipeline.store.layout import LOCK, NOW, pair_id
+from pipeline.store.layout import LOCK, MOST_REPORT_BYTES, NOW, pair_id
 from pipeline.store.now import AtWork, Now, read_all
 from pipeline.store.roll import MOST_PAIRS, Enrolled, Roll
 from pipeline.store.shapes import MOST, fitting
@@ -34,9 +34,9 @@ _LOOK_SECONDS = 1.0  # between two looks, whoever asks
 _SILENT_SECONDS = 180.0
 _MOST_LOCK = 4096  # bytes of a lock's text
 _REPORT = re.compile(r"report(?:\.([0-9]{1,6}-of-[0-9]{1,6}))?\.json")
-# A row has some 20 kB, mostly its trace (cli/rendering has the same bound for the file); the names
-# with which it begins have some hundred bytes.
-_MOST_BYTES, _LONGEST_LINE, _LONGEST_BEGINNING = 2**29, 2**24, 2**16
+# Of a row of a report, which has some 20 kB, and of the names with which it begins, which have some
+# hundred bytes.
+_LONGEST_LINE, _LONGEST_BEGINNING = 2**24, 2**16
 _RUN, _PAIRS = b' "run": ', b' "pairs": ['  # as report/write begins lines
 # What follows in a row is not wanted here; within a string the quotes would be escaped.
 _REST = b', "attempts": '
@@ -233,7 +233,7 @@ def _read(store: Store, name: str, shard: str, last: Last) -> None:
 
 
 def _lines(store: Store, name: str) -> Iterator[bytes]:
-    left = _MOST_BYTES
+    left = MOST_REPORT_BYTES
     with store.open(name) as file:
         while left > 0 and (line := file.readline(_LONGEST_LINE)):
             left -= len(line)

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from pipeline.nst.terms.sums import NOTHING
+
 # Of a product: rows and columns at a time, 128 MB of float32. The whole one has as many numbers as
 # positions times positions: 68 GB at 2048 x 2048.
 _ROWS, _COLUMNS = 2048, 16384
-# Squared length below which a vector has no direction: as sums.NOTHING.
-_NOTHING = 1e-9
-
-
-# The same of vectors less their mean, as a share of its squared length. Of a plain picture rounding
-# alone is left: lengths of up to 1e-5, as a mean of 4,096 equal numbers goes wrong by 9e-6.
+# Squared length of vectors less their mean, as a share of the mean's, up to which it is rounding
+# and no direction. Of a plain picture lengths are up to 1e-5, as a mean of 4,096 equal numbers goes
+# wrong by 9e-6.
 _ROUNDING = 1e-8
 
 
@@ -34,7 +33,7 @@ def directions(vectors: tf.Tensor) -> tf.Tensor:
 def lengths_inverse(squares: tf.Tensor) -> tf.Tensor:
     """One over the lengths of vectors, of which these are the squares. A vector without length
     counts as long as the shortest that has one."""
-    return tf.math.rsqrt(tf.maximum(squares, _NOTHING))
+    return tf.math.rsqrt(tf.maximum(squares, NOTHING))
 
 
 def nearest(vectors: tf.Tensor, others: tf.Tensor) -> tf.Tensor:

@@ -16,6 +16,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from pipeline.nst.network import reduction
+from pipeline.nst.terms.sums import NOTHING
 from pipeline.nst.terms.term import PICTURE, Image, Indexed
 
 # Steps down and to the right, as shares of the sides, that fill a rectangle evenly after any number
@@ -113,10 +114,7 @@ def scales_of(parts: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
     of channels, where activations of the network differ by a hundred times between layers. Theirs,
     of another training, differ less and are taken as they are."""
     return {
-        layer: tf.math.rsqrt(tf.reduce_mean(tf.square(part)) + _NOTHING)
+        layer: tf.math.rsqrt(tf.reduce_mean(tf.square(part)) + NOTHING)
         for layer, part in parts.items()
         if layer != PICTURE
     }
-
-
-_NOTHING = 1e-9  # as sums.NOTHING
