@@ -15,7 +15,8 @@ from PIL import Image
 
 from pipeline.batch import driver
 from pipeline.batch.estimates.estimator import Estimator
-from pipeline.batch.selection import Selection, previews
+from pipeline.batch.previews import previews
+from pipeline.batch.selection import Selection
 from pipeline.cli.main import cli
 from pipeline.clip_names import is_preview_output, numbers_kept, preview_output
 from pipeline.errors import Locked, UsageError

@@ -161,10 +161,11 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "report": (WORDS | {"report", "store"}, {"jinja2", "markupsafe"}),
     # a night as a page: its server knows nothing of what it serves, and none of it knows how a run is made
     "watch.server": (set(), set()),
-    "watch.night": (WORDS | {"store"}, set()),
+    "watch.last": (WORDS | {"store"}, set()),
+    "watch.night": (WORDS | {"store", "watch.last"}, set()),
     "watch": (WORDS | {"watch", "report", "store"}, {"jinja2", "markupsafe"}),
     # a night
-    "batch.selection": ({"clip_names", "errors", "job", "printable"}, set()),
+    "batch.selection": (set(), set()),
     "batch.messages": ({"errors", "job", "reading", "nst.weights"}, set()),
     "batch.system": (WORDS | {"batch.system", "memory_limit", "processor", "python_path"}, {"psutil"}),
     "batch.run_metadata": (
@@ -188,6 +189,11 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "batch.estimates.disk_space": (WORDS | {"store", "batch.estimates", "batch.plan", "images.reader"}, set()),
     "batch.workers": (WORDS | {"batch.estimates.estimator", "batch.system", "images.reader"}, set()),
     "batch.observer": (WORDS | {"batch.estimates", "batch.plan"}, set()),
+    "batch.difference": (
+        {"idle_options", "job", "options", "style_at", "batch.networks", "nst.weights", "store.keys", "store.records"},
+        set(),
+    ),
+    "batch.previews": ({"clip_names", "errors", "job", "printable"}, set()),
     "batch.networks": ({"errors", "job", "store", "nst.weights"}, set()),
     "batch.fit": (
         {
@@ -209,13 +215,13 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "batch.plan": (
         WORDS
         | {
-            *("batch.fit", "batch.found", "batch.networks", "batch.selection", "store"),
+            *("batch.difference", "batch.fit", "batch.found", "batch.networks", "batch.selection", "store"),
             *("clips.facts", "clips.listing", "images.reader", "nst.weights", "objects.fetching"),
             "schedule",
         },
         set(),
     ),
-    "batch.found": (WORDS | {"batch.networks", "clips.listing", "images.reader", "nst.weights", "store"}, set()),
+    "batch.found": (WORDS | {"clips.listing", "images.reader", "store"}, set()),
     "batch.clean": (WORDS | {"store", "images.reader", "manifest.pairs.naming"}, set()),
     "batch.outcomes": ({"job", "packing", "store.records"}, set()),
     "batch.results": (

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from patience import until
 
-from pipeline.batch.found import difference
+from pipeline.batch.difference import difference
 from pipeline.batch.plan import make_plan
 from pipeline.batch.system.deadline import Moment, elapsed_clock, end_of_run, next_deadline
 from pipeline.cli.rendering import plan_rows

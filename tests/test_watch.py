@@ -19,13 +19,13 @@ import pytest
 from night_kit import Nights
 from patience import PATIENCE, until
 from PIL import Image
+from pipeline.batch.curve import LEAST_POINTS, MOST_POINTS, POINTS_IN_ALL, Curve, points_each
 from test_live import Chaos, Stepping
 from test_report import HOSTILE_NAMES, facts, falling, outcome
 from test_report_html import ACTING, Page
 from watch_kit import Watched, watching
 
 from pipeline.batch import live
-from pipeline.batch.live import LEAST_POINTS, MOST_POINTS, POINTS_IN_ALL, Curve, points_each
 from pipeline.batch.messages import Failed
 from pipeline.job import STATUSES
 from pipeline.printable import printable
@@ -39,7 +39,7 @@ from pipeline.store.layout import LOCK, NOW, now_name, pair_id, preview_name, re
 from pipeline.store.now import AtWork, Now, read_all, write_now
 from pipeline.store.records import State
 from pipeline.store.roll import Enrolled, Roll, add_to_roll, write_roll
-from pipeline.watch import night, pages, server
+from pipeline.watch import last, night, pages, server
 
 pytestmark = pytest.mark.slow
 
@@ -572,7 +572,7 @@ def test_times_that_are_none_break_no_page(nights: Nights, time: str) -> None:
 
 
 def test_reports_and_rolls_are_bounded(store: LocalStore, watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (night, roll_module):
+    for module in (last, roll_module):
         monkeypatch.setattr(module, "MOST_PAIRS", 5)
     reported(store, [outcome(f"{number}.png", reason="y" * 2**17 if number == 1 else None) for number in range(9)])
     assert "5 all" in page(watched).text

@@ -1,7 +1,8 @@
 """A run: what is painted when and where, and what becomes of it. No tensors outside the painter.
 
-The whole of it: `driver`. Before: `plan` asks `found` (what stands), `fit` (what cannot be),
-`networks` and `selection`; `estimates` foresee what it takes, `workers` says how many at once.
+The whole of it: `driver`. Before: `plan` asks `found` (what stands), `difference` (what changed),
+`fit` (what cannot be), `networks` and `selection` or `previews`; `estimates` foresee what it takes,
+`workers` says how many at once.
 
 Meanwhile: `scheduler` decides, `engines` paint, `messages` go between, `results` and `outcomes`
 keep the books; whoever listens is an `observer`: `live` with the page of `interim`.

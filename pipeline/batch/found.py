@@ -1,32 +1,21 @@
 """What stands under an output's name, or under those of its numbered frames, looked at where no
-record vouches for it; behind a link that was put there meanwhile nothing is. And in what a pair
-differs from what its record was written of."""
+record vouches for it; behind a link that was put there meanwhile nothing is."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from pipeline.batch.networks import network_difference
 from pipeline.clip_names import is_numbered, kept, one_of_numbered
 from pipeline.clips.listing import own_numbers
 from pipeline.errors import BadImage, ObjectTrouble, PairError
-from pipeline.idle_options import without_effect
 from pipeline.images.reader import Reader
 from pipeline.job import Job
-from pipeline.nst.weights import NetworkWeights
-from pipeline.options import LEFT_OUT
 from pipeline.printable import printable
-from pipeline.store.keys import KEY_SCHEMA
-from pipeline.store.records import Record
 from pipeline.store.store import Store
-from pipeline.style_at import as_table
-
-_MOST_SHOWN = 200  # characters of an option's value
 
 
 @dataclass(frozen=True)
@@ -67,8 +56,8 @@ class Found:
         return bool(self.vouched) or any(map(self.store.exists, self.names))
 
     def strange(self) -> str | None:
-        """Which numbered frame would replace a file that was not written here, as a sentence; None
-        of a single picture, of which the plan knows more."""
+        """Which numbered frame would be put in the place of something that was not written here, as
+        a sentence; None of one picture, of which the plan knows more."""
         if not is_numbered(self.job.output):
             return None
         for name in self.names:
@@ -117,34 +106,3 @@ class Found:
             raise ObjectTrouble(
                 f"what stands there cannot be looked at: {error.strerror}; have it made readable, or use --force"
             ) from error
-
-
-def difference(job: Job, record: Record, weights: NetworkWeights) -> str:
-    """Why two keys differ, in words: the options and the network that changed, or else the
-    inputs."""
-    if record.schema != KEY_SCHEMA:
-        return "made by another version"
-    before, now = {**LEFT_OUT, **record.outcome.get("options", {})}, job.options.all_values()
-    idle = {"preset", "weights", *without_effect(job.options, Path(job.output).suffix)}
-    changed = [
-        f"{name} {_short(before[name])} -> {_short(now[name])}"
-        for name in now
-        if name not in idle and name in before and not _same(before[name], now[name])
-    ]
-    if record.outcome.get("style_at", {}) != as_table(job.style_at):
-        changed.append("style_at is another")
-    if network := network_difference(record.outcome, weights):
-        changed.append(network)
-    return ", ".join(changed) or f"its content{', style or a mask' if job.masks else ' or style'} changed"
-
-
-def _same(before: Any, now: Any) -> bool:
-    """Are they equal? The picture of `init` is one where the name is, as records hold no path of
-    this machine."""
-    return bool(before == now) or (isinstance(now, str) and os.path.isabs(now) and now.endswith(f"/{before}"))
-
-
-def _short(value: Any) -> str:
-    if isinstance(value, dict):  # layers; what a record holds may be anything
-        return ", ".join(f"{k}: {v:g}" if isinstance(v, int | float) else f"{k}: {v}" for k, v in value.items())
-    return (str(value).lower() if isinstance(value, bool) else str(value))[:_MOST_SHOWN]

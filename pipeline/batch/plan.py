@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+from pipeline.batch.difference import difference
 from pipeline.batch.fit import (
     find_clashes,
     why_frames_cannot_be,
@@ -17,7 +18,7 @@ from pipeline.batch.fit import (
     why_too_long,
     why_too_small,
 )
-from pipeline.batch.found import Found, difference
+from pipeline.batch.found import Found
 from pipeline.batch.networks import Networks
 from pipeline.batch.selection import Selection
 from pipeline.clips.facts import ClipFacts

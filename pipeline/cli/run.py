@@ -89,7 +89,7 @@ def preview(engine: OpenEngine | None, **flags: Any) -> int:
     """
     from dataclasses import replace
 
-    from pipeline.batch.selection import previews
+    from pipeline.batch.previews import previews
 
     def of_clips(manifest: Manifest, selection: Selection) -> tuple[Manifest, Selection]:
         """`--only` names clips, not their previews. These are never the whole of a manifest: what

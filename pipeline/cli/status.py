@@ -163,7 +163,8 @@ def _lines(folder: Path, found: Standing) -> Iterator[str]:
 
 
 def _progress(shard: str, now: Now, *, past: bool = False) -> Iterator[str]:
-    from pipeline.report.quantities import duration, step_words
+    from pipeline.report.progress import step_words
+    from pipeline.report.quantities import duration
 
     for pair in now.at_work:
         yield f"{'it painted' if past else 'painting'} {printable(pair.output)}: {step_words(pair)}"

@@ -22,7 +22,8 @@ from pipeline.report.history import HISTORY_RUNS, history_row, usual_speed
 from pipeline.report.links import INLINE_PAIRS, Links
 from pipeline.report.page import PageMaker, remark_views, run_rows
 from pipeline.report.paging import PAGE_PAIRS, Pages, index_json, split
-from pipeline.report.quantities import count, duration, memory, moment, percent, significant, step_words
+from pipeline.report.progress import step_words
+from pipeline.report.quantities import count, duration, memory, moment, percent, significant
 from pipeline.report.sheet import filters, joined, sheet_view
 from pipeline.report.template import part_of_page, template
 from pipeline.report.views import Picture

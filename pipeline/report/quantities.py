@@ -1,11 +1,12 @@
-"""Numbers with their units, and how far a pair is that is being painted, as people read them."""
+"""Numbers with their units, as people read them.
+
+Plain ASCII, so that mail, terminals and pages can share them.
+"""
 
 from __future__ import annotations
 
 import math
 from datetime import datetime
-
-from pipeline.store.now import AtWork
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
@@ -69,19 +70,3 @@ def moment(iso: str) -> str:
 def _two_units(whole: int, large: int, large_name: str, small: int, small_name: str) -> str:
     first, rest = divmod(whole, large)
     return f"{first} {large_name} {rest // small} {small_name}" if rest // small else f"{first} {large_name}"
-
-
-def step_words(pair: AtWork) -> str:
-    """`step 40 of 150, loss 2.1, 1 m left`; at a smaller size `first at 256 px: step 12`."""
-    if not pair.step:
-        return "starting"
-    where = (
-        f"first at {pair.side} px: step {pair.step}" if pair.coarse else f"{_unit(pair)} {pair.step} of {pair.steps}"
-    )
-    loss = f", loss {significant(pair.loss)}" if pair.loss is not None else ""
-    left = f", {duration(pair.seconds_left)} left" if pair.seconds_left is not None else ""
-    return f"{where}{loss}{left}"
-
-
-def _unit(pair: AtWork) -> str:
-    return "frame" if pair.unit == "frame" else "step"

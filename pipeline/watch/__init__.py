@@ -1,5 +1,5 @@
 """A night as a page on this machine, while it goes on or after it.
 
-`night` reads what an output folder says, without a lock; `pages` shows it, `site` says at
+`night` and `last` read what an output folder says, without a lock; `pages` shows it, `site` says at
 which address, `server` to whom, and knows nothing of what it serves.
 """

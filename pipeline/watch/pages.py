@@ -18,7 +18,8 @@ from pipeline.report.data import STATUS_WORDS, pair_row
 from pipeline.report.drawings import LossCurve, loss_curve
 from pipeline.report.links import Links, relative
 from pipeline.report.page import PageMaker
-from pipeline.report.quantities import count, duration, moment, step_words
+from pipeline.report.progress import step_words
+from pipeline.report.quantities import count, duration, moment
 from pipeline.report.views import PairView
 from pipeline.store.failures import Failures
 from pipeline.store.layout import pair_id, preview_name, record_name, thumbnail_name
