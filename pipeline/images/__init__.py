@@ -10,7 +10,7 @@ from afar), on top of `file_bytes` (bytes of a file), `decode` and `convert` (up
 in sRGB, by `colour_space` and `icc`), `structure`, `png` and `tiff_directory` (what is in a file
 before it is decoded), `refusals` (why not).
 
-To paint: `picture` (files to pixels), `scale`, `alpha`, `encode` with `tiff` (pixels to files);
+To paint: `picture` (files to pixels), `scale`, `alpha`, `encode` (pixels to files);
 `colour` and `palette` (a style's colours), `sharpening` (to the photograph's full size),
 `stillness` (when a picture is done).
 

@@ -6,6 +6,8 @@ thread. Nothing of an input file's own metadata can get in, as only pixels come 
 
 from __future__ import annotations
 
+import struct
+import zlib
 from collections.abc import Mapping
 from io import BytesIO
 from typing import Any
@@ -22,7 +24,6 @@ from pipeline.images.decode import load_formats
 from pipeline.images.metadata import PNG_KEY, settings_json, xmp_packet
 from pipeline.images.scale import Floats, Levels, bands, resize
 from pipeline.images.sizes import fit_longer_side, too_long_for
-from pipeline.images.tiff import tiff_16_bit
 from pipeline.option_field import USUAL_DPI
 
 # Endings of outputs -> Pillow's name of the format.
@@ -49,6 +50,10 @@ _STEPS_16_TO_8 = 257  # 65535 / 255, so white stays white
 _THUMBNAIL_QUALITIES = (80, 65, 50, 40, 33, 25, 15)
 _MOST_BYTES_A_PIXEL = 0.095  # so that a page of 1,000 pairs has 30 MB with all that it shows
 _LEAST_THUMBNAIL = 8  # pixels of the shorter side, below which nothing is made smaller
+_SHORT, _LONG, _BYTE, _UNDEFINED, _RATIONAL = 3, 4, 1, 7, 5  # TIFF 6.0, section 2, "Types"
+_SIZES = {_SHORT: 2, _LONG: 4, _BYTE: 1, _UNDEFINED: 1, _RATIONAL: 8}
+_HEADER = struct.Struct("<2sHI")  # byte order, 42, offset of the directory
+_ENTRY = struct.Struct("<HHI4s")  # tag, type, count, value or offset
 
 
 def to_uint8(pixels: Levels) -> NDArray[np.uint8]:
@@ -188,3 +193,38 @@ def _save(image: Image.Image, kind: str, **parameters: Any) -> bytes:
     file = BytesIO()
     image.save(file, kind, **parameters)
     return file.getvalue()
+
+
+def tiff_16_bit(channels: NDArray[np.uint16], profile: bytes, xmp: bytes, dpi: int) -> bytes:
+    """A TIFF with 16 bits per colour, which Pillow cannot write: TIFF 6.0, one strip, deflated; the
+    tags that a reader needs and no more. A whole file of channels (H, W, 3), RGB, or (H, W, 4) with
+    opacity, not multiplied in; to be printed with so many dots per inch."""
+    height, width, count = channels.shape
+    strip = zlib.compress(channels.astype("<u2").tobytes())
+    entries: list[tuple[int, int, bytes]] = [
+        (256, _LONG, struct.pack("<I", width)),
+        (257, _LONG, struct.pack("<I", height)),
+        (258, _SHORT, struct.pack("<H", 16) * count),  # bits per sample
+        (259, _SHORT, struct.pack("<H", 8)),  # compression: deflate (TIFF technical note 2, Adobe 2002)
+        (262, _SHORT, struct.pack("<H", 2)),  # RGB
+        (273, _LONG, struct.pack("<I", _HEADER.size)),  # the strip follows the header
+        (277, _SHORT, struct.pack("<H", count)),
+        (278, _LONG, struct.pack("<I", height)),  # rows of the strip
+        (279, _LONG, struct.pack("<I", len(strip))),
+        (282, _RATIONAL, struct.pack("<II", dpi, 1)),  # across
+        (283, _RATIONAL, struct.pack("<II", dpi, 1)),  # down
+        (296, _SHORT, struct.pack("<H", 2)),  # their unit: the inch
+        *([(338, _SHORT, struct.pack("<H", 2))] if count == 4 else []),  # the fourth is opacity, not multiplied in
+        (700, _BYTE, xmp),  # XMP specification part 3, 3.3.3
+        (34675, _UNDEFINED, profile),  # ICC.1:2022, B.4
+    ]
+    at = _HEADER.size + len(strip) + len(strip) % 2  # values and the directory begin at even offsets
+    values, directory = b"", struct.pack("<H", len(entries))
+    for tag, kind, value in entries:
+        stored = value.ljust(4, b"\0")
+        if len(value) > 4:
+            stored = struct.pack("<I", at + len(values))
+            values += value + b"\0" * (len(value) % 2)
+        directory += _ENTRY.pack(tag, kind, len(value) // _SIZES[kind], stored)
+    header = _HEADER.pack(b"II", 42, at + len(values))
+    return b"".join((header, strip, b"\0" * (len(strip) % 2), values, directory, struct.pack("<I", 0)))
