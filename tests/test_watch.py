@@ -19,13 +19,13 @@ import pytest
 from night_kit import Nights
 from patience import PATIENCE, until
 from PIL import Image
-from pipeline.batch.curve import LEAST_POINTS, MOST_POINTS, POINTS_IN_ALL, Curve, points_each
 from test_live import Chaos, Stepping
 from test_report import HOSTILE_NAMES, facts, falling, outcome
 from test_report_html import ACTING, Page
 from watch_kit import Watched, watching
 
 from pipeline.batch import live
+from pipeline.batch.live import LEAST_POINTS, MOST_POINTS, POINTS_IN_ALL, Curve, points_each
 from pipeline.batch.messages import Failed
 from pipeline.job import STATUSES
 from pipeline.printable import printable
