@@ -107,6 +107,17 @@ def test_another_key_or_setting_is_of_no_use_and_says_so(path):
         load(path, key="k", environment=SETTING | {"tensorflow": "3"})
 
 
+def test_one_of_another_version_is_not_called_damaged(path):
+    """That of 0.1 had a `setting` where `environment` stands now."""
+    with np.load(path) as archive:
+        entries = dict(archive)
+    about = json.loads(entries["about"].tobytes())
+    about |= {"schema": checkpoints.SCHEMA - 1, "setting": about.pop("environment")}
+    np.savez(path, **entries | {"about": np.frombuffer(json.dumps(about).encode(), np.uint8)})
+    with pytest.raises(Unusable, match="its checkpoint is another version's"):
+        load(path, key="k", environment=SETTING)
+
+
 def test_a_pickle_in_the_place_of_an_array_is_not_opened(path):
     np.savez(path, about=np.array([{"key": "k"}], dtype=object))
     with pytest.raises(Unusable, match="damaged"):

@@ -33,7 +33,7 @@ from pipeline.store import keys
 from pipeline.store.checksummed_json import read_checksummed_json, write_checksummed_json
 from pipeline.store.disk import LocalStore
 from pipeline.store.hashes import HashTable
-from pipeline.store.keys import ALGORITHM, KEY_SCHEMA, former_key, pair_key
+from pipeline.store.keys import ALGORITHM, KEY_SCHEMA, former_key, outdated_keys, pair_key
 from pipeline.store.layout import HASHES, pair_id
 from pipeline.store.records import Record, State, read_record, thin
 
@@ -187,10 +187,52 @@ def test_what_is_stored_leaves_out_an_option_of_a_later_version_at_its_neutral_v
     ("before", "now", "words"), [("none", "channels", "none -> channels"), ("channels", "none", "channels -> none")]
 )
 def test_a_plan_says_that_an_option_changed_which_one_of_its_sides_leaves_out(before, now, words):
-    outcome = {"options": Options(normalize=before).as_dict()}
-    record = Record(schema=KEY_SCHEMA, key="", sha256="", size=0, mtime_ns=0, outcome=outcome)
     job = replace(JOB, options=Options(normalize=now))
-    assert difference(job, record, NetworkWeights("random", None, "0")) == f"normalize {words}"
+    assert why(job, {"options": Options(normalize=before).as_dict()}) == f"normalize {words}"
+
+
+def why(job, outcome, bears="", weights="0"):
+    """In what a pair differs from a record with this outcome, whose picture bears a key."""
+    record = Record(schema=KEY_SCHEMA, key=bears, sha256="", size=0, mtime_ns=0, outcome=outcome)
+    named = NetworkWeights("random", None, weights)
+    return difference(job, record, named, lambda: outdated_keys(job, HASHES_OF.__getitem__, weights))
+
+
+HASHES_OF = {Path("/c"): "1", Path("/s"): "2", Path("/sketch.png"): "3", Path("/m"): "4"}
+PAINTED_OTHERWISE = "an earlier version painted it, and this one paints it otherwise"
+
+
+@pytest.mark.parametrize("options", [Options(style_loss="transport"), Options(content_loss="self_similarity")])
+def test_a_plan_blames_the_program_and_not_the_pictures_where_it_paints_otherwise_now(options):
+    job = replace(JOB, options=options)
+    makeup = keys._makeup(job, keys.with_effect(options), HASHES_OF.__getitem__, "0")
+    del makeup["places"]
+    before_places = keys._digest(makeup)
+    algorithm_before = keys._digest(makeup | {"places": keys.PLACES, "algorithm": ALGORITHM - 1})
+    for painted in (before_places, algorithm_before):
+        assert why(job, {"options": options.as_dict()}, painted) == PAINTED_OTHERWISE
+        assert why(job, {"options": replace(options, size=99).as_dict()}, painted) == "size 99 -> 512"
+    assert why(job, {"options": options.as_dict()}, key(job, HASHES_OF)) == "its content or style changed"
+
+
+def test_a_plan_names_all_that_a_pair_is_made_from_where_it_is_a_file_that_changed():
+    def files(job, **outcome):
+        return why(job, {"options": job.options.as_dict(), **outcome})
+
+    texture = Options(size=(64, 64), init="noise")
+    assert files(replace(JOB, options=texture)) == "its style changed"
+    assert files(JOB, masks={"content_mask": "m.png"}) == "its content, style or a mask changed"
+    started = replace(JOB, options=Options(init="/sketch.png"))
+    assert files(started) == "its content, style or the picture of init changed"
+    assert files(replace(started, content_mask=Path("/m"))).endswith("style, a mask or the picture of init changed")
+
+
+def test_a_plan_says_that_styles_are_blended_otherwise():
+    job = replace(JOB, styles=(StyleImage(Path("/s"), 2.0), StyleImage(Path("/c"), 0.5)))
+    before = {"options": job.options.as_dict(), "style_shares": [1.0, 0.5]}
+    assert why(job, before) == "weights of the styles 1, 0.5 -> 2, 0.5"
+    assert why(job, {**before, "style_shares": [2.0, 0.5]}) == "its content or style changed"
+    assert why(job, {"options": before["options"]}) == "its content or style changed"  # 0.1 kept no shares
 
 
 def test_every_option_that_is_left_out_has_a_neutral_value():

@@ -99,12 +99,14 @@ def load(
         with store.open(name) as opened:
             contents = _arrays(opened, at_most)
         about = json.loads(contents.pop(_ABOUT).tobytes())
-        if not isinstance(about, dict) or not all(fits(about.get(part), hint) for part, hint in _PARTS.items()):
+        if not isinstance(about, dict):
+            raise Unusable("its checkpoint is damaged")
+        if about.get("schema") != SCHEMA:  # whose other parts may be called otherwise
+            raise Unusable("its checkpoint is another version's")
+        if not all(fits(about.get(part), hint) for part, hint in _PARTS.items()):
             raise Unusable("its checkpoint is damaged")
         if not _can_be(about):
             raise Unusable("its checkpoint holds numbers that no painting has")
-        if about["schema"] != SCHEMA:
-            raise Unusable("its checkpoint is another version's")
         progress = Progress(
             stage=about["stage"],
             final=bool(about.get("final", True)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,9 @@ from pipeline.store.records import Record
 from pipeline.style_at import as_table
 
 
-def difference(job: Job, record: Record, weights: NetworkWeights) -> str:
-    """Why two keys differ, in words: the options and the network that changed, or else the
-    inputs."""
+def difference(job: Job, record: Record, weights: NetworkWeights, outdated: Callable[[], Collection[str]]) -> str:
+    """Why two keys differ, in words: the options and the network that changed, or else the program
+    or the inputs. `outdated` are the pair's `outdated_keys`."""
     if record.schema != KEY_SCHEMA:
         return "made by another version"
     before, now = {**LEFT_OUT, **record.outcome.get("options", {})}, job.options.all_values()
@@ -30,9 +31,33 @@ def difference(job: Job, record: Record, weights: NetworkWeights) -> str:
     ]
     if record.outcome.get("style_at", {}) != as_table(job.style_at):
         changed.append("style_at is another")
+    shares, shares_now = record.outcome.get("style_shares"), [style.weight for style in job.styles]
+    if shares and not job.style_at and len(shares) == len(shares_now) and shares != shares_now:
+        changed.append(f"weights of the styles {_numbers(shares)} -> {_numbers(shares_now)}")
     if network := network_difference(record.outcome, weights):
         changed.append(network)
-    return ", ".join(changed) or f"its content{', style or a mask' if job.masks else ' or style'} changed"
+    if changed:
+        return ", ".join(changed)
+    if record.key in outdated():
+        return "an earlier version painted it, and this one paints it otherwise"
+    return f"its {_files(job, record)} changed"
+
+
+def _files(job: Job, record: Record) -> str:
+    """What a pair is made from, in words."""
+    has_masks = job.masks or record.outcome.get("masks")
+    words = {
+        "content": not job.options.is_texture,
+        "style": True,
+        "a mask": has_masks,
+        "the picture of init": job.options.starts_from_file,
+    }
+    *others, last = (word for word, there in words.items() if there)
+    return f"{', '.join(others)} or {last}" if others else last
+
+
+def _numbers(shares: Sequence[float]) -> str:
+    return ", ".join(f"{share:g}" for share in shares)
 
 
 def _same(before: Any, now: Any) -> bool:

@@ -31,7 +31,7 @@ from pipeline.objects.fetching import Fetched
 from pipeline.printable import printable
 from pipeline.schedule import Size
 from pipeline.store.failures import Failure, Failures
-from pipeline.store.keys import pair_key
+from pipeline.store.keys import outdated_keys, pair_key
 from pipeline.store.output_files import fingerprint_of
 from pipeline.store.records import Record, State, painted_fields
 from pipeline.store.store import Store
@@ -225,7 +225,7 @@ def _planned(
     elif strange := picture.strange():
         action, reason = "fail", f"{strange}; {_MOVE_IT}"
     elif kept:
-        reason = difference(job, kept, weights)
+        reason = difference(job, kept, weights, lambda: outdated_keys(job, digest, weights.sha256))
     elif is_numbered(job.output):
         reason = "its frames were changed, or some are gone"
     elif (

@@ -4,6 +4,7 @@ up to date."""
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -21,6 +22,7 @@ ALGORITHM = 5  # raise with every change that changes pixels
 # Names: of a set of options, and of a file whose hash is in the key; and what decides memory and
 # rounding alone.
 WITHOUT_EFFECT = frozenset({"preset", "weights", "tile"})
+_RAISED = ("algorithm", "places", "normalization")  # numbers in a key that are raised when pixels change
 FRAME_SUFFIX = ".png"  # of a frame as it is kept (store/layout)
 
 
@@ -40,6 +42,20 @@ def former_key(job: Job, sha256: Callable[[Path], str], weights_sha256: str) -> 
     """The key as it was made to version 0.2, with options without effect: pictures that bear it are
     as up to date as those with `pair_key`."""
     return _hash(job, job.options, sha256, weights_sha256)
+
+
+def outdated_keys(job: Job, sha256: Callable[[Path], str], weights_sha256: str) -> frozenset[str]:
+    """The keys of the very same pair in earlier versions, which painted it otherwise. Raises as
+    `pair_key` does."""
+    found = set()
+    for decided in (with_effect(job.options, Path(job.output).suffix), job.options):
+        makeup = _makeup(job, decided, sha256, weights_sha256)
+        now = {name: makeup.pop(name) for name in _RAISED if name in makeup}
+        for numbers in itertools.product(*(range(number + 1) for number in now.values())):
+            before = {name: number for name, number in zip(now, numbers, strict=True) if number}  # 0: there was none yet
+            if before != now:
+                found.add(_digest(makeup | before))
+    return frozenset(found)
 
 
 def shared_key(
