@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from manifest_kit import HEAD, Load, matrix, pair, project_with_pictures
 
 from pipeline.idle_options import EFFECTS, WITH_QUALITY, counts_only, with_effect, without_effect
-from pipeline.manifest import Override, load_folder, load_manifest, starter_manifest
+from pipeline.manifest import Override, load_folder, load_manifest, options_from_python, starter_manifest
 from pipeline.manifest.options.rules import RULES
 from pipeline.options import INIT_WORDS, OPTION_NAMES, Options
 from pipeline.schedule import Machine, Sized, Stage, finished_size, schedule
@@ -314,6 +314,15 @@ def test_empty_areas_count_without_a_style_where_colours_are_theirs_or_grain_is_
     assert "empty_areas" not in without_effect(replace(bare, match_color="style"))
     grain = replace(bare, style_loss="neighbours", empty_areas="stroked", init="blurred")
     assert not {"empty_areas", "seed"} & without_effect(grain)
+
+
+@pytest.mark.parametrize(
+    ("size", "texture", "dpi"), [(512, False, 300), ("original", False, "auto"), ([64, 64], True, "auto")]
+)
+def test_a_length_that_has_no_effect_decides_no_dots_per_inch(size, texture, dpi):
+    options = options_from_python({"size": size, "sharpen_to": "50cm"}, texture=texture)
+    assert ("sharpen_to" in without_effect(options)) == (dpi == "auto")
+    assert options.dpi == dpi
 
 
 def test_quality_counts_by_the_format_alone():

@@ -26,7 +26,7 @@ from pipeline.images.encode import FORMAT_OF_SUFFIX, _parameters
 from pipeline.images.file_bytes import hash_file, hash_with_status
 from pipeline.images.reader import Reader
 from pipeline.job import Job, RunSettings, StyleImage
-from pipeline.manifest import load_manifest
+from pipeline.manifest import load_manifest, options_from_python
 from pipeline.nst.weights import NetworkWeights
 from pipeline.options import LEFT_OUT, NEUTRAL, OPTION_NAMES, Options
 from pipeline.store import keys
@@ -37,6 +37,7 @@ from pipeline.store.keys import ALGORITHM, KEY_SCHEMA, former_key, outdated_keys
 from pipeline.store.layout import HASHES, pair_id
 from pipeline.store.records import Record, State, read_record, thin
 
+REPOSITORY = Path(__file__).resolve().parent.parent
 JOB = Job(output="a.png", content=Path("/c"), styles=(StyleImage(Path("/s")),), options=Options())
 
 
@@ -268,6 +269,19 @@ def test_an_option_that_came_later_repaints_no_gallery():
     for options in ({}, {"size": 640, "losses": "sums"}):
         assert key(replace(JOB, options=Options(**options, **NEUTRAL))) == first_key(**options)
     assert key(replace(JOB, options=Options(style_aspect="content"))) != first_key()
+
+
+def test_what_the_docs_say_keeps_the_pictures_of_the_first_version_does():
+    """Keys computed with version 0.1, of pairs with these options: none, `preset: draft`, `preset: jcjohnson`."""
+    told = {"style_loss": "gram", "steps": 200, "empty_areas": "alike", "match_color": "none"}
+    shown = ", ".join(f"{name}: {value}" for name, value in told.items())
+    assert shown in " ".join((REPOSITORY / "docs/nights.md").read_text().split())
+    kept = [told, told | {"preset": "draft", "steps": 80}, {"preset": "jcjohnson", "optimizer": "published"}]
+    assert [key(replace(JOB, options=options_from_python(options))) for options in kept] == [
+        "3847b8ee69c9665841c43679ea254ad87ea705b40c32836f1aaff137b55940a7",
+        "52f5834b5c7f24b42e0f8c839541381c102b341e00e83d76f360f2d37aca1489",
+        "388ca042233d216757abd776cc22509b4e9764adb73d8ac5e4e829dd8bb9a6bf",
+    ]
 
 
 def test_contents_format_and_network_are_in_the_key_and_names_are_not():

@@ -52,7 +52,9 @@ def outdated_keys(job: Job, sha256: Callable[[Path], str], weights_sha256: str) 
         makeup = _makeup(job, decided, sha256, weights_sha256)
         now = {name: makeup.pop(name) for name in _RAISED if name in makeup}
         for numbers in itertools.product(*(range(number + 1) for number in now.values())):
-            before = {name: number for name, number in zip(now, numbers, strict=True) if number}  # 0: there was none yet
+            before = {
+                name: number for name, number in zip(now, numbers, strict=True) if number
+            }  # 0: there was none yet
             if before != now:
                 found.add(_digest(makeup | before))
     return frozenset(found)

@@ -193,9 +193,11 @@ class Layers:
         told = {name: _told(name, setting, chain) for name, setting in settings.items()}
         for name in _LENGTHS:
             if is_length(values[name]):  # whoever names a length wants it to be that long in print
-                if values["dpi"] == "auto":
-                    values["dpi"], told["dpi"] = USUAL_DPI, f"{told['dpi']}, as '{name}' is a length"
-                values[name] = pixels_of(values[name], values["dpi"])
+                dpi = USUAL_DPI if values["dpi"] == "auto" else values["dpi"]
+                counts = name != "sharpen_to" or (isinstance(values["size"], int) and not texture)
+                if values["dpi"] == "auto" and counts:
+                    values["dpi"], told["dpi"] = dpi, f"{told['dpi']}, as '{name}' is a length"
+                values[name] = pixels_of(values[name], dpi)
         if texture and isinstance(values["size"], int):
             values["size"] = (values["size"], values["size"])
         return Settled(Options(**values), told, settings)
