@@ -305,6 +305,16 @@ def test_parts_of_a_divided_night_are_one_and_an_older_whole_one_is_not_told(
     assert "old.png" not in shown.text
 
 
+def test_the_pairs_of_a_night_of_version_0_1_are_counted(store: LocalStore, watched: Watched) -> None:
+    """Its reports counted all pairs together, and none as those of the run."""
+    reported(store, [outcome("a.png"), outcome("b.png", "failed")])
+    path = store.path("report.json")
+    written = path.read_text()
+    path.write_text(re.sub(r', "counts": \{[^}]*\}\}', "}", written, count=1))
+    assert len(path.read_text()) < len(written)
+    assert "1 new, 1 failed" in page(watched).text
+
+
 @pytest.mark.parametrize("code", [0, 1, 3, 4, 10, 12, 130, 143])
 def test_each_end_of_a_night_has_words(store: LocalStore, watched: Watched, code: int) -> None:
     reported(store, [outcome()], exit_code=code, seconds=float("nan"))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pipeline.errors import ExitCode, StylizeError
@@ -74,15 +75,18 @@ def read_last(store: Store, found: list[tuple[str, Entry]]) -> Last:
 
 
 def _read(store: Store, name: str, shard: str, last: Last) -> None:
-    within = False
+    within, seen = False, Counter[str]()
     for line in _lines(store, name):
         if not within and line.startswith(_RUN) and (run := _run(line)) is not None:
             last.runs[shard] = run
         within = within or line.startswith(_PAIRS)
         if within and len(last.pairs) < MOST_PAIRS and (pair := _pair(line)) is not None:
+            seen[pair.status] += 1
             before = last.pairs.get(pair.output)
             if before is None or before.status == "not_started":  # which another part says of ours
                 last.pairs[pair.output] = pair
+    if (told := last.runs.get(shard)) is not None and not told.counts:  # 0.1 said them of the report alone
+        last.runs[shard] = replace(told, counts=dict(seen))
 
 
 def _lines(store: Store, name: str) -> Iterator[bytes]:
