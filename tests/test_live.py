@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from pipeline.batch.engines.protocol import Event
 from pipeline.batch.messages import Command, Failed, Machine, Read, Started
 from pipeline.batch.selection import Shard
 from pipeline.cli.main import cli
+from pipeline.cli.rendering import last_run
 from pipeline.errors import ExitCode, Stopped
 from pipeline.reading import Reading
 from pipeline.store.disk import LocalStore
@@ -94,6 +96,21 @@ def test_status_ends_with_the_code_of_the_last_run_and_says_where_none_ever_was(
     assert code == ExitCode.OK
     assert "no run is going on\nlast run: 2 new" in text
     assert json.loads(status("-o", str(nights.output), "--json")[1])["last"][0]["counts"]["done"] == 2
+
+
+def test_the_last_run_of_version_0_1_has_its_counts_which_stood_beside_it(nights: Nights) -> None:
+    nights.run()
+    file = nights.output / "report.json"
+    written = json.loads(file.read_text())
+    counts = written["run"]["counts"]
+    old = re.sub(r', "counts": \{[^}]*\}\}', "}", file.read_text(), count=1)
+    assert "counts" not in json.loads(old)["run"]
+    file.write_text(old)
+    assert counts["done"] == 2
+    assert json.loads(status("-o", str(nights.output), "--json")[1])["last"][0]["counts"] == counts
+    assert last_run(nights.output) == {"run": written["run"]}  # which `report MANIFEST` keeps
+    file.write_text(old.replace('"counts": {', '"counts": {['))
+    assert last_run(nights.output) is None
 
 
 def test_nothing_of_a_run_that_came_to_its_end_stays_in_the_folder_of_now(nights: Nights) -> None:

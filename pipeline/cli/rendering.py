@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -158,13 +159,18 @@ def head_of_report(store: Store, name: str) -> Any:
     try:
         with store.open(name) as file:
             text = file.read(_MOST_RUN_BYTES).decode("ascii")
-        return {"run": json.JSONDecoder().raw_decode(text, text.index(_RUN) + len(_RUN))[0]}
+        run, end = json.JSONDecoder().raw_decode(text, text.index(_RUN) + len(_RUN))
+        if isinstance(run, dict) and "counts" not in run and (beside := _COUNTS.match(text, end)):
+            run["counts"] = json.JSONDecoder().raw_decode(text, beside.end())[0]
+        return {"run": run}
     except (OSError, ValueError, RecursionError):
         return None
 
 
 _BLOCK = 2**20  # bytes that are shown at once
 _RUN = '"run": '  # as report/write begins its second line
+# The line after it: those of the run itself in version 0.1, whose report held no other pairs.
+_COUNTS = re.compile(r',\s*"counts": ')
 # Facts, warnings and the command line of a run.
 _MOST_RUN_BYTES = 2**22
 _PLAIN = bytes(byte if byte == 0x0A or 0x20 <= byte < 0x7F else ord("?") for byte in range(256))
