@@ -228,6 +228,13 @@ def test_a_plan_names_all_that_a_pair_is_made_from_where_it_is_a_file_that_chang
     assert files(replace(started, content_mask=Path("/m"))).endswith("style, a mask or the picture of init changed")
 
 
+@pytest.mark.parametrize("option", [{"tile": 512}, {"preset": "fine"}, {"weights": "imagenet"}, {"seed": 3}])
+def test_a_plan_blames_no_option_that_is_in_no_key(option):
+    job = replace(JOB, options=Options(**option))
+    assert key(job) == key(JOB)
+    assert why(job, {"options": Options().as_dict()}) == "its content or style changed"
+
+
 def test_a_plan_says_that_styles_are_blended_otherwise():
     job = replace(JOB, styles=(StyleImage(Path("/s"), 2.0), StyleImage(Path("/c"), 0.5)))
     before = {"options": job.options.as_dict(), "style_shares": [1.0, 0.5]}

@@ -12,7 +12,7 @@ from pipeline.idle_options import without_effect
 from pipeline.job import Job
 from pipeline.nst.weights import NetworkWeights
 from pipeline.options import LEFT_OUT
-from pipeline.store.keys import KEY_SCHEMA
+from pipeline.store.keys import KEY_SCHEMA, WITHOUT_EFFECT
 from pipeline.store.records import Record
 from pipeline.style_at import as_table
 
@@ -23,7 +23,7 @@ def difference(job: Job, record: Record, weights: NetworkWeights, outdated: Call
     if record.schema != KEY_SCHEMA:
         return "made by another version"
     before, now = {**LEFT_OUT, **record.outcome.get("options", {})}, job.options.all_values()
-    idle = {"preset", "weights", *without_effect(job.options, Path(job.output).suffix)}
+    idle = {*WITHOUT_EFFECT, *without_effect(job.options, Path(job.output).suffix)}
     changed = [
         f"{name} {_short(before[name])} -> {_short(now[name])}"
         for name in now
