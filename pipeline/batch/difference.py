@@ -57,7 +57,7 @@ def _files(job: Job, record: Record) -> str:
 
 
 def _numbers(shares: Sequence[float]) -> str:
-    return ", ".join(f"{share:g}" for share in shares)
+    return ", ".join(f"{share:g}" for share in shares)[:_MOST_SHOWN]  # a folder has a hundred
 
 
 def _same(before: Any, now: Any) -> bool:
@@ -71,4 +71,4 @@ def _short(value: Any) -> str:
     return (str(value).lower() if isinstance(value, bool) else str(value))[:_MOST_SHOWN]
 
 
-_MOST_SHOWN = 200  # characters of an option's value
+_MOST_SHOWN = 200  # characters of a value
