@@ -198,7 +198,8 @@ class Manifest:
     """A manifest that can be started: every job resolved, every glob expanded, every name checked.
 
     `file` is absolute. It may be a folder, of which no manifest is written; `arguments` are the
-    flags that then belong to it, with absolute paths. `date` is the day that outputs are named by,
+    flags that belong to it, with absolute paths: those of a folder, and what was laid over options.
+    `verb` is the command that paints it. `date` is the day that outputs are named by,
     where any is. What is painted in `output` is delivered to `output_url`, where that is not empty.
     """
 
@@ -210,6 +211,7 @@ class Manifest:
     pairs: tuple[Job, ...]
     warnings: tuple[str, ...] = ()
     arguments: tuple[str, ...] = ()
+    verb: str = "run"
     date: str = ""
     output_url: str = ""
 

@@ -196,3 +196,4 @@ def test_a_preview_is_estimated_as_three_stills(night: Night) -> None:
     assert three.seconds == pytest.approx(3 * clip.part)
     assert preview.pairs[0].output == PREVIEW
     assert manifest.pairs[0].output == OUTPUT
+    assert (previews(manifest).verb, manifest.verb) == ("preview", "run")  # for the command to retry

@@ -453,6 +453,19 @@ def test_the_bar_of_pairs_ends_its_line_with_the_last_of_them(job, capsys, last)
     assert capsys.readouterr().err.endswith("\n")
 
 
+def test_pairs_in_quarantine_are_none_of_the_bars(job, capsys):
+    """It counts what is to be painted; with theirs it was full, and closed, before the first pair was painted."""
+    bars = Bars()
+    pairs = [PlannedPair(job=job, action=action, reason="new") for action in ("quarantined", "quarantined", "paint")]
+    bars.planned(Plan(pairs=tuple(pairs)), None)
+    held = Outcome(output="held.png", content="c.png", style=["s.png"], status="quarantined", reason="no")
+    for _ in range(2):
+        bars.finished(held)
+    assert (bars._pairs.n, bars._pairs.total) == (0, 1)
+    bars.finished(replace(held, output=job.output, status="failed"))
+    assert bars._pairs is None
+
+
 @pytest.mark.parametrize(
     ("estimate", "limit"),
     [

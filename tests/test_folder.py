@@ -77,7 +77,7 @@ def test_a_new_photograph_is_painted_by_the_next_run_and_renames_nothing(project
     assert statuses(night()) == {"bee--wave.png": "done", "dog--wave.png": "up_to_date", "sea--wave.png": "up_to_date"}
 
 
-def test_the_command_to_retry_names_the_folder_and_its_paintings(
+def test_the_command_to_retry_names_the_folder_its_paintings_and_what_was_set(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (project / "input/content").rename(project / "my photos")
@@ -88,6 +88,7 @@ def test_the_command_to_retry_names_the_folder_and_its_paintings(
     line = next(line for line in render_text(report).splitlines() if "Retry:" in line)
     assert shlex.split(line.partition("Retry:")[2]) == [
         *("stylize", "run", str(project / "my photos"), "--style", str(project / "input/style")),
+        *(word for option in FAST for word in ("--set", f"{option.option}={option.text}")),
         "--retry-failed",
     ]
 

@@ -275,6 +275,13 @@ def test_a_flag_wins_over_the_environment_and_each_has_its_preset(load: Load) ->
     assert won(("STYLIZE_SET", "preset", "p"), ("--set", "size", "55")) == usual(preset="p", size=55, steps=64)
 
 
+def test_what_was_set_goes_with_the_manifest_in_a_command_for_any_folder(load: Load) -> None:
+    Path("net.h5").touch()
+    manifest = load(pair("size: 99"), "size=55", "weights=net.h5")
+    assert manifest.arguments == ("--set", "size=55", "--set", f"weights={Path('net.h5').absolute()}")
+    assert load(pair("size: 99")).arguments == ()
+
+
 def test_what_a_value_won_over_is_told_with_it(load: Load) -> None:
     text = "presets: {p: {size: 640}}\ndefaults: {preset: p, size: 300}\n" + pair("size: 99")
     assert load(text, "size=55").pairs[0].origins["size"] == (

@@ -356,6 +356,21 @@ def test_what_failed_is_tried_again_by_one_command_from_any_folder() -> None:
     assert text.splitlines()[2].startswith("'/srv/my configs/night.yaml', ")
 
 
+def test_it_is_tried_again_with_the_options_and_of_the_part_that_the_run_had() -> None:
+    """Else it would paint all of the manifest with other options, and the parts of other machines."""
+    run = RUN | {"arguments": ["--set", "size=300"], "shard": "2/3", "verb": "run"}
+    assert shlex.split(retry_command(run))[1:] == [
+        *("run", RUN["manifest"], "--set", "size=300", "--shard", "2/3", "--retry-failed")
+    ]
+    assert shlex.split(retry_command(run, "a.png"))[-3:] == ["--only", "a.png", "--retry-failed"]
+
+
+def test_previews_are_tried_again_as_previews() -> None:
+    """`--only` names clips there, and no clip is called as its preview is."""
+    run = RUN | {"verb": "preview"}
+    assert shlex.split(retry_command(run, "walk-preview.png"))[1:] == ["preview", RUN["manifest"], "--retry-failed"]
+
+
 @pytest.mark.parametrize("ascii_names", [False, True])
 @pytest.mark.parametrize("name", HOSTILE_NAMES)
 def test_retry_command_survives_a_shell_and_matches_its_pair_alone(name: str, ascii_names: bool) -> None:

@@ -149,6 +149,7 @@ def test_the_table_shows_counts_duration_speed_and_their_course() -> None:
     assert lines[3].split() == ["2026-11-25", "22:00", "1", "0", "0", "1", "0", "1", "h", "40", "m", "2", "3"]
     assert lines[5] == "duration  ▁█▆  1 h .. 2 h"  # 6000 s is two thirds up: block 0 + 7 * 2/3 = 4.7, so 5
     assert lines[6] == "s/step    ▁ █  1 .. 2"
+    assert render_history(rows, "latin-1").splitlines()[5:] == ["duration  _#+  1 h .. 2 h", "s/step    _ #  1 .. 2"]
 
 
 def test_sparkline_goes_from_the_lowest_block_to_the_highest() -> None:

@@ -181,6 +181,7 @@ def test_reports_of_parts_are_merged_into_that_of_a_whole_run(apart, stylize):
     assert run["id"] == f"{second['run']['id']}, {first['run']['id']}"
     text = stylize("report", *flags).stdout
     assert f"{merged['counts']['done']} new, {merged['counts']['failed']} failed" in text.splitlines()[0]
+    assert "report.html" not in text  # there is none of the whole
     whole = nights.run()
     assert merged.keys() == whole.keys()
     assert run.keys() == whole["run"].keys()

@@ -22,6 +22,7 @@ def previews(manifest: Manifest) -> Manifest:
     return replace(
         manifest,
         pairs=tuple(_preview(job, wanted) for job in clips),
+        verb="preview",
         run=replace(manifest.run, on_start=(), on_success=(), on_failure=()),
     )
 

@@ -39,6 +39,7 @@ def run_metadata(
         exit_code=int(exit_code),
         manifest=str(manifest.file),
         arguments=manifest.arguments,
+        verb=manifest.verb,
         program=program(),
         weights=weights,
         device=machine.device,

@@ -99,6 +99,8 @@ class Bars(Quiet):
         if outcome.status == "up_to_date":
             return
         self._say(finished_line(outcome))
+        if outcome.status == "quarantined":  # no pair of the bar's
+            return
         self._left -= 1
         if self._pairs is None:
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -123,7 +124,7 @@ def _print_merged(parts: tuple[Path, ...], as_json: bool) -> int:
         print_json(report)
         return ExitCode.OK
     try:
-        click.echo(render_text(report), nl=False)
+        click.echo(render_text(report, page=False), nl=False)
     except (KeyError, TypeError) as error:  # what is missing, or is another thing there
         raise UsageError("the parts are of another version of this program; --json prints them as one") from error
     return ExitCode.OK
@@ -194,5 +195,5 @@ def history(manifest: Path | None, output: Path | None, shard: Shard | None, las
     if as_json:
         print_json(rows)
     else:
-        click.echo(render_history(rows))
+        click.echo(render_history(rows, sys.stdout.encoding or "utf-8"), nl=False)
     return ExitCode.OK

@@ -11,7 +11,7 @@ from typing import Any
 from pipeline.errors import ManifestError
 from pipeline.job import AUTO_WORKERS, Manifest, RunSettings
 from pipeline.manifest.check import check, find_faults
-from pipeline.manifest.options.overrides import Override, read_overrides
+from pipeline.manifest.options.overrides import Override, as_flags, read_overrides
 from pipeline.manifest.options.precedence import NOTHING, Folders, Layer, LayerReader, Layers
 from pipeline.manifest.options.presets import all_presets
 from pipeline.manifest.pairs.choices import warn_of_path
@@ -90,6 +90,7 @@ def load_text(
         run=run,
         pairs=tuple(expansion.jobs),
         warnings=problems.warnings,
+        arguments=as_flags(overrides),
         date=expansion.date,
     )
 

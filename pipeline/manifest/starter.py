@@ -126,6 +126,7 @@ def load_folder(
     manifest = load_text(text, problems, folder / _NAME, overrides=overrides, strict=strict)
     arguments = [word for style in styles for word in ("--style", os.path.abspath(style))]
     arguments += ["--output", os.path.abspath(output)] if output is not None else []
+    arguments += manifest.arguments
     warnings = list(manifest.warnings)
     if any(_LEAVES_OUT in warning for warning in warnings):
         warnings.append(f"{problems.file}: to take what is left out, change the patterns in a manifest (stylize init)")

@@ -54,7 +54,8 @@ def flagged(report: Mapping[str, Any]) -> dict[str, list[Mapping[str, Any]]]:
 
 def retry_command(run: Mapping[str, Any], output: str | None = None, *, ascii_names: bool = False) -> str:
     """The shell command that tries one pair of a report's `run` again, or without `output` all that
-    failed. Safe to paste into any shell in any folder, whatever the names are.
+    failed: with the options and of the part that the run had. Safe to paste into any shell in any
+    folder, whatever the names are. Of previews it is one for all, as no name of theirs is a clip's.
 
     `--only` takes a pattern, so brackets and stars in the name are escaped; a character that would
     act on a terminal (or, with `ascii_names`, is not ASCII) becomes `?`, which matches it.
@@ -63,8 +64,10 @@ def retry_command(run: Mapping[str, Any], output: str | None = None, *, ascii_na
     def shown(character: str) -> bool:
         return not is_unseen(character) and (character.isascii() or not ascii_names)
 
-    words = [printable(word) for word in (*run["program"], "run", run["manifest"], *run["arguments"])]
-    if output is not None:
+    verb, shard = run.get("verb") or "run", run.get("shard")
+    given = [*run["program"], verb, run["manifest"], *run["arguments"], *(["--shard", shard] if shard else [])]
+    words = [printable(word) for word in given]
+    if output is not None and verb == "run":
         words += ["--only", "".join(letter if shown(letter) else "?" for letter in glob.escape(output))]
     return shlex.join([*words, "--retry-failed"])
 

@@ -55,7 +55,8 @@ class RunMetadata:
 
     `started` and `finished` are ISO 8601 with offset, `seconds` the time between them. `program`
     are the words that start this program in any shell, `manifest` is an absolute path, as both come
-    back in commands to retry, and `arguments` are the flags that go with it where it is a folder.
+    back in commands to retry, `verb` is the command that was called, and `arguments` are the flags
+    that go with it: those of a folder, and what was laid over options.
     `input` is the input folder relative to the output folder; with it the page links content and
     style pictures to their files. `command` is the command line, `warnings` what the user should
     hear of once per run, `notes` what is merely worth knowing. `auto_precision` is what `precision:
@@ -81,6 +82,7 @@ class RunMetadata:
     input: str | None = None
     shard: str | None = None
     arguments: Sequence[str] = ()
+    verb: str = "run"
     program: Sequence[str] = ("stylize",)
 
 
@@ -217,6 +219,7 @@ def _run(facts: RunMetadata) -> dict[str, Any]:
         "warnings": facts.warnings,
         "input": facts.input,
         "shard": facts.shard,
+        "verb": facts.verb,
     }
     return {key: _json_value(value) for key, value in run.items()}
 

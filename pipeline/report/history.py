@@ -26,7 +26,7 @@ _MOST_WARNED = 3  # lines that are left out; more are counted
 _MOST = 1e18  # of whatever a row counts or measures
 _USUAL_AFTER = 3  # earlier runs with a speed; fewer do not say what is usual
 _SPEEDS = ("seconds_per_step", "seconds_per_step_and_megapixel")  # null where nothing was painted
-_BARS = "▁▂▃▄▅▆▇█"
+_BARS, _ASCII_BARS = "▁▂▃▄▅▆▇█", "_.-:=+*#"
 
 
 def history_row(report: Mapping[str, Any]) -> dict[str, Any]:
@@ -114,23 +114,32 @@ def _start(line: bytes) -> str:
     return printable(line[:40].decode(errors="replace"))
 
 
-def render_history(rows: Sequence[Mapping[str, Any]]) -> str:
-    """A table for the terminal, oldest run first; below it the course of duration and speed."""
+def render_history(rows: Sequence[Mapping[str, Any]], encoding: str = "utf-8") -> str:
+    """A table for the terminal, oldest run first; below it the course of duration and speed, in
+    letters that its `encoding` has."""
     if not rows:
         return "No runs yet.\n"
     table = [_HEADINGS, *(_cells(row) for row in rows)]
     widths = [max(len(line[column]) for line in table) for column in range(len(_HEADINGS))]
     lines = [_aligned(line, widths) for line in table]
-    lines += ["", *_courses(rows)] if len(rows) > 1 else []
+    lines += ["", *_courses(rows, _bars_in(encoding))] if len(rows) > 1 else []
     return "\n".join(lines) + "\n"
 
 
-def sparkline(values: Sequence[float | None]) -> str:
+def _bars_in(encoding: str) -> str:
+    try:
+        _BARS.encode(encoding)
+    except (UnicodeEncodeError, LookupError):
+        return _ASCII_BARS
+    return _BARS
+
+
+def sparkline(values: Sequence[float | None], bars: str = _BARS) -> str:
     """One block per value, from the lowest (`▁`) to the highest (`█`); a space for None."""
     known = [value for value in values if value is not None]
     low, high = min(known, default=0.0), max(known, default=0.0)
-    step = (high - low) / (len(_BARS) - 1) or 1.0
-    return "".join(" " if value is None else _BARS[round((value - low) / step)] for value in values)
+    step = (high - low) / (len(bars) - 1) or 1.0
+    return "".join(" " if value is None else bars[round((value - low) / step)] for value in values)
 
 
 def usual_speed(rows: Sequence[Mapping[str, Any]]) -> float | None:
@@ -157,13 +166,13 @@ def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
     )
 
 
-def _courses(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+def _courses(rows: Sequence[Mapping[str, Any]], bars: str) -> list[str]:
     seconds = [row["seconds"] for row in rows]
     speeds = [row["seconds_per_step"] for row in rows]
     known = [speed for speed in speeds if speed is not None]
-    courses = [f"duration  {sparkline(seconds)}  {duration(min(seconds))} .. {duration(max(seconds))}"]
+    courses = [f"duration  {sparkline(seconds, bars)}  {duration(min(seconds))} .. {duration(max(seconds))}"]
     if known:
-        courses.append(f"s/step    {sparkline(speeds)}  {significant(min(known))} .. {significant(max(known))}")
+        courses.append(f"s/step    {sparkline(speeds, bars)}  {significant(min(known))} .. {significant(max(known))}")
     return courses
 
 

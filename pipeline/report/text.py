@@ -30,7 +30,8 @@ def render_text(report: Mapping[str, Any], *, folder: Path | None = None, page: 
     body = [*_failures(report), *_remarks(report), *_warnings(report)] or ["Nothing needs attention."]
     room = LINES - len(head) - len(tail)
     if len(body) > room:
-        body = [*body[: room - 1], f"... {count(len(body) - room + 1, 'more line')}: see the full report."]
+        left = count(len(body) - room + 1, "more line")
+        body = [*body[: room - 1], f"... {left}: see the full report." if page else f"... {left}."]
     return "\n".join(line.rstrip() for line in (*head, *body, *tail)) + "\n"
 
 

@@ -5,6 +5,7 @@ They win over everything in the manifest.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -32,6 +33,15 @@ class Override:
     option: str
     text: str
     origin: str
+
+
+def as_flags(overrides: Sequence[Override]) -> tuple[str, ...]:
+    """The same as words of a command line, for any folder: weights by their whole path."""
+    words: list[str] = []
+    for override in overrides:
+        is_file = override.option == "weights" and os.path.isfile(override.text)
+        words += ["--set", f"{override.option}={os.path.abspath(override.text) if is_file else override.text}"]
+    return tuple(words)
 
 
 def read_overrides(
