@@ -161,6 +161,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "report": (WORDS | {"report", "store"}, {"jinja2", "markupsafe"}),
     # a night as a page: its server knows nothing of what it serves, and none of it knows how a run is made
     "watch.server": (set(), set()),
+    "watch.kinds": (set(), set()),
     "watch.last": (WORDS | {"store"}, set()),
     "watch.night": (WORDS | {"store", "watch.last"}, set()),
     "watch": (WORDS | {"watch", "report", "store"}, {"jinja2", "markupsafe"}),

@@ -12,6 +12,7 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from dataclasses import asdict
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +28,12 @@ from watch_kit import Watched, watching
 from pipeline.batch import live
 from pipeline.batch.live import LEAST_POINTS, MOST_POINTS, POINTS_IN_ALL, Curve, points_each
 from pipeline.batch.messages import Failed
+from pipeline.errors import EXITS, ExitCode
 from pipeline.job import STATUSES
 from pipeline.printable import printable
 from pipeline.reading import Reading
 from pipeline.report.data import build_report
+from pipeline.report.quantities import time_of_day
 from pipeline.report.write import write_reports
 from pipeline.store import roll as roll_module
 from pipeline.store.checksummed_json import MOST_BYTES, write_checksummed_json
@@ -320,6 +323,61 @@ def test_each_end_of_a_night_has_words(store: LocalStore, watched: Watched, code
     reported(store, [outcome()], exit_code=code, seconds=float("nan"))
     (header,) = page(watched).all("header")
     assert header["class"] == {0: "good", 1: "bad", 3: "bad", 4: "bad"}.get(code, "wait")
+
+
+def test_of_parts_that_ended_in_several_ways_the_weightiest_is_told(store: LocalStore, watched: Watched) -> None:
+    """As `status` ends."""
+    for number, code in enumerate((3, 4), 1):
+        reported(store, [outcome(f"{number}.png")], exit_code=code, shard=f"{number}/2")
+    shown = page(watched)
+    assert EXITS[ExitCode.ENVIRONMENT].sentence in shown.text
+    assert EXITS[ExitCode.SOME_FAILED].sentence not in shown.text
+
+
+@pytest.mark.parametrize(
+    ("output", "kind"),
+    [("a.png", "image/png"), ("a.avif", "image/avif"), ("a.gif", "image/gif"), ("a.tif", None), ("a.mp4", None)],
+)
+def test_a_picture_leads_to_its_file_where_the_site_has_it(
+    store: LocalStore, watched: Watched, output: str, kind: str | None
+) -> None:
+    reported(store, [outcome(output)])
+    store.write(output, b"a picture")
+    store.write(thumbnail_name(output, "result"), WEBP)
+    shown = page(watched, of_pair(output))
+    assert [each for each in links(shown) if each != "./"] == ([f"./{output}"] if kind else [])
+    assert shown.all("img")[0]["alt"] == "photos/dog.jpg in the style of art/wave.jpg"
+    assert (watched.get(output).status, watched.get(output).headers["Content-Type"]) == (
+        (200, kind) if kind else (404, "text/plain")
+    )
+
+
+def test_of_a_blend_no_shares_are_told_as_none_are_known(store: LocalStore, watched: Watched) -> None:
+    reported(store, [outcome("a.png", style=["s.png", "t.png"], style_shares=[2.0, 1.0])])
+    for name in ("result", "style", "style1"):
+        store.write(thumbnail_name("a.png", name), WEBP)
+    told = [each["alt"] for each in page(watched, of_pair("a.png")).all("img")]
+    assert told[0] == "photos/dog.jpg in the style of s.png + t.png"
+    assert "style: s.png" in told
+    assert not any("%" in alt for alt in told)
+
+
+def test_the_newest_of_several_times_is_told_also_over_midnight() -> None:
+    now = datetime.now().astimezone()
+    before = now - timedelta(days=1, seconds=3)
+    assert pages._newest([before.isoformat(), now.isoformat()]) == now.strftime("%H:%M:%S")
+    elsewhere = now.astimezone(timezone(timedelta(hours=-11)))
+    assert pages._newest([elsewhere.isoformat(), before.isoformat()]) == time_of_day(elsewhere.isoformat())
+    assert pages._newest(["no time"]) == "no time"
+
+
+def test_of_a_clip_at_work_frames_are_counted(store: LocalStore, watched: Watched) -> None:
+    curve = {"step": [1, 2], "total": [2.0, 1.0]}
+    at_work = [AtWork(output="a.mp4", steps=9, step=2, unit="frame", curve=curve)]
+    write_now(store, None, Now(run="r", started=LATER, updated=LATER, whole=1, at_work=at_work))
+    shown = page(watched)
+    assert "loss over 2 frames" in shown.text
+    assert shown.all("progress")[0]["aria-label"] == "frames made"
 
 
 def test_a_folder_that_comes_late_goes_or_is_another_is_noticed(store: LocalStore, watched: Watched) -> None:

@@ -11,12 +11,13 @@ def step_words(pair: AtWork) -> str:
     if not pair.step:
         return "starting"
     where = (
-        f"first at {pair.side} px: step {pair.step}" if pair.coarse else f"{_unit(pair)} {pair.step} of {pair.steps}"
+        f"first at {pair.side} px: step {pair.step}" if pair.coarse else f"{unit_of(pair)} {pair.step} of {pair.steps}"
     )
     loss = f", loss {significant(pair.loss)}" if pair.loss is not None else ""
     left = f", {duration(pair.seconds_left)} left" if pair.seconds_left is not None else ""
     return f"{where}{loss}{left}"
 
 
-def _unit(pair: AtWork) -> str:
+def unit_of(pair: AtWork) -> str:
+    """What is counted of it."""
     return "frame" if pair.unit == "frame" else "step"

@@ -67,6 +67,16 @@ def moment(iso: str) -> str:
         return iso
 
 
+def time_of_day(iso: str) -> str:
+    """An ISO time as `21:40:03`, with the day where it is another; anything else unchanged."""
+    try:
+        then = datetime.fromisoformat(iso)
+        same = then.date() == datetime.now(then.tzinfo).date()
+    except (ValueError, OverflowError):
+        return iso
+    return then.strftime("%H:%M:%S" if same else "%a %d %b %Y, %H:%M:%S")
+
+
 def _two_units(whole: int, large: int, large_name: str, small: int, small_name: str) -> str:
     first, rest = divmod(whole, large)
     return f"{first} {large_name} {rest // small} {small_name}" if rest // small else f"{first} {large_name}"

@@ -11,15 +11,15 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
-from pipeline.errors import EXITS, ExitCode
-from pipeline.job import FAILED, OF_PICTURE, STANDS, Outcome
+from pipeline.errors import EXITS, ExitCode, weightiest
+from pipeline.job import FAILED, OF_PICTURE, STANDS, Outcome, Painted
 from pipeline.printable import printable
 from pipeline.report.data import STATUS_WORDS, pair_row
 from pipeline.report.drawings import LossCurve, loss_curve
 from pipeline.report.links import Links, relative
-from pipeline.report.page import PageMaker
-from pipeline.report.progress import step_words
-from pipeline.report.quantities import count, duration, moment
+from pipeline.report.page import PageMaker, first_file
+from pipeline.report.progress import step_words, unit_of
+from pipeline.report.quantities import count, duration, moment, time_of_day
 from pipeline.report.views import PairView
 from pipeline.store.failures import Failures
 from pipeline.store.layout import pair_id, preview_name, record_name, thumbnail_name
@@ -27,6 +27,7 @@ from pipeline.store.now import AtWork
 from pipeline.store.records import State, read_record
 from pipeline.store.roll import Enrolled
 from pipeline.store.store import Store
+from pipeline.watch.kinds import kind_of
 from pipeline.watch.night import Night
 
 PAGE_PAIRS = 60  # on one page: two screens, and a hundredth of a second to make
@@ -53,13 +54,15 @@ class Card:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """A pair at work: `made` of `whole` steps, 0 of 0 where it is painted small first."""
+    """A pair at work: `made` of `whole` steps, or frames by its `unit`; 0 of 0 where it is painted
+    small first."""
 
     card: Card
     words: str
     since: str
     made: int
     whole: int
+    unit: str
     curve: LossCurve | None
 
 
@@ -141,7 +144,7 @@ def _heading_of_runs(night: Night, facts: list[tuple[str, str]]) -> Heading:
 
 def _heading_of_last(night: Night, facts: list[tuple[str, str]]) -> Heading:
     runs = night.last.values()
-    code = max((ExitCode(run.exit_code) for run in runs), key=lambda code: (code in _BAD, code != ExitCode.OK))
+    code = weightiest(ExitCode(run.exit_code) for run in runs)
     counts: dict[str, int] = {}
     for run in runs:
         for status, number in run.counts.items():
@@ -160,7 +163,7 @@ def _heading_of_last(night: Night, facts: list[tuple[str, str]]) -> Heading:
         }
         facts += [(name + of, printable(value)) for name, value in rows.items() if value]
     return Heading(
-        mood="bad" if code in _BAD else "good" if code == ExitCode.OK else "wait",
+        mood="bad" if any(run.exit_code in _BAD for run in runs) else "good" if code == ExitCode.OK else "wait",
         headline="All well" if code == ExitCode.OK else "Needs attention" if code in _ENDED else "Stopped early",
         verdict=f"{told or 'no pairs'} - {duration(max(run.seconds or 0.0 for run in runs))}",
         explanation=EXITS[code].sentence if code != ExitCode.OK else "",
@@ -182,9 +185,10 @@ def _work(pair: AtWork, night: Night, store: Store) -> Work:
     return Work(
         card=_card(known, night, store),
         words=step_words(pair),
-        since=printable(_time_of_day(pair.started)),
+        since=printable(time_of_day(pair.started)),
         made=0 if pair.coarse else min(pair.step, pair.steps),
         whole=0 if pair.coarse else pair.steps,
+        unit=unit_of(pair),
         curve=_curve_of(pair),
     )
 
@@ -195,7 +199,7 @@ def _curve_of(pair: AtWork) -> LossCurve | None:
     if any(len(column) != len(steps) for column in columns.values()):
         return None
     rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
-    return _shown(loss_curve(rows, [name for name in columns if name != "step"]))
+    return _shown(loss_curve(rows, [name for name in columns if name != "step"], unit_of(pair)))
 
 
 def _shown(curve: LossCurve | None) -> LossCurve | None:
@@ -277,14 +281,18 @@ def pair_view(night: Night, store: Store, output: str) -> tuple[PairView, Work |
     """All there is to know of one pair; how far it is, if it is at work."""
     pair = night.pairs.get(output) or Enrolled(output=output, status="not_started")
     row, is_known = _row(pair, night, store)
-    names = State(store).thumbnails
+    thumbnails = State(store).thumbnails
     report = {"pairs": [row], "run": {"input": None, "weights": {"name": row["weights"].get("name", "")}}}
-    view = PageMaker(report, Links(store, names, inline=False), lambda pair: True).pair_view(row, large=True)
+    view = PageMaker(report, Links(store, thumbnails, inline=False), lambda pair: True).pair_view(row, large=True)
     if not is_known:  # of numbers and settings these would be the built-in ones
         view = replace(view, numbers=[], settings="")
-    styles = [replace(shown, caption=printable(name)) for shown, name in zip(view.styles, pair.style, strict=True)]
+    names = [printable(name) for name in pair.style]  # nothing is known of their shares
+    styles = [replace(s, caption=name, alt=f"style: {name}") for s, name in zip(view.styles, names, strict=True)]
+    result = replace(view.result, alt=f"{view.contents.caption} in the style of {' + '.join(names)}")
+    if first_file(row) != output or kind_of(output) is None:
+        result = replace(result, link=None)  # the site has no such address
     losses = [(printable(part), first, last, ratio) for part, first, last, ratio in view.losses]
-    view = replace(view, styles=styles, losses=losses, curve=_shown(view.curve))
+    view = replace(view, result=result, styles=styles, losses=losses, curve=_shown(view.curve))
     at_work = night.at_work.get(output)
     return view, _work(at_work, night, store) if at_work else None, _card(pair, night, store)
 
@@ -319,14 +327,11 @@ def _number(text: str) -> int:
 
 
 def _newest(times: Iterable[str]) -> str:
-    return max(map(_time_of_day, times), default="")
+    return time_of_day(max(times, key=_instant, default=""))
 
 
-def _time_of_day(iso: str) -> str:
-    """`21:40:03`, with the day where it is another."""
+def _instant(iso: str) -> float:
     try:
-        then = datetime.fromisoformat(iso)
-        same = then.date() == datetime.now(then.tzinfo).date()
-    except (ValueError, OverflowError):
-        return iso
-    return then.strftime("%H:%M:%S" if same else "%a %d %b %Y, %H:%M:%S")
+        return datetime.fromisoformat(iso).timestamp()
+    except (ValueError, OverflowError, OSError):  # a time that is none
+        return 0.0

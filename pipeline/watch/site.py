@@ -21,14 +21,13 @@ from pipeline.printable import printable
 from pipeline.report import drawings
 from pipeline.report.links import is_thumbnail
 from pipeline.watch import pages
+from pipeline.watch.kinds import kind_of
 from pipeline.watch.night import Watcher
 from pipeline.watch.server import Answer
 
 # Small pictures by their names (store/layout): thumbnails, and those of pairs at work.
 _SMALL = re.compile(r"\.pipeline/(?:records/[0-9a-f]{16}\.[a-z]{1,8}[0-9]?|now/[0-9a-f]{16})\.webp")
 _MOST_SMALL = 2**20  # bytes; ours have some forty thousand
-# Outputs that a browser shows; another is its user's to open.
-_KINDS = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".webp": "image/webp"}
 # Small pictures have an address for each version of them.
 _KEPT = {"Cache-Control": "private, max-age=3600"}
 _MOST_WORDS = 8  # of a query
@@ -76,7 +75,7 @@ class Pages:
         if _SMALL.fullmatch(name):
             data = store.read(name, at_most=_MOST_SMALL)
             return Answer(kind="image/webp", body=data, headers=_KEPT) if is_thumbnail(data) else None
-        kind = _KINDS.get(os.path.splitext(name)[1].lower())
+        kind = kind_of(name)
         if kind is None or name not in self._watcher.look().pairs:
             return None
         file = store.open(name)
