@@ -24,6 +24,8 @@ from pipeline.report.history import history_row
 from pipeline.report.html import render_pages
 from pipeline.report.links import INLINE_BYTES, INLINE_PAIRS
 from pipeline.store.disk import LocalStore
+from pipeline.store.layout import pair_id, thumbnail_name
+from pipeline.store.records import State
 
 ACTING = "[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"  # controls, bidi overrides, surrogates
 PARTS = ("total", "content", "style", "tv")
@@ -149,6 +151,27 @@ def test_content_and_style_are_linked_where_the_input_folder_is_known(pictures: 
     assert "./../input/my%20photos/a%231.jpg" in [a["href"] for a in linked]
     absolute = page([outcome(content="/srv/a.jpg", style=["/srv/b.jpg"])], pictures=pictures, input="../input").all("a")
     assert not [a for a in absolute if "srv" in a["href"]]
+
+
+def test_photographs_of_one_name_that_lie_elsewhere_are_told_apart_and_lead_nowhere(tmp_path: Path) -> None:
+    """Of them reports say the file's own name alone; below the input folder nothing is called so."""
+    store = LocalStore(tmp_path / "out")
+    for output, look in (("a.png", b"a"), ("b.png", b"b"), ("c.png", b"b")):
+        store.write(thumbnail_name(output, "content"), WEBP + look)
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/below.jpg").touch()
+    outcomes = [outcome(f"{name}.png", content="IMG_1.jpg") for name in "abcd"] + [
+        outcome("e.png", content="below.jpg")
+    ]
+    report = build_report(facts(input="../in"), outcomes)
+    shown = Page(render_html(report, store=store, thumbnails=State(store).thumbnails))
+    sources = {image["src"] for image in shown.all("img") if image["alt"] == "photograph: IMG_1.jpg"}
+    assert sources == {f"data:image/webp;base64,{b64encode(WEBP + look).decode()}" for look in (b"a", b"b")}
+    keys = {card["id"]: card["data-photograph"] for card in shown.all("article") if "data-photograph" in card}
+    a, b, c, d, e = (keys[f"pair-{pair_id(f'{name}.png')[:12]}"] for name in "abcde")
+    assert b == c
+    assert len({a, b, d, e}) == 4
+    assert not [link for link in shown.all("a") if "IMG_1" in link["href"]]
 
 
 def test_every_picture_has_words_for_those_who_do_not_see_it(pictures: dict[str, str]) -> None:
