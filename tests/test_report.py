@@ -416,6 +416,23 @@ def test_an_overshoot_before_the_last_tenth_does_not_count_as_a_fall() -> None:
     assert "still_falling" not in names_of(outcome(trace=falling([100.0] * 17 + [150.0, 100.0, 100.0])))
 
 
+@pytest.mark.parametrize(
+    ("optimizer", "precision", "ways"),
+    [
+        ("lbfgs", "float32", (": check the weights.", "above its lowest.")),
+        ("lbfgs", "bfloat16", (": check the weights.", ": precision: float32 would be steadier.")),
+        ("adam", "float32", (": check learning_rate and the weights.", ": a smaller learning_rate would be steadier.")),
+    ],
+)
+def test_flags_advise_no_rate_where_the_descent_has_none(optimizer: str, precision: str, ways: tuple[str, str]) -> None:
+    losses = {"first": {"total": 5.0}, "last": {"total": 6.0}}
+    trace = falling([5.0, 2.0, 6.0])
+    pair = outcome(trace=trace, losses=losses, precision=precision, options={"optimizer": optimizer})
+    texts = {flag["name"]: flag["text"] for flag in flags(pair)}
+    assert texts["loss_did_not_fall"].endswith(ways[0])
+    assert texts["ended_above_best"].endswith(ways[1])
+
+
 def test_a_loss_that_did_not_fall_is_flagged() -> None:
     def ended(last: float) -> Outcome:
         return outcome(losses={"first": {"total": 5.0}, "last": {"total": last}})

@@ -181,7 +181,8 @@ class Descent:
                     found = diagnose(where) if where is not None else "the loss is finite and its gradient is not"
                     raise Diverged(
                         f"loss or gradient not finite at step {step} of {steps}, for the {len(self.setbacks)}rd time"
-                        f"{f' ({found})' if found else ''}; use smaller weights, a smaller learning_rate, or precision: float32"
+                        f"{f' ({found})' if found else ''}; use smaller weights, precision: float32 or, with"
+                        " adam or gd, a smaller learning_rate"
                     )
                 continue
             loss = float(evaluation["total"])

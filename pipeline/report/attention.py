@@ -112,7 +112,7 @@ _FAILURES = {
     ),
     "diverged": (
         "Descent diverged",
-        "Lower learning_rate or the largest of the weights, or let optimizer be lbfgs.",
+        "Lower the largest of the weights, or set precision: float32; with adam or gd lower learning_rate, or take lbfgs.",
     ),
     "worker_died": (
         "Painting process ended unexpectedly",

@@ -49,7 +49,8 @@ def _loss_did_not_fall(outcome: Outcome) -> str | None:
     first, last = _ends(outcome, "total")
     if first is None or last is None or last < first:
         return None
-    return f"The loss did not fall ({significant(first)} to {significant(last)}): check learning_rate and the weights."
+    checked = "learning_rate and the weights" if _has_rate(outcome) else "the weights"
+    return f"The loss did not fall ({significant(first)} to {significant(last)}): check {checked}."
 
 
 def _still_falling(outcome: Outcome) -> str | None:
@@ -78,7 +79,9 @@ def _ended_above_best(outcome: Outcome) -> str | None:
     # The first reading as the best of all is the business of `_loss_did_not_fall`.
     if best <= 0 or best == readings[0][1] or last <= best * (1 + ABOVE_BEST):
         return None
-    return f"The loss ended {percent(last / best - 1)} above its lowest: a smaller learning_rate would be steadier."
+    steadier = "a smaller learning_rate" if _has_rate(outcome) else "precision: float32"
+    helps = f": {steadier} would be steadier" if _has_rate(outcome) or outcome.precision == "bfloat16" else ""
+    return f"The loss ended {percent(last / best - 1)} above its lowest{helps}."
 
 
 def _little_style(outcome: Outcome) -> str | None:
@@ -97,6 +100,11 @@ def _stopped_early(outcome: Outcome) -> str | None:
     if not isinstance(wanted, int) or not 0 < outcome.steps < wanted:
         return None
     return f"Ended after {outcome.steps} of {wanted} steps."
+
+
+def _has_rate(outcome: Outcome) -> bool:
+    """Does its descent have a learning_rate?"""
+    return outcome.options.get("optimizer", Options().optimizer) != "lbfgs"
 
 
 def _ended_still(outcome: Outcome) -> bool:
