@@ -21,7 +21,7 @@ from pipeline.batch.estimates.estimator import (
     time_limit,
 )
 from pipeline.batch.plan import Plan, PlannedPair, make_plan
-from pipeline.cli.console import Lines, planned_line
+from pipeline.cli.console import Lines, finished_line, planned_line
 from pipeline.cli.progress import Bars
 from pipeline.cli.rendering import plan_rows, plan_text
 from pipeline.job import Job, Manifest, Outcome, RunSettings, StyleImage
@@ -423,6 +423,15 @@ def test_a_run_says_what_lies_ahead_and_what_it_learns(job, capsys):
         "by the first steps, the pairs that wait will take about 1 m 34 s",
     ]
     assert planned_line(Plan(pairs=()), None) == "0 up to date"
+
+
+def test_of_one_step_and_of_one_frame_one_is_said(job, capsys):
+    Lines().started(job, 1, None)
+    assert capsys.readouterr().err.endswith("painting a.png (1 step)\n")
+    losses = {end: {"total": 1.0} for end in ("first", "last")}
+    pair = Outcome(output="a.png", content="c.png", style=["s.png"], status="done", steps=1, losses=losses)
+    assert "1 step in" in finished_line(pair)
+    assert "1 frame in" in finished_line(replace(pair, clip={"frames": 1}))
 
 
 @pytest.mark.parametrize("resumed", [0, 40])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import re
 from base64 import b64encode
 from collections.abc import Mapping
@@ -24,7 +25,7 @@ from pipeline.report.history import history_row
 from pipeline.report.html import render_pages
 from pipeline.report.links import INLINE_BYTES, INLINE_PAIRS
 from pipeline.store.disk import LocalStore
-from pipeline.store.layout import pair_id, thumbnail_name
+from pipeline.store.layout import pair_id, previous_prefix, thumbnail_name
 from pipeline.store.records import State
 
 ACTING = "[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"  # controls, bidi overrides, surrogates
@@ -172,6 +173,19 @@ def test_photographs_of_one_name_that_lie_elsewhere_are_told_apart_and_lead_nowh
     assert b == c
     assert len({a, b, d, e}) == 4
     assert not [link for link in shown.all("a") if "IMG_1" in link["href"]]
+
+
+@pytest.mark.parametrize("number", [2, 12])
+def test_no_level_of_headings_is_left_out(tmp_path: Path, pictures: dict[str, str], number: int) -> None:
+    """For those who walk through a page by them (WCAG 2.2, technique H42): large pictures and a sheet, with older ones."""
+    store = LocalStore(tmp_path)
+    outcomes = [outcome(f"{n}.png", "failed" if n == 1 else "done", content=f"{n}.jpg") for n in range(number)]
+    store.write(f"{previous_prefix('0.png')}000001.png", b"a picture")
+    shown = page(outcomes, folder=tmp_path, pictures=pictures)
+    assert "Before it was painted anew" in shown.text
+    levels = [int(tag[1]) for tag, _ in shown.elements if re.fullmatch("h[1-6]", tag)]
+    assert levels[0] == 1
+    assert all(after <= before + 1 for before, after in itertools.pairwise(levels)), levels
 
 
 def test_every_picture_has_words_for_those_who_do_not_see_it(pictures: dict[str, str]) -> None:

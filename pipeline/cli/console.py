@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from pipeline.errors import ExitCode, ManifestError, StylizeError, exit_words
 from pipeline.printable import printable
-from pipeline.report.quantities import duration, in_about, memory
+from pipeline.report.quantities import count, duration, in_about, memory
 
 if TYPE_CHECKING:
     from pipeline.batch.estimates.estimator import Estimate
@@ -86,8 +86,8 @@ class Lines(Quiet):
     def started(self, job: Job, steps: int, estimate: Estimate | None) -> None:
         about = f", about {duration(estimate.seconds)} and {memory(estimate.memory)}" if estimate else ""
         self._steps[job.output] = steps
-        counted = f"at most {steps}" if job.options.steps == "auto" and not job.options.is_clip else f"{steps}"
-        self._say(f"painting {printable(job.output)} ({counted} {unit(job)}s{about})")
+        at_most = "at most " if job.options.steps == "auto" and not job.options.is_clip else ""
+        self._say(f"painting {printable(job.output)} ({at_most}{count(steps, unit(job))}{about})")
 
     def corrected(self, ahead: Estimate) -> None:
         self._say(corrected_line(ahead))
@@ -256,7 +256,7 @@ def finished_line(outcome: Outcome) -> str:
         width, height = outcome.size or (0, 0)
         painted = "painted at {}x{}, ".format(*outcome.painted_size) if outcome.painted_size else ""
         first, last = (outcome.losses[end]["total"] for end in ("first", "last"))
-        counted = f"{outcome.steps} {'frames' if outcome.clip else 'steps'}"
+        counted = count(outcome.steps, "frame" if outcome.clip else "step")
         return (
             f"done {name}: {width}x{height}, {painted}{counted} in {duration(outcome.seconds)}, "
             f"loss {first:.4g} -> {last:.4g}" + "".join(f"; {printable(note)}" for note in outcome.notes)

@@ -164,7 +164,7 @@ def _lines(folder: Path, found: Standing) -> Iterator[str]:
 
 def _progress(shard: str, now: Now, *, past: bool = False) -> Iterator[str]:
     from pipeline.report.progress import step_words
-    from pipeline.report.quantities import duration
+    from pipeline.report.quantities import count, duration
 
     for pair in now.at_work:
         yield f"{'it painted' if past else 'painting'} {printable(pair.output)}: {step_words(pair)}"
@@ -173,7 +173,7 @@ def _progress(shard: str, now: Now, *, past: bool = False) -> Iterator[str]:
         return
     left = "" if past or now.seconds_left is None else f", about {duration(now.seconds_left)} left"
     failed = f", {now.failed} of them failed" if now.failed else ""
-    yield f"{now.finished} of {now.whole} pairs finished{_of(shard)}{failed}{left}"
+    yield f"{now.finished} of {count(now.whole, 'pair')} finished{_of(shard)}{failed}{left}"
     if now.last_failure is not None:
         name, why = (printable(now.last_failure.get(part, "")) for part in ("output", "reason"))
         yield f"last failure: {name}: {why}"

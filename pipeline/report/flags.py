@@ -104,7 +104,7 @@ def _stopped_early(outcome: Outcome) -> str | None:
 
 def _has_rate(outcome: Outcome) -> bool:
     """Does its descent have a learning_rate?"""
-    return outcome.options.get("optimizer", Options().optimizer) != "lbfgs"
+    return bool(outcome.options.get("optimizer", Options().optimizer) != "lbfgs")
 
 
 def _ended_still(outcome: Outcome) -> bool:

@@ -64,7 +64,7 @@
         image.src = small[0] + digest + small[1];
         link.append(image);
       }
-      const title = made("h4", "", "name");
+      const title = made("h3", "", "name");
       title.append(made("bdi", name));
       link.append(title);
       const tag = made("p", "", "tag");
