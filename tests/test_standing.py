@@ -13,9 +13,12 @@ from night_kit import Nights, failed, painted, statuses
 
 from pipeline.batch import driver
 from pipeline.batch.selection import Shard
+from pipeline.batch.standing import report_anew
 from pipeline.batch.system.deadline import End
-from pipeline.cli.console import exit_line
+from pipeline.cli.console import Quiet, exit_line
 from pipeline.errors import ExitCode
+from pipeline.manifest import load_manifest
+from pipeline.report.text import render_text
 from pipeline.store import hashes
 from pipeline.store.disk import LocalStore
 
@@ -63,6 +66,17 @@ def test_pairs_that_a_run_leaves_are_in_its_report_as_they_stand(
     assert report["run"]["exit_code"] == 0
     stands = f"{4 - len(left)} of 4 painted, {len(left)} still to do"
     assert f"exit 0 (all that was asked for; {stands})" in exit_line(report, "out")
+
+
+def test_a_report_written_anew_blames_no_flag_for_what_waits(nights: Nights) -> None:
+    """Pairs for which the deadline left no time were told to be painted by a run without `--only`."""
+    nights.manifest(MANY, run="{max_duration: 1s}")
+    report = nights.run()
+    assert {pair["reason_class"] for pair in report["pairs"]} == {"deadline"}
+    again = report_anew(load_manifest(nights.project / "night.yaml"), Quiet(), report)
+    assert {pair["reason_class"] for pair in again["pairs"]} == {None}
+    assert "Waiting for the next run" in render_text(again)
+    assert "--only" not in render_text(again)
 
 
 def test_what_is_up_to_date_failed_or_held_stays_so_beside_a_run_over_a_part(nights: Nights) -> None:

@@ -94,13 +94,13 @@ def _outcome(pair: PlannedPair, results: Results, selection: Selection) -> Outco
         return results.of_failure(pair, "failed")
     if pair.action == "fail":
         return results.outcome(pair, "failed", reason=pair.reason, reason_class=pair.reason_class)
+    reason: str = pair.reason
+    reason_class: str | None = None  # of a report that is written anew, or a run that did not get so far
     if not selection.takes(pair.job.output):
         flag = "--shard" if selection.names(pair.job.output) else "--only"
         reason, reason_class = f"{pair.reason}; left out by {flag}", _LEFT_OUT
     elif selection.limit is not None:
         reason, reason_class = f"{pair.reason}; left for a later run by --limit", _LIMIT
-    else:
-        reason, reason_class = pair.reason, _LEFT_OUT
     return results.outcome(pair, "not_started", reason=reason, reason_class=reason_class)
 
 
