@@ -274,7 +274,7 @@ def test_text_names_each_failure_with_reason_fix_and_command() -> None:
     assert "1 failed - Picture cannot be used\n" in text
     assert "  a/dog.png: photos/dog.jpg is empty; copy it again\n" in text
     assert "\nRetry: stylize run configs/night.yaml --only a/dog.png --retry-failed\n" in text
-    assert "  Fix: Open the named file in a viewer" in text
+    assert "  Fix: The sentence beside each pair names the file" in text
 
 
 @pytest.mark.parametrize("kind", [*REASON_CLASSES, "of another version"])
@@ -337,6 +337,17 @@ def test_every_reason_class_of_the_project_has_a_way_out_in_words() -> None:
     for reason_class in classes | {"environment", "disk", "bug"}:
         (group,) = attention(build_report(facts(), [outcome(status="failed", reason_class=reason_class)]))
         assert group.fix, reason_class
+
+
+@pytest.mark.parametrize(
+    ("reason_class", "no_help"),
+    [("bad_image", "in a viewer"), ("output", "Something that was not made here"), ("diverged", "Lower learning_rate")],
+)
+def test_advice_for_all_pairs_of_a_class_holds_for_each(reason_class: str, no_help: str) -> None:
+    """A file that is missing opens in no viewer, a folder or another pair's output is nothing that --force paints over,
+    and the usual descent has no rate: what differs is told beside each pair."""
+    (group,) = attention(build_report(facts(), [outcome(status="failed", reason_class=reason_class)]))
+    assert no_help not in group.fix
 
 
 def test_a_class_nobody_knows_is_named_and_harmless() -> None:

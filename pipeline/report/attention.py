@@ -99,11 +99,13 @@ def _group(status: str, reason_class: str) -> Group:
 _FAILURES = {
     "bad_image": (
         "Picture cannot be used",
-        "Open the named file in a viewer and repair or replace it. The pair is tried again when the file has changed.",
+        "The sentence beside each pair names the file: repair or replace it, or correct its name."
+        " The pair is tried again when the file has changed.",
     ),
     "output": (
         "Output cannot be written under its name",
-        "Something that was not made here stands there: move it, change the pair's output, or paint over it with --force.",
+        "The sentence beside each pair says why: move what stands there, or change the pair's output;"
+        " where it says so, --force paints over it.",
     ),
     "output_refused": (
         "The file system does not take the output",
