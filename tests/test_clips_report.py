@@ -106,6 +106,24 @@ def test_a_shot_that_drifts_is_worth_a_look(drift: float, word: str) -> None:
     assert drifts(Story(drift=drift / 9)) is None
 
 
+def test_a_clip_in_the_colours_of_its_style_need_not_become_lighter_with_its_photograph() -> None:
+    """A street from shadow into light, at 128 pixels: its frames have 66 to 102 grey levels and its paintings, in the style's
+    tones, 114 each. It was told to become 36 grey levels darker."""
+    rows = [[number, None, None, 66.0 + 6 * number, 114.3] for number in range(7)]
+    street = outcome(drift=-36.0, cuts=[], rows=rows)
+    street.options = {"match_color": "tones"}
+    assert "drifts" not in [flag["name"] for flag in pair_row(street)["flags"]]
+    street.options = {}
+    assert "drifts" in [flag["name"] for flag in pair_row(street)["flags"]]
+
+
+def test_a_clip_in_the_colours_of_its_style_that_drifts_itself_is_worth_a_look() -> None:
+    light = [110.0, 112.0, 90.0, 92.0, 99.0]  # the third begins a shot
+    rows = [[number, None, None, 66.0, each] for number, each in enumerate(light)]
+    assert drifts(Story(rows=rows, cuts=[2]), matched=True) == "A shot becomes 9 grey levels lighter: look at its end."
+    assert drifts(Story(rows=rows[:4], cuts=[2]), matched=True) is None
+
+
 def test_cuts_are_told_and_of_many_the_first() -> None:
     assert has_cuts(Story(cuts=[])) is None
     assert "at frame 1, 2, 3, 4, 5, 6 and 2 more" in (has_cuts(Story(cuts=[1, 2, 3, 4, 5, 6, 7, 8])) or "")

@@ -20,6 +20,7 @@ _FLICKERS = 5.5
 # Grey levels by which a shot may become lighter or darker against its photograph: chosen by eye, as
 # less is not seen from a shot's beginning to its end.
 _DRIFTS = 4.0
+_LIGHT = 4  # the place of the painting's mean grey in a row
 _MOST_NAMED = 6  # cuts that a sentence names
 
 
@@ -115,14 +116,30 @@ def flickers(story: Story) -> str | None:
     )
 
 
-def drifts(story: Story) -> str | None:
-    """A remark on a clip that becomes lighter or darker."""
-    if abs(story.drift) <= _DRIFTS:
+def drifts(story: Story, *, matched: bool = False) -> str | None:
+    """A remark on a clip that becomes lighter or darker: than its photograph does, or, where its
+    colours are `matched` with the style's and follow no photograph, than they were."""
+    drift = _own_drift(story) if matched else story.drift
+    if abs(drift) <= _DRIFTS:
         return None
     return (
-        f"A shot becomes {significant(abs(story.drift))} grey levels {'lighter' if story.drift > 0 else 'darker'}"
-        " than its photograph does: look at its end."
+        f"A shot becomes {significant(abs(drift))} grey levels {'lighter' if drift > 0 else 'darker'}"
+        f"{'' if matched else ' than its photograph does'}: look at its end."
     )
+
+
+def _own_drift(story: Story) -> float:
+    """By how many grey levels the painting became lighter or darker within a shot, at most."""
+    most, begun, cuts = 0.0, None, sorted(story.cuts)
+    for row in (row for row in story.rows if len(row) > _LIGHT and row[0] is not None):
+        number, light = row[0], row[_LIGHT]
+        while cuts and number is not None and cuts[0] <= number:
+            begun = None
+            del cuts[0]
+        if light is not None:
+            begun = light if begun is None else begun
+            most = light - begun if abs(light - begun) > abs(most) else most
+    return most
 
 
 def has_cuts(story: Story) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -152,10 +153,17 @@ def _of_clip(remark: Callable[[Story], str | None]) -> Callable[[Outcome], str |
     return told
 
 
+def _drifts(outcome: Outcome) -> str | None:
+    if outcome.style_at:  # styles differ in brightness
+        return None
+    matched = outcome.options.get("match_color", "none") != "none"
+    return _of_clip(functools.partial(drifts, matched=matched))(outcome)
+
+
 CLIP_FLAGS: Mapping[str, Callable[[Outcome], str | None]] = {
     "retried": _retried,
     "flickers": _of_clip(flickers),
-    "drifts": lambda outcome: None if outcome.style_at else _of_clip(drifts)(outcome),  # styles differ in brightness
+    "drifts": _drifts,
     "cuts": _of_clip(has_cuts),
 }
 """The same of a clip, whose steps are frames."""
