@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
 from collections.abc import Callable, Iterator
@@ -9,8 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from clips_night_kit import shots, write_video
 from night_kit import Nights, failed, painted
 from PIL import Image
 from test_report import HOSTILE_NAMES, facts, outcome
@@ -21,7 +24,7 @@ from pipeline.errors import BadImage, PairError, UsageError
 from pipeline.images import lettering as lettering_module
 from pipeline.images import sheet as drawing
 from pipeline.images.convert import srgb_profile
-from pipeline.images.encode import FORMAT_OF_SUFFIX
+from pipeline.images.encode import FORMAT_OF_SUFFIX, thumbnail
 from pipeline.images.lettering import Lettering
 from pipeline.images.reader import READER
 from pipeline.images.small import MOST_PIXELS
@@ -310,6 +313,22 @@ def test_a_caption_stands_right_below_its_picture(tmp_path: Path) -> None:
     assert len(rows_of_red) == 40  # as large as the box is wide
     ink = [y for y in range(170) if any(image.getpixel((x, y))[0] < 100 for x in range(120))]
     assert rows_of_red[-1] < ink[0] < rows_of_red[-1] + 18
+
+
+def test_of_a_clip_the_thumbnails_are_drawn_however_small_as_a_video_is_no_picture(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path / "out")
+    for which in ("content", "result"):
+        store.write(thumbnail_name("a.mp4", which), thumbnail(np.full((36, 48, 3), 99, np.float32), None, 48))
+    for video in (tmp_path / "a.mp4", tmp_path / "out/a.mp4"):
+        write_video(video, shots(2))
+    row = {"output": "a.mp4", "status": "done", "clip": None}
+    style = StyleImage(tmp_path / "s.png")
+    job = Job(output="a.mp4", content=tmp_path / "a.mp4", styles=(style,), options=Options(frames="all"))
+    pictures = SmallPictures(store, 1024)
+    found, notes = drawing.strip([pictures.content(job), pictures.result(job, row)], 60)
+    assert (found.size, notes) == ((80 + 80 + drawing.GAP, 60), [])
+    still = dataclasses.replace(job, content=tmp_path / "a.png", options=Options())
+    assert len(pictures.content(still)) == len(pictures.result(still, row)) == 1
 
 
 def test_pictures_of_a_strip_have_one_height_and_keep_their_shapes(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Which files a pair's pictures are drawn from, where they are drawn small: the thumbnails that a
-run left, where they are large enough, else the pictures themselves."""
+run left, where they are large enough, else the pictures themselves. A video is no picture: of
+a clip the thumbnail is shown larger than it is."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipeline.clip_names import is_clip_name
 from pipeline.job import Job
 from pipeline.report.links import INLINE_BYTES, is_thumbnail
 from pipeline.store.layout import MOST_STYLES, style_thumbnail, thumbnail_name
@@ -36,13 +38,13 @@ class SmallPictures:
             return []
         name = next(iter(files_of(job.output, pair.get("clip"))), job.output)
         itself = (str(self.store.path(name)), self.store.home)
-        return [*self._thumbnail(job, "result", RESULT_SIDE), itself]
+        return self._files(job, "result", RESULT_SIDE, itself)
 
     def content(self, job: Job) -> Files:
         """A pair's photograph; none of a texture."""
         if job.options.is_texture:
             return []
-        return [*self._thumbnail(job, "content", SOURCE_SIDE), _input(job, job.content)]
+        return self._files(job, "content", SOURCE_SIDE, _input(job, job.content))
 
     def styles(self, job: Job) -> list[Files]:
         """A pair's style pictures."""
@@ -53,6 +55,11 @@ class SmallPictures:
             ]
             for number, style in enumerate(job.styles)
         ]
+
+    def _files(self, job: Job, which: str, its_side: int, itself: tuple[str, str | None]) -> Files:
+        found = self._thumbnail(job, which, its_side)
+        of_clip = job.options.is_clip or is_clip_name(job.content.name)
+        return [*found, itself, *(self._thumbnail(job, which, self.side) if of_clip and not found else [])]
 
     def _thumbnail(self, job: Job, which: str, its_side: int) -> Files:
         """Where it is large enough, and is one: whoever may write there may have put any file under
