@@ -188,6 +188,13 @@ def test_no_level_of_headings_is_left_out(tmp_path: Path, pictures: dict[str, st
     assert all(after <= before + 1 for before, after in itertools.pairwise(levels)), levels
 
 
+def test_pairs_that_want_one_output_have_a_place_each() -> None:
+    twice = [outcome("a.png", "failed", content=f"{name}.jpg") for name in "xyz"]
+    places = [one["id"] for _, one in page(twice).elements if "id" in one]
+    assert len([place for place in places if place.startswith("pair-")]) == 3
+    assert len(places) == len(set(places))
+
+
 def test_every_picture_has_words_for_those_who_do_not_see_it(pictures: dict[str, str]) -> None:
     shown = page([outcome(), outcome("b.png", "failed"), outcome("c.png", "up_to_date")], pictures=pictures)
     alts = [image["alt"] for image in shown.all("img")]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import time
 from pathlib import Path
 
@@ -185,6 +186,23 @@ def test_reports_of_parts_are_merged_into_that_of_a_whole_run(apart, stylize):
     whole = nights.run()
     assert merged.keys() == whole.keys()
     assert run.keys() == whole["run"].keys()
+
+
+def test_pairs_that_want_one_output_are_all_in_the_merged_report(nights):
+    """They failed in their part; of two there was one row, and two were counted."""
+    shutil.copy(nights.project / "input/content/dog.png", nights.project / "input/content/dog.jpg")
+    nights.manifest(
+        '\n  - matrix: {content: ["content/*"], style: ["style/wave.png"]}\n    output: "{content.stem}.png"'
+    )
+    for index in (1, 2):
+        nights.run(shard=Shard(index, 2))
+    both = merged([nights.output / f"report.{index}-of-2.json" for index in (1, 2)])
+    assert both["counts"] == both["run"]["counts"]
+    assert sorted(pair["content"] for pair in both["pairs"]) == [
+        "content/dog.jpg",
+        "content/dog.png",
+        "content/sea.png",
+    ]
 
 
 def test_parts_that_do_not_belong_together_are_no_report(apart, stylize):

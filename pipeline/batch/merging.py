@@ -22,7 +22,7 @@ _ONCE = ("id", "host", "device")  # what the parts' runs may differ in, told one
 
 def merged(files: Sequence[Path]) -> dict[str, Any]:
     """One report out of those in `files`, one for each part. A pair is as the part says that it is
-    in; pairs stand in the first part's order.
+    in, also where several want one output; pairs stand in the first part's order.
 
     Raises UsageError for a file that is no report of a part, for one part twice, and for one that
     is missing.
@@ -38,13 +38,20 @@ def merged(files: Sequence[Path]) -> dict[str, Any]:
         raise UsageError(f"part {other} is of another division than the parts of {count}")
     if missing := [f"{index}/{count}" for index in range(1, count + 1) if Shard(index, count) not in parts]:
         raise UsageError(f"the report of part {', '.join(missing)} is missing")
-    rows = {shard: {pair["output"]: pair for pair in report["pairs"]} for shard, report in parts.items()}
+    rows = {shard: _by_output(report) for shard, report in parts.items()}
     names = dict.fromkeys(name for known in rows.values() for name in known)
     homes = {name: next(shard for shard in parts if shard.has(name)) for name in names}
     if strange := next((name for name, home in homes.items() if name not in rows[home]), None):
         raise UsageError(f"the parts are not of one manifest: {printable(strange)} is not in all of them")
-    pairs = [rows[home][name] for name, home in homes.items()]
+    pairs = [pair for name, home in homes.items() for pair in rows[home][name]]
     return {"schema": SCHEMA, "run": _run(list(parts.values())), "counts": counts_of(pairs), "pairs": pairs}
+
+
+def _by_output(report: Mapping[str, Any]) -> dict[str, list[Mapping[str, Any]]]:
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    for pair in report["pairs"]:
+        found.setdefault(pair["output"], []).append(pair)
+    return found
 
 
 def _run(reports: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -45,8 +45,10 @@ class PageMaker:
     curves: Callable[[Mapping[str, Any]], bool]
     sources: Sources = field(init=False)
     _older: dict[str, list[Entry]] = field(init=False)
+    _again: dict[int, str] = field(init=False)
 
     def __post_init__(self) -> None:
+        self._again = _anchors_again(self.report["pairs"])
         self.sources = Sources(self.report["pairs"], self.links, self.report["run"]["input"])
         self._older = files_by_pair(self.links.store)
 
@@ -55,7 +57,7 @@ class PageMaker:
         content, styles = self.sources.content(pair), self.sources.styles(pair)
         return PairView(
             name=printable(pair["output"]),
-            anchor=anchor(pair),
+            anchor=self._again.get(id(pair)) or anchor(pair),
             status=pair["status"],
             words=_status_words(pair),
             result=self._result(pair, content, styles, large=large),
@@ -162,6 +164,17 @@ def first_file(pair: Mapping[str, Any]) -> str:
 def anchor(pair: Mapping[str, Any]) -> str:
     """Where a pair stands on the page; a digest, since names may hold what an address may not."""
     return "pair-" + pair_id(pair["output"])[:12]
+
+
+def _anchors_again(pairs: Sequence[Mapping[str, Any]]) -> dict[int, str]:
+    """Anchors of pairs that want an output which a pair before them wants: a place has one name."""
+    seen: dict[str, int] = {}
+    again = {}
+    for pair in pairs:
+        number = seen[pair["output"]] = seen.get(pair["output"], 0) + 1
+        if number > 1:
+            again[id(pair)] = f"{anchor(pair)}-{number}"
+    return again
 
 
 def run_rows(run: Mapping[str, Any]) -> Rows:
