@@ -78,7 +78,7 @@ EXITS = {
         "quarantined pairs are left",
         "nothing failed, but pairs are quarantined",
         "Nothing failed in this run. Pairs that failed too often before are still quarantined; "
-        "stylize acknowledge PATTERN says that you know of them.",
+        "stylize acknowledge PATTERN MANIFEST says that you know of them.",
     ),
     ExitCode.SIGINT: Exit("stopped by Ctrl-C", "stopped by SIGINT", _STOPPED),
     ExitCode.SIGTERM: Exit("stopped by SIGTERM", "stopped by SIGTERM", _STOPPED),

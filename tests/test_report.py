@@ -282,7 +282,7 @@ def test_text_tells_the_whole_way_out_of_a_quarantine(kind: str) -> None:
     text = render_text(build_report(facts(), [outcome("a.png", "quarantined", reason="r", reason_class=kind)]))
     (group,) = attention(build_report(facts(), [outcome("a.png", "quarantined", reason="r", reason_class=kind)]))
     assert f"Fix: {group.fix} Retry: " in " ".join(text.split())
-    assert group.fix.endswith("stylize acknowledge PATTERN says that you know of it.")
+    assert group.fix.endswith("stylize acknowledge PATTERN MANIFEST says that you know of it.")
     assert all(len(line) <= 160 for line in text.splitlines() if "Command: " not in line)
 
 

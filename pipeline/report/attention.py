@@ -156,7 +156,7 @@ _FAILURES = {
 
 _QUARANTINED = (
     "Not tried again until the pair, its pictures or the limit it met change, or with --retry-failed;"
-    " stylize acknowledge PATTERN says that you know of it."
+    " stylize acknowledge PATTERN MANIFEST says that you know of it."
 )
 
 _NOT_STARTED = {
