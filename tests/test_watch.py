@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -221,6 +222,28 @@ def test_a_night_that_was_killed_is_told_from_one_that_is_silent(
         silent = page(watched).text
         assert "Silent" in silent
         assert "a long step, or a machine that is gone" in silent
+
+
+def test_a_part_that_was_killed_paints_nothing_beside_one_that_goes_on(store: LocalStore, watched: Watched) -> None:
+    for number, output in enumerate(("a.png", "b.png"), 1):
+        shard, run = f"{number}-of-2", f"run{number}"
+        at_work = [AtWork(output=output, steps=9, step=number)]
+        write_roll(store, shard, run, [Enrolled(output=output, status="not_started")])
+        now = Now(run=run, started=LATER, updated=LATER, whole=5, at_work=at_work, seconds_left=7200.0 / number)
+        write_now(store, shard, now)
+        lock = {"host": socket.gethostname(), "pid": os.getpid(), "run": run}
+        store.write(f"{LOCK}-{shard}", json.dumps(lock).encode())
+    shown = page(watched).text
+    assert "2 being painted" in shown
+    assert "about 2 h left" in shown
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    store.write(f"{LOCK}-1-of-2", json.dumps({"host": socket.gethostname(), "pid": gone.pid, "run": "run1"}).encode())
+    shown = page(watched).text
+    assert "Painting" in shown
+    assert "1 being painted" in shown
+    assert "about 1 h left" in shown
+    assert "Ended before it could write its report: part 1 of 2." in shown
 
 
 def test_what_a_killed_night_left_is_forgotten_once_another_has_reported(nights: Nights) -> None:

@@ -11,7 +11,7 @@ import os
 import socket
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
@@ -34,13 +34,14 @@ _MOST_LOCK = 4096  # bytes of a lock's text
 
 @dataclass(frozen=True, kw_only=True)
 class Night:
-    """A run as it stands. `runs` are those that go on (or were killed), by shard; `last` those that
-    wrote a report; `pairs` those of the former, or else of the latter. `version` is another when
-    anything is."""
+    """A run as it stands. `runs` are those that go on (or were killed), by shard, and `killed` the
+    shards of those that were, beside others that go on; `last` are those that wrote a report;
+    `pairs` those of `runs`, or else of `last`. `version` is another when anything is."""
 
     state: State
     version: str
     runs: dict[str, Now] = field(default_factory=dict)
+    killed: list[str] = field(default_factory=list)
     last: dict[str, LastRun] = field(default_factory=dict)
     pairs: dict[str, Enrolled] = field(default_factory=dict)
     trouble: str = ""
@@ -92,7 +93,7 @@ class Watcher:
             del runs[shard], states[shard]
         first: list[State] = ["painting", "silent", "killed"]
         state = next((one for one in first if one in states.values()), "over" if found else "none")
-        seen = (state, found, self.store.list(NOW))
+        seen = (state, states, found, self.store.list(NOW))
         version = _short(repr(seen))
         if version == self._night.version:
             return self._night
@@ -105,10 +106,12 @@ class Watcher:
             roll.look()
             if roll.run == runs[shard].run:
                 pairs |= roll.pairs
+        killed = [shard for shard, one in states.items() if one == "killed" != state]
         return Night(
             state=state,
             version=version,
-            runs=runs,
+            runs=runs | {shard: replace(runs[shard], at_work=[], seconds_left=None) for shard in killed},
+            killed=killed,
             last=self._last.runs,
             pairs=pairs or self._last.pairs,
         )

@@ -128,6 +128,9 @@ def _heading_of_runs(night: Night, facts: list[tuple[str, str]]) -> Heading:
         "silent": f"Nothing was heard of it since {updated}: a long step, or a machine that is gone.",
         "killed": f"It was ended before it could write its report, after {updated}. The next run goes on.",
     }.get(night.state, "")
+    if night.killed:
+        parts = ", ".join(f"part {shard.replace('-of-', ' of ')}" if shard else "a whole run" for shard in night.killed)
+        explanation = f"Ended before it could write its report: {parts}. {explanation}".strip()
     for shard, now in night.runs.items():
         of = f" {shard.replace('-of-', ' of ')}" if shard else ""
         facts += [(f"Run{of}", printable(now.run)), (f"Started{of}", printable(moment(now.started)))]
