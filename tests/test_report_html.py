@@ -188,6 +188,18 @@ def test_no_level_of_headings_is_left_out(tmp_path: Path, pictures: dict[str, st
     assert all(after <= before + 1 for before, after in itertools.pairwise(levels)), levels
 
 
+def test_all_is_not_well_where_pairs_failed_that_the_run_was_not_to_take() -> None:
+    """As after `--only`: the page lists them under "What needs you"."""
+
+    def headline(others: list[Outcome]) -> str:
+        report = build_report(facts(exit_code=ExitCode.OK), [outcome()], others)
+        return Page(render_html(report, store=LocalStore(Path("/nowhere")), thumbnails=lambda name: {})).text
+
+    assert "Done as asked" in headline([outcome("b.png", "failed")])
+    assert "All well" not in headline([outcome("b.png", "not_started")])
+    assert "All well" in headline([outcome("b.png", "up_to_date")])
+
+
 def test_pairs_that_want_one_output_have_a_place_each() -> None:
     twice = [outcome("a.png", "failed", content=f"{name}.jpg") for name in "xyz"]
     places = [one["id"] for _, one in page(twice).elements if "id" in one]

@@ -174,11 +174,15 @@ def standing_words(report: Mapping[str, Any]) -> str:
     return f"{painted} of {whole} painted" + (f", {whole - painted} still to do" if painted < whole else "")
 
 
+def left_over(report: Mapping[str, Any]) -> int:
+    """How many pairs of the manifest are not painted, without those in quarantine."""
+    return sum(report["counts"][status] for status in ("failed", "interrupted", "not_started"))
+
+
 def _end(report: Mapping[str, Any]) -> str:
     """The exit code in words; 0 is not "all" where pairs are left that the run was not to take."""
     code = report["run"]["exit_code"]
-    left = sum(report["counts"][status] for status in ("failed", "interrupted", "not_started"))
-    if code != ExitCode.OK or not left:
+    if code != ExitCode.OK or not left_over(report):
         return exit_words(code)
     return f"exit 0 (all that was asked for; {standing_words(report)})"
 
