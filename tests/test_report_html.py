@@ -200,6 +200,14 @@ def test_all_is_not_well_where_pairs_failed_that_the_run_was_not_to_take() -> No
     assert "All well" in headline([outcome("b.png", "up_to_date")])
 
 
+def test_a_picture_without_a_small_one_can_be_opened_all_the_same() -> None:
+    """As pictures that are found where `.pipeline` was lost, with their settings in them alone."""
+    shown = page([outcome("a b.png", "up_to_date"), outcome("c.png", "failed")])
+    assert [(link["href"], link["class"]) for link in shown.all("a") if link["href"].endswith(".png")] == [
+        ("./a%20b.png", "blank")
+    ]
+
+
 def test_pairs_that_want_one_output_have_a_place_each() -> None:
     twice = [outcome("a.png", "failed", content=f"{name}.jpg") for name in "xyz"]
     places = [one["id"] for _, one in page(twice).elements if "id" in one]

@@ -108,8 +108,8 @@ class PageMaker:
         if source is None and pair["status"] in _NO_PICTURE:
             source, alt = self.preview(pair["output"]).source, f"{alt}, unfinished"
             return Picture(caption=caption, alt=alt, source=source, size=size)
-        link = self.links.to(first_file(pair)) if source is not None else None
-        sharper = large and link is not None and _is_sharper(pair["size"])
+        link = self.links.to(first_file(pair)) if pair["status"] in _STANDS else None
+        sharper = large and source is not None and _is_sharper(pair["size"])
         return Picture(caption=caption, alt=alt, source=source, link=link, size=size, is_sharper=sharper)
 
     def _clip(self, pair: Mapping[str, Any]) -> ClipView | None:
