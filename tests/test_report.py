@@ -5,7 +5,10 @@ from __future__ import annotations
 import io
 import json
 import math
+import os
 import shlex
+import shutil
+import subprocess
 from collections import Counter
 from collections.abc import Callable
 from fnmatch import fnmatchcase
@@ -374,6 +377,20 @@ def test_it_is_tried_again_with_the_options_and_of_the_part_that_the_run_had() -
         *("run", RUN["manifest"], "--set", "size=300", "--shard", "2/3", "--retry-failed")
     ]
     assert shlex.split(retry_command(run, "a.png"))[-3:] == ["--only", "a.png", "--retry-failed"]
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="no bash on this machine")
+@pytest.mark.parametrize("name", [name for name in HOSTILE_NAMES if "\ud800" not in name])
+@pytest.mark.parametrize("ascii_names", [False, True])
+def test_the_manifest_of_a_command_is_the_one_that_was_run_whatever_it_is_called(name: str, ascii_names: bool) -> None:
+    """`/home/\u00e9mile/night.yaml` came back as `/home/\\xe9mile/night.yaml`, which no shell reads so."""
+    command = retry_command(
+        RUN | {"program": ["printf", "%s\\0"], "manifest": f"/home/{name}"}, ascii_names=ascii_names
+    )
+    assert command == printable(command)
+    assert command.isascii() or not ascii_names
+    said = subprocess.run(["bash", "-c", command], capture_output=True, check=True).stdout
+    assert said.split(b"\0")[1] == os.fsencode(f"/home/{name}")
 
 
 def test_previews_are_tried_again_as_previews() -> None:

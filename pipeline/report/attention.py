@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import glob
+import os
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipeline.printable import is_unseen, printable
+from pipeline.printable import ascii_only, is_unseen, printable
 from pipeline.report.quantities import moment
 
 _STATUSES = ("failed", "quarantined", "interrupted", "not_started")  # most urgent first
@@ -66,10 +67,25 @@ def retry_command(run: Mapping[str, Any], output: str | None = None, *, ascii_na
 
     verb, shard = run.get("verb") or "run", run.get("shard")
     given = [*run["program"], verb, run["manifest"], *run["arguments"], *(["--shard", shard] if shard else [])]
-    words = [printable(word) for word in given]
+    words = [quoted(word, shown) for word in given]
     if output is not None and verb == "run":
-        words += ["--only", "".join(letter if shown(letter) else "?" for letter in glob.escape(output))]
-    return shlex.join([*words, "--retry-failed"])
+        pattern = "".join(letter if shown(letter) else "?" for letter in glob.escape(output))
+        words += ["--only", shlex.quote(pattern)]
+    return " ".join([*words, "--retry-failed"])
+
+
+def quoted(word: str, shown: Callable[[str], bool]) -> str:
+    """A word for a shell, in which characters that are not to be `shown` stand as octal bytes in
+    `$'...'` (POSIX.1-2024, section 2.2.4; bash, ksh and zsh have it long since): written out in
+    another way they would name another file."""
+    if all(map(shown, word)):
+        return shlex.quote(word)
+    try:
+        data = os.fsencode(word)
+    except UnicodeEncodeError:  # no file can be called so
+        return shlex.quote(ascii_only(word))
+    plain = (chr(byte) if 0x20 <= byte < 0x7F and byte not in b"\\'" else f"\\{byte:03o}" for byte in data)
+    return f"$'{''.join(plain)}'"
 
 
 def failing(pair: Mapping[str, Any]) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from pipeline.job import FAILED
 from pipeline.printable import ascii_only
-from pipeline.report.attention import Group, attention, failing, flagged, retry_command
+from pipeline.report.attention import Group, attention, failing, flagged, quoted, retry_command
 from pipeline.report.data import report_stem, standing_words, verdict
 from pipeline.report.quantities import count, moment
 
@@ -53,7 +53,7 @@ def _failures(report: Mapping[str, Any]) -> Iterator[str]:
             yield from _two_lines(f"  Fix: {group.fix}")
     if failed := [pair for group in attention(report) if group.status in FAILED for pair in group.pairs]:
         one = failed[0]["output"] if len(failed) == 1 else None
-        yield f"Retry: {ascii_only(retry_command(report['run'], one, ascii_names=True))}"
+        yield f"Retry: {retry_command(report['run'], one, ascii_names=True)}"
 
 
 def _pairs_with_reasons(group: Group) -> Iterator[str]:
@@ -82,7 +82,10 @@ def _where(report: Mapping[str, Any], folder: Path | None, *, page: bool) -> Ite
         name = f"{report_stem(report['run']['shard'])}.html"
         yield _line(f"Full report: {folder / name if folder else f'{name} beside this file'}")
     if report["run"]["command"]:
-        yield f"Command: {ascii_only(shlex.join(report['run']['command']))}"
+        words = (
+            quoted(word, lambda letter: letter.isascii() and letter.isprintable()) for word in report["run"]["command"]
+        )
+        yield f"Command: {' '.join(words)}"
 
 
 def _names(pairs: Sequence[Mapping[str, Any]]) -> str:
