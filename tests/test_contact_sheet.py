@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,6 +30,7 @@ from pipeline.images.lettering import Lettering
 from pipeline.images.reader import READER
 from pipeline.images.small import MOST_PIXELS
 from pipeline.job import Job, StyleImage
+from pipeline.manifest import load_manifest
 from pipeline.options import Options
 from pipeline.report import contact_sheet
 from pipeline.report.contact_sheet import LONGEST_SIDE, Sheet, contact_sheets, why_none
@@ -398,6 +400,27 @@ def test_pictures_that_are_missing_leave_places_with_reasons_and_nothing_is_pain
     assert drawing._EMPTY in colours(night.output / "sheet.png")
     assert [path.name for path in night.output.iterdir()] == ["sheet.png"]
     assert night.plan().count("paint") == 6
+
+
+def test_photographs_of_one_name_that_lie_elsewhere_have_a_row_each(night: Nights) -> None:
+    """Reports call them by their own names alone; both stood under the first one's picture."""
+    for name, other in (("dog", "2019"), ("sea", "2020")):
+        (night.project / other).mkdir()
+        shutil.copy(night.project / f"input/content/{name}.png", night.project / other / "IMG_1.png")
+    pairs = "".join(
+        f"\n  - {{content: {night.project}/{year}/IMG_1.png, style: style/wave.png, output: {year}.png}}"
+        for year in (2019, 2020)
+    )
+    night.manifest(pairs + "\n  - {content: content/dog.png, style: style/wave.png, output: dog.png}")
+    manifest = load_manifest(night.project / "night.yaml")
+    rows = verb._rows(manifest)
+    assert [(row["content"], row["style"]) for row in rows] == [
+        ("2019/IMG_1.png", ["style/wave.png"]),
+        ("2020/IMG_1.png", ["style/wave.png"]),
+        ("content/dog.png", ["style/wave.png"]),
+    ]
+    names = [("a.png", Path("/x/a.png")), ("a.png", Path("/y/x/a.png")), ("b.png", Path("/x/b.png"))]
+    assert set(verb._told_apart(names).values()) == {"a.png (1)", "a.png (2)"}
 
 
 def test_pairs_that_failed_are_told(night: Nights, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -183,7 +183,32 @@ def _rows(manifest: Manifest) -> list[dict[str, Any]]:
     from pipeline.batch.standing import rows_as_they_stand
     from pipeline.cli.console import Quiet
 
-    return rows_as_they_stand(manifest, Quiet())
+    rows = rows_as_they_stand(manifest, Quiet())
+    pictures = [[job.content, *(style.image for style in job.styles)] for job in manifest.pairs]
+    named = [[row["content"], *row["style"]] for row in rows]
+    others = _told_apart(
+        pair for names, paths in zip(named, pictures, strict=True) for pair in zip(names, paths, strict=True)
+    )
+    for row, names, paths in zip(rows, named, pictures, strict=True):
+        row["content"], *row["style"] = (others.get(one, one[0]) for one in zip(names, paths, strict=True))
+    return rows
+
+
+def _told_apart(files: Iterable[tuple[str, Path]]) -> dict[tuple[str, Path], str]:
+    """Other names for files that reports call the same, as they do not lie below the input folder:
+    with their own folders, or with numbers."""
+    by_name: dict[str, dict[Path, None]] = {}
+    for name, path in files:
+        if name:
+            by_name.setdefault(name, {})[path] = None
+    found: dict[tuple[str, Path], str] = {}
+    for name, paths in by_name.items():
+        if len(paths) > 1:
+            longer = [f"{path.parent.name}/{path.name}" for path in paths]
+            distinct = len(set(longer)) == len(paths)
+            named = longer if distinct else [f"{name} ({number})" for number in range(1, len(paths) + 1)]
+            found |= {(name, path): other for path, other in zip(paths, named, strict=True)}
+    return found
 
 
 def _pictures(manifest: Manifest, side: int) -> SmallPictures:
