@@ -243,6 +243,8 @@ def test_the_page_of_a_run_that_goes_on_shows_the_pair_at_work(tmp_path: Path) -
     assert "4 of this run's 9 pairs finished, 1 failed, about 1 m 30 s left" in shown.text
     assert "step 120 of 300, loss 2" in shown.text
     assert "being painted" in shown.text
+    assert "1 not finished" in shown.text  # it was counted as not started
+    assert "not started" not in shown.text
     assert next(image["alt"] for image in shown.all("img")) == "a.png as it stands"
 
 

@@ -99,10 +99,11 @@ def _first_page(
     earlier = [row for row in history if row["id"] != run["id"]]
     rows = [*earlier, *([] if now else [history_row(report)])][-HISTORY_RUNS:]
     groups = [group for group in attention(report) if now is None or group.status in FAILED]
+    status_words = STATUS_WORDS if now is None else _STATUS_WORDS_NOW
     every = filters(maker, [pair for pairs in pages.pairs for pair in pairs]) if len(pages) > 1 else []
     return (_heading(report) if now is None else _heading_of(now)) | {
         "standing": standing_words(report),
-        "counts": [(status, words, report["counts"][status]) for status, words in STATUS_WORDS.items()],
+        "counts": [(status, words, report["counts"][status]) for status, words in status_words.items()],
         "groups": [maker.group_view(group) for group in groups],
         "remarks": remark_views(report, lambda pair: pages.address_of(pair, 1)),
         "painted": run["counts"]["done"],
@@ -119,6 +120,8 @@ def _first_page(
     }
 
 
+# While a run goes on, some of those that are not painted yet are being painted.
+_STATUS_WORDS_NOW = STATUS_WORDS | {"not_started": "not finished"}
 # What a further page has of all that.
 _FURTHER: dict[str, Any] = {
     **dict.fromkeys(("groups", "remarks", "warnings", "health", "trend", "facts", "notes", "every"), ()),
