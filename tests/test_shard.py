@@ -183,6 +183,9 @@ def test_reports_of_parts_are_merged_into_that_of_a_whole_run(apart, stylize):
     text = stylize("report", *flags).stdout
     assert f"{merged['counts']['done']} new, {merged['counts']['failed']} failed" in text.splitlines()[0]
     assert "report.html" not in text  # there is none of the whole
+    (retry,) = (line for line in text.splitlines() if line.startswith("Retry"))
+    assert retry.startswith("Retry where part 2/2 ran: ")  # elsewhere it would paint what others have painted
+    assert retry.endswith("night.yaml --shard 2/2 --retry-failed")
     whole = nights.run()
     assert merged.keys() == whole.keys()
     assert run.keys() == whole["run"].keys()

@@ -47,6 +47,14 @@ def merged(files: Sequence[Path]) -> dict[str, Any]:
     return {"schema": SCHEMA, "run": _run(list(parts.values())), "counts": counts_of(pairs), "pairs": pairs}
 
 
+def parts_with_failures(report: Mapping[str, Any], count: int) -> list[str]:
+    """Of a merged report of so many parts those (`2/3`) in which pairs failed or are held."""
+    failed = [pair["output"] for pair in report["pairs"] if pair["status"] in ("failed", "quarantined")]
+    return [
+        str(shard) for shard in (Shard(index, count) for index in range(1, count + 1)) if any(map(shard.has, failed))
+    ]
+
+
 def _by_output(report: Mapping[str, Any]) -> dict[str, list[Mapping[str, Any]]]:
     found: dict[str, list[Mapping[str, Any]]] = {}
     for pair in report["pairs"]:

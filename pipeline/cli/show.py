@@ -115,7 +115,7 @@ def report(
 
 
 def _print_merged(parts: tuple[Path, ...], as_json: bool) -> int:
-    from pipeline.batch.merging import merged
+    from pipeline.batch.merging import merged, parts_with_failures
     from pipeline.errors import UsageError
     from pipeline.report.text import render_text
 
@@ -124,7 +124,7 @@ def _print_merged(parts: tuple[Path, ...], as_json: bool) -> int:
         print_json(report)
         return ExitCode.OK
     try:
-        click.echo(render_text(report, page=False), nl=False)
+        click.echo(render_text(report, page=False, shards=parts_with_failures(report, len(parts))), nl=False)
     except (KeyError, TypeError) as error:  # what is missing, or is another thing there
         raise UsageError("the parts are of another version of this program; --json prints them as one") from error
     return ExitCode.OK

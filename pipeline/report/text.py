@@ -20,14 +20,17 @@ _SHOWN_PAIRS = 3  # per group of failures
 _SHOWN_NAMES = 5  # of things that are no failures
 
 
-def render_text(report: Mapping[str, Any], *, folder: Path | None = None, page: bool = True) -> str:
+def render_text(
+    report: Mapping[str, Any], *, folder: Path | None = None, page: bool = True, shards: Sequence[str] = ()
+) -> str:
     """report.txt: the verdict, what needs a person, where the rest is.
 
-    `folder` is where report.html lies, if known; `page` says whether there is one.
+    `folder` is where report.html lies, if known; `page` says whether there is one. `shards` are the
+    parts that failures are in, of a report that was merged: each is tried again where it ran.
     """
     head = [verdict(report), f"{standing_words(report)}.", _when(report), ""]
     tail = ["", *_where(report, folder, page=page)]
-    body = [*_failures(report), *_remarks(report), *_warnings(report)] or ["Nothing needs attention."]
+    body = [*_failures(report, shards), *_remarks(report), *_warnings(report)] or ["Nothing needs attention."]
     room = LINES - len(head) - len(tail)
     if len(body) > room:
         left = count(len(body) - room + 1, "more line")
@@ -42,7 +45,7 @@ def _when(report: Mapping[str, Any]) -> str:
     )
 
 
-def _failures(report: Mapping[str, Any]) -> Iterator[str]:
+def _failures(report: Mapping[str, Any], shards: Sequence[str]) -> Iterator[str]:
     for group in attention(report):
         yield _line(f"{len(group.pairs)} {group.status.replace('_', ' ')} - {group.title}")
         if group.status in FAILED:
@@ -53,7 +56,13 @@ def _failures(report: Mapping[str, Any]) -> Iterator[str]:
             yield from _two_lines(f"  Fix: {group.fix}")
     if failed := [pair for group in attention(report) if group.status in FAILED for pair in group.pairs]:
         one = failed[0]["output"] if len(failed) == 1 else None
-        yield f"Retry: {retry_command(report['run'], one, ascii_names=True)}"
+        for shard in shards[:_SHOWN_PAIRS]:
+            run = {**report["run"], "shard": shard}
+            yield f"Retry where part {shard} ran: {retry_command(run, one, ascii_names=True)}"
+        if len(shards) > _SHOWN_PAIRS:
+            yield f"  ... and {count(len(shards) - _SHOWN_PAIRS, 'more part')}"
+        if not shards:
+            yield f"Retry: {retry_command(report['run'], one, ascii_names=True)}"
 
 
 def _pairs_with_reasons(group: Group) -> Iterator[str]:
