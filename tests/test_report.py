@@ -370,6 +370,19 @@ def test_what_failed_is_tried_again_by_one_command_from_any_folder() -> None:
     assert text.splitlines()[2].startswith("'/srv/my configs/night.yaml', ")
 
 
+def test_how_failures_are_tried_again_is_told_however_many_kinds_there_are() -> None:
+    """It stood below the failures, of which the first four kinds fill the forty lines."""
+    failures = [
+        outcome(f"{name}{number}.png", "failed", reason="why " * 50, reason_class=name)
+        for name in REASON_CLASSES
+        for number in range(4)
+    ]
+    text = render_text(build_report(facts(), failures))
+    assert len(text.splitlines()) == LINES
+    assert "Retry: stylize run configs/night.yaml --retry-failed\n" in text
+    assert "more lines: see the full report." in text
+
+
 def test_it_is_tried_again_with_the_options_and_of_the_part_that_the_run_had() -> None:
     """Else it would paint all of the manifest with other options, and the parts of other machines."""
     run = RUN | {"arguments": ["--set", "size=300"], "shard": "2/3", "verb": "run"}

@@ -29,8 +29,8 @@ def render_text(
     parts that failures are in, of a report that was merged: each is tried again where it ran.
     """
     head = [verdict(report), f"{standing_words(report)}.", _when(report), ""]
-    tail = ["", *_where(report, folder, page=page)]
-    body = [*_failures(report, shards), *_remarks(report), *_warnings(report)] or ["Nothing needs attention."]
+    tail = ["", *_retries(report, shards), *_where(report, folder, page=page)]
+    body = [*_failures(report), *_remarks(report), *_warnings(report)] or ["Nothing needs attention."]
     room = LINES - len(head) - len(tail)
     if len(body) > room:
         left = count(len(body) - room + 1, "more line")
@@ -45,7 +45,7 @@ def _when(report: Mapping[str, Any]) -> str:
     )
 
 
-def _failures(report: Mapping[str, Any], shards: Sequence[str]) -> Iterator[str]:
+def _failures(report: Mapping[str, Any]) -> Iterator[str]:
     for group in attention(report):
         yield _line(f"{len(group.pairs)} {group.status.replace('_', ' ')} - {group.title}")
         if group.status in FAILED:
@@ -54,6 +54,10 @@ def _failures(report: Mapping[str, Any], shards: Sequence[str]) -> Iterator[str]
             yield _line(f"  {_names(group.pairs)}")
         if group.fix:
             yield from _two_lines(f"  Fix: {group.fix}")
+
+
+def _retries(report: Mapping[str, Any], shards: Sequence[str]) -> Iterator[str]:
+    """How what failed is tried again; it stands at the end, where nothing is cut off."""
     if failed := [pair for group in attention(report) if group.status in FAILED for pair in group.pairs]:
         one = failed[0]["output"] if len(failed) == 1 else None
         for shard in shards[:_SHOWN_PAIRS]:
