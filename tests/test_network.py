@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pipeline.nst.network import NETWORKS, VGG16, VGG19, is_pool, radius, reduction
+from pipeline.nst.positions import matched_layers
 from pipeline.options import Options
 
 
@@ -53,6 +54,14 @@ def test_the_layers_up_to_one_are_all_before_it(network, layer, convolutions):
     assert names[-1] == layer
     assert sum(not is_pool(name) for name in names) == convolutions
     assert network.names_up_to([]) == ()
+
+
+def test_neighbours_are_matched_by_ten_layers_which_are_the_papers_in_its_own_network():
+    """2688 numbers to a place, says the paper; VGG19 has more convolutions in block 3 and ends one earlier."""
+    assert sum(map(VGG16.channels, matched_layers(VGG16))) == 2688
+    assert matched_layers(VGG16)[-1] == "block4_conv3"
+    assert len(matched_layers(VGG16)) == len(matched_layers(VGG19)) == 10
+    assert matched_layers(VGG19)[-1] == "block4_conv2"
 
 
 def test_activations_are_layers_and_convolutions_before_their_relu():

@@ -176,6 +176,14 @@ def test_the_key_of_rescaled_filters_changes_with_their_making(monkeypatch):
     assert key(rescaled) != before[1]
 
 
+def test_the_key_of_matched_layers_changes_with_what_they_are(monkeypatch):
+    matched = replace(JOB, options=Options(style_loss={"gram": 0.1, "neighbours": 1.0}))
+    before = key(JOB), key(matched)
+    monkeypatch.setattr(keys, "MATCHED", keys.MATCHED + 1)
+    assert key(JOB) == before[0]
+    assert key(matched) != before[1]
+
+
 @pytest.mark.parametrize(("option", "other"), [("network", "vgg16"), ("normalize", "channels")])
 def test_what_is_stored_leaves_out_an_option_of_a_later_version_at_its_neutral_value(option, other):
     """So that a picture painted as before has the same bytes as before."""

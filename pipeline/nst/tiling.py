@@ -134,7 +134,8 @@ MANY_CHANNELS = 128
 def _prepared_bytes(options: Options) -> int:
     """Bytes of what is made of the network's kernels and kept beside them (`nst/convolution`)."""
     network = NETWORKS[options.network]
-    layers = matched_layers(network) if _matched(options) else (*options.content_layers, *options.style_layers)
+    of_style = matched_layers(network) if _matched(options) else tuple(options.style_layers)
+    layers = (*options.content_layers, *of_style)
     kernels = (network.kernel_shape(layer)[2:] for layer in network.names_up_to(layers) if not is_pool(layer))
     return sum(4 * (36 if min(shape) >= MANY_CHANNELS else 9) * math.prod(shape) for shape in kernels)
 

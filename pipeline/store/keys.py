@@ -14,7 +14,7 @@ from typing import Any
 from pipeline.clip_names import is_numbered
 from pipeline.idle_options import with_effect
 from pipeline.job import Job
-from pipeline.nst.network import NORMALIZATION, PLACES
+from pipeline.nst.network import MATCHED, NORMALIZATION, PLACES
 from pipeline.options import NEUTRAL, Options
 
 KEY_SCHEMA = 1  # raise when the make-up of the key changes
@@ -118,6 +118,8 @@ def _makeup(job: Job, decided: Options, sha256: Callable[[Path], str], weights_s
         makeup["masks"] = _masks(job, sha256)
     if decided.samples:
         makeup["places"] = PLACES
+    if "neighbours" in decided.style_losses:
+        makeup["matched"] = MATCHED
     if job.options.normalize == "channels":
         makeup["normalization"] = NORMALIZATION
     return makeup

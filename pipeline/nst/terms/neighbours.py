@@ -17,9 +17,10 @@ is found anew every few evaluations, for the picture as it stands and at other p
 style's grid is the same all the time, so that a style is measured once: of four pairs at 192 px
 losses are what they are with another grid each time, within 0.25 %. E is the mean over layers.
 
-Where we differ: layers are those of VGG19; a neighbour is kept for some evaluations, as theirs is
-found anew in each; what moves is the picture itself, by any optimizer, and not a Laplacian pyramid
-by Adam. Of several styles, each gives as many positions as its share says.
+Where we differ: layers are the first ten of VGG19, as theirs are of VGG16; a neighbour is kept for
+some evaluations, as theirs is found anew in each; what moves is the picture itself, by any
+optimizer, and not a Laplacian pyramid by Adam. Of several styles, each gives as many positions as
+its share says.
 
 What is kept of a match is its number in a table of the style, and what is looked up is cut along
 with tiles: losses are those of the whole within 1e-5 and gradients within 1e-4, in float32, by
@@ -287,7 +288,7 @@ def _directions_of(parts: Measured, places: Places, wraps: Wraps) -> Callable[[N
 
 
 def from_options(options: Options) -> Weighted:
-    """The term that a pair asks for, of the convolutions of blocks 1 to 4."""
+    """The term that a pair asks for."""
     layers = matched_layers(NETWORKS[options.network])
     terms = Neighbours(layers, options.wraps, options.coherence), NeighboursByLayer(layers, options.wraps)
     return Weighted(terms[0], options.style_weight, {}, terms[1])
