@@ -65,7 +65,7 @@ Load = Callable[..., Manifest]
 
 def usual(**changes: Any) -> Options:
     """The options of a pair that says nothing, with these changes."""
-    weights = {"style_weight": 0.01, "tv_weight": 3.0}
+    weights = {"style_weight": 0.0125, "tv_weight": 3.0}
     says_nothing = {"style_loss": "neighbours", "max_steps": 50, "init": "blurred", "match_color": "tones"}
     return Options(**weights | says_nothing | changes)
 

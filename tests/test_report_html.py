@@ -296,7 +296,7 @@ def test_an_empty_run_makes_a_whole_page() -> None:
 
 
 def test_what_comes_with_a_style_loss_is_not_shown() -> None:
-    own = {"style_loss": "neighbours", "style_weight": 0.01, "tv_weight": 3.0, "init": "blurred"}
+    own = {"style_loss": "neighbours", "style_weight": 0.0125, "tv_weight": 3.0, "init": "blurred"}
     shown = page([outcome(options=own)]).text
     assert "style_loss: neighbours" in shown
     for name in ("style_weight", "tv_weight", "init"):

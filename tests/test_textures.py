@@ -43,7 +43,7 @@ def test_a_pair_without_content_has_the_size_that_it_asks_for_and_the_defaults_o
     assert job.content_name == "texture"
     assert job.content == job.styles[0].image
     assert (options.size, options.init, options.content_weight) == ((300, 200), "noise", 0)
-    assert (options.style_loss, options.style_weight, options.match_color) == ("neighbours", 1e-2, "tones")
+    assert (options.style_loss, options.style_weight, options.match_color) == ("neighbours", 1.25e-2, "tones")
     assert job.origins["init"] == "built in for a pair without content"
     assert painted_size(options, Sized("texture", (1, 1))) == (300, 200)
     assert Job.from_json(json.loads(json.dumps(job.to_json()))) == job
