@@ -21,7 +21,13 @@ DEFAULTS_OF: Mapping[str, Mapping[str, Any]] = {
     # style's colours at the end, as cosines know no brightness. 50 evaluations at full size are ten
     # rounds of the last pass, after which the loss hardly falls. Weights by the study in
     # docs/method.md.
-    "neighbours": {"style_weight": 1.25e-2, "tv_weight": 3.0, "max_steps": 50, "init": "blurred", "match_color": "tones"},
+    "neighbours": {
+        "style_weight": 1.25e-2,
+        "tv_weight": 3.0,
+        "max_steps": 50,
+        "init": "blurred",
+        "match_color": "tones",
+    },
     # What is typical of a style is not so of its empty areas; and hues stay that a grey style has
     # not, the photograph's and those that a descent makes (docs/method.md).
     **{statistics: {"empty_areas": "apart", "match_color": "both"} for statistics in ("gram", "moments", "histogram")},

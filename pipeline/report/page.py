@@ -108,7 +108,7 @@ class PageMaker:
         if source is None and pair["status"] in _NO_PICTURE:
             source, alt = self.preview(pair["output"]).source, f"{alt}, unfinished"
             return Picture(caption=caption, alt=alt, source=source, size=size)
-        link = self.links.to(first_file(pair)) if pair["status"] in _STANDS else None
+        link = self.links.to(first_file(pair)) if pair["status"] in STANDS else None
         sharper = large and source is not None and _is_sharper(pair["size"])
         return Picture(caption=caption, alt=alt, source=source, link=link, size=size, is_sharper=sharper)
 

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from pipeline.errors import EXITS, ExitCode, weightiest
-from pipeline.job import FAILED, OF_PICTURE, STANDS, Outcome, Painted
+from pipeline.job import FAILED, OF_PICTURE, STANDS, Outcome
 from pipeline.printable import printable
 from pipeline.report.data import STATUS_WORDS, pair_row
 from pipeline.report.drawings import LossCurve, loss_curve
