@@ -337,6 +337,7 @@ def with_end(data, entries, directory):
     return data[:-22] + wide + locator + data[-22:]
 
 
+_ODD_TRACE = json.dumps({"schema": checkpoints.SCHEMA, "trace": 1}).encode()
 BOMBS = {
     "packed": archive({"array.image.npy": npy(data=bytes(2**22))}, zipfile.ZIP_DEFLATED),
     "says that it is larger": archive({"array.image.npy": npy(shape=(2**20, 2**20, 3))}),
@@ -350,7 +351,7 @@ BOMBS = {
     "a comment": archive({})[:-2] + b"\1\0x",
     "odd words": archive({"about.npy": npy((4,), b"null", "|u1")}),
     "deep words": archive({"about.npy": npy((90_000,), b"[" * 90_000, "|u1")}),
-    "odd trace": archive({"about.npy": npy((12,), b'{"trace": 1}', "|u1")}),
+    "odd trace": archive({"about.npy": npy((len(_ODD_TRACE),), _ODD_TRACE, "|u1")}),
     "too many bytes": archive({"array.image.npy": npy(data=bytes(2**20))}),
 }
 
