@@ -211,14 +211,22 @@ HASHES_OF = {Path("/c"): "1", Path("/s"): "2", Path("/sketch.png"): "3", Path("/
 PAINTED_OTHERWISE = "an earlier version painted it, and this one paints it otherwise"
 
 
-@pytest.mark.parametrize("options", [Options(style_loss="transport"), Options(content_loss="self_similarity")])
-def test_a_plan_blames_the_program_and_not_the_pictures_where_it_paints_otherwise_now(options):
+@pytest.mark.parametrize(
+    ("options", "number"),
+    [
+        (Options(style_loss="transport"), "places"),
+        (Options(content_loss="self_similarity"), "places"),
+        (Options(style_loss="neighbours"), "matched"),
+        (Options(normalize="channels"), "normalization"),
+    ],
+)
+def test_a_plan_blames_the_program_and_not_the_pictures_where_it_paints_otherwise_now(options, number):
     job = replace(JOB, options=options)
     makeup = keys._makeup(job, keys.with_effect(options), HASHES_OF.__getitem__, "0")
-    del makeup["places"]
-    before_places = keys._digest(makeup)
-    algorithm_before = keys._digest(makeup | {"places": keys.PLACES, "algorithm": ALGORITHM - 1})
-    for painted in (before_places, algorithm_before):
+    algorithm_before = keys._digest(makeup | {"algorithm": ALGORITHM - 1})
+    del makeup[number]
+    before_the_number = keys._digest(makeup)
+    for painted in (before_the_number, algorithm_before):
         assert why(job, {"options": options.as_dict()}, painted) == PAINTED_OTHERWISE
         assert why(job, {"options": replace(options, size=99).as_dict()}, painted) == "size 99 -> 512"
     assert why(job, {"options": options.as_dict()}, key(job, HASHES_OF)) == "its content or style changed"

@@ -22,7 +22,8 @@ ALGORITHM = 5  # raise with every change that changes pixels
 # Names: of a set of options, and of a file whose hash is in the key; and what decides memory and
 # rounding alone.
 WITHOUT_EFFECT = frozenset({"preset", "weights", "tile"})
-_RAISED = ("algorithm", "places", "normalization")  # numbers in a key that are raised when pixels change
+# numbers in a key that are raised when pixels change
+_RAISED = ("algorithm", "places", "matched", "normalization")
 FRAME_SUFFIX = ".png"  # of a frame as it is kept (store/layout)
 
 
