@@ -36,8 +36,7 @@ from pipeline.report import contact_sheet
 from pipeline.report.contact_sheet import LONGEST_SIDE, Sheet, contact_sheets, why_none
 from pipeline.report.data import build_report
 from pipeline.report.grid import grid
-from pipeline.report.small_pictures import RESULT_SIDE, SmallPictures
-from pipeline.store import layout
+from pipeline.report.small_pictures import SmallPictures
 from pipeline.store.disk import LocalStore
 from pipeline.store.layout import thumbnail_name
 
@@ -295,7 +294,6 @@ def test_a_short_name_is_left_as_it_is_and_lines_are_kept() -> None:
 
 
 def test_numbers_that_two_rooms_reckon_with_are_the_same() -> None:
-    assert RESULT_SIDE == layout.RESULT_SIDE
     assert (drawing._LETTERS, drawing._LINE, drawing._CAPTION) == (
         contact_sheet._SMALL,
         contact_sheet._LINE,

@@ -12,7 +12,7 @@ from typing import Any
 
 from pipeline.batch.selection import Shard
 from pipeline.errors import ExitCode, UsageError, weightiest
-from pipeline.job import STATUSES
+from pipeline.job import FAILED, STATUSES
 from pipeline.printable import printable
 from pipeline.report.data import SCHEMA, counts_of
 from pipeline.store.layout import MOST_REPORT_BYTES
@@ -49,7 +49,7 @@ def merged(files: Sequence[Path]) -> dict[str, Any]:
 
 def parts_with_failures(report: Mapping[str, Any], count: int) -> list[str]:
     """Of a merged report of so many parts those (`2/3`) in which pairs failed or are held."""
-    failed = [pair["output"] for pair in report["pairs"] if pair["status"] in ("failed", "quarantined")]
+    failed = [pair["output"] for pair in report["pairs"] if pair["status"] in FAILED]
     return [
         str(shard) for shard in (Shard(index, count) for index in range(1, count + 1)) if any(map(shard.has, failed))
     ]

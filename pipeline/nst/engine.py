@@ -49,7 +49,7 @@ _SHAPES_KEPT = 12
 # picture painted last: the next one puts its own there. Bytes of those kept for their trace; one is
 # always.
 _DESCENTS_BYTES = 512 * 2**20
-# What is measured of a style is 2.3 MB for the usual five layers, 57 MB for neighbours layer by
+# What is measured of a style is 2.3 MB for the usual five layers, 40 MB for neighbours layer by
 # layer: of these one, for all rounds of a pair and the next pair in that style. Content features at
 # 512 x 512 are 8 MB, at 4096 x 4096 537 MB. In bfloat16 all of it is half.
 _MEASURES_BYTES = 64 * 2**20

@@ -10,16 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.clip_names import is_clip_name
-from pipeline.job import Job
+from pipeline.job import STANDS, Job
 from pipeline.report.links import INLINE_BYTES, is_thumbnail
-from pipeline.store.layout import MOST_STYLES, style_thumbnail, thumbnail_name
+from pipeline.store.layout import MOST_STYLES, RESULT_SIDE, SOURCE_SIDE, style_thumbnail, thumbnail_name
 from pipeline.store.output_files import files_of
 from pipeline.store.store import Store
-
-# Longer sides of what `batch/painter` leaves, by test.
-RESULT_SIDE, SOURCE_SIDE = 448, 256
-STANDS = ("done", "up_to_date")
-"""Statuses of pairs whose picture is as the manifest wants it."""
 
 Files = list[tuple[str, str | None]]
 """Paths to try one after the other, each with the folder that the file must lie in, or None."""

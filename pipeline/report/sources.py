@@ -19,9 +19,8 @@ from pipeline.report.links import INLINE_BYTES, Links
 from pipeline.report.quantities import percent
 from pipeline.report.views import Picture
 from pipeline.store.layout import style_thumbnail
+from pipeline.textures import TEXTURE
 from pipeline.urls import is_url
-
-_TEXTURE = "texture"  # what stands for a photograph that there is none of
 
 
 class Sources:
@@ -47,7 +46,7 @@ class Sources:
     def content(self, pair: Mapping[str, Any]) -> Picture:
         """A pair's photograph; of a texture there is none."""
         if not pair["content"]:
-            return Picture(caption=_TEXTURE, alt=_TEXTURE, source=None, key=self._key("c", ""))
+            return Picture(caption=TEXTURE, alt=TEXTURE, source=None, key=self._key("c", ""))
         return self._picture("photograph", "c", pair, pair["content"], printable(pair["content"]))
 
     def styles(self, pair: Mapping[str, Any]) -> list[Picture]:
