@@ -419,6 +419,8 @@ def test_photographs_of_one_name_that_lie_elsewhere_have_a_row_each(night: Night
     ]
     names = [("a.png", Path("/x/a.png")), ("a.png", Path("/y/x/a.png")), ("b.png", Path("/x/b.png"))]
     assert set(verb._told_apart(names).values()) == {"a.png (1)", "a.png (2)"}
+    names = [("a.png", Path("/x/a.png")), ("a.png", Path("/y/a.png")), ("x/a.png", Path("/in/x/a.png"))]
+    assert set(verb._told_apart(names).values()) == {"a.png (1)", "a.png (2)"}  # x/a.png is another's
 
 
 def test_pairs_that_failed_are_told(night: Nights, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -205,7 +205,7 @@ def _told_apart(files: Iterable[tuple[str, Path]]) -> dict[tuple[str, Path], str
     for name, paths in by_name.items():
         if len(paths) > 1:
             longer = [f"{path.parent.name}/{path.name}" for path in paths]
-            distinct = len(set(longer)) == len(paths)
+            distinct = len({*longer, *by_name}) == len(paths) + len(by_name)
             named = longer if distinct else [f"{name} ({number})" for number in range(1, len(paths) + 1)]
             found |= {(name, path): other for path, other in zip(paths, named, strict=True)}
     return found
