@@ -348,6 +348,19 @@ def test_each_end_of_a_night_has_words(store: LocalStore, watched: Watched, code
     assert header["class"] == {0: "good", 1: "bad", 3: "bad", 4: "bad"}.get(code, "wait")
 
 
+def test_all_is_not_well_where_pairs_failed_that_the_run_was_not_to_take(store: LocalStore, watched: Watched) -> None:
+    """As after `--only`, and as the report's page has it."""
+
+    def headed(others: list[Any]) -> str:
+        write_reports(store, build_report(facts(exit_code=0), [outcome()], others), thumbnails=lambda name: {})
+        return page(watched).text
+
+    assert "All well" in headed([outcome("b.png", "up_to_date")])
+    left = headed([outcome("b.png", "failed")])
+    assert "Done as asked" in left
+    assert "All well" not in left
+
+
 def test_of_parts_that_ended_in_several_ways_the_weightiest_is_told(store: LocalStore, watched: Watched) -> None:
     """As `status` ends."""
     for number, code in enumerate((3, 4), 1):

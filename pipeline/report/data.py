@@ -174,9 +174,14 @@ def standing_words(report: Mapping[str, Any]) -> str:
     return f"{painted} of {whole} painted" + (f", {whole - painted} still to do" if painted < whole else "")
 
 
+LEFT = ("failed", "interrupted", "not_started")
+"""Statuses of pairs that are not painted, without those in quarantine."""
+AS_ASKED = "Done as asked"  # of a run that ended well where pairs are left that it was not to take
+
+
 def left_over(report: Mapping[str, Any]) -> int:
-    """How many pairs of the manifest are not painted, without those in quarantine."""
-    return sum(report["counts"][status] for status in ("failed", "interrupted", "not_started"))
+    """How many pairs of the manifest are left."""
+    return sum(report["counts"][status] for status in LEFT)
 
 
 def _end(report: Mapping[str, Any]) -> str:

@@ -17,7 +17,7 @@ from pipeline.printable import printable
 from pipeline.report import drawings
 from pipeline.report.attention import attention
 from pipeline.report.axes import axes
-from pipeline.report.data import STATUS_WORDS, left_over, report_stem, standing_words, verdict
+from pipeline.report.data import AS_ASKED, STATUS_WORDS, left_over, report_stem, standing_words, verdict
 from pipeline.report.history import HISTORY_RUNS, history_row, usual_speed
 from pipeline.report.links import INLINE_PAIRS, Links
 from pipeline.report.page import PageMaker, remark_views, run_rows
@@ -148,7 +148,7 @@ def _heading(report: Mapping[str, Any]) -> dict[str, Any]:
     code = ExitCode(report["run"]["exit_code"])
     mood, headline = _HEADLINES.get(code, _HEADLINES[ExitCode.BUG])
     if code == ExitCode.OK and left_over(report):  # of which the run was to take none
-        headline = _AS_ASKED
+        headline = AS_ASKED
     return {
         "verdict": verdict(report),
         "mood": mood,
@@ -220,5 +220,4 @@ _HEADLINES = {
     ExitCode.ENVIRONMENT: ("bad", "Stopped by the machine"),
     ExitCode.BUG: ("bad", "Stopped by a bug"),
 }
-_AS_ASKED = "Done as asked"
 _CAME_TO_ITS_END = (ExitCode.OK, ExitCode.SOME_FAILED)  # the page says it all; no sentence on the code is needed

@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 from pipeline.errors import EXITS, ExitCode, weightiest
 from pipeline.job import FAILED, OF_PICTURE, STANDS, Outcome
 from pipeline.printable import printable
-from pipeline.report.data import STATUS_WORDS, pair_row
+from pipeline.report.data import AS_ASKED, LEFT, STATUS_WORDS, pair_row
 from pipeline.report.drawings import LossCurve, loss_curve
 from pipeline.report.links import Links, relative
 from pipeline.report.page import PageMaker, first_file
@@ -165,9 +165,10 @@ def _heading_of_last(night: Night, facts: list[tuple[str, str]]) -> Heading:
             "Host": run.host,
         }
         facts += [(name + of, printable(value)) for name, value in rows.items() if value]
+    well = AS_ASKED if any(pair.status in LEFT for pair in night.pairs.values()) else "All well"
     return Heading(
         mood="bad" if any(run.exit_code in _BAD for run in runs) else "good" if code == ExitCode.OK else "wait",
-        headline="All well" if code == ExitCode.OK else "Needs attention" if code in _ENDED else "Stopped early",
+        headline=well if code == ExitCode.OK else "Needs attention" if code in _ENDED else "Stopped early",
         verdict=f"{told or 'no pairs'} - {duration(max(run.seconds or 0.0 for run in runs))}",
         explanation=EXITS[code].sentence if code != ExitCode.OK else "",
         facts=facts,
