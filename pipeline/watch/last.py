@@ -11,18 +11,18 @@ from typing import Any
 
 from pipeline.errors import ExitCode, StylizeError
 from pipeline.job import STATUSES
+from pipeline.store.layout import MOST_REPORT_BYTES
 from pipeline.store.roll import MOST_PAIRS, Enrolled
-from pipeline.store.shapes import fitting
+from pipeline.store.shapes import MOST, fitting
 from pipeline.store.store import Entry, Store
 
 _REPORT = re.compile(r"report(?:\.([0-9]{1,6}-of-[0-9]{1,6}))?\.json")
-# A row has some 20 kB, mostly its trace (cli/rendering has the same bound for the file); the names
-# with which it begins have some hundred bytes.
-_MOST_BYTES, _LONGEST_LINE, _LONGEST_BEGINNING = 2**29, 2**24, 2**16
+# Of a row of a report, which has some 20 kB, and of the names with which it begins, which have some
+# hundred bytes.
+_LONGEST_LINE, _LONGEST_BEGINNING = 2**24, 2**16
 _RUN, _PAIRS = b' "run": ', b' "pairs": ['  # as report/write begins lines
 # What follows in a row is not wanted here; within a string the quotes would be escaped.
 _REST = b', "attempts": '
-_LONGEST_RUN = 1e9  # seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +90,7 @@ def _read(store: Store, name: str, shard: str, last: Last) -> None:
 
 
 def _lines(store: Store, name: str) -> Iterator[bytes]:
-    left = _MOST_BYTES
+    left = MOST_REPORT_BYTES
     with store.open(name) as file:
         while left > 0 and (line := file.readline(_LONGEST_LINE)):
             left -= len(line)
@@ -99,7 +99,7 @@ def _lines(store: Store, name: str) -> Iterator[bytes]:
 
 def _run(line: bytes) -> LastRun | None:
     fields = fitting(LastRun, _first_value(line[len(_RUN) :]))
-    if fields is None or not 0 <= (fields.get("seconds") or 0.0) <= _LONGEST_RUN:
+    if fields is None or not 0 <= (fields.get("seconds") or 0.0) <= MOST:
         return None
     run = LastRun(**fields)
     return run if run.exit_code in [int(code) for code in ExitCode] else None
