@@ -388,6 +388,16 @@ def test_a_picture_leads_to_its_file_where_the_site_has_it(
     )
 
 
+def test_a_picture_without_a_small_one_can_be_opened_all_the_same(store: LocalStore, watched: Watched) -> None:
+    """As on the report's page: one that was found where `.pipeline` was lost."""
+    reported(store, [outcome("a.png", "up_to_date"), outcome("c.tif", "up_to_date"), outcome("d.png", "failed")])
+    store.write("a.png", b"a picture")
+    shown = page(watched, of_pair("a.png")).all("a")
+    assert [(each["href"], each["class"]) for each in shown if each["href"] != "./"] == [("./a.png", "blank")]
+    for output in ("c.tif", "d.png"):
+        assert set(links(page(watched, of_pair(output)))) == {"./"}
+
+
 def test_of_a_blend_no_shares_are_told_as_none_are_known(store: LocalStore, watched: Watched) -> None:
     reported(store, [outcome("a.png", style=["s.png", "t.png"], style_shares=[2.0, 1.0])])
     for name in ("result", "style", "style1"):
