@@ -179,9 +179,12 @@ def test_the_key_of_rescaled_filters_changes_with_their_making(monkeypatch):
 def test_the_key_of_matched_layers_changes_with_what_they_are(monkeypatch):
     matched = replace(JOB, options=Options(style_loss={"gram": 0.1, "neighbours": 1.0}))
     before = key(JOB), key(matched)
+    without = replace(matched, options=replace(matched.options, network="vgg16"))  # where none was left out
+    before_without = key(without)
     monkeypatch.setattr(keys, "MATCHED", keys.MATCHED + 1)
     assert key(JOB) == before[0]
     assert key(matched) != before[1]
+    assert key(without) == before_without
 
 
 @pytest.mark.parametrize(("option", "other"), [("network", "vgg16"), ("normalize", "channels")])
