@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -250,20 +251,26 @@ class _Walk:
         return (yield from self._counted(onward, _holding(options), schedule))
 
     def _fresh(self, pictures: Pictures) -> Generator[Step, object, Floats]:
-        """The whole frame painted at half the size, enlarged: (height, width, 3)."""
-        width, height = self._size
-        stage = self.sequence._schedule.stages[-1]
-        shortest = min(width, height, *(min(size) for size in stage.style_sizes))
-        side = max(width, height) // (2 if shortest // 2 >= SHORTEST else 1)
-        most = self.sequence._options.most_steps
-        steps = max(1, round(_FRESH_SHARE * most)) if stage.last_pass else min(_FRESH_STEPS, most)
-        options = as_painted(replace(self.sequence._options, size=side, steps=steps, enlarge=False))
-        machine = Machine(precision=stage.precision, max_memory=self.sequence._max_memory)
-        schedule = pictures.schedule(options, machine)
+        """The whole frame painted small, enlarged: (height, width, 3)."""
+        options, schedule = self._small(pictures)
         if len(schedule.stages) > 1 and schedule.stages[-1].last_pass:
             schedule = replace(schedule, stages=schedule.stages[:-1])
         result = yield from self._counted(pictures, options, schedule)
-        return resize(result.pixels, width, height)
+        return resize(result.pixels, *self._size)
+
+    def _small(self, pictures: Pictures) -> tuple[Options, Schedule]:
+        """How a fresh painting is made: at half the size or, where that would leave too little of
+        a picture, at all of it."""
+        stage = self.sequence._schedule.stages[-1]
+        most = self.sequence._options.most_steps
+        steps = max(1, round(_FRESH_SHARE * most)) if stage.last_pass else min(_FRESH_STEPS, most)
+        options = as_painted(replace(self.sequence._options, steps=steps))
+        machine = Machine(precision=stage.precision, max_memory=self.sequence._max_memory)
+        if min(min(size) for size in (self._size, *stage.style_sizes)) // 2 >= SHORTEST:
+            half = replace(options, size=max(self._size) // 2, enlarge=False)
+            with suppress(BadImage):  # sides are rounded, and those that wrap shortened
+                return half, pictures.schedule(half, machine)
+        return options, pictures.schedule(options, machine)
 
     @property
     def _new(self) -> float:

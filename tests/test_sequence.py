@@ -107,6 +107,16 @@ def test_later_frames_hold_to_earlier_ones_and_their_losses_are_told_without_tha
         assert 0.8 < frame.reliable < 1
 
 
+def test_what_is_uncovered_is_painted_where_half_the_size_would_be_too_little():
+    """118 x 66 px that wrap are painted at 112 x 66; half of that would be 56 x 31."""
+    scene = photograph("coffee", 160, 66)
+    frames = [scene[:, left : left + 118] for left in (0, 12)]
+    after = painted(frames, size=118, wrap="x", steps=1, steps_per_frame=1)[1]
+    assert after.pixels.shape == (66, 112, 3)
+    assert not after.cut
+    assert after.evaluations == 2  # one of the fresh painting, one of the frame
+
+
 def test_frames_hold_together_better_than_still_pictures_do():
     """A camera that stands, with noise: stills answer to it, all over."""
     frames = small(noisy("cat", frames=2, level=6))
