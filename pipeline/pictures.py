@@ -181,7 +181,8 @@ def open_pictures(
         photograph = content
     else:
         photograph = open_any(content, options.size if isinstance(options.size, int) else None, fine_side(options))
-    side = style_side(options, max(photograph.size)) if options.style_aspect == "keep" else None
+    longest = max(*photograph.size, *painted_size(options, Sized(photograph.name, photograph.size)))
+    side = style_side(options, longest) if options.style_aspect == "keep" else None
     opened = Pictures(
         photograph,
         tuple((_seen(open_any(source, side)), share) for source, share in styles),

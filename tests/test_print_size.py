@@ -18,7 +18,7 @@ from pipeline.images.print_size import own_dpi, print_dpi
 from pipeline.manifest import options_from_python
 from pipeline.options import Options
 from pipeline.pictures import open_pictures
-from pipeline.schedule import Machine, Sized, painted_size
+from pipeline.schedule import Machine, Sized, painted_size, schedule
 from pipeline.stage_inputs import stage_inputs
 
 SMALL = Sized("small.jpg", (451, 300))
@@ -63,6 +63,17 @@ def test_an_enlarged_photograph_is_pillows_lanczos_of_it():
     enlarged = stage_inputs(pictures, options, stage).photograph
     wanted = Image.fromarray(ramp.astype(np.float32)).resize((96, 80), Image.Resampling.LANCZOS)
     np.testing.assert_array_equal(enlarged[..., 1], np.clip(np.asarray(wanted), 0, 255))
+
+
+def test_a_style_is_opened_for_the_size_that_a_photograph_is_enlarged_to():
+    """And not for the photograph's own, from which it would be enlarged too, without its strokes."""
+    photograph, style = (Image.new("RGB", size, (90, 120, 200)) for size in ((48, 40), (200, 155)))
+    options = options_from_python({"size": 96, "enlarge": True, "style_loss": "gram", "match_color": "none"})
+    pictures = open_pictures(photograph, [(style, 1.0)], options)
+    assert pictures.styles[0][0].size == (96, 74)
+    machine = Machine(precision="float32")
+    by_files = schedule(options, Sized("photograph", photograph.size), [Sized("style", style.size)], machine)
+    assert pictures.schedule(options, machine).opened == by_files.opened
 
 
 def test_check_warns_once_of_a_photograph_that_is_smaller_than_asked(project, stylize):

@@ -221,6 +221,7 @@ PAINTED_OTHERWISE = "an earlier version painted it, and this one paints it other
         (Options(content_loss="self_similarity"), "places"),
         (Options(style_loss="neighbours"), "matched"),
         (Options(normalize="channels"), "normalization"),
+        (Options(enlarge=True), "enlarged"),
     ],
 )
 def test_a_plan_blames_the_program_and_not_the_pictures_where_it_paints_otherwise_now(options, number):

@@ -19,11 +19,12 @@ from pipeline.options import NEUTRAL, Options
 
 KEY_SCHEMA = 1  # raise when the make-up of the key changes
 ALGORITHM = 5  # raise with every change that changes pixels
+ENLARGED = 1  # likewise, of pairs with `enlarge`
 # Names: of a set of options, and of a file whose hash is in the key; and what decides memory and
 # rounding alone.
 WITHOUT_EFFECT = frozenset({"preset", "weights", "tile"})
 # numbers in a key that are raised when pixels change
-_RAISED = ("algorithm", "places", "matched", "normalization")
+_RAISED = ("algorithm", "places", "matched", "normalization", "enlarged")
 FRAME_SUFFIX = ".png"  # of a frame as it is kept (store/layout)
 
 
@@ -124,6 +125,8 @@ def _makeup(job: Job, decided: Options, sha256: Callable[[Path], str], weights_s
         makeup["matched"] = MATCHED
     if job.options.normalize == "channels":
         makeup["normalization"] = NORMALIZATION
+    if decided.enlarge:
+        makeup["enlarged"] = ENLARGED
     return makeup
 
 
