@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Sized
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
+from pipeline.clip_names import ALL, AUTO
 from pipeline.errors import OptionError
+from pipeline.options import Options
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -49,6 +51,21 @@ def frames_of(frames: Any) -> Iterator[Any]:
         "frames must be pictures one after the other, as a list of them; a file that is a clip is painted by"
         f" 'stylize paint'. Received: {type(frames).__name__}"
     )
+
+
+def count_of(frames: Any, options: Options) -> int:
+    """How many frames there are, 0 where nobody needs to know. Raises OptionError where that cannot
+    be known of a loop, and for `frames` that are to be left out."""
+    if options.frames not in (AUTO, ALL):
+        raise OptionError(
+            f"all frames that are given are painted; give those that are wanted alone, and take the option 'frames' away."
+            f" Received: {options.frames}"
+        )
+    if options.loop and not isinstance(frames, Sized):
+        raise OptionError(
+            f"a 'loop' is painted by its end, which must be known; give the frames as a list. Received: {type(frames).__name__}"
+        )
+    return len(frames) if isinstance(frames, Sized) else 0
 
 
 def _one_style(entry: Any) -> tuple[Any, tuple[Any, Any]]:

@@ -11,7 +11,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import EnvironmentProblem
-from pipeline.given_styles import frames_of, maps_of, shares_of
+from pipeline.given_styles import count_of, frames_of, maps_of, shares_of
 from pipeline.options import Options
 from pipeline.pictures import Pictures, open_content, open_pictures
 from pipeline.reading import Reading
@@ -95,42 +95,54 @@ class Stylizer:
     ) -> Iterator[PaintedFrame]:
         """Paint the frames of a clip, one after the other as they come, so that they hold together.
 
-        `frames` are pictures of one size, as `stylize` takes them. Each painted frame has `pixels`,
-        `alpha`, its losses `first` and `last`, whether a shot begins with it (`cut`), and how much
-        differs from the frame before that should not, in grey levels: `flicker`, and the
-        photograph's `own_flicker`. No more than nine frames are kept. Raises as `stylize` does, and
-        BadImage for a frame of another size.
+        `frames` are pictures of one size, as `stylize` takes them; with `loop=True` a list of them,
+        as its end must be known. Each painted frame has `pixels`, `alpha`, its losses `first` and
+        `last`, whether a shot begins with it (`cut`), and how much differs from the frame before
+        that should not, in grey levels: `flicker`, and the photograph's `own_flicker`. No more than
+        ten frames are kept. Raises as `stylize` does, and BadImage for a frame of another size.
         """
         from pipeline.manifest import options_from_python
 
         wanted = options_from_python({**self._options, **options}, texture=False)
         shares, of_styles = shares_of(style)
-        return self._painted(frames_of(frames), shares, MaskSources(of_styles, None, None), wanted)
+        count = count_of(frames, wanted)
+        return self._painted(frames_of(frames), count, shares, MaskSources(of_styles, None, None), wanted)
 
     def _painted(
-        self, frames: Iterator[Source], shares: list[tuple[Source, float]], masks: MaskSources, wanted: Options
+        self,
+        frames: Iterator[Source],
+        count: int,
+        shares: list[tuple[Source, float]],
+        masks: MaskSources,
+        wanted: Options,
     ) -> Iterator[PaintedFrame]:
+        """Shot by shot, as those of a manifest are (batch/clip_walk)."""
+        from pipeline.clips.flow import is_cut
+        from pipeline.images.encode import to_uint8
         from pipeline.nst.importing import load_tensorflow
         from pipeline.nst.precision import automatic_precision
         from pipeline.nst.weights import locate
         from pipeline.sequence import FrameIn, Sequence
         from pipeline.stylize import result_of
 
-        clip: Sequence | None = None
+        shot: Sequence | None = None
+        before: Any = None
         for number, source in enumerate(frames):
             with _turn:
-                if clip is None:
+                if shot is None:
                     pictures = open_pictures(source, shares, wanted, masks=masks)
                     _look_for_a_fork()
                     load_tensorflow()
                     schedule = pictures.schedule(wanted, Machine(precision=automatic_precision()[0]))
                     engine = self._engine_for(locate(wanted.weights), wanted)
-                    clip = Sequence(pictures, wanted, schedule, engine, frames=0)
-                    frame = FrameIn(number, pictures.content)
-                else:
-                    frame = FrameIn(number, open_content(source, wanted))
-                painted = result_of(clip.paint(frame))
-            yield painted
+                frame = FrameIn(number, open_content(source, wanted) if shot else pictures.content)
+                here = to_uint8(frame.picture.resized(*schedule.size)[0])
+                cut = shot is not None and is_cut(here, before)
+                if shot is None or cut:
+                    shot = Sequence(pictures, wanted, schedule, engine, frames=count, loop=wanted.loop)
+                before = here
+                painted = result_of(shot.paint(frame))
+            yield replace(painted, cut=True) if cut else painted
 
     def close(self) -> None:
         """Let go of the network. Waits for a painting of another thread; the next call loads it

@@ -140,7 +140,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
         {"numpy"},
     ),
     "keywords": (set(), set()),
-    "given_styles": ({"errors", "pictures"}, set()),
+    "given_styles": ({"clip_names", "errors", "options", "pictures"}, set()),
     "measuring": (
         {"errors", "job", "reading", "options", "pictures", "schedule", "stage_inputs", "images", "nst"},
         {"numpy"},
@@ -148,7 +148,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "stylizer": (
         WORDS
         | {"keywords", "pictures", "regions", "schedule", "sequence", "stylization", "stylize", "images", "manifest"}
-        | {"given_styles", "nst"},
+        | {"clips", "given_styles", "nst"},
         {"numpy", "PIL"},
     ),
     # what stands in an output folder; outcomes to pages

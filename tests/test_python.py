@@ -283,18 +283,38 @@ def test_the_weight_of_a_term_may_be_any_number() -> None:
         assert with_terms(Options(), [(Brightness(), weight)]).own_terms[0].weight == 2.0
 
 
+@pytest.mark.parametrize(
+    ("frames", "options", "message"),
+    [
+        ([CONTENT], {"frames": "every 2"}, r"take the option 'frames' away. Received: every 2$"),
+        (iter([CONTENT]), {"loop": True}, r"give the frames as a list. Received: list_iterator$"),
+    ],
+)
+def test_what_frames_cannot_be_painted_by_is_refused_and_not_left_out(
+    frames: Any, options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(OptionError, match=message):
+        Stylizer().frames(frames, STYLE, **options)
+
+
 @pytest.mark.slow
 def test_frames_are_painted_by_the_styles_masks_and_each_is_opened_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("tensorflow")
     pytest.importorskip("av")
     seen: list[Any] = []
 
+    @dataclass
+    class Frame:
+        number: int
+        picture: Any
+        cut: bool = False
+
     class Painted:
-        def __init__(self, pictures, options, schedule, engine, *, frames):
+        def __init__(self, pictures, options, schedule, engine, *, frames, loop):
             seen.append(pictures)
 
         def paint(self, frame):
-            return frame
+            return Frame(frame.number, frame.picture)
             yield
 
     monkeypatch.setattr("pipeline.sequence.Sequence", Painted)

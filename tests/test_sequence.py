@@ -117,6 +117,24 @@ def test_what_is_uncovered_is_painted_where_half_the_size_would_be_too_little():
     assert after.evaluations == 2  # one of the fresh painting, one of the frame
 
 
+def test_from_python_shots_are_painted_by_themselves_as_those_of_a_manifest_are():
+    """Also after one frame of something else, where a sequence goes on."""
+    other = photograph("cat", WIDTH, HEIGHT)
+    with Stylizer(**QUICK) as paint:
+        frames = list(paint.frames([CAMERA[0], other, CAMERA[1]], STYLE))
+    assert [(frame.number, frame.cut) for frame in frames] == [(0, False), (1, True), (2, True)]
+    np.testing.assert_array_equal(frames[2].pixels, still(CAMERA[1]).pixels)
+
+
+def test_from_python_a_loop_is_closed():
+    few = {"steps": 1, "steps_per_frame": 1}
+    looped, plain = (painted(CAMERA[:3], loop, **few) for loop in (True, False))
+    with Stylizer(**{**QUICK, **few}) as paint:
+        *_others, last = paint.frames(CAMERA[:3], STYLE, loop=True)
+    assert difference(looped[2].pixels, plain[2].pixels) > 0
+    np.testing.assert_array_equal(last.pixels, looped[2].pixels)
+
+
 def test_frames_hold_together_better_than_still_pictures_do():
     """A camera that stands, with noise: stills answer to it, all over."""
     frames = small(noisy("cat", frames=2, level=6))
