@@ -67,6 +67,15 @@ def test_each_frame_is_a_picture_that_says_what_it_is_of(night: Night) -> None:
         assert (picture.size, "icc_profile" in picture.info) == ((WIDTH, HEIGHT), True)
 
 
+def test_other_dots_per_inch_are_written_and_paint_nothing_again(night: Night) -> None:
+    night.run()
+    night.painted()
+    assert night.run("dpi=150")["status"] == "done"
+    assert night.painted() == []
+    with Image.open(night.project / "out/walk/00003.png") as picture:
+        assert round(picture.info["dpi"][0]) == 150
+
+
 def test_what_a_frame_says_makes_a_manifest_of_the_clip(night: Night) -> None:
     night.run()
     text = manifest_for_settings(read_metadata(night.project / "out/walk/00001.png"))

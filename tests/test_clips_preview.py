@@ -91,18 +91,19 @@ def test_a_preview_has_a_name_of_its_own_and_leaves_the_clip_alone(night: Night)
 
 @slow
 def test_it_is_three_frames_of_the_clip_each_painted_as_a_still(night: Night) -> None:
-    row = night.run("frames=preview")
+    row = night.run("frames=preview", "dpi=150")
     assert len(night.painted()) == 3
     assert [each[0] for each in row["clip"]["rows"]] == [0, 2, 5]
     assert [each[1] for each in row["clip"]["rows"]] == [None, None, None]  # none follows another
     assert [flag["name"] for flag in row["flags"]] == []
     with Image.open(night.project / "out" / PREVIEW) as sheet:
         assert sheet.size == (WIDTH, 3 * HEIGHT + 2 * 2)
+        assert round(sheet.info["dpi"][0]) == 150
         assert sheet.getpixel((5, HEIGHT)) == sheet.getpixel((5, HEIGHT + 1)) == (255, 255, 255)
         first = sheet.crop((0, 0, WIDTH, HEIGHT)).tobytes()
     with Image.open(night.project / "out" / frame_name(PREVIEW, 0)) as frame:
         assert frame.convert("RGB").tobytes() == first
-    assert night.run("frames=preview")["status"] == "up_to_date"
+    assert night.run("frames=preview", "dpi=150")["status"] == "up_to_date"
 
 
 @slow

@@ -25,6 +25,7 @@ from pipeline.clips.frame import WHOLE, Span
 from pipeline.errors import BadImage, BadOutput, OutputError
 from pipeline.images.encode import encode_picture, thumbnail, to_uint8
 from pipeline.images.picture import Picture
+from pipeline.images.print_size import print_dpi
 from pipeline.images.scale import resize
 from pipeline.job import Job
 from pipeline.pictures import Pictures
@@ -57,7 +58,8 @@ def write(
 
     job = command.job
     if job.options.frames == clip_names.PREVIEW:
-        _put(command, store, lambda file: file.write(_sheet(kept, clip.numbers, settings)))
+        dpi = print_dpi(job.options.dpi, None)
+        _put(command, store, lambda file: file.write(_sheet(kept, clip.numbers, settings, dpi)))
         return ()
     notes: list[str] = []
 
@@ -160,7 +162,7 @@ def _lasting(times: Times, place: int) -> Fraction:
     return times[place + 1][0] - time if place + 1 < len(times) else duration
 
 
-def _sheet(kept: KeptFrames, numbers: Sequence[int], settings: Mapping[str, Any]) -> bytes:
+def _sheet(kept: KeptFrames, numbers: Sequence[int], settings: Mapping[str, Any], dpi: int) -> bytes:
     """The frames of a preview in one PNG: high ones beside one another, others below, with white
     between them; opacity is laid over white."""
     shown = [to_uint8(_over_white(kept.shown(number))) for number in numbers]
@@ -168,7 +170,7 @@ def _sheet(kept: KeptFrames, numbers: Sequence[int], settings: Mapping[str, Any]
     axis, gap = int(height > width), max(2, round(min(height, width) * _GAP))
     white = np.full((height, gap, 3) if axis else (gap, width, 3), 255, np.uint8)
     strips = [strip for frame in shown for strip in (white, frame)][1:]
-    return encode_picture(np.concatenate(strips, axis=axis), None, ".png", 100, settings)
+    return encode_picture(np.concatenate(strips, axis=axis), None, ".png", 100, settings, dpi=dpi)
 
 
 def _over_white(picture: Picture) -> Any:

@@ -69,7 +69,7 @@ def shared_key(
     frame has of its own (`frame_key`), and what decides which frames there are and how they are
     packed. `sizes` are those it is painted at, which styles decide too that not all frames have."""
     usual = Options()
-    decided = replace(with_effect(job.options, FRAME_SUFFIX), frames=usual.frames)
+    decided = replace(with_effect(job.options, FRAME_SUFFIX), frames=usual.frames, dpi=usual.dpi)
 
     def of_all(path: Path) -> str:
         return _ONE_EACH if path in job.masks and is_numbered(path.name) else sha256(path)
