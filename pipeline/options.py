@@ -108,7 +108,7 @@ class Options(Questions):
     )
     history: int | Literal["auto"] = _option(
         "auto",
-        "steps that lbfgs remembers, two pictures of memory each (in bfloat16 one): `auto` is 20, fewer above 1500 x 1500 px",
+        "steps that lbfgs remembers, two pictures each (in bfloat16 one): `auto` is 20, neighbours 10, fewer above 1500 x 1500",
         ge=1,
         le=200,
         examples=[100],

@@ -172,7 +172,7 @@ def schedule(options: Options, content: Sized, styles: Sequence[Sized], machine:
             style_sizes=style_sizes,
             steps=steps,
             precision=precision,
-            history=history_length(options.history, size[0] * size[1]),
+            history=history_length(options, size[0] * size[1]),
             tiling=tilings[0],
             style_tilings=tuple(tilings[1:]),
             targets_every=_MATCHED_ANEW if last_pass else _SAMPLED_ANEW if options.samples else 0,

@@ -60,11 +60,12 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "nst.kernels": ({"errors", "printable", "nst.hdf5", "nst.network", "nst.weights"}, {"numpy"}),
     "nst.importing": ({"processor"}, {"tensorflow"}),
     "nst.graphs": (set(), {"tensorflow"}),
+    "nst.pieces": (set(), {"tensorflow"}),
     "nst.winograd": (set(), {"tensorflow", "numpy"}),
     "nst.convolution": ({"processor", "nst.graphs", "nst.tiling", "nst.winograd"}, {"tensorflow", "numpy"}),
     "nst.wrapping": (set(), {"tensorflow"}),
     "nst.extractor": (
-        {"nst.convolution", "nst.graphs", "nst.kernels", "nst.network", "nst.wrapping"},
+        {"nst.convolution", "nst.graphs", "nst.kernels", "nst.network", "nst.pieces", "nst.wrapping"},
         {"tensorflow"},
     ),
     "nst.normalization": (
@@ -72,11 +73,11 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
         {"tensorflow", "numpy"},
     ),
     "nst.terms": (
-        {"options", "nst.network", "nst.positions", "nst.terms", "nst.wrapping"},
+        {"options", "nst.network", "nst.pieces", "nst.positions", "nst.terms", "nst.wrapping"},
         {"tensorflow", "numpy"},
     ),
     "nst.objective": (
-        {"job", "reading", "options", "nst.graphs", "nst.network", "nst.terms", "nst.own_terms"},
+        {"job", "reading", "options", "nst.graphs", "nst.network", "nst.own_terms", "nst.pieces", "nst.terms"},
         {"tensorflow"},
     ),
     "nst.own_terms": (
@@ -91,7 +92,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "nst.tiled": (
         {
             *("nst.extractor", "nst.geometry", "nst.graphs", "nst.network", "nst.objective", "nst.terms.term"),
-            *("nst.tiling", "nst.combining", "nst.wrapping"),
+            *("nst.tiling", "nst.combining", "nst.pieces", "nst.wrapping"),
         },
         {"tensorflow"},
     ),

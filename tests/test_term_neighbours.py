@@ -23,6 +23,7 @@ from pipeline.nst.evaluator import WholeEvaluator  # noqa: E402
 from pipeline.nst.extractor import Extractor  # noqa: E402
 from pipeline.nst.kernels import load_kernels  # noqa: E402
 from pipeline.nst.objective import LossWeights, Objective, objective_of, weights_of  # noqa: E402
+from pipeline.nst.pieces import Piece  # noqa: E402
 from pipeline.nst.terms import candidates, matching  # noqa: E402
 from pipeline.nst.terms import hypercolumns as hypercolumns_module  # noqa: E402
 from pipeline.nst.terms import neighbours as module  # noqa: E402
@@ -422,3 +423,29 @@ def test_a_style_is_measured_once_for_all_rounds_of_all_last_passes(monkeypatch)
     assert looked_at.count(True) == 1
     assert looked_at.count(False) == 2 * (3 + 1)  # and when what is finished is measured
     assert len(grids) == 3 + 1
+
+
+def test_by_layer_the_gradient_is_that_of_the_equation():
+    """Beside TensorFlow's own, of features in their frame, with a position that has no direction."""
+    random = np.random.default_rng(3)
+    around = tf.constant(random.normal(size=(1, 9, 11, 5)), tf.float32)
+    numbers = np.full((7, 9), -1, np.int32)
+    numbers[1::2, ::3] = np.arange(9).reshape(3, 3)
+    style = tf.math.l2_normalize(tf.constant(random.normal(size=(9, 5)), tf.float32), -1)
+    mean = around[0, 2, 1]  # so the first position is no way from it
+    term = by_layer.NeighboursByLayer(("block1_conv1",))
+    corner = tf.constant(1)
+    with tf.GradientTape() as tape:
+        tape.watch(around)
+        piece = Piece(around, corner, corner, tf.constant(7), tf.constant(9))
+        found = term.measure("block1_conv1", piece, (tf.constant(numbers), by_layer.Matched(mean, style)))
+    gradient = tape.gradient(found, around)
+    with tf.GradientTape() as tape:
+        tape.watch(around)
+        inside = around[0, 1:8, 1:10]
+        apart = tf.gather_nd(inside, tf.where(numbers >= 0)) - mean
+        alike = tf.reduce_sum(matching.directions(apart) * style, -1)
+        expected = tf.reduce_sum(1.0 - alike)
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+    by_equation = tape.gradient(expected, around).numpy()
+    np.testing.assert_allclose(gradient, by_equation, rtol=1e-5, atol=1e-6 * np.abs(by_equation[0, 2:]).max())

@@ -107,8 +107,11 @@ def test_the_features_of_shallow_content_layers_are_foreseen():
 
 
 def test_large_pictures_are_remembered_for_fewer_steps_unless_told():
-    assert [history_length("auto", side * side) for side in (512, 1448, 2048, 4096, 8192)] == [20, 20, 10, 4, 4]
-    assert history_length(100, 4096 * 4096) == 100
+    sides = (512, 1448, 2048, 4096, 8192)
+    gram, neighbours = Options(style_loss={"gram": 1}), Options(style_loss={"neighbours": 1})
+    assert [history_length(gram, side * side) for side in sides] == [20, 20, 10, 4, 4]
+    assert [history_length(neighbours, side * side) for side in sides] == [10, 10, 10, 4, 4]
+    assert history_length(Options(history=100), 4096 * 4096) == 100
 
 
 @pytest.mark.parametrize(("precision", "number"), [("float32", 4), ("bfloat16", 2)])

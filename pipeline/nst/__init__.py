@@ -3,8 +3,9 @@ weights.
 
 The network: `network` is VGG19 or VGG16 as a value, `weights` says which file holds it, `kernels`
 and `hdf5` read that file, `normalization` has kernels of mean activation 1, and `extractor` is the
-network as a function. `convolution` and `winograd` compute it fast, `graphs` trace parts of it
-once, `wrapping` lets a picture go on from its other end, `importing` imports TensorFlow.
+network as a function, `pieces` what lies inside its frame. `convolution` and `winograd` compute it
+fast, `graphs` trace parts of it once, `wrapping` lets a picture go on from its other end,
+`importing` imports TensorFlow.
 
 What is wanted: `terms`, one distance each; `own_terms`, those of a caller in Python; `objective`, a
 tuple of terms. `positions` counts the places that are compared.

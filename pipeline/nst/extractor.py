@@ -20,6 +20,7 @@ from pipeline.nst.convolution import convolved, prepared, slow_way
 from pipeline.nst.graphs import Call
 from pipeline.nst.kernels import Array, Kernels
 from pipeline.nst.network import FRAME, LINEAR, VGG19, Network, is_pool, reduction
+from pipeline.nst.pieces import Piece, cut
 from pipeline.nst.wrapping import NO_WRAP, Wraps, closed
 
 Measure = Callable[[str], Call]
@@ -57,6 +58,7 @@ class Extractor:
     ) -> None:
         self.network = network
         self._prepared: dict[str, tf.Tensor] = {}  # kernels, for `convolved`
+        self._in_type: dict[Any, tuple[tf.Variable, tf.Variable]] = {}  # kernels and biases, by layer and type
         self._framed: dict[Any, Any] = {}  # what is traced, by all that decides it
         self._layers = {name: _layer(name, *kernels[name]) for name in network.convolutions}
         assert network.order == "BGR"  # of both networks there are; kernel and mean are turned
@@ -168,8 +170,8 @@ class Extractor:
         filters at one end see the other."""
         if self._slow_way is None or layer.kernel.shape[2] == len(self.network.order):
             padding, seen = ("VALID", closed(features, self.wraps)) if any(self.wraps) else ("SAME", features)
-            made = tf.nn.conv2d(tf.cast(seen, self.dtype), tf.cast(layer.kernel, self.dtype), 1, padding)
-            made = tf.nn.bias_add(made, tf.cast(layer.bias, self.dtype))
+            kernel, bias = self._kernel_and_bias(layer)
+            made = tf.nn.bias_add(tf.nn.conv2d(tf.cast(seen, self.dtype), kernel, 1, padding), bias)
             return tf.nn.relu(made) if relu else made
         if layer.name not in self._prepared:
             with tf.init_scope():
@@ -182,12 +184,27 @@ class Extractor:
         wide = convolved(seen, layer, self._prepared[layer.name], slow=self._slow_way, relu=relu)
         return cut(wide, tf.constant(1), tf.constant(1), height, width)[tf.newaxis]
 
+    def _kernel_and_bias(self, layer: _Layer) -> tuple[tf.Variable, tf.Variable]:
+        """A layer's, in the network's arithmetic: turned to it once, not in every evaluation."""
+        if layer.kernel.dtype == self.dtype:
+            return layer.kernel, layer.bias
+        key = layer.name, self.dtype
+        if key not in self._in_type:
+            with tf.init_scope():
+                kernel, bias = (
+                    tf.Variable(tf.cast(each, self.dtype), trainable=False) for each in (layer.kernel, layer.bias)
+                )
+            self._in_type[key] = kernel, bias
+        return self._in_type[key]
+
     def cropped(self, measure: Call, factor: int, size: Any) -> Call:
         """A measure of the part of a padded input's features (1, h, w, channels), `factor` times
         smaller than it, that belongs to a picture of `size`, height and width: without frame and
         batch axis. Only one of a size that is a tensor (2,) has a graph: parts of large features
         are measured one after the other."""
-        function = functools.partial(_cropped, measure=measure.function, frames=self.frames, factor=factor)
+        function = functools.partial(
+            _cropped, measure=measure.function, frames=self.frames, factor=factor, as_piece=measure.of_pieces
+        )
         has_graph = measure.key is not None and not isinstance(size, tuple)
         return Call((measure.key, self.frames, factor) if has_graph else None, function, (size, *measure.arguments))
 
@@ -199,12 +216,14 @@ def _cropped(
     measure: Callable[..., Any],
     frames: tuple[int, int],
     factor: int,
+    as_piece: bool,
 ) -> Any:
     if not any(frames):
         return measure(tf.squeeze(features, 0), *arguments)
     height, width = size if isinstance(size, tuple) else tf.unstack(size)
-    place = (*(frame // factor for frame in frames), height // factor, width // factor)
-    return measure(cut(features, *place), *arguments)
+    top, left = (frame // factor for frame in frames)
+    piece = Piece(features, top, left, height // factor, width // factor)
+    return measure(piece if as_piece else piece.whole, *arguments)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -260,26 +279,3 @@ def _measured_on_the_way(features: tf.Tensor, measure: Call) -> tuple[tf.Tensor,
 
     result: tuple[tf.Tensor, Any] = passed(features)
     return result
-
-
-@tf.custom_gradient  # type: ignore[untyped-decorator]
-def cut(
-    features: tf.Tensor, top: tf.Tensor, left: tf.Tensor, height: tf.Tensor, width: tf.Tensor
-) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor, None, None, None, None]]]:
-    """A (height, width) piece of (1, h, w, channels), without the batch axis.
-
-    Its gradient is the incoming one in a frame of zeros, by a pad. TensorFlow's own for slices
-    takes ten times as long, 5 % of an evaluation.
-    """
-    whole = tf.shape(features)
-
-    def gradient(incoming: tf.Tensor) -> tuple[tf.Tensor, None, None, None, None]:
-        around = [
-            [0, 0],
-            [top, whole[1] - top - height],
-            [left, whole[2] - left - width],
-            [0, 0],
-        ]
-        return tf.pad(incoming[tf.newaxis], around), None, None, None, None
-
-    return features[0, top : top + height, left : left + width], gradient

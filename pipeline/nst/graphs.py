@@ -49,11 +49,13 @@ class Traces:
 
 class Call(NamedTuple):
     """What is to be made of features: `function(features, *arguments)`, of nests of tensors.
-    Functions of an equal `key` do the same; one without is written down wherever it is called."""
+    Functions of an equal `key` do the same; one without is written down wherever it is called.
+    Those `of_pieces` may be given a `Piece` in the place of features (height, width, channels)."""
 
     key: Hashable | None
     function: Callable[..., Any]
     arguments: tuple[Any, ...] = ()
+    of_pieces: bool = False
 
     @property
     def has_graph(self) -> bool:

@@ -144,8 +144,9 @@ NETWORKS = {network.name: network for network in (VGG19, VGG16)}
 NORMALIZATION = 1
 # likewise; raise with every change of which places are looked at by samples (terms/sampling)
 PLACES = 1
-# likewise; raise with every change of which layers are matched (nst/positions)
-MATCHED = 1
+# likewise; raise with every change of which layers are matched (nst/positions), and of how many
+# steps their descent remembers (nst/tiling)
+MATCHED = 2
 
 # Pixels by which `border: mirror` continues the picture on each side: one position of block 4. From
 # block4_pool on, where positions are longer, the frame's half of one is counted on the left and

@@ -16,6 +16,7 @@ from pipeline.nst import terms as known
 from pipeline.nst.graphs import Call
 from pipeline.nst.network import reduction
 from pipeline.nst.own_terms import OptionsWithTerms
+from pipeline.nst.pieces import Piece
 from pipeline.nst.terms.part import Part, loss_of
 from pipeline.nst.terms.sums import OverLayers, with_gradient_of_length
 from pipeline.nst.terms.term import PICTURE, Measured, Probe, Sources, Target, Term, Weighted
@@ -61,7 +62,7 @@ class Probes:
             here = {probe.name: maps[probe.name][layer] for probe in probes if layer in maps.get(probe.name, {})}
             lengths = {} if weights is None else self.lengths(layer, weights)
             key = (probes, reduction(layer)) if layer != PICTURE and _have_graphs(probes) else None
-            return Call(key, functools.partial(_measured, probes, layer), (here, lengths))
+            return Call(key, functools.partial(_measured, probes, layer), (here, lengths), of_pieces=True)
 
         return of_layer
 
@@ -80,12 +81,19 @@ def _have_graphs(probes: Sequence[Probe]) -> bool:
 
 
 def _measured(
-    probes: Sequence[Probe], layer: str, features: tf.Tensor, maps: Mapping[str, Any], lengths: Mapping[str, tf.Tensor]
+    probes: Sequence[Probe],
+    layer: str,
+    features: tf.Tensor | Piece,
+    maps: Mapping[str, Any],
+    lengths: Mapping[str, tf.Tensor],
 ) -> dict[str, Any]:
     """What probes measure of a layer."""
 
-    def seen_by(probe: Probe) -> tf.Tensor:
-        return with_gradient_of_length(features, lengths[probe.name]) if probe.name in lengths else features
+    def seen_by(probe: Probe) -> tf.Tensor | Piece:
+        if getattr(probe, "looks_up", False) and probe.name not in lengths:
+            return features
+        whole = features.whole if isinstance(features, Piece) else features
+        return with_gradient_of_length(whole, lengths[probe.name]) if probe.name in lengths else whole
 
     return {probe.name: probe.measure(layer, seen_by(probe), maps.get(probe.name)) for probe in probes}
 

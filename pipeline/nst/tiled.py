@@ -24,11 +24,12 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from pipeline.nst.combining import Found, Grid, joined, split
-from pipeline.nst.extractor import Extractor, Measure, cut, features_themselves
+from pipeline.nst.extractor import Extractor, Measure, features_themselves
 from pipeline.nst.geometry import Geometry, Tile
 from pipeline.nst.graphs import Call, Traces, of_any_shape
 from pipeline.nst.network import LINEAR, reduction
 from pipeline.nst.objective import TOTAL, LossWeights, Objective, Probes, Targets, maps_of
+from pipeline.nst.pieces import cut
 from pipeline.nst.terms.term import PICTURE, Indexed, Measured, Probe
 from pipeline.nst.tiling import Tiling
 from pipeline.nst.wrapping import continued

@@ -120,8 +120,7 @@ def _makeup(job: Job, decided: Options, sha256: Callable[[Path], str], weights_s
         makeup["masks"] = _masks(job, sha256)
     if decided.samples:
         makeup["places"] = PLACES
-    # of VGG16 these are all of blocks 1 to 4, as they were before there was a number
-    if "neighbours" in decided.style_losses and decided.network != "vgg16":
+    if "neighbours" in decided.style_losses:
         makeup["matched"] = MATCHED
     if job.options.normalize == "channels":
         makeup["normalization"] = NORMALIZATION

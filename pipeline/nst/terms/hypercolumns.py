@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 import tensorflow as tf
 
 from pipeline.nst.network import reduction
+from pipeline.nst.pieces import Piece, located
 from pipeline.nst.positions import QUARTER
 from pipeline.nst.terms.term import Add, Combine
 from pipeline.nst.wrapping import NO_WRAP, Wraps, with_other_ends
@@ -138,13 +139,18 @@ class Picked:
         """Sums: each is picked in one tile, and is nothing in the others."""
         return Add(self.cell)
 
-    def measure(self, layer: str, features: tf.Tensor, target: Any) -> tf.Tensor:
+    @property
+    def looks_up(self) -> bool:
+        """Cells are means of features, of all there are."""
+        return self.cell is None
+
+    def measure(self, layer: str, features: tf.Tensor | Piece, target: Any) -> tf.Tensor:
         """In the features' type."""
         numbers, count = target
         where = tf.cast(tf.where(numbers >= 0), tf.int32)
         if self.cell:
             found = tf.cast(at(layer, part(layer, features), where, tf.shape(numbers)), features.dtype)
         else:
-            found = tf.gather_nd(features, where)
+            found = tf.gather_nd(*located(features, where))
         rows = tf.gather_nd(numbers, where)[:, tf.newaxis]
         return tf.scatter_nd(rows, found, tf.stack([count, features.shape[-1]]))

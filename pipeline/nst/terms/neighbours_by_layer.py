@@ -5,7 +5,7 @@ Section 3.3 of Kolkin et al. (arXiv 2203.13215), as `neighbours` says.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
@@ -13,12 +13,13 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from pipeline.nst.pieces import Piece, located
 from pipeline.nst.positions import MOST_ON_GRID, grid
 from pipeline.nst.terms.candidates import Best, Places, numbered, shape_at, shared, told_apart, visible
 from pipeline.nst.terms.guides import at_layer, claims, strengths
 from pipeline.nst.terms.hypercolumns import Picked
-from pipeline.nst.terms.matching import centred, directions, nearest, nearest_with_product
-from pipeline.nst.terms.sums import Distances, OverLayers
+from pipeline.nst.terms.matching import centred, directions, lengths_inverse, nearest, nearest_with_product
+from pipeline.nst.terms.sums import NOTHING, Distances, OverLayers
 from pipeline.nst.terms.term import ADD, Combine, Image, Indexed, Measured, Sources, Target
 from pipeline.nst.wrapping import NO_WRAP, Wraps
 
@@ -51,6 +52,7 @@ class NeighboursByLayer(OverLayers):
     wraps: Wraps = NO_WRAP
     name: ClassVar[str] = "style"
     alike_by_reduction: ClassVar[bool] = True
+    looks_up: ClassVar[bool] = True
     combine: ClassVar[Combine] = ADD
     needs_start: ClassVar[bool] = True
 
@@ -74,17 +76,15 @@ class NeighboursByLayer(OverLayers):
         grids = {layer: _grid(shape, random, self.wraps) for layer, shape in shapes.items()}
         return grids, {layer: numbered(places, shapes[layer]) for layer, places in grids.items()}
 
-    def measure(self, layer: str, features: tf.Tensor, target: Any) -> tf.Tensor:
+    def measure(self, layer: str, features: tf.Tensor | Piece, target: Any) -> tf.Tensor:
         """Σ (1 - cos) over the grid's positions, a float32 scalar."""
         numbers, table = target
         where = tf.where(numbers >= 0)
         rows = tf.gather_nd(numbers, where)
         guided = isinstance(table, MatchedIn)
-        mean = tf.gather(table.means, tf.gather(table.region, rows)) if guided else table.mean
-        here = directions(tf.cast(tf.gather_nd(features, where), tf.float32) - mean)
-        matched = tf.cast(tf.gather(table.style, rows), tf.float32)
-        apart = 1.0 - tf.reduce_sum(here * matched, -1)
-        return tf.reduce_sum(tf.gather(table.weights, rows) * apart if guided else apart)
+        means = tf.gather(table.means, tf.gather(table.region, rows)) if guided else table.mean
+        weights = tf.gather(table.weights, rows) if guided else tf.ones_like(rows, tf.float32)
+        return _apart(*located(features, where), means, tf.gather(table.style, rows), weights)
 
     def _guided(self, sources: Sources) -> Target:
         """The target with regions."""
@@ -131,6 +131,31 @@ class NeighboursByLayer(OverLayers):
     def shares(self, distances: Distances, weights: Mapping[str, Any]) -> dict[str, tf.Tensor]:
         """Each layer's part of that mean."""
         return {layer: _THOUSAND * distance / len(distances) for layer, distance in distances.items()}
+
+
+def _apart(features: tf.Tensor, where: tf.Tensor, means: Any, matched: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+    """Σ w (1 - cos(F - f̄, M)), a float32 scalar, over positions `where` (n, 2) of features (height,
+    width, channels), with `means` (n, channels) or (channels,), and `matched` (n, channels), each
+    of length 1. With d = F - f̄ its gradient by F is -w (M - (d·M / d·d) d) / |d|. TensorFlow's own
+    takes three times as long."""
+
+    @tf.custom_gradient  # type: ignore[untyped-decorator]
+    def apart(features: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
+        here = tf.cast(tf.gather_nd(features, where), tf.float32) - means
+        style = tf.cast(matched, tf.float32)
+        squares = tf.reduce_sum(tf.square(here), -1)
+        inverse, product = lengths_inverse(squares), tf.reduce_sum(here * style, -1)
+
+        def gradient(incoming: tf.Tensor) -> tf.Tensor:
+            # what counts as long as the shortest vector there is stays as long where it moves
+            along = tf.where(squares > NOTHING, product * tf.square(inverse), 0.0)[:, tf.newaxis]
+            by_here = (-incoming * weights * inverse)[:, tf.newaxis] * (style - along * here)
+            return tf.scatter_nd(where, tf.cast(by_here, features.dtype), tf.shape(features, where.dtype))
+
+        return tf.reduce_sum(weights * (1.0 - product * inverse)), gradient
+
+    found: tf.Tensor = apart(features)
+    return found
 
 
 def _nearest_of(here: tf.Tensor, style: tf.Tensor) -> Matched:

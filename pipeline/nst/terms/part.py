@@ -47,6 +47,11 @@ class Part:
         """The term's own: what is measured of a style is kept for it under any name."""
         return self.term.target(sources)
 
+    @property
+    def looks_up(self) -> bool:
+        """As the term's."""
+        return getattr(self.term, "looks_up", False)
+
     def kinds(self, statistics: Any) -> Any:
         """As the term's."""
         return kinds_of(self.term, statistics)

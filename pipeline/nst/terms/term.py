@@ -139,7 +139,8 @@ class Probe(Protocol):
     """What is to be known of an image. Frozen and hashable: evaluations are kept by them.
 
     One whose `measure` is the same at all layers of one reduction says so: `alike_by_reduction =
-    True`. Those layers then share what is traced of it.
+    True`. Those layers then share what is traced of it. One that reads a few positions only says
+    `looks_up = True`: its `measure` may be given a `pieces.Piece`.
     """
 
     def __hash__(self) -> int: ...
