@@ -537,6 +537,20 @@ except SystemExit as end: assert not end.code, end.code
 
 
 @pytest.mark.slow
+def test_a_verb_loads_no_other_verbs():
+    """All of them take a tenth of a second of the processor."""
+    script = """
+import sys
+from pipeline.cli.main import cli
+try: cli.main(["plan", "--help"])
+except SystemExit: pass
+print(*sorted(name for name in sys.modules if name.startswith("pipeline.cli.")))"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    loaded = {name.rpartition(".")[2] for name in done.stdout.splitlines()[-1].split()}
+    assert loaded == {"arguments", "main", "paths", "run", "streams"}
+
+
+@pytest.mark.slow
 def test_the_light_tests_load_no_tensorflow_where_they_are_found():
     """One file that does would fail them all, and only where they run without the others."""
     script = """

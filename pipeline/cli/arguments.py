@@ -312,14 +312,18 @@ _OTHER_VARIABLES = ("STYLIZE_SET", "STYLIZE_RUN_ID", "STYLIZE_REPORT", "STYLIZE_
 def _strange_variables() -> list[str]:
     import difflib
 
+    given = sorted(name for name in os.environ if name.startswith("STYLIZE_") and name not in _OTHER_VARIABLES)
     context = click.get_current_context(silent=True)
-    root = context.find_root().command if context else None
+    if not given or context is None:
+        return []
+    root = context.find_root().command
     verbs = root.commands.values() if isinstance(root, click.Group) else ()
     flags = (parameter.envvar for verb in verbs for parameter in verb.params)
     known = [*_OTHER_VARIABLES, *(name for name in flags if isinstance(name, str))]
-    strange = sorted(name for name in os.environ if name.startswith("STYLIZE_") and name not in known)
     warnings = []
-    for name in strange if root else ():
+    for name in given:
+        if name in known:
+            continue
         meant = difflib.get_close_matches(name, known, n=1)
         hint = f"; did you mean '{meant[0]}'?" if meant else ""
         warnings.append(f"the environment variable {printable(name)} means nothing{hint}")

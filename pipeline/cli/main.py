@@ -7,12 +7,14 @@ import io
 import os
 import sys
 import traceback
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from keyword import iskeyword
 from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
 
-from pipeline.cli import check, masks, measure, paint, run, setup, sheet, show, status, watch
 from pipeline.cli.arguments import EXIT_CODES, HELP_WIDTH
 from pipeline.cli.streams import secure_streams
 from pipeline.errors import EnvironmentProblem, ExitCode, StylizeError, UsageError, exit_words
@@ -21,6 +23,48 @@ from pipeline.python_path import leave_working_directory
 
 if TYPE_CHECKING:
     from pipeline.batch.engines.protocol import OpenEngine
+
+
+# Where each verb is defined, in the order of use.
+_MODULES = {
+    "paint": "paint",
+    "measure": "measure",
+    "masks": "masks",
+    "run": "run",
+    "preview": "run",
+    "plan": "run",
+    "check": "check",
+    "init": "setup",
+    "show": "show",
+    "report": "show",
+    "sheet": "sheet",
+    "status": "status",
+    "watch": "watch",
+    "history": "show",
+    "acknowledge": "show",
+    "import": "setup",
+    "presets": "setup",
+    "schema": "setup",
+    "doctor": "setup",
+    "weights": "setup",
+    "clean": "run",
+}
+
+
+class _Commands(Mapping[str, click.Command]):
+    """The verbs by name. Each is loaded when it is asked for: all of them take longer than most of
+    them work."""
+
+    def __getitem__(self, verb: str) -> click.Command:
+        module = import_module(f"pipeline.cli.{_MODULES[verb]}")
+        command: click.Command = getattr(module, f"{verb}_" if iskeyword(verb) else verb)
+        return command
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_MODULES)
+
+    def __len__(self) -> int:
+        return len(_MODULES)
 
 
 class _Verbs(click.Group):
@@ -67,6 +111,7 @@ _OF_THE_MACHINE = frozenset(
 
 @click.group(
     cls=_Verbs,
+    commands=_Commands(),
     epilog=EXIT_CODES,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": HELP_WIDTH},
 )
@@ -75,32 +120,6 @@ def cli() -> None:
     """Paint each photograph in each style, by the optimisation of Gatys, Ecker & Bethge,
     as a YAML manifest says.
     """
-
-
-for _verb in (
-    paint.paint,
-    measure.measure,
-    masks.masks,
-    run.run,
-    run.preview,
-    run.plan,
-    check.check,
-    setup.init,
-    show.show,
-    show.report,
-    sheet.sheet,
-    status.status,
-    watch.watch,
-    show.history,
-    show.acknowledge,
-    setup.import_,
-    setup.presets,
-    setup.schema,
-    setup.doctor,
-    setup.weights,
-    run.clean,
-):
-    cli.add_command(_verb)
 
 
 def main(engine: OpenEngine | None = None) -> None:
