@@ -22,7 +22,7 @@ from pydantic import (
 
 from pipeline.manifest.mask_sections import Mask, RegionsSection
 from pipeline.manifest.options.rules import RULES, OptionRule
-from pipeline.manifest.options.types import option_type
+from pipeline.manifest.options.types import OPTION_TYPES
 from pipeline.manifest.pairs.naming import DEFAULT_PATTERN
 from pipeline.manifest.section import WITHOUT, Name, Section
 
@@ -32,7 +32,7 @@ from pipeline.manifest.section import WITHOUT, Name, Section
 def _option_fields(*, without: tuple[str, ...] = ()) -> dict[str, Any]:
     return {
         rule.name: (
-            option_type(rule),
+            OPTION_TYPES[rule.name],
             Field(
                 None,  # what is left out comes from another layer; the schema shows what is usual
                 description=_sentence(rule.meaning),
@@ -286,7 +286,8 @@ def _axis_fields() -> dict[str, Any]:
 
 def _axis_type(rule: OptionRule) -> Any:
     """A list of values; the schema also has the range of numbers that is read as one."""
-    values: Any = Annotated[list[option_type(rule)], Field(min_length=1)]  # type: ignore[misc]
+    option: Any = OPTION_TYPES[rule.name]
+    values: Any = Annotated[list[option], Field(min_length=1)]
     return values if rule.number is None else Annotated[values, _OR_RANGE]
 
 

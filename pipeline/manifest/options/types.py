@@ -5,16 +5,30 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, Any, Literal, Union
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, GetCoreSchemaHandler, WithJsonSchema
+from pydantic_core import CoreSchema
 
 from pipeline.clip_names import FRAMES_PATTERN, MOST_FRAMES, can_be_frames
-from pipeline.manifest.options.rules import MOST_NUMBERS, Fault, OptionRule, layer_weights, mixture
+from pipeline.manifest.options.rules import MOST_NUMBERS, RULES, Fault, OptionRule, layer_weights, mixture
 from pipeline.nst.network import LINEAR, NETWORKS
 from pipeline.option_field import LENGTH
 
 
-def option_type(rule: OptionRule) -> Any:
-    """The pydantic type of one option in this version."""
+class _OfSeveral:
+    """A type that stands in several sections. Its schema is made for the first and taken by the
+    others: made for each, they are a tenth of what the light verbs take to start."""
+
+    def __init__(self, type_: Any) -> None:
+        self._type = type_
+        self._schema: CoreSchema | None = None
+
+    def __get_pydantic_core_schema__(self, _source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        if self._schema is None:
+            self._schema = handler.generate_schema(self._type)
+        return self._schema
+
+
+def _option_type(rule: OptionRule) -> Any:
     if rule.is_layers:
         return Annotated[dict[str, float], BeforeValidator(_read_layers), WithJsonSchema(_layers_schema())]
     if rule.is_mixture:
@@ -144,3 +158,7 @@ def _word_or_path(rule: OptionRule) -> Callable[[str], str]:
         return value
 
     return check
+
+
+OPTION_TYPES = {rule.name: Annotated[Any, _OfSeveral(_option_type(rule))] for rule in RULES.values()}
+"""The pydantic type of each option in this version, by its name."""
