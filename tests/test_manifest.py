@@ -14,7 +14,10 @@ from manifest_kit import CONTRACT, Load, matrix, outputs, pair, project_with_pic
 from pipeline.errors import ManifestError
 from pipeline.job import RunSettings, StyleImage
 from pipeline.manifest import Override, builtin_presets, load_manifest
+from pipeline.manifest import options as manifest_options
 from pipeline.manifest.yaml.problems import Place, Problems
+from pipeline.manifest.yaml.source import read_source
+from pipeline.manifest.yaml.tree import compose
 from pipeline.options import Options
 
 
@@ -387,3 +390,11 @@ def test_reading_a_manifest_loads_neither_numpy_nor_tensorflow(tmp_path: Path) -
         [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
     )
     assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize("name", ["presets.yaml", "foreign.yaml"])
+def test_our_own_files_are_the_same_by_the_fast_parser(name):
+    file = Path(manifest_options.__file__).with_name(name)
+    text, problems = read_source(file, name)
+    fast, slow = (compose(text, problems, ours=ours) for ours in (True, False))
+    assert repr(fast) == repr(slow)

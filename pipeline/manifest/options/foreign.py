@@ -35,7 +35,7 @@ class Foreign(NamedTuple):
 @functools.cache
 def _read() -> Mapping[str, Any]:
     text, problems = read_source(_FILE, _FILE.name)
-    tree = compose(text, problems)
+    tree = compose(text, problems, ours=True)
     Problems.raise_found(problems)
     assert tree is not None
     found: Mapping[str, Any] = plain(tree)

@@ -59,7 +59,7 @@ _NONE = Preset(name="", summary="", source="", notes="", layer={})
 def builtin_presets() -> Mapping[str, Preset]:
     """The presets that come with the program, by name, in the order of their file."""
     text, problems = read_source(_BUILT_IN_FILE, _BUILT_IN_FILE.name)
-    tree = compose(text, problems)
+    tree = compose(text, problems, ours=True)
     assert isinstance(tree, MapNode)
     top = check(_PresetFile, tree, problems, _BUILT_IN_FILE.name)
     problems.raise_found()

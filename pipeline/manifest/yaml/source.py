@@ -11,12 +11,14 @@ import re
 import stat
 from pathlib import Path
 
+import yaml
+
 from pipeline.manifest.yaml.problems import LINE_ENDS, WHOLE_FILE, Place, Problems, did_you_mean
 
 MAX_BYTES = 2_000_000  # 2 MB: some 25,000 pairs written out; what is larger is a `matrix`, or no manifest
 ENDINGS = (".yaml", ".yml")
-# What YAML calls printable (1.2, section 5.1).
-_NOT_PRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+# What YAML does not call printable (1.2, section 5.1).
+_NOT_PRINTABLE: re.Pattern[str] = yaml.reader.Reader.NON_PRINTABLE
 
 
 def read_source(path: Path, display: str) -> tuple[str, Problems]:

@@ -3,7 +3,7 @@
 The events of PyYAML's pure Python parser are taken one by one, so that a manifest that is too deep
 or too large is refused at the event that makes it so, before anything is built or repeated. Nothing
 here recurses, and nothing is constructed but text, numbers, true, false and nothing. The parser in
-C is faster, but 200,000 open brackets end the process inside it.
+C is faster, but 200,000 open brackets end the process inside it: it is for our own files alone.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ _REST_OF_A_THOUSAND = re.compile(r"0[0-9][0-9]")  # text, as it has a leading ze
 _LONGEST_NUMBER = 20  # digits before a comma that are looked at
 _ENDS_IN_A_LIST = re.compile(r"[\],}]")
 _MERGE_KEY = "<<"
+_FASTEST = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # PyYAML may have been built without the one in C
 NUMBERED = frozenset({"style_at"})  # keys of maps whose own keys may be whole numbers
 
 
@@ -72,13 +73,14 @@ class MapNode:
 Node = ScalarNode | ListNode | MapNode
 
 
-def compose(text: str, problems: Problems) -> Node | None:
-    """The tree of one YAML document, or None if there is none or it cannot be read on.
+def compose(text: str, problems: Problems, *, ours: bool = False) -> Node | None:
+    """The tree of one YAML document, or None if there is none or it cannot be read on. A text that
+    is `ours` comes with the program.
 
     Every fault is noted in `problems`; after duplicate or unfit keys the reading goes on.
     """
     try:
-        return _Composer(problems).compose(text)
+        return _Composer(problems).compose(text, _FASTEST if ours else yaml.SafeLoader)
     except _StopError as stop:
         problems.add(stop.place, stop.message)
     except yaml.MarkedYAMLError as error:
@@ -143,8 +145,8 @@ class _Composer:
         self._count = 0
         self._root: Node | None = None
 
-    def compose(self, text: str) -> Node | None:
-        for event in yaml.parse(text, Loader=yaml.SafeLoader):
+    def compose(self, text: str, loader: Any) -> Node | None:
+        for event in yaml.parse(text, Loader=loader):
             if isinstance(event, yaml.ScalarEvent):
                 self._scalar(event)
             elif isinstance(event, yaml.MappingStartEvent):
@@ -166,8 +168,9 @@ class _Composer:
             self._refuse_tag(event.tag, event.value, place)
         if event.style == '"' and (bad := _NO_CHARACTER.search(event.value)):
             raise _StopError(place, f"the escape of U+{ord(bad.group()):04X} is no character that a text can have")
-        value: ScalarValue = plain_scalar(event.value) if event.style is None else event.value
-        node = ScalarNode(place, value, event.value, quoted=event.style is not None)
+        quoted = bool(event.style)  # else None, or of the parser in C an empty text
+        value: ScalarValue = event.value if quoted else plain_scalar(event.value)
+        node = ScalarNode(place, value, event.value, quoted)
         if event.anchor is not None:
             self._anchors[event.anchor] = node
         self._attach(node)
