@@ -83,14 +83,14 @@ class Scheduler:
         self.machine: Machine | None = None
         self._open_engine, self._reader = open_engine, reader
         self._settings: RunSettings = results.manifest.run
+        self._end = end
+        self._waiting = deque(pair for pair in plan.pairs if pair.action == "paint")
         self._estimator = Estimator(
-            results.state.recent(),
+            results.state.recent() if self._waiting else (),
             threads=worker_threads(self._settings),
             max_memory=self._settings.max_memory,
             reader=reader,
         )
-        self._end = end
-        self._waiting = deque(pair for pair in plan.pairs if pair.action == "paint")
         self._reasons: dict[str, Failed] = {}  # of the last failed try
         # where a pair's checkpoint stood when it was last told
         self._saved: dict[str, Position] = {}

@@ -34,8 +34,9 @@ def plan_rows(plan: Plan, manifest: Manifest) -> list[dict[str, Any]]:
 
     `guess` says that these were not learnt from this output folder.
     """
+    painting = any(step.action == "paint" for step in plan.pairs)
     estimator = Estimator(
-        State(LocalStore(manifest.output)).recent(),
+        State(LocalStore(manifest.output)).recent() if painting else (),
         threads=worker_threads(manifest.run),
         max_memory=manifest.run.max_memory,
     )

@@ -11,8 +11,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from pipeline.job import RunSettings
 from pipeline.memory_limit import memory_left, memory_limit
 from pipeline.processor import processor_flags
@@ -35,6 +33,8 @@ def usable_processors() -> int:
 def memory() -> tuple[int, int]:
     """The machine's memory in bytes, or what our control groups leave of it: all there is, and what
     is free for new programs."""
+    import psutil  # which few ask for
+
     now, left = psutil.virtual_memory(), memory_left()
     return min(now.total, memory_limit() or now.total), now.available if left is None else min(now.available, left)
 
