@@ -176,15 +176,14 @@ def test_the_key_of_rescaled_filters_changes_with_their_making(monkeypatch):
     assert key(rescaled) != before[1]
 
 
-def test_the_key_of_matched_layers_changes_with_what_they_are(monkeypatch):
+def test_the_key_of_neighbours_changes_with_how_they_are_matched(monkeypatch):
     matched = replace(JOB, options=Options(style_loss={"gram": 0.1, "neighbours": 1.0}))
-    before = key(JOB), key(matched)
-    without = replace(matched, options=replace(matched.options, network="vgg16"))  # where none was left out
-    before_without = key(without)
+    by_vgg16 = replace(matched, options=replace(matched.options, network="vgg16"))
+    before = key(JOB), key(matched), key(by_vgg16)
     monkeypatch.setattr(keys, "MATCHED", keys.MATCHED + 1)
     assert key(JOB) == before[0]
     assert key(matched) != before[1]
-    assert key(without) == before_without
+    assert key(by_vgg16) != before[2]
 
 
 @pytest.mark.parametrize(("option", "other"), [("network", "vgg16"), ("normalize", "channels")])
@@ -228,9 +227,10 @@ def test_a_plan_blames_the_program_and_not_the_pictures_where_it_paints_otherwis
     job = replace(JOB, options=options)
     makeup = keys._makeup(job, keys.with_effect(options), HASHES_OF.__getitem__, "0")
     algorithm_before = keys._digest(makeup | {"algorithm": ALGORITHM - 1})
-    del makeup[number]
+    now = makeup.pop(number)
     before_the_number = keys._digest(makeup)
-    for painted in (before_the_number, algorithm_before):
+    numbers_before = (keys._digest(makeup | {number: before}) for before in range(1, now))
+    for painted in (before_the_number, *numbers_before, algorithm_before):
         assert why(job, {"options": options.as_dict()}, painted) == PAINTED_OTHERWISE
         assert why(job, {"options": replace(options, size=99).as_dict()}, painted) == "size 99 -> 512"
     assert why(job, {"options": options.as_dict()}, key(job, HASHES_OF)) == "its content or style changed"
