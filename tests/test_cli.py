@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import click
 import pytest
 
 from pipeline.cli.main import cli
+from pipeline.errors import ExitCode, exit_words
 from pipeline.manifest import load_folder, load_manifest
 from pipeline.options import OPTION_NAMES
 
@@ -179,3 +182,18 @@ def test_flags_have_twins_in_the_environment_and_win_over_them(project, stylize)
     assert planned("plan", "night.yaml", STYLIZE_JSON="1", STYLIZE_ONLY="dog*") == ["dog--wave.png"]
     assert planned("plan", "night.yaml", "--only", "sea*", STYLIZE_JSON="1", STYLIZE_ONLY="dog*") == ["sea--wave.png"]
     assert planned("run", "night.yaml", STYLIZE_DRY_RUN="1", STYLIZE_JSON="1", STYLIZE_LIMIT="1") == ["dog--wave.png"]
+
+
+@pytest.mark.slow
+def test_a_verb_that_cannot_be_loaded_ends_as_a_bug_in_one_traceback():
+    """And a run's last line is its exit code in words."""
+    script = """
+import sys
+sys.modules["pipeline.cli.run"] = None  # as if something that it imports were not there
+sys.argv = ["stylize", "run", "night.yaml"]
+from pipeline.cli.main import main
+main()"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == ExitCode.BUG
+    assert done.stderr.count("Traceback") == 1
+    assert done.stderr.splitlines()[-1] == exit_words(ExitCode.BUG)

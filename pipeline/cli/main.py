@@ -61,6 +61,9 @@ class _Commands(Mapping[str, click.Command]):
         command: click.Command = getattr(module, f"{verb}_" if iskeyword(verb) else verb)
         return command
 
+    def __contains__(self, verb: object) -> bool:
+        return verb in _MODULES  # Mapping's own would load it, and fail where it cannot be
+
     def __iter__(self) -> Iterator[str]:
         return iter(_MODULES)
 
