@@ -197,3 +197,21 @@ main()"""
     assert done.returncode == ExitCode.BUG
     assert done.stderr.count("Traceback") == 1
     assert done.stderr.splitlines()[-1] == exit_words(ExitCode.BUG)
+
+
+@pytest.mark.slow
+def test_garbage_is_collected_as_ever_once_the_command_has_started():
+    """A night's driver and a page that goes on for days hold nothing that is thrown away."""
+    script = """
+import gc, sys
+usual, callbacks = gc.get_threshold(), [*gc.callbacks]
+sys.argv = ["stylize", "presets"]
+from pipeline.cli.main import main
+try: main()
+except SystemExit: pass
+started = gc.get_threshold()
+kept = [[] for _ in range(started[0] + 1)]
+assert started[0] > usual[0]
+assert (gc.get_threshold(), gc.callbacks) == (usual, callbacks)"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

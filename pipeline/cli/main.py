@@ -102,9 +102,23 @@ def _look_at_working_directory() -> None:
         raise UsageError("the working directory is gone; change to a folder that exists (cd)") from error
 
 
-# Containers that are made before the collector looks for garbage. Starting makes 80,000 that stay,
-# and looking at them again and again takes a twentieth of its time.
+# Containers that are made before the collector first looks for garbage. Starting makes 80,000 that
+# stay, and looking at them again and again takes a twentieth of its time.
 _COLLECT_AFTER = 100_000
+
+
+def _collect_late() -> None:
+    """Collect no garbage while the command starts, and as ever from then on: what a long night or a
+    page throws away may be pictures, of which a hundred thousand containers are many."""
+    usual = gc.get_threshold()
+
+    def as_ever(_phase: str, _found: dict[str, int]) -> None:
+        gc.set_threshold(*usual)
+        gc.callbacks.remove(as_ever)
+
+    gc.callbacks.append(as_ever)
+    gc.set_threshold(_COLLECT_AFTER)
+
 
 # Permissions, disks, shares and limits.
 _OF_THE_MACHINE = frozenset(
@@ -135,7 +149,7 @@ def main(engine: OpenEngine | None = None) -> None:
     traceback.
 
     `engine` is what `run` paints with, where it is not this machine's own processes."""
-    gc.set_threshold(_COLLECT_AFTER)
+    _collect_late()
     secure_streams()
     leave_working_directory()
     try:
