@@ -52,7 +52,7 @@ class Descent:
         self._exact = _targets(engine, exact, photograph, style_image)
         self._weights = weights_of(options)
         self._measurer = engine.measurer(exact, photograph.shape)
-        history = history_length(options.history, photograph.shape[0] * photograph.shape[1])
+        history = history_length(options, photograph.shape[0] * photograph.shape[1])
         self._descent = engine.descent(setting, photograph.shape, history)
         self._descent.prepare(self._targets, self._weights)
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from pipeline.nst.network import FRAME, VGG19, is_pool, reduction
 from pipeline.nst.tiling import history_length
+from pipeline.options import Options
 
 DEEPEST = "block5_conv1"  # of the layers that the default objective uses
 
@@ -43,7 +44,7 @@ def activation_bytes(side: int, number: int) -> float:
 def lbfgs_bytes(side: int, number: int) -> float:
     """Bytes of the pairs that L-BFGS remembers of a square picture, two pictures each in numbers of so many bytes; it reads all
     of them twice."""
-    return 2 * 2.0 * history_length("auto", side * side) * 3 * side**2 * number
+    return 2 * 2.0 * history_length(Options(), side * side) * 3 * side**2 * number
 
 
 def _before_pool(layer: str) -> bool:
