@@ -425,7 +425,8 @@ def test_a_style_is_measured_once_for_all_rounds_of_all_last_passes(monkeypatch)
     assert len(grids) == 3 + 1
 
 
-def test_by_layer_the_gradient_is_that_of_the_equation():
+@pytest.mark.parametrize("guided", [False, True])
+def test_by_layer_the_gradient_is_that_of_the_equation(guided):
     """Beside TensorFlow's own, of features in their frame, with a position that has no direction."""
     random = np.random.default_rng(3)
     around = tf.constant(random.normal(size=(1, 9, 11, 5)), tf.float32)
@@ -434,18 +435,23 @@ def test_by_layer_the_gradient_is_that_of_the_equation():
     style = tf.math.l2_normalize(tf.constant(random.normal(size=(9, 5)), tf.float32), -1)
     mean = around[0, 2, 1]  # so the first position is no way from it
     term = by_layer.NeighboursByLayer(("block1_conv1",))
+    table, means, weights = by_layer.Matched(mean, style), mean, tf.ones(9)
+    if guided:  # the first position is of the second region
+        region = tf.constant([1, 0, 1, 0, 0, 1, 1, 0, 0])
+        of_regions, weights = tf.stack([2.0 * mean, mean]), tf.constant(random.uniform(0, 2, 9), tf.float32)
+        table, means = by_layer.MatchedIn(of_regions, style, region, weights), tf.gather(of_regions, region)
     corner = tf.constant(1)
     with tf.GradientTape() as tape:
         tape.watch(around)
         piece = Piece(around, corner, corner, tf.constant(7), tf.constant(9))
-        found = term.measure("block1_conv1", piece, (tf.constant(numbers), by_layer.Matched(mean, style)))
+        found = term.measure("block1_conv1", piece, (tf.constant(numbers), table))
     gradient = tape.gradient(found, around)
     with tf.GradientTape() as tape:
         tape.watch(around)
         inside = around[0, 1:8, 1:10]
-        apart = tf.gather_nd(inside, tf.where(numbers >= 0)) - mean
+        apart = tf.gather_nd(inside, tf.where(numbers >= 0)) - means
         alike = tf.reduce_sum(matching.directions(apart) * style, -1)
-        expected = tf.reduce_sum(1.0 - alike)
+        expected = tf.reduce_sum(weights * (1.0 - alike))
     np.testing.assert_allclose(found, expected, rtol=1e-6)
     by_equation = tape.gradient(expected, around).numpy()
     np.testing.assert_allclose(gradient, by_equation, rtol=1e-5, atol=1e-6 * np.abs(by_equation[0, 2:]).max())
