@@ -88,6 +88,17 @@ def test_no_curvature_is_learnt_between_two_objectives():
     np.testing.assert_allclose(descent.best.numpy(), CENTRE + 3.0, atol=0.01)
 
 
+def test_what_was_learnt_elsewhere_in_the_picture_is_forgotten():
+    """As samples are taken at new places, where the old ones' curvature may be any."""
+    steep, flat = np.repeat([100.0, 0.0], 6), np.repeat([0.0, 1.0], 6)
+    descent, _ = walk(lambda x: 0.5 * tf.reduce_sum(flat * (x - CENTRE) ** 2), lbfgs(), np.zeros(12), 6)
+    descent.turn(elsewhere=True)
+    assert not descent.optimizer.state()["curvatures"].any()
+    descent.evaluate = Evaluated(lambda x: 0.5 * tf.reduce_sum(steep * (x - CENTRE) ** 2))
+    losses = [found["total"] for _step, found in descent.run(30, after=6)]
+    assert losses[-1] < 1e-3 * losses[0]
+
+
 def test_lbfgs_needs_about_as_many_evaluations_as_scipys():
     _, losses = descend(bowl, Lbfgs((12,), bounds=None, first_step=0.1), np.zeros(12), 60)
     scipys = optimize.minimize(

@@ -134,11 +134,11 @@ class Descent:
             self.left.assign(1.0)
         self.setbacks, self.flat_at, self._better = [], None, (0, math.inf)
 
-    def turn(self) -> NDArray[np.float32]:
+    def turn(self, *, elsewhere: bool = False) -> NDArray[np.float32]:
         """Go on under another objective from where the walk stands, with what the optimizer
-        remembers: the best picture is the best from now on. Gives the picture (height, width,
-        3)."""
-        self.optimizer.turn()
+        remembers, unless that looks `elsewhere` in the picture: the best picture is the best from
+        now on. Gives the picture (height, width, 3)."""
+        self.optimizer.turn(elsewhere=elsewhere)
         self.best.assign(self.optimizer.image)
         self.best_loss.assign(np.inf)
         return np.asarray(self.optimizer.image.numpy(), np.float32)

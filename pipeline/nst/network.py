@@ -142,8 +142,9 @@ NETWORKS = {network.name: network for network in (VGG19, VGG16)}
 
 # part of a key; raise with every change of what `normalize: channels` paints (nst/normalization)
 NORMALIZATION = 1
-# likewise; raise with every change of which places are looked at by samples (terms/sampling)
-PLACES = 1
+# likewise; raise with every change of which places are looked at by samples (terms/sampling), and
+# of what the descent remembers of the last ones
+PLACES = 2
 # likewise; raise with every change of which layers are matched (nst/positions), and of how many
 # steps their descent remembers (nst/tiling)
 MATCHED = 2
