@@ -80,7 +80,12 @@ class Questions:
     @property
     def samples(self) -> bool:
         """Is something compared at sampled places alone, which are new in every round?"""
-        return "transport" in self.style_losses or (self.content_loss == "self_similarity" and self.content_weight > 0)
+        return self.samples_style or (self.content_loss == "self_similarity" and self.content_weight > 0)
+
+    @property
+    def samples_style(self) -> bool:
+        """Is the style's distance taken there?"""
+        return "transport" in self.style_losses
 
     @property
     def starts_from_file(self) -> bool:

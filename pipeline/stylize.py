@@ -178,7 +178,7 @@ class _Walk:
                 if (watch is not None and watch.still_at) or descent.is_flat(max(begin, done), self._patience(number)):
                     break
                 if begin and done <= begin:  # a later round, or one that a snapshot was taken before
-                    aim = aim_at(descent.turn(elsewhere=options.samples), (number, begin), held=self.held)
+                    aim = aim_at(descent.turn(elsewhere=options.samples_style), (number, begin), held=self.held)
                 yield from self._descend(number, descent, aim, setting, range(max(begin, done), end), clock, watch)
                 if descent.flat_at or self.stopped:
                     break

@@ -151,7 +151,8 @@ class Lbfgs(_Remembering):
         if elsewhere:
             # Curvature at the old places says nothing of the new ones. With it `transport` climbed
             # from a loss of 1.2 to 10 at 512 px (a portrait in van Gogh's Auvers, bfloat16); at 192
-            # px, where most places are looked at, it ends 2.5 % lower.
+            # px, where most places are looked at, it ends 2.5 % lower. A content that is sampled
+            # beside Gram matrices turns little: 1.12 with it, 1.37 without.
             self._forget()
         # No s, so no y: the difference of two objectives' gradients is no curvature. With it, the
         # last pass of `neighbours` climbs from a loss of 11.6 to 15, without it falls to 8.2 (koala
