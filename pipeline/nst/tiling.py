@@ -120,6 +120,7 @@ def needed_bytes(options: Options, pixels: int, precision: str, split: int) -> i
     features = sum(_features(network, layer) for layer in options.content_layers) - _features(VGG19, _DEFAULT_CONTENT)
     evaluation = pixels * (_BYTES_PER_PIXEL[precision][split] + 4 * max(0.0, features))
     if _matched(options):
+        evaluation += pixels * _MATCHED_IN_TILES.get(split, 0) * _NUMBER_BYTES[precision] / 2
         evaluation = _matching_bytes(options, pixels, precision, split, evaluation)
     prepared = _prepared_bytes(options) if precision == "float32" and lacks_long_vectors() else 0
     return PROGRAM_BYTES + prepared + round(evaluation + pixels * _PICTURE_BYTES * pictures)
@@ -162,6 +163,10 @@ def _matching_bytes(options: Options, pixels: int, precision: str, split: int, e
 
 
 _NUMBER_BYTES = {"float32": 4, "bfloat16": 2}
+# Of neighbours in tiles, by split: bytes a pixel in bfloat16 beside those of Gram matrices, for
+# what the blocks above the tiles measure on the way back. Fitted to peaks of fresh processes: 2.78,
+# 2.49 and 2.20 GiB at 1024 px (splits 1, 2, 3), 7.2 at 2048 px (1), 19.1 or more at 4096 px (2).
+_MATCHED_IN_TILES = {1: 450, 2: 550, 3: 330, 5: 330}
 
 
 # While neighbours are found: as many copies of the style's table as `terms/neighbours` holds at
@@ -170,7 +175,7 @@ _NUMBER_BYTES = {"float32": 4, "bfloat16": 2}
 # picture and style, centred or not, and those of the round before. While the picture is evaluated:
 # pieces of `terms/hypercolumns`, forward and back. What more is traced was fitted: peaks of fresh
 # processes in float32, untiled, come out at 128 px 14 % too high, at 256 and 512 px 3 and 5 %
-# too low (at 512 px of one stopped in its last pass); in tiles and in bfloat16 they are counted and
+# too low (at 512 px of one stopped in its last pass); in bfloat16, untiled, they are counted and
 # not measured.
 _TABLES, _PARTS_IN_TILES, _PRODUCTS, _GRIDS = 3, 1.4, 1.5 * 2048, 5
 _PIECES, _PIECE_BYTES = 5, 2**25
