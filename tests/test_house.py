@@ -119,7 +119,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     # clips: containers are FFmpeg's, pictures of animations come through the door for pictures
     "clips.facts": ({"clip_names"}, set()),
     "clips.listing": ({"clip_names", "errors", "printable"}, set()),
-    "clips": ({"clip_names", "errors", "printable", "clips", "images"}, {"av", "numpy", "PIL"}),
+    "clips": ({"clip_names", "errors", "printable", "processor", "clips", "images"}, {"av", "numpy", "PIL"}),
     "regions": ({"errors", "images"}, {"numpy"}),
     "pictures": ({"errors", "options", "regions", "schedule", "textures", "images"}, {"numpy", "PIL"}),
     "stage_inputs": ({"options", "pictures", "regions", "schedule", "images", "nst"}, {"numpy"}),

@@ -19,7 +19,7 @@ from pipeline.clips.animated.gif import write_gif
 from pipeline.clips.animated.png import write_png
 from pipeline.clips.animated.webp import write_webp
 from pipeline.clips.container import load_av, open_container, said
-from pipeline.clips.encoding import BT709, ENCODINGS, FULL, LIMITED, Converter, quality_options
+from pipeline.clips.encoding import BT709, ENCODINGS, FULL, LIMITED, Converter, quality_options, same_bytes_options
 from pipeline.clips.facts import in_small_numbers
 from pipeline.clips.frame import WHOLE, ClipFrame, Span
 from pipeline.clips.sound import SoundCopy, SoundError
@@ -176,7 +176,7 @@ class _Video:
 
     def _add_stream(self, output: Any) -> Any:
         encoding = self._encoding
-        options = encoding.options | quality_options(encoding, self._quality)
+        options = encoding.options | quality_options(encoding, self._quality) | same_bytes_options(encoding)
         if self._rate is None and encoding.codec == "libx264":
             options |= _IN_ORDER
         rate = self._rate or in_small_numbers(1 / self._first.duration) or 1
